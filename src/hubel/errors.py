@@ -1,0 +1,66 @@
+"""The exception tree: every error that is a user's to mend.
+
+    HubelError
+    ├── NetworkError     a value that is no network: bad arguments, clashing names, too large
+    │   └── SizeError    a network that does not fit the volume it is given
+    ├── NotationError    a text that is no network
+    ├── DataError        images or labels that cannot be used
+    ├── ModelError       a model file or weights that cannot be used
+    ├── TrainingError    a training run that cannot go on
+    └── UsageError       a command line or configuration that asks for what does not exist
+
+A message says where, what, why, and what would fit. The command line prints it without a traceback
+and exits with 1, or with 2 for a `UsageError`.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from hubel.net.trace import Step
+
+
+class HubelError(Exception):
+    """What every error of hubel is."""
+
+
+class NetworkError(HubelError):
+    """A value that is no network."""
+
+
+class SizeError(NetworkError):
+    """A network that does not fit its input; `steps` are those traced before the broken one."""
+
+    def __init__(self, message: str, steps: tuple[Step, ...] = ()) -> None:
+        super().__init__(message)
+        self.steps = steps
+
+
+class NotationError(HubelError):
+    """A text that is no network; the message shows the place with a caret."""
+
+
+class DataError(HubelError):
+    """Images or labels that cannot be used."""
+
+
+class ModelError(HubelError):
+    """A model file or weights that cannot be used."""
+
+
+class TrainingError(HubelError):
+    """A training run that cannot go on."""
+
+
+class UsageError(HubelError):
+    """A command line or configuration that asks for what does not exist."""
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """Returns `; did you mean X?` for the known name most like `name`, or nothing."""
+    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
+    return f"; did you mean {close[0]}?" if close else ""

@@ -1,0 +1,121 @@
+"""Receptive fields: which pixels a unit sees.
+
+Forwards, as the size, the jump between neighbours and the start of the first unit's field, in
+pixels; where branches meet, the smallest box that holds all of theirs. Backwards, as the exact
+range of pixels behind one unit. `hubel.net.ledger` prints the first, `Ledger.field` answers with
+the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hubel.errors import SizeError
+from hubel.net.trace import INPUT, Step
+from hubel.net.volume import Volume
+from hubel.net.window import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What the units of a volume see of the input, in pixels, each as (height, width).
+
+    `size` is the field's extent, `jump` how far the fields of neighbours lie apart, `start` the
+    first pixel of the field of unit (0, 0): negative where it reaches into padding.
+    """
+
+    size: Pair = (1, 1)
+    jump: Pair = (1, 1)
+    start: Pair = (0, 0)
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """The pixels `top` to `bottom` and `left` to `right`, the last ones included."""
+
+    top: int
+    left: int
+    bottom: int
+    right: int
+
+    @property
+    def size(self) -> Pair:
+        """Height and width in pixels."""
+        return self.bottom - self.top + 1, self.right - self.left + 1
+
+    def clipped(self, volume: Volume) -> Box:
+        """The part of the box that lies on the image, the padding cut off."""
+        last_row, last_column = volume.height - 1, volume.width - 1
+        return Box(
+            max(0, self.top), max(0, self.left), min(last_row, self.bottom), min(last_column, self.right)
+        )
+
+    def around(self, other: Box) -> Box:
+        """The smallest box that holds both."""
+        return Box(
+            min(self.top, other.top),
+            min(self.left, other.left),
+            max(self.bottom, other.bottom),
+            max(self.right, other.right),
+        )
+
+
+def fields(steps: Sequence[Step]) -> dict[str, Field]:
+    """The field of every path, the input's included."""
+    known = {INPUT: Field()}
+    for step in steps:
+        seen = _union([known[source] for source in step.sources])
+        known[step.path] = _through(step, seen)
+    return known
+
+
+def box(steps: Sequence[Step], path: str, row: int, column: int) -> Box:
+    """The box of pixels the unit at (`row`, `column`) of a path sees, padding included.
+
+    Raises SizeError: no such path, or no such unit.
+    """
+    ends = {step.path: step.output for step in steps}
+    if path not in ends:
+        raise SizeError(f"the network has no {path}; its paths are {', '.join(ends)}")
+    output = ends[path]
+    if not (0 <= row < output.height and 0 <= column < output.width):
+        raise SizeError(f"{path} is {output}: rows 0 to {output.height - 1}, columns 0 to {output.width - 1}")
+    boxes = {path: Box(row, column, row, column)}
+    for step in reversed(steps):
+        here = boxes.pop(step.path, None)
+        if here is None:
+            continue
+        window = step.layer.window(step.inputs[0])
+        top, bottom = window.rows.sees(here.top, here.bottom)
+        left, right = window.columns.sees(here.left, here.right)
+        there = Box(top, left, bottom, right)
+        for source in step.sources:
+            boxes[source] = boxes[source].around(there) if source in boxes else there
+    return boxes[INPUT]
+
+
+def _through(step: Step, seen: Field) -> Field:
+    """The field after one step, from the field of what it sees."""
+    axes = zip(step.layer.window(step.inputs[0]).axes, seen.size, seen.jump, seen.start, strict=True)
+    rows, columns = (
+        (size + (axis.reach - 1) * jump, jump * axis.stride, start - axis.pad * jump)
+        for axis, size, jump, start in axes
+    )
+    return Field(*zip(rows, columns, strict=True))
+
+
+def _union(branches: list[Field]) -> Field:
+    """The field of units that see several branches at once."""
+    if len(branches) == 1:
+        return branches[0]
+    rows, columns = (
+        (
+            max(field.start[axis] + field.size[axis] for field in branches)
+            - min(field.start[axis] for field in branches),
+            max(field.jump[axis] for field in branches),
+            min(field.start[axis] for field in branches),
+        )
+        for axis in (0, 1)
+    )
+    return Field(*zip(rows, columns, strict=True))

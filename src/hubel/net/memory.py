@@ -1,0 +1,61 @@
+"""Memory by named accounting, for one image in float32, in bytes.
+
+The field's figures for one network differ because they count different things; each accounting
+here has a name and one definition.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+from hubel.net.layer import FLOAT_BYTES
+from hubel.net.layers import Identity, SideHead
+from hubel.net.trace import INPUT, Step, at_inference
+
+
+def flowing(step: Step) -> int:
+    """The new values a step writes: none where it works in place, else all of its output."""
+    return 0 if step.layer.in_place(step.inputs[0]) else step.output.values
+
+
+def backward_bytes(steps: Sequence[Step]) -> int:
+    """What PyTorch's autograd keeps for the backward pass, parameters and buffers apart.
+
+    Each volume counts once, however many layers keep it; with pooling's int64 indices, dropout's
+    masks and batch norm's statistics. Checked against saved-tensor hooks.
+    """
+    aliases = {INPUT: INPUT}
+    kept: dict[str, int] = {}
+    more = 0
+    for step in steps:
+        same = isinstance(step.layer, (Identity, SideHead))
+        aliases[step.path] = aliases[step.sources[0]] if same else step.path
+        keeps = step.layer.keeps(step.inputs[0])
+        more += keeps.more
+        if keeps.input:
+            kept[aliases[step.sources[0]]] = step.inputs[0].values
+        if keeps.output:
+            kept[aliases[step.path]] = step.output.values
+    return FLOAT_BYTES * sum(kept.values()) + more
+
+
+def inference_peak_bytes(steps: Sequence[Step]) -> int:
+    """The most activation bytes alive at once, every buffer freed after its last reader.
+
+    A layer that works in place writes over its input where nobody else reads it.
+    """
+    steps = at_inference(tuple(steps))
+    readers = Counter(source for step in steps for source in step.sources)
+    alive: dict[str, int] = {INPUT: steps[0].inputs[0].values} if steps else {}
+    peak = sum(alive.values())
+    for step in steps:
+        source = step.sources[0]
+        over = step.layer.in_place(step.inputs[0]) and readers[source] == 1
+        peak = max(peak, sum(alive.values()) + (0 if over else step.output.values))
+        for read in step.sources:
+            readers[read] -= 1
+            if readers[read] == 0:
+                del alive[read]
+        alive[step.path] = step.output.values
+    return FLOAT_BYTES * peak

@@ -1,0 +1,162 @@
+"""The notation: text to network. `parse(repr(net)) == net` for every network.
+
+The text is read as a Python expression by `ast` and checked against a white list: the four
+operators, the layers, `named` and `side`, and literals as their arguments. Nothing is evaluated.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from hubel.errors import NetworkError, NotationError, nearest
+from hubel.net.algebra import Net, Times, named, side
+from hubel.net.layers import LAYERS
+
+MAX_TEXT = 4_000_000
+"""The most characters a notation may have."""
+
+_OPERATORS: dict[type[ast.operator], Callable[[Net, Net], Net]] = {
+    ast.RShift: lambda a, b: a >> b,
+    ast.BitOr: lambda a, b: a | b,
+    ast.Add: lambda a, b: a + b,
+}
+_WRAPPERS: dict[str, Callable[..., Net]] = {"named": named, "side": side}
+_ARGUMENTS = (ast.Constant, ast.Tuple, ast.List, ast.UnaryOp)
+
+
+def parse(text: str) -> Net:
+    """Reads a network from its notation.
+
+    Raises NotationError: not a network, with a caret under the place; or beyond the bounds on
+    length (`MAX_TEXT`), nesting and layers (`hubel.net.algebra`).
+    """
+    if len(text) > MAX_TEXT:
+        raise NotationError(f"a notation has at most {MAX_TEXT:,} characters, not {len(text):,}")
+    source = " ".join(text.split())
+    if not source:
+        raise NotationError("the notation is empty; write a network such as conv(6, 5) >> relu >> fc(10)")
+    return _Reader(source).net(_tree(source))
+
+
+def _tree(source: str) -> ast.expr:
+    """The syntax tree of a one-line source."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", SyntaxWarning)
+            return ast.parse(source, mode="eval").body
+    except SyntaxError as error:
+        at = (error.offset or 1) - 1
+        raise NotationError(_marked(source, f"this is no expression ({error.msg})", at)) from None
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise NotationError(f"this is no expression that can be read ({error})") from None
+
+
+class _Reader:
+    """Reads a syntax tree; `source` is there to show the place of an error."""
+
+    def __init__(self, source: str) -> None:
+        self.source = source
+
+    def net(self, node: ast.expr) -> Net:
+        """The network an expression writes."""
+        match node:
+            case ast.BinOp(op=ast.Mult()):
+                return self._times(node)
+            case ast.BinOp():
+                return self._operators(node)
+            case ast.Name():
+                return self._value(node)
+            case ast.Call():
+                return self._call(node)
+        raise self._error(node, "a network is expected here: layers joined by >>, |, + and n *")
+
+    def _operators(self, node: ast.BinOp) -> Net:
+        """A run of one operator, read from the left without recursion."""
+        join = _OPERATORS.get(type(node.op))
+        if join is None:
+            raise self._error(node, "the operators are >> (then), | (beside), + (plus) and n * (times)")
+        operands: list[ast.expr] = []
+        spine: ast.expr = node
+        while isinstance(spine, ast.BinOp) and type(spine.op) is type(node.op):
+            operands.append(spine.right)
+            spine = spine.left
+        net = self.net(spine)
+        for operand in reversed(operands):
+            net = self._made(operand, join, net, self.net(operand))
+        return net
+
+    def _times(self, node: ast.BinOp) -> Net:
+        match node.left:
+            case ast.Constant(value=int(copies)) if not isinstance(copies, bool):
+                return self._made(node, Times, copies, self.net(node.right))
+        raise self._error(node.left, "a whole number of copies stands left of *, such as 3 * conv(64, 3)")
+
+    def _value(self, node: ast.Name) -> Net:
+        layer = LAYERS.get(node.id)
+        if isinstance(layer, Net):
+            return layer
+        if layer is not None or node.id in _WRAPPERS:
+            raise self._error(node, f"{node.id} needs its arguments: {self._signature(node.id)}")
+        raise self._unknown(node)
+
+    def _call(self, node: ast.Call) -> Net:
+        if not isinstance(node.func, ast.Name):
+            raise self._error(node, "only layers, named and side are called")
+        name = node.func.id
+        make = LAYERS.get(name) or _WRAPPERS.get(name)
+        if make is None:
+            raise self._unknown(node.func)
+        values = [self._argument(value, name) for value in node.args]
+        words: dict[str, Any] = {}
+        for keyword in node.keywords:
+            if keyword.arg is None:
+                raise self._error(keyword.value, "arguments are written out, without **")
+            words[keyword.arg] = self._argument(keyword.value, name)
+        return self._made(node, make, *values, **words)
+
+    def _argument(self, node: ast.expr, owner: str) -> object:
+        """A literal; for `named` and `side`, a network as well."""
+        if isinstance(node, _ARGUMENTS):
+            try:
+                return ast.literal_eval(node)
+            except (ValueError, TypeError, RecursionError):
+                pass
+        elif owner in _WRAPPERS:
+            return self.net(node)
+        raise self._error(node, f"an argument of {owner} is a number, a text, True, False, None or a tuple")
+
+    def _made(self, node: ast.expr, make: Callable[..., Net], *values: object, **words: object) -> Net:
+        """Makes a value, and shows the place where that fails."""
+        try:
+            return make(*values, **words)
+        except NetworkError as error:
+            raise self._error(node, str(error)) from None
+        except TypeError:
+            name = node.func.id if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) else ""
+            wrong = [word for word in words if word not in inspect.signature(make).parameters]
+            hint = nearest(wrong[0], inspect.signature(make).parameters) if wrong else ""
+            raise self._error(node, f"write {self._signature(name)}{hint}") from None
+
+    def _signature(self, name: str) -> str:
+        parameters = inspect.signature(LAYERS.get(name) or _WRAPPERS[name]).parameters.values()
+        bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
+        return name + str(inspect.Signature(bare))
+
+    def _unknown(self, node: ast.Name) -> NotationError:
+        known = [*LAYERS, *_WRAPPERS]
+        hint = nearest(node.id, known) or f"; there are {', '.join(known)}"
+        return self._error(node, f"there is no layer {node.id}{hint}")
+
+    def _error(self, node: ast.expr, why: str) -> NotationError:
+        return NotationError(_marked(self.source, why, node.col_offset))
+
+
+def _marked(source: str, why: str, at: int, width: int = 76) -> str:
+    """A message with the text around the place and a caret under it."""
+    start = max(0, min(at - width // 2, len(source) - width))
+    shown = source[start : start + width]
+    return f"{why}\n  {shown}\n  {' ' * (at - start)}^"

@@ -1,0 +1,209 @@
+"""Windows: the arithmetic of sliding something over a volume.
+
+A filter of size F, moved by a stride S over N values with P zeros of padding on either side, has
+(N - F + 2P)/S + 1 places. Everything the network's geometry needs follows from the window: output
+sizes, what is dropped where the division leaves a rest, and which input a range of outputs sees.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeAlias
+
+from hubel.errors import NetworkError
+from hubel.net.volume import Volume
+
+Pair: TypeAlias = tuple[int, int]
+Size: TypeAlias = int | Pair
+"""One number for both axes, or (height, width)."""
+
+
+def pair(size: Size) -> Pair:
+    """Returns (height, width) of a size."""
+    return size if isinstance(size, tuple) else (size, size)
+
+
+def size_of(owner: str, what: str, value: object, least: int) -> Size:
+    """Checks a size and returns its shortest form: one number where both axes are alike.
+
+    Raises NetworkError: not a whole number or a pair of them, or below `least`.
+    """
+    sides = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
+    whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
+    if len(sides) != 2 or not whole or min(sides) < least:
+        raise NetworkError(
+            f"{owner}: {what} is a whole number of at least {least}, or a pair (height, width), not {value!r}"
+        )
+    return sides[0] if sides[0] == sides[1] else sides
+
+
+@dataclass(frozen=True, slots=True)
+class Axis:
+    """A window along one axis: `size`, `stride`, `pad` on either side, `dilation`, `ceil` rounding."""
+
+    size: int = 1
+    stride: int = 1
+    pad: int = 0
+    dilation: int = 1
+    ceil: bool = False
+
+    @property
+    def reach(self) -> int:
+        """How many values the window spans, its holes included."""
+        return self.dilation * (self.size - 1) + 1
+
+    def exact(self, inputs: int) -> Fraction:
+        """The number of places by the formula, before rounding."""
+        return Fraction(inputs - self.reach + 2 * self.pad, self.stride) + 1
+
+    def places(self, inputs: int) -> int:
+        """The number of places; below 1 when the window does not fit.
+
+        `ceil` follows PyTorch: a last, partial window counts only if it starts before the padding
+        on the far side.
+        """
+        room = inputs + 2 * self.pad - self.reach
+        places = (room + (self.stride - 1 if self.ceil else 0)) // self.stride + 1
+        if self.ceil and (places - 1) * self.stride >= inputs + self.pad:
+            places -= 1
+        return max(0, places)
+
+    def rest(self, inputs: int) -> int:
+        """How many values at the far end no window reaches; the padding is the first to go."""
+        return max(0, (inputs - self.reach + 2 * self.pad) - (self.places(inputs) - 1) * self.stride)
+
+    def formula(self, inputs: int) -> str:
+        """The size formula with its numbers in it: `(227-11+2·0)/4+1 = 55`."""
+        size = str(self.size) if self.dilation == 1 else f"({self.dilation}·({self.size}-1)+1)"
+        exact, places = self.exact(inputs), self.places(inputs)
+        if exact == places:
+            return f"({inputs}-{size}+2·{self.pad})/{self.stride}+1 = {places}"
+        rounding = "ceil" if self.ceil else "floor"
+        return f"({inputs}-{size}+2·{self.pad})/{self.stride}+1 = {decimal(exact)}, {rounding} {places}"
+
+    def sees(self, first: int, last: int) -> Pair:
+        """The first and last input that the outputs `first` to `last` see; beyond the edges too."""
+        return first * self.stride - self.pad, last * self.stride - self.pad + self.reach - 1
+
+
+@dataclass(frozen=True, slots=True)
+class UnevenAxis(Axis):
+    """An axis cut into `outputs` windows that overlap or differ by one, as adaptive pooling does.
+
+    Source: PyTorch, `adaptive_avg_pool2d`: window i runs from floor(i·N/M) to ceil((i+1)·N/M).
+    """
+
+    inputs: int = 1
+    outputs: int = 1
+
+    @classmethod
+    def cut(cls, inputs: int, outputs: int) -> Axis:
+        """The axis that turns `inputs` into `outputs`; a plain one where the division leaves no rest."""
+        if inputs % outputs == 0:
+            return Axis(inputs // outputs, inputs // outputs)
+        starts = [i * inputs // outputs for i in range(outputs)]
+        ends = [-(-(i + 1) * inputs // outputs) for i in range(outputs)]
+        longest = max(end - start for start, end in zip(starts, ends, strict=True))
+        return cls(longest, max(1, inputs // outputs), inputs=inputs, outputs=outputs)
+
+    def places(self, inputs: int) -> int:
+        """The number of windows asked for."""
+        return self.outputs
+
+    def rest(self, inputs: int) -> int:
+        """Nothing: the windows cover every input."""
+        return 0
+
+    def sees(self, first: int, last: int) -> Pair:
+        """The first and last input that the outputs `first` to `last` see."""
+        return first * self.inputs // self.outputs, -(-(last + 1) * self.inputs // self.outputs) - 1
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A window over height and width."""
+
+    rows: Axis
+    columns: Axis
+
+    @classmethod
+    def of(
+        cls, size: Size, stride: Size = 1, pad: Size = 0, dilation: Size = 1, *, ceil: bool = False
+    ) -> Window:
+        """The window with these sizes; each is one number for both axes or (height, width)."""
+        sides = zip(pair(size), pair(stride), pair(pad), pair(dilation), strict=True)
+        rows, columns = (Axis(*side, ceil=ceil) for side in sides)
+        return cls(rows, columns)
+
+    @property
+    def axes(self) -> tuple[Axis, Axis]:
+        """Both axes, height first."""
+        return self.rows, self.columns
+
+    @property
+    def area(self) -> int:
+        """How many values of one map the window covers."""
+        return self.rows.size * self.columns.size
+
+    def places(self, plane: Pair) -> Pair:
+        """How many places the window has on a plane, height and width; below 1 where it does not fit."""
+        return self.rows.places(plane[0]), self.columns.places(plane[1])
+
+    def formula(self, plane: Pair) -> str:
+        """The size formula with its numbers, once where both axes are alike."""
+        high, wide = self.rows.formula(plane[0]), self.columns.formula(plane[1])
+        return high if high == wide else f"{high}; {wide}"
+
+    def dropped(self, plane: Pair) -> str:
+        """What rounding down leaves unseen, in words; nothing where the division leaves no rest."""
+        rests = [axis.rest(inputs) for axis, inputs in zip(self.axes, plane, strict=True)]
+        unseen = [max(0, rest - axis.pad) for axis, rest in zip(self.axes, rests, strict=True)]
+        if any(unseen):
+            return f"floor: the last {_lines(*unseen)} unused"
+        return f"floor: {_lines(*rests)} of padding unused" if any(rests) else ""
+
+    def remedies(self, seen: Volume) -> str:
+        """What would fit, for a window that leaves a rest on `seen`."""
+        more = [-axis.rest(n) % axis.stride for axis, n in zip(self.axes, seen.plane, strict=True)]
+        larger = Volume(seen.height + more[0], seen.width + more[1], seen.depth)
+        floor = _places(self.places(seen.plane))
+        ways = [f"{larger} fits ({_places(self.places(larger.plane))})"]
+        for extra in range(1, max(self.rows.size, self.columns.size)):
+            padded = Window(*(replace(axis, pad=axis.pad + extra) for axis in self.axes))
+            pads = pair_text((padded.rows.pad, padded.columns.pad))
+            if all(axis.rest(n) == 0 for axis, n in zip(padded.axes, seen.plane, strict=True)):
+                ways.append(f"pad={pads} on {seen} fits ({_places(padded.places(seen.plane))})")
+                break
+            if padded.places(seen.plane) > self.places(seen.plane):
+                ways.append(f"pad={pads} on {seen} gives floor {_places(padded.places(seen.plane))}")
+                break
+        dropped = self.dropped(seen.plane).removeprefix("floor: ")
+        return f"{', or '.join(ways)}; or allow floor {floor} ({dropped})"
+
+
+ONE = Window.of(1)
+"""The window of a layer that treats every place by itself."""
+
+
+def decimal(number: Fraction) -> str:
+    """A fraction with two decimals at most: 54.25, 2.33, 55."""
+    text = f"{float(number):.2f}"
+    return text.rstrip("0").rstrip(".")
+
+
+def pair_text(size: Pair) -> str:
+    """Both sides as one writes them: `2`, or `(2, 1)` where they differ."""
+    return str(size[0]) if size[0] == size[1] else str(size)
+
+
+def _places(plane: Pair) -> str:
+    return str(plane[0]) if plane[0] == plane[1] else f"{plane[0]}x{plane[1]}"
+
+
+def _lines(rows: int, columns: int) -> str:
+    """`1 row and column`, `2 rows`, `1 row and 2 columns`."""
+    if rows == columns:
+        return f"{rows} row and column" if rows == 1 else f"{rows} rows and columns"
+    lines = [f"{n} {word}{'s' * (n > 1)}" for n, word in ((rows, "row"), (columns, "column")) if n]
+    return " and ".join(lines)
