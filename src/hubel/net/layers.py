@@ -128,7 +128,8 @@ class Lrn(Ready):
         settle(self, **{name: real(self, name, getattr(self, name), 0) for name in ("alpha", "beta", "k")})
 
     def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(input=True, more=3 * FLOAT_BYTES * seen.values)
+        margin = (self.size - 1) * seen.height * seen.width  # maps of zeros around the squares
+        return Keeps(input=True, more=FLOAT_BYTES * (3 * seen.values + margin))
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -161,7 +162,7 @@ class Dropout(PlaceByPlace):
         settle(self, p=real(self, "p", self.p, 0, 1))
 
     def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(more=FLOAT_BYTES * seen.values)
+        return Keeps(more=FLOAT_BYTES * seen.values if self.p > 0 else 0)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

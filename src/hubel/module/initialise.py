@@ -1,0 +1,120 @@
+"""Initialisation by name: the rules the papers published, with their constants, seeded.
+
+Every rule sets the weights; biases are 0 unless the paper says otherwise, batch norm starts as
+the identity, LeNet's subsampling as the mean.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+from torch import Generator, Tensor, nn
+
+from hubel.errors import UsageError, nearest
+from hubel.module.layers import LinkedConv, Subsample
+
+Draw: TypeAlias = "Callable[[Tensor, int, int, Generator], None]"
+"""Fills a weight in place, given its fan in and fan out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """How the weights are drawn, and which biases are 1: the convolutions counted from 1, hidden fc."""
+
+    draw: Draw
+    ones_in_convs: tuple[int, ...] = ()
+    ones_in_hidden_fcs: bool = False
+
+
+def he(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> None:
+    """Normal with variance 2/fan_in. Source: He et al. 2015 (Delving deep into rectifiers), equation 10."""
+    weight.normal_(0, math.sqrt(2 / fan_in), generator=generator)
+
+
+def glorot(weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> None:
+    """Uniform within sqrt(6/(fan_in + fan_out)). Source: Glorot and Bengio 2010, equation 16."""
+    bound = math.sqrt(6 / (fan_in + fan_out))
+    weight.uniform_(-bound, bound, generator=generator)
+
+
+def lecun(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> None:
+    """Uniform within 2.4/fan_in. Source: LeCun et al. 1998, section III.B."""
+    weight.uniform_(-2.4 / fan_in, 2.4 / fan_in, generator=generator)
+
+
+def gaussian(std: float) -> Draw:
+    """Normal with one standard deviation for all layers."""
+
+    def draw(weight: Tensor, _fan_in: int, _fan_out: int, generator: Generator) -> None:
+        weight.normal_(0, std, generator=generator)
+
+    return draw
+
+
+RULES: dict[str, Rule] = {
+    "he": Rule(he),
+    "glorot": Rule(glorot),
+    "lecun": Rule(lecun),
+    "gaussian": Rule(gaussian(0.01)),
+    # Krizhevsky et al. 2012, section 5.
+    "alexnet": Rule(gaussian(0.01), ones_in_convs=(2, 4, 5), ones_in_hidden_fcs=True),
+    # Simonyan and Zisserman 2014, section 3.1: variance 0.01.
+    "vgg": Rule(gaussian(0.1)),
+}
+"""Every rule by its name."""
+
+
+@torch.no_grad()
+def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
+    """Sets every parameter of a module by a named rule; the same seed gives the same numbers.
+
+    The global random state is left alone. Raises UsageError: no such rule.
+    """
+    if rule not in RULES:
+        raise UsageError(
+            f"there is no initialisation {rule!r}{nearest(rule, RULES)}; choose {', '.join(RULES)}"
+        )
+    chosen = RULES[rule]
+    generator = Generator().manual_seed(seed)
+    convs = [part for part in module.modules() if isinstance(part, (nn.Conv2d, LinkedConv))]
+    fcs = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    for part in module.modules():
+        if isinstance(part, (nn.Conv2d, nn.Linear)):
+            chosen.draw(part.weight, *_fans(part), generator)
+        elif isinstance(part, LinkedConv):
+            _draw_links(part, chosen.draw, generator)
+        elif isinstance(part, nn.BatchNorm2d):
+            part.reset_parameters()
+        elif isinstance(part, Subsample):
+            part.weight.fill_(1 / math.prod(part.size))
+            part.bias.zero_()
+    for number, conv in enumerate(convs, 1):
+        _fill(conv.bias, number in chosen.ones_in_convs)
+    for number, fc in enumerate(fcs, 1):
+        _fill(fc.bias, chosen.ones_in_hidden_fcs and number < len(fcs))
+
+
+def _fans(part: nn.Conv2d | nn.Linear) -> tuple[int, int]:
+    """How many inputs one output sees, and how many outputs see one input."""
+    if isinstance(part, nn.Linear):
+        return part.in_features, part.out_features
+    area = part.kernel_size[0] * part.kernel_size[1]
+    return part.in_channels // part.groups * area, part.out_channels // part.groups * area
+
+
+def _fill(bias: Tensor | None, one: bool) -> None:
+    if bias is not None:
+        bias.fill_(1.0 if one else 0.0)
+
+
+def _draw_links(part: LinkedConv, draw: Draw, generator: Generator) -> None:
+    """Draws each filter by the number of maps it sees."""
+    area = part.weight[0].numel()
+    maps_of = torch.bincount(part.filter_of, minlength=part.shape[0])
+    filters_of = torch.bincount(part.map_of, minlength=part.shape[1])
+    for link, (row, index) in enumerate(zip(part.filter_of.tolist(), part.map_of.tolist(), strict=True)):
+        draw(part.weight[link], int(maps_of[row]) * area, int(filters_of[index]) * area, generator)

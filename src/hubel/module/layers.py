@@ -1,0 +1,205 @@
+"""Layers as torch modules: what PyTorch has, and the few it lacks.
+
+Every module maps n x depth x height x width to the same, a fully connected layer's 1 x 1 places
+included, so that any layer may follow any other. `MAKERS` says which module a layer becomes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torch.nn.utils import skip_init
+
+from hubel.module.codes import codes
+from hubel.net import layers as spec
+from hubel.net import sliding
+from hubel.net.layer import Layer
+from hubel.net.volume import Volume
+from hubel.net.window import pair
+
+
+class LinkedConv(nn.Module):
+    """Convolution in which each filter sees only the input maps its links name.
+
+    `weight` holds one kernel a link, in the order of the filters: links x height x width.
+    """
+
+    filter_of: Tensor
+    map_of: Tensor
+
+    def __init__(self, layer: sliding.Conv, seen: Volume) -> None:
+        super().__init__()
+        links = [(row, index) for row, maps in enumerate(layer.links or ()) for index in maps]
+        self.shape = (layer.filters, seen.depth, *pair(layer.size))
+        self.places: dict[str, Any] = {
+            "stride": pair(layer.stride),
+            "padding": pair(layer.pad),
+            "dilation": pair(layer.dilation),
+        }
+        self.weight = nn.Parameter(torch.empty(len(links), *pair(layer.size)))
+        self.bias = nn.Parameter(torch.empty(layer.filters)) if layer.bias else None
+        self.register_buffer("filter_of", torch.tensor([row for row, _ in links]), persistent=False)
+        self.register_buffer("map_of", torch.tensor([index for _, index in links]), persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x filters x h' x w'."""
+        dense = self.weight.new_zeros(self.shape).index_put((self.filter_of, self.map_of), self.weight)
+        return F.conv2d(images, dense, self.bias, **self.places)
+
+
+class FullyConnected(nn.Linear):
+    """A linear map of the flattened volume; the scores come out as 1 x 1 places."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x units x 1 x 1."""
+        return super().forward(images.flatten(1))[:, :, None, None]
+
+
+class Subsample(nn.Module):
+    """The sum of each window times a coefficient plus a bias, one pair a map."""
+
+    def __init__(self, layer: sliding.Subsample, seen: Volume) -> None:
+        super().__init__()
+        self.size = pair(layer.size)
+        self.weight = nn.Parameter(torch.empty(seen.depth))
+        self.bias = nn.Parameter(torch.empty(seen.depth))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x depth x h/size x w/size."""
+        sums = F.avg_pool2d(images, self.size, divisor_override=1)
+        return sums * self.weight[:, None, None] + self.bias[:, None, None]
+
+
+class ScaledTanh(nn.Module):
+    """amplitude · tanh(slope · x)."""
+
+    def __init__(self, layer: spec.Tanh) -> None:
+        super().__init__()
+        self.amplitude = layer.amplitude
+        self.slope = layer.slope
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps each value by itself."""
+        return self.amplitude * torch.tanh(self.slope * images)
+
+
+class Rbf(nn.Module):
+    """The negative squared distance to each class's code of +1 and -1."""
+
+    codes: Tensor
+
+    def __init__(self, layer: spec.Rbf, seen: Volume) -> None:
+        super().__init__()
+        self.register_buffer("codes", codes(layer.units, seen.values))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x units x 1 x 1."""
+        distances = (images.flatten(1)[:, None] - self.codes).square().sum(2)
+        return -distances[:, :, None, None]
+
+
+class GlobalAvgPool(nn.Module):
+    """The mean of each map."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x depth x 1 x 1."""
+        return images.mean((2, 3), keepdim=True)
+
+
+class PadShortcut(nn.Module):
+    """Every `stride`-th place, and maps of zeros after the input's own."""
+
+    def __init__(self, layer: sliding.PadShortcut, seen: Volume) -> None:
+        super().__init__()
+        self.stride = pair(layer.stride)
+        self.zeros = layer.filters - seen.depth
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x filters x h/stride x w/stride."""
+        return F.pad(images[:, :, :: self.stride[0], :: self.stride[1]], (0, 0, 0, 0, 0, self.zeros))
+
+
+class Concat(nn.Module):
+    """Branches one after the other along depth."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        """Maps n x depth_i x h x w each to n x sum of depths x h x w."""
+        return torch.cat(branches, 1)
+
+
+class Add(nn.Module):
+    """The sum of branches."""
+
+    def forward(self, *branches: Tensor) -> Tensor:
+        """Maps n x depth x h x w each to the same."""
+        total = branches[0]
+        for branch in branches[1:]:
+            total = total + branch
+        return total
+
+
+def _unset(kind: type[nn.Module], *arguments: Any) -> nn.Module:
+    """Makes a module whose numbers are not set: `initialise` sets them, once and seeded."""
+    module: nn.Module = skip_init(kind, *arguments)  # type: ignore[no-untyped-call]
+    return module
+
+
+def _conv(layer: sliding.Conv, seen: Volume) -> nn.Module:
+    if layer.links is not None:
+        return LinkedConv(layer, seen)
+    return _unset(
+        nn.Conv2d,
+        seen.depth,
+        layer.filters,
+        pair(layer.size),
+        pair(layer.stride),
+        pair(layer.pad),
+        pair(layer.dilation),
+        layer.groups,
+        layer.bias,
+    )
+
+
+def _pool(kind: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[Any, Volume], nn.Module]:
+    def make(layer: sliding.MaxPool | sliding.AvgPool, _seen: Volume) -> nn.Module:
+        stride = layer.size if layer.stride is None else layer.stride
+        return kind(pair(layer.size), pair(stride), pair(layer.pad), ceil_mode=layer.ceil)
+
+    return make
+
+
+def _relu(layer: spec.Relu, _seen: Volume) -> nn.Module:
+    return nn.ReLU() if layer.limit is None else nn.Hardtanh(0.0, layer.limit)
+
+
+def _lrn(layer: spec.Lrn, _seen: Volume) -> nn.Module:
+    return nn.LocalResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k)
+
+
+MAKERS: dict[type[Layer], Callable[[Any, Volume], nn.Module]] = {
+    sliding.Conv: _conv,
+    sliding.MaxPool: _pool(nn.MaxPool2d),
+    sliding.AvgPool: _pool(nn.AvgPool2d),
+    sliding.Subsample: Subsample,
+    sliding.PadShortcut: PadShortcut,
+    spec.GlobalAvgPool: lambda _layer, _seen: GlobalAvgPool(),
+    spec.AdaptiveAvgPool: lambda layer, _seen: nn.AdaptiveAvgPool2d((layer.height, layer.width)),
+    spec.Relu: _relu,
+    spec.Tanh: lambda layer, _seen: ScaledTanh(layer),
+    spec.Sigmoid: lambda _layer, _seen: nn.Sigmoid(),
+    spec.Gelu: lambda _layer, _seen: nn.GELU(),
+    spec.Lrn: _lrn,
+    spec.BatchNorm: lambda layer, seen: nn.BatchNorm2d(seen.depth, layer.eps, layer.momentum),
+    spec.Dropout: lambda layer, _seen: nn.Dropout(layer.p),
+    spec.Fc: lambda layer, seen: _unset(FullyConnected, seen.values, layer.units, layer.bias),
+    spec.Rbf: Rbf,
+    spec.Softmax: lambda _layer, _seen: nn.Softmax(1),
+    spec.Identity: lambda _layer, _seen: nn.Identity(),
+    spec.Concat: lambda _layer, _seen: Concat(),
+    spec.Add: lambda _layer, _seen: Add(),
+}
+"""The torch module of each kind of layer, from the layer and the volume it sees."""

@@ -1,0 +1,124 @@
+"""The network as a torch module: its submodules are named by the traced paths."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from torch import Tensor, nn
+
+from hubel.errors import NetworkError
+from hubel.module.initialise import initialise
+from hubel.module.layers import MAKERS
+from hubel.net.algebra import Net
+from hubel.net.layers import SideHead
+from hubel.net.trace import INPUT, Step, at_inference, trace
+from hubel.net.volume import Volume, VolumeLike
+
+
+class Heads(NamedTuple):
+    """What a network with side heads returns in training: its scores, and each side head's by path."""
+
+    scores: Tensor
+    sides: dict[str, Tensor]
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """One step of the forward pass; `done` are the paths nobody reads afterwards."""
+
+    path: str
+    sources: tuple[str, ...]
+    side: bool
+    done: tuple[str, ...]
+
+
+class Network(nn.Module):
+    """A network that is built: n x depth x height x width in, n x classes out.
+
+    Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
+    network with side heads returns `Heads`. `net`, `volume` and `steps` are what it was built from.
+    """
+
+    def __init__(self, net: Net, volume: Volume) -> None:
+        super().__init__()
+        self.net = net
+        self.volume = volume
+        self.steps = trace(net, volume)
+        for step in self.steps:
+            if not isinstance(step.layer, SideHead):
+                _attach(self, step.path, MAKERS[type(step.layer)](step.layer, step.inputs[0]))
+        self._in_training = _calls(self.steps)
+        self._at_inference = _calls(at_inference(self.steps))
+
+    def forward(self, images: Tensor) -> Tensor | Heads:
+        """Runs the steps in order; each value is let go after its last reader."""
+        values = {INPUT: images}
+        sides: dict[str, Tensor] = {}
+        last = INPUT
+        for call in self._in_training if self.training else self._at_inference:
+            inputs = [values[source] for source in call.sources]
+            if call.side:
+                sides[call.path] = _scores(inputs[0])
+            else:
+                values[call.path] = self.get_submodule(call.path)(*inputs)
+                last = call.path
+            for path in call.done:
+                del values[path]
+        scores = _scores(values[last])
+        return Heads(scores, sides) if sides else scores
+
+    @property
+    def side_weights(self) -> dict[str, float]:
+        """The weight of each side head's loss, by path."""
+        return {step.path: step.layer.weight for step in self.steps if isinstance(step.layer, SideHead)}
+
+
+def build(net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0) -> Network:
+    """Builds the torch module of a network on an input volume, initialised by a named rule.
+
+    Raises SizeError: the network does not fit. Raises UsageError: no such initialisation.
+    """
+    network = Network(net, Volume.of(volume))
+    initialise(network, init, seed)
+    return network
+
+
+def _scores(values: Tensor) -> Tensor:
+    """1 x 1 places become plain scores."""
+    return values.flatten(1) if values.shape[2:] == (1, 1) else values
+
+
+def _attach(root: nn.Module, path: str, module: nn.Module) -> None:
+    """Puts a module at a dotted path, with empty modules on the way where there are none."""
+    *owners, name = path.split(".")
+    for owner in owners:
+        if owner not in root._modules:  # noqa: SLF001
+            _add(root, owner, nn.Module(), path)
+        root = root.get_submodule(owner)
+    _add(root, name, module, path)
+
+
+def _add(root: nn.Module, name: str, module: nn.Module, path: str) -> None:
+    try:
+        root.add_module(name, module)
+    except KeyError:
+        raise NetworkError(
+            f"{path}: every torch module has a {name} of its own; choose another name"
+        ) from None
+
+
+def _calls(steps: Sequence[Step]) -> tuple[_Call, ...]:
+    """The forward pass of these steps, with what to let go after each."""
+    end = next((step.path for step in reversed(steps) if not step.side), INPUT)
+    last_reader = {source: step.path for step in steps for source in step.sources if source != end}
+    return tuple(
+        _Call(
+            path=step.path,
+            sources=step.sources,
+            side=isinstance(step.layer, SideHead),
+            done=tuple(path for path in dict.fromkeys(step.sources) if last_reader.get(path) == step.path),
+        )
+        for step in steps
+    )
