@@ -1,0 +1,26 @@
+"""Images in: sources, splits, the one path from a picture to the network, augmentation and batches."""
+
+from hubel.data.augment import Augmentation, flip, shift
+from hubel.data.batches import Batches
+from hubel.data.decoded import Decoded, decode
+from hubel.data.pictures import ArrayPictures, DataSet, FilePictures, Pictures
+from hubel.data.preprocess import Preprocessing
+from hubel.data.reading import read_image
+from hubel.data.sources import NAMED, open_data
+
+__all__ = [
+    "NAMED",
+    "ArrayPictures",
+    "Augmentation",
+    "Batches",
+    "DataSet",
+    "Decoded",
+    "FilePictures",
+    "Pictures",
+    "Preprocessing",
+    "decode",
+    "flip",
+    "open_data",
+    "read_image",
+    "shift",
+]

@@ -1,0 +1,195 @@
+"""Pictures: a labelled collection of images as their source has them, not yet of the network's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from hubel.data.modes import COLOUR, GREY, has_colour
+from hubel.data.reading import read_image, read_size
+from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    Labels: TypeAlias = npt.NDArray[np.int64]
+    Indices: TypeAlias = npt.NDArray[np.intp]
+    Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+_SAMPLE = 200
+
+
+class Pictures(Protocol):
+    """A labelled collection of pictures; `labels`: int64, n, each an index into the set's classes."""
+
+    @property
+    def labels(self) -> Labels:
+        """The class of each picture."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """What to call a picture in an error or a list: its path, or its place such as `digits/0007`."""
+
+    def image(self, index: int) -> Image.Image:
+        """The whole picture. Raises DataError: one that cannot be read."""
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
+
+    def select(self, indices: Indices) -> Pictures:
+        """The pictures at `indices`, in that order."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilePictures:
+    """Pictures in files, read when asked for; a picture's name is its path."""
+
+    labels: Labels
+    paths: tuple[Path, ...]
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        """The picture's path."""
+        return str(self.paths[index])
+
+    def image(self, index: int) -> Image.Image:
+        """The whole picture. Raises DataError: one that cannot be read."""
+        return read_image(self.paths[index])
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
+        return read_size(self.paths[index])
+
+    def select(self, indices: Indices) -> FilePictures:
+        """The pictures at `indices`, in that order; nothing is read."""
+        return FilePictures(self.labels[indices], tuple(self.paths[index] for index in indices))
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPictures:
+    """Pictures in memory; `pixels`: uint8, n x h x w x c with c of 1 or 3."""
+
+    labels: Labels
+    pixels: Bytes
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def name(self, index: int) -> str:
+        """The picture's place in its source, such as `digits/0007`."""
+        return self.names[index]
+
+    def image(self, index: int) -> Image.Image:
+        """The picture, of mode L or RGB."""
+        pixels = self.pixels[index]
+        return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == GREY else pixels)
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width in pixels, the same for all."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    def select(self, indices: Indices) -> ArrayPictures:
+        """The pictures at `indices`, in that order, copied."""
+        names = tuple(self.names[index] for index in indices)
+        return ArrayPictures(self.labels[indices], self.pixels[indices], names)
+
+
+def numbered(source: str, count: int) -> tuple[str, ...]:
+    """Returns a name for each of `count` pictures: `digits/0000`, `digits/0001` and on."""
+    digits = len(str(count - 1))
+    return tuple(f"{source}/{number:0{digits}}" for number in range(count))
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A set of labelled pictures in its splits; a split the source lacks is None.
+
+    `declared_mirror` is what the source knows of `mirror`, and None where it knows nothing.
+
+    Raises DataError: fewer than two classes, two of one name, a class without a training picture, a label
+    that is no class.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Pictures
+    val: Pictures | None = None
+    test: Pictures | None = None
+    declared_mirror: bool | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            only = f"one class, {self.classes[0]!r}" if self.classes else "no class"
+            raise DataError(f"{self.name}: {only}; a classifier needs at least two")
+        if len(set(self.classes)) < len(self.classes):
+            raise DataError(f"{self.name}: two classes have one name: {', '.join(self.classes)}")
+        for split, pictures in (("train", self.train), ("val", self.val), ("test", self.test)):
+            if pictures is not None:
+                self._check_labels(split, pictures)
+        missing = np.flatnonzero(np.bincount(self.train.labels, minlength=len(self.classes)) == 0)
+        if len(missing):
+            raise DataError(
+                f"{self.name}: class {self.classes[missing[0]]!r} has no training picture; "
+                "add pictures of it or take the class out"
+            )
+
+    @cached_property
+    def depth(self) -> int:
+        """1 for grey, 3 for colour: if any picture of a sample spread over the training set has colour.
+
+        Raises DataError: a picture of the sample that cannot be read.
+        """
+        return COLOUR if any(has_colour(self.train.image(index)) for index in self._sample()) else GREY
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Median height and median width in pixels of a sample spread over the training set.
+
+        Raises DataError: a picture of the sample that cannot be read.
+        """
+        sizes = np.array([self.train.size(index) for index in self._sample()])
+        height, width = np.median(sizes, axis=0)
+        return int(height), int(width)
+
+    @cached_property
+    def mirror(self) -> bool:
+        """Whether the mirror image of a picture is one of its class too, so that flips may augment.
+
+        The source's word where it has one: photographs and clothes yes, digits no. Otherwise yes for
+        colour pictures, unless the classes are called by single characters or numbers, which most often
+        are characters or signs that a mirror changes; no for grey ones, often writing or scans.
+
+        Raises DataError: a picture of the sample for `depth` that cannot be read.
+        """
+        if self.declared_mirror is not None:
+            return self.declared_mirror
+        characters = all(len(name) == 1 or name.isdecimal() for name in self.classes)
+        return not characters and self.depth == COLOUR
+
+    def _sample(self) -> list[int]:
+        """At most 200 places, evenly spread: a source in order of class has every class in it."""
+        count = len(self.train)
+        return [int(place) for place in np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)]
+
+    def _check_labels(self, split: str, pictures: Pictures) -> None:
+        if len(pictures.labels) != len(pictures):
+            raise DataError(
+                f"{self.name}/{split}: {len(pictures)} pictures but {len(pictures.labels)} labels"
+            )
+        wrong = np.flatnonzero((pictures.labels < 0) | (pictures.labels >= len(self.classes)))
+        if len(wrong):
+            where = int(wrong[0])
+            raise DataError(
+                f"{self.name}: {pictures.name(where)} has label {pictures.labels[where]}, "
+                f"but classes are numbered 0 to {len(self.classes) - 1}; mend the label or the classes"
+            )

@@ -1,0 +1,81 @@
+"""Finding a set by name or by path."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hubel.data import NAMED, ArrayPictures, open_data
+from hubel.errors import DataError
+
+
+def test_digits() -> None:
+    pytest.importorskip("sklearn")
+    dataset = open_data("digits", val=0.2)
+    assert dataset.val is not None
+    assert dataset.test is None
+    assert (dataset.name, dataset.classes) == ("digits", tuple("0123456789"))
+    assert len(dataset.train) + len(dataset.val) == 1797
+    assert (dataset.depth, dataset.size, dataset.mirror) == (1, (8, 8), False)
+    counts = [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]  # scikit-learn's description of the set
+    both = np.bincount(dataset.train.labels) + np.bincount(dataset.val.labels)
+    assert both.tolist() == counts
+    assert np.bincount(dataset.val.labels).tolist() == [36, 36, 35, 37, 36, 36, 36, 36, 35, 36]
+
+
+def test_digits_are_scaled_to_bytes() -> None:
+    pytest.importorskip("sklearn")
+    train = open_data("digits", val=0).train
+    assert isinstance(train, ArrayPictures)
+    assert set(np.unique(train.pixels)) == {int(value * 15.9375 + 0.5) for value in range(17)}
+    # the first row of the first digit is 0 0 5 13 9 1 0 0 in the set's file
+    assert train.pixels[0, 0, :, 0].tolist() == [0, 0, 80, 207, 143, 16, 0, 0]
+    assert train.name(7) == "digits/0007"
+
+
+def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    with pytest.raises(DataError, match=r'pip install "hubel\[digits\]"'):
+        open_data("digits")
+
+
+def test_a_path_is_never_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("cat", "dog"):
+        (tmp_path / "digits" / name).mkdir(parents=True)
+        Image.new("L", (2, 2)).save(tmp_path / "digits" / name / "1.png")
+    assert open_data(Path("digits"), val=0).classes == ("cat", "dog")
+    assert open_data("./digits", val=0).classes == ("cat", "dog")
+
+
+def test_what_is_not_there_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        open_data("fashion-mnits")
+    message = str(caught.value)
+    assert "did you mean fashion-mnist?" in message
+    assert all(name in message for name in NAMED)
+    assert all(word in message for word in ("ROOT/CLASS", "ROOT/train/CLASS", "IDX", "CIFAR-10"))
+    (tmp_path / "a.tar.gz").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.tar\.gz: a file; if it is an archive, unpack it"):
+        open_data(tmp_path / "a.tar.gz")
+
+
+def test_what_the_system_will_not_read_is_refused_by_name(tmp_path: Path) -> None:
+    (tmp_path / "train-images-idx3-ubyte").mkdir()
+    with pytest.raises(DataError, match=r"train-images-idx3-ubyte: cannot be read: Is a directory"):
+        open_data(tmp_path)
+
+
+def test_a_seed_is_not_negative() -> None:
+    with pytest.raises(DataError, match="at least 0, not -1"):
+        open_data("digits", seed=-1)
+
+
+@pytest.mark.parametrize("val", [-0.1, 1.0, float("nan")])
+def test_val_is_a_part(val: float) -> None:
+    with pytest.raises(DataError, match="from 0 to below 1"):
+        open_data("digits", val=val)
