@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,6 +30,21 @@ class Decoded:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def relabelled(self, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Decoded:
+        """The same pictures with labels of `classes` changed to the numbers these have in `wanted`.
+
+        Raises DataError: a picture of a class that `wanted` lacks.
+        """
+        places = np.array([wanted.index(name) if name in wanted else -1 for name in classes], np.int64)
+        labels = places[self.labels]
+        unknown = np.flatnonzero(labels < 0)
+        if len(unknown):
+            name = classes[self.labels[unknown[0]]]
+            raise DataError(
+                f"{self.names[unknown[0]]}: class {name!r} is none of the model's, which are {', '.join(wanted)}"
+            )
+        return replace(self, labels=labels)
 
 
 def decode(

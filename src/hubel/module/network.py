@@ -12,7 +12,7 @@ from hubel.errors import NetworkError
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.layers import SideHead
+from hubel.net.layers import SideHead, Softmax
 from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
 
@@ -38,14 +38,17 @@ class Network(nn.Module):
     """A network that is built: n x depth x height x width in, n x classes out.
 
     Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
-    network with side heads returns `Heads`. `net`, `volume` and `steps` are what it was built from.
+    network with side heads returns `Heads`. `scores` leaves a final softmax out, as losses want it.
+    `net`, `volume` and `steps` are what it was built from.
     """
 
-    def __init__(self, net: Net, volume: Volume) -> None:
+    def __init__(self, net: Net, volume: Volume, *, scores: bool = False) -> None:
         super().__init__()
         self.net = net
         self.volume = volume
         self.steps = trace(net, volume)
+        if scores and isinstance(self.steps[-1].layer, Softmax):
+            self.steps = self.steps[:-1]
         for step in self.steps:
             if not isinstance(step.layer, SideHead):
                 _attach(self, step.path, MAKERS[type(step.layer)](step.layer, step.inputs[0]))
@@ -75,12 +78,15 @@ class Network(nn.Module):
         return {step.path: step.layer.weight for step in self.steps if isinstance(step.layer, SideHead)}
 
 
-def build(net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0) -> Network:
+def build(
+    net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0, scores: bool = False
+) -> Network:
     """Builds the torch module of a network on an input volume, initialised by a named rule.
 
-    Raises SizeError: the network does not fit. Raises UsageError: no such initialisation.
+    `scores` leaves a final softmax out. Raises SizeError: the network does not fit. Raises
+    UsageError: no such initialisation.
     """
-    network = Network(net, Volume.of(volume))
+    network = Network(net, Volume.of(volume), scores=scores)
     initialise(network, init, seed)
     return network
 

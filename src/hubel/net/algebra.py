@@ -12,7 +12,7 @@ associative: `a >> (b >> c)` is `(a >> b) >> c`. Python's precedence is the nota
 
 from __future__ import annotations
 
-import math
+import sys
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -165,7 +165,7 @@ class Side(Net):
         _check_name(self.name)
         _check_net(self.head)
         number = isinstance(self.weight, (int, float)) and not isinstance(self.weight, bool)
-        if not number or not 0 < self.weight < math.inf:
+        if not number or not 0 < self.weight <= sys.float_info.max:
             raise NetworkError(f"side {self.name!r}: the weight of its loss is above 0, not {self.weight!r}")
         object.__setattr__(self, "weight", float(self.weight))
         _bound(self, self.head.layers, self.head.nesting)

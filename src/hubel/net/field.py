@@ -32,7 +32,10 @@ class Field:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """The pixels `top` to `bottom` and `left` to `right`, the last ones included."""
+    """The pixels `top` to `bottom` and `left` to `right`, the last ones included.
+
+    A box without pixels ends before it begins: `NOTHING`.
+    """
 
     top: int
     left: int
@@ -44,21 +47,26 @@ class Box:
         """Height and width in pixels."""
         return self.bottom - self.top + 1, self.right - self.left + 1
 
-    def clipped(self, volume: Volume) -> Box:
-        """The part of the box that lies on the image, the padding cut off."""
-        last_row, last_column = volume.height - 1, volume.width - 1
-        return Box(
-            max(0, self.top), max(0, self.left), min(last_row, self.bottom), min(last_column, self.right)
-        )
+    def within(self, volume: Volume) -> Box:
+        """The part of the box that lies on a volume, the padding around it cut off."""
+        top, left = max(0, self.top), max(0, self.left)
+        bottom, right = min(volume.height - 1, self.bottom), min(volume.width - 1, self.right)
+        return Box(top, left, bottom, right) if top <= bottom and left <= right else NOTHING
 
     def around(self, other: Box) -> Box:
         """The smallest box that holds both."""
+        if NOTHING in (self, other):
+            return other if self == NOTHING else self
         return Box(
             min(self.top, other.top),
             min(self.left, other.left),
             max(self.bottom, other.bottom),
             max(self.right, other.right),
         )
+
+
+NOTHING = Box(0, 0, -1, -1)
+"""The box of a unit that sees padding alone."""
 
 
 def fields(steps: Sequence[Step]) -> dict[str, Field]:
@@ -70,8 +78,11 @@ def fields(steps: Sequence[Step]) -> dict[str, Field]:
     return known
 
 
-def box(steps: Sequence[Step], path: str, row: int, column: int) -> Box:
-    """The box of pixels the unit at (`row`, `column`) of a path sees, padding included.
+def box(steps: Sequence[Step], path: str, row: int, column: int, *, clipped: bool = False) -> Box:
+    """The box of pixels the unit at (`row`, `column`) of a path sees.
+
+    It goes on into the padding, unless `clipped`: then every layer on the way back is cut to what it
+    has, so that rows which rounding down dropped are not seen through a later layer's padding.
 
     Raises SizeError: no such path, or no such unit.
     """
@@ -89,7 +100,9 @@ def box(steps: Sequence[Step], path: str, row: int, column: int) -> Box:
         window = step.layer.window(step.inputs[0])
         top, bottom = window.rows.sees(here.top, here.bottom)
         left, right = window.columns.sees(here.left, here.right)
-        there = Box(top, left, bottom, right)
+        there = Box(top, left, bottom, right) if here != NOTHING else NOTHING
+        if clipped:
+            there = there.within(step.inputs[0])
         for source in step.sources:
             boxes[source] = boxes[source].around(there) if source in boxes else there
     return boxes[INPUT]

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import math
+import sys
 from dataclasses import MISSING, dataclass, fields, replace
 from typing import Any, Self
 
 from hubel.errors import NetworkError
 from hubel.net.algebra import Net
-from hubel.net.volume import Volume
-from hubel.net.window import ONE, Window
+from hubel.net.volume import LARGEST, Volume, ceiling
+from hubel.net.window import ONE, Pair, Window
 
 FLOAT_BYTES = 4
 INDEX_BYTES = 8
 """PyTorch's max pooling keeps the place of every maximum as an int64."""
+
+FLOAT_MAX = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +49,11 @@ class Layer(Net):
     def window(self, seen: Volume) -> Window:
         """The window of the input that one output sees."""
         return ONE
+
+    @property
+    def most_pad(self) -> Pair:
+        """The most padding its window takes: none where the layer has no such argument."""
+        return 0, 0
 
     def formula(self, *seen: Volume) -> str:
         """How the size of the output follows, with the numbers in it."""
@@ -89,6 +97,8 @@ class Ready(Layer):
         if len(values) > len(names):
             raise NetworkError(f"{self.kind} takes {len(names)} arguments at most, not {len(values)}")
         for name in named:
+            if name in names[: len(values)]:
+                raise NetworkError(f"{self.kind}: {name} is given twice")
             if name not in names:
                 raise NetworkError(f"{self.kind} has no {name}; it has {', '.join(names) or 'no arguments'}")
         return replace(self, **dict(zip(names, values, strict=False)), **named)
@@ -110,15 +120,16 @@ class Join(Layer):
 
 
 def whole(owner: Layer, what: str, value: object, least: int = 1) -> int:
-    """Checks a count. Raises NetworkError: not a whole number, or below `least`."""
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise NetworkError(f"{owner.kind}: {what} is a whole number of at least {least}, not {value!r}")
+    """Checks a count. Raises NetworkError: not a whole number, or outside `least` to `LARGEST`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
+        bounds = f"of at least {least}{ceiling(value)}"
+        raise NetworkError(f"{owner.kind}: {what} is a whole number {bounds}, not {value!r}")
     return value
 
 
 def real(owner: Layer, what: str, value: object, low: float, high: float = math.inf) -> float:
     """Checks a number, returns it as a float. Raises NetworkError: not finite, or outside `low` to `high`."""
-    number = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FLOAT_MAX
     if not number or not low <= float(value) <= high:  # type: ignore[arg-type]
         bounds = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
         raise NetworkError(f"{owner.kind}: {what} is a number {bounds}, not {value!r}")

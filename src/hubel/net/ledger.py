@@ -80,12 +80,12 @@ class Ledger:
         rows = tuple(_row(step, seen[step.path]) for step in steps)
         return cls(volume, tuple(steps), rows, _totals(volume, steps, rows))
 
-    def field(self, path: str, row: int, column: int) -> Box:
-        """The box of pixels the unit at (`row`, `column`) of `path` sees, padding included.
+    def field(self, path: str, row: int, column: int, *, clipped: bool = False) -> Box:
+        """The box of pixels the unit at (`row`, `column`) of `path` sees.
 
-        `.clipped(volume)` cuts it to the image. Raises SizeError: no such path or unit.
+        It goes on into the padding, unless `clipped`. Raises SizeError: no such path or unit.
         """
-        return box(self.steps, path, row, column)
+        return box(self.steps, path, row, column, clipped=clipped)
 
 
 def ledger(net: Net, volume: VolumeLike, *, strict: bool = False) -> Ledger:

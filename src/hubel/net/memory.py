@@ -25,18 +25,16 @@ def backward_bytes(steps: Sequence[Step]) -> int:
     Each volume counts once, however many layers keep it; with pooling's int64 indices, dropout's
     masks and batch norm's statistics. Checked against saved-tensor hooks.
     """
-    aliases = {INPUT: INPUT}
+    holders = _holders(steps)
     kept: dict[str, int] = {}
     more = 0
     for step in steps:
-        same = isinstance(step.layer, (Identity, SideHead))
-        aliases[step.path] = aliases[step.sources[0]] if same else step.path
         keeps = step.layer.keeps(step.inputs[0])
         more += keeps.more
         if keeps.input:
-            kept[aliases[step.sources[0]]] = step.inputs[0].values
+            kept[holders[step.sources[0]]] = step.inputs[0].values
         if keeps.output:
-            kept[aliases[step.path]] = step.output.values
+            kept[holders[step.path]] = step.output.values
     return FLOAT_BYTES * sum(kept.values()) + more
 
 
@@ -45,17 +43,27 @@ def inference_peak_bytes(steps: Sequence[Step]) -> int:
 
     A layer that works in place writes over its input where nobody else reads it.
     """
-    steps = at_inference(tuple(steps))
-    readers = Counter(source for step in steps for source in step.sources)
-    alive: dict[str, int] = {INPUT: steps[0].inputs[0].values} if steps else {}
+    alive = {INPUT: steps[0].inputs[0].values} if steps else {}
+    holders = _holders(steps)
+    writers = [step for step in at_inference(tuple(steps)) if holders[step.path] == step.path]
+    readers = Counter(holders[source] for step in writers for source in step.sources)
     peak = sum(alive.values())
-    for step in steps:
-        source = step.sources[0]
-        over = step.layer.in_place(step.inputs[0]) and readers[source] == 1
+    for step in writers:
+        over = step.layer.in_place(step.inputs[0]) and readers[holders[step.sources[0]]] == 1
         peak = max(peak, sum(alive.values()) + (0 if over else step.output.values))
-        for read in step.sources:
-            readers[read] -= 1
-            if readers[read] == 0:
-                del alive[read]
+        for source in step.sources:
+            holder = holders[source]
+            readers[holder] -= 1
+            if readers[holder] == 0:
+                del alive[holder]
         alive[step.path] = step.output.values
     return FLOAT_BYTES * peak
+
+
+def _holders(steps: Sequence[Step]) -> dict[str, str]:
+    """For every path, the path that holds its values: another one where a layer only hands them on."""
+    holders = {INPUT: INPUT}
+    for step in steps:
+        same = isinstance(step.layer, (Identity, SideHead))
+        holders[step.path] = holders[step.sources[0]] if same else step.path
+    return holders

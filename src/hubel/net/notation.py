@@ -14,7 +14,9 @@ from typing import Any
 
 from hubel.errors import NetworkError, NotationError, nearest
 from hubel.net.algebra import Net, Times, named, side
+from hubel.net.layer import Ready
 from hubel.net.layers import LAYERS
+from hubel.net.volume import LARGEST
 
 MAX_TEXT = 4_000_000
 """The most characters a notation may have."""
@@ -39,7 +41,12 @@ def parse(text: str) -> Net:
     source = " ".join(text.split())
     if not source:
         raise NotationError("the notation is empty; write a network such as conv(6, 5) >> relu >> fc(10)")
-    return _Reader(source).net(_tree(source))
+    if "#" in source:  # on one line it would swallow what follows
+        raise NotationError(_marked(source, "a notation has no comments", source.index("#")))
+    try:
+        return _Reader(source).read(_tree(source))
+    except RecursionError:
+        raise NotationError("the notation is nested too deeply to be read") from None
 
 
 def _tree(source: str) -> ast.expr:
@@ -60,6 +67,13 @@ class _Reader:
 
     def __init__(self, source: str) -> None:
         self.source = source
+
+    def read(self, tree: ast.expr) -> Net:
+        """The network a whole tree writes."""
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value > LARGEST:
+                raise self._error(node, f"a whole number in a notation is at most {LARGEST:,}")
+        return self.net(tree)
 
     def net(self, node: ast.expr) -> Net:
         """The network an expression writes."""
@@ -115,6 +129,8 @@ class _Reader:
         for keyword in node.keywords:
             if keyword.arg is None:
                 raise self._error(keyword.value, "arguments are written out, without **")
+            if keyword.arg in words:
+                raise self._error(keyword.value, f"{name}: {keyword.arg} is given twice")
             words[keyword.arg] = self._argument(keyword.value, name)
         return self._made(node, make, *values, **words)
 
@@ -142,7 +158,8 @@ class _Reader:
             raise self._error(node, f"write {self._signature(name)}{hint}") from None
 
     def _signature(self, name: str) -> str:
-        parameters = inspect.signature(LAYERS.get(name) or _WRAPPERS[name]).parameters.values()
+        make = LAYERS.get(name) or _WRAPPERS[name]
+        parameters = inspect.signature(type(make) if isinstance(make, Ready) else make).parameters.values()
         bare = [parameter.replace(annotation=inspect.Parameter.empty) for parameter in parameters]
         return name + str(inspect.Signature(bare))
 
@@ -152,7 +169,8 @@ class _Reader:
         return self._error(node, f"there is no layer {node.id}{hint}")
 
     def _error(self, node: ast.expr, why: str) -> NotationError:
-        return NotationError(_marked(self.source, why, node.col_offset))
+        before = self.source.encode()[: node.col_offset]  # the tree counts bytes, a caret characters
+        return NotationError(_marked(self.source, why, len(before.decode())))
 
 
 def _marked(source: str, why: str, at: int, width: int = 76) -> str:

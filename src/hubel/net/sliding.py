@@ -10,8 +10,8 @@ from typing import TypeAlias
 
 from hubel.errors import NetworkError, SizeError
 from hubel.net.layer import FLOAT_BYTES, INDEX_BYTES, Keeps, Layer, Ready, settle, truth, whole
-from hubel.net.volume import Volume
-from hubel.net.window import Size, Window, size_of
+from hubel.net.volume import LARGEST, Volume
+from hubel.net.window import Pair, Size, Window, pair, size_of
 
 Links: TypeAlias = tuple[tuple[int, ...], ...]
 
@@ -83,6 +83,11 @@ class Conv(Sliding):
     def window(self, seen: Volume) -> Window:
         return Window.of(self.size, self.stride, self.pad, self.dilation)
 
+    @property
+    def most_pad(self) -> Pair:
+        rows, columns = Window.of(self.size, dilation=self.dilation).axes
+        return rows.reach - 1, columns.reach - 1  # any more, and a window sees nothing but padding
+
     def weights(self, seen: Volume) -> int:
         """How many weights the filters have, biases apart."""
         maps = sum(map(len, self.links)) if self.links else self.filters * (seen.depth // self.groups)
@@ -119,8 +124,13 @@ class _Pool(Sliding):
             stride=None if stride == size else stride,
             pad=size_of(self.kind, "pad", self.pad, 0),
         )
-        if any(2 * axis.pad > axis.size for axis in self.window(Volume(1, 1, 1)).axes):
+        if any(most < pad for most, pad in zip(self.most_pad, pair(self.pad), strict=True)):
             raise NetworkError(f"{self.kind}: pad is at most half the size, {self.size}, not {self.pad}")
+
+    @property
+    def most_pad(self) -> Pair:
+        high, wide = pair(self.size)
+        return high // 2, wide // 2
 
     def window(self, seen: Volume) -> Window:
         stride = self.size if self.stride is None else self.stride
@@ -206,8 +216,8 @@ def _links(links: object, filters: int, groups: int) -> Links:
         raise NetworkError("conv: links and groups exclude each other")
     table = tuple(tuple(maps) if isinstance(maps, (tuple, list)) else () for maps in links)
     for number, maps in enumerate(table):
-        distinct = len(set(maps)) == len(maps) > 0
-        if not distinct or not all(type(index) is int and index >= 0 for index in maps):
+        counted = all(type(index) is int and 0 <= index <= LARGEST for index in maps)
+        if not counted or not len(set(maps)) == len(maps) > 0:
             raise NetworkError(
                 f"conv: links[{number}] lists different input maps, counted from 0, not {maps!r}"
             )

@@ -138,7 +138,7 @@ class _Walk:
             window = layer.window(volumes[0])
             if self.strict and window.dropped(volumes[0].plane):
                 why = window.formula(volumes[0].plane).partition(",")[0]
-                raise SizeError(f"{why}.\n  {window.remedies(volumes[0])}")
+                raise SizeError(f"{why}.\n  {window.remedies(volumes[0], layer.most_pad)}")
         except SizeError as error:
             raise SizeError(_complaint(path, places, str(error)), tuple(self.steps)) from None
         sources = tuple(place.path for place in places)
@@ -158,10 +158,18 @@ def _complaint(path: str, places: tuple[_Place, ...], why: str) -> str:
 
 def _names(net: Net) -> frozenset[str]:
     """The explicit names at the level of `net`, which automatic paths keep clear of."""
-    return frozenset(_explicit(net, 0))
+    names: set[str] = set()
+    copied: Counter[str] = Counter()
+    for name, copies in _explicit(net, 0):
+        if copies:
+            copied[name] += copies
+        else:
+            names.add(name)
+    return frozenset(names.union(f"{name}{n}" for name in copied for n in range(1, copied[name] + 1)))
 
 
-def _explicit(net: Net, copies: int) -> Iterator[str]:
+def _explicit(net: Net, copies: int) -> Iterator[tuple[str, int]]:
+    """The names at the level of `net`, and how many copies of each; 0 where it is not copied."""
     match net:
         case Chain() | Beside() | Plus():
             for part in net.parts:
@@ -169,6 +177,6 @@ def _explicit(net: Net, copies: int) -> Iterator[str]:
         case Times():
             yield from _explicit(net.net, max(1, copies) * net.copies)
         case Named() | Side():
-            yield from (f"{net.name}{n}" for n in range(1, copies + 1)) if copies else (net.name,)
+            yield net.name, copies
         case _:
             pass

@@ -12,11 +12,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
+LARGEST = 1_000_000_000
+"""The largest whole number a volume or a layer is made of."""
+
+
 @dataclass(frozen=True, slots=True)
 class Volume:
     """A block of activations: `height` x `width` places, `depth` values at each.
 
-    Raises NetworkError: a side that is not a whole number of at least 1.
+    Raises NetworkError: a side that is not a whole number from 1 to `LARGEST`.
     """
 
     height: int
@@ -25,20 +29,25 @@ class Volume:
 
     def __post_init__(self) -> None:
         for name, side in zip(("height", "width", "depth"), self, strict=True):
-            if not isinstance(side, int) or isinstance(side, bool) or side < 1:
-                raise NetworkError(f"a volume's {name} is a whole number of at least 1, not {side!r}")
+            if not isinstance(side, int) or isinstance(side, bool) or not 1 <= side <= LARGEST:
+                raise NetworkError(
+                    f"a volume's {name} is a whole number of at least 1{ceiling(side)}, not {side!r}"
+                )
 
     @classmethod
     def of(cls, value: VolumeLike) -> Volume:
-        """Reads a volume from itself, from `(height, width, depth)` or from a text such as `32x32x3`."""
+        """Reads a volume from itself, from `(height, width, depth)` or from a text such as `32x32x3`.
+
+        Raises NetworkError: anything else.
+        """
         if isinstance(value, Volume):
             return value
         if isinstance(value, str):
-            match = re.fullmatch(r"\s*(\d+)\s*[x×]\s*(\d+)\s*[x×]\s*(\d+)\s*", value)
+            match = re.fullmatch(r"\s*(\d{1,10})\s*[x×]\s*(\d{1,10})\s*[x×]\s*(\d{1,10})\s*", value)
             if match is None:
                 raise NetworkError(f"{value!r} is no volume; write height x width x depth, such as 32x32x3")
             return cls(*map(int, match.groups()))
-        if len(value) != 3:
+        if not isinstance(value, (tuple, list)) or len(value) != 3:
             raise NetworkError(f"{value!r} is no volume; give (height, width, depth)")
         return cls(*value)
 
@@ -57,6 +66,11 @@ class Volume:
 
     def __str__(self) -> str:
         return f"{self.height}x{self.width}x{self.depth}"
+
+
+def ceiling(value: object) -> str:
+    """` and at most ...`, where a value is above what there may be."""
+    return f" and at most {LARGEST:,}" if isinstance(value, int) and value > LARGEST else ""
 
 
 VolumeLike: TypeAlias = "Volume | str | tuple[int, int, int] | list[int]"

@@ -12,7 +12,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from hubel.errors import NetworkError
-from hubel.net.volume import Volume
+from hubel.net.volume import LARGEST, Volume, ceiling
 
 Pair: TypeAlias = tuple[int, int]
 Size: TypeAlias = int | Pair
@@ -27,13 +27,15 @@ def pair(size: Size) -> Pair:
 def size_of(owner: str, what: str, value: object, least: int) -> Size:
     """Checks a size and returns its shortest form: one number where both axes are alike.
 
-    Raises NetworkError: not a whole number or a pair of them, or below `least`.
+    Raises NetworkError: not a whole number or a pair of them, or outside `least` to `LARGEST`.
     """
     sides = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
-    if len(sides) != 2 or not whole or min(sides) < least:
+    if len(sides) != 2 or not whole or not least <= min(sides) <= max(sides) <= LARGEST:
+        most = ceiling(max(sides)) if whole and sides else ""
         raise NetworkError(
-            f"{owner}: {what} is a whole number of at least {least}, or a pair (height, width), not {value!r}"
+            f"{owner}: {what} is a whole number of at least {least}{most}, or a pair (height, width), "
+            f"not {value!r}"
         )
     return sides[0] if sides[0] == sides[1] else sides
 
@@ -163,13 +165,14 @@ class Window:
             return f"floor: the last {_lines(*unseen)} unused"
         return f"floor: {_lines(*rests)} of padding unused" if any(rests) else ""
 
-    def remedies(self, seen: Volume) -> str:
-        """What would fit, for a window that leaves a rest on `seen`."""
+    def remedies(self, seen: Volume, most_pad: Pair) -> str:
+        """What would fit, for a window that leaves a rest on `seen` and takes padding up to `most_pad`."""
         more = [-axis.rest(n) % axis.stride for axis, n in zip(self.axes, seen.plane, strict=True)]
         larger = Volume(seen.height + more[0], seen.width + more[1], seen.depth)
         floor = _places(self.places(seen.plane))
         ways = [f"{larger} fits ({_places(self.places(larger.plane))})"]
-        for extra in range(1, max(self.rows.size, self.columns.size)):
+        room = min(most - axis.pad for most, axis in zip(most_pad, self.axes, strict=True))
+        for extra in range(1, room + 1):
             padded = Window(*(replace(axis, pad=axis.pad + extra) for axis in self.axes))
             pads = pair_text((padded.rows.pad, padded.columns.pad))
             if all(axis.rest(n) == 0 for axis, n in zip(padded.axes, seen.plane, strict=True)):

@@ -1,0 +1,5 @@
+"""`python -m hubel` is `hubel`."""
+
+from hubel.cli import main
+
+main()

@@ -1,0 +1,55 @@
+"""The command line: one file a verb, each of which parses, calls and prints."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hubel.cli import predict, table, train, val
+from hubel.errors import HubelError, UsageError
+
+app = typer.Typer(
+    name="hubel",
+    help="A workbench for convolutional networks: write one down, know all about it, train it, use it.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("table")(table.table)
+app.command("train")(train.train)
+app.command("val")(val.val)
+app.command("predict")(predict.predict)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import hubel
+
+        print(f"hubel {hubel.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """Holds the options that stand before a verb."""
+
+
+def main() -> None:
+    """Runs the command line: exit status 0, 1 for an error of the matter, 2 for one of usage."""
+    try:
+        app()
+    except HubelError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2 if isinstance(error, UsageError) else 1)
+    except KeyboardInterrupt:
+        print("stopped", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of our output has gone: `hubel table vgg16 | head`
+        sys.stderr.close()
+        sys.exit(0)

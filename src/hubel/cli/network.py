@@ -1,0 +1,66 @@
+"""NET on the command line: a saved model's file, a network of the zoo, or a notation."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubel import zoo
+from hubel.errors import ModelError, NotationError, UsageError, nearest
+from hubel.net import Net, Volume, parse
+from hubel.net.layers import LAYERS
+
+if TYPE_CHECKING:
+    from hubel.data import DataSet
+
+MODEL_HELP = "The file of a model, such as a run's best.safetensors."
+HELP = "A notation such as 'conv(6, 5) >> relu >> fc(10)', a network of the zoo, or a saved model's file."
+
+
+def network(text: str, size: str | None) -> tuple[Net, Volume]:
+    """Returns the network a text names, and its input: `size` where given, else its own.
+
+    Raises UsageError: a notation without an input size. Raises NotationError: no network.
+    """
+    given = Volume.of(size) if size else None
+    if text.endswith(".safetensors"):
+        net, own = _saved(Path(text))
+        return net, given or own
+    if zoo.named(text):
+        net, own = zoo.find(text)
+        return net, given or own
+    if text.isidentifier() and text not in LAYERS:
+        known = [*zoo.ZOO, *LAYERS]
+        raise NotationError(f"there is no network {text!r}{nearest(text, known)}; `hubel zoo` lists them")
+    net = parse(text)
+    if given is None:
+        raise UsageError("a notation says nothing of its input; add --input HxWxD, such as --input 32x32x3")
+    return net, given
+
+
+def network_for(text: str | None, size: str | None, data: DataSet) -> tuple[str, Net, Volume]:
+    """Returns a short name, the network and its input for training on a set.
+
+    A network of the zoo gets the set's classes, and the set's depth in place of its own. Without a
+    text, grey pictures get LeNet-5 and colour ones the CIFAR ResNet-20, at 32x32.
+
+    Raises UsageError, NotationError, NetworkError: no such network or input.
+    """
+    text = text or ("lenet5" if data.depth == 1 else "resnet20")
+    given = Volume.of(size) if size else None
+    if text.endswith(".safetensors"):
+        net, own = _saved(Path(text))
+        return Path(text).stem, net, given or own
+    if zoo.named(text):
+        net, own = zoo.find(text, classes=len(data.classes))
+        return text, net, given or Volume(own.height, own.width, data.depth)
+    return "net", parse(text), given or Volume(*data.size, data.depth)
+
+
+def _saved(path: Path) -> tuple[Net, Volume]:
+    from hubel.ship.header import read_header
+
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; give the file of a model that `hubel train` wrote")
+    header = read_header(path)
+    return parse(header.notation), header.volume

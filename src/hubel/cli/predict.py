@@ -1,0 +1,51 @@
+"""`hubel predict`: what a model says of image files."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubel.cli.network import MODEL_HELP
+from hubel.errors import UsageError
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
+    images: Annotated[list[str], typer.Argument(help="Image files.", metavar="IMAGES...")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
+    top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
+) -> None:
+    """Name what is in images, the most probable class first; exit status 1 if any cannot be read."""
+    from hubel.report.units import percent
+    from hubel.ship import load
+    from hubel.ship import predict as predictions
+
+    if top < 1:
+        raise UsageError(f"--top is at least 1, not {top}")
+    found = list(predictions(load(model), images, top))
+    if as_json:
+        print(
+            json.dumps(
+                [
+                    {"file": each.file, "error": each.error}
+                    if each.error
+                    else {
+                        "file": each.file,
+                        "classes": [{"name": name, "probability": p} for name, p in each.classes],
+                    }
+                    for each in found
+                ],
+                indent=2,
+                ensure_ascii=False,
+            )
+        )
+    else:
+        for each in found:
+            print(f"{each.file}: error: {each.error}" if each.error else each.file)
+            for name, probability in each.classes:
+                print(f"  {percent(probability):>9}  {name}")
+    if any(each.error for each in found):
+        raise typer.Exit(1)

@@ -1,0 +1,23 @@
+"""The pictures a network gets wrong, as a list a spreadsheet opens."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Sequence
+
+from hubel.train.metrics import Evaluation
+
+
+def mistakes_csv(classes: Sequence[str], result: Evaluation, names: Sequence[str]) -> str:
+    """The mistakes, the surest first: name, truth, prediction, and the probability of each."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(["picture", "truth", "prediction", "probability_of_prediction", "probability_of_truth"])
+    for place in result.mistakes().tolist():
+        truth, taken = int(result.labels[place]), int(result.predicted[place])
+        chances = result.probabilities[place]
+        writer.writerow(
+            [names[place], classes[truth], classes[taken], f"{chances[taken]:.6f}", f"{chances[truth]:.6f}"]
+        )
+    return out.getvalue()

@@ -1,0 +1,40 @@
+"""Numbers as text, never without their unit."""
+
+from __future__ import annotations
+
+
+def count(number: int) -> str:
+    """A whole number with its thousands apart: `60,965,224`."""
+    return f"{number:,}"
+
+
+def short(number: float) -> str:
+    """A large number in the field's short form, three digits: `61 M`, `1.43 G`."""
+    for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if number >= scale:
+            return f"{number / scale:.3g} {prefix}"
+    return f"{number:g}"
+
+
+def memory(size: int) -> str:
+    """Bytes in the unit that suits them, by thousands and by 1024: `60.95 MB (58.13 MiB)`."""
+    for power, prefix in ((3, "G"), (2, "M"), (1, "k")):
+        if size >= 1000**power:
+            decimal, binary = size / 1000**power, size / 1024**power
+            return f"{decimal:,.2f} {prefix}B ({binary:,.2f} {prefix.upper()}iB)"
+    return f"{size} bytes"
+
+
+def percent(share: float) -> str:
+    """A share as a percentage with two decimals."""
+    return f"{100 * share:.2f} %"
+
+
+def duration(seconds: float) -> str:
+    """A time as one says it: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"

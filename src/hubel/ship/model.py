@@ -1,0 +1,84 @@
+"""A trained network with all it takes to use it: weights, classes, preprocessing, in one file."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from PIL.Image import Image
+from torch import Tensor
+
+import hubel
+from hubel.data.preprocess import Preprocessing
+from hubel.errors import ModelError
+from hubel.files import write_whole
+from hubel.module.network import Network
+from hubel.net.notation import parse
+from hubel.ship.header import Header, read_header
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A network whose scores stand for `classes`, and the way from a picture to its input.
+
+    `network` gives scores, without a final softmax. `summary` says how it was trained.
+    """
+
+    network: Network
+    classes: tuple[str, ...]
+    preprocessing: Preprocessing
+    summary: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def header(self) -> Header:
+        """What the model's file says of it."""
+        return Header(
+            notation=repr(self.network.net),
+            volume=self.network.volume,
+            classes=self.classes,
+            preprocessing=self.preprocessing.to_json(),
+            versions={
+                "hubel": hubel.__version__,
+                "torch": torch.__version__,
+                "python": platform.python_version(),
+            },
+            summary=self.summary,
+        )
+
+    def save(self, path: Path) -> None:
+        """Writes the model as one file, whole or not at all."""
+        state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        write_whole(path, safetensors.torch.save(state, self.header.to_metadata()))
+
+    @torch.inference_mode()
+    def probabilities(self, images: Sequence[Image]) -> Tensor:
+        """The probability of each class for each picture: float32, pictures x classes."""
+        pixels = torch.stack([torch.from_numpy(self.preprocessing.pixels(image)) for image in images])
+        self.network.eval()
+        scores: Tensor = self.network(self.preprocessing.normalise(pixels))
+        return scores.float().softmax(1)
+
+
+def load(path: str | Path) -> Model:
+    """Loads a model from its file.
+
+    Raises ModelError: no such file, damaged, or weights that are not the network's.
+    """
+    path = Path(path)
+    header = read_header(path)
+    network = Network(parse(header.notation), header.volume, scores=True)
+    state = safetensors.torch.load_file(path)
+    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
+    found = {name: tuple(value.shape) for name, value in state.items()}
+    for name in expected.keys() | found.keys():
+        if expected.get(name) != found.get(name):
+            wanted, had = expected.get(name, "nothing"), found.get(name, "nothing")
+            raise ModelError(f"{path}: its network has {wanted} for {name}, the file {had}")
+    network.load_state_dict(state, assign=True)
+    network.eval()
+    return Model(network, header.classes, Preprocessing.from_json(header.preprocessing), header.summary)

@@ -1,0 +1,23 @@
+"""Training: a config, one loop that yields events, and the folder that keeps a run."""
+
+from hubel.train.config import Config
+from hubel.train.loop import BatchDone, EpochDone, Trainer
+from hubel.train.measure import Measured, measure, where
+from hubel.train.metrics import Evaluation, evaluate
+from hubel.train.run import Run
+from hubel.train.setting import Setting, check_classes
+
+__all__ = [
+    "BatchDone",
+    "Config",
+    "EpochDone",
+    "Evaluation",
+    "Measured",
+    "Run",
+    "Setting",
+    "Trainer",
+    "check_classes",
+    "evaluate",
+    "measure",
+    "where",
+]

@@ -1,0 +1,155 @@
+"""The training loop. It knows no architecture, prints nothing and writes nothing: it yields events."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torch.optim import SGD, Optimizer
+
+from hubel.data.batches import Batches
+from hubel.errors import TrainingError
+from hubel.module.network import Heads, Network
+from hubel.train.config import Config
+from hubel.train.metrics import Evaluation, evaluate
+
+WARM_UP = 0.25
+"""The share of the run in which the learning rate rises."""
+
+
+@dataclass(frozen=True, slots=True)
+class BatchDone:
+    """A step of the optimizer: which of how many in the epoch, and the loss of its batch."""
+
+    epoch: int
+    batch: int
+    batches: int
+    loss: float
+
+
+@dataclass(frozen=True, slots=True)
+class EpochDone:
+    """An epoch with its validation. `train_loss` is the mean over the epoch's pictures, as trained.
+
+    `train_top1` is the share of the augmented pictures that was right while training. `seconds` is the
+    time since the run began, over all its sittings. `best` says whether no earlier epoch did better.
+    """
+
+    epoch: int
+    epochs: int
+    lr: float
+    train_loss: float
+    train_top1: float
+    val: Evaluation
+    seconds: float
+    best: bool
+
+
+Event: TypeAlias = BatchDone | EpochDone
+
+
+@dataclass(slots=True)
+class Trainer:
+    """A network in training: all that changes, so that a run can stop after any epoch and go on.
+
+    `epoch` counts the finished ones, `seconds` the time they took, `best` is the highest top-1 so far.
+    """
+
+    network: Network
+    config: Config
+    optimizer: Optimizer
+    epoch: int = 0
+    seconds: float = 0.0
+    best: float = -1.0
+
+    @classmethod
+    def of(cls, network: Network, config: Config) -> Trainer:
+        """A run that has not begun."""
+        return cls(network, config, optimizer_for(network, config))
+
+    def run(self, train: Batches, val: Batches) -> Iterator[Event]:
+        """Trains to the last epoch, yielding every batch and every epoch.
+
+        Raises TrainingError: the loss is no longer finite.
+        """
+        began = time.perf_counter() - self.seconds
+        while self.epoch < self.config.epochs:
+            losses = right = 0.0
+            for batch, (images, labels) in enumerate(self._epoch(train), 1):
+                progress = (self.epoch + (batch - 1) / len(train)) / self.config.epochs
+                loss, scores = self._step(images, labels, one_cycle(progress) * self.config.lr)
+                losses += loss * len(labels)
+                right += (scores.argmax(1) == labels).sum().item()
+                yield BatchDone(self.epoch + 1, batch, len(train), loss)
+            result = evaluate(self.network, val.epoch(0))
+            self.epoch += 1
+            self.seconds = time.perf_counter() - began
+            best, self.best = result.top1 > self.best, max(result.top1, self.best)
+            yield EpochDone(
+                epoch=self.epoch,
+                epochs=self.config.epochs,
+                lr=self.optimizer.param_groups[0]["lr"],
+                train_loss=losses / len(train.decoded),
+                train_top1=right / len(train.decoded),
+                val=result,
+                seconds=self.seconds,
+                best=best,
+            )
+
+    def _epoch(self, train: Batches) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of the epoch that comes next, always the same for one seed."""
+        self.network.train()
+        torch.manual_seed(self.config.seed * 1_000_003 + self.epoch)  # dropout's masks
+        yield from train.epoch(self.epoch)
+
+    def _step(self, images: Tensor, labels: Tensor, lr: float) -> tuple[float, Tensor]:
+        for group in self.optimizer.param_groups:
+            group["lr"] = lr
+        output = self.network(images)
+        loss = self._loss(output, labels)
+        if not math.isfinite(loss.item()):
+            raise TrainingError(
+                f"the loss is {loss.item()} in epoch {self.epoch + 1}: the run cannot go on; "
+                f"try a lower learning rate, such as {self.config.lr / 10:g}"
+            )
+        self.optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
+        self.optimizer.step()
+        return loss.item(), output.scores if isinstance(output, Heads) else output
+
+    def _loss(self, output: Tensor | Heads, labels: Tensor) -> Tensor:
+        """Cross-entropy of the scores, and of each side head's by its weight."""
+        smoothing = self.config.label_smoothing
+        if not isinstance(output, Heads):
+            return F.cross_entropy(output, labels, label_smoothing=smoothing)
+        loss = F.cross_entropy(output.scores, labels, label_smoothing=smoothing)
+        for path, weight in self.network.side_weights.items():
+            loss = loss + weight * F.cross_entropy(output.sides[path], labels, label_smoothing=smoothing)
+        return loss
+
+
+def one_cycle(progress: float) -> float:
+    """The learning rate at a point of the run from 0 to 1, as a share of its peak.
+
+    A line up for the first quarter, half a cosine down to 0. Source: Smith and Topin 2017.
+    """
+    if progress < WARM_UP:
+        return max(progress / WARM_UP, 0.01)
+    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+def optimizer_for(network: nn.Module, config: Config) -> SGD:
+    """SGD with Nesterov momentum; weight decay on weights, none on biases and normalisation."""
+    parameters = list(network.parameters())
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
