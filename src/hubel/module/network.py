@@ -73,14 +73,17 @@ class Network(nn.Module):
         return Heads(scores, sides) if sides else scores
 
     @property
+    def output(self) -> Volume:
+        """The volume that comes out."""
+        return next((step.output for step in reversed(self.steps) if not step.side), self.volume)
+
+    @property
     def side_weights(self) -> dict[str, float]:
         """The weight of each side head's loss, by path."""
         return {step.path: step.layer.weight for step in self.steps if isinstance(step.layer, SideHead)}
 
 
-def build(
-    net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0, scores: bool = False
-) -> Network:
+def build(net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0, scores: bool = False) -> Network:
     """Builds the torch module of a network on an input volume, initialised by a named rule.
 
     `scores` leaves a final softmax out. Raises SizeError: the network does not fit. Raises

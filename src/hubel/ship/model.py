@@ -15,7 +15,7 @@ from torch import Tensor
 
 import hubel
 from hubel.data.preprocess import Preprocessing
-from hubel.errors import ModelError
+from hubel.errors import HubelError, ModelError
 from hubel.files import write_whole
 from hubel.module.network import Network
 from hubel.net.notation import parse
@@ -71,14 +71,24 @@ def load(path: str | Path) -> Model:
     """
     path = Path(path)
     header = read_header(path)
-    network = Network(parse(header.notation), header.volume, scores=True)
-    state = safetensors.torch.load_file(path)
+    try:
+        network = Network(parse(header.notation), header.volume, scores=True)
+        preprocessing = Preprocessing.from_json(header.preprocessing)
+    except HubelError as error:
+        raise ModelError(f"{path}: its metadata cannot be used: {error}") from None
+    if network.output.values != len(header.classes):
+        raise ModelError(f"{path}: it names {len(header.classes)} classes for {network.output.values} scores")
+    _take(network, safetensors.torch.load_file(path), path)
+    network.eval()
+    return Model(network, header.classes, preprocessing, header.summary)
+
+
+def _take(network: Network, state: dict[str, Tensor], path: Path) -> None:
+    """Gives a network the weights of a file. Raises ModelError: the first that is not the network's."""
     expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
     found = {name: tuple(value.shape) for name, value in state.items()}
-    for name in expected.keys() | found.keys():
+    for name in (*expected, *found):
         if expected.get(name) != found.get(name):
             wanted, had = expected.get(name, "nothing"), found.get(name, "nothing")
-            raise ModelError(f"{path}: its network has {wanted} for {name}, the file {had}")
+            raise ModelError(f"{path}: for {name} its network has {wanted}, the file {had}")
     network.load_state_dict(state, assign=True)
-    network.eval()
-    return Model(network, header.classes, Preprocessing.from_json(header.preprocessing), header.summary)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hubel.data import Augmentation, Batches, DataSet, Preprocessing, decode, open_data
 from hubel.errors import DataError, NetworkError
 from hubel.module import Network, build
-from hubel.net import Volume, parse, trace
+from hubel.net import Volume, parse
 from hubel.train.config import Config
 
 EVALUATION_BATCH = 256
@@ -54,9 +54,8 @@ class Setting:
 
 def check_classes(network: Network, data: DataSet) -> None:
     """Raises NetworkError: the network's output is not one score for each class of the data."""
-    output = trace(network.net, network.volume)[-1].output
-    if output != Volume(1, 1, len(data.classes)):
+    if network.output != Volume(1, 1, len(data.classes)):
         raise NetworkError(
-            f"the network ends in {output}, but {data.name} has {len(data.classes)} classes; "
+            f"the network ends in {network.output}, but {data.name} has {len(data.classes)} classes; "
             f"let it end in 1x1x{len(data.classes)}, with fc({len(data.classes)})"
         )

@@ -1,0 +1,133 @@
+"""The model's file: one file, everything in it, nothing taken on trust."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from hubel import build, parse
+from hubel.data import Preprocessing
+from hubel.errors import ModelError
+from hubel.ship import Model, load, predict, read_header
+
+NOTATION = (
+    'named("c1", conv(4, 3)) >> batchnorm >> relu >> side("aux", fc(3), weight=0.3) >> fc(3) >> softmax'
+)
+CLASSES = ("고양이", "dog <b>", "b,i,r,d")
+
+
+@pytest.fixture
+def model() -> Model:
+    network = build(parse(NOTATION), "8x8x3", seed=3, scores=True)
+    preprocessing = Preprocessing(8, 8, 3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2), fit="pad")
+    return Model(network, CLASSES, preprocessing, {"data": "/photos", "val_top1": 0.5})
+
+
+@pytest.fixture
+def path(model: Model, tmp_path: Path) -> Path:
+    model.save(tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def picture(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 10, 3)).astype(np.uint8))
+
+
+def test_the_file_gives_the_model_back(model: Model, path: Path) -> None:
+    again = load(path)
+    assert again.network.net == model.network.net
+    assert again.classes == CLASSES
+    assert again.preprocessing == model.preprocessing
+    assert again.summary == model.summary
+    pictures = [picture(1), picture(2)]
+    assert torch.equal(again.probabilities(pictures), model.probabilities(pictures))
+    assert not list(path.parent.glob(".*")), "no temporary file is left"
+
+
+def test_probabilities_are_the_softmax_of_the_scores_once(model: Model) -> None:
+    """The notation ends in a softmax; the whole network in eval mode is the reference."""
+    whole = build(parse(NOTATION), "8x8x3").eval()
+    whole.load_state_dict(model.network.state_dict())
+    pixels = torch.from_numpy(model.preprocessing.pixels(picture(1)))[None]
+    expected = whole(model.preprocessing.normalise(pixels))
+    torch.testing.assert_close(model.probabilities([picture(1)]), expected)
+    assert model.probabilities([picture(1)]).sum().item() == pytest.approx(1)
+
+
+def test_the_header_needs_no_weights(path: Path) -> None:
+    header = read_header(path)
+    assert header.notation == NOTATION
+    assert str(header.volume) == "8x8x3"
+    assert header.classes == CLASSES
+    assert header.versions.keys() == {"hubel", "torch", "python"}
+
+
+def test_any_reader_of_safetensors_finds_the_weights_by_their_paths(path: Path) -> None:
+    assert {"c1.weight", "c1.bias", "batchnorm1.running_mean", "aux.fc1.weight", "fc1.weight"} <= set(
+        safetensors.torch.load_file(path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "cut short"), (b"\x80\x04pickle", "no safetensors file"), (None, "does not exist")],
+)
+def test_files_that_are_no_model(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        load(path)
+
+
+def test_a_file_that_is_cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelError, match="cut short"):
+        load(path)
+
+
+def rewritten(path: Path, **changes: str) -> None:
+    """Writes the model's file again with other texts in its metadata."""
+    tensors = safetensors.torch.load_file(path)
+    metadata = read_header(path).to_metadata() | changes
+    path.write_bytes(safetensors.torch.save(tensors, {k: v for k, v in metadata.items() if v}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "other/1"}, "is no model of hubel's"),
+        ({"format": ""}, "is no model of hubel's"),
+        ({"classes": "not json"}, "metadata are damaged"),
+        ({"input": "8x8"}, "metadata are damaged"),
+        ({"notation": "conv(4, 3) >> fc(3)"}, r"for conv1.weight its network has .*, the file nothing"),
+        ({"notation": NOTATION.replace("fc(3) >> softmax", "fc(4)")}, "3 classes for 4 scores"),
+        ({"notation": NOTATION.replace("conv(4, 3)", "conv(4, 1)")}, r"for c1.weight .*\(4, 3, 1, 1\)"),
+        ({"notation": "__import__('os')"}, "there is no layer __import__"),
+        ({"preprocessing": "{}"}, "preprocessing lacks 'height'"),
+        ({"classes": json.dumps(["a", "b"])}, "2 classes for 3 scores"),
+    ],
+)
+def test_metadata_that_do_not_fit(path: Path, changes: dict[str, str], message: str) -> None:
+    rewritten(path, **changes)
+    with pytest.raises(ModelError, match=message):
+        load(path)
+
+
+def test_a_bad_file_spoils_no_other(model: Model, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    picture(1).save(good)
+    bad.write_bytes(good.read_bytes()[:40])
+    found = list(predict(model, [good, bad, tmp_path / "none.png", good], top=2))
+    assert [bool(each.error) for each in found] == [False, True, True, False]
+    assert str(bad) in found[1].error
+    expected = model.probabilities([picture(1)])[0]
+    best = expected.topk(2)
+    assert [name for name, _ in found[0].classes] == [CLASSES[at] for at in best.indices.tolist()]
+    assert [p for _, p in found[0].classes] == pytest.approx(best.values.tolist())

@@ -1,0 +1,129 @@
+"""The loop against hand computation and PyTorch's own parts."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from hubel import build, parse
+from hubel.data import Batches, Decoded, Preprocessing
+from hubel.errors import TrainingError
+from hubel.train.config import Config
+from hubel.train.loop import BatchDone, EpochDone, Trainer, one_cycle
+
+NET = "conv(4, 3) >> relu >> dropout >> fc(2)"
+NET_WITH_SIDE = 'conv(4, 3) >> relu >> side("aux", fc(2), weight=0.3) >> fc(2)'
+
+
+def halves(count: int, seed: int) -> Decoded:
+    """Pictures whose class is the brighter half, left or right."""
+    generator = np.random.default_rng(seed)
+    images = generator.integers(0, 120, (count, 8, 8, 1)).astype(np.uint8)
+    labels = generator.integers(0, 2, count)
+    for image, label in zip(images, labels, strict=True):
+        image[:, 4 * label : 4 * label + 4] += 100
+    return Decoded(images, labels, tuple(f"picture {at}" for at in range(count)))
+
+
+def config(net: str = NET, **changes: object) -> Config:
+    return Config(**{"data": "none", "net": net, "input": "8x8x1", "epochs": 3, "batch": 16, **changes})  # type: ignore[arg-type]
+
+
+def batches(asked: Config) -> tuple[Batches, Batches]:
+    preprocessing = Preprocessing.of("8x8x1").measured(halves(64, 1).images)
+    train = Batches(halves(64, 1), preprocessing, asked.batch, shuffle=True, seed=asked.seed)
+    return train, Batches(halves(40, 2), preprocessing, 32)
+
+
+def trainer(asked: Config) -> Trainer:
+    return Trainer.of(build(parse(asked.net), asked.input, seed=asked.seed), asked)
+
+
+def test_it_learns_and_says_so() -> None:
+    asked = config()
+    events = list(trainer(asked).run(*batches(asked)))
+    epochs = [event for event in events if isinstance(event, EpochDone)]
+    steps = [event for event in events if isinstance(event, BatchDone)]
+    assert [event.epoch for event in epochs] == [1, 2, 3]
+    assert [(event.epoch, event.batch, event.batches) for event in steps[:5]] == [
+        (1, 1, 4),
+        (1, 2, 4),
+        (1, 3, 4),
+        (1, 4, 4),
+        (2, 1, 4),
+    ]
+    assert epochs[-1].val.top1 > 0.95
+    assert epochs[-1].train_loss < epochs[0].train_loss
+    assert epochs[0].best
+    bests = [event.val.top1 for event in epochs if event.best]
+    assert bests == sorted(bests)
+
+
+def test_the_first_step_is_sgd_on_the_smoothed_cross_entropy() -> None:
+    """One step by hand with autograd: clipped gradient, Nesterov momentum, decay on the weights only."""
+    asked = config("fc(2)", label_smoothing=0.2, weight_decay=0.1, clip=0.01)
+    ours = trainer(asked)
+    weight, bias = (p.detach().clone().requires_grad_() for p in ours.network.parameters())
+    train, val = batches(asked)
+    run = ours.run(train, val)
+    next(run)
+    images, labels = next(train.epoch(0))
+    loss = F.cross_entropy(images.flatten(1) @ weight.T + bias, labels, label_smoothing=0.2)
+    loss.backward()  # type: ignore[no-untyped-call]
+    assert weight.grad is not None
+    assert bias.grad is not None
+    norm = math.sqrt(weight.grad.square().sum() + bias.grad.square().sum())
+    share, rate = min(1, 0.01 / norm), asked.lr * one_cycle(0)
+    moved = {
+        "weight": weight - rate * 1.9 * (share * weight.grad + 0.1 * weight),
+        "bias": bias - rate * 1.9 * share * bias.grad,
+    }
+    for name, parameter in ours.network.named_parameters():
+        torch.testing.assert_close(parameter.detach(), moved[name.split(".")[-1]].detach())
+
+
+def test_a_side_head_adds_its_weighted_loss() -> None:
+    asked = config(NET_WITH_SIDE, label_smoothing=0.0)
+    ours = trainer(asked)
+    train, val = batches(asked)
+    images, labels = next(train.epoch(0))
+    ours.network.train()
+    heads = ours.network(images)
+    expected = F.cross_entropy(heads.scores, labels) + 0.3 * F.cross_entropy(heads.sides["aux"], labels)
+    first = next(ours.run(train, val))
+    assert isinstance(first, BatchDone)
+    assert first.loss == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("progress", "share"), [(0.125, 0.5), (0.25, 1.0), (0.625, 0.5), (1.0, 0.0), (0.0, 0.01)]
+)
+def test_one_cycle(progress: float, share: float) -> None:
+    assert one_cycle(progress) == pytest.approx(share, abs=1e-12)
+
+
+def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
+    asked = config()
+    ours = trainer(asked)
+    with torch.no_grad():
+        next(ours.network.parameters())[0] = math.nan
+    before = [p.detach().clone() for p in ours.network.parameters()]
+    with pytest.raises(TrainingError, match=r"the loss is nan in epoch 1.*lower learning rate.*0\.005"):
+        list(ours.run(*batches(asked)))
+    for now, then in zip(ours.network.parameters(), before, strict=True):
+        torch.testing.assert_close(now.detach(), then, equal_nan=True)
+
+
+def test_the_same_seed_gives_the_same_run() -> None:
+    def weights(seed: int) -> torch.Tensor:
+        asked = config(seed=seed, epochs=1)
+        ours = trainer(asked)
+        list(ours.run(*batches(asked)))
+        return torch.cat([p.detach().flatten() for p in ours.network.parameters()])
+
+    assert torch.equal(weights(5), weights(5))
+    assert not torch.equal(weights(5), weights(6))

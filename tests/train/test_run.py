@@ -1,0 +1,113 @@
+"""A run's folder: what it keeps, and that a run that was stopped ends as if it had not been."""
+
+from __future__ import annotations
+
+import json
+from itertools import islice
+from pathlib import Path
+
+import pytest
+import torch
+
+from hubel.errors import TrainingError, UsageError
+from hubel.ship import load
+from hubel.train import Config, EpochDone, Run, Setting, Trainer, evaluate
+from hubel.train.run import PREVIOUS, STATE
+
+pytest.importorskip("sklearn")
+
+NET = "conv(4, 3) >> batchnorm >> relu >> dropout(p=0.1) >> maxpool(2) >> fc(10)"
+CONFIG = Config(data="digits", net=NET, input="8x8x1", epochs=4, batch=128, shift=1)
+
+
+def start(folder: Path) -> tuple[Run, Setting, Trainer]:
+    run = Run.create(folder, "digits", "net")
+    run.begin(CONFIG)
+    setting = Setting.of(CONFIG)
+    return run, setting, Trainer.of(setting.network, CONFIG)
+
+
+def finish(folder: Path) -> Run:
+    run, setting, trainer = start(folder)
+    assert sum(isinstance(event, EpochDone) for event in run.follow(setting, trainer)) == CONFIG.epochs
+    return run
+
+
+def weights(path: Path) -> torch.Tensor:
+    return torch.cat([value.flatten().double() for value in load(path).network.state_dict().values()])
+
+
+def test_what_is_kept(tmp_path: Path) -> None:
+    run = finish(tmp_path / "run")
+    assert sorted(path.name for path in run.folder.iterdir()) == [
+        "best.safetensors",
+        "config.toml",
+        "last",
+        "metrics.jsonl",
+    ]
+    lines = run.metrics()
+    assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
+    assert run.config() == CONFIG
+    model = load(run.best)
+    assert repr(model.network.net) == NET
+    assert model.classes == tuple("0123456789")
+    best = [line for line in lines if line["best"]][-1]
+    held_out = Setting.of(CONFIG).val
+    assert evaluate(model.network, held_out.epoch(0)).top1 == best["val_top1"]
+    assert model.summary["val_top1"] == best["val_top1"]
+
+
+@pytest.mark.parametrize("damage", ["nothing", "the last state", "the checksum"])
+def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> None:
+    whole = finish(tmp_path / "whole")
+    run, setting, trainer = start(tmp_path / "stopped")
+    epochs = (event for event in run.follow(setting, trainer) if isinstance(event, EpochDone))
+    assert len(list(islice(epochs, 3))) == 3
+    state = run.folder / STATE
+    if damage == "the last state":
+        state.write_bytes(state.read_bytes()[:1000])
+    if damage == "the checksum":
+        content = bytearray(state.read_bytes())
+        content[-1] ^= 255
+        state.write_bytes(content)
+    setting = Setting.of(CONFIG)
+    trainer = Trainer.of(setting.network, CONFIG)
+    run.restore(trainer)
+    assert trainer.epoch == (3 if damage == "nothing" else 2)
+    list(run.follow(setting, trainer))
+    assert torch.equal(weights(run.best), weights(whole.best))
+    mine, theirs = ([{**line, "seconds": 0} for line in finished.metrics()] for finished in (run, whole))
+    assert mine == theirs
+
+
+def test_no_state_to_go_on_from(tmp_path: Path) -> None:
+    run, _, trainer = start(tmp_path / "run")
+    with pytest.raises(TrainingError, match="no state to go on from"):
+        run.restore(trainer)
+    assert not (run.folder / PREVIOUS).exists()
+
+
+def test_a_run_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(UsageError, match="is not empty"):
+        Run.create(tmp_path, "digits", "net")
+    with pytest.raises(UsageError, match="no run can be kept"):
+        Run.create(tmp_path / "notes.txt" / "run", "digits", "net")
+
+
+def test_free_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = [str(Run.create(None, "My photos/é", "resnet34(shortcut='A')").folder) for _ in range(2)]
+    assert names == [f"runs/my-photos-é-resnet34-shortcut-a-{number}" for number in (1, 2)]
+
+
+def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match=r"is no run: it has no config\.toml"):
+        Run(tmp_path).config()
+
+
+def test_metrics_are_one_json_object_a_line(tmp_path: Path) -> None:
+    run = finish(tmp_path / "run")
+    for line in (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
+        keys = {"epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds", "best"}
+        assert json.loads(line).keys() == keys
