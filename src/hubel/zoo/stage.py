@@ -1,0 +1,15 @@
+"""A stage: blocks in a chain, of which the first may differ from the others."""
+
+from __future__ import annotations
+
+from hubel.net import Net, named
+
+
+def stage(name: str, first: Net, others: Net, blocks: int) -> Net:
+    """Returns `first` and `blocks - 1` times `others`, in a chain.
+
+    Their paths are `name.block1`, `name.block2` and so on.
+    """
+    if blocks == 1 or first == others:
+        return named(name, blocks * named("block", first))
+    return named(name, 1 * named("block", first) >> (blocks - 1) * named("block", others))
