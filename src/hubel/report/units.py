@@ -11,9 +11,9 @@ def count(number: int) -> str:
 def short(number: float) -> str:
     """A large number in the field's short form, three digits: `61 M`, `1.43 G`."""
     for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if number >= scale:
+        if number >= 0.9995 * scale:  # what rounds up to 1000 takes the next prefix
             return f"{number / scale:.3g} {prefix}"
-    return f"{number:g}"
+    return f"{number:.3g}"
 
 
 def memory(size: int) -> str:
@@ -32,7 +32,7 @@ def percent(share: float) -> str:
 
 def duration(seconds: float) -> str:
     """A time as one says it: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
-    if seconds < 60:
+    if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
     if minutes < 60:

@@ -1,0 +1,247 @@
+"""The report of a training run: one HTML page that stands alone, nothing to fetch, nothing to install."""
+
+from __future__ import annotations
+
+import math
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import PurePath
+from typing import Any
+
+import numpy as np
+import torch
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+from torch import Tensor
+
+from hubel.data.decoded import Decoded
+from hubel.module.layers import LinkedConv
+from hubel.net.ledger import ledger
+from hubel.net.sliding import Conv
+from hubel.report.figures import confusion, curves, filters, thumbnail
+from hubel.report.table import COLUMNS, DEFAULT, NUMBERS, foot_lines
+from hubel.report.units import count, duration, percent
+from hubel.ship.model import Model
+from hubel.train.config import Config
+from hubel.train.metrics import Evaluation
+
+MOST_MISTAKES = 36
+"""How many mistakes the page shows as pictures."""
+
+MOST_PAIRS = 10
+"""How many pairs of classes the page lists as most often confused."""
+
+MOST_ROWS = 24
+"""The longest table that stands open on the page; a longer one unfolds."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClassLine:
+    """How one class does: its pictures, the right ones, and how often its name was given."""
+
+    name: str
+    images: int
+    right: int
+    named: int
+
+    @property
+    def recall(self) -> float | None:
+        """The share of its pictures that were right; None without any."""
+        return self.right / self.images if self.images else None
+
+    @property
+    def precision(self) -> float | None:
+        """The share of the pictures given its name that were right; None without any."""
+        return self.right / self.named if self.named else None
+
+
+def run_page(
+    config: Config,
+    lines: list[dict[str, Any]],
+    model: Model,
+    evaluation: Evaluation,
+    held_out: Decoded,
+) -> str:
+    """Returns the report of a run as HTML.
+
+    `lines` are those of its `metrics.jsonl`, one an epoch and at least one; `evaluation` is what the
+    model does on `held_out`, picture by picture.
+    """
+    assert len(evaluation.labels) == len(held_out) > 0, "the evaluation is of other pictures"
+    assert lines, "a run without an epoch has nothing to report"
+    text = (
+        _environment()
+        .get_template("run.html")
+        .render(
+            config=config,
+            lines=lines,
+            model=model,
+            title=PurePath(config.data).name or config.data,
+            headline=_headline(lines, model, evaluation),
+            network=_network(model),
+            curves=[Markup(figure) for figure in curves(lines)],
+            classes=class_lines(model.classes, evaluation),
+            confusion=Markup(confusion(evaluation.confusion.numpy(), model.classes)),
+            pairs=confused_pairs(model.classes, evaluation),
+            filters=_filters(model),
+            mistakes=_mistakes(model.classes, evaluation, held_out),
+            settings={name: _shown(value) for name, value in asdict(config).items() if name != "net"},
+            preprocessing={name: _shown(value) for name, value in asdict(model.preprocessing).items()},
+            versions=model.header.versions,
+            most_rows=MOST_ROWS,
+        )
+    )
+    return text.encode("utf-8", "backslashreplace").decode()  # a file's name need not be Unicode
+
+
+def class_lines(classes: Sequence[str], evaluation: Evaluation) -> list[ClassLine]:
+    """Returns a line a class, the lowest recall first, classes without a picture last."""
+    matrix = evaluation.confusion
+    lines = [
+        ClassLine(name, int(images), int(right), int(named))
+        for name, images, right, named in zip(
+            classes, matrix.sum(1), matrix.diagonal(), matrix.sum(0), strict=True
+        )
+    ]
+    return sorted(lines, key=lambda line: math.inf if line.recall is None else line.recall)
+
+
+def confused_pairs(classes: Sequence[str], evaluation: Evaluation) -> list[tuple[str, str, int, int]]:
+    """Returns who is most often taken for whom: truth, prediction, how often, of how many pictures.
+
+    What happened once is left out: it tells nothing of the pair.
+    """
+    matrix = evaluation.confusion.numpy()
+    wrong = matrix - np.diag(matrix.diagonal())
+    places = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    pairs = [divmod(int(place), len(classes)) for place in places]
+    images = matrix.sum(1)
+    return [
+        (classes[truth], classes[taken], int(wrong[truth, taken]), int(images[truth]))
+        for truth, taken in pairs
+        if wrong[truth, taken] > 1
+    ]
+
+
+def interval(right: int, images: int) -> tuple[float, float]:
+    """Returns the 95 % confidence interval of a share. Source: Wilson 1927, the score interval."""
+    z = 1.959964
+    share, spread = right / images, z * z / images
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * math.sqrt((share * (1 - share) + spread / 4) / images)
+    return max(0.0, middle - half), min(1.0, middle + half)
+
+
+def _environment() -> Environment:
+    """The templates, escaping whatever they are given, and the ways numbers become text."""
+    environment = Environment(
+        loader=PackageLoader("hubel.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "count": count,
+        "duration": duration,
+        "percent": lambda share: "–" if share is None else percent(share),
+        "number": lambda number: f"{number:.4g}",
+    }
+    return environment
+
+
+def _headline(lines: Sequence[Mapping[str, Any]], model: Model, evaluation: Evaluation) -> dict[str, Any]:
+    """The numbers that come first."""
+    images = len(evaluation.labels)
+    mistakes = len(evaluation.mistakes())
+    return {
+        "top1": evaluation.top1,
+        "interval": interval(images - mistakes, images),
+        "loss": evaluation.loss,
+        "images": images,
+        "mistakes": mistakes,
+        "seconds": lines[-1]["seconds"],
+        "epochs": len(lines),
+        "best": max((line["epoch"] for line in lines if line["best"]), default=lines[-1]["epoch"]),
+        "params": sum(parameter.numel() for parameter in model.network.parameters()),
+        "classes": len(model.classes),
+    }
+
+
+def _network(model: Model) -> dict[str, Any]:
+    """The network's notation and its ledger as cells of text."""
+    book = ledger(model.network.net, model.network.volume)
+    rows = [[COLUMNS[name][1](row) for name in DEFAULT] for row in book.rows]
+    return {
+        "notation": repr(model.network.net),
+        "volume": book.volume,
+        "heads": [COLUMNS[name][0].replace("\n", " ") for name in DEFAULT],
+        "numeric": [name in NUMBERS for name in DEFAULT],
+        "rows": [[count(cell) if isinstance(cell, int) else cell for cell in row] for row in rows],
+        "totals": [count(getattr(book.totals, name)) if name in NUMBERS else "" for name in DEFAULT[1:]],
+        "notes": [f"{row.path}: {row.note}" for row in book.rows if row.note],
+        "foot": foot_lines(book),
+    }
+
+
+def _filters(model: Model) -> dict[str, Any] | None:
+    """The filters of the first convolution as a picture; None where the network has none."""
+    step = next((step for step in model.network.steps if isinstance(step.layer, Conv)), None)
+    if step is None:
+        return None
+    weights = _dense(model.network.get_submodule(step.path)).numpy()
+    height, width = weights.shape[2:]
+    return {
+        "path": step.path,
+        "filters": len(weights),
+        "size": f"{height}x{width}x{weights.shape[1]}",
+        "depth": weights.shape[1],
+        "largest": float(np.abs(weights if weights.shape[1] in (1, 3) else weights.mean(1)).max()),
+        "picture": _data_uri(filters(weights, side=96 if len(weights) <= 16 else 48)),
+    }
+
+
+def _dense(conv: torch.nn.Module) -> Tensor:
+    """The weights of a convolution: float32, n x depth x h x w; where links are missing, 0."""
+    weight = conv.get_parameter("weight").detach().float().cpu()
+    if not isinstance(conv, LinkedConv):
+        return weight
+    places = (conv.filter_of.cpu(), conv.map_of.cpu())
+    return weight.new_zeros(conv.shape).index_put(places, weight)
+
+
+def _mistakes(classes: Sequence[str], evaluation: Evaluation, held_out: Decoded) -> list[dict[str, Any]]:
+    """The wrong pictures with what the page says of each, the surest first."""
+    shown = []
+    for place in evaluation.mistakes()[:MOST_MISTAKES].tolist():
+        taken, truth = int(evaluation.predicted[place]), int(evaluation.labels[place])
+        picture = held_out.images[place]
+        shown.append(
+            {
+                "name": held_out.names[place],
+                "short": "/".join(PurePath(held_out.names[place]).parts[-2:]),
+                "truth": classes[truth],
+                "taken": classes[taken],
+                "probability": float(evaluation.probabilities[place, taken]),
+                "of_truth": float(evaluation.probabilities[place, truth]),
+                "picture": _data_uri(thumbnail(picture)),
+                "small": max(picture.shape[:2]) <= 80,
+            }
+        )
+    return shown
+
+
+def _data_uri(png: bytes) -> str:
+    return f"data:image/png;base64,{b64encode(png).decode()}"
+
+
+def _shown(value: object) -> str:
+    """A setting as text: yes and no for a truth, four digits for a number that is not whole."""
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (tuple, list)):
+        return ", ".join(map(_shown, value))
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
