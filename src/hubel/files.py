@@ -11,8 +11,9 @@ def write_whole(path: Path, content: bytes | str) -> None:
     """Writes a file so that a reader, or a crash, never meets half of it.
 
     The content goes to a temporary file beside it, is brought to the disk, and takes the name last.
+    Text is UTF-8, in which the bytes of a file name that is no Unicode stay as they are.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

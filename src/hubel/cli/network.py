@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel import zoo
-from hubel.errors import ModelError, NotationError, UsageError, nearest
+from hubel.errors import NotationError, UsageError, nearest
 from hubel.net import Net, Volume, parse
 from hubel.net.layers import LAYERS
 
@@ -26,13 +26,9 @@ def network(text: str, size: str | None) -> tuple[Net, Volume]:
     if text.endswith(".safetensors"):
         net, own = _saved(Path(text))
         return net, given or own
-    if zoo.named(text):
-        net, own = zoo.find(text)
-        return net, given or own
-    if text.isidentifier() and text not in LAYERS:
-        known = [*zoo.ZOO, *LAYERS]
-        raise NotationError(f"there is no network {text!r}{nearest(text, known)}; `hubel zoo` lists them")
-    net = parse(text)
+    if zoo.known(text):
+        return zoo.at(text, given)
+    net = _parsed(text)
     if given is None:
         raise UsageError("a notation says nothing of its input; add --input HxWxD, such as --input 32x32x3")
     return net, given
@@ -51,16 +47,22 @@ def network_for(text: str | None, size: str | None, data: DataSet) -> tuple[str,
     if text.endswith(".safetensors"):
         net, own = _saved(Path(text))
         return Path(text).stem, net, given or own
-    if zoo.named(text):
+    if zoo.known(text):
         net, own = zoo.find(text, classes=len(data.classes))
         return text, net, given or Volume(own.height, own.width, data.depth)
-    return "net", parse(text), given or Volume(*data.size, data.depth)
+    return "net", _parsed(text), given or Volume(*data.size, data.depth)
+
+
+def _parsed(text: str) -> Net:
+    """The network of a notation; a single word that is no layer was meant for the zoo."""
+    if text.isidentifier() and text not in LAYERS:
+        hint = nearest(text, [*zoo.ZOO, *LAYERS])
+        raise NotationError(f"there is no network {text!r}{hint}; `hubel zoo` lists them")
+    return parse(text)
 
 
 def _saved(path: Path) -> tuple[Net, Volume]:
     from hubel.ship.header import read_header
 
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist; give the file of a model that `hubel train` wrote")
     header = read_header(path)
     return parse(header.notation), header.volume

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from rich.console import Console, RenderableType
+from rich.console import Console
 
 from hubel.cli.network import HELP, network
 from hubel.errors import SizeError
@@ -48,13 +48,15 @@ def table(
     ] = None,
 ) -> None:
     """Print every layer's size, parameters, MACs and receptive field, with totals and memory."""
-    made, volume = network(net, size)
     names = _columns(columns)
+    console = _console()
+    made, volume = network(net, size)
     try:
         whole = ledger(made, volume, strict=strict)
     except SizeError as error:
         if form is Format.TEXT:
-            _show(rows_as_text(Ledger.of(volume, error.steps), names or DEFAULT))
+            broken = Ledger.of(volume, error.steps)
+            console.print(rows_as_text(broken, console.width, names or DEFAULT), end="")
         raise
     if form is Format.JSON:
         print(as_json(whole, repr(made)))
@@ -63,16 +65,16 @@ def table(
     elif form is Format.MARKDOWN:
         print(as_markdown(whole, names or DEFAULT))
     else:
-        _show(as_text(whole, names or DEFAULT))
+        console.print(as_text(whole, console.width, names or DEFAULT))
 
 
 def _columns(names: str | None) -> tuple[str, ...] | None:
     return check_columns([name.strip() for name in names.split(",")]) if names else None
 
 
-def _show(table: RenderableType) -> None:
-    """Prints for a terminal's width; where there is none, wide enough not to fold."""
-    console = Console(highlight=False)
+def _console() -> Console:
+    """The terminal; where there is none, one wide enough not to fold."""
+    console = Console(highlight=False, soft_wrap=True)
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = 160
-    console.print(table)
+    return console

@@ -189,7 +189,7 @@ MAKERS: dict[type[Layer], Callable[[Any, Volume], nn.Module]] = {
     spec.GlobalAvgPool: lambda _layer, _seen: GlobalAvgPool(),
     spec.AdaptiveAvgPool: lambda layer, _seen: nn.AdaptiveAvgPool2d((layer.height, layer.width)),
     spec.Relu: _relu,
-    spec.Tanh: lambda layer, _seen: ScaledTanh(layer),
+    spec.Tanh: lambda layer, _seen: nn.Tanh() if layer == spec.Tanh() else ScaledTanh(layer),
     spec.Sigmoid: lambda _layer, _seen: nn.Sigmoid(),
     spec.Gelu: lambda _layer, _seen: nn.GELU(),
     spec.Lrn: _lrn,

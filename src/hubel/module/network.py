@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 from torch import Tensor, nn
@@ -38,7 +38,8 @@ class Network(nn.Module):
     """A network that is built: n x depth x height x width in, n x classes out.
 
     Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
-    network with side heads returns `Heads`. `scores` leaves a final softmax out, as losses want it.
+    network with side heads returns `Heads`. `scores` leaves a final softmax out, that of a side head
+    as well, as losses want it.
     `net`, `volume` and `steps` are what it was built from.
     """
 
@@ -46,30 +47,28 @@ class Network(nn.Module):
         super().__init__()
         self.net = net
         self.volume = volume
-        self.steps = trace(net, volume)
-        if scores and isinstance(self.steps[-1].layer, Softmax):
-            self.steps = self.steps[:-1]
+        steps = trace(net, volume)
+        self.steps = _without_softmax(steps) if scores else steps
+        self._end = next((step.path for step in reversed(self.steps) if not step.side), INPUT)
+        self._in_training = _calls(self.steps, self._end)
+        self._at_inference = _calls(at_inference(self.steps), self._end)
         for step in self.steps:
             if not isinstance(step.layer, SideHead):
                 _attach(self, step.path, MAKERS[type(step.layer)](step.layer, step.inputs[0]))
-        self._in_training = _calls(self.steps)
-        self._at_inference = _calls(at_inference(self.steps))
 
     def forward(self, images: Tensor) -> Tensor | Heads:
         """Runs the steps in order; each value is let go after its last reader."""
         values = {INPUT: images}
         sides: dict[str, Tensor] = {}
-        last = INPUT
         for call in self._in_training if self.training else self._at_inference:
             inputs = [values[source] for source in call.sources]
             if call.side:
                 sides[call.path] = _scores(inputs[0])
             else:
                 values[call.path] = self.get_submodule(call.path)(*inputs)
-                last = call.path
             for path in call.done:
                 del values[path]
-        scores = _scores(values[last])
+        scores = _scores(values[self._end])
         return Heads(scores, sides) if sides else scores
 
     @property
@@ -113,14 +112,26 @@ def _add(root: nn.Module, name: str, module: nn.Module, path: str) -> None:
     try:
         root.add_module(name, module)
     except KeyError:
-        raise NetworkError(
-            f"{path}: every torch module has a {name} of its own; choose another name"
-        ) from None
+        raise NetworkError(f"{path}: a built network has a {name} of its own; choose another name") from None
 
 
-def _calls(steps: Sequence[Step]) -> tuple[_Call, ...]:
-    """The forward pass of these steps, with what to let go after each."""
-    end = next((step.path for step in reversed(steps) if not step.side), INPUT)
+def _without_softmax(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The steps without a softmax that no layer reads: the last of the network, the last of a side head."""
+    read = {source for step in steps if not isinstance(step.layer, SideHead) for source in step.sources}
+    left_out = {
+        step.path: step.sources[0]
+        for step in steps
+        if isinstance(step.layer, Softmax) and step.path not in read
+    }
+    return tuple(
+        replace(step, sources=tuple(left_out.get(source, source) for source in step.sources))
+        for step in steps
+        if step.path not in left_out
+    )
+
+
+def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:
+    """The forward pass of these steps up to the scores at `end`, with what to let go after each."""
     last_reader = {source: step.path for step in steps for source in step.sources if source != end}
     return tuple(
         _Call(

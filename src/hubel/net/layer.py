@@ -21,11 +21,15 @@ FLOAT_MAX = sys.float_info.max
 
 @dataclass(frozen=True, slots=True)
 class Keeps:
-    """What a layer keeps for the backward pass: its input, its output, `more` bytes besides."""
+    """What a layer keeps for the backward pass: its input, its output, `more` bytes besides.
+
+    `relays`: the input is kept only to hand the gradient on, so not where nothing before it learns.
+    """
 
     input: bool = False
     output: bool = False
     more: int = 0
+    relays: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -56,7 +56,7 @@ class AdaptiveAvgPool(Layer):
         return seen.plane == (self.height, self.width)  # windows of one value: nothing new
 
     def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(input=True)
+        return Keeps(input=(self.height, self.width) != (1, 1))  # one mean needs nothing to go back
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -91,7 +91,8 @@ class Tanh(PlaceByPlace):
         )
 
     def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(output=self.amplitude == 1, more=0 if self.amplitude == 1 else FLOAT_BYTES * seen.values)
+        scaled = self != Tanh()  # then tanh's own result is kept, which is not what comes out
+        return Keeps(output=not scaled, more=FLOAT_BYTES * seen.values if scaled else 0)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -162,7 +163,9 @@ class Dropout(PlaceByPlace):
         settle(self, p=real(self, "p", self.p, 0, 1))
 
     def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(more=FLOAT_BYTES * seen.values if self.p > 0 else 0)
+        if self.p in (0, 1):
+            return Keeps(more=FLOAT_BYTES if self.p else 0)  # a single zero to multiply by; or nothing
+        return Keeps(more=FLOAT_BYTES * seen.values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hubel.net.layer import FLOAT_BYTES
-from hubel.net.layers import Identity, SideHead
+from hubel.net.layers import Dropout, Identity, SideHead
 from hubel.net.trace import INPUT, Step, at_inference
 
 
@@ -23,15 +23,21 @@ def backward_bytes(steps: Sequence[Step]) -> int:
     """What PyTorch's autograd keeps for the backward pass, parameters and buffers apart.
 
     Each volume counts once, however many layers keep it; with pooling's int64 indices, dropout's
-    masks and batch norm's statistics. Checked against saved-tensor hooks.
+    masks and batch norm's statistics. Layers before the first parameters keep nothing: the image
+    needs no gradient. Checked against saved-tensor hooks.
     """
     holders = _holders(steps)
+    learning: set[str] = set()
     kept: dict[str, int] = {}
     more = 0
     for step in steps:
+        first = learning.isdisjoint(step.sources)
+        if first and not step.layer.params(step.inputs[0]):
+            continue
+        learning.add(step.path)
         keeps = step.layer.keeps(step.inputs[0])
         more += keeps.more
-        if keeps.input:
+        if keeps.input and not (first and keeps.relays):
             kept[holders[step.sources[0]]] = step.inputs[0].values
         if keeps.output:
             kept[holders[step.path]] = step.output.values
@@ -64,6 +70,6 @@ def _holders(steps: Sequence[Step]) -> dict[str, str]:
     """For every path, the path that holds its values: another one where a layer only hands them on."""
     holders = {INPUT: INPUT}
     for step in steps:
-        same = isinstance(step.layer, (Identity, SideHead))
+        same = isinstance(step.layer, (Identity, SideHead)) or step.layer == Dropout(0)
         holders[step.path] = holders[step.sources[0]] if same else step.path
     return holders

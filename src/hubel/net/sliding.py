@@ -28,8 +28,8 @@ class Sliding(Layer):
         window = self.window(seen[0])
         high, wide = window.places(seen[0].plane)
         if min(high, wide) < 1:
-            least = [max(1, axis.reach - 2 * axis.pad) for axis in window.axes]
-            raise SizeError(f"{window.formula(seen[0].plane)}; at least {least[0]}x{least[1]} fits")
+            least = f"{window.rows.least}x{window.columns.least}"
+            raise SizeError(f"{window.formula(seen[0].plane)}; at least {least} fits")
         return Volume(high, wide, self._depth(seen[0]))
 
     def formula(self, *seen: Volume) -> str:
@@ -182,7 +182,7 @@ class Subsample(Sliding, Ready):
         return 2 * seen.depth
 
     def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(input=True, more=FLOAT_BYTES * self.output(seen).values)
+        return Keeps(input=True, more=FLOAT_BYTES * self.output(seen).values, relays=True)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

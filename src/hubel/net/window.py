@@ -55,6 +55,11 @@ class Axis:
         """How many values the window spans, its holes included."""
         return self.dilation * (self.size - 1) + 1
 
+    @property
+    def least(self) -> int:
+        """The fewest inputs on which it has a place."""
+        return max(1, self.reach - 2 * self.pad - (self.stride - 1 if self.ceil else 0))
+
     def exact(self, inputs: int) -> Fraction:
         """The number of places by the formula, before rounding."""
         return Fraction(inputs - self.reach + 2 * self.pad, self.stride) + 1

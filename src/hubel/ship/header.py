@@ -34,7 +34,7 @@ class Header:
             "format": FORMAT,
             "notation": self.notation,
             "input": str(self.volume),
-            "classes": json.dumps(self.classes, ensure_ascii=False),
+            "classes": json.dumps(self.classes),
             "preprocessing": self.preprocessing,
             "versions": json.dumps(self.versions),
             "summary": json.dumps(self.summary),

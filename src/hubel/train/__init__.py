@@ -1,6 +1,6 @@
 """Training: a config, one loop that yields events, and the folder that keeps a run."""
 
-from hubel.train.config import Config
+from hubel.train.config import Config, batch_for
 from hubel.train.loop import BatchDone, EpochDone, Trainer
 from hubel.train.measure import Measured, measure, where
 from hubel.train.metrics import Evaluation, evaluate
@@ -16,6 +16,7 @@ __all__ = [
     "Run",
     "Setting",
     "Trainer",
+    "batch_for",
     "check_classes",
     "evaluate",
     "measure",

@@ -56,10 +56,10 @@ class Config:
     def from_toml(cls, path: Path) -> Config:
         """Reads a run's TOML. Raises UsageError: not TOML, a key unknown or missing, a wrong type."""
         try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
+            content = tomllib.loads(path.read_text("utf-8", "surrogateescape"))
         except OSError as error:
             raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        except tomllib.TOMLDecodeError as error:
             raise UsageError(f"{path} is not TOML: {error}") from None
         kinds = {item.name: item for item in fields(cls)}
         for key, value in content.items():
@@ -70,6 +70,11 @@ class Config:
         if missing:
             raise UsageError(f"{path}: {', '.join(missing)} must be set")
         return cls(**content)
+
+
+def batch_for(pictures: int) -> int:
+    """The batch for so many training pictures: 64, less where an epoch would have under 20 steps."""
+    return max(8, min(64, pictures // 20))
 
 
 def _typed(where: str, kind: str, value: Any) -> Any:

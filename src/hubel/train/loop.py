@@ -38,7 +38,8 @@ class EpochDone:
     """An epoch with its validation. `train_loss` is the mean over the epoch's pictures, as trained.
 
     `train_top1` is the share of the augmented pictures that was right while training. `seconds` is the
-    time since the run began, over all its sittings. `best` says whether no earlier epoch did better.
+    time since the first step, validation and the keeping of epochs included, over all sittings. `best`
+    says whether it did better than every epoch before.
     """
 
     epoch: int
@@ -88,6 +89,7 @@ class Trainer:
                 right += (scores.argmax(1) == labels).sum().item()
                 yield BatchDone(self.epoch + 1, batch, len(train), loss)
             result = evaluate(self.network, val.epoch(0))
+            self._check(result.loss)
             self.epoch += 1
             self.seconds = time.perf_counter() - began
             best, self.best = result.top1 > self.best, max(result.top1, self.best)
@@ -113,16 +115,19 @@ class Trainer:
             group["lr"] = lr
         output = self.network(images)
         loss = self._loss(output, labels)
-        if not math.isfinite(loss.item()):
-            raise TrainingError(
-                f"the loss is {loss.item()} in epoch {self.epoch + 1}: the run cannot go on; "
-                f"try a lower learning rate, such as {self.config.lr / 10:g}"
-            )
+        self._check(loss.item())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimizer.step()
         return loss.item(), output.scores if isinstance(output, Heads) else output
+
+    def _check(self, loss: float) -> None:
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is {loss} in epoch {self.epoch + 1}: the run cannot go on; "
+                f"try a lower learning rate, such as {self.config.lr / 10:g}"
+            )
 
     def _loss(self, output: Tensor | Heads, labels: Tensor) -> Tensor:
         """Cross-entropy of the scores, and of each side head's by its weight."""

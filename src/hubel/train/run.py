@@ -70,10 +70,13 @@ class Run:
         return self.folder / BEST
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of the finished epochs, first to last."""
+        """The lines of the finished epochs, first to last. Raises TrainingError: they are damaged."""
         path = self.folder / METRICS
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-        return [json.loads(line) for line in lines]
+        try:
+            return [json.loads(line) for line in lines]
+        except ValueError as error:
+            raise TrainingError(f"{path} is damaged ({error}); train anew with --config") from None
 
     def begin(self, config: Config) -> None:
         """Writes what reruns the run."""
@@ -164,7 +167,7 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         whole = metadata["sha256"] == _digest(tensors)
         return (tensors, json.loads(metadata["progress"])) if whole else None
-    except (OSError, safetensors.SafetensorError):
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
         return None
 
 

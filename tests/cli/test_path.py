@@ -1,0 +1,190 @@
+"""The straight way through: train on folders of pictures, measure, predict, resume; and every bad input."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Hubel
+
+NET = "conv(8, 3, pad=1) >> batchnorm >> relu >> maxpool(2) >> globalavgpool >> fc(3)"
+COLOURS = {"red": 0, "green": 1, "blue": 2}
+
+
+def draw(path: Path, channel: int, seed: int) -> None:
+    """A picture of noise in which one colour is strong."""
+    pixels = np.random.default_rng(seed).integers(0, 100, (20, 24, 3))
+    pixels[..., channel] += 120
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels.astype(np.uint8)).save(path)
+
+
+@pytest.fixture(scope="session")
+def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A flat folder of 3 classes with 20 pictures each."""
+    root = tmp_path_factory.mktemp("photos")
+    for name, channel in COLOURS.items():
+        for number in range(20):
+            draw(root / name / f"{number}.png", channel, 100 * channel + number)
+    return root
+
+
+@pytest.fixture
+def run(hubel: Hubel, photos: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "run"
+    said = hubel("train", photos, "--net", NET, "--input", "16x16x3", "--epochs", 8, "--out", folder)
+    assert said.status == 0, said.err
+    return folder
+
+
+def test_from_photos_to_answers(hubel: Hubel, run: Path, photos: Path, tmp_path: Path) -> None:
+    names = {"best.safetensors", "config.toml", "errors.csv", "last", "metrics.jsonl", "report.html"}
+    assert {path.name for path in run.iterdir()} == names
+    model = run / "best.safetensors"
+
+    measured = json.loads(hubel("val", model, photos, "--json").out)
+    assert measured["split"] == "val", "the pictures that were held out in training"
+    assert measured["images"] == 12
+    best = max(json.loads(line)["val_top1"] for line in (run / "metrics.jsonl").read_text().splitlines())
+    assert measured["top1"] == best
+    assert measured["top1"] > 0.9
+
+    picture = tmp_path / "new.png"
+    draw(picture, COLOURS["green"], 999)
+    said = hubel("predict", model, picture, "--json", "--top", 2)
+    [answer] = json.loads(said.out)
+    assert answer["file"] == str(picture)
+    assert [each["name"] for each in answer["classes"]][0] == "green"
+    assert len(answer["classes"]) == 2
+    chances = [each["probability"] for each in answer["classes"]]
+    assert chances == sorted(chances, reverse=True)
+    assert "green" in hubel("predict", model, picture).out.splitlines()[1]
+
+    table = hubel("table", model, "--format", "json")
+    assert json.loads(table.out)["network"] == NET
+
+
+def test_other_data_are_measured_whole(hubel: Hubel, run: Path, tmp_path: Path) -> None:
+    for number in range(5):
+        draw(tmp_path / "new" / "blue" / f"{number}.png", 2, number)
+        draw(tmp_path / "new" / "red" / f"{number}.png", 0, number)
+    measured = json.loads(hubel("val", run / "best.safetensors", tmp_path / "new", "--json").out)
+    assert measured["split"] == "all"
+    assert measured["images"] == 10
+    assert measured["classes"]["green"] == {"right": 0, "images": 0}
+    assert measured["top1"] > 0.9
+    draw(tmp_path / "new" / "mauve" / "1.png", 1, 1)
+    said = hubel("val", run / "best.safetensors", tmp_path / "new")
+    assert said.status == 1
+    assert "class 'mauve' is none of the model's, which are blue, green, red" in said.err
+
+
+def test_the_config_reruns_the_run(hubel: Hubel, run: Path, tmp_path: Path) -> None:
+    again = tmp_path / "again"
+    assert hubel("train", "--config", run / "config.toml", "--out", again).status == 0
+    first, second = (
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (run, again)
+    )
+    assert [line["val_loss"] for line in first] == [line["val_loss"] for line in second]
+
+
+def test_a_finished_run_resumes_to_nothing_new(hubel: Hubel, run: Path) -> None:
+    before = (run / "best.safetensors").read_bytes()
+    assert hubel("train", "--resume", run).status == 0
+    assert (run / "best.safetensors").read_bytes() == before
+
+
+def test_a_run_is_never_written_over(hubel: Hubel, run: Path, photos: Path) -> None:
+    before = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
+    said = hubel("train", photos, "--net", NET, "--input", "16x16x3", "--out", run)
+    assert said.status == 2
+    assert "is not empty" in said.err
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
+
+
+def test_one_bad_file_among_good_ones(hubel: Hubel, run: Path, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.jpg"
+    draw(good, 0, 5)
+    bad.write_bytes(b"\xff\xd8\xff\xe0 cut short")
+    said = hubel("predict", run / "best.safetensors", bad, good, "--json")
+    assert said.status == 1
+    first, second = json.loads(said.out)
+    assert first.keys() == {"file", "error"}
+    assert str(bad) in first["error"]
+    assert second["classes"][0]["name"] == "red"
+
+
+BAD = {
+    "missing folder": (lambda root: root / "none", "no such folder"),
+    "empty class": (lambda root: _emptied(root), "empty"),
+    "one class": (lambda root: _single(root), "one class"),
+    "truncated image": (lambda root: _truncated(root), "truncated.png"),
+    "wrong file type": (lambda root: _foreign(root), "notes.txt"),
+}
+
+
+def _emptied(root: Path) -> Path:
+    (root / "void").mkdir()
+    return root
+
+
+def _single(root: Path) -> Path:
+    for name in ("green", "blue"):
+        for path in (root / name).iterdir():
+            path.unlink()
+        (root / name).rmdir()
+    return root
+
+
+def _truncated(root: Path) -> Path:
+    content = (root / "red" / "0.png").read_bytes()
+    (root / "red" / "truncated.png").write_bytes(content[: len(content) // 2])
+    return root
+
+
+def _foreign(root: Path) -> Path:
+    (root / "red" / "notes.txt").write_text("not a picture")
+    return root
+
+
+@pytest.mark.parametrize("case", BAD)
+def test_bad_data(hubel: Hubel, tmp_path: Path, case: str) -> None:
+    for name, channel in COLOURS.items():
+        for number in range(5):
+            draw(tmp_path / "data" / name / f"{number}.png", channel, number)
+    spoil, message = BAD[case]
+    data = spoil(tmp_path / "data")
+    out = tmp_path / "run"
+    said = hubel("train", data, "--net", NET, "--input", "16x16x3", "--out", out)
+    assert said.status == 1
+    assert message in said.err
+    assert "Traceback" not in said.err
+    assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["--lr", "1e30"], 1, "the loss is"),
+        (["--net", "conv(8, 3) >> fc(7)"], 1, "has 3 classes"),
+        (["--net", "conv(8, 99) >> fc(3)"], 1, "conv1 does not fit"),
+        (["--epochs", "0"], 2, "epochs is at least 1"),
+        (["--net", "vgg61"], 1, "did you mean vgg"),
+        (["--resume", "x"], 2, "say what to train on"),
+    ],
+)
+def test_bad_wishes(
+    hubel: Hubel, photos: Path, tmp_path: Path, arguments: list[str], status: int, message: str
+) -> None:
+    out = tmp_path / "run"
+    given = ["--net", NET, "--input", "16x16x3", "--out", out, *arguments]
+    said = hubel("train", photos, *given)
+    assert message in said.err
+    assert said.status == status
+    assert "Traceback" not in said.err
+    assert not out.exists()

@@ -1,0 +1,148 @@
+"""`hubel table` in every form, and its errors."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pytest
+
+from hubel import ledger, parse, zoo
+from tests.cli.conftest import Hubel
+
+LENET = "conv(6, 5) >> relu >> maxpool(2) >> conv(16, 5) >> relu >> maxpool(2) >> fc(10)"
+
+
+def test_text(hubel: Hubel, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
+    said = hubel("table", "alexnet")
+    assert said.status == 0
+    lines = said.out.splitlines()
+    assert max(map(len, lines)) <= 100
+    conv1 = next(line for line in lines if line.startswith("conv1"))
+    for part in ("conv(96, 11, stride=4)", "(227-11+2·0)/4+1 = 55", "55x55x96", "34,944", "105,415,200"):
+        assert part in conv1
+    total = next(line for line in lines if line.startswith("total"))
+    assert "60,965,224" in total
+    assert any("kept for backward" in line for line in lines)
+
+
+def test_json_is_the_documented_form(hubel: Hubel) -> None:
+    said = hubel("table", LENET, "--input", "32x32x3", "--format", "json")
+    found = json.loads(said.out)
+    assert found["network"] == LENET
+    assert found["input"] == [32, 32, 3]
+    assert found["rows"][2] == {
+        "path": "maxpool1",
+        "layer": "maxpool(2)",
+        "formula": "(28-2+2·0)/2+1 = 14",
+        "input": [28, 28, 6],
+        "output": [14, 14, 6],
+        "params": 0,
+        "macs": 0,
+        "values": 14 * 14 * 6,
+        "field": {"size": [6, 6], "jump": [2, 2], "start": [0, 0]},
+        "note": "",
+        "side": "",
+    }
+    for name in ("params", "macs", "values"):
+        assert found["totals"][name] == sum(row[name] for row in found["rows"])
+    assert found["totals"]["params"] == 6 * 76 + 16 * 151 + 10 * 401
+    assert {"backward_bytes", "inference_peak_bytes", "flow_values"} <= found["totals"].keys()
+
+
+def test_csv(hubel: Hubel) -> None:
+    said = hubel("table", LENET, "--input", "32x32x3", "--format", "csv", "--columns", "path,params,output")
+    rows = list(csv.reader(io.StringIO(said.out)))
+    assert rows[0] == ["path", "params", "output"]
+    assert rows[1] == ["conv1", "456", "28x28x6"]
+    assert len(rows) == 8
+
+
+def test_markdown(hubel: Hubel) -> None:
+    said = hubel("table", "conv(6, 5) | conv(4, 5)", "--input", "32x32x3", "--format", "markdown")
+    lines = said.out.splitlines()
+    assert lines[0].startswith("| path | layer |")
+    assert lines[2].startswith("| conv1 | conv(6, 5) | (32-5+2·0)/1+1 = 28 |")
+    assert lines[-1].startswith("| **total** |")
+
+
+def test_a_name_with_arguments(hubel: Hubel) -> None:
+    said = hubel("table", 'resnet34(shortcut="A")', "--format", "json")
+    expected = ledger(zoo.resnet34(shortcut="A"), "224x224x3").totals.params
+    assert json.loads(said.out)["totals"]["params"] == expected
+
+
+def test_the_table_goes_on_to_the_broken_row(hubel: Hubel) -> None:
+    said = hubel("table", "conv(8, 3) >> relu >> conv(8, 99) >> fc(10)", "--input", "32x32x3")
+    assert said.status == 1
+    assert "conv1" in said.out
+    assert "relu1" in said.out
+    assert "total" not in said.out
+    assert said.err.startswith("error: conv2 does not fit 30x30x8: (30-99+2·0)/1+1 = -68")
+
+
+def test_strict(hubel: Hubel) -> None:
+    said = hubel("table", "conv(96, 11, stride=4)", "--input", "224x224x3", "--strict")
+    assert said.status == 1
+    assert "(224-11+2·0)/4+1 = 54.25" in said.err
+    assert "227x227x3 fits (55)" in said.err
+    assert hubel("table", "conv(96, 11, stride=4)", "--input", "227x227x3", "--strict").status == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "message"),
+    [
+        (["vgg61"], 1, "did you mean vgg"),
+        (["conv(6, 5) >> rellu", "--input", "8x8x1"], 1, "did you mean relu?"),
+        (["conv(6, 5)"], 2, "--input"),
+        (["conv(6, 5)", "--input", "8x8"], 1, "height x width x depth"),
+        (["lenet5", "--columns", "path,parms"], 2, "did you mean params?"),
+        (["none.safetensors"], 1, "does not exist"),
+        (["lenet5(klasses=3)"], 1, "classes"),
+    ],
+)
+def test_errors(hubel: Hubel, arguments: list[str], status: int, message: str) -> None:
+    said = hubel("table", *arguments)
+    assert message in said.err
+    assert said.status == status
+    assert said.out == ""
+
+
+def test_torch_is_not_imported() -> None:
+    code = (
+        "import sys; sys.argv = ['hubel', 'table', 'resnet152', '--format', 'csv'];"
+        "from hubel.cli import main; main()"
+    )
+    found = subprocess.run(
+        [sys.executable, "-X", "importtime", "-c", code], capture_output=True, text=True, check=True
+    )
+    imported = {line.rpartition("|")[2].strip() for line in found.stderr.splitlines()}
+    assert "hubel.net.ledger" in imported
+    assert not {"torch", "numpy"} & imported
+
+
+def test_a_pipe_that_closes_is_no_error() -> None:
+    found = subprocess.run(
+        f"{sys.executable} -m hubel table resnet152 --format json | head -1",
+        shell=True,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert found.stdout == "{\n"
+    assert found.stderr == ""
+
+
+def test_the_saved_notation_is_the_network(hubel: Hubel) -> None:
+    network = json.loads(hubel("table", "googlenet", "--format", "json").out)["network"]
+    assert parse(network) == zoo.googlenet()
+
+
+def test_version_and_help(hubel: Hubel) -> None:
+    assert hubel("--version").out.startswith("hubel 0.")
+    for verb in ("table", "train", "val", "predict"):
+        assert hubel(verb, "--help").status == 0
