@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check clean
+.PHONY: demo test check lint clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -23,6 +23,9 @@ test: $(READY)  ## Run the tests.
 
 check: $(READY)  ## Everything that must be green before a commit.
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check
+
+lint: $(READY)  ## The same without the tests.
+	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check --no-tests
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

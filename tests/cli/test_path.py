@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -58,7 +59,7 @@ def test_from_photos_to_answers(hubel: Hubel, run: Path, photos: Path, tmp_path:
     said = hubel("predict", model, picture, "--json", "--top", 2)
     [answer] = json.loads(said.out)
     assert answer["file"] == str(picture)
-    assert [each["name"] for each in answer["classes"]][0] == "green"
+    assert answer["classes"][0]["name"] == "green"
     assert len(answer["classes"]) == 2
     chances = [each["probability"] for each in answer["classes"]]
     assert chances == sorted(chances, reverse=True)
@@ -80,7 +81,7 @@ def test_other_data_are_measured_whole(hubel: Hubel, run: Path, tmp_path: Path) 
     draw(tmp_path / "new" / "mauve" / "1.png", 1, 1)
     said = hubel("val", run / "best.safetensors", tmp_path / "new")
     assert said.status == 1
-    assert "class 'mauve' is none of the model's, which are blue, green, red" in said.err
+    assert "class 'mauve' is not of the model, whose classes are blue, green, red" in said.err
 
 
 def test_the_config_reruns_the_run(hubel: Hubel, run: Path, tmp_path: Path) -> None:
@@ -119,15 +120,6 @@ def test_one_bad_file_among_good_ones(hubel: Hubel, run: Path, tmp_path: Path) -
     assert second["classes"][0]["name"] == "red"
 
 
-BAD = {
-    "missing folder": (lambda root: root / "none", "no such folder"),
-    "empty class": (lambda root: _emptied(root), "empty"),
-    "one class": (lambda root: _single(root), "one class"),
-    "truncated image": (lambda root: _truncated(root), "truncated.png"),
-    "wrong file type": (lambda root: _foreign(root), "notes.txt"),
-}
-
-
 def _emptied(root: Path) -> Path:
     (root / "void").mkdir()
     return root
@@ -150,6 +142,15 @@ def _truncated(root: Path) -> Path:
 def _foreign(root: Path) -> Path:
     (root / "red" / "notes.txt").write_text("not a picture")
     return root
+
+
+BAD: dict[str, tuple[Callable[[Path], Path], str]] = {
+    "missing folder": (lambda root: root / "none", "no such folder"),
+    "empty class": (_emptied, "empty"),
+    "one class": (_single, "one class"),
+    "truncated image": (_truncated, "truncated.png"),
+    "wrong file type": (_foreign, "notes.txt"),
+}
 
 
 @pytest.mark.parametrize("case", BAD)

@@ -42,7 +42,8 @@ class Decoded:
         if len(unknown):
             name = classes[self.labels[unknown[0]]]
             raise DataError(
-                f"{self.names[unknown[0]]}: class {name!r} is none of the model's, which are {', '.join(wanted)}"
+                f"{self.names[unknown[0]]}: class {name!r} is not of the model, whose classes are "
+                f"{', '.join(wanted)}"
             )
         return replace(self, labels=labels)
 

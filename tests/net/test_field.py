@@ -1,0 +1,223 @@
+"""Receptive fields, held against the pixels a gradient reaches."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from hubel.errors import SizeError
+from hubel.net import (
+    Box,
+    Field,
+    Ledger,
+    Net,
+    Volume,
+    adaptiveavgpool,
+    conv,
+    fc,
+    globalavgpool,
+    identity,
+    ledger,
+    maxpool,
+    relu,
+    side,
+)
+from hubel.net.field import NOTHING
+from hubel.net.window import UnevenAxis
+from tests.net.reference import pixels_seen, smooth, walk
+from tests.strategies import fitting_nets
+
+# --- by hand -------------------------------------------------------------------------------------
+
+
+def test_three_3x3_filters_see_what_one_7x7_filter_sees() -> None:
+    """Simonyan and Zisserman 2014, section 2.3."""
+    rows = ledger(3 * conv(8, 3), "15x15x1").rows
+    assert [row.field.size for row in rows] == [(3, 3), (5, 5), (7, 7)]
+    assert ledger(conv(8, 7), "15x15x1").rows[0].field == rows[-1].field == Field((7, 7), (1, 1), (0, 0))
+
+
+def test_strides_multiply_and_padding_starts_before_the_image() -> None:
+    """size + (F-1) * jump; jump * S; start - P * jump."""
+    net = conv(8, 7, stride=2, pad=3) >> relu >> maxpool(3, 2, pad=1) >> conv(8, 3, pad=1)
+    assert [row.field for row in ledger(net, "64x64x3").rows] == [
+        Field((7, 7), (2, 2), (-3, -3)),
+        Field((7, 7), (2, 2), (-3, -3)),
+        Field((11, 11), (4, 4), (-5, -5)),
+        Field((19, 19), (4, 4), (-9, -9)),
+    ]
+
+
+def test_each_axis_for_itself_and_holes_included() -> None:
+    net = conv(8, (3, 1), stride=(1, 2), dilation=(2, 1)) >> conv(8, (1, 3), pad=(0, 1))
+    assert [row.field for row in ledger(net, "9x9x1").rows] == [
+        Field((5, 1), (1, 2), (0, 0)),
+        Field((5, 5), (1, 2), (0, -2)),
+    ]
+
+
+def test_branches_take_the_largest_path() -> None:
+    net = (conv(4, 1) | conv(4, 5, pad=2)) >> conv(2, 3)
+    rows = {row.path: row.field for row in ledger(net, "9x9x1").rows}
+    assert rows["conv1"] == Field((1, 1), (1, 1), (0, 0))
+    assert rows["concat1"] == Field((5, 5), (1, 1), (-2, -2))
+    assert rows["conv3"] == Field((7, 7), (1, 1), (-2, -2))
+    skip = ledger(conv(1, 3, pad=1) + identity, "9x9x1").rows
+    assert [row.field.size for row in skip] == [(3, 3), (1, 1), (3, 3)]
+
+
+def test_branches_with_unequal_jumps_take_the_larger() -> None:
+    """4 pixels: two windows of 2, two apart, beside two of 3, one apart."""
+    rows = ledger(conv(1, 2, stride=2) | conv(1, 3), "4x4x1").rows
+    assert [row.field for row in rows] == [
+        Field((2, 2), (2, 2), (0, 0)),
+        Field((3, 3), (1, 1), (0, 0)),
+        Field((3, 3), (2, 2), (0, 0)),
+    ]
+
+
+def test_one_unit_that_sees_all() -> None:
+    for layer in (globalavgpool, fc(3)):
+        book = ledger(conv(2, 3, stride=2) >> layer, "9x13x1")
+        assert book.rows[-1].field.size == (9, 13)
+        assert book.field(book.rows[-1].path, 0, 0) == Box(0, 0, 8, 12)
+
+
+def test_a_box_by_hand() -> None:
+    """AlexNet: unit (27, 0) of conv1 begins at pixel 27 * 4 = 108; pool1 sees three of them: 11 + 2 * 4."""
+    book = ledger(conv(96, 11, stride=4) >> relu >> maxpool(3, 2), "227x227x3")
+    assert book.field("conv1", 27, 0) == Box(108, 0, 118, 10)
+    assert book.field("relu1", 27, 0) == Box(108, 0, 118, 10)
+    assert book.field("maxpool1", 0, 26) == Box(0, 208, 18, 226)
+    assert book.field("maxpool1", 0, 26).size == (19, 19)
+
+
+def test_a_box_goes_on_into_the_padding_unless_clipped() -> None:
+    book = ledger(conv(8, 5, pad=2), "8x8x1")
+    assert book.field("conv1", 0, 7) == Box(-2, 5, 2, 9)
+    assert book.field("conv1", 0, 7, clipped=True) == Box(0, 5, 2, 7)
+
+
+def test_dropped_rows_are_not_seen_through_padding() -> None:
+    """On 6 rows the first layer has 2 (rows 0-2 and 2-4); row 5 is dropped.
+
+    The second layer's row 1 sees the first's rows 0 to 2, of which row 2 would see 4-6, but is padding.
+    """
+    book = ledger(conv(1, 3, stride=2) >> conv(1, 3, pad=1), "6x6x1")
+    assert book.field("conv2", 1, 1) == Box(0, 0, 6, 6)
+    assert book.field("conv2", 1, 1, clipped=True) == Box(0, 0, 4, 4)
+
+
+def test_a_unit_that_sees_padding_alone_sees_nothing() -> None:
+    book = ledger(conv(1, 1, pad=2) >> (conv(1, 1) + identity) >> conv(1, 2), "3x3x1")
+    assert book.field("conv1", 0, 2) == Box(-2, 0, -2, 0)
+    for path in ("conv1", "conv2", "add1", "conv3"):
+        assert book.field(path, 0, 0, clipped=True) == NOTHING
+    assert NOTHING.size == (0, 0)
+    assert book.field("conv3", 1, 1, clipped=True) == Box(0, 0, 0, 0)
+
+
+@pytest.mark.parametrize(
+    ("path", "row", "column", "message"),
+    [
+        ("conv9", 0, 0, "the network has no conv9"),
+        ("conv1", 6, 0, "conv1 is 6x4x2: rows 0 to 5, columns 0 to 3"),
+        ("conv1", 0, 4, "conv1 is 6x4x2"),
+        ("conv1", -1, 0, "conv1 is 6x4x2"),
+    ],
+)
+def test_a_unit_that_is_not_there(path: str, row: int, column: int, message: str) -> None:
+    with pytest.raises(SizeError, match=message):
+        ledger(conv(2, 3), "8x6x1").field(path, row, column)
+
+
+# --- by gradient ---------------------------------------------------------------------------------
+
+
+def units(height: int, width: int) -> list[tuple[int, int]]:
+    """The corners, the middle, and the middles of two edges."""
+    rows, columns = (0, height // 2, height - 1), (0, width // 2, width - 1)
+    return sorted({(row, column) for row in rows for column in columns})
+
+
+def probe(book: Ledger) -> None:
+    """Every path's boxes against the pixels with a gradient, and its field against the first box."""
+    volume = book.volume
+    images = torch.ones(1, volume.depth, volume.height, volume.width, dtype=torch.float64, requires_grad=True)
+    values = walk(book.steps, smooth(book.steps), images)
+    for row in book.rows:
+        for y, x in units(*row.output.plane):
+            unit = values[row.path][0, :, y, x].sum()
+            (gradient,) = torch.autograd.grad(unit, images, retain_graph=True)
+            seen = book.field(row.path, y, x, clipped=True)
+            assert pixels_seen(gradient) == (seen.top, seen.left, seen.bottom, seen.right), (row.path, y, x)
+
+
+@settings(max_examples=60)
+@given(fitting_nets(dense=True))
+def test_a_clipped_box_holds_the_pixels_a_gradient_reaches_and_no_more(pair: tuple[Net, Volume]) -> None:
+    probe(ledger(*pair))
+
+
+@settings(max_examples=60)
+@given(fitting_nets())
+def test_no_gradient_leaves_its_box_where_windows_have_holes(pair: tuple[Net, Volume]) -> None:
+    book = ledger(*pair)
+    volume = book.volume
+    images = torch.ones(1, volume.depth, volume.height, volume.width, dtype=torch.float64, requires_grad=True)
+    values = walk(book.steps, smooth(book.steps), images)
+    row = book.rows[-1]
+    for y, x in units(*row.output.plane):
+        (gradient,) = torch.autograd.grad(values[row.path][0, :, y, x].sum(), images, retain_graph=True)
+        reached = pixels_seen(gradient)
+        seen = book.field(row.path, y, x, clipped=True)
+        if reached:
+            assert seen.around(Box(*reached)) == seen
+
+
+def test_the_probe_goes_through_branches_and_skips() -> None:
+    inception = conv(2, 1) | conv(2, 3, pad=1) | conv(2, 5, pad=2) | maxpool(3, 1, pad=1) >> conv(2, 1)
+    block = conv(8, 3, stride=2, pad=1) >> conv(8, 3, pad=1)
+    net = (
+        conv(4, 3, pad=1)
+        >> inception
+        >> side("aux", globalavgpool >> fc(2))
+        >> (block + conv(8, 1, stride=2))
+        >> maxpool(3, 2, pad=1, ceil=True)
+        >> adaptiveavgpool(3, 2)
+    )
+    probe(ledger(net, "19x17x2"))
+
+
+@given(fitting_nets())
+def test_a_row_says_where_the_first_unit_looks(pair: tuple[Net, Volume]) -> None:
+    """start and start + size - 1 are the unclipped box of unit (0, 0).
+
+    Behind uneven windows, whose units look unequally far apart, one size and jump can only come near.
+    """
+    book = ledger(*pair)
+    windows = [step.layer.window(step.inputs[0]) for step in book.steps]
+    assume(not any(isinstance(axis, UnevenAxis) for window in windows for axis in window.axes))
+    for row in book.rows:
+        (top, left), (high, wide) = row.field.start, row.field.size
+        first = Box(top, left, top + high - 1, left + wide - 1)
+        seen = book.field(row.path, 0, 0)
+        assert seen == first
+
+
+@given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2)), min_size=1, max_size=5))
+def test_neighbours_look_one_jump_apart(shapes: list[tuple[int, int, int]]) -> None:
+    net: Net = relu
+    for size, stride, pad in shapes:
+        net = net >> conv(1, size, stride=stride, pad=pad)
+    book = ledger(net, "600x700x1")
+    row = book.rows[-1]
+    first = book.field(row.path, 0, 0)
+    for axis, (y, x) in enumerate(((1, 0), (0, 1))):
+        if row.output.plane[axis] > 1:
+            second = book.field(row.path, y, x)
+            apart = (second.top - first.top, second.left - first.left)
+            assert apart[axis] == row.field.jump[axis]
+            assert apart[1 - axis] == 0

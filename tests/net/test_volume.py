@@ -1,0 +1,61 @@
+"""Volumes: what can be read as one, and what cannot."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from hubel.errors import NetworkError
+from hubel.net import Volume
+
+SIDES = st.integers(1, 10_000)
+
+
+@given(SIDES, SIDES, SIDES)
+def test_every_way_to_write_a_volume_is_the_same_volume(height: int, width: int, depth: int) -> None:
+    volume = Volume(height, width, depth)
+    assert Volume.of(volume) is volume
+    assert Volume.of((height, width, depth)) == volume
+    assert Volume.of([height, width, depth]) == volume
+    assert Volume.of(str(volume)) == volume
+    assert Volume.of(f" {height} x {width}×{depth} ") == volume
+    assert tuple(volume) == (height, width, depth)
+
+
+def test_a_volume_counts_its_values() -> None:
+    volume = Volume(32, 16, 3)
+    assert str(volume) == "32x16x3"
+    assert volume.values == 1536  # 32 * 16 * 3 = 512 * 3
+    assert volume.plane == (32, 16)
+    assert len({volume, Volume(32, 16, 3), Volume(16, 32, 3)}) == 2
+
+
+@pytest.mark.parametrize(
+    "text", ["", "32", "32x32", "32x32x3x1", "axbxc", "-1x2x3", "3.5x2x1", "32,32,3", "x" * 99]
+)
+def test_a_text_that_is_no_volume_says_how_to_write_one(text: str) -> None:
+    with pytest.raises(NetworkError, match="such as 32x32x3"):
+        Volume.of(text)
+
+
+@pytest.mark.parametrize("value", [(), (1,), (1, 2), (1, 2, 3, 4), 5, None, {1, 2, 3}])
+def test_what_has_not_three_sides_is_no_volume(value: object) -> None:
+    with pytest.raises(NetworkError, match="is no volume"):
+        Volume.of(value)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("side", [0, -1, 1.0, True, "3", None, 10**10, 10**400])
+@pytest.mark.parametrize(("place", "name"), [(0, "height"), (1, "width"), (2, "depth")])
+def test_a_side_is_a_whole_number_of_at_least_one(side: object, place: int, name: str) -> None:
+    sides: list[object] = [4, 4, 4]
+    sides[place] = side
+    with pytest.raises(NetworkError, match=f"a volume's {name} is a whole number of at least 1"):
+        Volume(*sides)  # type: ignore[arg-type]
+
+
+def test_a_zero_in_a_text_is_the_same_error() -> None:
+    with pytest.raises(NetworkError, match="a volume's width is a whole number of at least 1, not 0"):
+        Volume.of("1x0x1")
+    with pytest.raises(NetworkError, match="at most 1,000,000,000"):
+        Volume.of("9999999999x1x1")

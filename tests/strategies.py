@@ -1,0 +1,275 @@
+"""Networks drawn by hypothesis.
+
+`nets()` draws any network one can write, whether or not it fits anything. `fitting_nets()` draws a
+network with an input volume that it fits.
+"""
+
+from __future__ import annotations
+
+import functools
+import operator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hypothesis import strategies as st
+
+from hubel.net import (
+    Layer,
+    Net,
+    Volume,
+    adaptiveavgpool,
+    avgpool,
+    batchnorm,
+    conv,
+    dropout,
+    fc,
+    gelu,
+    globalavgpool,
+    identity,
+    lrn,
+    maxpool,
+    named,
+    padshortcut,
+    rbf,
+    relu,
+    relu6,
+    side,
+    sigmoid,
+    softmax,
+    subsample,
+    tanh,
+)
+
+# --- any network one can write -------------------------------------------------------------------
+
+
+def sizes(least: int, most: int) -> st.SearchStrategy[int | tuple[int, int]]:
+    """One number for both axes, or (height, width)."""
+    side_of = st.integers(least, most)
+    return st.one_of(side_of, st.tuples(side_of, side_of))
+
+
+def reals(low: float, high: float) -> st.SearchStrategy[float]:
+    return st.floats(low, high, allow_nan=False, allow_infinity=False)
+
+
+@st.composite
+def _convs(draw: st.DrawFn) -> Layer:
+    groups = draw(st.integers(1, 4))
+    filters = groups * draw(st.integers(1, 64))
+    links = None
+    if groups == 1 and filters <= 8 and draw(st.booleans()):
+        maps = st.lists(st.integers(0, 9), min_size=1, max_size=5, unique=True).map(tuple)
+        links = tuple(draw(st.lists(maps, min_size=filters, max_size=filters)))
+    return conv(
+        filters,
+        draw(sizes(1, 11)),
+        stride=draw(sizes(1, 4)),
+        pad=draw(sizes(0, 5)),
+        groups=groups,
+        bias=draw(st.booleans()),
+        dilation=draw(sizes(1, 3)),
+        links=links,
+    )
+
+
+@st.composite
+def _pools(draw: st.DrawFn) -> Layer:
+    make = draw(st.sampled_from([maxpool, avgpool]))
+    size = draw(sizes(1, 5))
+    most = min(size) // 2 if isinstance(size, tuple) else size // 2
+    stride = draw(st.none() | sizes(1, 4))
+    return make(size, stride, pad=draw(sizes(0, most)), ceil=draw(st.booleans()))
+
+
+def layers() -> st.SearchStrategy[Layer]:
+    """Any layer one can type, with any arguments."""
+    counts = st.integers(1, 5000)
+    plain = [globalavgpool, relu, relu6, tanh, sigmoid, gelu, lrn, batchnorm, dropout, softmax, identity]
+    return st.one_of(
+        st.sampled_from([*plain, subsample]),
+        _convs(),
+        _pools(),
+        st.builds(adaptiveavgpool, counts, counts),
+        sizes(1, 4).map(subsample),
+        reals(1e-3, 100).map(relu),
+        st.builds(tanh, reals(0, 3), reals(0, 3)),
+        st.builds(lrn, st.integers(1, 9), reals(0, 1), reals(0, 1), reals(0, 5)),
+        st.builds(batchnorm, reals(0, 1), reals(0, 1)),
+        reals(0, 1).map(dropout),
+        st.builds(fc, counts, bias=st.booleans()),
+        st.builds(rbf, counts),
+        st.builds(padshortcut, counts, sizes(1, 3)),
+    )
+
+
+def names() -> st.SearchStrategy[str]:
+    """What `named` and `side` accept, letters beyond ASCII included."""
+    return st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,7}", fullmatch=True) | st.sampled_from(["größe", "слой"])
+
+
+def nets(max_leaves: int = 12) -> st.SearchStrategy[Net]:
+    """Any network one can write: every layer, every operator, every nesting."""
+
+    def larger(inner: st.SearchStrategy[Net]) -> st.SearchStrategy[Net]:
+        return st.one_of(
+            st.builds(operator.rshift, inner, inner),
+            st.builds(operator.or_, inner, inner),
+            st.builds(operator.add, inner, inner),
+            st.builds(operator.mul, st.integers(1, 3), inner),
+            st.builds(named, names(), inner),
+            st.builds(side, names(), inner, reals(1e-3, 10)),
+        )
+
+    small: st.SearchStrategy[Net] = layers()
+    return st.recursive(small, larger, max_leaves=max_leaves)
+
+
+# --- networks that fit ---------------------------------------------------------------------------
+
+
+@st.composite
+def fitting_nets(draw: st.DrawFn, *, dense: bool = False) -> tuple[Net, Volume]:
+    """A network and an input volume that it fits.
+
+    With branches, sums, names, copies, side heads, groups, dilation, ceil pooling. `dense` leaves
+    out windows with holes or gaps in padded places, so that what a unit sees is all of its box.
+    """
+    volume = draw(st.builds(Volume, st.integers(4, 13), st.integers(4, 13), st.integers(1, 4)))
+    builder = _Builder(draw, dense)
+    net, end = builder.flow(volume, levels=2)
+    if draw(st.booleans()):
+        tail: Net = fc(draw(st.integers(1, 6)), bias=draw(st.booleans()))
+        if draw(st.booleans()):
+            tail = globalavgpool >> tail >> softmax
+        net = net >> draw(st.sampled_from([relu, dropout, identity])) >> tail
+    else:
+        net = net >> batchnorm if end.values > 1 else net
+    return net, volume
+
+
+@dataclass
+class _Builder:
+    """Draws parts that fit the volume which reaches them; every name it gives is a new one."""
+
+    draw: st.DrawFn
+    dense: bool
+    given: int = field(default=0)
+
+    def flow(self, volume: Volume, levels: int) -> tuple[Net, Volume]:
+        """One to three parts in a chain."""
+        net, volume = self.part(volume, levels)
+        for _ in range(self.draw(st.integers(0, 2))):
+            more, volume = self.part(volume, levels)
+            net = net >> more
+        return net, volume
+
+    def part(self, volume: Volume, levels: int) -> tuple[Net, Volume]:
+        kinds = ["slide", "place"]
+        if levels:
+            kinds += ["slide", "beside", "plus", "named", "times", "side"]
+        match self.draw(st.sampled_from(kinds)):
+            case "slide":
+                return self._layer(volume, self.slide(volume))
+            case "place":
+                return self._layer(volume, self.place())
+            case "beside":
+                return self.branches(volume, levels - 1, added=False)
+            case "plus":
+                return self.branches(volume, levels - 1, added=True)
+            case "named":
+                net, end = self.flow(volume, levels - 1)
+                return named(self.name(), net), end
+            case "times":
+                net = self.same(volume, levels - 1, volume.depth)
+                return self.draw(st.integers(1, 3)) * net, volume
+            case _:
+                head, _ = self.flow(volume, levels - 1)
+                return side(self.name(), head, weight=0.5), volume
+
+    def branches(self, volume: Volume, levels: int, *, added: bool) -> tuple[Net, Volume]:
+        """Branches that keep the plane, then all slide the same window."""
+        depth = self.draw(st.integers(1, 4))
+        shape = self.window(volume) if self.draw(st.booleans()) else None
+        ends: list[Net] = []
+        total = 0
+        for _ in range(self.draw(st.integers(2, 3))):
+            filters = depth if added else self.draw(st.integers(1, 4))
+            branch = self.same(volume, levels, None if shape else filters)
+            if shape:
+                branch = branch >> conv(filters, **shape)
+            total += filters
+            ends.append(branch)
+        net = functools.reduce(operator.add if added else operator.or_, ends)
+        plane = conv(1, **shape).output(volume).plane if shape else volume.plane
+        return net, Volume(*plane, depth if added else total)
+
+    def same(self, volume: Volume, levels: int, depth: int | None) -> Net:
+        """A network that keeps the plane and, where it is given, leaves with this depth."""
+        if depth in (None, volume.depth) and self.draw(st.booleans()):
+            return self.place()
+        size = self.draw(st.sampled_from([1, 3]))
+        filters = depth or self.draw(st.integers(1, 4))
+        net: Net = conv(filters, size, pad=size // 2)
+        if depth is not None and depth >= volume.depth and self.draw(st.booleans()):
+            net = padshortcut(depth)
+        if self.draw(st.booleans()):
+            pool = self.draw(st.sampled_from([maxpool, avgpool]))
+            net = pool(3, 1, pad=1) >> net
+        if levels and self.draw(st.booleans()):
+            inner = self.same(Volume(*volume.plane, filters), levels - 1, filters)
+            net = net >> named(self.name(), inner)
+        return net
+
+    def place(self) -> Layer:
+        return self.draw(
+            st.sampled_from([relu, relu6, tanh, sigmoid, gelu, lrn, lrn(3), batchnorm, dropout, identity])
+        )
+
+    def slide(self, volume: Volume) -> Layer:
+        """Anything with a window that fits."""
+        match self.draw(st.sampled_from(["conv", "conv", "pool", "subsample", "shortcut", "adaptive"])):
+            case "conv":
+                groups = self.draw(st.sampled_from([n for n in range(1, 5) if volume.depth % n == 0]))
+                filters = groups * self.draw(st.integers(1, 3))
+                bias = self.draw(st.booleans())
+                return conv(filters, **self.window(volume), groups=groups, bias=bias)
+            case "pool":
+                shape = self.window(volume, pool=True)
+                make = self.draw(st.sampled_from([maxpool, avgpool]))
+                return make(**shape, ceil=self.draw(st.booleans()))
+            case "subsample":
+                return subsample(self.draw(st.integers(1, min(3, *volume.plane))))
+            case "shortcut":
+                depth = volume.depth + self.draw(st.integers(0, 2))
+                return padshortcut(depth, self.draw(sizes(1, 2)))
+            case _:
+                return adaptiveavgpool(self.draw(st.integers(1, 6)), self.draw(st.integers(1, 6)))
+
+    def window(self, volume: Volume, *, pool: bool = False) -> dict[str, Any]:
+        """The arguments of a window that fits, height and width each with their own."""
+        axes = [self.axis(length, pool=pool) for length in volume.plane]
+        shape: dict[str, Any] = {
+            key: (axes[0][at], axes[1][at]) for at, key in enumerate(("size", "stride", "pad"))
+        }
+        if not pool:
+            shape["dilation"] = (axes[0][3], axes[1][3])
+        return shape
+
+    def axis(self, length: int, *, pool: bool) -> tuple[int, int, int, int]:
+        size = self.draw(st.integers(1, min(4, length)))
+        pad = self.draw(st.integers(0, size // 2 if pool or self.dense else 2))
+        dilation = 1
+        if not pool and size > 1 and not (self.dense and pad):
+            dilation = self.draw(st.integers(1, max(1, min(3, (length - 1) // (size - 1)))))
+        stride = self.draw(st.integers(1, size if self.dense and pad else 3))
+        return size, stride, pad, dilation
+
+    def name(self) -> str:
+        """A new name, without a digit at its end, where copies take their number."""
+        self.given += 1
+        return f"part_{chr(ord('a') + self.given % 26)}{'x' * (self.given // 26)}"
+
+    @staticmethod
+    def _layer(volume: Volume, layer: Layer) -> tuple[Net, Volume]:
+        return layer, layer.output(volume)
