@@ -76,7 +76,7 @@ def as_torch(layer: Layer, seen: Volume) -> nn.Module:
                 layer.filters,
                 both(layer.size),
                 stride=both(layer.stride),
-                padding=both(layer.pad),
+                padding=both(layer.pad) if layer.pad != "same" else "same",
                 dilation=both(layer.dilation),
                 groups=layer.groups,
                 bias=layer.bias,

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubel.errors import SizeError
@@ -25,7 +27,6 @@ from hubel.net import (
     side,
 )
 from hubel.net.field import NOTHING
-from hubel.net.window import UnevenAxis
 from tests.net.reference import pixels_seen, smooth, walk
 from tests.strategies import fitting_nets
 
@@ -122,7 +123,7 @@ def test_a_unit_that_sees_padding_alone_sees_nothing() -> None:
 @pytest.mark.parametrize(
     ("path", "row", "column", "message"),
     [
-        ("conv9", 0, 0, "the network has no conv9"),
+        ("conv9", 0, 0, "no layer 'conv9'; did you mean conv1"),
         ("conv1", 6, 0, "conv1 is 6x4x2: rows 0 to 5, columns 0 to 3"),
         ("conv1", 0, 4, "conv1 is 6x4x2"),
         ("conv1", -1, 0, "conv1 is 6x4x2"),
@@ -195,16 +196,22 @@ def test_the_probe_goes_through_branches_and_skips() -> None:
 def test_a_row_says_where_the_first_unit_looks(pair: tuple[Net, Volume]) -> None:
     """start and start + size - 1 are the unclipped box of unit (0, 0).
 
-    Behind uneven windows, whose units look unequally far apart, one size and jump can only come near.
+    Behind uneven windows, whose units see unequally much, size is the largest.
     """
     book = ledger(*pair)
-    windows = [step.layer.window(step.inputs[0]) for step in book.steps]
-    assume(not any(isinstance(axis, UnevenAxis) for window in windows for axis in window.axes))
     for row in book.rows:
-        (top, left), (high, wide) = row.field.start, row.field.size
-        first = Box(top, left, top + high - 1, left + wide - 1)
         seen = book.field(row.path, 0, 0)
-        assert seen == first
+        assert (seen.top, seen.left) == row.field.start
+        units = product(range(row.output.height), range(row.output.width))
+        sizes = [book.field(row.path, y, x).size for y, x in units]
+        assert row.field.size == (max(high for high, _ in sizes), max(wide for _, wide in sizes))
+
+
+def test_behind_uneven_windows_by_hand() -> None:
+    """Of 10 columns in 4 windows the first is 0 to 2, the second 2 to 4; a unit over all four sees 10."""
+    rows = ledger(adaptiveavgpool(1, 4) >> fc(1), "1x10x1").rows
+    assert [row.field.size for row in rows] == [(1, 3), (1, 10)]
+    assert [row.field.start for row in rows] == [(0, 0), (0, 0)]
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2)), min_size=1, max_size=5))

@@ -46,13 +46,13 @@ class Net:
         return 0
 
     def __rshift__(self, other: Net) -> Net:
-        return _joined(Chain, self, other)
+        return Chain((self, other)) if isinstance(other, Net) else NotImplemented
 
     def __or__(self, other: Net) -> Net:
-        return _joined(Beside, self, other)
+        return Beside((self, other)) if isinstance(other, Net) else NotImplemented
 
     def __add__(self, other: Net) -> Net:
-        return _joined(Plus, self, other)
+        return Plus((self, other)) if isinstance(other, Net) else NotImplemented
 
     def __rmul__(self, copies: int) -> Net:
         if not isinstance(copies, int) or isinstance(copies, bool):
@@ -67,7 +67,7 @@ class Net:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Joined(Net):
-    """Two or more networks under one associative operator."""
+    """Two networks or more under one associative operator; those of the same operator become one."""
 
     parts: tuple[Net, ...]
     layers: int = field(init=False, compare=False)
@@ -75,9 +75,14 @@ class _Joined(Net):
     sign: ClassVar[str]
 
     def __post_init__(self) -> None:
-        if len(self.parts) < 2:
-            raise NetworkError(f"{type(self).__name__} joins two networks or more, not {len(self.parts)}")
-        _bound(self, sum(part.layers for part in self.parts), max(part.nesting for part in self.parts))
+        parts: list[Net] = []
+        for part in self.parts:
+            _check_net(part)
+            parts.extend(part.parts if isinstance(part, type(self)) else (part,))
+        if len(parts) < 2:
+            raise NetworkError(f"{type(self).__name__} joins two networks or more, not {len(parts)}")
+        object.__setattr__(self, "parts", tuple(parts))
+        _bound(self, sum(part.layers for part in parts), max(part.nesting for part in parts))
 
     def __repr__(self) -> str:
         parts = [part.written(self.binds + 1) for part in self.parts]
@@ -122,6 +127,9 @@ class Times(Net):
     binds: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
+        _check_net(self.net)
+        if not isinstance(self.copies, int) or isinstance(self.copies, bool):
+            raise NetworkError(f"the copies of a network are a whole number, not {self.copies!r}")
         if self.copies < 1:
             raise NetworkError(f"{self.copies} * ... leaves no network; write at least one copy")
         _bound(self, self.copies * self.net.layers, self.net.nesting)
@@ -176,16 +184,6 @@ class Side(Net):
 
 named = Named
 side = Side
-
-
-def _joined(kind: type[_Joined], first: Net, second: Net) -> Net:
-    """Joins two networks under an operator; operands of the same operator are taken apart first."""
-    if not isinstance(second, Net):
-        return NotImplemented
-    parts: tuple[Net, ...] = ()
-    for net in (first, second):
-        parts += net.parts if isinstance(net, kind) else (net,)
-    return kind(parts)
 
 
 def _bound(net: Net, layers: int, nesting: int) -> None:

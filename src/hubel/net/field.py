@@ -11,10 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hubel.errors import SizeError
+from hubel.errors import SizeError, nearest
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
-from hubel.net.window import Pair
+from hubel.net.window import Pair, UnevenAxis
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,11 +70,19 @@ NOTHING = Box(0, 0, -1, -1)
 
 
 def fields(steps: Sequence[Step]) -> dict[str, Field]:
-    """The field of every path, the input's included."""
+    """The field of every path, the input's included.
+
+    Behind pooling windows of uneven sizes the fields of neighbours differ: there `size` is the
+    largest of them, and `jump` what most lie apart.
+    """
     known = {INPUT: Field()}
-    for step in steps:
+    uneven: set[str] = set()
+    for at, step in enumerate(steps):
         seen = _union([known[source] for source in step.sources])
         known[step.path] = _through(step, seen)
+        if _is_uneven(step) or not uneven.isdisjoint(step.sources):
+            uneven.add(step.path)
+            known[step.path] = _largest(steps[: at + 1], known[step.path].jump)
     return known
 
 
@@ -88,7 +96,7 @@ def box(steps: Sequence[Step], path: str, row: int, column: int, *, clipped: boo
     """
     ends = {step.path: step.output for step in steps}
     if path not in ends:
-        raise SizeError(f"the network has no {path}; its paths are {', '.join(ends)}")
+        raise SizeError(f"the network has no layer {path!r}{nearest(path, ends)}")
     output = ends[path]
     if not (0 <= row < output.height and 0 <= column < output.width):
         raise SizeError(f"{path} is {output}: rows 0 to {output.height - 1}, columns 0 to {output.width - 1}")
@@ -116,6 +124,19 @@ def _through(step: Step, seen: Field) -> Field:
         for axis, size, jump, start in axes
     )
     return Field(*zip(rows, columns, strict=True))
+
+
+def _is_uneven(step: Step) -> bool:
+    return any(isinstance(axis, UnevenAxis) for axis in step.layer.window(step.inputs[0]).axes)
+
+
+def _largest(steps: Sequence[Step], jump: Pair) -> Field:
+    """The field of the last step, from the boxes of its units: rows and columns by themselves."""
+    path, output = steps[-1].path, steps[-1].output
+    rows = [box(steps, path, row, 0) for row in range(output.height)]
+    columns = [box(steps, path, 0, column) for column in range(output.width)]
+    size = max(each.size[0] for each in rows), max(each.size[1] for each in columns)
+    return Field(size, jump, (rows[0].top, columns[0].left))
 
 
 def _union(branches: list[Field]) -> Field:

@@ -86,7 +86,8 @@ class Layer(Net):
             if argument.default is MISSING:
                 arguments.append(repr(value))
             elif value != argument.default:
-                arguments.append(f"{argument.name}={value!r}")
+                text = f'"{value}"' if isinstance(value, str) else repr(value)
+                arguments.append(f"{argument.name}={text}")
         return f"{self.kind}({', '.join(arguments)})" if arguments else self.kind
 
 

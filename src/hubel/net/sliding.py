@@ -6,7 +6,7 @@ Sizes are one number for both axes or a pair (height, width).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from hubel.errors import NetworkError, SizeError
 from hubel.net.layer import FLOAT_BYTES, INDEX_BYTES, Keeps, Layer, Ready, settle, truth, whole
@@ -14,6 +14,7 @@ from hubel.net.volume import LARGEST, Volume
 from hubel.net.window import Pair, Size, Window, pair, size_of
 
 Links: TypeAlias = tuple[tuple[int, ...], ...]
+Pad: TypeAlias = Size | Literal["same"]
 
 
 class Sliding(Layer):
@@ -42,13 +43,14 @@ class Conv(Sliding):
 
     `groups` cuts input and filters into that many towers that do not see one another (AlexNet's
     two GPUs; as many as there are filters makes it depthwise). `links` says for each filter which
-    input maps it sees, counted from 0 (LeNet-5's table for C3).
+    input maps it sees, counted from 0 (LeNet-5's table for C3). `pad="same"` is TensorFlow's: as many
+    zeros as ceil(N/S) places need, an odd one on the far side.
     """
 
     filters: int
     size: Size
     stride: Size = 1
-    pad: Size = 0
+    pad: Pad = 0
     groups: int = 1
     bias: bool = True
     dilation: Size = 1
@@ -62,7 +64,7 @@ class Conv(Sliding):
             self,
             size=size_of(self.kind, "size", self.size, 1),
             stride=size_of(self.kind, "stride", self.stride, 1),
-            pad=size_of(self.kind, "pad", self.pad, 0),
+            pad=_pad(self.kind, self.pad),
             dilation=size_of(self.kind, "dilation", self.dilation, 1),
         )
         if self.filters % self.groups:
@@ -81,6 +83,8 @@ class Conv(Sliding):
         return self.filters
 
     def window(self, seen: Volume) -> Window:
+        if self.pad == "same":
+            return Window.same(seen.plane, self.size, self.stride, self.dilation)
         return Window.of(self.size, self.stride, self.pad, self.dilation)
 
     @property
@@ -101,8 +105,12 @@ class Conv(Sliding):
         return self.weights(seen) * high * wide
 
     def keeps(self, seen: Volume) -> Keeps:
-        dense = self.filters * seen.depth * self.window(seen).area if self.links else 0
-        return Keeps(input=True, more=dense * FLOAT_BYTES)
+        window = self.window(seen)
+        dense = self.filters * seen.depth * window.area if self.links else 0
+        if not any(axis.odd for axis in window.axes):
+            return Keeps(input=True, more=dense * FLOAT_BYTES)
+        copy = (seen.height + window.rows.odd) * (seen.width + window.columns.odd) * seen.depth
+        return Keeps(more=(dense + copy) * FLOAT_BYTES)  # the copy with the odd zeros, not the input
 
 
 class _Pool(Sliding):
@@ -206,6 +214,16 @@ class PadShortcut(Sliding):
 
     def window(self, seen: Volume) -> Window:
         return Window.of(1, self.stride)
+
+
+def _pad(owner: str, value: object) -> Pad:
+    """Checks the padding. Raises NetworkError: neither a size nor "same"."""
+    if value == "same":
+        return "same"
+    try:
+        return size_of(owner, "pad", value, 0)
+    except NetworkError as error:
+        raise NetworkError(f'{error}; or "same"' if isinstance(value, str) else str(error)) from None
 
 
 def _links(links: object, filters: int, groups: int) -> Links:

@@ -37,8 +37,8 @@ class Step:
 def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, ...]:
     """Walks a network over an input and returns its steps in the order they run.
 
-    `strict` refuses windows that do not divide their input, where rounding down would leave
-    something unseen.
+    `strict` refuses windows that do not divide their padded input: where rounding down leaves a
+    part of it unseen, be it padding alone.
 
     Raises SizeError: a layer does not fit; its `steps` are those before the broken one.
     Raises NetworkError: two parts have one name.

@@ -3,6 +3,7 @@
 A filter of size F, moved by a stride S over N values with P zeros of padding on either side, has
 (N - F + 2P)/S + 1 places. Everything the network's geometry needs follows from the window: output
 sizes, what is dropped where the division leaves a rest, and which input a range of outputs sees.
+TensorFlow's "SAME" padding puts one zero more on the far side where their number is odd.
 """
 
 from __future__ import annotations
@@ -42,13 +43,27 @@ def size_of(owner: str, what: str, value: object, least: int) -> Size:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A window along one axis: `size`, `stride`, `pad` on either side, `dilation`, `ceil` rounding."""
+    """A window along one axis: `size`, `stride`, `pad` on either side, `dilation`, `ceil` rounding.
+
+    `odd` is one more zero on the far side.
+    """
 
     size: int = 1
     stride: int = 1
     pad: int = 0
     dilation: int = 1
     ceil: bool = False
+    odd: int = 0
+
+    @classmethod
+    def same(cls, inputs: int, size: int, stride: int = 1, dilation: int = 1) -> Axis:
+        """The axis with ceil(inputs/stride) places, padded no more than that takes.
+
+        Source: TensorFlow, "SAME" padding (tf.nn, notes on padding).
+        """
+        plain = cls(size, stride, dilation=dilation)
+        zeros = max((-(-inputs // stride) - 1) * stride + plain.reach - inputs, 0)
+        return replace(plain, pad=zeros // 2, odd=zeros % 2)
 
     @property
     def reach(self) -> int:
@@ -56,13 +71,18 @@ class Axis:
         return self.dilation * (self.size - 1) + 1
 
     @property
+    def zeros(self) -> int:
+        """How many zeros pad both sides together."""
+        return 2 * self.pad + self.odd
+
+    @property
     def least(self) -> int:
         """The fewest inputs on which it has a place."""
-        return max(1, self.reach - 2 * self.pad - (self.stride - 1 if self.ceil else 0))
+        return max(1, self.reach - self.zeros - (self.stride - 1 if self.ceil else 0))
 
     def exact(self, inputs: int) -> Fraction:
         """The number of places by the formula, before rounding."""
-        return Fraction(inputs - self.reach + 2 * self.pad, self.stride) + 1
+        return Fraction(inputs - self.reach + self.zeros, self.stride) + 1
 
     def places(self, inputs: int) -> int:
         """The number of places; below 1 when the window does not fit.
@@ -70,7 +90,7 @@ class Axis:
         `ceil` follows PyTorch: a last, partial window counts only if it starts before the padding
         on the far side.
         """
-        room = inputs + 2 * self.pad - self.reach
+        room = inputs + self.zeros - self.reach
         places = (room + (self.stride - 1 if self.ceil else 0)) // self.stride + 1
         if self.ceil and (places - 1) * self.stride >= inputs + self.pad:
             places -= 1
@@ -78,16 +98,17 @@ class Axis:
 
     def rest(self, inputs: int) -> int:
         """How many values at the far end no window reaches; the padding is the first to go."""
-        return max(0, (inputs - self.reach + 2 * self.pad) - (self.places(inputs) - 1) * self.stride)
+        return max(0, (inputs - self.reach + self.zeros) - (self.places(inputs) - 1) * self.stride)
 
     def formula(self, inputs: int) -> str:
         """The size formula with its numbers in it: `(227-11+2·0)/4+1 = 55`."""
         size = str(self.size) if self.dilation == 1 else f"({self.dilation}·({self.size}-1)+1)"
+        zeros = f"2·{self.pad}{f'+{self.odd}' if self.odd else ''}"
         exact, places = self.exact(inputs), self.places(inputs)
         if exact == places:
-            return f"({inputs}-{size}+2·{self.pad})/{self.stride}+1 = {places}"
+            return f"({inputs}-{size}+{zeros})/{self.stride}+1 = {places}"
         rounding = "ceil" if self.ceil else "floor"
-        return f"({inputs}-{size}+2·{self.pad})/{self.stride}+1 = {decimal(exact)}, {rounding} {places}"
+        return f"({inputs}-{size}+{zeros})/{self.stride}+1 = {decimal(exact)}, {rounding} {places}"
 
     def sees(self, first: int, last: int) -> Pair:
         """The first and last input that the outputs `first` to `last` see; beyond the edges too."""
@@ -143,6 +164,13 @@ class Window:
         rows, columns = (Axis(*side, ceil=ceil) for side in sides)
         return cls(rows, columns)
 
+    @classmethod
+    def same(cls, plane: Pair, size: Size, stride: Size = 1, dilation: Size = 1) -> Window:
+        """The window with "SAME" padding on a plane, height and width."""
+        sides = zip(plane, pair(size), pair(stride), pair(dilation), strict=True)
+        rows, columns = (Axis.same(*side) for side in sides)
+        return cls(rows, columns)
+
     @property
     def axes(self) -> tuple[Axis, Axis]:
         """Both axes, height first."""
@@ -165,7 +193,7 @@ class Window:
     def dropped(self, plane: Pair) -> str:
         """What rounding down leaves unseen, in words; nothing where the division leaves no rest."""
         rests = [axis.rest(inputs) for axis, inputs in zip(self.axes, plane, strict=True)]
-        unseen = [max(0, rest - axis.pad) for axis, rest in zip(self.axes, rests, strict=True)]
+        unseen = [max(0, rest - axis.pad - axis.odd) for axis, rest in zip(self.axes, rests, strict=True)]
         if any(unseen):
             return f"floor: the last {_lines(*unseen)} unused"
         return f"floor: {_lines(*rests)} of padding unused" if any(rests) else ""
