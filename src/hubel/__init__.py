@@ -15,15 +15,17 @@ from hubel.net import __all__ as _net_names
 if TYPE_CHECKING:
     from hubel import zoo as zoo
     from hubel.module import build as build
+    from hubel.ship import load as load
 
 __version__ = "0.1.0"
 
 _LATER = {
     "build": "hubel.module",
+    "load": "hubel.ship",
 }
 """Names that are imported when first used, and where from."""
 
-__all__ = ["HubelError", "build", "zoo", *_net_names]  # noqa: PLE0604
+__all__ = ["HubelError", "build", "load", "zoo", *_net_names]  # noqa: PLE0604
 
 
 def __getattr__(name: str) -> Any:
