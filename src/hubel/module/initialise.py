@@ -7,6 +7,7 @@ the identity, LeNet's subsampling as the mean.
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -42,7 +43,7 @@ def glorot(weight: Tensor, fan_in: int, fan_out: int, generator: Generator) -> N
 
 
 def lecun(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> None:
-    """Uniform within 2.4/fan_in. Source: LeCun et al. 1998, section III.B."""
+    """Uniform within 2.4/fan_in. Source: LeCun et al. 1998, appendix A."""
     weight.uniform_(-2.4 / fan_in, 2.4 / fan_in, generator=generator)
 
 
@@ -70,9 +71,10 @@ RULES: dict[str, Rule] = {
 
 @torch.no_grad()
 def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
-    """Sets every parameter of a module by a named rule; the same seed gives the same numbers.
+    """Sets the parameters of a module's layers by a named rule.
 
-    The global random state is left alone. Raises UsageError: no such rule.
+    Numbers are drawn on the CPU in float32, so that one seed gives the same ones on every device. The
+    global random state is left alone. Raises UsageError: no such rule.
     """
     if rule not in RULES:
         raise UsageError(
@@ -84,9 +86,11 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
     fcs = [part for part in module.modules() if isinstance(part, nn.Linear)]
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.Linear)):
-            chosen.draw(part.weight, *_fans(part), generator)
+            drawn = torch.empty(part.weight.shape)
+            chosen.draw(drawn, *_fans(part), generator)
+            part.weight.copy_(drawn)
         elif isinstance(part, LinkedConv):
-            _draw_links(part, chosen.draw, generator)
+            part.weight.copy_(_drawn_links(part, chosen.draw, generator))
         elif isinstance(part, nn.BatchNorm2d):
             part.reset_parameters()
         elif isinstance(part, Subsample):
@@ -111,10 +115,11 @@ def _fill(bias: Tensor | None, one: bool) -> None:
         bias.fill_(1.0 if one else 0.0)
 
 
-def _draw_links(part: LinkedConv, draw: Draw, generator: Generator) -> None:
-    """Draws each filter by the number of maps it sees."""
-    area = part.weight[0].numel()
-    maps_of = torch.bincount(part.filter_of, minlength=part.shape[0])
-    filters_of = torch.bincount(part.map_of, minlength=part.shape[1])
-    for link, (row, index) in enumerate(zip(part.filter_of.tolist(), part.map_of.tolist(), strict=True)):
-        draw(part.weight[link], int(maps_of[row]) * area, int(filters_of[index]) * area, generator)
+def _drawn_links(part: LinkedConv, draw: Draw, generator: Generator) -> Tensor:
+    """A kernel for each link, drawn by the number of maps its filter sees and of filters its map feeds."""
+    drawn = torch.empty(part.weight.shape)
+    area = drawn[0].numel()
+    maps_of, filters_of = (Counter(ends) for ends in zip(*part.links, strict=True))
+    for kernel, (row, index) in zip(drawn, part.links, strict=True):
+        draw(kernel, maps_of[row] * area, filters_of[index] * area, generator)
+    return drawn

@@ -19,7 +19,7 @@ from hubel.net import layers as spec
 from hubel.net import sliding
 from hubel.net.layer import Layer
 from hubel.net.volume import Volume
-from hubel.net.window import pair
+from hubel.net.window import Pair, pair
 
 
 class LinkedConv(nn.Module):
@@ -33,22 +33,33 @@ class LinkedConv(nn.Module):
 
     def __init__(self, layer: sliding.Conv, seen: Volume) -> None:
         super().__init__()
-        links = [(row, index) for row, maps in enumerate(layer.links or ()) for index in maps]
+        self.links = [(row, index) for row, maps in enumerate(layer.links or ()) for index in maps]
         self.shape = (layer.filters, seen.depth, *pair(layer.size))
         self.places: dict[str, Any] = {
             "stride": pair(layer.stride),
-            "padding": pair(layer.pad),
+            "padding": _padding(layer, seen),
             "dilation": pair(layer.dilation),
         }
-        self.weight = nn.Parameter(torch.empty(len(links), *pair(layer.size)))
+        self.odd = _odd(layer, seen)
+        self.weight = nn.Parameter(torch.empty(len(self.links), *pair(layer.size)))
         self.bias = nn.Parameter(torch.empty(layer.filters)) if layer.bias else None
-        self.register_buffer("filter_of", torch.tensor([row for row, _ in links]), persistent=False)
-        self.register_buffer("map_of", torch.tensor([index for _, index in links]), persistent=False)
+        self.register_buffer("filter_of", torch.tensor([row for row, _ in self.links]), persistent=False)
+        self.register_buffer("map_of", torch.tensor([index for _, index in self.links]), persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
         dense = self.weight.new_zeros(self.shape).index_put((self.filter_of, self.map_of), self.weight)
-        return F.conv2d(images, dense, self.bias, **self.places)
+        return F.conv2d(F.pad(images, self.odd) if self.odd else images, dense, self.bias, **self.places)
+
+
+class UnevenConv(nn.Conv2d):
+    """Convolution with a row or column of zeros more at the end than at the beginning."""
+
+    odd: tuple[int, ...]
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x filters x h' x w'."""
+        return super().forward(F.pad(images, self.odd))
 
 
 class FullyConnected(nn.Linear):
@@ -142,26 +153,36 @@ class Add(nn.Module):
         return total
 
 
+def _padding(layer: sliding.Conv, seen: Volume) -> Pair:
+    """The zeros on either side, height and width."""
+    rows, columns = layer.window(seen).axes
+    return rows.pad, columns.pad
+
+
+def _odd(layer: sliding.Conv, seen: Volume) -> tuple[int, ...]:
+    """The odd zeros at the right and at the bottom, as `F.pad` wants them; nothing where there are none."""
+    rows, columns = layer.window(seen).axes
+    return (0, columns.odd, 0, rows.odd) if rows.odd or columns.odd else ()
+
+
 def _unset(kind: type[nn.Module], *arguments: Any) -> nn.Module:
     """Makes a module whose numbers are not set: `initialise` sets them, once and seeded."""
-    module: nn.Module = skip_init(kind, *arguments)  # type: ignore[no-untyped-call]
+    device = torch.get_default_device()
+    module: nn.Module = skip_init(kind, *arguments, device=device)  # type: ignore[no-untyped-call]
     return module
 
 
 def _conv(layer: sliding.Conv, seen: Volume) -> nn.Module:
     if layer.links is not None:
         return LinkedConv(layer, seen)
-    return _unset(
-        nn.Conv2d,
-        seen.depth,
-        layer.filters,
-        pair(layer.size),
-        pair(layer.stride),
-        pair(layer.pad),
-        pair(layer.dilation),
-        layer.groups,
-        layer.bias,
-    )
+    shape = (seen.depth, layer.filters, pair(layer.size), pair(layer.stride), _padding(layer, seen))
+    arguments = (*shape, pair(layer.dilation), layer.groups, layer.bias)
+    odd = _odd(layer, seen)
+    if not odd:
+        return _unset(nn.Conv2d, *arguments)
+    module = _unset(UnevenConv, *arguments)
+    module.odd = odd  # type: ignore[assignment]
+    return module
 
 
 def _pool(kind: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[Any, Volume], nn.Module]:

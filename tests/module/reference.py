@@ -1,0 +1,183 @@
+"""Every layer as the lecture writes it: a window slides over a height x width x depth volume.
+
+Plain NumPy, place by place, without a thought for speed. Windows are pairs (height, width).
+Source: Stanford CS231n, lecture 5; the papers named at each layer.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import numpy as np
+
+Array: TypeAlias = "np.ndarray[Any, np.dtype[np.float64]]"
+Pair: TypeAlias = tuple[int, int]
+
+
+def starts(length: int, reach: int, stride: int, pad: int, *, ceil: bool = False) -> list[int]:
+    """Where the windows begin along one side, found by sliding: negative in the padding before it.
+
+    With `ceil`, a last window that hangs over the far padding counts if it begins before the padding.
+    """
+    places: list[int] = []
+    at, end = -pad, length + pad
+    while at + reach <= end or (ceil and places and at < length and places[-1] + reach < end):
+        places.append(at)
+        at += stride
+    return places
+
+
+def windows(
+    image: Array, size: Pair, stride: Pair, pad: Pair, dilation: Pair = (1, 1), *, ceil: bool = False
+) -> Iterator[tuple[int, int, list[int], list[int]]]:
+    """Every place (i, j) with the rows and columns its window takes, those in the padding included."""
+    sides = [
+        starts(length, d * (f - 1) + 1, s, p, ceil=ceil)
+        for length, f, s, p, d in zip(image.shape[:2], size, stride, pad, dilation, strict=True)
+    ]
+    for i, top in enumerate(sides[0]):
+        for j, left in enumerate(sides[1]):
+            rows = [top + dilation[0] * k for k in range(size[0])]
+            columns = [left + dilation[1] * k for k in range(size[1])]
+            yield i, j, rows, columns
+
+
+def laid_out(places: dict[Pair, Array]) -> Array:
+    """The values at each place as a volume."""
+    height, width = (max(place[axis] for place in places) + 1 for axis in (0, 1))
+    return np.array([[places[i, j] for j in range(width)] for i in range(height)])
+
+
+def conv(
+    image: Array,
+    filters: Sequence[tuple[Sequence[int], Array]],
+    biases: Sequence[float],
+    *,
+    stride: Pair,
+    pad: Pair,
+    dilation: Pair,
+) -> Array:
+    """Each filter is (the maps it sees, height x width x maps): a dot product at each place, plus a bias."""
+    height, width, _ = filters[0][1].shape
+    padded = np.pad(image, ((pad[0], pad[0]), (pad[1], pad[1]), (0, 0)))
+    out = {}
+    for i, j, rows, columns in windows(image, (height, width), stride, pad, dilation):
+        patch = padded[np.ix_([row + pad[0] for row in rows], [column + pad[1] for column in columns])]
+        out[i, j] = np.array(
+            [
+                float(np.sum(patch[:, :, list(maps)] * weights)) + bias
+                for (maps, weights), bias in zip(filters, biases, strict=True)
+            ]
+        )
+    return laid_out(out)
+
+
+def pool(
+    image: Array,
+    size: Pair,
+    stride: Pair,
+    pad: Pair,
+    *,
+    ceil: bool,
+    reduce: Callable[[Array], Array],
+    fill: float,
+) -> Array:
+    """Window by window; values in the padding are `fill`, what lies beyond it does not count."""
+    height, width, depth = image.shape
+    out = {}
+    for i, j, rows, columns in windows(image, size, stride, pad, ceil=ceil):
+        values = [
+            image[row, column] if 0 <= row < height and 0 <= column < width else np.full(depth, fill)
+            for row in rows
+            for column in columns
+            if row < height + pad[0] and column < width + pad[1]
+        ]
+        out[i, j] = reduce(np.array(values))
+    return laid_out(out)
+
+
+def maxpool(image: Array, size: Pair, stride: Pair, pad: Pair, ceil: bool) -> Array:
+    return pool(image, size, stride, pad, ceil=ceil, reduce=lambda values: values.max(axis=0), fill=-np.inf)
+
+
+def avgpool(image: Array, size: Pair, stride: Pair, pad: Pair, ceil: bool) -> Array:
+    return pool(image, size, stride, pad, ceil=ceil, reduce=lambda values: values.mean(axis=0), fill=0)
+
+
+def subsample(image: Array, size: Pair, coefficients: Array, biases: Array) -> Array:
+    """LeCun et al. 1998, section II.B: the inputs of a window are added, times a coefficient, plus a bias."""
+    sums = pool(image, size, size, (0, 0), ceil=False, reduce=lambda values: values.sum(axis=0), fill=0)
+    return sums * coefficients + biases
+
+
+def adaptiveavgpool(image: Array, height: int, width: int) -> Array:
+    """The mean from floor(i·N/M) up to, without, ceil((i+1)·N/M), in real numbers."""
+    rows, columns, depth = image.shape
+    out = np.empty((height, width, depth))
+    for i in range(height):
+        for j in range(width):
+            top, bottom = math.floor(i * rows / height), math.ceil((i + 1) * rows / height)
+            left, right = math.floor(j * columns / width), math.ceil((j + 1) * columns / width)
+            out[i, j] = image[top:bottom, left:right].mean(axis=(0, 1))
+    return out
+
+
+def lrn(image: Array, n: int, alpha: float, beta: float, k: float) -> Array:
+    """Krizhevsky et al. 2012, section 3.3: j runs from max(0, i-n/2) to min(N-1, i+n/2), for odd n."""
+    maps = image.shape[2]
+    out = np.empty_like(image)
+    for i in range(maps):
+        first, last = max(0, i - n // 2), min(maps - 1, i + n // 2)
+        total = sum(image[:, :, j] ** 2 for j in range(first, last + 1))
+        out[:, :, i] = image[:, :, i] / (k + alpha * total) ** beta
+    return out
+
+
+def batchnorm(images: Array, mean: Array, variance: Array, *, gamma: Array, beta: Array, eps: float) -> Array:
+    """Ioffe and Szegedy 2015, algorithm 1, its last two lines; n x height x width x depth."""
+    return gamma * (images - mean) / np.sqrt(variance + eps) + beta
+
+
+def flattened(image: Array) -> list[float]:
+    """Map by map, each map row by row."""
+    height, width, depth = image.shape
+    return [image[i, j, k] for k in range(depth) for i in range(height) for j in range(width)]
+
+
+def fc(image: Array, weights: Array, biases: Array) -> Array:
+    """Every unit a dot product with the flattened volume: 1 x 1 x units."""
+    values = np.array(flattened(image))
+    return np.array([[[float(values @ row) + bias for row, bias in zip(weights, biases, strict=True)]]])
+
+
+def rbf(image: Array, codes: Array) -> Array:
+    """LeCun et al. 1998, equation 7, its negative: minus the sum of (x_j - w_ij)²."""
+    values = flattened(image)
+    scores = [-sum((x - w) ** 2 for x, w in zip(values, code, strict=True)) for code in codes]
+    return np.array([[scores]])
+
+
+def softmax(image: Array) -> Array:
+    """exp(s_k) / Σ exp(s_j) over the depth of each place."""
+    powers: Array = np.exp(image)
+    sums: Array = powers.sum(axis=2, keepdims=True)
+    return powers / sums
+
+
+def gelu(image: Array) -> Array:
+    """x · Φ(x), Φ by the error function. Source: Hendrycks and Gimpel 2016, section 2."""
+    normal: Array = np.array([(1 + math.erf(x / math.sqrt(2))) / 2 for x in image.flatten()])
+    return image * normal.reshape(image.shape)
+
+
+def padshortcut(image: Array, filters: int, stride: Pair) -> Array:
+    """He et al. 2015, section 3.3, option A: every stride-th place, and zeros for the new maps."""
+    height, width, depth = image.shape
+    return np.array(
+        [
+            [[*image[i, j], *[0.0] * (filters - depth)] for j in range(0, width, stride[1])]
+            for i in range(0, height, stride[0])
+        ]
+    )

@@ -1,0 +1,403 @@
+"""Every layer's module against the plain NumPy reference, on random volumes with many arguments."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from hubel import (
+    Layer,
+    Net,
+    Volume,
+    adaptiveavgpool,
+    avgpool,
+    batchnorm,
+    build,
+    conv,
+    dropout,
+    fc,
+    gelu,
+    globalavgpool,
+    identity,
+    lrn,
+    maxpool,
+    named,
+    padshortcut,
+    rbf,
+    relu,
+    relu6,
+    sigmoid,
+    softmax,
+    subsample,
+    tanh,
+)
+from hubel.module.layers import MAKERS
+from hubel.net.layers import LAYERS, SideHead
+from hubel.zoo.lenet import C3_TABLE
+from tests.module import reference
+from tests.module.probes import built, scores_of, to_array, to_tensor
+from tests.module.reference import Array, Pair
+
+RNG = np.random.default_rng(7)
+ODD, EVEN, WIDE = Volume(7, 7, 4), Volume(6, 8, 4), Volume(5, 9, 4)
+VOLUMES = (ODD, EVEN, WIDE)
+
+
+def drawn(volume: Volume, images: int = 2) -> Array:
+    return RNG.normal(size=(images, *volume))
+
+
+def run(net: Net, images: Array) -> tuple[Array, dict[str, Array]]:
+    """The output of the built network, and its parameters and statistics as arrays."""
+    module = built(net, Volume(*images.shape[1:]))
+    numbers = {key: value.numpy() for key, value in module.state_dict().items()}
+    with torch.no_grad():
+        return to_array(scores_of(module(to_tensor(images)))), numbers
+
+
+def agrees(net: Net, volume: Volume, expected: Callable[[Array], Array]) -> None:
+    """Holds a network without parameters against a function of one image."""
+    images = drawn(volume)
+    out, _ = run(net, images)
+    assert_close(out, np.array([expected(image) for image in images]))
+
+
+def assert_close(out: Array, expected: Array) -> None:
+    assert out.shape == expected.shape
+    np.testing.assert_allclose(out, expected, rtol=1e-10, atol=1e-10)
+
+
+def both(size: int | Pair) -> Pair:
+    return size if isinstance(size, tuple) else (size, size)
+
+
+# --- convolution ---------------------------------------------------------------------------------
+
+
+def filters_of(weights: Array, groups: int) -> list[tuple[range, Array]]:
+    """Each filter with the maps its group sees, its weights height x width x maps."""
+    filters, maps = weights.shape[:2]
+    return [
+        (
+            range(row // (filters // groups) * maps, (row // (filters // groups) + 1) * maps),
+            np.moveaxis(weights[row], 0, 2),
+        )
+        for row in range(filters)
+    ]
+
+
+@pytest.mark.parametrize("volume", [ODD, EVEN], ids=str)
+@pytest.mark.parametrize(
+    ("size", "dilation", "groups"),
+    list(itertools.product([1, 2, 3, (3, 2), (1, 5)], [1, 2, (1, 2)], [1, 2, 4])),
+)
+def test_conv(volume: Volume, size: int | Pair, dilation: int | Pair, groups: int) -> None:
+    places: list[tuple[int | Pair, int | Pair]] = [(1, 0), (2, 1), (3, 0), ((2, 1), (0, 2)), (1, 3)]
+    for stride, pad in places:
+        reaches = [d * (f - 1) + 1 for f, d in zip(both(size), both(dilation), strict=True)]
+        if any(n + 2 * p < r for n, p, r in zip(volume.plane, both(pad), reaches, strict=True)):
+            continue
+        bias = stride != 2
+        net = conv(8, size, stride=stride, pad=pad, groups=groups, bias=bias, dilation=dilation)
+        images = drawn(volume, images=1)
+        out, numbers = run(net, images)
+        biases = numbers["conv1.bias"] if bias else np.zeros(8)
+        filters = filters_of(numbers["conv1.weight"], groups)
+        expected = reference.conv(
+            images[0], filters, list(biases), stride=both(stride), pad=both(pad), dilation=both(dilation)
+        )
+        assert_close(out, expected[None])
+        assert ("conv1.bias" in numbers) == bias
+
+
+def test_the_lectures_filter_is_a_dot_product_by_hand() -> None:
+    """A 2x2x2 filter on a 3x3x2 volume; ten lines of sums on paper."""
+    image = np.arange(18.0).reshape(3, 3, 2)  # row 0: (0 1) (2 3) (4 5); row 1: (6 7) ...
+    module = build(conv(1, 2), (3, 3, 2)).double()
+    weights = module.get_parameter("conv1.weight")
+    with torch.no_grad():
+        weights.copy_(torch.tensor([[[[1, 0], [0, 2]], [[0, -1], [1, 0]]]]))
+        module.get_parameter("conv1.bias").fill_(0.5)
+        out = to_array(scores_of(module(to_tensor(image[None]))))
+    # map 0: 1·x00 + 2·x11; map 1: -1·x01 + 1·x10; at (0, 0): 0 + 2·8 - 3 + 7 + 0.5
+    assert out[0, :, :, 0].tolist() == [[20.5, 26.5], [38.5, 44.5]]
+
+
+@pytest.mark.parametrize(
+    ("links", "maps"),
+    [(C3_TABLE, 6), (((0,), (1, 2), (2, 0), (3, 1, 0)), 4), (((3, 1, 0), (2,)), 4), (((1,),), 3)],
+    ids=["C3", "four", "unsorted", "one map of three"],
+)
+@pytest.mark.parametrize(("stride", "pad", "dilation"), [(1, 0, 1), (2, (1, 0), (1, 2))])
+def test_linked_conv(
+    links: tuple[tuple[int, ...], ...],
+    maps: int,
+    stride: int,
+    pad: int | Pair,
+    dilation: int | Pair,
+) -> None:
+    bias = stride == 1
+    net = conv(len(links), (3, 2), stride=stride, pad=pad, bias=bias, dilation=dilation, links=links)
+    images = drawn(Volume(7, 6, maps))
+    out, numbers = run(net, images)
+    kernels = iter(numbers["conv1.weight"])
+    filters = [(seen, np.stack([next(kernels) for _ in seen], axis=2)) for seen in links]
+    biases = list(numbers["conv1.bias"]) if bias else [0.0] * len(links)
+    expected = [
+        reference.conv(image, filters, biases, stride=both(stride), pad=both(pad), dilation=both(dilation))
+        for image in images
+    ]
+    assert_close(out, np.array(expected))
+
+
+def test_links_to_every_map_are_a_convolution() -> None:
+    every = tuple(tuple(range(3)) for _ in range(5))
+    images = drawn(Volume(6, 6, 3))
+    linked = built(conv(5, 3, links=every), Volume(6, 6, 3))
+    plain = built(conv(5, 3), Volume(6, 6, 3))
+    weights = linked.get_parameter("conv1.weight").reshape(5, 3, 3, 3)
+    plain.load_state_dict({"conv1.weight": weights, "conv1.bias": linked.get_parameter("conv1.bias")})
+    assert_close(
+        to_array(scores_of(linked(to_tensor(images)))), to_array(scores_of(plain(to_tensor(images))))
+    )
+
+
+# --- pooling -------------------------------------------------------------------------------------
+
+POOLS: list[tuple[int | Pair, int | Pair | None, int | Pair]] = [
+    (1, None, 0),
+    (1, 2, 0),
+    (2, None, 0),
+    (2, 1, 1),
+    (2, 3, 1),
+    (3, None, 0),
+    (3, 2, 1),
+    (3, 1, 1),
+    (3, 2, (0, 1)),
+    ((3, 2), None, 1),
+    ((2, 4), (3, 2), (1, 2)),
+    (4, 3, 2),
+]
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+@pytest.mark.parametrize("ceil", [False, True])
+@pytest.mark.parametrize(("size", "stride", "pad"), POOLS)
+def test_pools(
+    volume: Volume, size: int | Pair, stride: int | Pair | None, pad: int | Pair, ceil: bool
+) -> None:
+    step = both(size if stride is None else stride)
+    agrees(
+        maxpool(size, stride, pad=pad, ceil=ceil),
+        volume,
+        lambda image: reference.maxpool(image, both(size), step, both(pad), ceil),
+    )
+    agrees(
+        avgpool(size, stride, pad=pad, ceil=ceil),
+        volume,
+        lambda image: reference.avgpool(image, both(size), step, both(pad), ceil),
+    )
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+@pytest.mark.parametrize("size", [1, 2, 3, (2, 3)])
+def test_subsample(volume: Volume, size: int | Pair) -> None:
+    images = drawn(volume)
+    out, numbers = run(subsample(size), images)
+    coefficients, biases = numbers["subsample1.weight"], numbers["subsample1.bias"]
+    expected = [reference.subsample(image, both(size), coefficients, biases) for image in images]
+    assert_close(out, np.array(expected))
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+def test_global_and_adaptive_average_pooling(volume: Volume) -> None:
+    agrees(globalavgpool, volume, lambda image: image.mean(axis=(0, 1), keepdims=True))
+    for height, width in [(1, 1), (2, 2), (3, 4), (5, 7), (6, 8), (9, 11)]:
+        agrees(
+            adaptiveavgpool(height, width),
+            volume,
+            lambda image, h=height, w=width: reference.adaptiveavgpool(image, h, w),  # type: ignore[misc]
+        )
+
+
+# --- place by place ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+@pytest.mark.parametrize(
+    ("layer", "expected"),
+    [
+        (relu, lambda x: np.where(x > 0, x, 0)),
+        (relu6, lambda x: np.where(x < 0, 0, np.where(x > 6, 6, x))),
+        (relu(0.5), lambda x: np.where(x < 0, 0, np.where(x > 0.5, 0.5, x))),
+        (tanh, lambda x: (np.exp(2 * x) - 1) / (np.exp(2 * x) + 1)),
+        (tanh(1.7159, 2 / 3), lambda x: 1.7159 * np.tanh(2 * x / 3)),
+        (tanh(2.0), lambda x: 2 * np.tanh(x)),
+        (tanh(slope=0.5), lambda x: np.tanh(x / 2)),
+        (sigmoid, lambda x: 1 / (1 + np.exp(-x))),
+        (gelu, reference.gelu),
+        (softmax, reference.softmax),
+        (identity, lambda x: x),
+        (dropout(0.9), lambda x: x),
+    ],
+    ids=lambda value: repr(value) if isinstance(value, Layer) else "",
+)
+def test_activations(layer: Layer, expected: Callable[[Array], Array], volume: Volume) -> None:
+    images = 4 * drawn(volume)  # well beyond relu6's limit
+    out, _ = run(layer, images)
+    assert_close(out, np.array([expected(image) for image in images]))
+
+
+def test_the_squashing_function_of_lenet_maps_1_to_1() -> None:
+    """LeCun et al. 1998, appendix A: f(1) = 1 and f(-1) = -1."""
+    module = build(tanh(1.7159, 2 / 3), (1, 2, 1)).double()
+    out = scores_of(module(torch.tensor([[[[1.0, -1.0]]]], dtype=torch.double)))
+    np.testing.assert_allclose(out.flatten().numpy(), [1, -1], atol=1e-4)
+
+
+# --- normalisation -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("depth", [1, 4, 7])
+@pytest.mark.parametrize("size", [1, 3, 5, 9])
+def test_lrn_is_the_papers(depth: int, size: int) -> None:
+    for alpha, beta, k in [(1e-4, 0.75, 2.0), (0.5, 0.75, 2.0), (0.3, 1.5, 1.0)]:
+        agrees(
+            lrn(size, alpha, beta, k),
+            Volume(3, 4, depth),
+            lambda image, a=alpha, b=beta, c=k: reference.lrn(image, size, a, b, c),  # type: ignore[misc]
+        )
+
+
+def test_lrn_of_an_even_size_has_one_map_more_before_than_after() -> None:
+    """On ones, 1/(1 + maps): counted by hand for four neighbours of five maps."""
+    module = build(lrn(4, 1.0, 1.0, 1.0), (1, 1, 5)).double()
+    out = scores_of(module(torch.ones(1, 5, 1, 1, dtype=torch.double)))
+    np.testing.assert_allclose(out[0].numpy(), 1 / np.array([3.0, 4, 5, 5, 4]))
+
+
+@pytest.mark.parametrize("eps", [1e-5, 1e-3, 0.5])
+def test_batchnorm_at_inference_uses_the_running_statistics(eps: float) -> None:
+    images = drawn(ODD, images=3)
+    out, numbers = run(batchnorm(eps=eps), images)
+    mean, variance = numbers["batchnorm1.running_mean"], numbers["batchnorm1.running_var"]
+    gamma, beta = numbers["batchnorm1.weight"], numbers["batchnorm1.bias"]
+    assert_close(out, reference.batchnorm(images, mean, variance, gamma=gamma, beta=beta, eps=eps))
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.1, 1.0])
+def test_batchnorm_in_training_uses_the_batch_and_moves_the_statistics(momentum: float) -> None:
+    images = drawn(EVEN, images=3)
+    module = built(batchnorm(1e-3, momentum), EVEN)
+    before = {key: value.clone().numpy() for key, value in module.state_dict().items()}
+    out = to_array(scores_of(module.train()(to_tensor(images))))
+    mean, variance = images.mean(axis=(0, 1, 2)), images.var(axis=(0, 1, 2))
+    gamma, beta = before["batchnorm1.weight"], before["batchnorm1.bias"]
+    assert_close(out, reference.batchnorm(images, mean, variance, gamma=gamma, beta=beta, eps=1e-3))
+    after = {key: value.numpy() for key, value in module.state_dict().items()}
+    unbiased = images.var(axis=(0, 1, 2), ddof=1)
+    for name, batch in [("running_mean", mean), ("running_var", unbiased)]:
+        moved = (1 - momentum) * before[f"batchnorm1.{name}"] + momentum * batch
+        assert_close(after[f"batchnorm1.{name}"], moved)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 0.5, 0.9, 1.0])
+def test_dropout_in_training_zeroes_a_share_and_scales_the_rest(p: float) -> None:
+    module = build(dropout(p), (100, 100, 4)).train()
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        out = scores_of(module(torch.ones(1, 4, 100, 100)))
+    dropped = float((out == 0).float().mean())
+    assert dropped == pytest.approx(p, abs=4 * math.sqrt(p * (1 - p) / 40_000))
+    if p < 1:
+        kept = out[out != 0]
+        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)))
+
+
+# --- whole volume --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("volume", [*VOLUMES, Volume(1, 1, 6)], ids=str)
+@pytest.mark.parametrize("bias", [True, False])
+def test_fc_flattens_map_by_map(volume: Volume, bias: bool) -> None:
+    images = drawn(volume)
+    out, numbers = run(fc(5, bias), images)
+    biases = numbers["fc1.bias"] if bias else np.zeros(5)
+    assert_close(out, np.array([reference.fc(image, numbers["fc1.weight"], biases) for image in images]))
+
+
+@pytest.mark.parametrize(("units", "volume"), [(10, Volume(1, 1, 84)), (3, ODD), (10, Volume(7, 12, 1))])
+def test_rbf_is_minus_the_squared_distance_to_each_code(units: int, volume: Volume) -> None:
+    images = drawn(volume)
+    out, numbers = run(rbf(units), images)
+    codes = numbers["rbf1.codes"]
+    assert codes.shape == (units, volume.values)
+    assert_close(out, np.array([reference.rbf(image, codes) for image in images]))
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+@pytest.mark.parametrize(("filters", "stride"), [(4, 1), (7, 1), (8, 2), (5, (1, 3)), (4, (2, 1))])
+def test_padshortcut(volume: Volume, filters: int, stride: int | Pair) -> None:
+    agrees(
+        padshortcut(filters, stride),
+        volume,
+        lambda image: reference.padshortcut(image, filters, both(stride)),
+    )
+
+
+# --- operators -----------------------------------------------------------------------------------
+
+
+def test_beside_lays_depths_one_after_the_other_and_plus_adds() -> None:
+    def shape(image: Array) -> Array:
+        return reference.maxpool(image, (3, 3), (1, 1), (1, 1), False)
+
+    agrees(
+        relu | maxpool(3, 1, pad=1) | identity,
+        ODD,
+        lambda image: np.concatenate([np.maximum(image, 0), shape(image), image], axis=2),
+    )
+    agrees(
+        relu + maxpool(3, 1, pad=1) + identity + gelu,
+        ODD,
+        lambda image: np.maximum(image, 0) + shape(image) + image + reference.gelu(image),
+    )
+
+
+def test_operators_within_one_another() -> None:
+    def expected(image: Array) -> Array:
+        inner = np.concatenate([np.maximum(image, 0), image], axis=2)
+        return np.concatenate([np.tanh(inner) + inner, reference.gelu(image)], axis=2)
+
+    agrees((relu | identity) >> (tanh + identity) | gelu, EVEN, expected)
+
+
+def test_times_makes_copies_with_parameters_of_their_own() -> None:
+    images = drawn(ODD)
+    out, numbers = run(3 * named("block", conv(4, 1, bias=False)), images)
+    expected = images
+    for number in (1, 2, 3):
+        expected = expected @ numbers[f"block{number}.weight"][:, :, 0, 0].T
+    assert len({numbers[f"block{number}.weight"].tobytes() for number in (1, 2, 3)}) == 3
+    assert_close(out, expected)
+
+
+def test_a_residual_block_by_hand() -> None:
+    """(F(x) + x), then ReLU, with F the 1x1 convolution -2x + 1."""
+    module = build((conv(1, 1) + identity) >> relu, (1, 3, 1)).double()
+    with torch.no_grad():
+        module.get_parameter("conv1.weight").fill_(-2)
+        module.get_parameter("conv1.bias").fill_(1)
+        out = scores_of(module(torch.tensor([[[[-3.0, 0.5, 4]]]], dtype=torch.double)))
+    assert out.flatten().tolist() == [4, 0.5, 0]
+
+
+def test_every_layer_one_can_type_is_here_and_has_a_module() -> None:
+    kinds = {type(layer) if isinstance(layer, Layer) else layer for layer in LAYERS.values()}
+    assert kinds <= set(MAKERS)
+    assert SideHead not in MAKERS
