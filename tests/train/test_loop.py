@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,8 +30,9 @@ def halves(count: int, seed: int) -> Decoded:
     return Decoded(images, labels, tuple(f"picture {at}" for at in range(count)))
 
 
-def config(net: str = NET, **changes: object) -> Config:
-    return Config(**{"data": "none", "net": net, "input": "8x8x1", "epochs": 3, "batch": 16, **changes})  # type: ignore[arg-type]
+def config(net: str = NET, **changes: Any) -> Config:
+    usual = {"data": "none", "input": "8x8x1", "epochs": 3, "batch": 16, "precision": "float32"}
+    return Config(net=net, **{**usual, **changes})
 
 
 def batches(asked: Config) -> tuple[Batches, Batches]:
@@ -40,7 +42,7 @@ def batches(asked: Config) -> tuple[Batches, Batches]:
 
 
 def trainer(asked: Config) -> Trainer:
-    return Trainer.of(build(parse(asked.net), asked.input, seed=asked.seed), asked)
+    return Trainer.of(build(parse(asked.net), asked.input, seed=asked.seed), asked, batches(asked)[0])
 
 
 def test_it_learns_and_says_so() -> None:
@@ -116,6 +118,30 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
         list(ours.run(*batches(asked)))
     for now, then in zip(ours.network.parameters(), before, strict=True):
         torch.testing.assert_close(now.detach(), then, equal_nan=True)
+
+
+@pytest.mark.parametrize("net", [NET_WITH_SIDE, "conv(8, 3) >> lrn >> batchnorm >> tanh >> fc(2)"])
+def test_in_bfloat16_it_learns_as_well(net: str) -> None:
+    """Every layer runs in it, the weights stay float32, and the first loss is float32's to 1 %."""
+    ours, theirs = trainer(config(net, precision="bfloat16")), trainer(config(net))
+    train, val = batches(ours.config)
+    events, others = list(ours.run(train, val)), list(theirs.run(train, val))
+    assert isinstance(events[0], BatchDone)
+    assert isinstance(others[0], BatchDone)
+    assert events[0].loss == pytest.approx(others[0].loss, rel=0.01)
+    assert events[0].loss != others[0].loss
+    assert {p.dtype for p in ours.network.parameters()} == {torch.float32}
+    assert isinstance(events[-1], EpochDone)
+    assert events[-1].val.top1 > 0.95
+
+
+def test_auto_settles_on_one_of_the_precisions() -> None:
+    asked = config(precision="auto")
+    weights = build(parse(asked.net), asked.input, seed=asked.seed).state_dict()
+    settled = trainer(asked)
+    assert settled.config.precision in ("float32", "bfloat16")
+    for name, value in settled.network.state_dict().items():
+        torch.testing.assert_close(value, weights[name], msg="measuring leaves the network alone")
 
 
 def test_the_same_seed_gives_the_same_run() -> None:

@@ -17,14 +17,14 @@ from hubel.train.run import PREVIOUS, STATE
 pytest.importorskip("sklearn")
 
 NET = "conv(4, 3) >> batchnorm >> relu >> dropout(p=0.1) >> maxpool(2) >> fc(10)"
-CONFIG = Config(data="digits", net=NET, input="8x8x1", epochs=4, batch=128, shift=1)
+CONFIG = Config(data="digits", net=NET, input="8x8x1", epochs=4, batch=128, shift=1, precision="float32")
 
 
 def start(folder: Path) -> tuple[Run, Setting, Trainer]:
     run = Run.create(folder, "digits", "net")
     run.begin(CONFIG)
     setting = Setting.of(CONFIG)
-    return run, setting, Trainer.of(setting.network, CONFIG)
+    return run, setting, Trainer.of(setting.network, CONFIG, setting.train)
 
 
 def finish(folder: Path) -> Run:
@@ -71,7 +71,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
         content[-1] ^= 255
         state.write_bytes(content)
     setting = Setting.of(CONFIG)
-    trainer = Trainer.of(setting.network, CONFIG)
+    trainer = Trainer.of(setting.network, CONFIG, setting.train)
     run.restore(trainer)
     assert trainer.epoch == (3 if damage == "nothing" else 2)
     list(run.follow(setting, trainer))

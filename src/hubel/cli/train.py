@@ -80,10 +80,11 @@ def _begin(config: Config, out: Path | None, data: str, net: str) -> None:
     watch = Watch()
     with watch:
         setting = Setting.of(config, watch.pictures)
+        trainer = Trainer.of(setting.network, config, setting.train)
         run = Run.create(out, data, net)
         try:
-            run.begin(config)
-            _follow(run, setting, Trainer.of(setting.network, config), watch)
+            run.begin(trainer.config)
+            _follow(run, setting, trainer, watch)
         finally:
             if not run.metrics():
                 shutil.rmtree(run.folder)
@@ -97,7 +98,7 @@ def _resume(folder: Path) -> None:
     config = run.config()
     with watch:
         setting = Setting.of(config, watch.pictures)
-        trainer = Trainer.of(setting.network, config)
+        trainer = Trainer.of(setting.network, config, setting.train)
         run.restore(trainer)
         _follow(run, setting, trainer, watch)
 

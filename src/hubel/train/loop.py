@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 import torch
@@ -16,7 +16,8 @@ from torch.optim import SGD, Optimizer
 from hubel.data.batches import Batches
 from hubel.errors import TrainingError
 from hubel.module.network import Heads, Network
-from hubel.train.config import Config
+from hubel.train.config import AUTO, Config
+from hubel.train.engine import PRECISIONS, fastest, keep_memory
 from hubel.train.metrics import Evaluation, evaluate
 
 WARM_UP = 0.25
@@ -60,6 +61,7 @@ class Trainer:
     """A network in training: all that changes, so that a run can stop after any epoch and go on.
 
     `epoch` counts the finished ones, `seconds` the time they took, `best` is the highest top-1 so far.
+    The precision in `config` is settled: never `auto`.
     """
 
     network: Network
@@ -70,8 +72,12 @@ class Trainer:
     best: float = -1.0
 
     @classmethod
-    def of(cls, network: Network, config: Config) -> Trainer:
-        """A run that has not begun."""
+    def of(cls, network: Network, config: Config, train: Batches) -> Trainer:
+        """A run that has not begun; where its precision is `auto`, the fastest for these batches."""
+        keep_memory()
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if config.precision == AUTO:
+            config = replace(config, precision=_fastest(network, config, train))
         return cls(network, config, optimizer_for(network, config))
 
     def run(self, train: Batches, val: Batches) -> Iterator[Event]:
@@ -113,14 +119,13 @@ class Trainer:
     def _step(self, images: Tensor, labels: Tensor, lr: float) -> tuple[float, Tensor]:
         for group in self.optimizer.param_groups:
             group["lr"] = lr
-        output = self.network(images)
-        loss = self._loss(output, labels)
+        loss, scores = forward(self.network, images, labels, self.config)
         self._check(loss.item())
         self.optimizer.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
         self.optimizer.step()
-        return loss.item(), output.scores if isinstance(output, Heads) else output
+        return loss.item(), scores
 
     def _check(self, loss: float) -> None:
         if not math.isfinite(loss):
@@ -129,15 +134,32 @@ class Trainer:
                 f"try a lower learning rate, such as {self.config.lr / 10:g}"
             )
 
-    def _loss(self, output: Tensor | Heads, labels: Tensor) -> Tensor:
-        """Cross-entropy of the scores, and of each side head's by its weight."""
-        smoothing = self.config.label_smoothing
-        if not isinstance(output, Heads):
-            return F.cross_entropy(output, labels, label_smoothing=smoothing)
-        loss = F.cross_entropy(output.scores, labels, label_smoothing=smoothing)
-        for path, weight in self.network.side_weights.items():
-            loss = loss + weight * F.cross_entropy(output.sides[path], labels, label_smoothing=smoothing)
-        return loss
+
+def forward(network: Network, images: Tensor, labels: Tensor, config: Config) -> tuple[Tensor, Tensor]:
+    """The loss of a batch and its scores, in the config's precision.
+
+    The loss is the cross-entropy of the scores, and of each side head's by its weight.
+    """
+    precision = PRECISIONS[config.precision]
+    with torch.autocast(images.device.type, precision, enabled=precision != torch.float32):
+        output = network(images)
+    scores, sides = output if isinstance(output, Heads) else (output, {})
+    loss = F.cross_entropy(scores.float(), labels, label_smoothing=config.label_smoothing)
+    for path, weight in network.side_weights.items():
+        side = F.cross_entropy(sides[path].float(), labels, label_smoothing=config.label_smoothing)
+        loss = loss + weight * side
+    return loss, scores
+
+
+def _fastest(network: Network, config: Config, train: Batches) -> str:
+    """The precision in which a step on these batches takes least."""
+    images, labels = next(train.epoch(0))
+    network.train()
+
+    def step(trial: Network, precision: str) -> Tensor:
+        return forward(trial, images, labels, replace(config, precision=precision))[0]
+
+    return fastest(network, step)
 
 
 def one_cycle(progress: float) -> float:
@@ -157,4 +179,4 @@ def optimizer_for(network: nn.Module, config: Config) -> SGD:
         {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
         {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
     ]
-    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0)
+    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)
