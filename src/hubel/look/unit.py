@@ -1,0 +1,57 @@
+"""Units by name: `conv2` is a layer, `conv2[3]` its map 3, `conv2[3,5,7]` its unit at row 5, column 7.
+
+Maps, rows and columns are counted from 0.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from hubel.errors import UsageError, nearest
+from hubel.net.trace import Step
+
+_FORM = re.compile(r"([\w.]+)(?:\[\s*(\d+)\s*(?:,\s*(\d+)\s*,\s*(\d+)\s*)?\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """A layer's path; with a `channel` one of its maps; with `row` and `column` one unit of that map."""
+
+    path: str
+    channel: int | None = None
+    row: int | None = None
+    column: int | None = None
+
+    @classmethod
+    def parse(cls, text: str, steps: Sequence[Step]) -> Unit:
+        """Reads a unit of a network.
+
+        Raises UsageError: not written so, no such layer, or outside its volume.
+        """
+        match = _FORM.fullmatch(text.strip())
+        if match is None:
+            raise UsageError(f"{text!r} is no unit; write conv2, conv2[3] or conv2[3,5,7]: map, row, column")
+        path, *places = match.groups()
+        unit = cls(path, *(None if place is None else int(place) for place in places))
+        unit.check(steps)
+        return unit
+
+    def check(self, steps: Sequence[Step]) -> None:
+        """Raises UsageError: the network has no such layer, or the layer no such unit."""
+        outputs = {step.path: step.output for step in steps}
+        if self.path not in outputs:
+            raise UsageError(f"the network has no layer {self.path!r}{nearest(self.path, outputs)}")
+        seen = outputs[self.path]
+        limits = (("map", self.channel, seen.depth), ("row", self.row, seen.height))
+        for what, place, limit in (*limits, ("column", self.column, seen.width)):
+            if place is not None and place >= limit:
+                raise UsageError(f"{self.path} is {seen}: its {what}s are 0 to {limit - 1}, not {place}")
+
+    def __str__(self) -> str:
+        if self.channel is None:
+            return self.path
+        if self.row is None:
+            return f"{self.path}[{self.channel}]"
+        return f"{self.path}[{self.channel},{self.row},{self.column}]"
