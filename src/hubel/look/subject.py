@@ -123,11 +123,11 @@ def quiet(module: nn.Module) -> Iterator[None]:
 
 @contextmanager
 def _hooked(part: nn.Module, path: str, visit: Visitor, output: Volume) -> Iterator[None]:
-    """Visits what comes out of a submodule. A copy is seen: a later layer may write over the original."""
+    """Visits what comes out of a submodule. A copy flows on, which a later layer may write over."""
 
     def seen(_part: nn.Module, _inputs: Any, out: Tensor) -> Tensor:
-        value = visit(path, out.clone().reshape(len(out), output.depth, *output.plane))
-        return value.reshape(out.shape)
+        value = visit(path, out.reshape(len(out), output.depth, *output.plane))
+        return value.reshape(out.shape).clone()
 
     handle = part.register_forward_hook(seen)
     try:
