@@ -6,15 +6,54 @@ The algebra and the arithmetic are here at once; whatever needs torch is importe
 from __future__ import annotations
 
 import importlib
+import sys
 from typing import TYPE_CHECKING, Any
 
 from hubel.errors import HubelError
-from hubel.net import *  # noqa: F403
-from hubel.net import __all__ as _net_names
+from hubel.net import (
+    Box,
+    Field,
+    Layer,
+    Ledger,
+    Net,
+    Row,
+    Step,
+    Totals,
+    Volume,
+    VolumeLike,
+    adaptiveavgpool,
+    at_inference,
+    avgpool,
+    batchnorm,
+    conv,
+    dropout,
+    fc,
+    gelu,
+    globalavgpool,
+    identity,
+    lrn,
+    maxpool,
+    named,
+    padshortcut,
+    parse,
+    rbf,
+    relu,
+    relu6,
+    side,
+    sigmoid,
+    softmax,
+    subsample,
+    tanh,
+    trace,
+)
+from hubel.net import ledger as _ledger
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from hubel import zoo as zoo
     from hubel.module import build as build
+    from hubel.module import load_weights as load_weights
     from hubel.ship import load as load
 
 __version__ = "0.1.0"
@@ -22,10 +61,66 @@ __version__ = "0.1.0"
 _LATER = {
     "build": "hubel.module",
     "load": "hubel.ship",
+    "load_weights": "hubel.module",
 }
 """Names that are imported when first used, and where from."""
 
-__all__ = ["HubelError", "build", "load", "zoo", *_net_names]  # noqa: PLE0604
+__all__ = [
+    "Box",
+    "Field",
+    "HubelError",
+    "Layer",
+    "Ledger",
+    "Net",
+    "Row",
+    "Step",
+    "Totals",
+    "Volume",
+    "VolumeLike",
+    "adaptiveavgpool",
+    "at_inference",
+    "avgpool",
+    "batchnorm",
+    "build",
+    "conv",
+    "dropout",
+    "fc",
+    "gelu",
+    "globalavgpool",
+    "identity",
+    "ledger",
+    "load",
+    "load_weights",
+    "lrn",
+    "maxpool",
+    "named",
+    "padshortcut",
+    "parse",
+    "rbf",
+    "relu",
+    "relu6",
+    "side",
+    "sigmoid",
+    "softmax",
+    "subsample",
+    "tanh",
+    "trace",
+    "zoo",
+]
+
+
+def ledger(net: Net | nn.Module, volume: VolumeLike, *, strict: bool = False) -> Ledger:
+    """The ledger of a network, or of any torch module, on an input volume.
+
+    Of a module it is read off one run on the meta device: see `hubel.module.survey`. Raises SizeError:
+    it does not fit; its `steps` are those before. Raises NetworkError: a module that cannot be followed.
+    """
+    torch = sys.modules.get("torch")
+    if torch is not None and isinstance(net, torch.nn.Module):
+        from hubel.module.survey import survey
+
+        return survey(net, volume, strict=strict)
+    return _ledger(net, volume, strict=strict)  # type: ignore[arg-type]  # trace refuses what is no network
 
 
 def __getattr__(name: str) -> Any:

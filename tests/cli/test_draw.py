@@ -34,8 +34,8 @@ def test_draws_a_notation_on_the_input_that_is_given(hubel: Hubel, tmp_path: Pat
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["lenet5", "-o", "net.jpg"], 2, ".svg, .png or .pdf"),
-        (["lenet5", "-o", "net"], 2, ".svg, .png or .pdf"),
+        (["lenet5", "-o", "net.jpg"], 2, ".svg, .png, .pdf"),
+        (["lenet5", "-o", "net"], 2, ".svg, .png, .pdf"),
         (["lenet5", "-o", "missing/net.svg"], 2, "there is no folder 'missing'"),
         (["lenet5", "-o", "folder.svg"], 2, "is a folder"),
         (["lenet5", "--input", "8x8x1", "-o", "net.svg"], 1, "the smallest square input is 32x32"),

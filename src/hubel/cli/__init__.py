@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli import predict, table, train, val
+from hubel.cli import compare, diff, draw, import_weights, predict, table, train, val, zoo
 from hubel.errors import HubelError, UsageError
 
 app = typer.Typer(
@@ -18,9 +18,14 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("table")(table.table)
+app.command("zoo")(zoo.zoo)
+app.command("compare")(compare.compare)
+app.command("diff")(diff.diff)
+app.command("draw")(draw.draw)
 app.command("train")(train.train)
 app.command("val")(val.val)
 app.command("predict")(predict.predict)
+app.command("import-weights")(import_weights.import_weights)
 
 
 def _version(wanted: bool) -> None:

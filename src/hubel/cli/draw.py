@@ -8,11 +8,8 @@ from typing import Annotated
 import typer
 
 from hubel.cli.network import HELP, network
-from hubel.errors import UsageError
+from hubel.cli.output import picture_form
 from hubel.net import trace
-
-FORMS = ("svg", "png", "pdf")
-"""What a picture can be written as."""
 
 
 def draw(
@@ -23,7 +20,7 @@ def draw(
     ] = None,
 ) -> None:
     """Draw a network: volumes as boxes to scale, branches, skip connections and side heads."""
-    form = _form(out)
+    form = picture_form(out)
     steps = trace(*network(net, size))
 
     from hubel.files import write_whole
@@ -31,15 +28,3 @@ def draw(
 
     write_whole(out, drawing.draw(drawing.layout(steps), form))
     print(f"wrote {out}")
-
-
-def _form(out: Path) -> str:
-    """What a file is to be, by its name. Raises UsageError: something else, or no place for it."""
-    form = out.suffix.lower().removeprefix(".")
-    if form not in FORMS:
-        raise UsageError(f"a picture is written as .svg, .png or .pdf; {str(out)!r} is none of the three")
-    if not out.parent.is_dir():
-        raise UsageError(f"there is no folder {str(out.parent)!r} to write {out.name} to")
-    if out.is_dir():
-        raise UsageError(f"{str(out)!r} is a folder")
-    return form

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from enum import StrEnum
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.console import Console
 
+from hubel import ledger
 from hubel.cli.network import HELP, network
-from hubel.errors import SizeError
-from hubel.net import ledger
+from hubel.cli.output import terminal
+from hubel.cli.pyfile import is_python, module_of
+from hubel.errors import SizeError, UsageError
+from hubel.net import Net, Volume
 from hubel.net.ledger import Ledger
 from hubel.report.table import (
     COLUMNS,
@@ -24,6 +25,9 @@ from hubel.report.table import (
     rows_as_text,
 )
 
+if TYPE_CHECKING:
+    from torch import nn
+
 
 class Format(StrEnum):
     """How a table is written."""
@@ -35,7 +39,12 @@ class Format(StrEnum):
 
 
 def table(
-    net: Annotated[str, typer.Argument(help=HELP, metavar="NET")],
+    net: Annotated[
+        str,
+        typer.Argument(
+            help=f"{HELP[:-1]}; or file.py:name, a torch module that your file makes.", metavar="NET"
+        ),
+    ],
     size: Annotated[
         str | None, typer.Option("--input", help="The input volume, HxWxD; a network of the zoo has its own.")
     ] = None,
@@ -49,8 +58,8 @@ def table(
 ) -> None:
     """Print every layer's size, parameters, MACs and receptive field, with totals and memory."""
     names = _columns(columns)
-    console = _console()
-    made, volume = network(net, size)
+    console = terminal()
+    made, volume, text = _made(net, size)
     try:
         whole = ledger(made, volume, strict=strict)
     except SizeError as error:
@@ -59,7 +68,7 @@ def table(
             console.print(rows_as_text(broken, console.width, names or DEFAULT), end="")
         raise
     if form is Format.JSON:
-        print(as_json(whole, repr(made)))
+        print(as_json(whole, text))
     elif form is Format.CSV:
         print(as_csv(whole, names or tuple(COLUMNS)))
     elif form is Format.MARKDOWN:
@@ -68,13 +77,16 @@ def table(
         console.print(as_text(whole, console.width, names or DEFAULT))
 
 
+def _made(net: str, size: str | None) -> tuple[Net | nn.Module, Volume, str]:
+    """The network or module NET stands for, its input, and its text: a network's is its notation."""
+    if not is_python(net):
+        made, volume = network(net, size)
+        return made, volume, repr(made)
+    if size is None:
+        raise UsageError("a module says nothing of its input; add --input HxWxD, such as --input 224x224x3")
+    volume = Volume.of(size)
+    return module_of(net), volume, net
+
+
 def _columns(names: str | None) -> tuple[str, ...] | None:
     return check_columns([name.strip() for name in names.split(",")]) if names else None
-
-
-def _console() -> Console:
-    """The terminal; where there is none, one wide enough not to fold."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = 160
-    return console

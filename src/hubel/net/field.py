@@ -8,13 +8,14 @@ the second.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from hubel.errors import SizeError, nearest
+from hubel.net.foreign import RisingAxis
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
-from hubel.net.window import Pair, UnevenAxis
+from hubel.net.window import Axis, Pair, UnevenAxis
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ def fields(steps: Sequence[Step]) -> dict[str, Field]:
     known = {INPUT: Field()}
     uneven: set[str] = set()
     for at, step in enumerate(steps):
-        seen = _union([known[source] for source in step.sources])
+        seen = _union([_spread(known[source], volume, step) for source, volume in _sources(step)])
         known[step.path] = _through(step, seen)
         if _is_uneven(step) or not uneven.isdisjoint(step.sources):
             uneven.add(step.path)
@@ -111,8 +112,9 @@ def box(steps: Sequence[Step], path: str, row: int, column: int, *, clipped: boo
         there = Box(top, left, bottom, right) if here != NOTHING else NOTHING
         if clipped:
             there = there.within(step.inputs[0])
-        for source in step.sources:
-            boxes[source] = boxes[source].around(there) if source in boxes else there
+        for source, volume in _sources(step):
+            part = _gathered(there, volume, step)
+            boxes[source] = boxes[source].around(part) if source in boxes else part
     return boxes[INPUT]
 
 
@@ -120,10 +122,43 @@ def _through(step: Step, seen: Field) -> Field:
     """The field after one step, from the field of what it sees."""
     axes = zip(step.layer.window(step.inputs[0]).axes, seen.size, seen.jump, seen.start, strict=True)
     rows, columns = (
-        (size + (axis.reach - 1) * jump, jump * axis.stride, start - axis.pad * jump)
+        (size + (axis.reach - 1) * jump, _apart(axis, jump), start - axis.pad * jump)
         for axis, size, jump, start in axes
     )
     return Field(*zip(rows, columns, strict=True))
+
+
+def _apart(axis: Axis, jump: int) -> int:
+    """The jump after an axis; below one pixel, where a map grows beyond the image, it stays 1."""
+    if isinstance(axis, RisingAxis):
+        return max(min(1, jump), jump // axis.rise)
+    return jump * axis.stride
+
+
+def _sources(step: Step) -> Iterator[tuple[str, Volume]]:
+    return zip(step.sources, step.inputs, strict=True)
+
+
+def _is_single(volume: Volume, step: Step) -> tuple[bool, bool]:
+    """Whether a source has one row, one column for all of the first source's: a gate's."""
+    rows, columns = (one == 1 < first for one, first in zip(volume.plane, step.inputs[0].plane, strict=True))
+    return rows, columns
+
+
+def _spread(field: Field, volume: Volume, step: Step) -> Field:
+    """The field of a source as the step sees it: a single value is the same for all, so 0 apart."""
+    rows, columns = _is_single(volume, step)
+    return replace(field, jump=(0 if rows else field.jump[0], 0 if columns else field.jump[1]))
+
+
+def _gathered(there: Box, volume: Volume, step: Step) -> Box:
+    """The part of a box that lies in one source."""
+    rows, columns = _is_single(volume, step)
+    if there == NOTHING or not (rows or columns):
+        return there
+    top, bottom = (0, 0) if rows else (there.top, there.bottom)
+    left, right = (0, 0) if columns else (there.left, there.right)
+    return Box(top, left, bottom, right)
 
 
 def _is_uneven(step: Step) -> bool:

@@ -24,12 +24,14 @@ class Keeps:
     """What a layer keeps for the backward pass: its input, its output, `more` bytes besides.
 
     `relays`: the input is kept only to hand the gradient on, so not where nothing before it learns.
+    `others`: of several inputs, those after the first as well.
     """
 
     input: bool = False
     output: bool = False
     more: int = 0
     relays: bool = False
+    others: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -63,6 +65,15 @@ class Layer(Net):
         """How the size of the output follows, with the numbers in it."""
         return ""
 
+    def note(self, *seen: Volume) -> str:
+        """What one should know of it on this input: what rounding down leaves unseen."""
+        return self.window(seen[0]).dropped(seen[0].plane)
+
+    @property
+    def accounted(self) -> bool:
+        """Whether its MACs are known; where not, its note says so and sums leave them out."""
+        return True
+
     def params(self, seen: Volume) -> int:
         """How many trainable numbers the layer has."""
         return 0
@@ -73,6 +84,11 @@ class Layer(Net):
 
     def in_place(self, seen: Volume) -> bool:
         """Whether the output may overwrite the input, so that no new values flow."""
+        return False
+
+    @property
+    def view(self) -> bool:
+        """Whether what comes out is a part of what went in, with no memory of its own."""
         return False
 
     def keeps(self, seen: Volume) -> Keeps:

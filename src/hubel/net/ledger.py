@@ -80,6 +80,11 @@ class Ledger:
         rows = tuple(_row(step, seen[step.path]) for step in steps)
         return cls(volume, tuple(steps), rows, _totals(volume, steps, rows))
 
+    @property
+    def unaccounted(self) -> tuple[str, ...]:
+        """The paths whose MACs nobody knows; the totals leave them out."""
+        return tuple(row.path for row in self.rows if not row.layer.accounted)
+
     def field(self, path: str, row: int, column: int, *, clipped: bool = False) -> Box:
         """The box of pixels the unit at (`row`, `column`) of `path` sees.
 
@@ -109,7 +114,7 @@ def _row(step: Step, field: Field) -> Row:
         macs=step.layer.macs(seen),
         values=flowing(step),
         field=field,
-        note=step.layer.window(seen).dropped(seen.plane),
+        note=step.layer.note(*step.inputs),
         side=step.side,
     )
 

@@ -30,6 +30,13 @@ def backward_bytes(steps: Sequence[Step]) -> int:
     learning: set[str] = set()
     kept: dict[str, int] = {}
     more = 0
+    sizes = {step.path: step.output.values for step in steps}
+    if steps:
+        sizes[INPUT] = steps[0].inputs[0].values
+
+    def keep(path: str) -> None:
+        kept[holders[path]] = sizes[holders[path]]
+
     for step in steps:
         first = learning.isdisjoint(step.sources)
         if first and not step.layer.params(step.inputs[0]):
@@ -38,9 +45,12 @@ def backward_bytes(steps: Sequence[Step]) -> int:
         keeps = step.layer.keeps(step.inputs[0])
         more += keeps.more
         if keeps.input and not (first and keeps.relays):
-            kept[holders[step.sources[0]]] = step.inputs[0].values
+            keep(step.sources[0])
+        if keeps.others:
+            for source in step.sources[1:]:
+                keep(source)
         if keeps.output:
-            kept[holders[step.path]] = step.output.values
+            keep(step.path)
     return FLOAT_BYTES * sum(kept.values()) + more
 
 
@@ -70,6 +80,6 @@ def _holders(steps: Sequence[Step]) -> dict[str, str]:
     """For every path, the path that holds its values: another one where a layer only hands them on."""
     holders = {INPUT: INPUT}
     for step in steps:
-        same = isinstance(step.layer, (Identity, SideHead)) or step.layer == Dropout(0)
+        same = step.layer.view or isinstance(step.layer, (Identity, SideHead)) or step.layer == Dropout(0)
         holders[step.path] = holders[step.sources[0]] if same else step.path
     return holders

@@ -50,6 +50,14 @@ def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, 
     return tuple(walk.steps)
 
 
+def refuse_rest(layer: Layer, seen: Volume) -> None:
+    """Raises SizeError: the layer's window does not divide what it sees, and leaves some unseen."""
+    window = layer.window(seen)
+    if window.dropped(seen.plane):
+        why = window.formula(seen.plane).partition(",")[0]
+        raise SizeError(f"{why}.\n  {window.remedies(seen, layer.most_pad)}")
+
+
 def at_inference(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """The steps without the side heads, which are there in training only."""
     return tuple(step for step in steps if not step.side)
@@ -135,10 +143,8 @@ class _Walk:
         volumes = tuple(place.volume for place in places)
         try:
             output = layer.output(*volumes)
-            window = layer.window(volumes[0])
-            if self.strict and window.dropped(volumes[0].plane):
-                why = window.formula(volumes[0].plane).partition(",")[0]
-                raise SizeError(f"{why}.\n  {window.remedies(volumes[0], layer.most_pad)}")
+            if self.strict:
+                refuse_rest(layer, volumes[0])
         except SizeError as error:
             raise SizeError(_complaint(path, places, str(error)), tuple(self.steps)) from None
         sources = tuple(place.path for place in places)

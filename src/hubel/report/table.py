@@ -32,7 +32,7 @@ COLUMNS: dict[str, tuple[str, Callable[[Row], str | int]]] = {
     "input": ("input", lambda row: str(row.input)),
     "output": ("output", lambda row: str(row.output)),
     "params": ("params", lambda row: row.params),
-    "macs": ("MACs", lambda row: row.macs),
+    "macs": ("MACs", lambda row: row.macs if row.layer.accounted else "?"),
     "values": ("values", lambda row: row.values),
     "field": ("sees", lambda row: _sides(row.field.size)),
     "jump": ("jump", lambda row: _sides(row.field.jump)),
@@ -135,6 +135,8 @@ def foot_lines(ledger: Ledger) -> list[str]:
         f"  parameters             {memory(totals.param_bytes)}",
         f"  training state         {memory(totals.training_state_bytes)}, parameters, gradients and momentum",
     ]
+    if ledger.unaccounted:
+        lines.insert(1, f"MACs left out, as nobody knows them: {', '.join(ledger.unaccounted)}")
     if totals.side_params:
         lines.insert(
             1,
@@ -182,7 +184,7 @@ def as_data(ledger: Ledger, network: str) -> dict[str, Any]:
                 "input": list(row.input),
                 "output": list(row.output),
                 "params": row.params,
-                "macs": row.macs,
+                "macs": row.macs if row.layer.accounted else None,
                 "values": row.values,
                 "field": {
                     "size": list(row.field.size),

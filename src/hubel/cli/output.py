@@ -1,0 +1,34 @@
+"""Where output goes: a terminal or a pipe, the file of a picture."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+
+from hubel.errors import UsageError
+
+FORMS = ("svg", "png", "pdf")
+"""What a picture can be written as."""
+
+
+def terminal(elsewhere: int = 160) -> Console:
+    """Standard output; `elsewhere` is its width where it is no terminal and none is given by COLUMNS."""
+    console = Console(highlight=False, soft_wrap=True)
+    if not console.is_terminal and "COLUMNS" not in os.environ:
+        console.width = elsewhere
+    return console
+
+
+def picture_form(path: Path, forms: tuple[str, ...] = FORMS) -> str:
+    """What a picture's file is to be, by its name. Raises UsageError: something else, or no place for it."""
+    form = path.suffix.lower().removeprefix(".")
+    if form not in forms:
+        known = ", ".join(f".{each}" for each in forms)
+        raise UsageError(f"a picture is written as one of {known}; {str(path)!r} is none of them")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
+    if path.is_dir():
+        raise UsageError(f"{str(path)!r} is a folder")
+    return form

@@ -1,0 +1,70 @@
+"""NET as `path/to/file.py:name`: a torch module that a user's own file makes."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubel.errors import NetworkError, UsageError, nearest
+
+if TYPE_CHECKING:
+    from torch import nn
+
+
+def is_python(text: str) -> bool:
+    """Whether a text names something in a Python file."""
+    return text.endswith(".py") or text.rpartition(":")[0].endswith(".py")
+
+
+def module_of(text: str) -> nn.Module:
+    """Returns the module that `file.py:name` stands for, and says on stderr that the file is executed.
+
+    `name` is a module, or a class or function that makes one without arguments.
+
+    Raises UsageError: no name, or no such name. Raises NetworkError: no such file, or its code fails; the
+    message has the file's own last line.
+    """
+    from torch import nn
+
+    from hubel.module.survey.blame import why
+
+    if text.endswith(".py"):
+        raise UsageError(
+            f"{text} may hold many networks; write which function makes yours: {text}:make_model"
+        )
+    file, _, name = text.rpartition(":")
+    path = Path(file)
+    if not path.is_file():
+        raise NetworkError(f"{path} does not exist")
+    print(f"note: this executes {path}", file=sys.stderr)
+    try:
+        found = _executed(path)
+        made = getattr(found, name, None)
+        if callable(made) and not isinstance(made, nn.Module):
+            made = made()
+    except (Exception, SystemExit) as error:  # whatever a user's file raises
+        raise NetworkError(f"{text} fails: {why(error)}") from error
+    if made is None and not hasattr(found, name):
+        names = [word for word in vars(found) if not word.startswith("_")]
+        raise UsageError(f"{path} has no {name!r}{nearest(name, names)}")
+    if not isinstance(made, nn.Module):
+        raise NetworkError(f"{text} makes a {type(made).__name__}; a torch.nn.Module is expected")
+    return made
+
+
+def _executed(path: Path) -> Any:
+    """Imports a file as `python` would run it: its folder first in the search path."""
+    name = f"hubel_user_{path.stem}"
+    spec = importlib.util.spec_from_file_location(name, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses and pickles look there
+    sys.path.insert(0, str(path.resolve().parent))
+    try:
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.pop(0)
+    return module

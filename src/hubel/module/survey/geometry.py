@@ -1,0 +1,127 @@
+"""Which part of its input an operation sees, where hubel has no layer for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, TypeAlias
+
+from torch import Tensor
+
+from hubel.module.survey.reading import Call, image
+from hubel.net.foreign import RisingAxis, WholeAxis
+from hubel.net.volume import Volume
+from hubel.net.window import ONE, Axis, UnevenAxis, Window
+
+NORMALISATIONS = ("layer_norm", "group_norm", "instance_norm", "rms_norm", "batch_norm", "normalize")
+"""Functions that keep every value's place; the statistics of some are of the whole map."""
+
+_LOCAL = {*NORMALISATIONS, "softmax", "log_softmax", "glu", "cat", "stack", "chunk", "split", "prelu"}
+_LOCAL |= {"dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "rrelu"}
+"""Functions that look at one place at a time where depth is the axis they work along."""
+
+Seer: TypeAlias = "Callable[[Call, Tensor, Volume], Window | None]"
+
+
+def sees(call: Call, made: Tensor, output: Volume, *, local: bool) -> Window:
+    """The window of a call; where it cannot be told, every output sees all.
+
+    `local`: all that was done was done to each value by itself.
+    """
+    seen = call.place.volume
+    if call.name in _SEERS and image(call) == seen:
+        window = _SEERS[call.name](call, made, output)
+        if window is not None:
+            return window
+    same = output.plane == seen.plane and all(
+        place.volume.plane in (seen.plane, (1, 1)) for _, place in call.flowing
+    )
+    if same and (local or (call.name in _LOCAL and _along_depth(call))):
+        return ONE
+    return Window.of(seen.plane) if output.plane == (1, 1) else whole(seen)
+
+
+def whole(seen: Volume) -> Window:
+    """The window of an operation that mixes all places."""
+    return Window(WholeAxis.of(seen.height), WholeAxis.of(seen.width))
+
+
+def _along_depth(call: Call) -> bool:
+    if call.name in NORMALISATIONS or call.name.endswith(("dropout", "1d", "2d", "3d", "relu")):
+        return True
+    names = "input split dim" if call.name in ("chunk", "split") else "input dim"
+    dim = call.given(names).get("dim", 0)
+    return isinstance(dim, int) and call.place.axes[dim] == "c"
+
+
+def _slices(call: Call, made: Tensor, _output: Volume) -> Window | None:
+    """A slice of a map: its first place and its step, read off the strides."""
+    seen = call.seen
+    if made.dim() != 4 or not seen.is_contiguous() or call.place.axes != ("1", "c", "h", "w"):
+        return None
+    _, area, line, one = seen.stride()
+    offset = (made.storage_offset() - seen.storage_offset()) % area
+    rows = Axis(1, max(1, made.stride(2) // line), -(offset // line))
+    return Window(rows, Axis(1, max(1, made.stride(3) // one), -(offset % line)))
+
+
+def _padded(call: Call, _made: Tensor, _output: Volume) -> Window | None:
+    pads = call.given("input pad")["pad"]
+    left, top = pads[0], pads[2] if len(pads) > 2 else 0
+    return Window(Axis(pad=top), Axis(pad=left))
+
+
+def _spread(call: Call, _made: Tensor, _output: Volume) -> Window | None:
+    """A transposed convolution."""
+    given = call.given("input weight bias stride padding output_padding groups dilation")
+    sides = (_two(given.get(name, of)) for name, of in (("stride", 1), ("padding", 0), ("dilation", 1)))
+    size = given["weight"].shape[2:]
+    return Window(
+        *(
+            RisingAxis.of(stride, length * (side - 1) + 1, pad)
+            for side, stride, pad, length in zip(size, *sides, strict=True)
+        )
+    )
+
+
+def _larger(call: Call, _made: Tensor, output: Volume) -> Window | None:
+    """Upsampling by a whole number: nearest, or the two neighbours of linear interpolation."""
+    seen, mode = call.place.volume, call.given("input size scale_factor mode").get("mode", "nearest")
+    if output.height % seen.height or output.width % seen.width or mode not in ("nearest", "bilinear"):
+        return None
+    rises = output.height // seen.height, output.width // seen.width
+    linear = mode == "bilinear"
+    rows, columns = (
+        RisingAxis.of(rise, 2 * rise if linear else rise, rise // 2 if linear else 0) if rise > 1 else Axis()
+        for rise in rises
+    )
+    return Window(rows, columns)
+
+
+def _pooled(call: Call, _made: Tensor, _output: Volume) -> Window | None:
+    given = call.given("input kernel_size stride padding dilation ceil_mode")
+    sizes = _two(given["kernel_size"]), _two(given.get("stride") or given["kernel_size"])
+    pad, dilation = _two(given.get("padding", 0)), _two(given.get("dilation", 1))
+    return Window.of(*sizes, pad, dilation, ceil=bool(given.get("ceil_mode", False)))
+
+
+def _adaptive(call: Call, _made: Tensor, output: Volume) -> Window | None:
+    seen = call.place.volume
+    return Window(UnevenAxis.cut(seen.height, output.height), UnevenAxis.cut(seen.width, output.width))
+
+
+def _two(size: Any) -> tuple[int, int]:
+    sides: Sequence[int] = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    return int(sides[0]), int(sides[-1])
+
+
+_SEERS: dict[str, Seer] = {
+    "__getitem__": _slices,
+    "narrow": _slices,
+    "pad": _padded,
+    "conv_transpose2d": _spread,
+    "interpolate": _larger,
+    "max_pool2d": _pooled,
+    "lp_pool2d": _pooled,
+    "adaptive_max_pool2d": _adaptive,
+    "adaptive_max_pool2d_with_indices": _adaptive,
+}

@@ -1,0 +1,82 @@
+"""Where a tensor stands: which step made it, the volume it is, and which of its axes is what.
+
+Axes are `c` depth, `h` and `w` height and width, `p` all places in one, `1` a single value (the image's own
+axis among them), `?` whatever a reshape made of them.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from hubel.net.volume import Volume
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A tensor's place; `mixed`: every unit has seen the whole image, so its order no longer matters."""
+
+    source: int
+    volume: Volume
+    axes: tuple[str, ...]
+    mixed: bool = False
+
+
+def by_shape(tensor: Tensor, depth: int = 0) -> tuple[Volume, tuple[str, ...]]:
+    """The volume and axes a tensor has by its shape alone, as PyTorch's layers read it.
+
+    Where only the last axis has `depth` values, depth comes last.
+    """
+    shape = tuple(max(1, side) for side in tensor.shape)
+    if len(shape) == 4 and shape[0] == 1 and shape[1] != depth == shape[3]:
+        return Volume(*shape[1:]), ("1", "h", "w", "c")
+    if len(shape) == 4 and shape[0] == 1:
+        return Volume(shape[2], shape[3], shape[1]), ("1", "c", "h", "w")
+    if len(shape) <= 2 and math.prod(shape[:-1]) == 1:
+        return Volume(1, 1, math.prod(shape)), ("1", "c")[2 - len(shape) :]
+    if len(shape) == 3 and shape[0] == 1:
+        return Volume(shape[1], 1, shape[2]), ("1", "p", "c")
+    return Volume(math.prod(shape[:-1]), 1, shape[-1]), (*("?",) * (len(shape) - 1), "c")
+
+
+def moved(place: Place, seen: Tensor, name: str, args: Sequence[Any], made: Tensor) -> Place:
+    """The place of the same values after their axes are permuted or their shape is changed."""
+    axes = _permuted(place.axes, name, args) or _reshaped(place.axes, seen.shape, made.shape)
+    if place.mixed and "?" in axes:
+        volume, axes = by_shape(made, place.volume.depth)
+        return replace(place, volume=volume, axes=axes)
+    return replace(place, axes=axes)
+
+
+def _permuted(axes: tuple[str, ...], name: str, args: Sequence[Any]) -> tuple[str, ...] | None:
+    """The axes after a permutation; None for anything else."""
+    if name == "permute" and len(args) > 1:
+        order = args[1] if isinstance(args[1], (tuple, list)) else args[1:]
+        return tuple(axes[at] for at in order)
+    if name in ("transpose", "swapaxes", "swapdims") and len(args) == 3:
+        swapped = list(axes)
+        swapped[args[1]], swapped[args[2]] = axes[args[2]], axes[args[1]]
+        return tuple(swapped)
+    return None
+
+
+def _reshaped(axes: tuple[str, ...], before: Sequence[int], after: Sequence[int]) -> tuple[str, ...]:
+    """The axes after a reshape: those left whole keep their name, places that merge become `p`."""
+    old = [(side, axis) for side, axis in zip(before, axes, strict=True) if side != 1]
+    new: list[str] = []
+    for at, side in enumerate(after):
+        if side == 1:
+            new.append("1")
+            continue
+        group = [old.pop(0)] if old else [(1, "?")]
+        while math.prod(size for size, _ in group) < side and old:
+            group.append(old.pop(0))
+        if math.prod(size for size, _ in group) != side:
+            return (*new, *("?" for _ in after[at:]))
+        kinds = {axis for _, axis in group}
+        new.append(group[0][1] if len(group) == 1 else "p" if kinds <= {"h", "w", "p"} else "?")
+    return tuple(new)

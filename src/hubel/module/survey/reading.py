@@ -1,0 +1,249 @@
+"""Calls of PyTorch's functions read as hubel's layers: `READERS` says which function is which layer."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from hubel.module import layers as own
+from hubel.module.survey.places import Place
+from hubel.net import layers as spec
+from hubel.net import sliding
+from hubel.net.layer import Layer
+from hubel.net.volume import Volume
+from hubel.net.window import Pair
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One call: the function's name, its arguments, and the places of the tensors that flow in."""
+
+    name: str
+    args: tuple[Any, ...]
+    words: dict[str, Any]
+    flowing: list[tuple[Tensor, Place]]
+
+    @property
+    def seen(self) -> Tensor:
+        """The first tensor that flows in."""
+        return self.flowing[0][0]
+
+    @property
+    def place(self) -> Place:
+        """Where it stands."""
+        return self.flowing[0][1]
+
+    def given(self, names: str) -> dict[str, Any]:
+        """The arguments by name."""
+        return dict(zip(names.split(), self.args, strict=False)) | self.words
+
+
+Reader: TypeAlias = "Callable[[Call], Layer | None]"
+"""Makes a layer of a call, or None where hubel has none that is the same."""
+
+
+def image(call: Call) -> Volume | None:
+    """The volume of a tensor read as n x depth x height x width; None where it is not."""
+    shape = call.seen.shape
+    return Volume(shape[2], shape[3], shape[1]) if len(shape) == 4 and shape[0] == 1 else None
+
+
+def per_depth(call: Call) -> bool:
+    """Whether the tensor's second axis is depth, as batch norm wants it, whatever the others are."""
+    return call.place.axes[1] == "c" and call.seen.shape[1] == call.place.volume.depth
+
+
+def _conv(call: Call) -> Layer | None:
+    given = call.given("input weight bias stride padding dilation groups")
+    weight = given["weight"]
+    size, dilation = _pair(weight.shape[2:]), _pair(given.get("dilation", 1))
+    padding = given.get("padding", 0)
+    pad: Any = (0, 0) if padding == "valid" else padding
+    if padding == "same":
+        zeros = [length * (side - 1) for side, length in zip(size, dilation, strict=True)]
+        pad = "same" if any(zero % 2 for zero in zeros) else tuple(zero // 2 for zero in zeros)
+    return sliding.Conv(
+        weight.shape[0],
+        size,
+        stride=_pair(given.get("stride", 1)),
+        pad=pad if pad == "same" else _pair(pad),
+        groups=given.get("groups", 1),
+        bias=given.get("bias") is not None,
+        dilation=dilation,
+    )
+
+
+def _maxpool(call: Call) -> Layer | None:
+    given = call.given("input kernel_size stride padding dilation ceil_mode")
+    if _pair(given.get("dilation", 1)) != (1, 1):
+        return None
+    return sliding.MaxPool(**_pooling(given))
+
+
+def _avgpool(call: Call) -> Layer | None:
+    return sliding.AvgPool(**_pooling(call.given("input kernel_size stride padding ceil_mode")))
+
+
+def _pooling(given: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "size": _pair(given["kernel_size"]),
+        "stride": _pair(given.get("stride") or given["kernel_size"]),
+        "pad": _pair(given.get("padding", 0)),
+        "ceil": bool(given.get("ceil_mode", False)),
+    }
+
+
+def _adaptive(call: Call) -> Layer | None:
+    size = call.given("input output_size")["output_size"]
+    sides = size if isinstance(size, (tuple, list)) else (size, size)
+    plane = call.seen.shape[-2:]
+    return spec.AdaptiveAvgPool(
+        *(now if side is None else side for side, now in zip(sides, plane, strict=True))
+    )
+
+
+def _mean(call: Call) -> Layer | None:
+    axes = call.place.axes
+    dims = call.given("input dim keepdim").get("dim")
+    if dims is None:
+        return None
+    over = {axes[at] for at in (dims if isinstance(dims, (tuple, list)) else (dims,))}
+    plane = {axis for axis in axes if axis in ("h", "w", "p")}
+    return spec.GlobalAvgPool() if over == plane and "c" in axes and "?" not in axes else None
+
+
+def _batchnorm(call: Call) -> Layer | None:
+    names = "input running_mean running_var weight bias training momentum eps"
+    given = call.given(names)
+    return spec.BatchNorm(given.get("eps", 1e-5), float(given.get("momentum") or 0.0))
+
+
+def _clamped(call: Call) -> Layer | None:
+    given = call.given("input low high")
+    low = given.get("min_val", given.get("min", given.get("low")))
+    high = given.get("max_val", given.get("max", given.get("high")))
+    if call.name.startswith("hardtanh"):
+        low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
+    if low != 0 or isinstance(high, Tensor) or (high is not None and not 1e-6 <= high < math.inf):
+        return None
+    return spec.Relu(None if high is None else float(high))
+
+
+def _dropout(call: Call) -> Layer | None:
+    return spec.Dropout(call.given("input p").get("p", 0.5))
+
+
+def _softmax(call: Call) -> Layer | None:
+    dim = call.given("input dim").get("dim")
+    return spec.Softmax() if isinstance(dim, int) and call.place.axes[dim] == "c" else None
+
+
+def _lrn(call: Call) -> Layer | None:
+    given = {"alpha": 1e-4, "beta": 0.75, "k": 1.0} | call.given("input size alpha beta k")
+    return spec.Lrn(given["size"], given["alpha"] / given["size"], given["beta"], given["k"])
+
+
+def _linear(call: Call) -> Layer | None:
+    given = call.given("input weight bias")
+    units, inputs = given["weight"].shape
+    bias = given.get("bias") is not None
+    volume = call.place.volume
+    if call.seen.numel() == inputs == volume.values:
+        return spec.Fc(units, bias)
+    if call.place.axes[-1] == "c" and inputs == volume.depth:
+        return sliding.Conv(units, 1, bias=bias)  # the same map at every place
+    return None
+
+
+def _add(call: Call) -> Layer | None:
+    same = len({(tensor.shape, place.volume) for tensor, place in call.flowing}) == 1
+    return spec.Add() if len(call.flowing) == 2 and same and call.words.get("alpha", 1) == 1 else None
+
+
+def _concat(call: Call) -> Layer | None:
+    given = call.given("tensors dim")
+    dim, parts = given.get("dim", given.get("axis", 0)), given["tensors"]
+    whole = len(parts) == len(call.flowing) and len({place.volume.plane for _, place in call.flowing}) == 1
+    along = all(
+        place.axes[dim] == "c" and place.volume.depth == tensor.shape[dim] for tensor, place in call.flowing
+    )
+    return spec.Concat() if whole and along else None
+
+
+def _always(layer: Layer) -> Reader:
+    return lambda _call: layer
+
+
+def _pair(size: Any) -> Pair:
+    sides: Sequence[int] = tuple(size) if isinstance(size, (tuple, list)) else (size,)
+    return int(sides[0]), int(sides[-1])
+
+
+ON_IMAGES: dict[str, Reader] = {
+    "conv2d": _conv,
+    "max_pool2d": _maxpool,
+    "max_pool2d_with_indices": _maxpool,
+    "avg_pool2d": _avgpool,
+    "adaptive_avg_pool2d": _adaptive,
+    "local_response_norm": _lrn,
+}
+"""The functions that want n x depth x height x width."""
+
+READERS: dict[str, Reader] = ON_IMAGES | {
+    "batch_norm": _batchnorm,
+    "relu": _always(spec.Relu()),
+    "relu6": _always(spec.Relu(6)),
+    "hardtanh": _clamped,
+    "clamp": _clamped,
+    "clamp_min": _clamped,
+    "tanh": _always(spec.Tanh()),
+    "sigmoid": _always(spec.Sigmoid()),
+    "gelu": _always(spec.Gelu()),
+    "dropout": _dropout,
+    "softmax": _softmax,
+    "linear": _linear,
+    "mean": _mean,
+}
+"""Functions of one tensor that flows, by their name without the `_` of those that work in place."""
+
+JOINERS: dict[str, Reader] = {"add": _add, "cat": _concat, "concat": _concat, "concatenate": _concat}
+"""Functions of several."""
+
+OWN: dict[type[torch.nn.Module], Callable[[Any, Volume], Layer]] = {
+    own.LinkedConv: lambda module, _seen: _linked(module),
+    own.UnevenConv: lambda module, _seen: sliding.Conv(
+        module.out_channels,
+        module.kernel_size,
+        stride=module.stride,
+        pad="same",
+        groups=module.groups,
+        bias=module.bias is not None,
+        dilation=module.dilation,
+    ),
+    own.Subsample: lambda module, _seen: sliding.Subsample(module.size),
+    own.ScaledTanh: lambda module, _seen: spec.Tanh(module.amplitude, module.slope),
+    own.Rbf: lambda module, _seen: spec.Rbf(len(module.codes)),
+    own.PadShortcut: lambda module, seen: sliding.PadShortcut(seen.depth + module.zeros, module.stride),
+    own.Add: lambda _module, _seen: spec.Add(),
+}
+"""hubel's own modules that are one layer made of several functions."""
+
+
+def _linked(module: own.LinkedConv) -> Layer:
+    table: list[list[int]] = [[] for _ in range(module.shape[0])]
+    for row, index in zip(module.filter_of.tolist(), module.map_of.tolist(), strict=True):
+        table[row].append(index)
+    return sliding.Conv(
+        module.shape[0],
+        module.shape[2:],
+        stride=module.places["stride"],
+        pad="same" if module.odd else module.places["padding"],
+        bias=module.bias is not None,
+        dilation=module.places["dilation"],
+        links=tuple(map(tuple, table)),
+    )

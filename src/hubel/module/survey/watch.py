@@ -1,0 +1,346 @@
+"""One run of a module on the meta device, watched: every call on what flows becomes a record.
+
+PyTorch's functions are seen where they are called (`TorchFunctionMode`), so that a batch norm is one
+record and not the dozen of operations it is made of. What `hubel.module.survey.reading` can read becomes that
+layer; all else a `Foreign` one, whose MACs are counted from its aten calls.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.overrides import TorchFunctionMode
+
+from hubel.module.survey.geometry import NORMALISATIONS, sees, whole
+from hubel.module.survey.places import Place, by_shape, moved
+from hubel.module.survey.reading import JOINERS, ON_IMAGES, OWN, READERS, Call, image, per_depth
+from hubel.module.survey.tally import Saved, Tally, storage
+from hubel.net.foreign import Foreign, WholeAxis
+from hubel.net.layer import Join, Layer
+from hubel.net.volume import Volume
+from hubel.net.window import ONE, Window
+
+COPIES = {"contiguous", "reshape", "flatten", "clone", "to", "float", "double", "half", "bfloat16", "type"}
+COPIES |= {"type_as", "detach", "cpu", "cuda", "_to_copy", "view"}
+"""Functions that hand values on as they are, copied or not."""
+
+_OPERATORS = {"__rmul__": "mul", "__rsub__": "sub", "__radd__": "add", "__rtruediv__": "div"}
+
+
+@dataclass(slots=True, eq=False)
+class Visit:
+    """One call of a submodule: its path, and how many records it made, inside of other submodules too."""
+
+    path: str
+    own: int = 0
+    inner: int = 0
+    numbers: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Record:
+    """One step in the making; `sources` count records, -1 is the input; `weights` are what it reads."""
+
+    layer: Layer
+    sources: tuple[int, ...]
+    inputs: tuple[Volume, ...]
+    output: Volume
+    weights: frozenset[str]
+    visit: Visit
+
+
+class Watch(TorchFunctionMode):
+    """Watches one run.
+
+    `costs` says of everything that weights are made of (parameters by name, operations on them by number)
+    how many parameters and MACs it has.
+    """
+
+    def __init__(self, copy: nn.Module, original: nn.Module, entry: Tensor, volume: Volume) -> None:
+        super().__init__()
+        self.records: list[Record] = []
+        self.costs: dict[str, tuple[int, int]] = {}
+        self.failed_in: tuple[str, str] | None = None
+        self.entry_volume = volume
+        self._places = {id(entry): Place(-1, volume, ("1", "c", "h", "w"))}
+        self._weights: dict[int, frozenset[str]] = {}
+        self._alive: list[Tensor] = [entry]
+        self._visits = [Visit("")]
+        self._muted = 0
+        self._originals = dict(original.named_modules())
+        for name, parameter in copy.named_parameters():
+            self.costs[name] = (parameter.numel(), 0)
+            self._weights[id(parameter)] = frozenset((name,))
+
+    # --- where in the module the run is -------------------------------------------------------------
+
+    def enter(self, path: str) -> None:
+        """A submodule is called."""
+        self._visits.append(Visit(path))
+        self._muted += type(self._originals.get(path)) in OWN
+
+    def leave(self, path: str, module: nn.Module, inputs: Any, out: Any) -> None:
+        """A submodule has returned, or failed with `out` None."""
+        original = self._originals.get(path)
+        flowing = self._flowing(tensors(inputs))
+        if original is not None and type(original) in OWN:
+            self._muted -= 1
+            if out is not None:
+                layer = OWN[type(original)](original, flowing[0][1].volume)
+                names = [id(parameter) for parameter in module.parameters()]
+                self._record(layer, flowing, out, frozenset().union(*(self._weights[name] for name in names)))
+        elif flowing and not self._muted:
+            for tensor in tensors(out):
+                if id(tensor) not in self._places:
+                    self._unseen(type(module).__name__, flowing, tensor, module)
+        visit = self._visits.pop()
+        self._visits[-1].inner += visit.own + visit.inner
+
+    def place(self, tensor: Tensor) -> Place | None:
+        """The place of a tensor that the run returned."""
+        return self._places.get(id(tensor))
+
+    def _unseen(self, name: str, flowing: list[tuple[Tensor, Place]], out: Tensor, module: nn.Module) -> None:
+        """Something came out of a module, and no call on what flows in made it."""
+        names = frozenset().union(*(self._weights.get(id(each), ()) for each in module.parameters()))
+        volume, _ = by_shape(out)
+        remark = f"not accounted: what {name} does inside cannot be seen; MACs unknown"
+        layer = Foreign(name.lower(), volume, count=None, sees=whole(flowing[0][1].volume), remark=remark)
+        self._record(layer, flowing, out, names)
+
+    # --- calls --------------------------------------------------------------------------------------
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Runs one function and records it where it acts on what flows."""
+        words = kwargs or {}
+        if self._muted:
+            return func(*args, **words)
+        given = list(tensors((args, words)))
+        flowing = self._flowing(given)
+        try:
+            if not flowing:
+                return self._on_weights(func, args, words, given)
+            call = Call(_name(func), args, words, flowing)
+            layer = self._read(call, given)
+            if layer is None:
+                return self._foreign(func, call, given)
+            out = _run(func, call)
+            made = out[0] if isinstance(out, tuple) else out
+            if layer.output(*(place.volume for _, place in flowing)).values != made.numel():
+                raise AssertionError(f"{call.name} read as {layer!r} makes {tuple(made.shape)}")
+            self._record(layer, flowing, made, self._read_by(given))
+            return out
+        except Exception:
+            seen = " and ".join(str(place.volume) for _, place in flowing)
+            self.failed_in = self.failed_in or (self._visits[-1].path, seen)
+            raise
+
+    def _on_weights(self, func: Any, args: Any, words: Any, given: Sequence[Tensor]) -> Any:
+        """Runs a function on weights and constants alone; what it makes is weights too."""
+        with Tally() as tally:
+            out = func(*args, **words)
+        made = list(tensors(out))
+        if made:
+            names = self._read_by(given)
+            if tally.macs and names:
+                operation = f"operation {len(self.costs)}"
+                self.costs[operation] = (0, tally.macs)
+                names |= {operation}
+            for tensor in made:
+                self._alive.append(tensor)
+                self._weights[id(tensor)] = self._weights.get(id(tensor), frozenset()) | names
+        return out
+
+    def _read(self, call: Call, given: Sequence[Tensor]) -> Layer | None:
+        """The hubel layer of a call, where there is one."""
+        joins = call.name in JOINERS
+        reader = (JOINERS if joins else READERS).get(call.name)
+        if reader is None or (len(call.flowing) != 1 and not joins) or call.seen is not given[0]:
+            return None
+        if joins and len(given) != len(call.flowing):
+            return None
+        seen: Volume | None = call.place.volume
+        if call.name == "batch_norm" and not per_depth(call):
+            seen = (
+                Volume(1, 1, call.seen.numel())
+                if len(call.seen) == 1 and call.seen.dim() == 2
+                else image(call)
+            )
+        elif call.name in ON_IMAGES:
+            seen = image(call)
+        elif call.name == "linear" and call.place.axes[-1] == "?" and reader(call) is None:
+            seen = by_shape(call.seen)[0]
+        if seen is None:
+            return None
+        self._rearranged(call, seen)
+        return reader(call)
+
+    def _rearranged(self, call: Call, seen: Volume) -> None:
+        """Gives a tensor that was reshaped the volume the next layer reads it as, by a row of its own."""
+        tensor, place = call.flowing[0]
+        if place.volume == seen:
+            return
+        source = place.source
+        if not place.mixed:
+            window = Window.of(place.volume.plane) if seen.plane == (1, 1) else whole(place.volume)
+            layer = Foreign("reshape", seen, sees=window, over=True, part=True)
+            self._append(layer, (source,), (place.volume,), seen, frozenset())
+            source = len(self.records) - 1
+        axes = by_shape(tensor)[1]
+        call.flowing[0] = (tensor, Place(source, seen, axes, mixed=True))
+
+    def _foreign(self, func: Any, call: Call, given: Sequence[Tensor]) -> Any:
+        """Runs a function hubel has no layer for, and records what comes out."""
+        first = call.args[0] if call.args and isinstance(call.args[0], Tensor) else None
+        version = _version(first)
+        saved = Saved()
+        with saved.watching(), Tally() as tally:
+            out = _run(func, call)
+        results = list(tensors(out))
+        if first is not None and _version(first) != version:
+            results = [first]
+        for made in results:
+            self._result(call, given, made, tally, saved, changed=_version(first) != version)
+            given = [tensor for tensor in given if id(tensor) in self._places]  # the first has the weights,
+            tally.macs = 0  # the MACs
+            tally.unknown.clear()
+            saved.tensors.clear()  # and what is kept
+        return out
+
+    def _result(
+        self, call: Call, given: Sequence[Tensor], made: Tensor, tally: Tally, saved: Saved, *, changed: bool
+    ) -> None:
+        """Records one tensor that came out; values that are only handed on are the place they were."""
+        if not changed:
+            of = next((pair for pair in call.flowing if storage(pair[0]) == storage(made)), call.flowing[0])
+            copied = call.name in COPIES or storage(of[0]) == storage(made)
+            if copied and of[0].numel() == made.numel():
+                if made is not of[0]:
+                    self._put(made, moved(of[1], of[0], call.name, call.args, made))
+                return
+        flowing = (
+            sorted(call.flowing, key=lambda pair: -pair[1].volume.values) if tally.local else call.flowing
+        )
+        call = replace(call, flowing=flowing)
+        weights = self._read_by(given)
+        volume = next((p.volume for t, p in flowing if t.shape == made.shape), by_shape(made)[0])
+        view = not changed and storage(call.seen) == storage(made)
+        keeps = saved.keeps([t for t, _ in flowing], made, [t for t in given if id(t) not in self._places])
+        norm = call.name in NORMALISATIONS
+        layer = Foreign(
+            call.name.strip("_"),
+            volume,
+            count=None if tally.unknown else tally.macs,
+            sees=sees(call, made, volume, local=tally.local),
+            over=view
+            or changed
+            or (len(flowing) == 1 and volume == call.place.volume and (tally.local or norm)),
+            part=view,
+            kept=keeps,
+            remark=_remark(call, tally),
+        )
+        self._record(layer, flowing, made, weights)
+
+    # --- records ------------------------------------------------------------------------------------
+
+    def _record(
+        self, layer: Layer, flowing: list[tuple[Tensor, Place]], out: Tensor, weights: frozenset[str]
+    ) -> None:
+        places = [place for _, place in flowing]
+        if not isinstance(layer, (Join, Foreign)):
+            places = places[:1]
+        inputs = tuple(place.volume for place in places)
+        output = layer.output(*inputs)
+        self._append(layer, tuple(place.source for place in places), inputs, output, weights)
+        axes = next((place.axes for tensor, place in flowing if _alike(tensor, place, out)), by_shape(out)[1])
+        mixed = any(place.mixed for place in places)
+        if layer.window(inputs[0]) is not ONE:
+            mixed = mixed or any(isinstance(axis, WholeAxis) for axis in layer.window(inputs[0]).axes)
+        self._put(out, Place(len(self.records) - 1, output, axes, mixed))
+
+    def _append(
+        self,
+        layer: Layer,
+        sources: tuple[int, ...],
+        inputs: tuple[Volume, ...],
+        output: Volume,
+        weights: frozenset[str],
+    ) -> None:
+        self._visits[-1].own += 1
+        self.records.append(Record(layer, sources, inputs, output, weights, self._visits[-1]))
+
+    def _put(self, tensor: Tensor, place: Place) -> None:
+        """Says where a tensor stands; kept alive, so that its id stays its own."""
+        self._alive.append(tensor)
+        self._places[id(tensor)] = place
+
+    def _flowing(self, given: Sequence[Tensor] | Iterator[Tensor]) -> list[tuple[Tensor, Place]]:
+        return [(tensor, self._places[id(tensor)]) for tensor in given if id(tensor) in self._places]
+
+    def _read_by(self, given: Sequence[Tensor]) -> frozenset[str]:
+        """The weights among the arguments of a call."""
+        return frozenset[str]().union(*(self._weights.get(id(tensor), frozenset()) for tensor in given))
+
+
+def tensors(value: Any) -> Iterator[Tensor]:
+    """The tensors in nested tuples, lists, dicts and dataclasses, in order."""
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, (tuple, list, set)):
+        for part in value:
+            yield from tensors(part)
+    elif isinstance(value, dict):
+        for part in value.values():
+            yield from tensors(part)
+    elif hasattr(value, "__dataclass_fields__"):
+        for name in value.__dataclass_fields__:
+            yield from tensors(getattr(value, name))
+
+
+def _alike(tensor: Tensor, place: Place, out: Tensor) -> bool:
+    """Whether a result has the axes of what went in, its depth apart where that comes last."""
+    return tensor.shape == out.shape or (place.axes[-1:] == ("c",) and tensor.shape[:-1] == out.shape[:-1])
+
+
+def _name(func: Callable[..., Any]) -> str:
+    """The plain name of a function: without the `_` of those that work in place."""
+    name: str = getattr(func, "__name__", type(func).__name__)
+    if getattr(func, "namespace", "aten") != "aten":
+        return f"{func.namespace}.{name}"  # type: ignore[attr-defined]
+    name = _OPERATORS.get(name, name.partition(".")[0])
+    return name if name.startswith("__") else name.rstrip("_")
+
+
+def _run(func: Any, call: Call) -> Any:
+    """Runs a call; batch norm past the check that refuses a single value in training."""
+    if call.name == "batch_norm" and func is nn.functional.batch_norm:
+        given = call.given("input running_mean running_var weight bias training momentum eps")
+        return torch.batch_norm(
+            given["input"],
+            given.get("weight"),
+            given.get("bias"),
+            given.get("running_mean"),
+            given.get("running_var"),
+            training=bool(given.get("training")) or given.get("running_mean") is None,
+            momentum=given.get("momentum") or 0.0,
+            eps=given.get("eps", 1e-5),
+            cudnn_enabled=False,
+        )
+    return func(*call.args, **call.words)
+
+
+def _version(tensor: Tensor | None) -> int:
+    """How often a tensor was written to."""
+    return 0 if tensor is None or tensor.is_inference() else tensor._version  # noqa: SLF001
+
+
+def _remark(call: Call, tally: Tally) -> str:
+    if tally.unknown:
+        return f"not accounted: {', '.join(tally.unknown)}; MACs unknown"
+    if call.name in ("group_norm", "instance_norm"):
+        return "its statistics are of the whole map; the field leaves them out"
+    return ""

@@ -1,0 +1,214 @@
+"""Weights in: the tensors of torchvision, timm and others take their places in a built network.
+
+Each tensor goes where an explicit map says (`hubel.module.maps`), or is named as deliberately left;
+anything else is refused before a single number has changed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from hubel import zoo
+from hubel.errors import ModelError
+from hubel.module.maps import LAYOUTS, Layout
+from hubel.module.network import Network
+from hubel.net.layers import Fc
+from hubel.net.sliding import Conv
+
+PREFIXES = ("module.", "_orig_mod.")
+"""What `DataParallel` and `torch.compile` put before every name."""
+
+COUNTER = "num_batches_tracked"
+"""Batch norm's count of batches, which computes nothing: taken where it is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What became of the weights.
+
+    `maker` is whose names they had; `matched` how many tensors found their place. Of another number
+    of classes, `head` is theirs and the network's, and the head stays as initialised; `left` are their
+    tensors without a place on purpose. `untrained` are the side heads they lack, `summed` is the
+    convolution whose three colours became one grey.
+    """
+
+    maker: str
+    matched: int
+    head: tuple[int, int] | None = None
+    left: tuple[str, ...] = ()
+    untrained: tuple[str, ...] = ()
+    summed: str = ""
+
+    def __str__(self) -> str:
+        said = [f"head {self.head[0]} -> {self.head[1]} reset"] if self.head else []
+        said += [f"{', '.join(self.untrained)} left as initialised"] if self.untrained else []
+        said += [f"{self.summed} summed over its colours for grey input"] if self.summed else []
+        return ", ".join([*said, f"{self.matched} tensors matched"])
+
+
+def load_weights(module: Network, state: Mapping[str, Tensor]) -> Loaded:
+    """Puts weights into a network: its own, or of another library where the zoo's network is known to it.
+
+    `state` is a state_dict; a prefix that `DataParallel` or `torch.compile` put before all names is
+    taken off. Reads `weight`s of a fully connected layer in the shape of a convolution; sums the
+    first convolution over its colours where the network sees grey. A head of another number of
+    classes stays as it is.
+
+    Raises ModelError: the first name or shape that differs; the network is as it was.
+    """
+    found = _bare(state)
+    layout = _likeliest(module, found)
+    fitting = _Fitting(module, found, layout)
+    values = fitting.values()
+    own = module.state_dict()
+    with torch.no_grad():
+        for name, value in values.items():
+            own[name].copy_(value)
+    return Loaded(
+        layout.maker,
+        len(values),
+        fitting.head,
+        tuple(fitting.left),
+        tuple(fitting.untrained),
+        fitting.summed,
+    )
+
+
+class _Fitting:
+    """One attempt to fit weights to a network, and what it met on the way."""
+
+    def __init__(self, module: Network, found: Mapping[str, Tensor], layout: Layout) -> None:
+        self.module = module
+        self.found = found
+        self.paths = layout.paths()
+        learning = [step for step in module.steps if step.layer.params(step.inputs[0])]
+        self.steps = {step.path: step for step in learning}
+        self.heads = {step.path for step in {step.side: step for step in learning}.values()}
+        theirs = {name.rpartition(".")[0] for name in found}
+        met = {step.side for step in learning if self.paths.get(step.path) in theirs}
+        self.untrained = [
+            side for side in dict.fromkeys(step.side for step in learning) if side and side not in met
+        ]
+        self.head: tuple[int, int] | None = None
+        self.left: list[str] = []
+        self.summed = ""
+
+    def values(self) -> dict[str, Tensor]:
+        """For each name of the network, the tensor that goes there. Raises ModelError: the first misfit."""
+        values: dict[str, Tensor] = {}
+        used: set[str] = set()
+        reset: list[str] = []
+        for name, own in self.module.state_dict().items():
+            path, _, leaf = name.rpartition(".")
+            theirs = self._theirs(name)
+            if path in self.steps and self.steps[path].side in self.untrained:
+                continue
+            if theirs not in self.found:
+                if leaf == COUNTER:
+                    continue
+                raise self._misfit(theirs, own.shape)
+            used.add(theirs)
+            value = self.found[theirs]
+            if self._other_classes(path, own, value):
+                reset.append(name)
+                self.left.append(theirs)
+            else:
+                values[name] = self._shaped(path, theirs, own, value)
+        taken = {name.rpartition(".")[0] for name in values}
+        for name in reset:
+            if name.rpartition(".")[0] in taken:
+                raise self._misfit(self._theirs(name), self.module.state_dict()[name].shape)
+        for theirs, value in self.found.items():
+            if theirs not in used:
+                raise ModelError(
+                    f"the weights have {theirs} of {_shape(value.shape)}, for which the network has no place"
+                    f"{_advice(self.module)}"
+                )
+        return values
+
+    def _theirs(self, name: str) -> str:
+        path, _, leaf = name.rpartition(".")
+        return f"{self.paths.get(path, path)}.{leaf}"
+
+    def _other_classes(self, path: str, own: Tensor, value: Tensor) -> bool:
+        """Whether this is of a head with another number of classes, and nothing else differs."""
+        if path not in self.heads or own.shape == value.shape or not value.shape:
+            return False
+        if value.shape[0] == own.shape[0] or value[0].numel() != own[0].numel():
+            return False
+        if not self.steps[path].side:
+            self.head = (value.shape[0], own.shape[0])
+        return True
+
+    def _shaped(self, path: str, theirs: str, own: Tensor, value: Tensor) -> Tensor:
+        """The tensor as the network has it. Raises ModelError: it cannot be."""
+        step = self.steps.get(path)
+        if value.is_floating_point() != own.is_floating_point():
+            raise ModelError(f"{theirs} is of {value.dtype}, where the network has {own.dtype}")
+        if own.is_floating_point() and not bool(value.sum(dtype=torch.float64).isfinite()):
+            raise ModelError(f"{theirs} has values that are no numbers: these weights are not whole")
+        if step is not None and isinstance(step.layer, Fc) and value.dim() == 4:
+            value = value.flatten(1)
+        if step is not None and isinstance(step.layer, Conv) and self._is_grey_stem(path, own, value):
+            value = value.sum(1, keepdim=True)
+            self.summed = path
+        if value.shape != own.shape:
+            raise self._misfit(theirs, own.shape)
+        return value
+
+    def _is_grey_stem(self, path: str, own: Tensor, value: Tensor) -> bool:
+        first = next(iter(self.steps)) == path and self.module.volume.depth == 1
+        colours = (own.shape[0], 3, *own.shape[2:])
+        return first and own.dim() == 4 and own.shape[1] == 1 and tuple(value.shape) == colours
+
+    def _misfit(self, theirs: str, shape: torch.Size) -> ModelError:
+        had = _shape(self.found[theirs].shape) if theirs in self.found else "no such tensor"
+        return ModelError(
+            f"{theirs}: the network has {_shape(shape)}, the weights have {had}{_advice(self.module)}"
+        )
+
+
+def _bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors without the prefixes that all of their names share. Raises ModelError: no state_dict."""
+    if not isinstance(state, Mapping) or not state:
+        raise ModelError("weights are a state_dict, names and tensors; this is empty or something else")
+    for name, value in state.items():
+        plain = isinstance(value, Tensor) and value.layout is torch.strided and not value.is_meta
+        if not isinstance(name, str) or not plain:
+            raise ModelError(f"weights are a state_dict, names and tensors; {name!r} is no tensor of numbers")
+    bare = dict(state)
+    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in bare)), ""):
+        bare = {name.removeprefix(prefix): value for name, value in bare.items()}
+    return bare
+
+
+def _likeliest(module: Network, found: Mapping[str, Tensor]) -> Layout:
+    """Of the layouts that are known for this very network, the one most of whose names are there."""
+    own = Layout("hubel", lambda: {step.path: step.path for step in module.steps})
+    names = {name.rpartition(".")[0] for name in found}
+    return max((own, *_layouts(module)), key=lambda layout: len(names & set(layout.paths().values())))
+
+
+def _layouts(module: Network) -> tuple[Layout, ...]:
+    """How others name the parts of this network: of the same value in the zoo, whatever its classes."""
+    classes = module.output.depth
+    for name, layouts in LAYOUTS.items():
+        if zoo.ZOO[name].make(classes=classes) == module.net:
+            return layouts
+    return ()
+
+
+def _advice(module: Network) -> str:
+    """Which networks take foreign weights, where this one takes none but its own."""
+    if _layouts(module):
+        return ""
+    fits = ", ".join(LAYOUTS)
+    return f".\n  This network takes none but its own weights; those of other libraries fit {fits}"
+
+
+def _shape(shape: torch.Size) -> str:
+    return "x".join(map(str, shape)) or "a single number"

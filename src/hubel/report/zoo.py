@@ -1,0 +1,147 @@
+"""The zoo as a table: what each network is, what it costs, and the errors that were published."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from string import ascii_lowercase
+from typing import Any
+
+from rich.text import Text
+
+from hubel.net import trace
+from hubel.net.depth import depth
+from hubel.report.units import count, short
+from hubel.zoo import ZOO, Entry
+
+HEADS = ("network", "year", "depth", "parameters", "MACs", "input", "top-1 %", "top-5 %", "error from")
+WIDTHS = (18, 4, 5, 11, 6, 9, 7, 7, 16)
+"""With two spaces between them, 99 characters: a terminal's usual 100."""
+
+SOURCE_WIDTH = 14
+"""The longest source that stands in its row; a longer one goes into the notes."""
+
+LEFT = ("network", "input", "error from")
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A network of the zoo at its published input; `side_*` is what its side heads have besides."""
+
+    name: str
+    entry: Entry
+    depth: int
+    params: int
+    macs: int
+    side_params: int
+    side_macs: int
+
+
+def catalogue(names: Sequence[str] = tuple(ZOO)) -> tuple[Line, ...]:
+    """Counts the networks of the zoo with these names. Nothing but the walk is needed, so it is quick."""
+    return tuple(_line(name, ZOO[name]) for name in names)
+
+
+def as_text(lines: Sequence[Line]) -> Text:
+    """The table by paper and data, then what the letters say and what was left out."""
+    notes = _notes(lines)
+    text = Text(_row(HEADS), "bold").append("─" * (sum(WIDTHS) + 2 * len(WIDTHS) - 2) + "\n", "dim")
+    for heading, group in _groups(lines).items():
+        text.append(heading + "\n", "cyan")
+        for line in group:
+            text.append(_row(_cells(line, notes)))
+    text.append("\n" + "".join(f"{letter}  {note}\n" for note, letter in notes.items()))
+    text.append(
+        "depth: layers with weights on the longest path; a MAC is one multiply-add; errors as published\n"
+    )
+    for line in lines:
+        if line.side_params:
+            text.append(
+                f"{line.name}: its side heads add {count(line.side_params)} parameters and "
+                f"{short(line.side_macs)} MACs, in training only\n"
+            )
+    return text
+
+
+def as_json(lines: Sequence[Line]) -> str:
+    """The networks as JSON, in the form the guide documents; errors in percent, null where none is."""
+    return json.dumps([as_data(line) for line in lines], indent=2, ensure_ascii=False)
+
+
+def as_data(line: Line) -> dict[str, Any]:
+    """A network as plain data."""
+    entry = line.entry
+    return {
+        "network": line.name,
+        "year": entry.year,
+        "paper": entry.paper,
+        "data": entry.data,
+        "input": list(entry.input),
+        "depth": line.depth,
+        "params": line.params,
+        "macs": line.macs,
+        "side_params": line.side_params,
+        "side_macs": line.side_macs,
+        "top1_error": entry.top1_error,
+        "top5_error": entry.top5_error,
+        "result": entry.result,
+        "source": entry.source,
+    }
+
+
+def error(value: float | None) -> str:
+    """A published error in percent with the digits that were printed; a dash where there is none."""
+    return "-" if value is None else str(value)
+
+
+def _line(name: str, entry: Entry) -> Line:
+    steps = trace(entry.make(), entry.input)
+    params, macs = [0, 0], [0, 0]
+    for step in steps:
+        seen, side = step.inputs[0], bool(step.side)
+        params[side] += step.layer.params(seen)
+        macs[side] += step.layer.macs(seen)
+    return Line(name, entry, depth(steps), params[0], macs[0], params[1], macs[1])
+
+
+def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
+    """The networks under their paper and data, in the order of the first of each."""
+    groups: dict[str, list[Line]] = {}
+    for line in lines:
+        groups.setdefault(f"{line.entry.paper}, {line.entry.data}", []).append(line)
+    return groups
+
+
+def _notes(lines: Sequence[Line]) -> dict[str, str]:
+    """A letter for everything that is said of how errors were measured."""
+    return dict(zip(dict.fromkeys(_note(line.entry) for line in lines), ascii_lowercase, strict=False))
+
+
+def _note(entry: Entry) -> str:
+    return f"{entry.source}: {entry.result}" if len(entry.source) > SOURCE_WIDTH else entry.result
+
+
+def _cells(line: Line, notes: dict[str, str]) -> tuple[str, ...]:
+    entry = line.entry
+    source = entry.source if len(entry.source) <= SOURCE_WIDTH else ""
+    return (
+        line.name,
+        str(entry.year),
+        str(line.depth),
+        count(line.params),
+        short(line.macs),
+        str(entry.input),
+        error(entry.top1_error),
+        error(entry.top5_error),
+        f"{notes[_note(entry)]} {source}".strip(),
+    )
+
+
+def _row(cells: Sequence[str]) -> str:
+    """One line of the table, numbers to the right."""
+    placed = (
+        cell.ljust(width) if head in LEFT else cell.rjust(width)
+        for cell, width, head in zip(cells, WIDTHS, HEADS, strict=True)
+    )
+    return "  ".join(placed).rstrip() + "\n"

@@ -1,0 +1,97 @@
+"""`hubel table file.py:name`: a user's own module, and what goes wrong in a user's own file."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Hubel
+
+FILE = """\
+import torch
+from torch import nn
+from neighbour import WIDTH
+
+class Odd(nn.Module):
+    def forward(self, x):
+        return torch.fft.fft2(x).real
+
+class Wrong(nn.Module):
+    def forward(self, x):
+        y = torch.relu(x)
+        return y @ torch.ones(3, 4)
+
+def make_model():
+    return nn.Sequential(nn.Conv2d(3, WIDTH, 3), nn.ReLU(), nn.Flatten(), nn.Linear(WIDTH * 36, 10))
+
+def raises():
+    return [][1]
+
+module = make_model()
+text = "no module"
+"""
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    (tmp_path / "neighbour.py").write_text("WIDTH = 4\n")
+    path = tmp_path / "mine.py"
+    path.write_text(FILE)
+    return path
+
+
+@pytest.mark.parametrize("name", ["make_model", "module"])
+def test_a_module_has_its_table(hubel: Hubel, file: Path, name: str) -> None:
+    said = hubel("table", f"{file}:{name}", "--input", "8x8x3", "--format", "json")
+    assert said.status == 0
+    assert said.err == f"note: this executes {file}\n"
+    found = json.loads(said.out)
+    assert [row["path"] for row in found["rows"]] == ["0", "1", "3"]
+    assert found["totals"]["params"] == 4 * 28 + 10 * 145
+    assert found["network"] == f"{file}:{name}"
+
+
+def test_what_nobody_knows_is_no_zero(hubel: Hubel, file: Path) -> None:
+    said = hubel("table", f"{file}:Odd", "--input", "8x8x3")
+    assert "MACs left out, as nobody knows them: fft_fft2_1" in said.out
+    assert "fft_fft2_1: not accounted" in said.out
+    row = next(line for line in said.out.splitlines() if line.startswith("fft_fft2_1 "))
+    assert " ? " in row
+    data = json.loads(hubel("table", f"{file}:Odd", "--input", "8x8x3", "--format", "json").out)
+    assert data["rows"][0]["macs"] is None
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "message"),
+    [
+        (":raises", 1, "mine.py, line 18: return [][1])"),
+        (":Wrong", 1, "mine.py, line 12: return y @ torch.ones(3, 4))"),
+        (":text", 1, "makes a str; a torch.nn.Module is expected"),
+        (":make_modle", 2, "did you mean make_model?"),
+        ("", 2, "mine.py:make_model"),
+    ],
+)
+def test_errors_name_the_line(hubel: Hubel, file: Path, name: str, status: int, message: str) -> None:
+    said = hubel("table", f"{file}{name}", "--input", "8x8x3")
+    assert said.status == status
+    assert message in said.err
+    assert "Traceback" not in said.err
+
+
+def test_a_file_that_is_no_python(hubel: Hubel, tmp_path: Path) -> None:
+    path = tmp_path / "broken.py"
+    path.write_text("def make(:\n")
+    said = hubel("table", f"{path}:make", "--input", "8x8x3")
+    assert said.status == 1
+    assert "broken.py, line 1)" in said.err
+    said = hubel("table", f"{tmp_path}/none.py:make", "--input", "8x8x3")
+    assert (said.status, "does not exist" in said.err) == (1, True)
+    assert hubel("table", f"{path}:make").status == 2
+
+
+def test_the_table_goes_on_to_the_broken_row(hubel: Hubel, file: Path) -> None:
+    said = hubel("table", f"{file}:Wrong", "--input", "8x8x3")
+    assert "relu1" in said.out
+    assert "total" not in said.out

@@ -1,0 +1,295 @@
+"""The ledger of any module: hubel's own networks agree with their values, strangers with PyTorch."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+from hypothesis import given, settings
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+import hubel.net
+from hubel import Ledger, Net, Volume, build, ledger, zoo
+from hubel.errors import NetworkError, SizeError
+from hubel.module import Network
+from tests.module.probes import kept_for_backward
+from tests.module.strangers import Attention, Branches, ChannelsLast, Gate, Shuffle, UpAndDown
+from tests.strategies import fitting_nets
+
+SEEN = Volume(32, 32, 3)
+STRANGERS = [Branches, UpAndDown, Attention, ChannelsLast, Shuffle]
+
+
+def same(found: Ledger, net: Net, volume: Volume) -> None:
+    """The rows and totals are those of the network's value; identities and weights of losses have no row."""
+    expected = ledger(net, volume)
+    rows = [row for row in expected.rows if row.layer.kind not in ("identity", "sidehead")]
+    assert [row.path for row in found.rows] == [row.path for row in rows]
+    for name in ("output", "params", "macs", "values", "field", "note", "formula"):
+        assert [getattr(row, name) for row in found.rows] == [getattr(row, name) for row in rows]
+    assert [row.side.partition(".")[0] for row in found.rows] == [row.side.partition(".")[0] for row in rows]
+    assert found.totals == expected.totals
+
+
+def row(found: Ledger, path: str) -> Any:
+    return next(each for each in found.rows if each.path == path)
+
+
+# --- hubel's own networks ------------------------------------------------------------------------
+
+
+@settings(max_examples=60, deadline=None)
+@given(fitting_nets())
+def test_a_built_network_has_the_ledger_of_its_value(drawn: tuple[Net, Volume]) -> None:
+    net, volume = drawn
+    found, expected = ledger(build(net, volume), volume).totals, ledger(net, volume).totals
+    assert found == expected
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "googlenet_bn", "efficientnet_lite0", "vgg16", "alexnet", "zfnet"]
+)
+def test_the_zoo_on_the_meta_device(name: str) -> None:
+    net, volume = zoo.find(name)
+    with torch.device("meta"):
+        module = Network(net, volume)
+    same(ledger(module, volume), net, volume)
+
+
+def test_lenet_with_its_links() -> None:
+    net, volume = zoo.find("lenet5_1998")
+    same(ledger(build(net, volume), volume), net, volume)
+
+
+# --- strangers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", STRANGERS)
+def test_params_and_macs_are_pytorchs(make: type[nn.Module]) -> None:
+    module = make().eval()
+    found = ledger(module, SEEN)
+    assert found.totals.params == sum(parameter.numel() for parameter in module.parameters())
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        out = module(torch.zeros(1, 3, 32, 32))
+    assert found.totals.flops == counter.get_total_flops()
+    assert found.rows[-1].output.values == out.numel()
+    assert not found.unaccounted
+
+
+@pytest.mark.parametrize("make", [Branches, UpAndDown, ChannelsLast, Shuffle])
+def test_kept_for_backward_is_autograds(make: type[nn.Module]) -> None:
+    module = make()
+    if isinstance(module, Branches):
+        module.gate = nn.Identity()  # type: ignore[assignment]
+    kept = kept_for_backward(module, torch.zeros(1, 3, 32, 32))  # type: ignore[arg-type]
+    assert ledger(module, SEEN).totals.backward_bytes == kept
+
+
+def test_names_and_sharing() -> None:
+    found = ledger(Branches(), SEEN)
+    paths = [each.path for each in found.rows]
+    assert paths == [
+        *("stem", "bn", "relu1", "body.0", "body.1", "body.0#2", "add1", "relu2", "left", "right", "relu3"),
+        *("concat1", "gate.globalavgpool1", "gate.reduce", "gate.relu1", "gate.expand", "gate.sigmoid1"),
+        *("gate.mul1", "maxpool1", "adaptiveavgpool1", "head"),
+    ]
+    assert repr(row(found, "body.0").layer) == "conv(8, 3, pad=1, groups=4)"
+    first, second = row(found, "body.0"), row(found, "body.0#2")
+    assert (first.params, second.params, first.macs) == (8 * 2 * 9 + 8, 0, second.macs)
+    assert second.note == "shared: its parameters are counted in body.0"
+    assert row(found, "right").field.size == (3 + 2 * (2 + 2 + 4), 3 + 2 * (2 + 2 + 4))
+    assert row(found, "head").formula == "1·1·10 = 10 inputs"
+
+
+@pytest.mark.parametrize("make", [UpAndDown, Shuffle, ChannelsLast])
+def test_what_a_unit_sees_holds_its_gradient(make: type[nn.Module]) -> None:
+    torch.manual_seed(0)
+    module = make().double().eval()
+    found = ledger(module, SEEN)
+    image = torch.randn(1, 3, 32, 32, dtype=torch.double, requires_grad=True)
+    out = module(image)
+    for y, x in {(0, 0), (out.shape[2] // 2, out.shape[3] // 3), (out.shape[2] - 1, out.shape[3] - 1)}:
+        (gradient,) = torch.autograd.grad(out[0, :, y, x].sum(), image, retain_graph=True)
+        rows, columns = gradient[0].abs().sum(0).nonzero(as_tuple=True)
+        box = found.field(found.rows[-1].path, y, x, clipped=True)
+        seen = (int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max()))
+        assert seen == (box.top, box.left, box.bottom, box.right)
+
+
+def test_a_gate_sees_all() -> None:
+    found = ledger(nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), Gate(4, 2)), Volume(17, 17, 3))
+    end = row(found, "1.mul1")
+    assert (end.field.size, end.field.jump) == ((17, 17), (2, 2))
+    box = found.field("1.mul1", 7, 7)
+    assert (box.top, box.left, box.bottom, box.right) == (0, 0, 16, 16)
+
+
+class Both(nn.Module):
+    """An operation nobody has counted, a part that nothing reads, a weight made of others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 1, bias=False))
+        self.narrow = nn.Parameter(torch.ones(6, 2))
+        self.wide = nn.Parameter(torch.ones(2, 4))
+        self.spare = nn.Sequential(nn.Linear(3, 4), nn.Linear(4, 5))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = torch.fft.fft2(self.conv(x)).real
+        return F.linear(x.mean((2, 3)), self.narrow @ self.wide)
+
+
+def test_nothing_is_left_out_silently() -> None:
+    module = Both()
+    found = ledger(module, SEEN)
+    assert found.totals.params == sum(parameter.numel() for parameter in module.parameters())
+    assert row(found, "conv").params == 4 * 3 + 4
+    assert row(found, "conv").note == "16 parameters in place of 12"
+    assert found.unaccounted == ("fft_fft2_1",)
+    assert "not accounted: aten._fft" in row(found, "fft_fft2_1").note
+    assert row(found, "fc1").macs == 6 * 4 + 6 * 2 * 4
+    assert row(found, "spare").note == "41 parameters that nothing reads"
+
+
+def test_side_heads_are_those_of_training() -> None:
+    class Aux(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.stem, self.head, self.aux = nn.Conv2d(3, 4, 3), nn.Linear(4, 5), nn.Linear(4, 5)
+
+        def forward(self, x: Tensor) -> Any:
+            x = self.stem(x).mean((2, 3))
+            return (self.head(x), self.aux(x)) if self.training else self.head(x)
+
+    for module in (Aux(), Aux().eval()):
+        found = ledger(module, SEEN)
+        assert [(each.path, each.side) for each in found.rows if each.side] == [("aux", "aux")]
+        assert (found.totals.side_params, found.totals.side_macs) == (25, 20)
+
+
+@pytest.mark.parametrize("name", ["resnet18", "efficientnet_b0", "vit_tiny_patch16_224"])
+def test_timm(name: str) -> None:
+    timm = pytest.importorskip("timm", exc_type=ImportError)
+    module = timm.create_model(name).eval()
+    found = ledger(module, "224x224x3")
+    counter = FlopCounterMode(display=False)
+    with counter, torch.no_grad():
+        module(torch.zeros(1, 3, 224, 224))
+    assert found.totals.flops == counter.get_total_flops()
+    assert not found.unaccounted
+
+
+# --- the module stays as it was ------------------------------------------------------------------
+
+
+def test_the_module_is_not_touched() -> None:
+    module = Branches()
+    module.left.eval()
+    calls: list[str] = []
+    module.stem.register_forward_hook(lambda *_: calls.append("hook"))
+    before = {name: value.clone() for name, value in module.state_dict().items()}
+    addresses = {name: value.data_ptr() for name, value in module.state_dict().items()}
+    modes = [part.training for part in module.modules()]
+    torch.manual_seed(3)
+    random.seed(3)
+    chance, other = torch.get_rng_state(), random.getstate()
+    ledger(module, SEEN)
+    after = module.state_dict()
+    assert {name: value.data_ptr() for name, value in after.items()} == addresses
+    assert all(torch.equal(before[name], after[name]) for name in before)
+    assert [part.training for part in module.modules()] == modes
+    assert torch.equal(torch.get_rng_state(), chance)
+    assert random.getstate() == other
+    assert calls == []
+    assert len(module.stem._forward_hooks) == 1
+    assert not module.bn._forward_hooks
+    assert all(parameter.grad is None for parameter in module.parameters())
+
+
+def test_no_memory_is_taken() -> None:
+    """Every tensor made on the way lies on the meta device; the weights alone would be 553 MB."""
+    net, volume = zoo.find("vgg16")
+    with torch.device("meta"):
+        module = Network(net, volume)
+    with torch.profiler.profile(profile_memory=True) as measured:
+        ledger(module, volume)
+    taken = sum(
+        event.self_cpu_memory_usage for event in measured.key_averages() if event.self_cpu_memory_usage > 0
+    )
+    assert taken < 1_000_000
+
+
+def test_weights_are_not_copied() -> None:
+    module = nn.Sequential(nn.Flatten(), nn.Linear(3072, 2000))
+    with torch.profiler.profile(profile_memory=True) as measured:
+        ledger(module, SEEN)
+    taken = sum(
+        event.self_cpu_memory_usage for event in measured.key_averages() if event.self_cpu_memory_usage > 0
+    )
+    assert taken < 100_000 < 4 * 3072 * 2000
+
+
+# --- errors --------------------------------------------------------------------------------------
+
+
+def test_a_module_that_does_not_fit_says_where() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(5, 4, 3))
+    with pytest.raises(SizeError, match=r"^2 fails on 30x30x4: RuntimeError: ") as raised:
+        ledger(module, SEEN)
+    assert [step.path for step in raised.value.steps] == ["0", "1"]
+
+
+def test_a_way_that_depends_on_values_is_refused() -> None:
+    class Picky(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return x if x.sum() > 0 else -x
+
+    with pytest.raises(NetworkError, match=r"depends on the values .*test_survey.py, line \d+: return x if"):
+        ledger(Picky(), SEEN)
+
+
+def test_a_lazy_module_is_refused() -> None:
+    with pytest.raises(NetworkError, match="run it on an image first"):
+        ledger(nn.LazyConv2d(4, 3), SEEN)
+
+
+def test_torchscript_is_refused() -> None:
+    script = torch.jit.ScriptModule()
+    with pytest.raises(NetworkError, match="1 is TorchScript"):
+        ledger(nn.Sequential(nn.ReLU(), script), SEEN)
+
+
+def test_several_results_count_once() -> None:
+    class Recurrent(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.cell = nn.LSTM(3, 5, batch_first=True)
+
+        def forward(self, x: Tensor) -> Tensor:
+            scores: Tensor = self.cell(x.flatten(2).transpose(1, 2))[0]
+            return scores
+
+    found = ledger(Recurrent(), "4x4x3")
+    assert found.totals.params == 4 * 5 * (3 + 5 + 2)
+    assert found.totals.macs == 16 * 4 * 5 * (3 + 5)
+    assert [each.params > 0 for each in found.rows] == [True, False, False]
+
+
+def test_strict() -> None:
+    with pytest.raises(SizeError, match=r"0 does not fit 32x32x3: \(32-3\+2·0\)/2\+1 = 15.5"):
+        ledger(nn.Sequential(nn.Conv2d(3, 4, 3, stride=2)), SEEN, strict=True)
+
+
+def test_neither_network_nor_module() -> None:
+    with pytest.raises(NetworkError, match="a network is expected"):
+        ledger("vgg16", SEEN)  # type: ignore[arg-type]
+
+
+def test_all_names_of_the_algebra_are_at_the_top() -> None:
+    assert set(hubel.net.__all__) <= set(hubel.__all__)
+    assert all(hasattr(hubel, name) for name in hubel.net.__all__)
