@@ -13,7 +13,7 @@ from hubel.net.layers import LAYERS
 if TYPE_CHECKING:
     from hubel.data import DataSet
 
-MODEL_HELP = "The file of a model, such as a run's best.safetensors."
+MODEL_HELP = "A model's file, such as a run's best.safetensors; or efficientnet_lite0, which comes trained."
 HELP = "A notation such as 'conv(6, 5) >> relu >> fc(10)', a network of the zoo, or a saved model's file."
 
 

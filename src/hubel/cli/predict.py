@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -13,19 +12,19 @@ from hubel.errors import UsageError
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
     images: Annotated[list[str], typer.Argument(help="Image files.", metavar="IMAGES...")],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
 ) -> None:
     """Name what is in images, the most probable class first; exit status 1 if any cannot be read."""
     from hubel.report.units import percent
-    from hubel.ship import load
+    from hubel.ship import open_model
     from hubel.ship import predict as predictions
 
     if top < 1:
         raise UsageError(f"--top is at least 1, not {top}")
-    found = list(predictions(load(model), images, top))
+    found = list(predictions(open_model(model), images, top))
     if as_json:
         print(
             json.dumps(

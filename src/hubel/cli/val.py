@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,7 +11,7 @@ from hubel.cli.network import MODEL_HELP
 
 
 def val(
-    model: Annotated[Path, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
+    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
     data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
     split: Annotated[
         str,
@@ -25,10 +24,10 @@ def val(
 ) -> None:
     """Measure loss and accuracy of a model on labelled pictures."""
     from hubel.report.units import count, percent
-    from hubel.ship import load
+    from hubel.ship import open_model
     from hubel.train import measure
 
-    trained = load(model)
+    trained = open_model(model)
     measured = measure(trained, data, split)
     name, result, images = measured.split, measured.result, len(measured.pictures)
     per_class = {

@@ -7,6 +7,7 @@ from hubel.zoo.entry import Entry
 from hubel.zoo.find import at, find, known
 from hubel.zoo.fit import check_input, smallest_input
 from hubel.zoo.googlenet import googlenet, googlenet_bn
+from hubel.zoo.imagenet import imagenet_classes
 from hubel.zoo.lecture import lecture_demo, pattern
 from hubel.zoo.lenet import lenet5, lenet5_1998
 from hubel.zoo.registry import ZOO
@@ -63,6 +64,7 @@ __all__ = [
     "find",
     "googlenet",
     "googlenet_bn",
+    "imagenet_classes",
     "known",
     "lecture_demo",
     "lenet5",

@@ -13,11 +13,10 @@ def efficientnet_lite0(classes: int = 1000) -> Net:
 
     Source: Tan and Le 2019, table 1, whose stages the names are; the README of
     tensorflow/tpu/models/official/efficientnet/lite for what Lite changes: no squeeze and
-    excitation, ReLU6 for swish. Deviations: paddings are alike on both sides, where TensorFlow's
-    "SAME" puts the odd one of a strided convolution at the end; no drop connect in training.
+    excitation, ReLU6 for swish. Deviation: no drop connect in training.
     """
     return (
-        named("stage1", conv(32, 3, stride=2, pad=1, bias=False) >> norm >> relu6)
+        named("stage1", conv(32, 3, stride=2, pad="same", bias=False) >> norm >> relu6)
         >> _stage("stage2", 32, 16, size=3, stride=1, expansion=1, blocks=1)
         >> _stage("stage3", 16, 24, size=3, stride=2, expansion=6, blocks=2)
         >> _stage("stage4", 24, 40, size=5, stride=2, expansion=6, blocks=2)
@@ -40,7 +39,7 @@ def _mbconv(seen: int, filters: int, size: int, stride: int, expansion: int) -> 
     """An inverted residual: 1x1 up, depthwise, 1x1 down. Source: Sandler et al. 2018, section 3.3."""
     wide = seen * expansion
     expand = named("expand", conv(wide, 1, bias=False)) >> norm >> relu6
-    depthwise = conv(wide, size, stride=stride, pad=size // 2, groups=wide, bias=False)
+    depthwise = conv(wide, size, stride=stride, pad="same", groups=wide, bias=False)
     across = named("depthwise", depthwise) >> norm >> relu6
     project = named("project", conv(filters, 1, bias=False)) >> norm
     body = across >> project if expansion == 1 else expand >> across >> project

