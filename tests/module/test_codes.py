@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from hubel import build, rbf
+from hubel.errors import SizeError
 from hubel.module.codes import codes
 from hubel.zoo.lenet import lenet5_1998
 from tests.module.probes import scores_of
@@ -62,3 +63,10 @@ def test_the_codes_travel_with_the_weights_and_do_not_train() -> None:
     module = build(lenet5_1998(), (32, 32, 1))
     assert torch.equal(module.state_dict()["OUTPUT.codes"], codes(10, 84))
     assert not any(name.startswith("OUTPUT") for name, _ in module.named_parameters())
+
+
+def test_short_codes_differ() -> None:
+    """Eight classes take every code of three values there is; nine are more than there are."""
+    assert len({tuple(code) for code in codes(8, 3).tolist()}) == 8
+    with pytest.raises(SizeError, match="codes of 3 values cannot tell 9 classes apart"):
+        build(rbf(9), "1x1x3")

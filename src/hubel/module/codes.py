@@ -30,12 +30,16 @@ _DIGITS = """
 def codes(classes: int, length: int) -> Tensor:
     """The codes of +1 and -1 for the classes: float32, classes x length.
 
-    Ten classes of 84 values are the digits' pictures; any other number gets random codes, always
-    the same ones, which the paper names as the other choice.
+    Ten classes of 84 values are the digits' pictures; any other number gets random codes that differ,
+    always the same ones, which the paper names as the other choice.
     """
     if (classes, length) == (10, WIDTH * HEIGHT):
         rows = [line.split() for line in _DIGITS.split("\n") if line]
         pictures = ["".join(row[digit] for row in rows) for digit in range(10)]
         return torch.tensor([[1.0 if point == "#" else -1.0 for point in picture] for picture in pictures])
     generator = torch.Generator().manual_seed(0)
-    return torch.randint(0, 2, (classes, length), generator=generator) * 2.0 - 1.0
+    chosen: dict[tuple[float, ...], None] = {}
+    while len(chosen) < classes:  # short codes coincide by chance
+        code = torch.randint(0, 2, (length,), generator=generator) * 2.0 - 1.0
+        chosen[tuple(code.tolist())] = None
+    return torch.tensor(list(chosen))

@@ -213,6 +213,8 @@ class Rbf(Layer):
         whole(self, "units", self.units)
 
     def output(self, *seen: Volume) -> Volume:
+        if seen[0].values < (self.units - 1).bit_length():
+            raise SizeError(f"codes of {seen[0].values} values cannot tell {self.units} classes apart")
         return Volume(1, 1, self.units)
 
     def window(self, seen: Volume) -> Window:

@@ -54,8 +54,7 @@ def refuse_rest(layer: Layer, seen: Volume) -> None:
     """Raises SizeError: the layer's window does not divide what it sees, and leaves some unseen."""
     window = layer.window(seen)
     if window.dropped(seen.plane):
-        why = window.formula(seen.plane).partition(",")[0]
-        raise SizeError(f"{why}.\n  {window.remedies(seen, layer.most_pad)}")
+        raise SizeError(f"{window.quotient(seen.plane)}.\n  {window.remedies(seen, layer.most_pad)}")
 
 
 def at_inference(steps: tuple[Step, ...]) -> tuple[Step, ...]:

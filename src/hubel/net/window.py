@@ -8,6 +8,7 @@ TensorFlow's "SAME" padding puts one zero more on the far side where their numbe
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import TypeAlias
@@ -100,15 +101,18 @@ class Axis:
         """How many values at the far end no window reaches; the padding is the first to go."""
         return max(0, (inputs - self.reach + self.zeros) - (self.places(inputs) - 1) * self.stride)
 
-    def formula(self, inputs: int) -> str:
-        """The size formula with its numbers in it: `(227-11+2·0)/4+1 = 55`."""
+    def quotient(self, inputs: int) -> str:
+        """The size formula with its numbers in it, before rounding: `(224-11+2·0)/4+1 = 54.25`."""
         size = str(self.size) if self.dilation == 1 else f"({self.dilation}·({self.size}-1)+1)"
         zeros = f"2·{self.pad}{f'+{self.odd}' if self.odd else ''}"
-        exact, places = self.exact(inputs), self.places(inputs)
-        if exact == places:
-            return f"({inputs}-{size}+{zeros})/{self.stride}+1 = {places}"
-        rounding = "ceil" if self.ceil else "floor"
-        return f"({inputs}-{size}+{zeros})/{self.stride}+1 = {decimal(exact)}, {rounding} {places}"
+        return f"({inputs}-{size}+{zeros})/{self.stride}+1 = {decimal(self.exact(inputs))}"
+
+    def formula(self, inputs: int) -> str:
+        """The size formula with what it is rounded to: `(224-11+2·0)/4+1 = 54.25, floor 54`."""
+        places = self.places(inputs)
+        if places < 1 or self.exact(inputs) == places:
+            return self.quotient(inputs)
+        return f"{self.quotient(inputs)}, {'ceil' if self.ceil else 'floor'} {places}"
 
     def sees(self, first: int, last: int) -> Pair:
         """The first and last input that the outputs `first` to `last` see; beyond the edges too."""
@@ -187,8 +191,11 @@ class Window:
 
     def formula(self, plane: Pair) -> str:
         """The size formula with its numbers, once where both axes are alike."""
-        high, wide = self.rows.formula(plane[0]), self.columns.formula(plane[1])
-        return high if high == wide else f"{high}; {wide}"
+        return _once(axis.formula(inputs) for axis, inputs in zip(self.axes, plane, strict=True))
+
+    def quotient(self, plane: Pair) -> str:
+        """The same before rounding."""
+        return _once(axis.quotient(inputs) for axis, inputs in zip(self.axes, plane, strict=True))
 
     def dropped(self, plane: Pair) -> str:
         """What rounding down leaves unseen, in words; nothing where the division leaves no rest."""
@@ -231,6 +238,10 @@ def decimal(number: Fraction) -> str:
 def pair_text(size: Pair) -> str:
     """Both sides as one writes them: `2`, or `(2, 1)` where they differ."""
     return str(size[0]) if size[0] == size[1] else str(size)
+
+
+def _once(texts: Iterable[str]) -> str:
+    return "; ".join(dict.fromkeys(texts))
 
 
 def _places(plane: Pair) -> str:
