@@ -38,12 +38,12 @@ print(rows, sorted(times)[10])
 
 
 def spent(command: list[str]) -> tuple[float, float]:
-    """Seconds and peak MB of one process."""
+    """Seconds and peak MB (10^6 bytes) of one process."""
     began = time.perf_counter()
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0, command
-    return time.perf_counter() - began, usage.ru_maxrss / 1024
+    return time.perf_counter() - began, usage.ru_maxrss * 1024 / 1e6
 
 
 def main(rounds: int) -> None:

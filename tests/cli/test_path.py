@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -189,3 +190,35 @@ def test_bad_wishes(
     assert said.status == status
     assert "Traceback" not in said.err
     assert not out.exists()
+
+
+def test_pictures_that_came_after_the_training_are_not_taken_for_held_out(
+    hubel: Hubel, photos: Path, tmp_path: Path
+) -> None:
+    data, run = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(photos, data)
+    trained = hubel("train", data, "--net", NET, "--input", "16x16x3", "--epochs", 1, "--out", run)
+    assert trained.status == 0, trained.err
+    draw(data / "red" / "new.png", 0, 4711)
+    said = hubel("val", run / "best.safetensors", data)
+    assert said.status == 1
+    assert "pictures have changed since the model was trained" in said.err
+    assert hubel("val", run / "best.safetensors", data, "--split", "test").status == 1
+
+
+def test_a_folder_called_like_a_set_is_not_the_set(
+    hubel: Hubel, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`digits` is scikit-learn's, in training and ever after; the folder is `./digits`."""
+    shutil.copytree(photos, tmp_path / "digits")
+    monkeypatch.chdir(tmp_path)
+    run = tmp_path / "run"
+    hubel("train", "./digits", "--net", NET, "--input", "16x16x3", "--epochs", 1, "--out", run)
+    assert json.loads(hubel("val", run / "best.safetensors", "./digits", "--json").out)["split"] == "val"
+    assert "class '0' is not of the model" in hubel("val", run / "best.safetensors", "digits").err
+
+
+def test_a_place_that_cannot_be_written(hubel: Hubel) -> None:
+    said = hubel("draw", "lenet5", "-o", "/proc/lenet5.svg")
+    assert said.status == 1
+    assert said.err.startswith("error: /proc")

@@ -167,3 +167,10 @@ def test_autograd_keeps_what_the_ledger_says(
     height, width, depth = volume
     images = torch.ones(1, depth, height, width)  # an image needs no gradient
     assert ledger(net, volume).totals.backward_bytes == kept_bytes(make(), images)
+
+
+def test_what_another_reader_needs_is_not_overwritten() -> None:
+    """On 8x8x3 the relu needs 192 new values and the sum 192 more; all three are there at the peak."""
+    totals = ledger(relu + identity, "8x8x3").totals
+    assert totals.flow_values == 3 * 192
+    assert totals.inference_peak_bytes == 4 * 3 * 192

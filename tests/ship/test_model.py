@@ -108,8 +108,10 @@ def rewritten(path: Path, **changes: str) -> None:
         ({"input": "8x8"}, "metadata are damaged"),
         ({"notation": "conv(4, 3) >> fc(3)"}, r"for conv1.weight its network has .*, the file nothing"),
         ({"notation": NOTATION.replace("fc(3) >> softmax", "fc(4)")}, "3 classes for 4 scores"),
-        ({"notation": NOTATION.replace("conv(4, 3)", "conv(4, 1)")}, r"for c1.weight .*\(4, 3, 1, 1\)"),
+        ({"notation": NOTATION.replace("conv(4, 3)", "conv(4, 1)")}, "for c1.weight .*float32 4x3x1x1"),
         ({"notation": "__import__('os')"}, "there is no layer __import__"),
+        ({"input": "9x9x3"}, "preprocessing makes 8x8x3, its network sees 9x9x3"),
+        ({"summary": "[]"}, "metadata are damaged"),
         ({"preprocessing": "{}"}, "preprocessing lacks 'height'"),
         ({"classes": json.dumps(["a", "b"])}, "2 classes for 3 scores"),
     ],
@@ -131,3 +133,10 @@ def test_a_bad_file_spoils_no_other(model: Model, tmp_path: Path) -> None:
     best = expected.topk(2)
     assert [name for name, _ in found[0].classes] == [CLASSES[at] for at in best.indices.tolist()]
     assert [p for _, p in found[0].classes] == pytest.approx(best.values.tolist())
+
+
+def test_weights_of_another_precision_are_refused(path: Path) -> None:
+    tensors = {name: value.half() for name, value in safetensors.torch.load_file(path).items()}
+    path.write_bytes(safetensors.torch.save(tensors, read_header(path).to_metadata()))
+    with pytest.raises(ModelError, match=r"c1\.weight its network has float32 4x3x3x3, the file float16"):
+        load(path)

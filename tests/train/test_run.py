@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
-from hubel.errors import TrainingError, UsageError
+from hubel.errors import HubelError, TrainingError, UsageError
 from hubel.ship import load
 from hubel.train import Config, EpochDone, Run, Setting, Trainer, evaluate
 from hubel.train.run import PREVIOUS, STATE
 
 pytest.importorskip("sklearn")
 
-NET = "conv(4, 3) >> batchnorm >> relu >> dropout(p=0.1) >> maxpool(2) >> fc(10)"
+NET = "conv(4, 3) >> batchnorm >> relu >> conv(8, 3) >> relu >> dropout(p=0.1) >> maxpool(2) >> fc(10)"
 CONFIG = Config(data="digits", net=NET, input="8x8x1", epochs=4, batch=128, shift=1, precision="float32")
 
 
@@ -111,3 +113,30 @@ def test_metrics_are_one_json_object_a_line(tmp_path: Path) -> None:
     for line in (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         keys = {"epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds", "best"}
         assert json.loads(line).keys() == keys
+
+
+def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
+    run = finish(tmp_path / "run")
+    other = replace(CONFIG, net=NET.replace("conv(8, 3)", "conv(9, 3)"))
+    setting = Setting.of(other)
+    with pytest.raises(TrainingError, match=r"names another network: conv2\.weight does not fit"):
+        run.restore(Trainer.of(setting.network, other, setting.train))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"net": "globalavgpool >> softmax", "input": "8x8x10"}, "depth|nothing to learn"),
+        ({"net": "fc(4) >> batchnorm >> fc(10)", "batch": 1}, "batchnorm1 has one value a map"),
+        ({"net": "fc(7)"}, "ends in 1x1x7, but digits has 10 classes"),
+    ],
+)
+def test_settings_that_cannot_train(change: dict[str, Any], message: str) -> None:
+    with pytest.raises(HubelError, match=message):
+        Setting.of(replace(CONFIG, **change))
+
+
+def test_a_large_seed_is_a_seed(tmp_path: Path) -> None:
+    asked = replace(CONFIG, seed=2**62, epochs=1, net="fc(10)")
+    setting = Setting.of(asked)
+    assert len(list(Trainer.of(setting.network, asked, setting.train).run(setting.train, setting.val))) > 1

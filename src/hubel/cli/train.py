@@ -52,15 +52,20 @@ def train(
 
 def _run_data(data: str, net: str | None, size: str | None, wishes: dict[str, Any], out: Path | None) -> None:
     """A run on data, with the network asked for or the one that suits them."""
-    from hubel.data import Augmentation, Preprocessing, open_data
-    from hubel.train import Config, batch_for, where
+    from hubel.data import Augmentation, Preprocessing, open_data, whereabouts
+    from hubel.train import Config, batch_for
 
-    found = open_data(where(data), seed=wishes.get("seed", 0))
+    found = open_data(data, seed=wishes.get("seed", 0))
     name, made, volume = network_for(net, size, found)
     varied = Augmentation.fitting(found, Preprocessing.of(volume))
     wishes.setdefault("batch", batch_for(len(found.train)))
     config = Config(
-        data=where(data), net=repr(made), input=str(volume), flip=varied.flip, shift=varied.shift, **wishes
+        data=whereabouts(data),
+        net=repr(made),
+        input=str(volume),
+        flip=varied.flip,
+        shift=varied.shift,
+        **wishes,
     )
     _begin(config, out, Path(found.name).name, name)
 

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from hubel.data.preprocess import Preprocessing
 
 
+def epoch_seed(seed: int, number: int) -> int:
+    """The seed of one epoch of a run: apart from those of its other epochs and of other runs."""
+    return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
+
+
 @dataclass(frozen=True, eq=False)
 class Batches:
     """Cuts decoded pictures into batches of `batch`, the last one smaller where it does not divide.
@@ -65,8 +70,7 @@ class Batches:
         The order and the variants depend on `seed` and `number` alone: any epoch can be repeated without
         those before it.
         """
-        state = np.random.SeedSequence((self.seed, number)).generate_state(1, np.uint64)
-        generator = torch.Generator().manual_seed(int(state[0]))
+        generator = torch.Generator().manual_seed(epoch_seed(self.seed, number))
         images, labels = torch.from_numpy(self.decoded.images), torch.from_numpy(self.decoded.labels)
         count = len(self.decoded)
         order = torch.randperm(count, generator=generator) if self.shuffle else torch.arange(count)

@@ -65,6 +65,11 @@ def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
     return with_val(dataset, val, seed)
 
 
+def whereabouts(where: str) -> str:
+    """A set as it can be found again from anywhere: by its name if it has one, else by its whole path."""
+    return where if where in NAMED else str(Path(where).expanduser().resolve())
+
+
 def _read(path: Path) -> DataSet:
     inside = [path / name for name in UNPACKED if (path / name).is_dir()]
     if len(inside) > 1:

@@ -27,6 +27,10 @@ class WholeAxis(Axis):
         """The axis over so many inputs."""
         return cls(inputs, stride=0, inputs=inputs)
 
+    def rest(self, inputs: int) -> int:
+        """Nothing: every input is seen."""
+        return 0
+
     def sees(self, first: int, last: int) -> Pair:
         """All there are."""
         return 0, self.inputs - 1

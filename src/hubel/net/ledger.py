@@ -6,13 +6,13 @@ pixels behind any unit.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from hubel.net.algebra import Net
 from hubel.net.field import Box, Field, box, fields
 from hubel.net.layer import FLOAT_BYTES, Layer
-from hubel.net.memory import backward_bytes, flowing, inference_peak_bytes
+from hubel.net.memory import backward_bytes, inference_peak_bytes, overwriting
 from hubel.net.trace import Step, trace
 from hubel.net.volume import Volume, VolumeLike
 
@@ -76,8 +76,8 @@ class Ledger:
     @classmethod
     def of(cls, volume: Volume, steps: Sequence[Step]) -> Ledger:
         """Reads steps that are traced already."""
-        seen = fields(steps)
-        rows = tuple(_row(step, seen[step.path]) for step in steps)
+        seen, over = fields(steps), overwriting(steps)
+        rows = tuple(_row(step, seen[step.path], over) for step in steps)
         return cls(volume, tuple(steps), rows, _totals(volume, steps, rows))
 
     @property
@@ -102,7 +102,7 @@ def ledger(net: Net, volume: VolumeLike, *, strict: bool = False) -> Ledger:
     return Ledger.of(seen, trace(net, seen, strict=strict))
 
 
-def _row(step: Step, field: Field) -> Row:
+def _row(step: Step, field: Field, over: Collection[str]) -> Row:
     seen = step.inputs[0]
     return Row(
         path=step.path,
@@ -112,7 +112,7 @@ def _row(step: Step, field: Field) -> Row:
         output=step.output,
         params=step.layer.params(seen),
         macs=step.layer.macs(seen),
-        values=flowing(step),
+        values=0 if step.path in over else step.output.values,
         field=field,
         note=step.layer.note(*step.inputs),
         side=step.side,

@@ -14,9 +14,20 @@ from hubel.net.layers import Dropout, Identity, SideHead
 from hubel.net.trace import INPUT, Step, at_inference
 
 
-def flowing(step: Step) -> int:
-    """The new values a step writes: none where it works in place, else all of its output."""
-    return 0 if step.layer.in_place(step.inputs[0]) else step.output.values
+def overwriting(steps: Sequence[Step]) -> set[str]:
+    """The paths of the steps that write nothing new.
+
+    They hand their input on, or work in place on values nobody else reads afterwards.
+    """
+    holders = _holders(steps)
+    readers = Counter(holders[source] for step in steps for source in step.sources)
+    paths = set()
+    for step in steps:
+        alone = readers[holders[step.sources[0]]] == 1
+        if holders[step.path] != step.path or (alone and step.layer.in_place(step.inputs[0])):
+            paths.add(step.path)
+        readers.subtract(holders[source] for source in step.sources)
+    return paths
 
 
 def backward_bytes(steps: Sequence[Step]) -> int:
@@ -55,18 +66,15 @@ def backward_bytes(steps: Sequence[Step]) -> int:
 
 
 def inference_peak_bytes(steps: Sequence[Step]) -> int:
-    """The most activation bytes alive at once, every buffer freed after its last reader.
-
-    A layer that works in place writes over its input where nobody else reads it.
-    """
+    """The most activation bytes alive at once, every buffer freed after its last reader."""
     alive = {INPUT: steps[0].inputs[0].values} if steps else {}
-    holders = _holders(steps)
-    writers = [step for step in at_inference(tuple(steps)) if holders[step.path] == step.path]
+    main = at_inference(tuple(steps))
+    holders, over = _holders(steps), overwriting(main)
+    writers = [step for step in main if holders[step.path] == step.path]
     readers = Counter(holders[source] for step in writers for source in step.sources)
     peak = sum(alive.values())
     for step in writers:
-        over = step.layer.in_place(step.inputs[0]) and readers[holders[step.sources[0]]] == 1
-        peak = max(peak, sum(alive.values()) + (0 if over else step.output.values))
+        peak = max(peak, sum(alive.values()) + (0 if step.path in over else step.output.values))
         for source in step.sources:
             holder = holders[source]
             readers[holder] -= 1

@@ -47,13 +47,16 @@ class Header:
             said = metadata.get("format", "no format")
             raise ModelError(f"{path} is no model of hubel's: its metadata say {said}, not {FORMAT}")
         try:
+            summary = json.loads(metadata["summary"])
+            if not isinstance(summary, dict):
+                raise TypeError("the summary is no object")
             return cls(
                 notation=metadata["notation"],
                 volume=Volume.of(metadata["input"]),
                 classes=tuple(json.loads(metadata["classes"])),
                 preprocessing=metadata["preprocessing"],
                 versions=json.loads(metadata["versions"]),
-                summary=json.loads(metadata["summary"]),
+                summary=summary,
             )
         except (KeyError, ValueError, TypeError, HubelError) as error:
             raise ModelError(

@@ -19,6 +19,7 @@ from hubel.errors import HubelError, ModelError
 from hubel.files import write_whole
 from hubel.module.network import Network
 from hubel.net.notation import parse
+from hubel.net.volume import Volume
 from hubel.ship.header import Header, read_header
 
 
@@ -76,6 +77,9 @@ def load(path: str | Path) -> Model:
         preprocessing = Preprocessing.from_json(header.preprocessing)
     except HubelError as error:
         raise ModelError(f"{path}: its metadata cannot be used: {error}") from None
+    sees = Volume(preprocessing.height, preprocessing.width, preprocessing.depth)
+    if sees != header.volume:
+        raise ModelError(f"{path}: its preprocessing makes {sees}, its network sees {header.volume}")
     if network.output.values != len(header.classes):
         raise ModelError(f"{path}: it names {len(header.classes)} classes for {network.output.values} scores")
     _take(network, safetensors.torch.load_file(path), path)
@@ -85,10 +89,15 @@ def load(path: str | Path) -> Model:
 
 def _take(network: Network, state: dict[str, Tensor], path: Path) -> None:
     """Gives a network the weights of a file. Raises ModelError: the first that is not the network's."""
-    expected = {name: tuple(value.shape) for name, value in network.state_dict().items()}
-    found = {name: tuple(value.shape) for name, value in state.items()}
+    expected = {name: _form(value) for name, value in network.state_dict().items()}
+    found = {name: _form(value) for name, value in state.items()}
     for name in (*expected, *found):
         if expected.get(name) != found.get(name):
             wanted, had = expected.get(name, "nothing"), found.get(name, "nothing")
             raise ModelError(f"{path}: for {name} its network has {wanted}, the file {had}")
     network.load_state_dict(state, assign=True)
+
+
+def _form(tensor: Tensor) -> str:
+    """What a tensor is, its values apart: `float32 6x1x5x5`."""
+    return f"{str(tensor.dtype).removeprefix('torch.')} {'x'.join(map(str, tensor.shape)) or 'number'}"

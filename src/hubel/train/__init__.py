@@ -2,7 +2,7 @@
 
 from hubel.train.config import Config, batch_for
 from hubel.train.loop import BatchDone, EpochDone, Trainer
-from hubel.train.measure import Measured, measure, where
+from hubel.train.measure import Measured, measure
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.run import Run
 from hubel.train.setting import Setting, check_classes
@@ -20,5 +20,4 @@ __all__ = [
     "check_classes",
     "evaluate",
     "measure",
-    "where",
 ]

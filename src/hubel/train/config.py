@@ -44,8 +44,9 @@ class Config:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("shift", 0), ("seed", 0)):
+        for name, least in (("epochs", 1), ("batch", 1), ("shift", 0)):
             _check(name, getattr(self, name) >= least, f"at least {least}", getattr(self, name))
+        _check("seed", 0 <= self.seed < 2**63, "from 0 to below 2^63", self.seed)
         for name in ("lr", "clip"):
             _check(name, 0 < getattr(self, name) < float("inf"), "above 0", getattr(self, name))
         for name in ("momentum", "label_smoothing"):

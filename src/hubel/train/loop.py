@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.optim import SGD, Optimizer
 
-from hubel.data.batches import Batches
+from hubel.data.batches import Batches, epoch_seed
 from hubel.errors import TrainingError
 from hubel.module.network import Heads, Network
 from hubel.train.config import AUTO, Config
@@ -59,6 +59,8 @@ Event: TypeAlias = BatchDone | EpochDone
 @dataclass(slots=True)
 class Trainer:
     """A network in training: all that changes, so that a run can stop after any epoch and go on.
+
+    Each epoch seeds torch's own generator, from which dropout draws.
 
     `epoch` counts the finished ones, `seconds` the time they took, `best` is the highest top-1 so far.
     The precision in `config` is settled: never `auto`.
@@ -113,7 +115,7 @@ class Trainer:
     def _epoch(self, train: Batches) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of the epoch that comes next, always the same for one seed."""
         self.network.train()
-        torch.manual_seed(self.config.seed * 1_000_003 + self.epoch)  # dropout's masks
+        torch.manual_seed(epoch_seed(self.config.seed, self.epoch))  # dropout's masks
         yield from train.epoch(self.epoch)
 
     def _step(self, images: Tensor, labels: Tensor, lr: float) -> tuple[float, Tensor]:

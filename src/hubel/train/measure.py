@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubel.data import Batches, DataSet, Decoded, Pictures, decode, open_data
+from hubel.data import Batches, DataSet, Decoded, Pictures, decode, open_data, whereabouts, with_val
 from hubel.errors import DataError, UsageError, nearest
 from hubel.ship.model import Model
 from hubel.train.metrics import Evaluation, evaluate
-from hubel.train.setting import EVALUATION_BATCH
+from hubel.train.setting import EVALUATION_BATCH, fingerprint
 
 SPLITS = ("auto", "train", "val", "test")
 """Which pictures of a set to take; `auto` is for `measure` to decide."""
@@ -36,18 +36,30 @@ def measure(model: Model, data: str, split: str = "auto") -> Measured:
     """
     if split not in SPLITS:
         raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
+    data = whereabouts(data) if Path(data).exists() else data
     own = open_data(data, val=0)
-    if own.val is None and model.summary.get("data") == where(data):
-        own = open_data(data, val=model.summary["val"], seed=model.summary["seed"])
+    held_out_asked = split in ("train", "val") or own.test is None
+    if own.val is None and held_out_asked and model.summary.get("data") == data:
+        own = _as_trained(own, model)
     name, pictures = _chosen(own, split)
     decoded = decode(pictures, model.preprocessing).relabelled(own.classes, model.classes)
     batches = Batches(decoded, model.preprocessing, EVALUATION_BATCH)
     return Measured(name, decoded, evaluate(model.network, batches.epoch(0)))
 
 
-def where(data: str) -> str:
-    """A set as a run remembers it: a folder by its whole path, a named set by its name."""
-    return str(Path(data).resolve()) if Path(data).exists() else data
+def _as_trained(data: DataSet, model: Model) -> DataSet:
+    """A set without splits, with the pictures held out that were held out in training.
+
+    Raises DataError: the pictures are no longer those of the training.
+    """
+    again = with_val(data, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))
+    names = [again.train.name(index) for index in range(len(again.train))]
+    if fingerprint(names) != model.summary.get("trained_on"):
+        raise DataError(
+            f"{data.name}: its pictures have changed since the model was trained on them, so that none is "
+            "known to be new to it; measure on a folder of other pictures"
+        )
+    return again
 
 
 def _chosen(data: DataSet, split: str) -> tuple[str, Pictures]:

@@ -4,6 +4,7 @@
     metrics.jsonl      a line an epoch
     best.safetensors   the model of the best epoch
     last/              the state of the last epoch, and of the one before, from which the run resumes
+    errors.csv         what the best model gets wrong, and report.html, both written at the end
 
 A folder that holds something already is never written over.
 """
@@ -21,6 +22,7 @@ from typing import Any
 
 import safetensors
 import safetensors.torch
+import torch
 from torch import Tensor
 
 from hubel.errors import TrainingError, UsageError
@@ -28,7 +30,7 @@ from hubel.files import write_whole
 from hubel.ship.model import Model
 from hubel.train.config import Config
 from hubel.train.loop import EpochDone, Event, Trainer
-from hubel.train.setting import Setting
+from hubel.train.setting import Setting, fingerprint
 
 BEST = "best.safetensors"
 CONFIG = "config.toml"
@@ -94,7 +96,13 @@ class Run:
         line = epoch_line(event)
         if event.best:
             config = trainer.config
-            summary = {"data": config.data, "val": config.val, "seed": config.seed, **line}
+            summary = {
+                "data": config.data,
+                "val": config.val,
+                "seed": config.seed,
+                "trained_on": fingerprint(setting.train.decoded.names),
+                **line,
+            }
             model = Model(setting.network, setting.data.classes, setting.preprocessing, summary)
             model.save(self.best)
         lines = [json.dumps(line) for line in (*self.metrics()[: event.epoch - 1], line)]
@@ -110,7 +118,7 @@ class Run:
     def restore(self, trainer: Trainer) -> None:
         """Brings a trainer to the last state that was kept whole.
 
-        Raises TrainingError: there is none.
+        Raises TrainingError: there is none, or it is of another network.
         """
         for path in (self.folder / STATE, self.folder / PREVIOUS):
             if (found := _read_state(path)) is not None:
@@ -118,15 +126,18 @@ class Run:
                 break
         else:
             raise TrainingError(f"{self.folder} has no state to go on from; train anew with --config")
+        weights = {name.removeprefix("network."): t for name, t in tensors.items() if name[:8] == "network."}
+        for name, value in trainer.network.state_dict().items():
+            if name not in weights or weights[name].shape != value.shape:
+                raise TrainingError(f"{self.folder}: its {CONFIG} names another network: {name} does not fit")
+        trainer.network.load_state_dict(weights)
+        for name, parameter in trainer.network.named_parameters():
+            if f"momentum.{name}" in tensors:  # in the parameter's own layout, which the optimizer relies on
+                momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
+                trainer.optimizer.state[parameter]["momentum_buffer"] = momentum
         trainer.epoch, trainer.seconds, trainer.best = (
             progress[name] for name in ("epoch", "seconds", "best")
         )
-        trainer.network.load_state_dict(
-            {name.removeprefix("network."): t for name, t in tensors.items() if name.startswith("network.")}
-        )
-        for name, parameter in trainer.network.named_parameters():
-            if f"momentum.{name}" in tensors:
-                trainer.optimizer.state[parameter]["momentum_buffer"] = tensors[f"momentum.{name}"]
 
     def _save_state(self, trainer: Trainer) -> None:
         """Writes all that changes in training; the state before stays as `previous`."""
@@ -137,10 +148,11 @@ class Run:
                 tensors[f"momentum.{name}"] = momentum
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         progress = {"epoch": trainer.epoch, "seconds": trainer.seconds, "best": trainer.best}
-        metadata = {"progress": json.dumps(progress), "sha256": _digest(tensors)}
+        metadata = {"progress": json.dumps(progress)}
+        metadata["sha256"] = _digest(tensors, metadata["progress"])
         state = self.folder / STATE
         state.parent.mkdir(exist_ok=True)
-        if state.exists():
+        if _read_state(state) is not None:
             state.replace(self.folder / PREVIOUS)
         write_whole(state, safetensors.torch.save(tensors, metadata))
 
@@ -165,15 +177,15 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        whole = metadata["sha256"] == _digest(tensors)
+        whole = metadata["sha256"] == _digest(tensors, metadata["progress"])
         return (tensors, json.loads(metadata["progress"])) if whole else None
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
         return None
 
 
-def _digest(tensors: dict[str, Tensor]) -> str:
-    """The checksum of named tensors."""
-    digest = hashlib.sha256()
+def _digest(tensors: dict[str, Tensor], progress: str) -> str:
+    """The checksum of named tensors and the text of the progress."""
+    digest = hashlib.sha256(progress.encode())
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].numpy().tobytes())

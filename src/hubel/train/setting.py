@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import hashlib
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from hubel.data import Augmentation, Batches, DataSet, Preprocessing, decode, open_data
-from hubel.errors import DataError, NetworkError
+from hubel.errors import NetworkError
 from hubel.module import Network, build
 from hubel.net import Volume, parse
+from hubel.net.layers import BatchNorm
 from hubel.train.config import Config
 
 EVALUATION_BATCH = 256
@@ -33,11 +35,15 @@ class Setting:
         Raises DataError, NetworkError, UsageError: the data, the network or the config cannot be used.
         """
         data = open_data(config.data, val=config.val, seed=config.seed)
-        if data.val is None:
-            raise DataError(f"{data.name} has too few pictures to hold some out; add more to each class")
+        assert data.val is not None, "a share above 0 is held out"
         volume = Volume.of(config.input)
         network = build(parse(config.net), volume, init=config.init, seed=config.seed, scores=True)
         check_classes(network, data)
+        alone = [s.path for s in network.steps if isinstance(s.layer, BatchNorm) and s.output.plane == (1, 1)]
+        if config.batch == 1 and alone:
+            raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise NetworkError("the network has nothing to learn: none of its layers has parameters")
         preprocessing = Preprocessing.of(volume)
         pictures = decode(data.train, preprocessing, progress)
         held_out = decode(data.val, preprocessing)
@@ -50,6 +56,11 @@ class Setting:
             val=Batches(held_out, preprocessing, EVALUATION_BATCH),
             network=network,
         )
+
+
+def fingerprint(names: Sequence[str]) -> str:
+    """A checksum of pictures by their names: what tells whether a split still has the same ones."""
+    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def check_classes(network: Network, data: DataSet) -> None:

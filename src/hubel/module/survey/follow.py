@@ -64,17 +64,18 @@ def survey(module: nn.Module, volume: VolumeLike, *, strict: bool = False) -> Le
     if strict:
         _refuse_rests(steps)
     ledger = Ledger.of(seen, steps)
-    assert ledger.totals.params == sum(parameter.numel() for parameter in module.parameters())
+    held = sum(parameter.numel() for parameter in module.parameters())
+    if ledger.totals.params != held:
+        raise NetworkError(f"{ledger.totals.params:,} of the module's {held:,} parameters were accounted for")
     return ledger
 
 
 def _refuse_rests(steps: tuple[Step, ...]) -> None:
     for at, step in enumerate(steps):
-        if step.layer.note(*step.inputs).startswith("floor: "):
-            try:
-                refuse_rest(step.layer, step.inputs[0])
-            except SizeError as error:
-                raise SizeError(f"{step.path} does not fit {step.inputs[0]}: {error}", steps[:at]) from None
+        try:
+            refuse_rest(step.layer, step.inputs[0])
+        except SizeError as error:
+            raise SizeError(f"{step.path} does not fit {step.inputs[0]}: {error}", steps[:at]) from None
 
 
 def _run(module: nn.Module, volume: Volume, *, training: bool) -> Run:

@@ -162,7 +162,7 @@ def _cells(steps: Sequence[Step]) -> tuple[dict[str, Cell], dict[str, tuple[str,
         name: Cell(
             name,
             found[0].output if name != INPUT else seen,
-            kind_of(found[0].layer) if name != INPUT else "input",
+            (kind_of(found[0].layer) or "other") if name != INPUT else "input",
             tuple(found),
         )
         for name, found in members.items()
