@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from hubel import Net, Volume, build, conv, dropout, fc, parse, relu, side
 from hubel.errors import UsageError
-from hubel.look import Subject
+from hubel.look import Subject, Unit
 from tests.strategies import fitting_nets
 
 BRANCHED = parse(
@@ -105,3 +105,27 @@ def test_errors() -> None:
         Subject.of(Foreign())
     with pytest.raises(UsageError, match=r"no layer 'cnv1'; did you mean conv1\?"):
         Subject.of(build(BRANCHED, "8x8x2")).values(torch.zeros(1, 2, 8, 8), ["cnv1"])
+
+
+class Reused(nn.Module):
+    """One activation after two convolutions of different depth."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 4, 3), nn.Conv2d(4, 3, 3)
+        self.act = nn.ReLU()
+
+    def forward(self, images: Tensor) -> Tensor:
+        answers: Tensor = self.act(self.second(self.act(self.first(images))))
+        return answers.flatten(1)
+
+
+def test_each_call_of_a_module_is_a_place_of_its_own() -> None:
+    module = Reused()
+    subject = Subject.of(module, "8x8x2")
+    images = torch.randn(1, 2, 8, 8)
+    values = subject.values(images, ["act", "act#2"])
+    first = module.first(images).relu()
+    torch.testing.assert_close(values["act"], first.detach())
+    torch.testing.assert_close(values["act#2"], module.second(first).relu().detach())
+    assert Unit.parse("act#2[1,3,3]", subject.steps) == Unit("act#2", 1, 3, 3)

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubel.cli.network import HELP, network_for
-from hubel.cli.progress import Watch
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
+    from hubel.cli.progress import Watch
     from hubel.train import Config, Run, Setting, Trainer
 
 
@@ -80,6 +80,7 @@ def _run_config(path: Path, wishes: dict[str, Any], out: Path | None) -> None:
 
 def _begin(config: Config, out: Path | None, data: str, net: str) -> None:
     """Starts a run; one that fails before its first epoch is done leaves nothing behind."""
+    from hubel.cli.progress import Watch
     from hubel.train import Run, Setting, Trainer
 
     watch = Watch()
@@ -97,6 +98,7 @@ def _begin(config: Config, out: Path | None, data: str, net: str) -> None:
 
 def _resume(folder: Path) -> None:
     """Goes on with a run after its last whole epoch."""
+    from hubel.cli.progress import Watch
     from hubel.train import Run, Setting, Trainer
 
     run, watch = Run(folder), Watch()

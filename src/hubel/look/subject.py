@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from itertools import count
 from typing import Any, TypeAlias
 
 import torch
@@ -82,23 +83,27 @@ class Subject:
     ) -> Tensor:
         values = {INPUT: images}
         value = images
+        last_reader = {source: step.path for step in self.steps for source in step.sources}
         for step in self.steps:
             value = network.get_submodule(step.path)(*(values[source] for source in step.sources))
             if step.path in paths:
                 value = visit(step.path, value)
             values[step.path] = value
+            for source in {source for source in step.sources if last_reader[source] == step.path}:
+                del values[source]
         return value.flatten(1) if value.shape[2:] == (1, 1) else value
 
     def _run_module(self, images: Tensor, visit: Visitor, paths: Collection[str]) -> Tensor:
         parts = dict(self.module.named_modules())
         with ExitStack() as hooks:
             for path in paths:
-                if path not in parts:
+                part, _, call = path.partition("#")  # `act#2` is the second call of `act`
+                if part not in parts:
                     raise UsageError(
                         f"{path} is a function its module calls, where nothing can be put on; "
                         "make it a submodule to look at it"
                     )
-                hooks.enter_context(_hooked(parts[path], path, visit, self.step(path).output))
+                hooks.enter_context(_hooked(parts[part], int(call or 1), path, visit, self.step(path).output))
             scores: Tensor = self.module(images)
         return scores
 
@@ -122,10 +127,16 @@ def quiet(module: nn.Module) -> Iterator[None]:
 
 
 @contextmanager
-def _hooked(part: nn.Module, path: str, visit: Visitor, output: Volume) -> Iterator[None]:
-    """Visits what comes out of a submodule. A copy flows on, which a later layer may write over."""
+def _hooked(part: nn.Module, call: int, path: str, visit: Visitor, output: Volume) -> Iterator[None]:
+    """Visits what comes out of one call of a submodule, counted from 1.
+
+    A copy flows on, which a later layer may write over.
+    """
+    calls = count(1)
 
     def seen(_part: nn.Module, _inputs: Any, out: Tensor) -> Tensor:
+        if next(calls) != call:
+            return out
         value = visit(path, out.reshape(len(out), output.depth, *output.plane))
         return value.reshape(out.shape).clone()
 

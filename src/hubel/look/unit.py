@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from hubel.errors import UsageError, nearest
 from hubel.net.trace import Step
 
-_FORM = re.compile(r"([\w.]+)(?:\[\s*(\d+)\s*(?:,\s*(\d+)\s*,\s*(\d+)\s*)?\])?")
+_FORM = re.compile(r"([\w.#]+)(?:\[\s*(\d+)\s*(?:,\s*(\d+)\s*,\s*(\d+)\s*)?\])?")
 
 
 @dataclass(frozen=True, slots=True)

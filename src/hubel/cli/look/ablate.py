@@ -1,0 +1,129 @@
+"""`hubel look MODEL ablate DATA`: what a network can no longer tell without some of its units."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubel.cli.look.looked import Looked
+from hubel.cli.output import picture_form
+from hubel.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from hubel.data import Pictures
+    from hubel.look import Subject, Unit
+    from hubel.look.ablate import Level
+    from hubel.ship import Model
+
+LAYER_HELP = (
+    "A layer, whose maps are silenced one by one, or one map, such as relu2 or 'relu2[7]'; give it again "
+    "for more. Default: whole layers, all activations one by one."
+)
+TO_HELP = (
+    "What a silent map says everywhere: mean, its mean over the pictures, which keeps what follows at its "
+    "working point; or zero."
+)
+SPLIT_HELP = (
+    "train, val, test; or auto: test where there is one, else val, else what was held out when MODEL was "
+    "trained on it, else all."
+)
+_BATCH = 250
+
+
+def ablate(
+    context: typer.Context,
+    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    *,
+    layer: Annotated[list[str] | None, typer.Option(help=LAYER_HELP, metavar="PATH")] = None,
+    whole: Annotated[bool, typer.Option("--whole", help="Silence each --layer as a whole.")] = False,
+    to: Annotated[str, typer.Option(help=TO_HELP)] = "mean",
+    images: Annotated[int, typer.Option(help="How many pictures to take, spread over the split.")] = 1000,
+    split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "auto",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+) -> None:
+    """Silence units one at a time, and see which classes the network no longer tells."""
+    from hubel.data import Batches, decode
+    from hubel.files import write_whole
+    from hubel.look.ablate import LEVELS
+    from hubel.look.ablate import ablate as instrument
+    from hubel.report.look import ablate as report
+
+    if out is not None:
+        picture_form(out, ("png",))
+    looked: Looked = context.obj
+    model, subject = looked.model(), looked.subject()
+    units = _units(subject, layer or [], whole=whole)
+    level: Level | None = next((known for known in LEVELS if known == to), None)
+    if level is None:
+        raise UsageError(f"there is no level {to!r}; --to is one of {', '.join(LEVELS)}")
+    classes, pictures = sample(model, data, split, images)
+    decoded = decode(pictures, model.preprocessing).relabelled(classes, model.classes)
+    batches = Batches(decoded, model.preprocessing, _BATCH)
+    with progress("silencing", len(decoded) * len(units)) as done:
+        found = instrument(subject, lambda: batches.epoch(0), units, len(model.classes), level, progress=done)
+    if out is not None:
+        write_whole(out, report.ablation_figure(found, model.classes))
+    print(report.as_json(found, model.classes) if as_json else report.as_text(found, model.classes))
+
+
+def sample(model: Model, data: str, split: str, most: int) -> tuple[tuple[str, ...], Pictures]:
+    """The classes of a set, and at most `most` pictures of a split, evenly spread over it.
+
+    `auto` takes test, else val, else all; of a set without either, the pictures that were held out when
+    the model was trained on it.
+    Raises DataError: no such set or split. Raises UsageError: no picture asked for, or no such split.
+    """
+    import numpy as np
+
+    from hubel.data import open_data, whereabouts, with_val
+    from hubel.errors import nearest
+    from hubel.train.measure import SPLITS
+
+    if most < 1:
+        raise UsageError(f"--images is at least 1, not {most}")
+    if split not in SPLITS:
+        raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
+    found = open_data(data, val=0)
+    if found.val is None and model.summary.get("data") == whereabouts(data):
+        found = with_val(found, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))
+    there = {"test": found.test, "val": found.val, "train": found.train}
+    known = {name: pictures for name, pictures in there.items() if pictures is not None}
+    chosen = next(iter(known)) if split == "auto" else split
+    if chosen not in known:
+        raise DataError(f"{found.name} has no {split} split; it has {', '.join(known)}")
+    pictures = known[chosen]
+    places = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(np.intp)
+    return found.classes, pictures.select(places)
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, where that is a terminal; call it with how much of the total is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)
+
+
+def _units(subject: Subject, names: list[str], *, whole: bool) -> list[Unit]:
+    """What is silenced: the maps of the layers that are named; all activations whole where none is."""
+    from hubel.look import Unit
+    from hubel.look.patches import features
+
+    named = [Unit.parse(name, subject.steps) for name in names]
+    if not named:
+        return [Unit(path) for path in features(subject)[:-1]] or [Unit(subject.steps[0].path)]
+    units: list[Unit] = []
+    for unit in named:
+        split = unit.channel is None and not whole
+        maps = range(subject.step(unit.path).output.depth) if split else ()
+        units += [Unit(unit.path, channel) for channel in maps] if split else [unit]
+    return units

@@ -1,0 +1,121 @@
+"""`hubel look MODEL deconv IMAGE_OR_DATA`: units projected back to pixels."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubel.cli.look.looked import Looked, seen
+from hubel.cli.look.patches import OUT_HELP, SPLIT_HELP, cut_from, driven, notes, pictures_of
+from hubel.errors import UsageError
+
+if TYPE_CHECKING:
+    from hubel.look import Subject
+    from hubel.look.deconv import Rule
+    from hubel.ship import Model
+
+_SOURCE_HELP = "An image file; or a folder of pictures or a set's name, for the patches that drive each map."
+_UNIT_HELP = (
+    "A map such as 'relu2[7]' (of an image: its strongest unit), or of an image a unit 'relu2[7,3,5]'."
+)
+_LAYER_HELP = "A layer by its path: of an image its strongest maps, of a set its first ones."
+_RULE_HELP = (
+    "Of a set: deconv, guided or gradient. Default: deconv; of a network without max pooling, where it does "
+    "not depend on the picture, guided. Of an image all three are drawn."
+)
+
+
+def deconv(
+    context: typer.Context,
+    source: Annotated[str, typer.Argument(help=_SOURCE_HELP, metavar="IMAGE|DATA")],
+    *,
+    out: Annotated[Path, typer.Option("-o", "--out", help=OUT_HELP, metavar="FILE")],
+    unit: Annotated[list[str] | None, typer.Option(help=_UNIT_HELP, metavar="UNIT")] = None,
+    layer: Annotated[list[str] | None, typer.Option(help=_LAYER_HELP, metavar="PATH")] = None,
+    rule: Annotated[str | None, typer.Option(help=_RULE_HELP)] = None,
+    top: Annotated[int, typer.Option(help="Of a set: how many patches a map gets.")] = 9,
+    maps: Annotated[int, typer.Option(help="How many maps a layer shows.")] = 12,
+    split: Annotated[str, typer.Option(help=f"Of a set: {SPLIT_HELP}")] = "auto",
+) -> None:
+    """Project units back to pixels: of one image by three rules, or beside the patches that drive them."""
+    from hubel.files import write_whole
+
+    if maps < 1:
+        raise UsageError(f"--maps is at least 1, not {maps}")
+    looked: Looked = context.obj
+    model, subject = looked.model(), looked.subject()
+    wanted = (layer or [], unit or [], maps)
+    if Path(source).is_file():
+        if rule is not None:
+            raise UsageError("--rule is for a data set; of an image all three rules are drawn")
+        write_whole(out, _of_image(model, subject, source, wanted))
+    else:
+        write_whole(
+            out, _of_data(model, subject, (source, split), wanted, top=top, rule=rule or _fitting(subject))
+        )
+
+
+def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str], list[str], int]) -> bytes:
+    """Units of one image, a row each: the image with what the unit sees, and its projections."""
+    from hubel.data import read_image
+    from hubel.look import Unit
+    from hubel.look.deconv import RULES, project
+    from hubel.net.field import box
+    from hubel.report.look.deconv import projections_figure
+
+    layers, names, maps = wanted
+    images = seen(model, [image])
+    units = [Unit.parse(name, subject.steps) for name in names]
+    if not (layers or units):
+        layers = [subject.steps[-1].path]
+    values = subject.values(images, layers)
+    for path in layers:
+        strongest = values[path][0].amax((1, 2)).argsort(descending=True, stable=True)[:maps]
+        units += [Unit(path, channel) for channel in strongest.tolist()]
+    rows = []
+    for each in units:
+        found = [project(subject, images, each, rule) for rule in RULES]
+        exact = found[0].units[0]
+        field = box(subject.steps, exact.path, exact.row or 0, exact.column or 0, clipped=True)
+        rows.append((field, found))
+    return projections_figure(model.preprocessing.pixels(read_image(Path(image))), rows)
+
+
+def _of_data(
+    model: Model,
+    subject: Subject,
+    source: tuple[str, str],
+    wanted: tuple[list[str], list[str], int],
+    *,
+    top: int,
+    rule: str,
+) -> bytes:
+    """The patches that drive each map most, beside their projections, layer by layer."""
+    import numpy as np
+    import torch
+
+    from hubel.look.deconv import checked, project_patches
+    from hubel.report.look.patches import patches_figure
+
+    chosen = checked(rule)
+    tops, units = driven(model, subject, source, wanted, top)
+    pictures = pictures_of(*source)
+    cuts = cut_from(model, subject, tops, units, pictures)
+    projections = {}
+    for unit, found in cuts.items():
+        pixels = [model.preprocessing.pixels(pictures.image(patch.picture)) for patch in found]
+        images = (
+            model.preprocessing.normalise(torch.from_numpy(np.stack(pixels))) if found else torch.empty(0)
+        )
+        projections[unit] = project_patches(subject, images, found, chosen)
+    said = {path: f"{note}; {chosen}" for path, note in notes(subject, tops, wanted[2]).items()}
+    return patches_figure(cuts, subject.volume, notes=said, projections=projections)
+
+
+def _fitting(subject: Subject) -> Rule:
+    """The rule that tells pictures apart in this network."""
+    from hubel.net.sliding import MaxPool
+
+    return "deconv" if any(isinstance(step.layer, MaxPool) for step in subject.steps) else "guided"

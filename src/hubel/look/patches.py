@@ -1,0 +1,301 @@
+"""Patches: the pictures of a data set that drive each unit most, cut to what the unit sees.
+
+One pass over the pictures. Of a batch only the strongest place of each map in each picture is looked
+at, and only what beats the best so far is kept: no activations are stored, whatever the set's size.
+A picture gives a map one patch at most, its strongest place (the first in reading order where several
+are equal); of pictures that drive a map equally, the first in the set wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubel.data.decoded import decode
+from hubel.errors import UsageError
+from hubel.look.subject import Subject
+from hubel.look.unit import Unit
+from hubel.module.network import Network
+from hubel.net.field import Box, box
+from hubel.net.layers import Add, BatchNorm, Concat, Dropout, Gelu, Identity, Relu, Sigmoid, Tanh
+from hubel.net.sliding import AvgPool, Conv, MaxPool, Subsample
+from hubel.net.trace import Step
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hubel.data import Pictures, Preprocessing
+
+    Bytes = npt.NDArray[np.uint8]
+    Counts = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float32]
+
+BATCH = 64
+_BLOCK_BYTES = 32 * 1024**2
+"""How much of a data set is decoded at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Top:
+    """What drives the maps of a layer most, the strongest first; all arrays are maps x k.
+
+    `pictures`: int64, places in the data set; `rows`, `columns`: int64, the unit's place in its map;
+    `scores`: float32, what comes out there. k is what was asked for, or the number of pictures if that
+    is less. `silent`: bool, where a rectifier lets nothing through, so that the picture drives the map
+    no more than any other.
+    """
+
+    path: str
+    pictures: Counts
+    rows: Counts
+    columns: Counts
+    scores: Floats
+    silent: npt.NDArray[np.bool_]
+
+    def unit(self, channel: int, place: int) -> Unit:
+        """The unit of a map that its picture at `place`, counted from 0, drives most."""
+        return Unit(self.path, channel, int(self.rows[channel, place]), int(self.columns[channel, place]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """What one unit sees of the picture that drives it.
+
+    `box` is its receptive field in pixels of the network's input, which may reach into the padding; of
+    a map that comes from one branch of a concatenation it is what that branch sees;
+    `seen` the part of it that lies on the picture and `pixels` that part: uint8, h x w x c, as the
+    network sees it before normalisation. `picture` is the picture's place in the set, `name` its file.
+    """
+
+    unit: Unit
+    score: float
+    picture: int
+    name: str
+    box: Box
+    seen: Box
+    pixels: Bytes
+
+
+def features(subject: Subject) -> tuple[str, ...]:
+    """The layers one looks at first: all activations, and the scores.
+
+    Of a network without activations, its convolutions and the scores. Only where something can be seen:
+    a function that a module calls is left out.
+    """
+    there = [step for step in subject.steps if _can_be_seen(subject, step)]
+    active = [step.path for step in there if isinstance(step.layer, (Relu, Tanh, Sigmoid, Gelu))]
+    paths = active or [step.path for step in there if isinstance(step.layer, Conv)]
+    return tuple(dict.fromkeys([*paths, *(step.path for step in there[-1:])]))
+
+
+def top_pictures(
+    subject: Subject, batches: Iterable[Tensor], paths: Sequence[str] = (), *, top: int = 9
+) -> tuple[Top, ...]:
+    """What drives every map of the layers at `paths` most, over one pass; `features` where none is said.
+
+    Batches: float32, n x depth x height x width, as the network sees them; pictures are numbered in the
+    order they come.
+
+    Raises UsageError: no such layer, nothing to be seen there, `top` below 1, or no pictures.
+    """
+    if top < 1:
+        raise UsageError(f"top is at least 1, not {top}")
+    chosen = tuple(dict.fromkeys(paths or features(subject)))
+    running = {path: _Running.empty(subject.step(path).output.depth) for path in chosen}
+    first = 0
+    with torch.no_grad():
+        for images in batches:
+            subject.run(images, _visitor(running, first, top), chosen)
+            first += len(images)
+    if not first:
+        raise UsageError("there are no pictures to look at")
+    return tuple(
+        running[path].result(path, rectified=isinstance(subject.step(path).layer, Relu)) for path in chosen
+    )
+
+
+def stream(
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    *,
+    batch: int = BATCH,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Tensor]:
+    """Yields all pictures in their order as the network sees them, float32, n x c x h x w, `channels_last`.
+
+    They are decoded a block at a time, so that memory does not grow with their number. `progress` is
+    called with the number of pictures done. Raises DataError: a picture that cannot be used, by name.
+    """
+    size = preprocessing.height * preprocessing.width * preprocessing.depth
+    block = max(1, _BLOCK_BYTES // (size * batch)) * batch
+    for start in range(0, len(pictures), block):
+        chosen = np.arange(start, min(start + block, len(pictures)), dtype=np.intp)
+        images = torch.from_numpy(decode(pictures.select(chosen), preprocessing).images)
+        for at in range(0, len(images), batch):
+            part = images[at : at + batch]
+            yield preprocessing.normalise(part)
+            if progress is not None:
+                progress(start + at + len(part))
+
+
+def cut(
+    subject: Subject,
+    tops: Sequence[Top],
+    units: Iterable[Unit],
+    pixels: Callable[[int], Bytes],
+    name: Callable[[int], str],
+) -> dict[Unit, tuple[Patch, ...]]:
+    """The patches of `units`, each a map of a layer of `tops`; silent ones are left out.
+
+    `pixels` gives a picture of the set, uint8, h x w x c at the size of the network's input, and `name`
+    what to call it. Each picture is asked for once.
+
+    Raises UsageError: a unit that is no map of these layers.
+    """
+    by_path = {top.path: top for top in tops}
+    wanted = list(dict.fromkeys(units))
+    for unit in wanted:
+        unit.check(subject.steps)
+        if unit.channel is None or unit.row is not None or unit.path not in by_path:
+            raise UsageError(f"{unit} is no map of {', '.join(by_path)}")
+    joined = any(isinstance(step.layer, Concat) for step in subject.steps)
+    steps = cache(lambda path, channel: behind(subject.steps, path, channel) if joined else subject.steps)
+    boxes = cache(
+        lambda path, channel, row, column, clipped: box(
+            steps(path, channel), path, row, column, clipped=clipped
+        )
+    )
+    places: list[tuple[int, Unit, int]] = []
+    for unit in wanted:
+        top, channel = by_path[unit.path], unit.channel or 0
+        shown = np.flatnonzero(~top.silent[channel])
+        places += [(int(top.pictures[channel, at]), unit, int(at)) for at in shown]
+    found: dict[tuple[Unit, int], Patch] = {}
+    last, whole = -1, None
+    for picture, unit, at in sorted(places, key=lambda place: place[0]):
+        if whole is None or picture != last:
+            last, whole = picture, pixels(picture)
+        top, channel = by_path[unit.path], unit.channel or 0
+        exact = top.unit(channel, at)
+        field, seen = (
+            boxes(exact.path, channel if joined else 0, exact.row, exact.column, clipped)
+            for clipped in (False, True)
+        )
+        part = whole[seen.top : seen.bottom + 1, seen.left : seen.right + 1].copy()
+        score = float(top.scores[channel, at])
+        found[unit, at] = Patch(exact, score, picture, name(picture), field, seen, part)
+    return {
+        unit: tuple(found[unit, at] for at in range(len(by_path[unit.path].scores[0])) if (unit, at) in found)
+        for unit in wanted
+    }
+
+
+def maps_of(tops: Sequence[Top], most: int | None = None) -> tuple[Unit, ...]:
+    """The maps of these layers, the first `most` of each."""
+    return tuple(Unit(top.path, channel) for top in tops for channel in range(len(top.scores))[:most])
+
+
+def behind(steps: Sequence[Step], path: str, channel: int) -> tuple[Step, ...]:
+    """The steps as one map of a layer sees them: a concatenation has only the branch the map comes from.
+
+    That holds as far back as maps stay apart, as in activations and pooling; a convolution sees them all.
+    """
+    maps: dict[str, int | None] = {path: channel}
+    kept = []
+    for step in reversed(steps):
+        here = maps.get(step.path)
+        if here is not None and isinstance(step.layer, Concat):
+            at = 0
+            while here >= step.inputs[at].depth:
+                here -= step.inputs[at].depth
+                at += 1
+            step = replace(step, sources=step.sources[at : at + 1], inputs=step.inputs[at : at + 1])  # noqa: PLW2901
+        elif not isinstance(step.layer, _APART):
+            here = None
+        if step.path in maps:
+            for source in step.sources:
+                maps[source] = here if maps.get(source, here) == here else None
+        kept.append(step)
+    return tuple(reversed(kept))
+
+
+_APART = (Concat, Add, Relu, Tanh, Sigmoid, Gelu, BatchNorm, Dropout, Identity, MaxPool, AvgPool, Subsample)
+"""Layers that treat every map by itself."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """The best so far of one layer: each k x maps, k growing to what is asked for."""
+
+    scores: Tensor
+    pictures: Tensor
+    places: Tensor
+    width: int = 1
+
+    @classmethod
+    def empty(cls, maps: int) -> _Running:
+        """Nothing yet."""
+        none = torch.empty(0, maps, dtype=torch.int64)
+        return cls(torch.empty(0, maps), none, none)
+
+    def take(self, values: Tensor, first: int, top: int) -> None:
+        """Takes in what came out for a batch, n x maps x height x width; its first picture is `first`."""
+        self.width = values.shape[3]
+        best = values.amax((2, 3)).float().cpu()
+        full = len(self.scores) == top
+        maps = (best > self.scores[-1]).any(0).nonzero()[:, 0] if full else torch.arange(best.shape[1])
+        if not len(maps):
+            return
+        before = len(self.scores)
+        scores = torch.cat([self.scores[:, maps], best[:, maps]])
+        scores, order = (each[:top] for each in scores.sort(dim=0, descending=True, stable=True))
+        new = (order >= before).nonzero()
+        rows, columns = new[:, 0], new[:, 1]
+        batch_places = order[rows, columns] - before
+        maximal = values[batch_places.to(values.device), maps[columns].to(values.device)]
+        found = maximal.flatten(1).argmax(1).cpu()
+        old = order.clamp(max=max(before - 1, 0))
+        pictures, places = (
+            kept[:, maps].gather(0, old) if before else torch.zeros_like(order)
+            for kept in (self.pictures, self.places)
+        )
+        pictures[rows, columns] = batch_places + first
+        places[rows, columns] = found
+        if full:
+            self.scores[:, maps], self.pictures[:, maps], self.places[:, maps] = scores, pictures, places
+        else:
+            self.scores, self.pictures, self.places = scores, pictures, places
+
+    def result(self, path: str, *, rectified: bool) -> Top:
+        """The best of all."""
+        scores = self.scores.T.contiguous().numpy()
+        pictures, places = self.pictures.T.contiguous().numpy(), self.places.T.contiguous().numpy()
+        rows, columns = np.divmod(places, self.width)
+        silent = scores <= 0 if rectified else np.zeros_like(scores, dtype=bool)
+        return Top(path, pictures, rows, columns, scores, silent)
+
+
+def _visitor(running: dict[str, _Running], first: int, top: int) -> Callable[[str, Tensor], Tensor]:
+    """Takes in each layer once a run: a module that is used again is seen where it is used first."""
+    done: set[str] = set()
+
+    def visit(path: str, value: Tensor) -> Tensor:
+        if path not in done:
+            done.add(path)
+            running[path].take(value, first, top)
+        return value
+
+    return visit
+
+
+def _can_be_seen(subject: Subject, step: Step) -> bool:
+    if isinstance(subject.module, Network):
+        return True
+    parts = [name for name, _ in subject.module.named_modules()]
+    return step.path in parts

@@ -1,0 +1,1 @@
+"""What the instruments saw, drawn: arrays in, PNG bytes out."""

@@ -1,0 +1,137 @@
+"""Sheets of small pictures: sections with a title, blocks with a label, panels of tiles. PNG bytes out.
+
+Pictures are uint8, h x w x 3. Small ones are enlarged a whole number of times without blur.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Bytes = npt.NDArray[np.uint8]
+    Floats = npt.NDArray[np.float32]
+
+GROUND = (221, 218, 211)
+"""What stands where there is no picture: the house's line colour."""
+
+_INK, _MUTED, _PAPER = (29, 29, 31), (102, 102, 107), (255, 255, 255)
+_WIDTH, _MARGIN, _GAP, _LABEL, _TITLE = 1280, 16, 14, 15, 26
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Panels side by side under a label; a panel is tiles, uint8, h x w x 3 of one size."""
+
+    label: str
+    panels: Sequence[Sequence[Bytes]]
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Blocks under a title, a note beside it; `across` is how many tiles a panel has in a row."""
+
+    title: str
+    note: str
+    blocks: Sequence[Block]
+    across: int
+
+
+def as_colour(pixels: Bytes) -> Bytes:
+    """A picture of h x w x 1 or 3 with three channels."""
+    return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
+
+
+def signal(values: Floats) -> Bytes:
+    """Draws a signal, float32, depth x h x w, as h x w x 3: zero is the middle grey, the largest
+    magnitude black or white. Three deep are colours; any other depth is grey by the mean over it.
+    """
+    shown = values if len(values) == 3 else values.mean(0, keepdims=True)
+    largest = float(np.abs(shown).max(initial=0))
+    scaled = 127.5 + 127.5 * shown / largest if largest else np.full_like(shown, 127.5)
+    return as_colour(np.rint(scaled).astype(np.uint8).transpose(1, 2, 0))
+
+
+def sheet(sections: Sequence[Section], *, side: int = 48) -> bytes:
+    """Draws sections one under the other as a PNG; tiles are about `side` pixels, never over twice that."""
+    drawn = [_section(section, side) for section in sections]
+    width = max((picture.width for picture in drawn), default=1) + 2 * _MARGIN
+    height = sum(picture.height + _GAP for picture in drawn) + 2 * _MARGIN
+    canvas = Image.new("RGB", (width, height), _PAPER)
+    top = _MARGIN
+    for picture in drawn:
+        canvas.paste(picture, (_MARGIN, top))
+        top += picture.height + _GAP
+    out = io.BytesIO()
+    canvas.save(out, "PNG")
+    return out.getvalue()
+
+
+def enlarged(pixels: Bytes, side: int) -> Image.Image:
+    """A picture a whole number of times as large, about `side` pixels; a larger one becomes smaller."""
+    image = Image.fromarray(np.ascontiguousarray(pixels))
+    longest = max(image.size)
+    if longest > 2 * side:
+        image.thumbnail((2 * side, 2 * side), Image.Resampling.LANCZOS)
+        return image
+    factor = max(1, round(side / longest))
+    return image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST)
+
+
+def _section(section: Section, side: int) -> Image.Image:
+    blocks = [_block(block, section.across, side) for block in section.blocks]
+    wide = max((block.width for block in blocks), default=1)
+    high = max((block.height for block in blocks), default=1)
+    columns = max(1, min(len(blocks), (_WIDTH + _GAP) // (wide + _GAP)))
+    rows = math.ceil(len(blocks) / columns)
+    title = f"{section.title}   {section.note}"
+    across = max(columns * (wide + _GAP) - _GAP, round(_font(13).getlength(title)) + 40)
+    canvas = Image.new("RGB", (across, _TITLE + rows * (high + _GAP) - _GAP), _PAPER)
+    draw = ImageDraw.Draw(canvas)
+    draw.text((0, 2), section.title, _INK, _font(15))
+    draw.text((_font(15).getlength(section.title) + 14, 4), section.note, _MUTED, _font(12))
+    for at, block in enumerate(blocks):
+        row, column = divmod(at, columns)
+        canvas.paste(block, (column * (wide + _GAP), _TITLE + row * (high + _GAP)))
+    return canvas
+
+
+def _block(block: Block, across: int, side: int) -> Image.Image:
+    panels = [_panel(tiles, across, side) for tiles in block.panels]
+    label = round(_font(11).getlength(block.label)) + 2
+    width = max(sum(panel.width + 4 for panel in panels) - 4, label)
+    canvas = Image.new("RGB", (width, _LABEL + max(panel.height for panel in panels)), _PAPER)
+    ImageDraw.Draw(canvas).text((0, 0), block.label, _MUTED, _font(11))
+    left = 0
+    for panel in panels:
+        canvas.paste(panel, (left, _LABEL))
+        left += panel.width + 4
+    return canvas
+
+
+def _panel(tiles: Sequence[Bytes], across: int, side: int) -> Image.Image:
+    if not tiles:
+        return Image.new("RGB", (side, side), GROUND)
+    pictures = [enlarged(tile, side) for tile in tiles]
+    wide, high = pictures[0].size
+    columns = min(across, len(pictures))
+    rows = math.ceil(len(pictures) / columns)
+    canvas = Image.new("RGB", (columns * (wide + 1) - 1, rows * (high + 1) - 1), _PAPER)
+    for at, picture in enumerate(pictures):
+        row, column = divmod(at, columns)
+        canvas.paste(picture, (column * (wide + 1), row * (high + 1)))
+    return canvas
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font

@@ -1,0 +1,138 @@
+"""A plane in points, y downwards, on which pictures, texts and lines are put; SVG, PNG or PDF out.
+
+Always the same bytes for the same plane. Pictures are uint8, h x w x 3 or 4, and are never blurred.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Bytes = npt.NDArray[np.uint8]
+    Values = npt.NDArray[Any]
+
+INK, MUTED, LINE, PAPER = "#1d1d1f", "#66666b", "#dddad3", "#ffffff"
+RIGHT, WRONG = "#2f6fb0", "#c8602b"
+
+FORMS = ("svg", "png", "pdf")
+"""What a plane can be written as."""
+
+_DPI = 144
+
+
+@dataclass(slots=True)
+class Plane:
+    """What is drawn so far; `width` and `height` grow with it."""
+
+    width: float = 0.0
+    height: float = 0.0
+    pictures: list[tuple[float, float, float, float, Bytes]] = field(default_factory=list)
+    texts: list[tuple[float, float, str, dict[str, Any]]] = field(default_factory=list)
+    boxes: list[tuple[float, float, float, float, dict[str, Any]]] = field(default_factory=list)
+
+    def picture(self, left: float, top: float, pixels: Bytes, size: tuple[float, float]) -> None:
+        """Puts a picture, `size` its width and height."""
+        self.pictures.append((left, top, *size, pixels))
+        self._reach(left + size[0], top + size[1])
+
+    def text(self, left: float, top: float, text: str, size: float = 9.0, **style: Any) -> None:
+        """Puts a line of text, its baseline at `top`; `ha` says what of it stands at `left`."""
+        self.texts.append((left, top, text, {"size": size, "color": INK} | style))
+        wide = 0.7 if style.get("weight") == "bold" else 0.58
+        across = wide * size * len(text) if style.get("ha", "left") == "left" else 0.0
+        self._reach(left + across, top + 0.3 * size)
+
+    def box(self, left: float, top: float, size: tuple[float, float], **style: Any) -> None:
+        """Puts a rectangle; a plain line around it unless `style` says otherwise."""
+        given = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.8} | style
+        self.boxes.append((left, top, *size, given))
+        self._reach(left + size[0], top + size[1])
+
+    def draw(self, form: str, *, margin: float = 14.0) -> bytes:
+        """The plane as `svg`, `png` or `pdf`, on white."""
+        wide, high = np.ceil(self.width + 2 * margin), np.ceil(self.height + 2 * margin)
+        with _settings():
+            figure = Figure(figsize=(wide / 72, high / 72), dpi=72, facecolor=PAPER)
+            axes = figure.add_axes((0, 0, 1, 1))
+            axes.set_axis_off()
+            axes.set_xlim(-margin, wide - margin)
+            axes.set_ylim(high - margin, -margin)
+            for left, top, across, down, pixels in self.pictures:
+                extent = (left, left + across, top + down, top)
+                axes.imshow(pixels, extent=extent, interpolation="none", aspect="auto")
+            axes.set_xlim(-margin, wide - margin)
+            axes.set_ylim(high - margin, -margin)
+            for left, top, across, down, style in self.boxes:
+                axes.add_patch(Rectangle((left, top), across, down, **style))
+            for left, top, text, style in self.texts:
+                axes.text(left, top, text, parse_math=False, **({"va": "baseline"} | style))
+            out = io.BytesIO()
+            metadata = {
+                "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
+                "png": {"Software": None},
+                "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
+            }
+            figure.savefig(out, format=form, dpi=_DPI if form == "png" else 72, metadata=metadata[form])
+        return out.getvalue()
+
+    def _reach(self, right: float, bottom: float) -> None:
+        self.width, self.height = max(self.width, right), max(self.height, bottom)
+
+
+def signed(values: Values, scale: float) -> Bytes:
+    """Draws numbers of both signs: any shape, to uint8; zero is 128, `scale` white, minus `scale` black."""
+    if not scale > 0:
+        return np.full(values.shape, 128, np.uint8)
+    return np.rint(127.5 + 127.5 * np.clip(values / scale, -1, 1)).astype(np.uint8)
+
+
+def unsigned(values: Values, scale: float) -> Bytes:
+    """Draws numbers of at least zero: any shape, to uint8; zero is black, `scale` white."""
+    if not scale > 0:
+        return np.zeros(values.shape, np.uint8)
+    return np.rint(255 * np.clip(values / scale, 0, 1)).astype(np.uint8)
+
+
+def in_grey(values: Bytes) -> Bytes:
+    """A picture of one channel, ... x h x w, with three: ... x h x w x 3."""
+    return np.repeat(values[..., None], 3, axis=-1)
+
+
+def mosaic(tiles: Bytes, across: int, *, zoom: int = 1, gap: int = 1) -> Bytes:
+    """Puts tiles, n x h x w x 3 or 4, in rows of `across`, enlarged `zoom` times: h' x w' x 4.
+
+    The gaps between them, `gap` wide, are transparent.
+    """
+    tiles = tiles.repeat(zoom, 1).repeat(zoom, 2)
+    count, height, width, channels = tiles.shape
+    across = min(across, count)
+    rows = -(-count // across)
+    out = np.zeros((rows * (height + gap) - gap, across * (width + gap) - gap, 4), np.uint8)
+    for at, tile in enumerate(tiles):
+        top, left = (at // across) * (height + gap), (at % across) * (width + gap)
+        out[top : top + height, left : left + width, :channels] = tile
+        if channels == 3:
+            out[top : top + height, left : left + width, 3] = 255
+    return out
+
+
+@contextmanager
+def _settings() -> Iterator[None]:
+    """Matplotlib as it comes, whatever the user has set; text stays text, ids are always the same."""
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # of an SVG the reader's fonts draw the text
+        mpl.rcdefaults()
+        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "hubel", "pdf.fonttype": 42})
+        yield

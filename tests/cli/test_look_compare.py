@@ -1,0 +1,68 @@
+"""`hubel look MODEL compare OTHER... DATA`: by CKA, and map by map over states of a network."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hubel import build, parse
+from hubel.data import Preprocessing
+from hubel.ship import Model
+from tests.cli.conftest import Hubel
+
+NET = "conv(3, 3) >> relu >> maxpool(2) >> fc(10)"
+
+
+@pytest.fixture
+def models(tmp_path: Path) -> list[Path]:
+    paths = []
+    for seed, side in ((0, 8), (1, 8), (2, 10)):
+        path = tmp_path / f"model{seed}.safetensors"
+        volume = (side, side, 1)
+        network = build(parse(NET), volume, seed=seed)
+        Model(network, tuple("0123456789"), Preprocessing.of(volume)).save(path)
+        paths.append(path)
+    return paths
+
+
+def test_networks_by_cka(hubel: Hubel, models: list[Path], tmp_path: Path) -> None:
+    first, second, larger = models
+    out = tmp_path / "cka.png"
+    said = hubel("look", first, "compare", second, larger, "digits", "--images", 60, "-o", out)
+    assert (said.status, said.err) == (0, "")
+    assert said.out.startswith("model0 and model1: linear CKA on 60 pictures\n")
+    assert "model0 and model2" in said.out
+    assert out.read_bytes().startswith(b"\x89PNG")
+    told = json.loads(hubel("look", first, "compare", first, "digits", "--images", 40, "--json").out)
+    assert told[0]["first_layers"] == ["relu1", "fc1"]
+    assert [told[0]["cka"][at][at] for at in range(2)] == pytest.approx([1, 1], abs=1e-5)
+
+
+def test_maps_over_states(hubel: Hubel, models: list[Path], tmp_path: Path) -> None:
+    out = tmp_path / "ages.png"
+    arguments = ("look", models[0], "compare", models[1], "digits", "--images", 30, "--unit")
+    said = hubel(*arguments, "conv1", "--unit", "relu1[1]", "--top", 2, "-o", out)
+    assert (said.status, said.err, said.out) == (0, "", "")
+    assert out.read_bytes().startswith(b"\x89PNG")
+    told = json.loads(hubel(*arguments, "conv1[2]", "--json").out)
+    assert [state["model"] for state in told[0]["states"]] == ["model0", "model1"]
+    assert told[0]["states"][1]["filter_cosine_to_last"] == pytest.approx(1)
+    assert told[0]["states"][0]["patches"][0]["file"].startswith("digits/")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["digits"], "say what to compare with"),
+        (["MODEL", "digits", "--unit", "conv1", "--layer", "conv1", "--json"], "give one of them"),
+        (["MODEL", "digits", "--unit", "conv1"], "say where the picture goes"),
+        (["MODEL", "digits", "--layer", "conv2"], "did you mean conv1"),
+    ],
+)
+def test_errors(hubel: Hubel, models: list[Path], arguments: list[str], message: str) -> None:
+    given = [models[1] if each == "MODEL" else each for each in arguments]
+    said = hubel("look", models[0], "compare", *given)
+    assert (said.status, said.out) == (2, "")
+    assert message in said.err

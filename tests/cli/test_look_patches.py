@@ -1,0 +1,119 @@
+"""`hubel look MODEL patches DATA` as a person meets it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hubel import build, conv, fc, maxpool, relu
+from hubel.data import Preprocessing
+from hubel.ship import Model
+from tests.cli.conftest import Hubel
+
+NET = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A small untrained model's file."""
+    path = tmp_path / "model.safetensors"
+    Model(build(NET, "10x10x3", seed=1), ("cat", "dog"), Preprocessing.of("10x10x3")).save(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of two classes, six pictures each."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = generator.integers(0, 256, (10, 10, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    return tmp_path / "data"
+
+
+def test_a_picture_and_json_of_the_same_patches(
+    hubel: Hubel, model: Path, data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "patches.png"
+    said = hubel(
+        "look",
+        model,
+        "patches",
+        data,
+        "--layer",
+        "relu1",
+        "--unit",
+        "relu2[4]",
+        "--top",
+        3,
+        "-o",
+        out,
+        "--json",
+    )
+    assert said.status == 0, said.err
+    found = json.loads(said.out)
+    assert [each["unit"] for each in found] == ["relu1[0]", "relu1[1]", "relu1[2]", "relu1[3]", "relu2[4]"]
+    for each in found:
+        scores = [patch["score"] for patch in each["patches"]]
+        assert scores == sorted(scores, reverse=True)
+        for patch in each["patches"]:
+            assert Path(patch["file"]).is_file()
+    first = found[0]["patches"][0]
+    assert first["box"]["bottom"] - first["box"]["top"] == 2
+    assert (
+        first["box"]
+        == first["seen"]
+        == {
+            "top": first["row"],
+            "left": first["column"],
+            "bottom": first["row"] + 2,
+            "right": first["column"] + 2,
+        }
+    )
+    with Image.open(out) as picture:
+        assert picture.width > 300
+
+
+def test_by_default_all_activations_and_the_scores(hubel: Hubel, model: Path, data: Path) -> None:
+    said = hubel("look", model, "patches", data, "--json", "--maps", 3)
+    assert said.status == 0, said.err
+    units = [each["unit"] for each in json.loads(said.out)]
+    assert units == [
+        "relu1[0]",
+        "relu1[1]",
+        "relu1[2]",
+        "relu2[0]",
+        "relu2[1]",
+        "relu2[2]",
+        "fc1[0]",
+        "fc1[1]",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "say where the picture goes"),
+        (["--json", "--layer", "relu9"], "no layer 'relu9'; did you mean relu2?"),
+        (["--json", "--unit", "relu1"], "relu1 is no map; write relu1[0]"),
+        (["--json", "--top", 0], "top is at least 1"),
+        (["--json", "--maps", 0], "--maps is at least 1"),
+        (["--json", "--split", "tset"], "no split 'tset'; did you mean test?"),
+    ],
+)
+def test_errors(hubel: Hubel, model: Path, data: Path, words: list[object], message: str) -> None:
+    said = hubel("look", model, "patches", data, *words)
+    assert said.status == 2
+    assert message in said.err
+
+
+def test_a_split_that_is_not_there(hubel: Hubel, model: Path, data: Path) -> None:
+    said = hubel("look", model, "patches", data, "--json", "--split", "val")
+    assert said.status == 1
+    assert "has no val split; it has train" in said.err
