@@ -222,3 +222,11 @@ def test_a_place_that_cannot_be_written(hubel: Hubel) -> None:
     said = hubel("draw", "lenet5", "-o", "/proc/lenet5.svg")
     assert said.status == 1
     assert said.err.startswith("error: /proc")
+
+
+def test_a_run_that_fails_leaves_the_folder_it_was_given(hubel: Hubel, photos: Path, tmp_path: Path) -> None:
+    out = tmp_path / "mine"
+    out.mkdir()
+    said = hubel("train", photos, "--net", NET, "--input", "16x16x3", "--out", out, "--lr", "1e30")
+    assert said.status == 1
+    assert list(out.iterdir()) == []

@@ -28,6 +28,7 @@ def test_short(number: float, text: str) -> None:
     ("size", "text"),
     [
         (12, "12 bytes"),
+        (999_999, "1.00 MB (0.95 MiB)"),
         (60_950_432, "60.95 MB (58.13 MiB)"),
         (1_660_290_528, "1.66 GB (1.55 GiB)"),
         (1_824, "1.82 kB (1.78 KiB)"),

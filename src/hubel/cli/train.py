@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,7 +22,9 @@ def train(
         typer.Argument(help="A folder of pictures, or a set's name: digits, fashion-mnist.", metavar="DATA"),
     ] = None,
     *,
-    net: Annotated[str | None, typer.Option("--net", help=f"The network. {HELP}")] = None,
+    net: Annotated[
+        str | None, typer.Option("--net", help=f"The network, its weights drawn anew. {HELP}")
+    ] = None,
     size: Annotated[str | None, typer.Option("--input", help="The volume the network sees, HxWxD.")] = None,
     epochs: Annotated[int | None, typer.Option(help="How often every picture is seen.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
@@ -91,9 +92,9 @@ def _begin(config: Config, out: Path | None, data: str, net: str) -> None:
         try:
             run.begin(trainer.config)
             _follow(run, setting, trainer, watch)
-        finally:
-            if not run.metrics():
-                shutil.rmtree(run.folder)
+        except BaseException:
+            run.discard_unfinished()
+            raise
 
 
 def _resume(folder: Path) -> None:

@@ -19,7 +19,7 @@ def short(number: float) -> str:
 def memory(size: int) -> str:
     """Bytes in the unit that suits them, by thousands and by 1024: `60.95 MB (58.13 MiB)`."""
     for power, prefix in ((3, "G"), (2, "M"), (1, "k")):
-        if size >= 1000**power:
+        if size >= 0.999995 * 1000**power:  # what rounds up to 1,000.00 takes the next prefix
             decimal, binary = size / 1000**power, size / 1024**power
             return f"{decimal:,.2f} {prefix}B ({binary:,.2f} {prefix.upper()}iB)"
     return f"{size} bytes"

@@ -41,9 +41,10 @@ PREVIOUS = Path("last", "previous.safetensors")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's folder."""
+    """A run's folder; `made` says whether the run made it, or was given it empty."""
 
     folder: Path
+    made: bool = False
 
     @classmethod
     def create(cls, folder: Path | None, data: str, net: str) -> Run:
@@ -53,15 +54,16 @@ class Run:
         """
         try:
             if folder is not None:
+                made = not folder.exists()
                 folder.mkdir(parents=True, exist_ok=True)
                 if any(folder.iterdir()):
                     raise UsageError(f"{folder} is not empty, and a run is never written over; name another")
-                return cls(folder)
+                return cls(folder, made)
             for number in count(1):
                 place = Path("runs", f"{_slug(data)}-{_slug(net)}-{number}")
                 if not place.exists():
                     place.mkdir(parents=True)
-                    return cls(place)
+                    return cls(place, made=True)
         except OSError as error:
             raise UsageError(f"no run can be kept in {folder or 'runs'}: {error.strerror}") from None
         raise AssertionError("count() never ends")
@@ -108,6 +110,17 @@ class Run:
         lines = [json.dumps(line) for line in (*self.metrics()[: event.epoch - 1], line)]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
         self._save_state(trainer)
+
+    def discard_unfinished(self) -> None:
+        """Takes back what a run wrote that has no finished epoch; a folder that was there before stays."""
+        if (self.folder / METRICS).exists():
+            return
+        for name in (CONFIG, BEST, STATE, PREVIOUS):
+            (self.folder / name).unlink(missing_ok=True)
+        if (self.folder / STATE).parent.is_dir():
+            (self.folder / STATE).parent.rmdir()
+        if self.made:
+            self.folder.rmdir()
 
     def config(self) -> Config:
         """The run's config. Raises UsageError: the folder is no run's."""
