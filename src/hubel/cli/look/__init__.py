@@ -8,12 +8,15 @@ import typer
 
 from hubel.cli.look import (
     ablate,
+    attribution,
     compare,
     deconv,
+    embedding,
     filters,
     maps,
     neuron,
     patches,
+    synthesise,
     tuning,
 )
 from hubel.cli.look.looked import Looked
@@ -25,6 +28,9 @@ look.command("maps")(maps.maps)
 look.command("neuron")(neuron.neuron)
 look.command("patches")(patches.patches)
 look.command("deconv")(deconv.deconv)
+look.command("synthesise")(synthesise.synthesise)
+look.command("attribution")(attribution.attribution)
+look.command("embedding")(embedding.embedding)
 look.command("tuning")(tuning.tuning)
 look.command("topography")(tuning.topography)
 look.command("ablate")(ablate.ablate)

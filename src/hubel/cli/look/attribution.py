@@ -1,0 +1,127 @@
+"""`hubel look MODEL attribution IMAGE`: which parts of a picture the answer rests on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubel.cli.look.looked import Looked, seen
+from hubel.cli.output import picture_form
+from hubel.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubel.look import Subject
+    from hubel.look.attribution import Attribution, Occlusion, Randomised
+    from hubel.ship import Model
+
+_METHOD_HELP = "gradcam, integrated, occlusion or gradient."
+_CLASS_HELP = "The class to look for. Default: the most probable one."
+_LAYER_HELP = "Of gradcam: the layer. Default: the last one with several places, before pooling."
+_SQUARE_HELP = "Of occlusion: the square's side in pixels. Default: a fifth of the picture's."
+_CHECK_HELP = "Draw the weights anew from the top layer down and print how alike the maps stay."
+
+
+def attribution(
+    context: typer.Context,
+    image: Annotated[str, typer.Argument(help="An image file.", metavar="IMAGE")],
+    *,
+    method: Annotated[str, typer.Option(help=_METHOD_HELP)] = "gradcam",
+    label: Annotated[str | None, typer.Option("--class", help=_CLASS_HELP, metavar="NAME")] = None,
+    layer: Annotated[str | None, typer.Option(help=_LAYER_HELP, metavar="PATH")] = None,
+    square: Annotated[int | None, typer.Option(help=_SQUARE_HELP)] = None,
+    check: Annotated[bool, typer.Option("--check", help=_CHECK_HELP)] = False,
+    out: Annotated[
+        Path | None, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print the map as JSON.")] = False,
+) -> None:
+    """Draw over an image which parts of it speak for a class."""
+    if out is None and not (as_json or check):
+        raise UsageError("say where the picture goes, such as -o map.png; or ask for --json or --check")
+    form = "" if out is None else picture_form(out)
+
+    from hubel.cli.look.synthesise import class_of
+    from hubel.data import read_image
+    from hubel.files import write_whole
+    from hubel.look.attribution import checked, class_scores
+    from hubel.report.look import attribution as report
+
+    looked: Looked = context.obj
+    model, subject = looked.model(), looked.subject()
+    chosen = checked(method)
+    pixels = model.preprocessing.pixels(read_image(Path(image)))
+    shown = seen(model, [image])[0]
+    number = int(class_scores(subject, shown[None]).argmax()) if label is None else class_of(model, label)
+    found, squares = _attributed(model, subject, shown, number, method=chosen, layer=layer, square=square)
+    checks = _checks(model, subject, shown, found, square) if check else []
+    if out is not None:
+        if squares is None:
+            content = report.picture(pixels, found, model.classes, form)
+        else:
+            content = report.occlusion_picture(pixels, squares, number, model.classes, form)
+        write_whole(out, content)
+    if as_json:
+        print(report.as_json(found, model.classes, squares, checks))
+        return
+    if checks:
+        print(report.checks_text(checks))
+    if out is not None:
+        print(f"wrote {out}")
+
+
+def _attributed(
+    model: Model,
+    subject: Subject,
+    shown: Tensor,
+    label: int,
+    *,
+    method: str,
+    layer: str | None,
+    square: int | None,
+) -> tuple[Attribution, Occlusion | None]:
+    """The attribution; of occlusion with what it is made from. Integrated gradients begin at black."""
+    from hubel.cli.look.patches import progress
+    from hubel.look.attribution import attribute, checked, occlude, of_occlusion
+
+    if method == "occlusion" and layer is None:
+        with progress(100) as done:
+            squares = occlude(
+                subject, shown, square=square, progress=lambda at, places: done(100 * at // places)
+            )
+        return of_occlusion(squares, label, subject.volume.plane), squares
+    baseline = _black(model) if method == "integrated" else None
+    known = checked(method)
+    return attribute(subject, shown, label, known, layer=layer, square=square, baseline=baseline), None
+
+
+def _black(model: Model) -> Tensor:
+    """A black picture as the network sees it."""
+    import torch
+
+    made = model.preprocessing
+    black = torch.zeros(1, made.height, made.width, made.depth, dtype=torch.uint8)
+    return made.normalise(black)[0]
+
+
+def _checks(
+    model: Model, subject: Subject, shown: Tensor, found: Attribution, square: int | None
+) -> list[Randomised]:
+    """How alike the maps of ever more random networks are to this one."""
+    from hubel.look.attribution import cascade
+
+    def look(other: Subject) -> Attribution:
+        return _attributed(
+            model,
+            other,
+            shown,
+            found.label,
+            method=found.method,
+            layer=found.layer or None,
+            square=square,
+        )[0]
+
+    return list(cascade(subject, look))

@@ -1,0 +1,97 @@
+"""`hubel look MODEL embedding DATA`: pictures as the network arranges them, and a picture's neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubel.cli.look.looked import Looked, seen
+from hubel.cli.look.patches import SPLIT_HELP
+from hubel.errors import UsageError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubel.data import Decoded
+    from hubel.look import Subject
+    from hubel.look.embedding import Floats
+    from hubel.ship import Model
+
+_IMAGES_HELP = "How many pictures to take, evenly spread over the set."
+_NEAR_HELP = "Draw the pictures most like this image instead of the plane."
+_METHOD_HELP = "tsne; or umap, which needs umap-learn."
+
+
+def embedding(
+    context: typer.Context,
+    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    *,
+    images: Annotated[int, typer.Option(help=_IMAGES_HELP)] = 1000,
+    near: Annotated[str | None, typer.Option(help=_NEAR_HELP, metavar="IMAGE")] = None,
+    top: Annotated[int, typer.Option(help="Of --near: how many neighbours.")] = 10,
+    method: Annotated[str, typer.Option(help=_METHOD_HELP)] = "tsne",
+    seed: Annotated[int, typer.Option(help="Draws where the plane begins.")] = 0,
+    split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "auto",
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print places or neighbours as JSON.")] = False,
+) -> None:
+    """Lay out pictures by the features the network names them by, or find those most like one."""
+    if out is None and not as_json:
+        raise UsageError("say where the picture goes, such as -o plane.png; or ask for --json")
+    if images < 1:
+        raise UsageError(f"--images is at least 1, not {images}")
+
+    from hubel.data import read_image
+    from hubel.files import write_whole
+    from hubel.look.embedding import features, neighbours, place
+    from hubel.report.look import embedding as report
+
+    looked: Looked = context.obj
+    model, subject = looked.model(), looked.subject()
+    taken, classes, values = _looked_at(model, subject, (data, split), images)
+    if near is not None:
+        found = neighbours(values, features(subject, [seen(model, [near])])[0], top)
+        query = model.preprocessing.pixels(read_image(Path(near)))
+        names = [classes[taken.labels[at]] for at in found.places]
+        if out is not None:
+            write_whole(
+                out,
+                report.strip_figure(query, taken.images[found.places], found, names, title=Path(near).name),
+            )
+        said = report.near_json(found, taken.names, taken.labels, classes) if as_json else ""
+    else:
+        points = place(values, method, seed=seed)
+        if out is not None:
+            name = {"tsne": "t-SNE", "umap": "UMAP"}[method]
+            title = f"{len(points):,} pictures by {values.shape[1]:,} features, {name}"
+            picture = report.map_figure(points, taken.images, taken.labels, classes, title=title)
+            write_whole(out, picture)
+        said = report.map_json(points, taken.names, taken.labels, classes) if as_json else ""
+    print(said or f"wrote {out}")
+
+
+def _looked_at(
+    model: Model, subject: Subject, source: tuple[str, str], most: int
+) -> tuple[Decoded, tuple[str, ...], Floats]:
+    """Pictures of a set and its split, the set's classes, and the pictures' features."""
+    import torch
+
+    from hubel.cli.look.patches import pictures_of, progress
+    from hubel.data import decode, open_data
+    from hubel.look.embedding import evenly, features
+    from hubel.look.patches import BATCH
+
+    pictures = pictures_of(*source)
+    taken = decode(pictures.select(evenly(len(pictures), most)), model.preprocessing)
+    with progress(len(taken)) as done:
+
+        def batches() -> Iterator[Tensor]:
+            for start in range(0, len(taken), BATCH):
+                yield model.preprocessing.normalise(torch.from_numpy(taken.images[start : start + BATCH]))
+                done(min(start + BATCH, len(taken)))
+
+        values = features(subject, batches())
+    return taken, open_data(source[0], val=0).classes, values

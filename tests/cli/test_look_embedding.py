@@ -1,0 +1,101 @@
+"""`hubel look MODEL embedding` as a person meets it, and what it draws."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hubel import build, conv, fc, maxpool, relu
+from hubel.data import Preprocessing
+from hubel.report.look.embedding import map_figure, palette
+from hubel.ship import Model
+from tests.cli.conftest import Hubel
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A small untrained model's file."""
+    path = tmp_path / "model.safetensors"
+    net = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
+    Model(build(net, "10x10x3", seed=1), ("cat", "dog"), Preprocessing.of("10x10x3")).save(path)
+    return path
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of two classes, eight pictures each."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(8):
+            pixels = generator.integers(0, 256, (10, 10, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    return tmp_path / "data"
+
+
+def test_a_plane_and_its_places(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:
+    out = tmp_path / "plane.png"
+    said = hubel("look", model, "embedding", data, "--images", 12, "-o", out, "--json")
+    assert said.status == 0, said.err
+    found = json.loads(said.out)
+    assert len(found) == 12
+    assert {each["class"] for each in found} == {"cat", "dog"}
+    for each in found:
+        assert Path(each["file"]).is_file()
+        assert Path(each["file"]).parent.name == each["class"]
+        assert 0 <= each["x"] <= 1
+        assert 0 <= each["y"] <= 1
+    with Image.open(out) as picture:
+        assert picture.width > 1000
+
+
+def test_the_nearest_to_a_picture_is_itself(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:
+    out, asked = tmp_path / "near.png", data / "dog" / "3.png"
+    said = hubel("look", model, "embedding", data, "--near", asked, "--top", 4, "-o", out, "--json")
+    assert said.status == 0, said.err
+    found = json.loads(said.out)
+    assert len(found) == 4
+    assert found[0] == {"file": str(asked), "class": "dog", "cosine": pytest.approx(1, abs=1e-5)}
+    cosines = [each["cosine"] for each in found]
+    assert cosines == sorted(cosines, reverse=True)
+    assert out.is_file()
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "say where the picture goes"),
+        (["--json", "--images", 0], "--images is at least 1"),
+        (["--json", "--images", 3], "5 pictures at least"),
+        (["--json", "--method", "tsn"], "did you mean tsne?"),
+        (["--json", "--split", "tset"], "no split 'tset'"),
+    ],
+)
+def test_errors(hubel: Hubel, model: Path, data: Path, words: list[object], message: str) -> None:
+    said = hubel("look", model, "embedding", data, *words)
+    assert said.status == 2
+    assert message in said.err
+
+
+def test_thumbnails_lie_where_their_points_are() -> None:
+    points = np.array([[0, 0], [1, 1], [0.001, 0.0]], np.float32)
+    shades = (40, 200, 90)
+    thumbs = np.stack([np.full((8, 8, 1), shade, np.uint8) for shade in shades])
+    drawn = map_figure(points, thumbs, np.array([0, 1, 0]), ("a", "b"), side=200)
+    pixels = np.array(Image.open(io.BytesIO(drawn)).convert("RGB"))
+    there = {shade: np.argwhere((pixels == shade).all(-1)) for shade in shades}
+    assert len(there[200]) == 32 * 32  # eight pixels, enlarged four times
+    one = 40 if len(there[40]) == 32 * 32 else 90
+    assert len(there[one]) == 32 * 32
+    assert len(there[130 - one]) == 0  # the third lies on the first
+    assert there[one].mean(0) - there[200].mean(0) == pytest.approx([200, -200], abs=2)
+
+
+@pytest.mark.parametrize("count", [1, 10, 20, 45])
+def test_colours_differ(count: int) -> None:
+    assert len(set(palette(count))) == count
