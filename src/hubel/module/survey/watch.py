@@ -134,7 +134,7 @@ class Watch(TorchFunctionMode):
                 raise AssertionError(f"{call.name} read as {layer!r} makes {tuple(made.shape)}")
             self._record(layer, flowing, made, self._read_by(given))
             return out
-        except Exception:
+        except Exception:  # whatever a stranger's forward raises: noted where, and raised again
             seen = " and ".join(str(place.volume) for _, place in flowing)
             self.failed_in = self.failed_in or (self._visits[-1].path, seen)
             raise
