@@ -99,7 +99,7 @@ def test_strict(hubel: Hubel) -> None:
         (["vgg61"], 1, "did you mean vgg"),
         (["conv(6, 5) >> rellu", "--input", "8x8x1"], 1, "did you mean relu?"),
         (["conv(6, 5)"], 2, "--input"),
-        (["conv(6, 5)", "--input", "8x8"], 1, "height x width x depth"),
+        (["conv(6, 5)", "--input", "8x8"], 2, "height x width x depth"),
         (["lenet5", "--columns", "path,parms"], 2, "did you mean params?"),
         (["none.safetensors"], 1, "does not exist"),
         (["lenet5(klasses=3)"], 1, "classes"),
@@ -146,3 +146,11 @@ def test_version_and_help(hubel: Hubel) -> None:
     assert hubel("--version").out.startswith("hubel 0.")
     for verb in ("table", "train", "val", "predict"):
         assert hubel(verb, "--help").status == 0
+
+
+def test_a_network_of_the_zoo_breaks_like_any_other(hubel: Hubel) -> None:
+    said = hubel("table", "vgg16", "--input", "20x20x3")
+    assert said.status == 1
+    assert "conv4_3" in said.out
+    assert "total" not in said.out
+    assert "the smallest square input is 32x32" in said.err

@@ -172,3 +172,25 @@ def test_a_label_beyond_the_classes_is_refused(binary: Path) -> None:
     (binary / "test_batch.bin").write_bytes(b"\x0a" + b"\0" * 3072)
     with pytest.raises(DataError, match="test/0 has label 10, but classes are numbered 0 to 9"):
         open_data(binary)
+
+
+@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("as_bytes", [False, True])
+def test_batches_that_python_3_wrote(tmp_path: Path, protocol: int, as_bytes: bool) -> None:
+    """As one writes them again today: other names of numpy's functions, keys of bytes, labels as an array."""
+
+    def key(name: str) -> str | bytes:
+        return name.encode() if as_bytes else name
+
+    names = [*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"]
+    for seed, name in enumerate(names):
+        labels = list(range(10))
+        batch = {key("data"): rows(10, seed), key("labels"): np.array(labels) if as_bytes else labels}
+        (tmp_path / name).write_bytes(pickle.dumps(batch, protocol))
+    meta = {key("label_names"): [key(name) for name in NAMES]}
+    (tmp_path / "batches.meta").write_bytes(pickle.dumps(meta, protocol))
+    data = open_data(tmp_path, val=0)
+    assert data.classes == tuple(NAMES)
+    assert data.test is not None
+    first = np.asarray(data.test.image(3))
+    assert np.array_equal(first, rows(10, 5)[3].reshape(3, 32, 32).transpose(1, 2, 0))

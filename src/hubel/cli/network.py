@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel import zoo
-from hubel.errors import NotationError, UsageError, nearest
+from hubel.errors import NetworkError, NotationError, UsageError, nearest
 from hubel.net import Net, Volume, parse
 from hubel.net.layers import LAYERS
 
@@ -22,7 +22,7 @@ def network(text: str, size: str | None) -> tuple[Net, Volume]:
 
     Raises UsageError: a notation without an input size. Raises NotationError: no network.
     """
-    given = Volume.of(size) if size else None
+    given = _volume(size)
     if text.endswith(".safetensors"):
         net, own = _saved(Path(text))
         return net, given or own
@@ -43,7 +43,7 @@ def network_for(text: str | None, size: str | None, data: DataSet) -> tuple[str,
     Raises UsageError, NotationError, NetworkError: no such network or input.
     """
     text = text or ("lenet5" if data.depth == 1 else "resnet20")
-    given = Volume.of(size) if size else None
+    given = _volume(size)
     if text.endswith(".safetensors"):
         net, own = _saved(Path(text))
         return Path(text).stem, net, given or own
@@ -51,6 +51,14 @@ def network_for(text: str | None, size: str | None, data: DataSet) -> tuple[str,
         net, own = zoo.find(text, classes=len(data.classes))
         return text, net, given or Volume(own.height, own.width, data.depth)
     return "net", _parsed(text), given or Volume(*data.size, data.depth)
+
+
+def _volume(size: str | None) -> Volume | None:
+    """The volume of --input. Raises UsageError: not written so."""
+    try:
+        return Volume.of(size) if size else None
+    except NetworkError as error:
+        raise UsageError(str(error)) from None
 
 
 def _parsed(text: str) -> Net:

@@ -52,7 +52,8 @@ class Watch:
             f"{setting.data.name}: {len(setting.data.classes)} classes, {count(len(setting.train.decoded))} "
             f"pictures to train, {count(len(setting.val.decoded))} held out, seen as {network.volume}\n"
             f"network of {short(parameters)} parameters; epochs {trainer.epoch + 1} to {config.epochs}, "
-            f"batches of {config.batch}, learning rate up to {config.lr:g}, seed {config.seed}"
+            f"batches of {config.batch}, learning rate up to {config.lr:g}, seed {config.seed}, "
+            f"in {config.precision}"
         )
 
     def event(self, event: BatchDone | EpochDone) -> None:

@@ -59,12 +59,12 @@ def table(
     """Print every layer's size, parameters, MACs and receptive field, with totals and memory."""
     names = _columns(columns)
     console = terminal()
-    made, volume, text = _made(net, size)
     try:
+        made, volume, text = _made(net, size)
         whole = ledger(made, volume, strict=strict)
     except SizeError as error:
-        if form is Format.TEXT:
-            broken = Ledger.of(volume, error.steps)
+        if form is Format.TEXT and error.steps:
+            broken = Ledger.of(error.steps[0].inputs[0], error.steps)
             console.print(rows_as_text(broken, console.width, names or DEFAULT), end="")
         raise
     if form is Format.JSON:

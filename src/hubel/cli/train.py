@@ -37,6 +37,8 @@ def train(
     """Train a network on labelled pictures."""
     wishes = {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed}
     wishes = {name: value for name, value in wishes.items() if value is not None}
+    if seed is not None and seed < 0:
+        raise UsageError(f"--seed is at least 0, not {seed}")
     if sum(place is not None for place in (data, config, resume)) != 1:
         raise UsageError("say what to train on: DATA, or --config FILE, or --resume RUN")
     if resume is not None:

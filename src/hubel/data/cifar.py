@@ -24,11 +24,23 @@ _VALUES = 3 * _SIDE * _SIDE
 _TRAIN = tuple(f"data_batch_{number}" for number in range(1, 6))
 _TEST = "test_batch"
 _AGAIN = "unpack the archive again"
+
+
+def _latin1(text: str, encoding: str) -> bytes:
+    """Bytes as Python 3 writes them where a pickle is to be read by Python 2."""
+    if encoding != "latin1":
+        raise pickle.UnpicklingError(f"bytes are written as latin1, not {encoding}")
+    return text.encode("latin1")
+
+
 _ALLOWED: dict[tuple[str, str], Any] = {
-    ("numpy.core.multiarray", "_reconstruct"): np.empty(0).__reduce__()[0],
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
+    ("_codecs", "encode"): _latin1,
 }
+for _module in ("numpy.core", "numpy._core"):  # before numpy 2, and since
+    _ALLOWED[f"{_module}.multiarray", "_reconstruct"] = np.empty(0).__reduce__()[0]
+    _ALLOWED[f"{_module}.numeric", "_frombuffer"] = np.empty(1).__reduce_ex__(5)[0]
 
 
 def is_cifar_python(folder: Path) -> bool:
@@ -50,6 +62,8 @@ def read_cifar_python(folder: Path) -> DataSet:
     """
     meta = _unpickle(folder / "batches.meta")
     classes = meta.get("label_names")
+    if isinstance(classes, list):
+        classes = [_text(name) for name in classes]
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise DataError(f"{folder / 'batches.meta'}: no list of texts called label_names; {_AGAIN}")
     return _dataset(folder, "", classes, _python_batch)
@@ -92,6 +106,8 @@ def _python_batch(path: Path) -> tuple[Bytes, Labels]:
     pixels, labels = batch.get("data"), batch.get("labels")
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (_VALUES,):
         raise DataError(f"{path}: no array of bytes, n x {_VALUES}, called data; {_AGAIN}")
+    if isinstance(labels, np.ndarray) and labels.dtype.kind in "iu":
+        labels = labels.tolist()
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise DataError(f"{path}: no list of whole numbers called labels; {_AGAIN}")
     if len(labels) != len(pixels):
@@ -133,7 +149,12 @@ def _unpickle(path: Path) -> dict[str, Any]:
             raise DataError(f"{path}: not a CIFAR-10 file ({error}); {_AGAIN}") from error
     if not isinstance(content, dict):
         raise DataError(f"{path}: a pickled {type(content).__name__}, not a dict; {_AGAIN}")
-    return content
+    return {_text(key): value for key, value in content.items()}
+
+
+def _text(value: Any) -> Any:
+    """Bytes as the text they are where Python 3 has read and written a pickle of Python 2's."""
+    return value.decode("latin1") if isinstance(value, bytes) else value
 
 
 def _content(path: Path) -> bytes:

@@ -8,6 +8,7 @@ number as well, since it stands there n times.
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -44,7 +45,8 @@ def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, 
     Raises NetworkError: two parts have one name.
     """
     if not isinstance(net, Net):
-        raise NetworkError(f"a network is expected, such as conv(6, 5) >> relu; not {net!r}")
+        given = textwrap.shorten(repr(net), 80, placeholder=" ...")
+        raise NetworkError(f"a network is expected, such as conv(6, 5) >> relu; not {given}")
     walk = _Walk(strict)
     walk.run(net, _Place(INPUT, Volume.of(volume)), _Scope("", _names(net)))
     return tuple(walk.steps)

@@ -71,6 +71,8 @@ def read_header(path: Path) -> Header:
     """
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise ModelError(f"{path} is a folder; give a model's file, such as {path / 'best.safetensors'}")
     if not path.is_file():
         raise ModelError(f"{path} does not exist; give the file of a model that `hubel train` wrote")
     try:

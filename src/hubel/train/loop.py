@@ -23,6 +23,9 @@ from hubel.train.metrics import Evaluation, evaluate
 WARM_UP = 0.25
 """The share of the run in which the learning rate rises."""
 
+MEASURED = 16
+"""How many pictures of a batch the precisions are measured on."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
@@ -133,7 +136,7 @@ class Trainer:
         if not math.isfinite(loss):
             raise TrainingError(
                 f"the loss is {loss} in epoch {self.epoch + 1}: the run cannot go on; "
-                f"try a lower learning rate, such as {self.config.lr / 10:g}"
+                f"try a lower learning rate, such as {min(self.config.lr / 10, 0.01):g}"
             )
 
 
@@ -155,7 +158,7 @@ def forward(network: Network, images: Tensor, labels: Tensor, config: Config) ->
 
 def _fastest(network: Network, config: Config, train: Batches) -> str:
     """The precision in which a step on these batches takes least."""
-    images, labels = next(train.epoch(0))
+    images, labels = (part[:MEASURED] for part in next(train.epoch(0)))
     network.train()
 
     def step(trial: Network, precision: str) -> Tensor:
