@@ -8,10 +8,10 @@ number as well, since it stands there n times.
 
 from __future__ import annotations
 
-import textwrap
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from textwrap import shorten
 
 from hubel.errors import NetworkError, SizeError
 from hubel.net.algebra import Beside, Chain, Named, Net, Plus, Side, Times
@@ -45,8 +45,7 @@ def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, 
     Raises NetworkError: two parts have one name.
     """
     if not isinstance(net, Net):
-        given = textwrap.shorten(repr(net), 80, placeholder=" ...")
-        raise NetworkError(f"a network is expected, such as conv(6, 5) >> relu; not {given}")
+        raise NetworkError(f"a network is expected, such as conv(6, 5) >> relu; not {shorten(repr(net), 80)}")
     walk = _Walk(strict)
     walk.run(net, _Place(INPUT, Volume.of(volume)), _Scope("", _names(net)))
     return tuple(walk.steps)
