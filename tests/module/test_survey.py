@@ -293,3 +293,20 @@ def test_neither_network_nor_module() -> None:
 def test_all_names_of_the_algebra_are_at_the_top() -> None:
     assert set(hubel.net.__all__) <= set(hubel.__all__)
     assert all(hasattr(hubel, name) for name in hubel.net.__all__)
+
+
+def test_strict_holds_for_a_layer_with_a_remark() -> None:
+    """A weight-normed convolution of 2x2 at stride 2 leaves the last row and column of 9x9 unseen."""
+
+    class Normed(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.utils.parametrizations.weight_norm(nn.Conv2d(3, 4, 2, stride=2))
+
+        def forward(self, images: Tensor) -> Tensor:
+            answers: Tensor = self.conv(images)
+            return answers
+
+    assert ledger(Normed(), "8x8x3", strict=True).rows
+    with pytest.raises(SizeError, match=r"\(9-2\+2·0\)/2\+1 = 4\.5"):
+        ledger(Normed(), "9x9x3", strict=True)

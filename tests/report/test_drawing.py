@@ -283,3 +283,11 @@ class TestDraw:
         steps = trace(parse('named("層", conv(4, 1)) >> named("été", fc(2))'), "8x8x1")
         assert "層" in draw(layout(steps), "svg").decode()
         assert draw(layout(steps), "png")
+
+
+@pytest.mark.parametrize(
+    "text",
+    ['side("a", side("b", fc(3))) >> fc(2)', "conv(3, 1) >> (dropout | relu | lrn)"],
+)
+def test_a_layer_without_a_colour_of_its_own_may_make_a_volume(text: str) -> None:
+    assert draw(layout(trace(parse(text), "8x8x3")), "svg").startswith(b"<?xml")

@@ -126,7 +126,7 @@ def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"net": "globalavgpool >> softmax", "input": "8x8x10"}, "depth|nothing to learn"),
+        ({"net": "rbf(10)"}, "nothing to learn"),
         ({"net": "fc(4) >> batchnorm >> fc(10)", "batch": 1}, "batchnorm1 has one value a map"),
         ({"net": "fc(7)"}, "ends in 1x1x7, but digits has 10 classes"),
     ],
