@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import os
+import tempfile
 
 from hypothesis import HealthCheck, settings
+
+os.environ["HUBEL_CACHE"] = tempfile.mkdtemp(prefix="hubel-tests-")  # never the user's own
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
 

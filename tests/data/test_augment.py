@@ -1,110 +1,109 @@
-"""Augmentation against a search: every variant must be one of those allowed, and all of those must occur."""
+"""The policy: its range, what suits a set, and that it does what it says in the order it says."""
 
 from __future__ import annotations
 
-from collections import Counter
+import math
+from dataclasses import asdict
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from hubel.data import ArrayPictures, Augmentation, DataSet, Preprocessing, flip, shift
+from hubel.data import ArrayPictures, Augmentation, DataSet, Preprocessing
+from hubel.data.augment import Colours, alternate, crop, cutout, flip, jitter, pca, shift, trivial
 from hubel.data.pictures import numbered
 from hubel.errors import DataError
 
-
-def images(count: int, height: int = 7, width: int = 9, depth: int = 3) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(5)
-    return torch.randint(1, 256, (count, height, width, depth), dtype=torch.uint8, generator=generator)
+EVERYTHING = Augmentation("random", 2, crop=0.4, cutout=3, pca=0.2, jitter=0.3, trivial=True)
 
 
 def seeded(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def moved(image: torch.Tensor, down: int, across: int) -> torch.Tensor:
-    """Moves one image by rolling it, then blackens what came round."""
-    rolled = torch.roll(image, (down, across), (0, 1))
-    height, width = image.shape[:2]
-    rows, columns = torch.arange(height) - down, torch.arange(width) - across
-    rolled[(rows < 0) | (rows >= height)] = 0
-    rolled[:, (columns < 0) | (columns >= width)] = 0
-    return rolled
+def images(count: int, depth: int = 3) -> torch.Tensor:
+    return torch.randint(1, 256, (count, 7, 9, depth), dtype=torch.uint8, generator=seeded(5))
 
 
-@pytest.mark.parametrize(("by", "depth"), [(1, 3), (2, 1), (2, 3)])
-def test_shift_moves_each_image_by_an_offset_of_its_own(by: int, depth: int) -> None:
-    before = images(600, depth=depth)
-    after = shift(before, by, seeded(0))
-    assert after.shape == before.shape
-    assert after.dtype == torch.uint8
-    steps = range(-by, by + 1)
-    found: Counter[tuple[int, int]] = Counter()
-    for old, new in zip(before, after, strict=True):
-        offsets = [(y, x) for y in steps for x in steps if torch.equal(moved(old, y, x), new)]
-        assert len(offsets) == 1
-        found[offsets[0]] += 1
-    expected = 600 / len(steps) ** 2
-    assert len(found) == len(steps) ** 2
-    # chi-square over the offsets: below its mean plus five standard deviations
-    freedom = len(found) - 1
-    assert (
-        sum((count - expected) ** 2 / expected for count in found.values())
-        < freedom + 5 * (2 * freedom) ** 0.5
-    )
+def applied(policy: Augmentation, before: torch.Tensor, seed: int, epoch: int = 0) -> torch.Tensor:
+    indices = torch.arange(len(before))
+    return policy.apply(before, seeded(seed), indices=indices, epoch=epoch, colours=Colours.of(before))
 
 
-def test_shift_by_nothing_changes_nothing() -> None:
-    assert torch.equal(shift(images(4), 0, seeded(0)), images(4))
-
-
-@pytest.mark.parametrize("by", [-1, 7, 20])
-def test_a_shift_out_of_sight_is_refused(by: int) -> None:
-    with pytest.raises(DataError, match="does not suit 7x9; give 0 to 6"):
-        shift(images(2), by, seeded(0))
-
-
-def test_flip_mirrors_half_of_the_images() -> None:
-    before = images(1000)
-    after = flip(before, seeded(1)).numpy()
-    mirrored = 0
-    for old, new in zip(before.numpy(), after, strict=True):
-        if np.array_equal(new, np.fliplr(old)):
-            mirrored += 1
-        else:
-            assert np.array_equal(new, old)
-    assert abs(mirrored - 500) < 5 * (1000 / 4) ** 0.5
-
-
-def test_apply_does_both_and_leaves_the_images_alone() -> None:
-    before = images(50)
+@pytest.mark.parametrize("depth", [1, 3])
+def test_apply_does_all_in_the_order_it_says(depth: int) -> None:
+    before = images(50, depth)
     kept = before.clone()
-    after = Augmentation(flip=True, shift=2).apply(before, seeded(3))
+    colours, generator = Colours.of(before), seeded(3)
+    expected = shift(flip(crop(before, 0.4, generator), generator), 2, generator)
+    expected = jitter(trivial(expected, generator), 0.3, generator)
+    expected = cutout(pca(expected, 0.2, colours, generator), 3, colours.mean, generator)
+    after = applied(EVERYTHING, before, 3)
+    assert torch.equal(after, expected)
     assert torch.equal(before, kept)
-    for old, new in zip(before, after, strict=True):
-        ways = [moved(old, y, x) for y in range(-2, 3) for x in range(-2, 3)]
-        assert any(torch.equal(way, new) or torch.equal(way.flip(1), new) for way in ways)
-    assert torch.equal(after, Augmentation(flip=True, shift=2).apply(before, seeded(3)))
-    assert not torch.equal(after, Augmentation(flip=True, shift=2).apply(before, seeded(4)))
+    assert after.dtype == torch.uint8
+    assert torch.equal(after, applied(EVERYTHING, before, 3))
+    assert not torch.equal(after, applied(EVERYTHING, before, 4))
+
+
+def test_alternating_flips_follow_indices_and_epoch() -> None:
+    before = images(20)
+    policy = Augmentation("alternating")
+    for epoch in (0, 1):
+        expected = alternate(before, torch.arange(20), epoch)
+        assert torch.equal(applied(policy, before, 0, epoch), expected)
+        assert torch.equal(applied(policy, before, 1, epoch), expected)
+    assert torch.equal(applied(policy, before, 0, 0).flip(2), applied(policy, before, 0, 1))
+
+
+def test_without_colours_the_images_have_their_own() -> None:
+    before = images(20)
+    policy = Augmentation(pca=0.5, cutout=4)
+    alone = policy.apply(before, seeded(1), indices=torch.arange(20), epoch=0)
+    assert torch.equal(alone, applied(policy, before, 1))
 
 
 def test_apply_of_nothing_is_the_images() -> None:
-    assert torch.equal(Augmentation(flip=False, shift=0).apply(images(4), seeded(0)), images(4))
+    assert torch.equal(applied(Augmentation(), images(4), 0), images(4))
+    assert not Augmentation().mixes
+    assert not Augmentation("random", 2, jitter=0.2).needs_colours
 
 
-def test_a_negative_shift_is_refused() -> None:
-    with pytest.raises(DataError, match="not -1"):
-        Augmentation(flip=False, shift=-1)
+def test_a_policy_survives_its_fields() -> None:
+    assert Augmentation(**asdict(EVERYTHING)) == EVERYTHING
+    assert {type(value) for value in asdict(EVERYTHING).values()} == {str, int, float, bool}
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        ({"flip": "alternate"}, "none, random, alternating, not 'alternate'; did you mean alternating"),
+        ({"flip": True}, "not True"),
+        ({"shift": -1}, "shift is a number of pixels of at least 0, not -1"),
+        ({"cutout": -2}, "cutout is a number of pixels of at least 0, not -2"),
+        ({"crop": 0.0}, "crop is a share of the area above 0 and at most 1, not 0.0"),
+        ({"crop": 1.1}, "not 1.1"),
+        ({"crop": math.nan}, "not nan"),
+        ({"jitter": 1.5}, "jitter is from 0 to 1, not 1.5"),
+        ({"pca": -0.1}, "pca is a finite number of at least 0, not -0.1"),
+        ({"mixup": math.inf}, "mixup is a finite number of at least 0, not inf"),
+        ({"cutmix": math.nan}, "cutmix is a finite number of at least 0, not nan"),
+    ],
+)
+def test_a_value_out_of_range_is_refused(fields: dict[str, Any], reason: str) -> None:
+    with pytest.raises(DataError, match=reason):
+        Augmentation(**fields)
 
 
 @pytest.mark.parametrize(
     ("mirror", "volume", "expected"),
     [
-        (True, "32x32x3", Augmentation(flip=True, shift=2)),
-        (False, "28x28x1", Augmentation(flip=False, shift=1)),
-        (False, "8x8x1", Augmentation(flip=False, shift=0)),
-        (True, "64x224x3", Augmentation(flip=True, shift=4)),
-        (True, "5x5x1", Augmentation(flip=True, shift=0)),
+        (True, "32x32x3", Augmentation("random", shift=2)),
+        (False, "28x28x1", Augmentation("none", shift=1)),
+        (False, "8x8x1", Augmentation("none", shift=0)),
+        (True, "64x224x3", Augmentation("random", shift=4)),
+        (True, "5x5x1", Augmentation("random", shift=0)),
     ],
 )
 def test_what_fits_a_set(mirror: bool, volume: str, expected: Augmentation) -> None:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 
-from hubel.data import Augmentation, Batches, Decoded, Preprocessing
+from hubel.data import Augmentation, Batches, Decoded, Epoch, Preprocessing
 from hubel.data.pictures import numbered
 from hubel.errors import DataError
 
 PREPROCESSING = Preprocessing(4, 5, 1, (0.25,), (0.5,))
+COLOUR = Preprocessing(8, 6, 3, (0.25, 0.5, 0.4), (0.5, 0.2, 0.3))
 
 
 def decoded(count: int) -> Decoded:
@@ -21,8 +29,26 @@ def decoded(count: int) -> Decoded:
     return Decoded(images.copy(), np.arange(count), numbered("set", count))
 
 
+def noise(count: int, classes: int = 3) -> Decoded:
+    rng = np.random.default_rng(0)
+    images = rng.integers(1, 256, (count, 8, 6, 3), dtype=np.uint8)
+    return Decoded(images, np.arange(count) % classes, numbered("set", count))
+
+
 def order(batches: Batches, epoch: int) -> list[int]:
     return [int(label) for _, labels in batches.epoch(epoch) for label in labels]
+
+
+def threads() -> int:
+    return sum(thread.name.startswith("batches") for thread in threading.enumerate())
+
+
+def settles(count: int) -> bool:
+    """Whether so many threads remain: those of epochs no longer referred to end in their own time."""
+    deadline = time.monotonic() + 30
+    while threads() != count and time.monotonic() < deadline:
+        time.sleep(0.001)
+    return threads() == count
 
 
 @settings(deadline=None)
@@ -65,17 +91,210 @@ def test_epochs_differ_and_can_be_repeated() -> None:
     assert third != order(Batches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=3), 7)
 
 
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_images_are_what_the_preprocessing_makes_of_them(dtype: torch.dtype) -> None:
+    source = noise(23)
+    batches = Batches(source, COLOUR, 8, dtype=dtype)
+    seen = [images for images, _ in batches.epoch(0)]
+    assert all(images.is_contiguous(memory_format=torch.channels_last) for images in seen)
+    expected = COLOUR.normalise(torch.from_numpy(source.images))
+    assert all(images.dtype == dtype for images in seen)
+    torch.testing.assert_close(
+        torch.cat(seen), expected.to(dtype), rtol=1e-2 if dtype.itemsize == 2 else 1e-5, atol=1e-5
+    )
+
+
 def test_augmented_batches_repeat_too_and_leave_the_pictures_alone() -> None:
-    rng = np.random.default_rng(0)
-    source = Decoded(rng.integers(1, 256, (30, 4, 5, 1), dtype=np.uint8), np.arange(30), numbered("set", 30))
+    source = noise(30)
     kept = source.images.copy()
-    batches = Batches(source, PREPROCESSING, 8, shuffle=True, augmentation=Augmentation(flip=True, shift=1))
+    batches = Batches(source, COLOUR, 8, shuffle=True, augmentation=Augmentation("random", shift=1))
     first, again, other = (torch.cat([images for images, _ in batches.epoch(e)]) for e in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert np.array_equal(source.images, kept)
-    plain = torch.cat([images for images, _ in Batches(source, PREPROCESSING, 8, shuffle=True).epoch(0)])
+    plain = torch.cat([images for images, _ in Batches(source, COLOUR, 8, shuffle=True).epoch(0)])
     assert not torch.equal(first, plain)
+
+
+def test_alternating_flips_know_the_picture_and_the_epoch() -> None:
+    source = noise(40, classes=40)
+    batches = Batches(source, COLOUR, 7, shuffle=True, augmentation=Augmentation("alternating"))
+    plain = COLOUR.normalise(torch.from_numpy(source.images))
+    ways = []
+    for epoch in (0, 1):
+        straight = torch.zeros(40, dtype=torch.bool)
+        for images, labels in batches.epoch(epoch):
+            for image, label in zip(images, labels, strict=True):
+                ahead = torch.allclose(image, plain[label], atol=1e-5)
+                assert ahead or torch.allclose(image, plain[label].flip(2), atol=1e-5)
+                straight[label] = ahead
+        ways.append(straight)
+    assert torch.equal(ways[0], ~ways[1])
+    assert 5 < int(ways[0].sum()) < 35
+
+
+def test_the_colours_are_those_of_all_pictures() -> None:
+    source = noise(40)
+    source.images[:20] //= 4  # the first pictures are darker than the rest
+    batches = Batches(source, COLOUR, 10, augmentation=Augmentation(cutout=6))
+    mean = source.images.reshape(-1, 3).mean(0).round()
+    expected = (mean / 255 - COLOUR.mean) / COLOUR.std
+    for images, _ in batches.epoch(0):
+        # the square of 6 covers the centre of each picture's width, at the height of 3 or 4
+        assert (
+            torch.isclose(images, torch.from_numpy(expected).float().view(1, 3, 1, 1), atol=1e-4)
+            .all(1)
+            .flatten(1)
+            .any(1)
+            .all()
+        )
+
+
+def test_a_side_resizes_what_comes() -> None:
+    source = noise(10)
+    found = torch.cat([images for images, _ in Batches(source, COLOUR, 4).epoch(0, side=3)])
+    assert found.shape == (10, 3, 3, 3)
+    assert found.is_contiguous(memory_format=torch.channels_last)
+    small = [
+        np.asarray(Image.fromarray(pixels).resize((3, 3), Image.Resampling.BILINEAR))
+        for pixels in source.images
+    ]
+    expected = replace(COLOUR, height=3, width=3).normalise(torch.from_numpy(np.stack(small)))
+    assert (found - expected).abs().max() < 1.01 / 255 / min(COLOUR.std)
+    with pytest.raises(DataError, match="at least 1 pixel, not 0"):
+        Batches(source, COLOUR, 4).epoch(0, side=0)
+
+
+def test_mixed_pictures_have_shares_of_classes() -> None:
+    source = noise(50)
+    batches = Batches(
+        source, COLOUR, 16, True, Augmentation(mixup=0.4, cutmix=1.0), classes=4, dtype=torch.bfloat16
+    )
+    shares = torch.cat([targets for _, targets in batches.epoch(2)])
+    assert shares.shape == (50, 4)
+    assert shares.dtype == torch.float32
+    torch.testing.assert_close(shares.sum(1), torch.ones(50))
+    assert not shares[:, 3].any()
+    for images, _ in batches.epoch(2):
+        assert images.dtype == torch.bfloat16
+        assert images.is_contiguous(memory_format=torch.channels_last)
+    for classes in (0, 2):
+        with pytest.raises(DataError, match=f"at least 3, not {classes}; say how many with classes"):
+            replace(batches, classes=classes)
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 4), min_size=2, max_size=80), st.integers(0, 3))
+def test_balanced_epochs_draw_each_class_equally_often(labels: list[int], epoch: int) -> None:
+    count = len(labels)
+    source = replace(decoded(count), labels=np.array(labels, np.int64))
+    batches = Batches(source, PREPROCESSING, 8, shuffle=True, balanced=True)
+    drawn: Counter[int] = Counter()
+    for images, of in batches.epoch(epoch):
+        numbers = ((images[:, 0, 0, 0] * 0.5 + 0.25) * 255).round().int().tolist()
+        assert [labels[number] for number in numbers] == of.tolist()
+        drawn.update(numbers)
+    assert sum(drawn.values()) == count
+    classes = set(labels)
+    times = Counter(dict.fromkeys(classes, 0))
+    for number, often in drawn.items():
+        times[labels[number]] += often
+    assert max(times.values()) - min(times.values()) <= 1
+    for label in classes:
+        within = [drawn[number] for number in range(count) if labels[number] == label]
+        assert max(within) - min(within) <= 1
+
+
+def test_balanced_epochs_come_mixed_and_are_not_all_the_same() -> None:
+    source = replace(decoded(200), labels=np.repeat([0, 1], [180, 20]))
+    batches = Batches(source, PREPROCESSING, 200, shuffle=True, balanced=True)
+    labels = np.array(order(batches, 0))
+    assert 20 < labels[:100].sum() < 80
+    assert labels.sum() == 100
+    assert order(batches, 0) == order(batches, 0) != order(batches, 1)
+
+
+def test_what_is_made_ahead_is_what_would_be_made_alone() -> None:
+    policy = Augmentation("random", 1, jitter=0.3, mixup=0.5)
+    batches = Batches(noise(40), COLOUR, 6, True, policy, classes=3)
+    ahead, alone = list(batches.epoch(4, 5)), list(batches._made(4, 5))
+    assert len(ahead) == len(alone) == len(batches)
+    for (images, targets), (same, of) in zip(ahead, alone, strict=True):
+        assert torch.equal(images, same)
+        assert torch.equal(targets, of)
+
+
+def test_an_epoch_makes_no_more_than_two_batches_ahead() -> None:
+    made: list[int] = []
+
+    def source() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for number in range(10):
+            made.append(number)
+            yield torch.zeros(1), torch.tensor(number)
+
+    epoch = Epoch(source())
+    for number in range(4):
+        assert next(epoch)[1] == number
+        assert len(epoch._coming) == 2
+        assert len(made) <= number + 3
+    epoch.close()
+    assert list(epoch) == []
+    assert 4 <= len(made) <= 6
+
+
+def test_waiting_is_counted_for_slow_batches_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    now, asked, used, made = [0.0], threading.Event(), threading.Event(), threading.Event()
+
+    def clock() -> float:
+        """The user's clock: reading it is the first thing one who waits does."""
+        asked.set()
+        return now[0]
+
+    def source() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        asked.wait(30)
+        now[0] += 5
+        yield torch.zeros(1), torch.zeros(1)
+        used.wait(30)
+        now[0] += 7
+        made.set()
+        yield torch.zeros(1), torch.zeros(1)
+
+    monkeypatch.setattr("hubel.data.batches.time.perf_counter", clock)
+    epoch = Epoch(source())
+    assert epoch.waited == 0
+    next(epoch)
+    assert epoch.waited == 5
+    used.set()
+    made.wait(30)  # the second batch takes 7 seconds, in which its user is busy with the first
+    next(epoch)
+    assert epoch.waited == 5
+
+
+def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
+    batches = Batches(decoded(60), PREPROCESSING, 4)
+    assert settles(0)
+    list(batches.epoch(0))
+    assert threads() == 0
+    stopped = batches.epoch(0)
+    next(stopped)
+    assert threads() == 1
+    stopped.close()
+    assert threads() == 0
+    assert next(stopped, None) is None
+    dropped = batches.epoch(0)
+    next(dropped)
+    assert threads() == 1
+    del dropped
+    assert settles(0)
+
+
+def test_what_a_batch_raises_comes_out_and_ends_the_thread() -> None:
+    batches = Batches(noise(20), COLOUR, 4, augmentation=Augmentation(shift=6))
+    epoch = batches.epoch(0)
+    with pytest.raises(DataError, match="a shift by 6 pixels does not suit 8x6"):
+        next(epoch)
+    assert settles(0)
+    assert list(epoch) == []
 
 
 def test_a_negative_seed_is_refused() -> None:
@@ -83,11 +302,19 @@ def test_a_negative_seed_is_refused() -> None:
         Batches(decoded(3), PREPROCESSING, 2, seed=-1)
 
 
+def test_balance_without_chance_is_refused() -> None:
+    with pytest.raises(DataError, match="let them shuffle"):
+        Batches(decoded(3), PREPROCESSING, 2, balanced=True)
+
+
 def test_random_numbers_of_others_are_left_alone() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
-    list(Batches(decoded(9), PREPROCESSING, 4, True, Augmentation(flip=True, shift=1)).epoch(0))
+    policy = Augmentation(
+        "random", 1, crop=0.5, jitter=0.2, trivial=True, pca=0.1, cutout=2, mixup=0.2, cutmix=1
+    )
+    list(Batches(noise(9), COLOUR, 4, True, policy, classes=3).epoch(0))
     assert torch.equal(torch.rand(3), expected)
 
 

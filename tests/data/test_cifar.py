@@ -1,4 +1,4 @@
-"""CIFAR-10 in both versions; the pickles are written opcode by opcode, as Python 2 wrote the real ones."""
+"""CIFAR-10 and CIFAR-100 in both versions; the pickles are written as Python 2 wrote the real ones."""
 
 from __future__ import annotations
 
@@ -120,8 +120,8 @@ def test_an_attack_is_refused_and_not_run(
     ("name", "content", "reason"),
     [
         ("data_batch_4", None, "missing"),
-        ("data_batch_4", b"", "not a CIFAR-10 file"),
-        ("data_batch_4", dumped({"labels": [0], "data": rows(1, 0)})[:-50], "not a CIFAR-10 file"),
+        ("data_batch_4", b"", "not a CIFAR file"),
+        ("data_batch_4", dumped({"labels": [0], "data": rows(1, 0)})[:-50], "not a CIFAR file"),
         ("data_batch_4", dumped([1]), "a pickled list, not a dict"),
         ("data_batch_4", dumped({"labels": [0]}), "called data"),
         ("data_batch_4", dumped({"labels": [0], "data": rows(1, 0)[:, :100]}), "called data"),
@@ -194,3 +194,61 @@ def test_batches_that_python_3_wrote(tmp_path: Path, protocol: int, as_bytes: bo
     assert data.test is not None
     first = np.asarray(data.test.image(3))
     assert np.array_equal(first, rows(10, 5)[3].reshape(3, 32, 32).transpose(1, 2, 0))
+
+
+HUNDRED = [f"name {number}" for number in range(100)]
+FINE = {"train": [*range(100), 7], "test": [99, 0, 41]}
+
+
+@pytest.fixture
+def hundred_python(tmp_path: Path) -> Path:
+    folder = tmp_path / "cifar-100-python"
+    folder.mkdir()
+    for seed, (name, labels) in enumerate(FINE.items()):
+        batch = {
+            "filenames": ["x.png"],
+            "coarse_labels": [label // 5 for label in labels],
+            "fine_labels": labels,
+            "data": rows(len(labels), seed),
+        }
+        (folder / name).write_bytes(dumped(batch))
+    names = {"fine_label_names": HUNDRED, "coarse_label_names": HUNDRED[:20]}
+    (folder / "meta").write_bytes(dumped(names))
+    return folder
+
+
+@pytest.fixture
+def hundred_binary(tmp_path: Path) -> Path:
+    folder = tmp_path / "cifar-100-binary"
+    folder.mkdir()
+    for seed, (name, labels) in enumerate(FINE.items()):
+        records = zip(labels, rows(len(labels), seed), strict=True)  # the coarse label, then the fine one
+        content = b"".join(bytes([label // 5, label]) + row.tobytes() for label, row in records)
+        (folder / f"{name}.bin").write_bytes(content)
+    (folder / "fine_label_names.txt").write_text("\n".join(HUNDRED) + "\n")
+    (folder / "coarse_label_names.txt").write_text("\n".join(HUNDRED[:20]) + "\n")
+    return folder
+
+
+@pytest.mark.parametrize("version", ["hundred_python", "hundred_binary"])
+@pytest.mark.parametrize("above", [False, True])
+def test_of_a_hundred_classes_the_fine_ones_are_read(
+    request: pytest.FixtureRequest, version: str, above: bool
+) -> None:
+    folder: Path = request.getfixturevalue(version)
+    dataset = open_data(folder.parent if above else folder, val=0)
+    assert (dataset.name, dataset.classes, dataset.mirror) == ("cifar-100", tuple(HUNDRED), True)
+    assert dataset.train.labels.tolist() == FINE["train"]
+    assert dataset.test is not None
+    assert dataset.test.labels.tolist() == FINE["test"]
+    pixels, row = np.asarray(dataset.test.image(2)), rows(3, 1)[2]
+    assert pixels[7, 20].tolist() == [row[7 * 32 + 20], row[1024 + 7 * 32 + 20], row[2048 + 7 * 32 + 20]]
+
+
+def test_a_hundred_without_its_fine_labels_is_refused(hundred_python: Path, hundred_binary: Path) -> None:
+    (hundred_python / "test").write_bytes(dumped({"labels": [0], "data": rows(1, 0)}))
+    with pytest.raises(DataError, match="test: no list of whole numbers called fine_labels"):
+        open_data(hundred_python)
+    (hundred_binary / "test.bin").write_bytes(b"\0" * 3073)
+    with pytest.raises(DataError, match="3073 bytes are no whole number of records of 3074"):
+        open_data(hundred_binary)

@@ -1,4 +1,4 @@
-"""Decoding: every picture in its place, and the first broken one named."""
+"""Decoding: every picture in its place, and the broken ones named or left out."""
 
 from __future__ import annotations
 
@@ -46,13 +46,49 @@ def test_arrays_of_the_right_size_come_through_unchanged() -> None:
     assert np.array_equal(decoded.images, pixels)
 
 
-def test_the_first_unreadable_file_is_named(files: FilePictures) -> None:
+def test_an_unreadable_file_is_named(files: FilePictures) -> None:
+    files.paths[41].write_bytes(b"broken")
+    with pytest.raises(DataError, match=r"^\S*41\.png: is not a picture"):
+        decode(files, PREPROCESSING)
+
+
+def test_all_unreadable_files_are_named_up_to_twenty(files: FilePictures) -> None:
     for number in (97, 41, 43):
         files.paths[number].write_bytes(b"broken")
-    seen: list[int] = []
-    with pytest.raises(DataError, match=r"41\.png: is not a picture"):
-        decode(files, PREPROCESSING, seen.append)
-    assert max(seen, default=0) <= 41
+    with pytest.raises(DataError) as caught:
+        decode(files, PREPROCESSING)
+    head, *lines = str(caught.value).splitlines()
+    assert head.startswith("3 of 100 pictures cannot be used")
+    assert [line.split(".png: ")[0] for line in lines] == [
+        f"  {files.paths[number].with_suffix('')}" for number in (41, 43, 97)
+    ]
+    for path in files.paths[:60]:
+        path.write_bytes(b"")
+    with pytest.raises(DataError) as caught:
+        decode(files, PREPROCESSING)
+    lines = str(caught.value).splitlines()
+    assert len(lines) == 22
+    assert lines[0].startswith("61 of 100")
+    assert lines[-1] == "  and 41 more"
+
+
+def test_unreadable_files_are_left_out_and_listed(files: FilePictures) -> None:
+    for number in (97, 41):
+        files.paths[number].write_bytes(b"broken")
+    decoded = decode(files, PREPROCESSING, on_bad="skip")
+    good = [number for number in range(100) if number not in (41, 97)]
+    assert decoded.images[:, 0, 0, 0].tolist() == good
+    assert decoded.labels.tolist() == [number % 3 for number in good]
+    assert decoded.names == tuple(str(files.paths[number]) for number in good)
+    assert [bad.name for bad in decoded.skipped] == [str(files.paths[41]), str(files.paths[97])]
+    assert all(bad.reason.startswith("is not a picture") for bad in decoded.skipped)
+
+
+def test_a_set_without_a_usable_picture_is_refused(files: FilePictures) -> None:
+    for path in files.paths:
+        path.write_bytes(b"broken")
+    with pytest.raises(DataError, match="100 of 100 pictures cannot be used"):
+        decode(files, PREPROCESSING, on_bad="skip")
 
 
 def test_a_picture_without_a_sure_meaning_is_named(files: FilePictures) -> None:

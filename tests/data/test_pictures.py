@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data import ArrayPictures, DataSet, FilePictures
+from hubel.data import ArrayPictures, DataSet, FilePictures, Preprocessing
 from hubel.data.pictures import numbered
 from hubel.errors import DataError
 
@@ -49,6 +49,14 @@ def test_arrays_give_their_pixels_as_pictures(depth: int) -> None:
     assert np.array_equal(np.asarray(chosen.image(0)).reshape(3, 4, depth), image)
     assert (chosen.name(0), chosen.name(1)) == ("set/07", "set/02")
     assert chosen.labels.tolist() == [1, 0]
+
+
+def test_pictures_are_fitted_by_their_preprocessing(tmp_path: Path) -> None:
+    preprocessing = Preprocessing.of("4x4x3")
+    for pictures in (files(tmp_path, [(8, 9), (4, 4)], "RGB", "red"), arrays(2, 1), arrays(2, 3)):
+        for index in range(2):
+            found = pictures.fitted(index, preprocessing)
+            assert np.array_equal(found, preprocessing.pixels(pictures.image(index)))
 
 
 def test_names_have_as_many_digits_as_the_last_one() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import fields, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -15,6 +15,9 @@ from PIL import Image, ImageOps
 
 from hubel.data import Preprocessing
 from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 RNG = np.random.default_rng(2)
 
@@ -102,6 +105,52 @@ def test_pixels_turns_and_flattens_first() -> None:
     pixels = Preprocessing.of("4x8x1").pixels(image)
     assert pixels.shape == (4, 8, 1)
     assert (pixels == 255).all()
+
+
+@pytest.mark.parametrize("shape", [(16, 24, 3), (16, 24, 1), (30, 20, 3), (30, 20, 1)])
+@pytest.mark.parametrize("depth", [1, 3])
+def test_an_array_is_a_picture(shape: tuple[int, int, int], depth: int) -> None:
+    pixels = RNG.integers(0, 256, shape, dtype=np.uint8)
+    image = Image.fromarray(pixels.squeeze(-1) if shape[-1] == 1 else pixels)
+    preprocessing = Preprocessing.of((16, 24, depth))
+    assert np.array_equal(preprocessing.pixels(pixels), preprocessing.pixels(image))
+
+
+@pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_file_is_fitted_from_what_its_decoder_shrinks(tmp_path: Path, fit: Any, orientation: int) -> None:
+    """A quarter of 200 x 260 still has the 48 pixels that either side needs; Pillow makes it by `draft`."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    picture(200, 260).save(tmp_path / "a.jpg", exif=exif)
+    preprocessing = Preprocessing.of("40x48x3", fit=fit)
+    with Image.open(tmp_path / "a.jpg") as image:
+        image.draft(None, (260 // 4, 200 // 4))
+        assert image.size == (65, 50)
+        expected = preprocessing.pixels(image)
+        assert np.array_equal(preprocessing.read(tmp_path / "a.jpg"), expected)
+    with Image.open(tmp_path / "a.jpg") as image:
+        whole = preprocessing.pixels(image)
+    assert np.abs(whole.astype(int) - expected).mean() < 10
+
+
+def test_resize_is_what_a_shrunk_file_must_still_have(tmp_path: Path) -> None:
+    picture(200, 260).save(tmp_path / "a.jpg")
+    expected = []
+    for by in (1, 2, 4):
+        with Image.open(tmp_path / "a.jpg") as image:
+            image.draft(None, (260 // by, 200 // by))
+            image.load()
+            expected.append(image)
+    for resize, image in zip((101, 100, 50), expected, strict=True):
+        preprocessing = Preprocessing.of("40x40x3", resize=resize)
+        assert np.array_equal(preprocessing.read(tmp_path / "a.jpg"), preprocessing.pixels(image))
+
+
+def test_a_file_without_a_sure_meaning_is_named(tmp_path: Path) -> None:
+    Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(DataError, match=r"a\.tif: a picture of floating-point pixels"):
+        Preprocessing.of("4x4x1").read(tmp_path / "a.tif")
 
 
 @pytest.mark.parametrize("depth", [1, 3])

@@ -9,8 +9,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data import NAMED, ArrayPictures, open_data
+from hubel.data import NAMED, ArrayPictures, open_data, whereabouts
 from hubel.errors import DataError
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache of the test's own, in which nothing is fetched."""
+    monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
 
 
 def test_digits() -> None:
@@ -58,7 +65,10 @@ def test_what_is_not_there_is_refused_with_what_is_accepted(tmp_path: Path) -> N
     message = str(caught.value)
     assert "did you mean fashion-mnist?" in message
     assert all(name in message for name in NAMED)
-    assert all(word in message for word in ("ROOT/CLASS", "ROOT/train/CLASS", "IDX", "CIFAR-10"))
+    assert all(
+        word in message
+        for word in ("ROOT/CLASS", "ROOT/train/CLASS", "IDX", "CIFAR-100", ".npz", "path,label")
+    )
     (tmp_path / "a.tar.gz").write_bytes(b"")
     with pytest.raises(DataError, match=r"a\.tar\.gz: a file; if it is an archive, unpack it"):
         open_data(tmp_path / "a.tar.gz")
@@ -79,3 +89,51 @@ def test_a_seed_is_not_negative() -> None:
 def test_val_is_a_part(val: float) -> None:
     with pytest.raises(DataError, match="from 0 to below 1"):
         open_data("digits", val=val)
+
+
+def plant(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (3, 2)).save(root / name)
+
+
+def test_a_set_that_is_not_fetched_says_how_to(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(DataError) as caught:
+        open_data("cifar10")
+    assert (
+        str(caught.value)
+        == f"cifar10: {cache / 'data' / 'cifar10'} is missing; run `hubel data fetch cifar10`"
+    )
+    (tmp_path / "cifar10").mkdir()
+    with pytest.raises(DataError, match=r"fetch cifar10`; or give \./cifar10 for the folder"):
+        open_data("cifar10")
+
+
+def test_a_fetched_set_of_class_folders_has_names_for_them(cache: Path) -> None:
+    codes = ["n01440764", "n02102040", "n02979186", "n03000684", "n03028079"]
+    codes += ["n03394916", "n03417042", "n03425413", "n03445777", "n03888257"]
+    inside = cache / "data" / "imagenette-160" / "imagenette2-160"
+    plant(inside, *(f"{split}/{code}/1.png" for split in ("train", "val") for code in codes))
+    (inside / "noisy_imagenette.csv").write_text("path,noisy_labels_0\n")
+    dataset = open_data("imagenette-160")
+    assert (dataset.name, len(dataset.train)) == ("imagenette-160", 10)
+    assert (dataset.classes[0], dataset.classes[4], dataset.classes[9]) == ("tench", "church", "parachute")
+    assert dataset.train.labels.tolist() == list(range(10))
+    assert "n03028079" in dataset.train.name(4)
+
+
+def test_a_set_is_found_again_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert whereabouts("cifar10") == "cifar10"
+    assert whereabouts("hf:ylecun/mnist@main") == "hf:ylecun/mnist@main"
+    assert whereabouts("pets.csv") == str(tmp_path / "pets.csv")
+    assert whereabouts("shards/{0..9}.tar") == str(tmp_path / "shards" / "{0..9}.tar")
+
+
+@pytest.mark.parametrize("name", ["gone.csv", "gone.npz", "gone.parquet", "gone.tar"])
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
+    with pytest.raises(DataError, match="no such folder or file"):
+        open_data(tmp_path / name)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubel.data import ArrayPictures, DataSet
+from hubel.data import ArrayPictures, DataSet, FilePictures
 from hubel.data.pictures import numbered
 from hubel.data.split import held_out, with_val
 from hubel.errors import DataError
@@ -73,3 +74,70 @@ def test_no_val_is_taken_for_nothing_or_twice() -> None:
 def test_a_set_with_nothing_to_spare_is_refused() -> None:
     with pytest.raises(DataError, match=r"none can be held out .* give val=0"):
         with_val(dataset([0, 1]), 0.5, 0)
+
+
+GROUPED = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 11)), min_size=1, max_size=60).map(np.array)
+
+
+@settings(deadline=None)
+@given(GROUPED, st.floats(0.01, 0.99), st.integers(0, 2**40))
+def test_no_group_is_on_both_sides_and_no_class_goes_out_whole(
+    pairs: np.ndarray[tuple[int, int], np.dtype[np.int64]], fraction: float, seed: int
+) -> None:
+    labels, groups = pairs.T
+    stay, out = held_out(labels, fraction, seed, groups)
+    assert sorted([*stay, *out]) == list(range(len(labels)))
+    assert not set(groups[stay]) & set(groups[out])
+    assert set(labels[stay]) == set(labels)
+
+
+@settings(deadline=None)
+@given(GROUPED, st.floats(0.01, 0.99), st.integers(0, 2**40))
+def test_with_groups_of_one_class_each_class_is_held_out_to_within_a_group(
+    pairs: np.ndarray[tuple[int, int], np.dtype[np.int64]], fraction: float, seed: int
+) -> None:
+    labels, groups = pairs[:, 0], pairs[:, 0] + 4 * pairs[:, 1]
+    _, out = held_out(labels, fraction, seed, groups)
+    held = Counter(labels[out].tolist())
+    for label, count in Counter(labels.tolist()).items():
+        sizes = Counter(groups[labels == label].tolist()).values()
+        if len(sizes) == 1:
+            assert held[label] == 0
+        else:
+            assert 1 <= held[label] < count
+            assert abs(held[label] - fraction * count) <= max(sizes)
+
+
+@settings(deadline=None)
+@given(LABELS, st.floats(0.01, 0.99), st.integers(0, 2**40))
+def test_groups_of_one_picture_are_no_groups(
+    labels: np.ndarray[tuple[int], np.dtype[np.int64]], fraction: float, seed: int
+) -> None:
+    _, grouped = held_out(labels, fraction, seed, np.arange(len(labels)))
+    _, plain = held_out(labels, fraction, seed)
+    assert Counter(labels[grouped].tolist()) == Counter(labels[plain].tolist())
+
+
+def test_a_class_whose_groups_are_all_large_gives_its_smallest() -> None:
+    labels, groups = np.repeat([0, 1], 30), np.repeat([0, 1, 2, 3], [17, 13, 20, 10])
+    _, out = held_out(labels, 0.1, 0, groups)
+    assert sorted(set(groups[out])) == [1, 3]
+
+
+def test_val_keeps_groups_whole() -> None:
+    labels, groups = np.tile([0, 1], 20), np.repeat(np.arange(10), 4)
+    paths = tuple(Path(f"{number}.png") for number in range(40))
+    split = with_val(DataSet("set", ("a", "b"), FilePictures(labels, paths, groups)), 0.2, 0)
+    assert isinstance(split.train, FilePictures)
+    assert isinstance(split.val, FilePictures)
+    assert split.train.groups is not None
+    assert split.val.groups is not None
+    assert len(set(split.val.groups)) == 2
+    assert not set(split.train.groups) & set(split.val.groups)
+    assert [int(path.stem) // 4 for path in split.val.paths] == split.val.groups.tolist()
+
+
+def test_a_set_whose_classes_are_one_group_each_is_refused() -> None:
+    pictures = FilePictures(np.array([0, 0, 1]), (Path("a"), Path("b"), Path("c")), np.array([0, 0, 1]))
+    with pytest.raises(DataError, match=r"every class has one group .* give val=0"):
+        with_val(DataSet("set", ("a", "b"), pictures), 0.5, 0)

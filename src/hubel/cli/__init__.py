@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli import compare, diff, draw, import_weights, predict, table, train, val, zoo
+from hubel.cli.data import data
 from hubel.cli.look import look
 from hubel.errors import HubelError, UsageError
 
@@ -27,6 +28,7 @@ app.command("train")(train.train)
 app.command("val")(val.val)
 app.command("predict")(predict.predict)
 app.command("import-weights")(import_weights.import_weights)
+app.add_typer(data, name="data")
 app.add_typer(look, name="look")
 
 

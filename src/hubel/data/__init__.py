@@ -1,7 +1,7 @@
 """Images in: sources, splits, the one path from a picture to the network, augmentation and batches."""
 
 from hubel.data.augment import Augmentation, flip, shift
-from hubel.data.batches import Batches, epoch_seed
+from hubel.data.batches import Batches, Epoch, epoch_seed
 from hubel.data.decoded import Decoded, decode
 from hubel.data.pictures import ArrayPictures, DataSet, FilePictures, Pictures
 from hubel.data.preprocess import Preprocessing
@@ -16,6 +16,7 @@ __all__ = [
     "Batches",
     "DataSet",
     "Decoded",
+    "Epoch",
     "FilePictures",
     "Pictures",
     "Preprocessing",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
@@ -17,16 +17,32 @@ if TYPE_CHECKING:
     from hubel.data.pictures import Bytes, Labels, Pictures
     from hubel.data.preprocess import Preprocessing
 
+OnBad: TypeAlias = Literal["stop", "skip"]
+"""What to do about pictures that cannot be used: refuse them all by name, or leave them out."""
+
 _BLOCK = 32
+_MOST_NAMED = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """A picture that cannot be used: its name and why."""
+
+    name: str
+    reason: str
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """Pictures in memory; `images`: uint8, n x h x w x c; `labels`: int64, n; a name for each."""
+    """Pictures in memory; `images`: uint8, n x h x w x c; `labels`: int64, n; a name for each.
+
+    `skipped` are those that were left out.
+    """
 
     images: Bytes
     labels: Labels
     names: tuple[str, ...]
+    skipped: tuple[Bad, ...] = ()
 
     def __len__(self) -> int:
         return len(self.images)
@@ -49,33 +65,74 @@ class Decoded:
 
 
 def decode(
-    pictures: Pictures, preprocessing: Preprocessing, progress: Callable[[int], None] | None = None
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    progress: Callable[[int], None] | None = None,
+    on_bad: OnBad = "stop",
 ) -> Decoded:
     """Brings every picture to the network's size, on all cores, in the order of `pictures`.
 
-    `progress` is called, from the caller's thread, with the number of pictures done so far.
+    `progress` is called, from the caller's thread, with the number of pictures done so far. With `on_bad`
+    of `skip`, pictures that cannot be used are left out and listed in the result.
 
-    Raises DataError: the first picture that cannot be used, by name.
+    Raises DataError: pictures that cannot be used, by name, unless they are to be skipped and others remain.
+    """
+    shape = (len(pictures), preprocessing.height, preprocessing.width, preprocessing.depth)
+    images = np.empty(shape, np.uint8)
+    bad = read_all(pictures, preprocessing, images.__setitem__, progress)
+    if bad and (on_bad == "stop" or len(bad) == len(pictures)):
+        raise DataError(refusal(list(bad.values()), len(pictures)))
+    return without_bad(pictures, np.delete(images, list(bad), axis=0) if bad else images, bad)
+
+
+def read_all(
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    take: Callable[[int, Bytes], object] | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> dict[int, Bad]:
+    """Brings every picture to the network's size, on all cores, and returns the bad ones by their places.
+
+    `take` is called with a picture's place and its pixels, from any thread; `progress` as by `decode`.
     """
     count = len(pictures)
-    images = np.empty((count, preprocessing.height, preprocessing.width, preprocessing.depth), np.uint8)
 
-    def work(start: int) -> int:
+    def work(start: int) -> tuple[int, dict[int, Bad]]:
         end = min(start + _BLOCK, count)
+        bad = {}
         for index in range(start, end):
-            images[index] = _pixels(pictures, index, preprocessing)
-        return end
+            try:
+                pixels = pictures.fitted(index, preprocessing)
+            except DataError as error:
+                name = pictures.name(index)
+                bad[index] = Bad(name, str(error).removeprefix(f"{name}: "))
+                continue
+            if take is not None:
+                take(index, pixels)
+        return end, bad
 
+    bad: dict[int, Bad] = {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
-        for done in pool.map(work, range(0, count, _BLOCK)):
+        for done, found in pool.map(work, range(0, count, _BLOCK)):
+            bad |= found
             if progress is not None:
                 progress(done)
-    return Decoded(images, pictures.labels, tuple(pictures.name(index) for index in range(count)))
+    return bad
 
 
-def _pixels(pictures: Pictures, index: int, preprocessing: Preprocessing) -> Bytes:
-    image = pictures.image(index)
-    try:
-        return preprocessing.pixels(image)
-    except DataError as error:
-        raise DataError(f"{pictures.name(index)}: {error}") from error
+def without_bad(pictures: Pictures, images: Bytes, bad: dict[int, Bad]) -> Decoded:
+    """Puts labels and names to the images of all pictures but those at the places in `bad`."""
+    good = [index for index in range(len(pictures)) if index not in bad]
+    names = tuple(pictures.name(index) for index in good)
+    return Decoded(images, pictures.labels[good], names, tuple(bad.values()))
+
+
+def refusal(bad: list[Bad], count: int) -> str:
+    """What to say of pictures that cannot be used; the first 20 are named."""
+    lines = [f"{each.name}: {each.reason}" for each in bad[:_MOST_NAMED]]
+    if len(bad) == 1:
+        return lines[0]
+    if len(bad) > _MOST_NAMED:
+        lines.append(f"and {len(bad) - _MOST_NAMED:,} more")
+    head = f"{len(bad):,} of {count:,} pictures cannot be used; mend or remove them, or have them skipped:"
+    return "\n  ".join([head, *lines])

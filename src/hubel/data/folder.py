@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LAYOUTS = "ROOT/CLASS/picture.png, or ROOT/train/CLASS/picture.png with val and test beside train"
 
-_SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -30,8 +30,8 @@ def read_folder(root: Path) -> DataSet:
     that is no picture, pictures or folders outside the layout, a class in val or test that is not in train.
     """
     folders = _folders(root)
-    splits = _by_split(root, folders) if _is_split(folders) else {"train": folders}
-    classes = _classes(splits["train"])
+    splits = _by_split(root, folders) if is_split(folders) else {"train": folders}
+    classes = class_names(splits["train"])
     pictures = {split: _pictures(inside, classes) for split, inside in splits.items()}
     return DataSet(
         name=root.resolve().name,
@@ -46,11 +46,11 @@ def _by_split(root: Path, folders: list[Path]) -> dict[str, list[Path]]:
     """Returns the class folders of train and of each other split there is."""
     found: dict[str, Path] = {}
     for folder in folders:
-        split = _SPLITS.get(folder.name.lower())
+        split = SPLITS.get(folder.name.lower())
         if split is None:
             raise DataError(
                 f"{folder}: beside train, val and test there is no other folder; move it away"
-                f"{nearest(folder.name, _SPLITS)}"
+                f"{nearest(folder.name, SPLITS)}"
             )
         if split in found:
             raise DataError(f"{root}: {found[split].name} and {folder.name} are both {split}; leave one")
@@ -61,13 +61,14 @@ def _by_split(root: Path, folders: list[Path]) -> dict[str, list[Path]]:
     return {split: _folders(folder) for split, folder in found.items()}
 
 
-def _is_split(folders: list[Path]) -> bool:
+def is_split(folders: list[Path]) -> bool:
     """Whether the folders are splits; a class may be called train, as long as pictures lie right in it."""
-    named = [folder for folder in folders if folder.name.lower() in _SPLITS]
-    return len(named) == len(folders) or any(path.is_dir() for folder in named for path in _visible(folder))
+    named = [folder for folder in folders if folder.name.lower() in SPLITS]
+    return len(named) == len(folders) or any(path.is_dir() for folder in named for path in visible(folder))
 
 
-def _classes(folders: list[Path]) -> list[str]:
+def class_names(folders: list[Path]) -> list[str]:
+    """The names of class folders in order: by number if every name is one."""
     names = [folder.name for folder in folders]
     if all(name.isascii() and name.isdecimal() for name in names):
         return sorted(names, key=lambda name: (int(name), name))
@@ -93,7 +94,7 @@ def _pictures(folders: list[Path], classes: list[str]) -> FilePictures:
 
 
 def _class_pictures(folder: Path) -> list[Path]:
-    found = _visible(folder)
+    found = visible(folder)
     for path in found:
         if path.is_dir():
             raise DataError(
@@ -111,7 +112,7 @@ def _class_pictures(folder: Path) -> list[Path]:
 
 def _folders(root: Path) -> list[Path]:
     """Returns the folders in `root`, and refuses pictures beside them."""
-    found = _visible(root)
+    found = visible(root)
     folders = [path for path in found if path.is_dir()]
     loose = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
     if loose:
@@ -123,7 +124,7 @@ def _folders(root: Path) -> list[Path]:
     return folders
 
 
-def _visible(folder: Path) -> list[Path]:
+def visible(folder: Path) -> list[Path]:
     """Returns what lies in a folder, sorted by name, less hidden files and what systems leave behind."""
     found = (path for path in folder.iterdir() if not path.name.startswith("."))
     return sorted(

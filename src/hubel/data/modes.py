@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from PIL import Image, ImageOps
 
 from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from hubel.data.pictures import Bytes
 
 GREY, COLOUR = 1, 3
 _MODES = {GREY: "L", COLOUR: "RGB"}
@@ -46,6 +51,11 @@ def flatten(image: Image.Image, depth: int) -> Image.Image:
         raise DataError(
             f"a picture of mode {image.mode} cannot become {_MODES[depth]} ({error}); re-export it as PNG"
         ) from error
+
+
+def as_image(pixels: Bytes) -> Image.Image:
+    """Returns an array as a picture of mode L or RGB; `pixels`: uint8, h x w x c with c of 1 or 3."""
+    return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == GREY else pixels)
 
 
 def has_colour(image: Image.Image) -> bool:

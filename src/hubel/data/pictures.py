@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias
 import numpy as np
 from PIL import Image
 
-from hubel.data.modes import COLOUR, GREY, has_colour
+from hubel.data.modes import COLOUR, GREY, as_image, has_colour
 from hubel.data.reading import read_image, read_size
 from hubel.errors import DataError
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import numpy.typing as npt
+
+    from hubel.data.preprocess import Preprocessing
 
     Labels: TypeAlias = npt.NDArray[np.int64]
     Indices: TypeAlias = npt.NDArray[np.intp]
@@ -40,6 +42,12 @@ class Pictures(Protocol):
     def image(self, index: int) -> Image.Image:
         """The whole picture. Raises DataError: one that cannot be read."""
 
+    def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
+        """The picture as a network of this preprocessing sees it: uint8, h x w x c, not to be written to.
+
+        Raises DataError: one that cannot be read or has no sure meaning, by name.
+        """
+
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
 
@@ -49,10 +57,14 @@ class Pictures(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FilePictures:
-    """Pictures in files, read when asked for; a picture's name is its path."""
+    """Pictures in files, read when asked for; a picture's name is its path.
+
+    `groups`: int64, n, or None: pictures of one group, such as of one patient, stay on one side of a split.
+    """
 
     labels: Labels
     paths: tuple[Path, ...]
+    groups: Labels | None = None
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -65,13 +77,18 @@ class FilePictures:
         """The whole picture. Raises DataError: one that cannot be read."""
         return read_image(self.paths[index])
 
+    def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
+        """The picture as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
+        return preprocessing.read(self.paths[index])
+
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
         return read_size(self.paths[index])
 
     def select(self, indices: Indices) -> FilePictures:
         """The pictures at `indices`, in that order; nothing is read."""
-        return FilePictures(self.labels[indices], tuple(self.paths[index] for index in indices))
+        groups = None if self.groups is None else self.groups[indices]
+        return FilePictures(self.labels[indices], tuple(self.paths[index] for index in indices), groups)
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,8 +108,11 @@ class ArrayPictures:
 
     def image(self, index: int) -> Image.Image:
         """The picture, of mode L or RGB."""
-        pixels = self.pixels[index]
-        return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == GREY else pixels)
+        return as_image(self.pixels[index])
+
+    def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
+        """The picture as a network of this preprocessing sees it."""
+        return preprocessing.pixels(self.pixels[index])
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, the same for all."""

@@ -11,11 +11,14 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hubel.data.modes import COLOUR, GREY, flatten, upright
+from hubel.data.modes import COLOUR, GREY, as_image, flatten, upright
+from hubel.data.reading import read_raster
 from hubel.errors import DataError, nearest
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from hubel.data.pictures import Bytes
     from hubel.net.volume import VolumeLike
 
@@ -87,15 +90,39 @@ class Preprocessing:
         height, width, depth = Volume.of(volume)
         return cls(height, width, depth, (0.0,) * depth, (1.0,) * depth, fit, resize, interpolation)
 
-    def pixels(self, image: Image.Image) -> Bytes:
-        """Returns the picture's pixels: uint8, height x width x depth.
+    @property
+    def side(self) -> int:
+        """The pixels that a picture's shorter side needs for nothing to be enlarged."""
+        return max(self.height, self.width) if self.resize is None else self.resize
+
+    def read(self, path: Path) -> Bytes:
+        """Returns what the network sees of a picture's file: uint8, height x width x depth.
+
+        The one way from a file, in training and ever after: a JPEG file much larger than needed is decoded
+        at a half, a quarter or an eighth (`reading.read_raster`), which changes its pixels a little.
+
+        Raises DataError: a file that cannot be read, or a picture without a sure meaning, by its path.
+        """
+        raster = read_raster(path, self.side)
+        try:
+            return self.pixels(raster)
+        except DataError as error:
+            raise DataError(f"{path}: {error}") from error
+
+    def pixels(self, picture: Image.Image | Bytes) -> Bytes:
+        """Returns a picture's pixels, maybe its own: uint8, height x width x depth.
 
         The picture is turned upright (`modes.upright`), brought to 8 bits of grey or colour
-        (`modes.flatten`), and fitted, with antialiasing where it becomes smaller.
+        (`modes.flatten`), and fitted, with antialiasing where it becomes smaller. An array is a picture
+        that is upright: uint8, h x w x c with c of 1 or 3.
 
         Raises DataError: a picture whose orientation or pixels have no sure meaning.
         """
-        fitted = self._fitted(flatten(upright(image), self.depth))
+        if isinstance(picture, np.ndarray):
+            if picture.shape == (self.height, self.width, self.depth):
+                return picture
+            picture = as_image(picture)
+        fitted = self._fitted(flatten(upright(picture), self.depth))
         return np.array(fitted, np.uint8).reshape(self.height, self.width, self.depth)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:

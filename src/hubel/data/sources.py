@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel.data.cifar import is_cifar_binary, is_cifar_python, read_cifar_binary, read_cifar_python
 from hubel.data.digits import read_digits
+from hubel.data.fetch import FETCHABLE, fetched
 from hubel.data.folder import LAYOUTS, read_folder
+from hubel.data.huggingface import SCHEME, is_tables, read_hub, read_table, read_tables
 from hubel.data.idx import is_idx, read_fashion_mnist, read_idx
+from hubel.data.manifest import read_manifest
+from hubel.data.npz import read_npz
 from hubel.data.split import with_val
 from hubel.errors import DataError, nearest
 
@@ -17,28 +23,62 @@ if TYPE_CHECKING:
 
     from hubel.data.pictures import DataSet
 
-NAMED: dict[str, Callable[[], DataSet]] = {
-    "digits": read_digits,
-    "fashion-mnist": read_fashion_mnist,
-}
-"""The sets that a name is enough for."""
-
 FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], DataSet]], ...] = (
     (is_idx, read_idx),
     (is_cifar_python, read_cifar_python),
     (is_cifar_binary, read_cifar_binary),
+    (is_tables, read_tables),
 )
 """The formats that a folder's files give away, how each is recognised and read; any other is of classes."""
 
-UNPACKED = ("cifar-10-batches-py", "cifar-10-batches-bin", "MNIST/raw", "FashionMNIST/raw")
+FILES: dict[str, Callable[[Path], DataSet]] = {
+    ".csv": read_manifest,
+    ".npz": read_npz,
+    ".parquet": read_table,
+    ".arrow": read_table,
+}
+"""What a single file may be, by its ending. The name of a .tar may stand for several: `{000..009}`."""
+
+UNPACKED = (
+    *("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-100-python", "cifar-100-binary"),
+    *("MNIST/raw", "FashionMNIST/raw"),
+)
 """The folders that known archives unpack to: the folder above one is as good as itself."""
+
+
+def read_fetched(name: str) -> DataSet:
+    """Reads a set that `hubel data fetch` has brought.
+
+    Raises DataError: it has not yet.
+    """
+    folder, entry = fetched(name), FETCHABLE[name]
+    if not folder.is_dir():
+        beside = f"; or give ./{name} for the folder of that name" if Path(name).exists() else ""
+        raise DataError(f"{name}: {folder} is missing; run `hubel data fetch {name}`{beside}")
+    dataset = replace(_read_folder(folder / entry.folder), name=name)
+    return replace(dataset, classes=entry.classes) if entry.classes else dataset
+
+
+def _read_fashion_mnist() -> DataSet:
+    """What was fetched, else what Debian's package has brought."""
+    name = "fashion-mnist"
+    return read_fetched(name) if fetched(name).is_dir() else read_fashion_mnist()
+
+
+NAMED: dict[str, Callable[[], DataSet]] = {
+    "digits": read_digits,
+    **{name: partial(read_fetched, name) for name in FETCHABLE},
+    "fashion-mnist": _read_fashion_mnist,
+}
+"""The sets that a name is enough for."""
 
 
 def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
     """Opens a set by its name or its path; a `Path` is never a name, so `Path("digits")` is a folder.
 
-    Where the source has no val split, `val` of every training class is held out as one, chosen by `seed`;
-    a test split is never touched. `val=0` leaves the training set whole and val None.
+    `hf:OWNER/NAME@CONFIG` is a set of the Hugging Face hub. Where the source has no val split, `val` of every
+    training class is held out as one, chosen by `seed`; a test split is never touched. `val=0` leaves the
+    training set whole and val None.
 
     Raises DataError: nothing there, no format known, what the system will not let be read, `val`
     outside 0 to 1, a negative seed, or what its reader refuses.
@@ -47,30 +87,42 @@ def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
         raise DataError(f"val is the part of the training pictures to hold out, from 0 to below 1, not {val}")
     if seed < 0:
         raise DataError(f"a seed is a whole number of at least 0, not {seed}")
-    if isinstance(where, str) and where in NAMED:
-        return with_val(NAMED[where](), val, seed)
-    path = Path(where).expanduser()
-    if not path.exists():
-        raise DataError(
-            f"{where}: no such folder, and no set of that name{nearest(str(where), NAMED)}\n{_accepted()}"
-        )
-    if not path.is_dir():
-        raise DataError(f"{path}: a file; if it is an archive, unpack it and give its folder\n{_accepted()}")
     try:
-        dataset = _read(path)
+        dataset = _read(where)
     except OSError as error:
         raise DataError(
-            f"{error.filename or path}: cannot be read: {error.strerror}; mend that or move it"
+            f"{error.filename or where}: cannot be read: {error.strerror}; mend that or move it"
         ) from error
     return with_val(dataset, val, seed)
 
 
 def whereabouts(where: str) -> str:
     """A set as it can be found again from anywhere: by its name if it has one, else by its whole path."""
-    return where if where in NAMED else str(Path(where).expanduser().resolve())
+    if where in NAMED or where.startswith(SCHEME):
+        return where
+    return str(Path(where).expanduser().resolve())
 
 
-def _read(path: Path) -> DataSet:
+def _read(where: str | Path) -> DataSet:
+    """Reads what is there. Raises DataError: nothing that is known; OSError: what cannot be read."""
+    if isinstance(where, str) and where in NAMED:
+        return NAMED[where]()
+    if isinstance(where, str) and where.startswith(SCHEME):
+        return read_hub(where)
+    path = Path(where).expanduser()
+    if path.is_dir():
+        return _read_folder(path)
+    read = FILES.get(path.suffix.lower())
+    if read is not None and (path.exists() or "{" in path.name):
+        return read(path)
+    if path.exists():
+        raise DataError(f"{path}: a file; if it is an archive, unpack it and give its folder\n{_accepted()}")
+    raise DataError(
+        f"{where}: no such folder or file, and no set of that name{nearest(str(where), NAMED)}\n{_accepted()}"
+    )
+
+
+def _read_folder(path: Path) -> DataSet:
     inside = [path / name for name in UNPACKED if (path / name).is_dir()]
     if len(inside) > 1:
         raise DataError(f"{path}: holds several sets; give one of {', '.join(map(str, inside))}")
@@ -83,7 +135,8 @@ def _read(path: Path) -> DataSet:
 
 def _accepted() -> str:
     return (
-        f"accepted: a name ({', '.join(NAMED)}); a folder of class folders ({LAYOUTS}); "
-        "a folder of IDX files (train-images-idx3-ubyte and so on, gzipped or not); "
-        "an unpacked CIFAR-10, Python or binary version"
+        f"accepted: a name ({', '.join(NAMED)}); {SCHEME}NAME or {SCHEME}NAME@CONFIG of the Hugging Face "
+        f"hub; a folder of class folders ({LAYOUTS}); a folder of IDX files (train-images-idx3-ubyte and so "
+        "on, gzipped or not); an unpacked CIFAR-10 or CIFAR-100, Python or binary version; a .csv file with "
+        "the header path,label[,split][,group]; a .npz file with x_train and y_train; .parquet, .arrow files"
     )

@@ -1,0 +1,52 @@
+"""`hubel data VERB ...`: pictures, before any network sees them."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubel.cli import data_check, data_preview
+
+data = typer.Typer(help="Sets of pictures: get them, check them, see them.", no_args_is_help=True)
+data.command("check")(data_check.check)
+data.command("preview")(data_preview.preview)
+
+
+@data.callback()
+def pictures() -> None:
+    """Sets of pictures: get them, check them, see them."""
+
+
+@data.command("fetch")
+def fetch(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="mnist, fashion-mnist, cifar10, cifar100, imagenette, or imagenette-160.", metavar="NAME"
+        ),
+    ],
+    to: Annotated[
+        Path | None, typer.Option(help="The folder to put the set's folder into, instead of the cache.")
+    ] = None,
+) -> None:
+    """Download a set of the field, checked by SHA-256; a download that broke off goes on."""
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+    from hubel.data.fetch import fetch as bring
+
+    console = Console(stderr=True)
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        tasks: dict[str, TaskID] = {}
+
+        def show(file: str, done: int, size: int) -> None:
+            if file not in tasks:
+                tasks[file] = bar.add_task(file, total=size)
+            bar.update(tasks[file], completed=done)
+
+        folder = bring(name, to, show)
+    print(f"{name} is in {folder}\nuse it:  hubel train {name if to is None else shlex.quote(str(folder))}")

@@ -1,0 +1,30 @@
+"""`hubel data check`: all that is wrong with a set of pictures, in one go."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+
+def check(
+    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Read every picture of a set and list what is wrong; exit status 1 if anything must be mended."""
+    from hubel.data.check import check as find
+    from hubel.report.data_check import check_json, check_text
+    from hubel.report.units import count
+
+    console = Console(stderr=True)
+    columns = SpinnerColumn(), TextColumn("reading pictures"), TextColumn("{task.description}")
+    with Progress(
+        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
+        task = bar.add_task("")
+        found = find(data, lambda done: bar.update(task, description=count(done)))
+    print(check_json(found) if as_json else check_text(found))
+    if found.of_level("error"):
+        raise typer.Exit(1)

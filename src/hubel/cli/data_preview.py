@@ -1,0 +1,89 @@
+"""`hubel data preview`: what a network will see of a set of pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hubel.cli.network import HELP, network_for
+from hubel.cli.output import picture_form
+from hubel.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from hubel.data import DataSet, Preprocessing
+    from hubel.report.data_preview import Shown
+
+MOST_CLASSES = 20
+"""How many classes are shown, the first of them."""
+
+VARIANTS = 2
+
+
+def preview(
+    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    *,
+    net: Annotated[str, typer.Option("--net", help=HELP)],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")],
+    size: Annotated[str | None, typer.Option("--input", help="The volume the network sees, HxWxD.")] = None,
+    fit: Annotated[str, typer.Option(help="What becomes of other shapes: crop, pad, squash.")] = "crop",
+    each: Annotated[int, typer.Option("--each", help="How many pictures of a class.")] = 2,
+    seed: Annotated[int, typer.Option(help="What decides all that is random.")] = 0,
+) -> None:
+    """Draw pictures of each class beside what the network sees of them, and two variants for training."""
+    picture_form(out, ("png",))
+    if each < 1:
+        raise UsageError(f"--each is at least 1, not {each}")
+    if seed < 0:
+        raise UsageError(f"--seed is at least 0, not {seed}")
+    from typing import get_args
+
+    from hubel.data import Preprocessing, open_data
+    from hubel.data.preprocess import Fit
+    from hubel.files import write_whole
+    from hubel.report.data_preview import preview_figure
+
+    way = next((known for known in get_args(Fit) if known == fit), None)
+    if way is None:
+        known = get_args(Fit)
+        raise UsageError(f"there is no fit {fit!r}{nearest(fit, known)}; choose {', '.join(known)}")
+    dataset = open_data(data, val=0)
+    _, _, volume = network_for(net, size, dataset)
+    preprocessing = Preprocessing.of(volume, fit=way)
+    shown = shown_of(dataset, preprocessing, each, seed)
+    write_whole(out, preview_figure(dataset.name, shown, volume, fit))
+    print(f"wrote {out}")
+
+
+def shown_of(dataset: DataSet, preprocessing: Preprocessing, each: int, seed: int) -> list[Shown]:
+    """The first pictures of each class, as they are and as the network sees them.
+
+    Raises DataError: a picture that cannot be used.
+    """
+    import numpy as np
+    import torch
+
+    from hubel.data import Augmentation
+    from hubel.data.modes import COLOUR, flatten, upright
+    from hubel.report.data_preview import Shown
+
+    labels = dataset.train.labels
+    classes = range(min(len(dataset.classes), MOST_CLASSES))
+    places = [int(place) for label in classes for place in np.flatnonzero(labels == label)[:each]]
+    seen = np.stack([dataset.train.fitted(place, preprocessing) for place in places])
+    augmentation = Augmentation.fitting(dataset, preprocessing)
+    generator = torch.Generator().manual_seed(seed)
+    variants = [
+        augmentation.apply(torch.from_numpy(seen), generator, indices=torch.arange(len(seen)), epoch=epoch)
+        for epoch in range(VARIANTS)
+    ]
+    return [
+        Shown(
+            label=dataset.classes[labels[place]],
+            original=flatten(upright(dataset.train.image(place)), COLOUR),
+            sees=seen[at],
+            variants=[variant[at].numpy() for variant in variants],
+        )
+        for at, place in enumerate(places)
+    ]

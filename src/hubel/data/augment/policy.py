@@ -1,0 +1,136 @@
+"""Policy: which variants are made of the training pictures, as one value."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Generator, Tensor
+
+from hubel.data.augment.colour import Colours, jitter, pca
+from hubel.data.augment.geometry import alternate, crop, cutout, flip, shift
+from hubel.data.augment.mixing import cutmix, mixup
+from hubel.data.augment.trivial import trivial
+from hubel.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from hubel.data.pictures import DataSet
+    from hubel.data.preprocess import Preprocessing
+
+Flip: TypeAlias = Literal["none", "random", "alternating"]
+
+
+@dataclass(frozen=True, slots=True)
+class Augmentation:
+    """What is varied, in the order it is done; as it comes, nothing is.
+
+    `crop` is the smallest share of its area that is enlarged to the whole picture, 1 for none; `flip` how
+    pictures are mirrored; `shift` by how many pixels they are moved at most; `trivial` whether
+    TrivialAugment changes them; `jitter` how much brightness, contrast and saturation vary; `pca` the
+    standard deviation of AlexNet's shift of colour; `cutout` the side in pixels of the square covered with
+    the mean colour. `mixup` and `cutmix` are the alpha of the Beta by which pictures are mixed, 0 for not
+    at all; with both, each batch has one or the other.
+
+    Raises DataError: a value outside its range.
+    """
+
+    flip: Flip = "none"
+    shift: int = 0
+    crop: float = 1.0
+    cutout: int = 0
+    pca: float = 0.0
+    jitter: float = 0.0
+    trivial: bool = False
+    mixup: float = 0.0
+    cutmix: float = 0.0
+
+    def __post_init__(self) -> None:
+        known = get_args(Flip)
+        if self.flip not in known:
+            raise DataError(
+                f"flip is one of {', '.join(known)}, not {self.flip!r}{nearest(str(self.flip), known)}"
+            )
+        for name in ("shift", "cutout"):
+            if getattr(self, name) < 0:
+                raise DataError(f"{name} is a number of pixels of at least 0, not {getattr(self, name)}")
+        if not 0 < self.crop <= 1:
+            raise DataError(f"crop is a share of the area above 0 and at most 1, not {self.crop}")
+        if not 0 <= self.jitter <= 1:
+            raise DataError(f"jitter is from 0 to 1, not {self.jitter}")
+        for name in ("pca", "mixup", "cutmix"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise DataError(f"{name} is a finite number of at least 0, not {getattr(self, name)}")
+
+    @classmethod
+    def fitting(cls, dataset: DataSet, preprocessing: Preprocessing) -> Augmentation:
+        """Returns what suits a set: flips if `dataset.mirror`, shifts of a sixteenth of the shorter side.
+
+        At 32x32 that is 2 pixels: enough for CIFAR-10, and digits that fill their frame stay whole.
+
+        Raises DataError: as `DataSet.mirror`.
+        """
+        way: Flip = "random" if dataset.mirror else "none"
+        return cls(way, min(preprocessing.height, preprocessing.width) // 16)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether pictures are mixed, so that targets are shares of classes."""
+        return self.mixup > 0 or self.cutmix > 0
+
+    @property
+    def needs_colours(self) -> bool:
+        """Whether `apply` uses the colours of the training set."""
+        return self.pca > 0 or self.cutout > 0
+
+    def apply(
+        self,
+        images: Tensor,
+        generator: Generator,
+        *,
+        indices: Tensor,
+        epoch: int,
+        colours: Colours | None = None,
+    ) -> Tensor:
+        """Returns a variant of each image, of the same shape, type and device; `images` stay as they are.
+
+        Images: uint8, n x h x w x c. `indices`: int64, n, on the CPU; the pictures' places in their set,
+        by which flips alternate. `colours` are those of the training set; without, the images' own.
+
+        Raises DataError: as `shift` and `cutout`.
+        """
+        if self.crop < 1:
+            images = crop(images, self.crop, generator)
+        if self.flip != "none":
+            random = self.flip == "random"
+            images = flip(images, generator) if random else alternate(images, indices, epoch)
+        if self.shift:
+            images = shift(images, self.shift, generator)
+        if self.trivial:
+            images = trivial(images, generator)
+        if self.jitter:
+            images = jitter(images, self.jitter, generator)
+        if self.needs_colours:
+            colours = colours or Colours.of(images)
+            if self.pca:
+                images = pca(images, self.pca, colours, generator)
+            if self.cutout:
+                images = cutout(images, self.cutout, colours.mean, generator)
+        return images
+
+    def mix(
+        self, images: Tensor, labels: Tensor, classes: int, generator: Generator
+    ) -> tuple[Tensor, Tensor]:
+        """Returns mixed images and their targets: float32, n x `classes`, each row of sum 1.
+
+        Images: float32, n x c x h x w, as the network sees them; labels: int64, n, on the same device.
+        """
+        targets = F.one_hot(labels, classes).float()
+        both = self.mixup > 0 and self.cutmix > 0
+        if self.cutmix and (not both or torch.rand((), generator=generator) < 0.5):
+            return cutmix(images, targets, self.cutmix, generator)
+        if self.mixup:
+            return mixup(images, targets, self.mixup, generator)
+        return images, targets

@@ -1,0 +1,68 @@
+"""TrivialAugment: one operation a picture, of one strength, both drawn evenly; nothing to tune.
+
+Source: Müller and Hutter 2021, with the wide space of strengths and the shears' origin of their code.
+Deviation: pixels are interpolated, where the code takes the nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import torch
+from torch import Generator, Tensor
+
+from hubel.data.augment import colour
+from hubel.data.augment.geometry import warp
+
+STRENGTHS = 31
+"""How many strengths an operation has, from none at all to its strongest."""
+
+
+def trivial(images: Tensor, generator: Generator) -> Tensor:
+    """Changes each image (uint8, n x h x w x c) by one operation of `WIDE`, of one of 31 strengths."""
+    count = len(images)
+    chosen = torch.randint(len(WIDE), (count,), generator=generator)
+    strengths = torch.randint(STRENGTHS, (count,), generator=generator) / (STRENGTHS - 1)
+    strengths = torch.where(torch.rand(count, generator=generator) < 0.5, strengths, -strengths)
+    changed = images.clone()
+    for number, operation in enumerate(WIDE.values()):
+        places = (chosen == number).nonzero().flatten()
+        if len(places):
+            there = places.to(images.device)
+            changed.index_copy_(0, there, operation(images.index_select(0, there), strengths[places]))
+    return changed
+
+
+def _warped(images: Tensor, *entries: Tensor | float) -> Tensor:
+    """`warp` with the six entries of the matrices, each one number or one for each image."""
+    matrices = torch.stack([torch.as_tensor(entry).expand(len(images)) for entry in entries], dim=1)
+    return warp(images, matrices.view(-1, 2, 3))
+
+
+def _rotated(images: Tensor, degrees: Tensor) -> Tensor:
+    """Turned around the centre, counterclockwise."""
+    _, height, width, _ = images.shape
+    x, y, cos, sin = width / 2, height / 2, degrees.deg2rad().cos(), degrees.deg2rad().sin()
+    return _warped(images, cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
+
+
+WIDE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "identity": lambda images, _: images,
+    "shear_x": lambda images, s: _warped(images, 1.0, 0.99 * s, 0.0, 0.0, 1.0, 0.0),
+    "shear_y": lambda images, s: _warped(images, 1.0, 0.0, 0.0, 0.99 * s, 1.0, 0.0),
+    "translate_x": lambda images, s: _warped(images, 1.0, 0.0, (32 * s).round(), 0.0, 1.0, 0.0),
+    "translate_y": lambda images, s: _warped(images, 1.0, 0.0, 0.0, 0.0, 1.0, (32 * s).round()),
+    "rotate": lambda images, s: _rotated(images, 135 * s),
+    "brightness": lambda images, s: colour.brightness(images, 1 + 0.99 * s),
+    "colour": lambda images, s: colour.saturation(images, 1 + 0.99 * s),
+    "contrast": lambda images, s: colour.contrast(images, 1 + 0.99 * s),
+    "sharpness": lambda images, s: colour.sharpness(images, 1 + 0.99 * s),
+    "posterize": lambda images, s: colour.posterize(images, 8 - (6 * s.abs()).round().long()),
+    "solarize": lambda images, s: colour.solarize(images, 256 * (1 - s.abs())),
+    "autocontrast": lambda images, _: colour.autocontrast(images),
+    "equalize": lambda images, _: colour.equalize(images),
+}
+"""The operations: uint8 images, and for each a strength from -1 to 1 (float32, n, on the CPU).
+
+Those that have no direction take the strength without its sign.
+"""

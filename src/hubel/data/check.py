@@ -1,0 +1,383 @@
+"""Checking: all that is wrong with a set of pictures, found in one go before a network sees any of it."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections import Counter, defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+import numpy as np
+from PIL import Image
+
+from hubel.data.folder import LAYOUTS, SPLITS, class_names, is_split, visible
+from hubel.data.modes import COLOUR, as_image, flatten, upright
+from hubel.data.pictures import FilePictures
+from hubel.data.reading import IMAGE_SUFFIXES, read_raster
+from hubel.data.sources import FORMATS, UNPACKED, open_data
+from hubel.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from hubel.data.pictures import Bytes, Pictures
+
+Level: TypeAlias = Literal["error", "warning", "notice"]
+
+IMBALANCE = 10
+"""How many times more pictures the largest class may have than the smallest before it is worth a warning."""
+
+_ORIENTATION = 0x0112
+_BLOCK = 32
+_ALIKE = {"MPO": "JPEG"}
+"""Formats that are another one with more in it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something found: an `error` is to be mended, a `warning` to be thought about, a `notice` to be known.
+
+    `kind` is one of layout, empty, huge, damaged, format, turned, conflict, leak, duplicate, missing and
+    imbalance; `names` are the pictures, files or folders it is about, in the order of the set.
+    """
+
+    level: Level
+    kind: str
+    message: str
+    names: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """The smallest, the median and the largest of some numbers of pixels."""
+
+    least: int
+    median: float
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What was found in a set: `counts` of pictures by split and class, their upright sizes, and findings.
+
+    The sizes are None where no picture could be read.
+    """
+
+    name: str
+    counts: dict[str, dict[str, int]]
+    heights: Spread | None
+    widths: Spread | None
+    findings: tuple[Finding, ...]
+
+    @property
+    def pictures(self) -> int:
+        """How many pictures there are in all splits, readable or not."""
+        return sum(sum(classes.values()) for classes in self.counts.values())
+
+    def of_level(self, level: Level) -> tuple[Finding, ...]:
+        """The findings of one level."""
+        return tuple(finding for finding in self.findings if finding.level == level)
+
+
+def check(where: str | Path, progress: Callable[[int], None] | None = None) -> Check:
+    """Reads every picture of a set, on all cores, and reports everything that is wrong with it.
+
+    Of a folder of class folders that no network could be trained on as it is, all that is in the way is
+    reported, and the rest is checked. `progress` is called with the number of pictures read so far.
+
+    Raises DataError: nothing there, or no format known.
+    """
+    found = _listed(where)
+    examined: list[_Examined] = []
+    limit = Image.MAX_IMAGE_PIXELS
+    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+        # A picture that Pillow warns of is reported as huge.
+        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+
+        def work(places: list[_Place]) -> list[_Examined]:
+            return [_examine(place, limit) for place in places]
+
+        places = found.places()
+        for block in pool.map(work, [places[at : at + _BLOCK] for at in range(0, len(places), _BLOCK)]):
+            examined += block
+            if progress is not None:
+                progress(len(examined))
+    sizes = [each.size for each in examined if each.size is not None]
+    return Check(
+        name=found.name,
+        counts=found.counts(),
+        heights=_spread([height for height, _ in sizes]),
+        widths=_spread([width for _, width in sizes]),
+        findings=(
+            *found.findings,
+            *(finding for each in examined for finding in each.findings),
+            *_formats(examined),
+            *_turned(examined),
+            *_duplicates(examined),
+            *_missing(found.counts()),
+            *_imbalance(found.counts()),
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """A picture in its split and class."""
+
+    split: str
+    label: str
+    pictures: Pictures
+    index: int
+
+    @property
+    def name(self) -> str:
+        return self.pictures.name(self.index)
+
+
+@dataclass(slots=True)
+class _Examined:
+    """What is known of a picture on its own; `digest` is of its pixels upright, None if it has none.
+
+    `format` and `ending` are what its file is and what its name says, where these are not the same.
+    """
+
+    place: _Place
+    digest: bytes | None = None
+    size: tuple[int, int] | None = None
+    orientation: int = 1
+    format: str = ""
+    ending: str = ""
+    findings: tuple[Finding, ...] = ()
+
+
+@dataclass(slots=True)
+class _Listed:
+    """The pictures of a set by split, the classes, and what is wrong with how they are laid out."""
+
+    name: str
+    classes: tuple[str, ...]
+    splits: Mapping[str, Pictures]
+    findings: list[Finding] = field(default_factory=list)
+
+    def places(self) -> list[_Place]:
+        """Every picture, split by split."""
+        return [
+            _Place(split, self.classes[label], pictures, index)
+            for split, pictures in self.splits.items()
+            for index, label in enumerate(pictures.labels.tolist())
+        ]
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """The number of pictures by split and class, classes without any included."""
+        return {
+            split: dict(
+                zip(
+                    self.classes,
+                    np.bincount(pictures.labels, minlength=len(self.classes)).tolist(),
+                    strict=True,
+                )
+            )
+            for split, pictures in self.splits.items()
+        }
+
+
+def _listed(where: str | Path) -> _Listed:
+    """The set as it would be trained on; if it cannot be, all that its folders hold."""
+    try:
+        dataset = open_data(where, val=0)
+    except DataError:
+        root = Path(where).expanduser()
+        if not _is_of_folders(root):
+            raise
+        return _listed_folder(root)
+    splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
+    there = {split: pictures for split, pictures in splits.items() if pictures is not None}
+    return _Listed(dataset.name, dataset.classes, there)
+
+
+def _is_of_folders(root: Path) -> bool:
+    """Whether what is there can only be meant as class folders."""
+    if not root.is_dir() or any((root / name).is_dir() for name in UNPACKED):
+        return False
+    return not any(recognise(root) for recognise, _ in FORMATS) and any(map(Path.is_dir, visible(root)))
+
+
+def _listed_folder(root: Path) -> _Listed:
+    """What `read_folder` would read, and a finding for everything it would stop at."""
+    findings: list[Finding] = []
+
+    def wrong(message: str, path: Path) -> None:
+        findings.append(Finding("error", "layout", message, (str(path),)))
+
+    folders = _class_folders(root, wrong)
+    splits = {"train": folders}
+    if is_split(folders):
+        splits = {}
+        for folder in folders:
+            split = SPLITS.get(folder.name.lower())
+            if split is None:
+                wrong(f"a folder beside train, val and test{nearest(folder.name, SPLITS)}", folder)
+            elif split in splits:
+                wrong(f"a second folder for {split}; leave one", folder)
+            else:
+                splits[split] = _class_folders(folder, wrong)
+        if "train" not in splits:
+            wrong(f"no folder train; accepted: {LAYOUTS}", root)
+    classes = class_names(list({folder.name: folder for of in splits.values() for folder in of}.values()))
+    if len(classes) < 2:
+        wrong(f"{len(classes)} class; a classifier needs at least two", root)
+    pictures = {split: _pictures(of, classes, wrong) for split, of in splits.items()}
+    return _Listed(root.resolve().name, tuple(classes), pictures, findings)
+
+
+def _class_folders(folder: Path, wrong: Callable[[str, Path], None]) -> list[Path]:
+    inside = visible(folder)
+    for path in inside:
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
+            wrong("a picture outside a class folder, so it has no label", path)
+    return [path for path in inside if path.is_dir()]
+
+
+def _pictures(folders: list[Path], classes: list[str], wrong: Callable[[str, Path], None]) -> FilePictures:
+    labels: list[int] = []
+    paths: list[Path] = []
+    for folder in sorted(folders, key=lambda folder: classes.index(folder.name)):
+        inside = visible(folder)
+        if not inside:
+            wrong("a class folder without pictures; add some or remove it", folder)
+        for path in inside:
+            if path.is_dir():
+                wrong("a folder in a class folder; move its pictures up into that", path)
+            elif path.suffix.lower() not in IMAGE_SUFFIXES:
+                wrong("a file in a class folder that is no picture by its ending; remove it", path)
+            else:
+                labels.append(classes.index(folder.name))
+                paths.append(path)
+    return FilePictures(np.array(labels, np.int64), tuple(paths))
+
+
+def _examine(place: _Place, limit: int | None) -> _Examined:
+    """Reads a picture, from its file where it has one."""
+    found = _Examined(place)
+    try:
+        if isinstance(place.pictures, FilePictures):
+            path = place.pictures.paths[place.index]
+            _header(path, found)
+            if limit is not None and found.size is not None and found.size[0] * found.size[1] > limit:
+                return _broken(found, "huge", f"{found.size[0]}x{found.size[1]} pixels, over {limit:,}")
+            raster = read_raster(path)
+        else:
+            raster = place.pictures.image(place.index)
+        pixels = _colours(raster)
+    except DataError as error:
+        empty = isinstance(place.pictures, FilePictures) and _is_empty(place.pictures.paths[place.index])
+        return _broken(found, "empty" if empty else "damaged", str(error).removeprefix(f"{place.name}: "))
+    found.size = pixels.shape[0], pixels.shape[1]
+    digest = blake2b(str(found.size).encode(), digest_size=16)
+    digest.update(pixels.data)
+    found.digest = digest.digest()
+    return found
+
+
+def _colours(raster: Image.Image | Bytes) -> Bytes:
+    """A picture's pixels, upright: uint8, h x w x 3, the same for a picture in whatever mode it is kept."""
+    if isinstance(raster, np.ndarray) and raster.shape[-1] == COLOUR:
+        return np.ascontiguousarray(raster)
+    image = as_image(raster) if isinstance(raster, np.ndarray) else raster
+    return np.asarray(flatten(upright(image), COLOUR))
+
+
+def _header(path: Path, found: _Examined) -> None:
+    """Notes what a file's header says; of a file without a good one, nothing."""
+    try:
+        with Image.open(path) as image:
+            found.size = image.height, image.width
+            found.orientation = image.getexif().get(_ORIENTATION, 1)
+            kind = _ALIKE.get(str(image.format), str(image.format))
+    except Exception:  # reading the whole file says what is wrong
+        return
+    if kind != Image.registered_extensions().get(path.suffix.lower()):
+        found.format, found.ending = kind, path.suffix
+
+
+def _broken(found: _Examined, kind: str, message: str) -> _Examined:
+    found.size = None
+    found.findings = (Finding("error", kind, message, (found.place.name,)),)
+    return found
+
+
+def _is_empty(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size == 0
+
+
+def _formats(examined: Iterable[_Examined]) -> list[Finding]:
+    """Files that are of another format than their name says, which other programs may refuse."""
+    kinds: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for each in examined:
+        if each.format:
+            kinds[each.format, each.ending].append(each.place.name)
+    return [
+        Finding("error", "format", f"in fact {kind}, but named {ending}; rename or re-export", tuple(names))
+        for (kind, ending), names in kinds.items()
+    ]
+
+
+def _turned(examined: Iterable[_Examined]) -> list[Finding]:
+    names = tuple(each.place.name for each in examined if each.orientation in range(2, 9))
+    message = "turned by their EXIF orientation; hubel reads them upright, other programs may not"
+    return [Finding("notice", "turned", message, names)] if names else []
+
+
+def _duplicates(examined: Iterable[_Examined]) -> list[Finding]:
+    """Pictures with the same pixels: with two labels, in two splits, or merely twice."""
+    same: defaultdict[bytes, list[_Place]] = defaultdict(list)
+    for each in examined:
+        if each.digest is not None:
+            same[each.digest].append(each.place)
+    findings = []
+    for places in same.values():
+        if len(places) < 2:
+            continue
+        names = tuple(place.name for place in places)
+        labels = list(dict.fromkeys(place.label for place in places))
+        splits = list(dict.fromkeys(place.split for place in places))
+        if len(labels) > 1:
+            message = f"the same picture labelled {' and '.join(labels)}; keep the true one"
+            findings.append(Finding("error", "conflict", message, names))
+        elif len(splits) > 1:
+            message = f"the same picture in {' and '.join(splits)}, so that results are too good; keep one"
+            findings.append(Finding("error", "leak", message, names))
+        else:
+            findings.append(Finding("warning", "duplicate", "the same picture more than once", names))
+    return findings
+
+
+def _missing(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    return [
+        Finding("error", "missing", f"{split} has no picture of class {label}")
+        for split, classes in counts.items()
+        for label, count in classes.items()
+        if count == 0
+    ]
+
+
+def _imbalance(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
+    classes = Counter({label: count for label, count in counts.get("train", {}).items() if count})
+    if len(classes) < 2:
+        return []
+    (most, large), (least, small) = classes.most_common()[0], classes.most_common()[-1]
+    if large <= IMBALANCE * small:
+        return []
+    message = (
+        f"in train, {most} has {large:,} pictures and {least} {small:,}, {large / small:.0f} times fewer; "
+        "balance the classes when training, or add pictures"
+    )
+    return [Finding("warning", "imbalance", message)]
+
+
+def _spread(values: list[int]) -> Spread | None:
+    return Spread(min(values), float(np.median(values)), max(values)) if values else None

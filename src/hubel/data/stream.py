@@ -1,0 +1,177 @@
+"""Streaming: sets too large for memory are read anew every epoch, by processes that run ahead."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from hubel.data.batches import AHEAD, Batches
+from hubel.data.cache import Warn, decode_once
+from hubel.data.decoded import Bad, Decoded, OnBad, read_all, refusal
+from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from hubel.data.pictures import Bytes, Indices, Pictures
+    from hubel.data.preprocess import Preprocessing
+
+SAMPLE = 10_000
+"""How many pictures of a stream stand for all where they are measured."""
+
+SHARE = 0.25
+"""The share of the free memory that decoded pictures may fill."""
+
+_UNKNOWN = 4 << 30
+"""What is taken to be free where the system does not say."""
+
+_MEMORY = Path("/proc/meminfo")
+_LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
+
+
+class OnDemand:
+    """Pictures at the network's size, n x h x w x c like an array of them, each read when asked for."""
+
+    def __init__(self, pictures: Pictures, preprocessing: Preprocessing) -> None:
+        self.pictures = pictures
+        self.preprocessing = preprocessing
+
+    @property
+    def shape(self) -> tuple[int, int, int, int]:
+        """As that of an array."""
+        of = self.preprocessing
+        return len(self.pictures), of.height, of.width, of.depth
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def __getitem__(self, place: int) -> Bytes:
+        """One picture: uint8, h x w x c. Raises DataError: one that cannot be used, by name."""
+        return self.pictures.fitted(place, self.preprocessing)
+
+
+@dataclass(frozen=True, eq=False)
+class Streamed(Decoded):
+    """Pictures that stay where they are: its `images` are an `OnDemand`, which reads one at a time."""
+
+    @classmethod
+    def of(cls, pictures: Pictures, preprocessing: Preprocessing, skipped: tuple[Bad, ...] = ()) -> Streamed:
+        """Makes one of pictures, none of which is read yet."""
+        names = tuple(pictures.name(index) for index in range(len(pictures)))
+        return cls(cast("Bytes", OnDemand(pictures, preprocessing)), pictures.labels, names, skipped)
+
+
+def decoded_or_streamed(
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    progress: Callable[[int], None] | None = None,
+    on_bad: OnBad = "stop",
+    warn: Warn | None = None,
+    *,
+    memory_limit: int | None = None,
+) -> Decoded:
+    """Returns what `decode_once` returns if it takes at most `memory_limit` bytes, else a `Streamed`.
+
+    The limit is a quarter of the free memory unless given. To skip what is bad in a stream, all of it is
+    read once; to stop, what is bad is found when its turn comes.
+
+    Raises DataError: as `decode`.
+    """
+    size = len(pictures) * preprocessing.height * preprocessing.width * preprocessing.depth
+    if size <= (int(SHARE * free_memory()) if memory_limit is None else memory_limit):
+        return decode_once(pictures, preprocessing, progress, on_bad, warn)
+    if on_bad == "stop":
+        return Streamed.of(pictures, preprocessing)
+    bad = read_all(pictures, preprocessing, progress=progress)
+    if len(bad) == len(pictures):
+        raise DataError(refusal(list(bad.values()), len(pictures)))
+    good = np.array([place for place in range(len(pictures)) if place not in bad], np.intp)
+    return Streamed.of(pictures.select(good), preprocessing, tuple(bad.values()))
+
+
+def to_measure(decoded: Decoded) -> Bytes:
+    """The images by which to measure a set: all of them, or 10,000 of a stream, always the same ones.
+
+    Raises DataError: one of them cannot be used.
+    """
+    count = len(decoded)
+    if not isinstance(decoded, Streamed):
+        return decoded.images
+    places: Indices = np.random.default_rng(0).choice(count, min(count, SAMPLE), replace=False)
+    source = cast("OnDemand", decoded.images)
+    images = np.empty((len(places), *source.shape[1:]), np.uint8)
+    bad = read_all(source.pictures.select(np.sort(places)), source.preprocessing, images.__setitem__)
+    if bad:
+        raise DataError(refusal(list(bad.values()), len(places)))
+    return images
+
+
+def batches_of(decoded: Decoded) -> type[Batches]:
+    """What cuts these pictures into batches: `Batches`, or `StreamedBatches` if they are a stream."""
+    return StreamedBatches if isinstance(decoded, Streamed) else Batches
+
+
+@dataclass(frozen=True, eq=False)
+class StreamedBatches(Batches):
+    """Cuts a stream into the batches that `Batches` would make of the same pictures, value for value.
+
+    `workers` processes read them, two batches ahead each; with 0 they are read in this one. What the
+    augmentation must know of all colours it learns from a sample (`to_measure`).
+
+    Raises DataError: as `Batches`. As an epoch goes on: a picture that cannot be used, by name.
+    """
+
+    workers: int = os.cpu_count() or 1
+
+    def _picked(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        places = [order[start:end] for start, end in pairwise(self._bounds())]
+        loader: DataLoader[Tensor | str] = DataLoader(
+            _Reader(self.decoded.images),
+            sampler=cast("list[int]", places),  # of batches, each of which is read by one process
+            batch_size=None,
+            num_workers=self.workers,
+            prefetch_factor=AHEAD if self.workers else None,
+            generator=torch.Generator(),  # or it would draw from everybody's
+        )
+        for indices, read in zip(places, loader, strict=True):
+            if isinstance(read, str):
+                raise DataError(read)
+            yield indices, read.to(self.device)
+
+    @cached_property
+    def _sample(self) -> Tensor:
+        return torch.from_numpy(to_measure(self.decoded)).to(self.device)
+
+
+class _Reader(Dataset["Tensor | str"]):
+    """Reads a batch at a time; a DataError crosses from another process as its text."""
+
+    def __init__(self, images: Bytes) -> None:
+        self.images = images
+
+    def __getitem__(self, places: Tensor) -> Tensor | str:
+        try:
+            return torch.from_numpy(np.stack([self.images[place] for place in places.tolist()]))
+        except DataError as error:
+            return str(error)
+
+
+def free_memory() -> int:
+    """How many bytes this process may still take: of the machine's, and of its container's."""
+    try:
+        lines = dict(line.split(":") for line in _MEMORY.read_text().splitlines())
+        free = 1024 * int(lines["MemAvailable"].split()[0])
+    except (OSError, KeyError, ValueError):  # no Linux
+        free = _UNKNOWN
+    try:
+        return min(free, int(_LIMIT.read_text()) - int(_USED.read_text()))
+    except (OSError, ValueError):  # no such container, or no limit: "max"
+        return free

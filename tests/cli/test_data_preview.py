@@ -1,0 +1,65 @@
+"""`hubel data preview`: the picture it writes, and what it refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from tests.cli.conftest import Hubel
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for label, colour in (("cat", "red"), ("dog", "blue")):
+        (tmp_path / "set" / label).mkdir(parents=True)
+        for number in range(3):
+            Image.new("RGB", (40, 20 + number), colour).save(tmp_path / "set" / label / f"{number}.png")
+    return tmp_path / "set"
+
+
+def height(path: Path) -> int:
+    with Image.open(path) as image:
+        assert image.format == "PNG"
+        colours = {colour for _, colour in image.getcolors(1 << 24) or []}
+        assert {(255, 0, 0), (0, 0, 255)} <= colours
+        return image.height
+
+
+def test_a_row_for_each_picture_up_to_the_number_asked(hubel: Hubel, root: Path, tmp_path: Path) -> None:
+    heights = []
+    for each in (1, 2, 9):
+        out = tmp_path / f"{each}.png"
+        said = hubel("data", "preview", root, "--net", "lenet5", "--each", each, "-o", out)
+        assert (said.status, said.out, said.err) == (0, f"wrote {out}\n", "")
+        heights.append(height(out))
+    assert heights[1] - heights[0] == heights[2] - heights[1] > 200
+    again = tmp_path / "again.png"
+    hubel("data", "preview", root, "--net", "lenet5", "--each", 2, "-o", again)
+    assert again.read_bytes() == (tmp_path / "2.png").read_bytes()
+
+
+@pytest.mark.parametrize("fit", ["pad", "squash"])
+def test_another_input_and_fit(hubel: Hubel, root: Path, tmp_path: Path, fit: str) -> None:
+    out = tmp_path / "a.png"
+    said = hubel("data", "preview", root, "--net", "fc(2)", "--input", "24x16x3", "--fit", fit, "-o", out)
+    assert said.status == 0
+    assert height(out) > 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["-o", "a.jpg"], ".png"),
+        (["--fit", "pat"], "did you mean pad?"),
+        (["--each", "0"], "--each is at least 1"),
+        (["--seed", "-1"], "--seed is at least 0"),
+    ],
+)
+def test_refuses(hubel: Hubel, root: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
+    out = tmp_path / "a.png"
+    said = hubel("data", "preview", root, "--net", "lenet5", "-o", out, *arguments)
+    assert said.status == 2
+    assert message in said.err
+    assert not out.exists()

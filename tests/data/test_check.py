@@ -1,0 +1,211 @@
+"""Checking sets of pictures: every fault made by hand is found, all of them in one go."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from hubel.data.check import Check, Finding, Spread, check
+from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A set without faults: six different pictures of each of two classes to train, two to test."""
+    for split, count in (("train", 6), ("test", 2)):
+        for label in ("cat", "dog"):
+            folder = tmp_path / split / label
+            folder.mkdir(parents=True)
+            for number in range(count):
+                image(f"{split}{label}{number}", 8 + number).save(folder / f"{number}.png")
+    return tmp_path
+
+
+def image(seed: str, height: int = 8) -> Image.Image:
+    generator = np.random.default_rng(list(seed.encode()))
+    return Image.fromarray(generator.integers(0, 256, (height, 10, 3), dtype=np.uint8))
+
+
+def kinds(found: Check) -> list[tuple[str, str]]:
+    return [(finding.level, finding.kind) for finding in found.findings]
+
+
+def only(found: Check) -> Finding:
+    (finding,) = found.findings
+    return finding
+
+
+def test_a_sound_set_has_nothing_wrong(root: Path) -> None:
+    seen: list[int] = []
+    found = check(root, seen.append)
+    assert found.findings == ()
+    assert found.counts == {"train": {"cat": 6, "dog": 6}, "test": {"cat": 2, "dog": 2}}
+    assert found.pictures == 16
+    assert seen[-1] == 16
+    assert found.heights == Spread(8, 9.5, 13)  # of 8 to 13 twice and of 8 and 9 twice
+    assert found.widths == Spread(10, 10.0, 10)
+
+
+@pytest.mark.parametrize(
+    ("content", "kind", "reason"),
+    [(b"", "empty", "0 bytes"), (b"nothing", "damaged", "not a picture"), (None, "damaged", "damaged")],
+)
+def test_a_file_that_cannot_be_read(root: Path, content: bytes | None, kind: str, reason: str) -> None:
+    path = root / "train" / "cat" / "3.png"
+    path.write_bytes(path.read_bytes()[:200] if content is None else content)
+    finding = only(check(root))
+    assert (finding.level, finding.kind, finding.names) == ("error", kind, (str(path),))
+    assert reason in finding.message
+    assert str(path) not in finding.message
+
+
+def test_a_picture_without_a_sure_meaning(root: Path) -> None:
+    Image.fromarray(np.ones((4, 4), np.float32)).save(root / "train" / "cat" / "x.tif")
+    finding = only(check(root))
+    assert finding.kind == "damaged"
+    assert "floating-point" in finding.message
+
+
+@pytest.mark.parametrize("limit", [13 * 10 - 1, 13 * 10 // 2 - 1])
+def test_a_huge_picture(root: Path, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow warns beyond its limit and refuses beyond twice that; here both are an error."""
+    for path in root.rglob("*.png"):
+        image(str(path), 4).save(path)
+    image("large", 13).save(root / "train" / "cat" / "0.png")
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
+    finding = only(check(root))
+    assert (finding.level, finding.names) == ("error", (str(root / "train" / "cat" / "0.png"),))
+    assert "pixels" in finding.message
+
+
+def test_a_file_of_another_format_than_its_name_says(root: Path) -> None:
+    image("png").save(root / "train" / "cat" / "x.jpg", "PNG")
+    image("jpeg").save(root / "train" / "dog" / "x.JPEG", "JPEG")
+    image("ppm").save(root / "train" / "dog" / "x.pgm", "PPM")
+    finding = only(check(root))
+    assert (finding.level, finding.kind) == ("error", "format")
+    assert finding.names == (str(root / "train" / "cat" / "x.jpg"),)
+    assert "PNG" in finding.message
+    assert ".jpg" in finding.message
+
+
+def test_turned_pictures_are_noticed_together(root: Path) -> None:
+    exif = Image.Exif()
+    for orientation in (1, 6, 8):
+        exif[0x0112] = orientation
+        image(str(orientation)).save(root / "train" / "cat" / f"turned{orientation}.jpg", exif=exif)
+    found = check(root)
+    finding = only(found)
+    assert (finding.level, finding.kind) == ("notice", "turned")
+    assert finding.names == tuple(str(root / "train" / "cat" / f"turned{number}.jpg") for number in (6, 8))
+    assert found.widths == Spread(8, 10.0, 10)
+
+
+def test_the_same_picture_in_another_format_in_two_splits(root: Path) -> None:
+    with Image.open(root / "train" / "cat" / "2.png") as picture:
+        picture.save(root / "test" / "cat" / "same.bmp")
+    finding = only(check(root))
+    assert (finding.level, finding.kind) == ("error", "leak")
+    assert finding.names == (str(root / "train" / "cat" / "2.png"), str(root / "test" / "cat" / "same.bmp"))
+
+
+def test_the_same_picture_of_two_classes_and_twice_in_one(root: Path) -> None:
+    grey = Image.new("L", (5, 4), 7)
+    grey.save(root / "train" / "cat" / "grey.png")
+    grey.convert("RGB").save(root / "train" / "dog" / "colours.png")
+    image("twice").save(root / "train" / "dog" / "a.png")
+    image("twice").save(root / "train" / "dog" / "b.png")
+    Image.new("L", (4, 5), 7).save(root / "train" / "dog" / "other-shape.png")
+    found = check(root)
+    assert kinds(found) == [("error", "conflict"), ("warning", "duplicate")]
+    assert [len(finding.names) for finding in found.findings] == [2, 2]
+    assert "cat and dog" in found.findings[0].message
+
+
+def test_an_imbalance_is_one_beyond_ten_times(root: Path) -> None:
+    for number in range(6, 60):
+        image(f"more{number}").save(root / "train" / "cat" / f"{number}.png")
+    assert check(root).findings == ()
+    image("one more").save(root / "train" / "cat" / "60.png")
+    finding = only(check(root))
+    assert (finding.level, finding.kind) == ("warning", "imbalance")
+    assert "cat has 61" in finding.message
+
+
+def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
+    image("loose").save(root / "train" / "loose.png")
+    (root / "train" / "cat" / "notes.txt").write_text("")
+    (root / "train" / "cat" / "inner").mkdir()
+    (root / "train" / "cow").mkdir()
+    (root / "Val" / "hen").mkdir(parents=True)
+    image("hen").save(root / "Val" / "hen" / "a.png")
+    (root / "valid").mkdir()
+    (root / "spare").mkdir()
+    (root / "train" / "cat" / "0.png").write_bytes(b"")
+    found = check(root)
+    layout = {finding.names[0] for finding in found.findings if finding.kind == "layout"}
+    assert layout == {
+        str(root / name)
+        for name in (
+            "train/loose.png",
+            "train/cat/notes.txt",
+            "train/cat/inner",
+            "train/cow",
+            "valid",
+            "spare",
+        )
+    }
+    missing = {finding.message for finding in found.findings if finding.kind == "missing"}
+    assert missing == {
+        "train has no picture of class cow",
+        "train has no picture of class hen",
+        "test has no picture of class cow",
+        "test has no picture of class hen",
+        *(f"val has no picture of class {label}" for label in ("cat", "cow", "dog")),
+    }
+    assert {finding.kind for finding in found.findings} == {"layout", "missing", "empty"}
+    assert found.counts["val"] == {"cat": 0, "cow": 0, "dog": 0, "hen": 1}
+
+
+def test_without_train_or_with_one_class(tmp_path: Path) -> None:
+    (tmp_path / "test" / "cat").mkdir(parents=True)
+    (tmp_path / "val" / "cat").mkdir(parents=True)
+    image("cat").save(tmp_path / "test" / "cat" / "a.png")
+    image("other").save(tmp_path / "val" / "cat" / "a.png")
+    messages = [finding.message for finding in check(tmp_path).findings]
+    assert len(messages) == 2
+    assert messages[0].startswith("no folder train")
+    assert messages[1].startswith("1 class;")
+
+
+def test_a_flat_folder_is_all_training(root: Path) -> None:
+    found = check(root / "train")
+    assert found.counts == {"train": {"cat": 6, "dog": 6}}
+    assert found.findings == ()
+
+
+def test_a_set_in_memory(tmp_path: Path) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (4, 28, 28), dtype=np.uint8)
+    pixels[3] = pixels[0]
+    for part, kind, array in (
+        ("images-idx3", 3, pixels),
+        ("labels-idx1", 1, np.array([0, 1, 0, 1], np.uint8)),
+    ):
+        sizes = b"".join(size.to_bytes(4, "big") for size in array.shape)
+        (tmp_path / f"train-{part}-ubyte").write_bytes(bytes([0, 0, 8, kind]) + sizes + array.tobytes())
+    found = check(tmp_path)
+    assert ("error", "conflict") in kinds(found)
+    assert found.heights == Spread(28, 28.0, 28)
+
+
+def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no such folder"):
+        check(tmp_path / "gone")
+    with pytest.raises(DataError, match="no class folders"):
+        check(tmp_path)
