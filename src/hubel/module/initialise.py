@@ -47,6 +47,19 @@ def lecun(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> N
     weight.uniform_(-2.4 / fan_in, 2.4 / fan_in, generator=generator)
 
 
+def identity(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> None:
+    """Filters that pass their inputs on as they are, as many as there are; the rest, and fc, small.
+
+    The rest is uniform within 1/sqrt(fan_in), the weights of fc normal with deviation 1/fan_in.
+    Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.3.
+    """
+    if weight.ndim < 4:
+        weight.normal_(0, 1 / fan_in, generator=generator)
+        return
+    weight.uniform_(-1 / math.sqrt(fan_in), 1 / math.sqrt(fan_in), generator=generator)
+    nn.init.dirac_(weight[: weight.shape[1]])
+
+
 def gaussian(std: float) -> Draw:
     """Normal with one standard deviation for all layers."""
 
@@ -60,6 +73,7 @@ RULES: dict[str, Rule] = {
     "he": Rule(he),
     "glorot": Rule(glorot),
     "lecun": Rule(lecun),
+    "identity": Rule(identity),
     "gaussian": Rule(gaussian(0.01)),
     # Krizhevsky et al. 2012, section 5.
     "alexnet": Rule(gaussian(0.01), ones_in_convs=(2, 4, 5), ones_in_hidden_fcs=True),

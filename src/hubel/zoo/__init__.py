@@ -1,9 +1,13 @@
-"""The zoo: every network of the lecture, exact to its paper. `ZOO` is the registry; `find` reads a text."""
+"""The zoo: the lecture's networks, exact to their papers, and hubel's own.
+
+`ZOO` is the registry; `find` reads a text.
+"""
 
 from hubel.zoo.alexnet import alexnet, alexnet_one_tower, alexnet_owt
 from hubel.zoo.allcnn import allcnn_c
 from hubel.zoo.efficientnet import efficientnet_lite0
 from hubel.zoo.entry import Entry
+from hubel.zoo.fast import fast, fast_large, fast_small
 from hubel.zoo.find import at, find, known
 from hubel.zoo.fit import check_input, smallest_input
 from hubel.zoo.googlenet import googlenet, googlenet_bn
@@ -61,6 +65,9 @@ __all__ = [
     "at",
     "check_input",
     "efficientnet_lite0",
+    "fast",
+    "fast_large",
+    "fast_small",
     "find",
     "googlenet",
     "googlenet_bn",
