@@ -160,7 +160,7 @@ class TestPlot:
 
     @pytest.mark.parametrize("form", ["", "jpg"])
     def test_other_formats_are_refused(self, form: str) -> None:
-        with pytest.raises(UsageError, match="svg, pdf, png"):
+        with pytest.raises(UsageError, match="svg, png, pdf"):
             plot(self.FACTS, form)
 
 

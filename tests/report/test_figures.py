@@ -11,9 +11,11 @@ from xml.etree import ElementTree
 import matplotlib as mpl
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
-from hubel.report.figures import confusion, curves, filters, thumbnail
+from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
+from hubel.train.calibration import Reliability
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -175,3 +177,26 @@ class TestThumbnail:
 
     def test_a_grey_picture_stays_grey(self) -> None:
         assert pixels(thumbnail(np.full((4, 4, 1), 9, np.uint8), side=8)).tolist() == [[9] * 8] * 8
+
+
+class TestReliability:
+    SURE = Reliability.of(torch.tensor([0.5, 0.51, 0.9]), torch.tensor([True, False, False]))
+    UNSURE = Reliability.of(torch.tensor([0.3, 0.4, 0.5]), torch.tensor([True, False, False]))
+
+    def test_each_has_its_name_and_the_axes_say_what_they_are(self) -> None:
+        said = texts(reliability({"before": self.SURE, "after": self.UNSURE}))
+        assert {"before", "after", "share right", "probability of the prediction", "100 %"} <= set(said)
+
+    def test_a_dot_for_each_range_with_pictures(self) -> None:
+        def dots(svg: str) -> int:
+            paths = ElementTree.fromstring(svg).iter(f"{SVG}path")
+            return sum(path.attrib.get("style", "").startswith("fill: var(--") for path in paths)
+
+        assert dots(reliability({"one": self.SURE})) == 2
+        assert dots(reliability({"one": self.SURE, "two": self.UNSURE})) == 5
+
+    def test_the_same_numbers_make_the_same_bytes_in_the_colours_of_the_page(self) -> None:
+        svg = reliability({"one": self.SURE})
+        assert svg == reliability({"one": self.SURE})
+        assert "var(--right, #" in svg
+        assert "#01020" not in svg

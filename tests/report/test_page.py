@@ -16,7 +16,7 @@ from hubel.data import Preprocessing
 from hubel.data.decoded import Decoded
 from hubel.module import build
 from hubel.net import parse
-from hubel.report.page import ClassLine, class_lines, confused_pairs, interval, run_page
+from hubel.report.page import interval, run_page
 from hubel.ship.model import Model
 from hubel.train import Config, Evaluation
 
@@ -31,7 +31,7 @@ PROBABILITIES = torch.tensor(
         [0.2, 0.5, 0.3],  # dog, right
     ]
 )
-EVALUATION = Evaluation(PROBABILITIES, torch.tensor([0, 0, 0, 1, 1]), 0.75)
+EVALUATION = Evaluation(PROBABILITIES.log(), torch.tensor([0, 0, 0, 1, 1]))
 LINES: list[dict[str, Any]] = [
     {
         "epoch": epoch,
@@ -62,7 +62,7 @@ def page(
     evaluation: Evaluation = EVALUATION, of: Model | None = None, held_out: Decoded | None = None
 ) -> str:
     of = of or model()
-    config = Config(data="/somewhere/my pets", net=repr(of.network.net), input="6x6x1", epochs=2)
+    config = Config(data="/somewhere/my pets", net=repr(of.network.net), input="6x6x1")
     return run_page(config, LINES, of, evaluation, held_out or pictures())
 
 
@@ -159,7 +159,7 @@ def test_the_surest_mistake_comes_first_with_its_name_and_probability() -> None:
 
 
 def test_no_more_mistakes_than_fit() -> None:
-    wrong = Evaluation(torch.tensor([[0.2, 0.8]]).repeat(50, 1), torch.zeros(50, dtype=torch.int64), 1.0)
+    wrong = Evaluation(torch.tensor([[0.2, 0.8]]).repeat(50, 1), torch.zeros(50, dtype=torch.int64))
     held_out = Decoded(np.zeros((50, 6, 6, 1), np.uint8), wrong.labels.numpy(), ("x",) * 50)
     reader = Reader(page(wrong, model("conv(2, 3) >> relu >> fc(2)", ("a", "b")), held_out))
     assert sum(str(image["alt"]).endswith("taken for b") for image in reader.all("img")) == 36
@@ -173,24 +173,40 @@ def test_a_run_without_mistakes_says_so() -> None:
     assert "0 mistakes" in text
 
 
-def test_each_class_by_hand() -> None:
-    cat, dog, empty = class_lines(CLASSES, EVALUATION)
-    assert cat == ClassLine("cat", images=3, right=1, named=1)
-    assert dog == ClassLine("dog", images=2, right=2, named=4)
-    assert empty == ClassLine(CLASSES[2], images=0, right=0, named=0)
-    assert (cat.recall, cat.precision) == (1 / 3, 1.0)
-    assert (dog.recall, dog.precision) == (1.0, 0.5)
-    assert (empty.recall, empty.precision) == (None, None)
+def test_each_class_with_the_weakest_first() -> None:
     text = Reader(page()).text
-    assert "cat 3 1 33.33 % 100.00 %" in text
-    assert "dog 2 2 100.00 % 50.00 %" in text
-    assert f"{CLASSES[2]} 0 0 – –" in text
+    assert "cat 3 1 33.33 % 100.00 % 50.00 %" in text
+    assert "dog 2 2 100.00 % 50.00 % 66.67 %" in text
+    assert f"{CLASSES[2]} 0 0 – – –" in text
+    assert text.index("cat 3 1") < text.index("dog 2 2") < text.index(f"{CLASSES[2]} 0 0")
+    assert "held-out macro-F1 58.33 %" in text
 
 
 def test_pairs_that_are_confused_more_than_once() -> None:
-    assert confused_pairs(CLASSES, EVALUATION) == [("cat", "dog", 2, 3)]
-    once = Evaluation(PROBABILITIES[:2], torch.tensor([0, 0]), 1.0)
-    assert confused_pairs(CLASSES, once) == []
+    assert "cat dog 2 3" in Reader(page()).text
+    once = Evaluation(EVALUATION.scores[[0, 1, 0, 3, 4]], EVALUATION.labels)
+    assert "Most often confused" not in Reader(page(once)).text
+
+
+def test_top5_is_told_where_it_tells_something() -> None:
+    assert "top-5" not in Reader(page()).text
+    names = tuple("abcdef")
+    scores = torch.arange(6.0).repeat(5, 1)
+    many = Evaluation(scores, torch.tensor([0, 5, 5, 1, 2]))
+    text = Reader(page(many, model("conv(2, 3) >> relu >> fc(6)", names))).text
+    assert "held-out top-5 80.00 %" in text
+
+
+def test_how_sure_it_is_as_trained_and_with_its_temperature() -> None:
+    trained = Reader(page())
+    assert "a temperature of" not in trained.text
+    assert trained.text.count("as trained") == 1
+    warm = EVALUATION.at(2.5)
+    text = Reader(page(warm)).text
+    before, after = (f"{100 * each.ece:.2f} %" for each in (EVALUATION, warm))
+    assert f"{before} as trained, {after} with scores divided by a temperature of 2.5" in text
+    assert f"calibration error {after}" in text
+    assert {"as trained", "with its temperature"} <= set(Reader(page(warm)).said)
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -233,13 +249,16 @@ def test_settings_versions_and_use() -> None:
     text = Reader(page()).text
     assert "data /somewhere/my pets" in text
     assert "weight_decay 0.0005" in text
-    assert "flip no" in text
+    assert "flip none" in text
+    assert "views one" in text
     assert f"torch {torch.__version__}" in text
     assert "hubel predict best.safetensors IMAGE" in text
 
 
 def test_a_loss_that_is_not_finite_is_shown_as_it_is() -> None:
-    assert "nan nats" in Reader(page(replace(EVALUATION, loss=math.nan))).text
+    broken = EVALUATION.scores.clone()
+    broken[0] = math.nan
+    assert "nan nats" in Reader(page(replace(EVALUATION, scores=broken))).text
 
 
 def test_the_same_run_makes_the_same_page() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from PIL import Image
 from hubel import build, parse
 from hubel.data import Preprocessing
 from hubel.errors import ModelError
+from hubel.module.views import scores
 from hubel.ship import Model, load, predict, read_header
 
 NOTATION = (
@@ -58,6 +60,24 @@ def test_probabilities_are_the_softmax_of_the_scores_once(model: Model) -> None:
     expected = whole(model.preprocessing.normalise(pixels))
     torch.testing.assert_close(model.probabilities([picture(1)]), expected)
     assert model.probabilities([picture(1)]).sum().item() == pytest.approx(1)
+
+
+@pytest.mark.parametrize("views", ["one", "mirror", "mirror-shift"])
+def test_temperature_and_views_are_kept_and_used(model: Model, tmp_path: Path, views: str) -> None:
+    path = tmp_path / "model.safetensors"
+    replace(model, temperature=1 / 3, views=views).save(path)
+    again = load(path)
+    assert (again.temperature, again.views) == (1 / 3, views)
+    assert (read_header(path).temperature, read_header(path).views) == (1 / 3, views)
+    seen = model.preprocessing.normalise(torch.from_numpy(model.preprocessing.pixels(picture(1)))[None])
+    expected = (3 * scores(model.network.eval(), seen, views)).softmax(1)
+    torch.testing.assert_close(again.probabilities([picture(1)]), expected.detach())
+
+
+def test_an_older_file_has_neither(model: Model, path: Path) -> None:
+    rewritten(path, temperature="", views="")
+    assert (load(path).temperature, load(path).views) == (1.0, "one")
+    assert torch.equal(load(path).probabilities([picture(1)]), model.probabilities([picture(1)]))
 
 
 def test_the_header_needs_no_weights(path: Path) -> None:
@@ -112,6 +132,10 @@ def rewritten(path: Path, **changes: str) -> None:
         ({"notation": "__import__('os')"}, "there is no layer __import__"),
         ({"input": "9x9x3"}, "preprocessing makes 8x8x3, its network sees 9x9x3"),
         ({"summary": "[]"}, "metadata are damaged"),
+        ({"temperature": "warm"}, "metadata are damaged"),
+        ({"temperature": "0"}, "metadata are damaged.*temperature is 0"),
+        ({"temperature": "nan"}, "metadata are damaged.*temperature is nan"),
+        ({"views": "many"}, "looks at views 'many'; known are one, mirror"),
         ({"preprocessing": "{}"}, "preprocessing lacks 'height'"),
         ({"classes": json.dumps(["a", "b"])}, "2 classes for 3 scores"),
     ],

@@ -1,16 +1,29 @@
-"""Configs: TOML out, TOML in, and what is refused."""
+"""Configs and recipes: TOML out, TOML in, single changes, and what is refused."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from hubel.errors import UsageError
+from hubel.data import Augmentation
+from hubel.errors import DataError, UsageError
+from hubel.train import RECIPES, changed, recipe
 from hubel.train.config import Config
+from hubel.train.recipe import Recipe
+from hubel.train.settings import to_toml, wish
 
-CONFIG = Config(data="digits", net='named("a", conv(6, 5)) >> fc(10)', input="32x32x1", lr=0.1, flip=True)
+CONFIG = Config(
+    data="digits",
+    net='named("a", conv(6, 5)) >> fc(10)',
+    input="32x32x1",
+    freeze=("conv1", "fc1"),
+    seconds=90.0,
+    recipe=Recipe(lr=0.1, milestones=(0.5, 0.75), augmentation=Augmentation(flip="alternating", cutout=4)),
+)
+HEAD = 'data = "d"\nnet = "n"\ninput = "1x1x1"\n'
 
 
 def test_toml_gives_back_an_equal_value(tmp_path: Path) -> None:
@@ -19,14 +32,24 @@ def test_toml_gives_back_an_equal_value(tmp_path: Path) -> None:
     assert Config.from_toml(path) == CONFIG
 
 
+@pytest.mark.parametrize("name", RECIPES)
+def test_every_recipe_survives_its_file(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(to_toml(RECIPES[name]), encoding="utf-8")
+    assert recipe(str(path)) == recipe(name)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('data = "d"\nnet = "n"\ninput = "1x1x1"\nepoch = 3\n', "no setting 'epoch'; did you mean epochs?"),
+        (HEAD + "sed = 3\n", "no setting 'sed'; did you mean seed?"),
+        (HEAD + "[recipe]\nepoch = 3\n", "recipe: there is no setting 'epoch'; did you mean epochs?"),
         ('data = "d"\nnet = "n"\n', "input must be set"),
-        ('data = "d"\nnet = "n"\ninput = "1x1x1"\nepochs = "three"\n', "epochs is of type int, not 'three'"),
-        ('data = "d"\nnet = "n"\ninput = "1x1x1"\nflip = 1\n', "flip is of type bool, not 1"),
-        ('data = "d"\nnet = "n"\ninput = "1x1x1"\nlr = 0\n', "lr is above 0, not 0"),
+        (HEAD + '[recipe]\nepochs = "three"\n', "epochs is of type int, not 'three'"),
+        (HEAD + "[recipe.augmentation]\nflip = 1\n", "flip is of type str, not 1"),
+        (HEAD + "recipe = 1\n", "recipe is a table, not 1"),
+        (HEAD + "freeze = 1\n", "freeze is a list, not 1"),
+        (HEAD + "[recipe]\nlr = 0\n", "lr is above 0, not 0"),
         ("data = ", "is not TOML"),
     ],
 )
@@ -44,8 +67,8 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 
 def test_a_whole_number_serves_as_a_float(tmp_path: Path) -> None:
     path = tmp_path / "config.toml"
-    path.write_text('data = "d"\nnet = "n"\ninput = "1x1x1"\nclip = 2\n', encoding="utf-8")
-    assert Config.from_toml(path).clip == 2.0
+    path.write_text(HEAD + "[recipe]\nclip = 2\n", encoding="utf-8")
+    assert Config.from_toml(path).recipe.clip == 2.0
 
 
 @pytest.mark.parametrize(
@@ -57,12 +80,58 @@ def test_a_whole_number_serves_as_a_float(tmp_path: Path) -> None:
         {"lr": float("nan")},
         {"momentum": 1.0},
         {"label_smoothing": -0.1},
+        {"weight_decay": -1.0},
+        {"clip": -1.0},
+        {"average": 1.0},
+        {"warm_up": 1.5},
+        {"smallest": 0.0},
+        {"milestones": (0.7, 0.5)},
+        {"optimizer": "sdg"},
+        {"schedule": "cycles"},
+        {"init": "hey"},
+        {"views": "mirrors"},
         {"val": 0.0},
         {"val": 1.0},
-        {"weight_decay": -1.0},
-        {"clip": 0.0},
+        {"seed": -1},
+        {"target": 1.5},
+        {"seconds": -1.0},
+        {"fit": "cut"},
+        {"on_bad": "go"},
+        {"balance": "losses"},
+        {"precision": "float16"},
     ],
 )
-def test_ranges(change: dict[str, float]) -> None:
+def test_ranges(change: dict[str, Any]) -> None:
     with pytest.raises(UsageError, match=next(iter(change))):
-        replace(CONFIG, **change)  # type: ignore[arg-type]
+        changed(CONFIG, change)
+
+
+def test_single_changes_reach_every_level() -> None:
+    found = changed(CONFIG, dict(map(wish, ("seed=7", "lr=1", "flip=none", "milestones=[0.9]"))))
+    varied = replace(CONFIG.recipe.augmentation, flip="none")
+    expected = replace(CONFIG.recipe, lr=1.0, milestones=(0.9,), augmentation=varied)
+    assert found == replace(CONFIG, seed=7, recipe=expected)
+
+
+def test_changes_that_cannot_be() -> None:
+    with pytest.raises(UsageError, match=r"no setting 'leaning_rate'.*choose"):
+        changed(CONFIG, {"leaning_rate": 1})
+    with pytest.raises(UsageError, match="no setting 'epoch'; did you mean epochs"):
+        changed(CONFIG, {"epoch": 1})
+    with pytest.raises(DataError, match="flip"):
+        changed(CONFIG, {"flip": "sometimes"})
+    for text in ("lr", "=1", "lr="):
+        with pytest.raises(UsageError, match="key=value"):
+            wish(text)
+    with pytest.raises(UsageError, match="no recipe 'fats'; did you mean fast"):
+        recipe("fats")
+
+
+def test_a_recipe_is_fitted_to_the_pictures() -> None:
+    written = Recipe(batch=512, views="mirror", augmentation=Augmentation(flip="random", shift=2, cutout=8))
+    large = written.fitted(mirror=True, side=224, pictures=100_000)
+    assert (large.augmentation.shift, large.augmentation.cutout, large.batch) == (14, 56, 512)
+    assert (large.augmentation.flip, large.views) == ("random", "mirror")
+    few = written.fitted(mirror=False, side=32, pictures=1000)
+    assert (few.augmentation.flip, few.views, few.batch) == ("none", "one", 50)
+    assert written.fitted(mirror=True, side=32, pictures=10).batch == 8

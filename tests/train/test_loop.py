@@ -12,9 +12,13 @@ import torch.nn.functional as F  # noqa: N812
 
 from hubel import build, parse
 from hubel.data import Batches, Decoded, Preprocessing
-from hubel.errors import TrainingError
+from hubel.errors import TrainingError, UsageError
+from hubel.train import changed, evaluate
 from hubel.train.config import Config
-from hubel.train.loop import BatchDone, EpochDone, Trainer, one_cycle
+from hubel.train.loop import BatchDone, RoundDone, Trainer, Warned, resized, side
+from hubel.train.loss import class_weights
+from hubel.train.recipe import Recipe
+from hubel.train.schedule import SCHEDULES
 
 NET = "conv(4, 3) >> relu >> dropout >> fc(2)"
 NET_WITH_SIDE = 'conv(4, 3) >> relu >> side("aux", fc(2), weight=0.3) >> fc(2)'
@@ -31,13 +35,13 @@ def halves(count: int, seed: int) -> Decoded:
 
 
 def config(net: str = NET, **changes: Any) -> Config:
-    usual = {"data": "none", "input": "8x8x1", "epochs": 3, "batch": 16, "precision": "float32"}
-    return Config(net=net, **{**usual, **changes})
+    usual = {"epochs": 3, "batch": 16, "precision": "float32"}
+    return changed(Config(data="none", net=net, input="8x8x1"), {**usual, **changes})
 
 
 def batches(asked: Config) -> tuple[Batches, Batches]:
     preprocessing = Preprocessing.of("8x8x1").measured(halves(64, 1).images)
-    train = Batches(halves(64, 1), preprocessing, asked.batch, shuffle=True, seed=asked.seed)
+    train = Batches(halves(64, 1), preprocessing, asked.recipe.batch, shuffle=True, seed=asked.seed)
     return train, Batches(halves(40, 2), preprocessing, 32)
 
 
@@ -48,7 +52,7 @@ def trainer(asked: Config) -> Trainer:
 def test_it_learns_and_says_so() -> None:
     asked = config()
     events = list(trainer(asked).run(*batches(asked)))
-    epochs = [event for event in events if isinstance(event, EpochDone)]
+    epochs = [event for event in events if isinstance(event, RoundDone)]
     steps = [event for event in events if isinstance(event, BatchDone)]
     assert [event.epoch for event in epochs] == [1, 2, 3]
     assert [(event.epoch, event.batch, event.batches) for event in steps[:5]] == [
@@ -79,7 +83,7 @@ def test_the_first_step_is_sgd_on_the_smoothed_cross_entropy() -> None:
     assert weight.grad is not None
     assert bias.grad is not None
     norm = math.sqrt(weight.grad.square().sum() + bias.grad.square().sum())
-    share, rate = min(1, 0.01 / norm), asked.lr * one_cycle(0)
+    share, rate = min(1, 0.01 / norm), asked.recipe.lr * SCHEDULES["cycle"](0, asked.recipe)
     moved = {
         "weight": weight - rate * 1.9 * (share * weight.grad + 0.1 * weight),
         "bias": bias - rate * 1.9 * share * bias.grad,
@@ -102,10 +106,26 @@ def test_a_side_head_adds_its_weighted_loss() -> None:
 
 
 @pytest.mark.parametrize(
-    ("progress", "share"), [(0.125, 0.5), (0.25, 1.0), (0.625, 0.5), (1.0, 0.0), (0.0, 0.01)]
+    ("name", "progress", "share"),
+    [
+        ("cycle", 0.125, 0.5),
+        ("cycle", 0.25, 1.0),
+        ("cycle", 0.625, 0.5),
+        ("cycle", 1.0, 0.0),
+        ("cycle", 0.0, 0.01),
+        ("triangle", 0.125, 0.5),
+        ("triangle", 0.625, 0.5),
+        ("triangle", 1.0, 0.0),
+        ("steps", 0.49, 1.0),
+        ("steps", 0.5, 0.1),
+        ("steps", 0.99, 0.01),
+        ("decay", 0.25, 1.0),  # epoch 7 of 30
+        ("decay", 0.9, 0.96**3),  # epoch 27
+    ],
 )
-def test_one_cycle(progress: float, share: float) -> None:
-    assert one_cycle(progress) == pytest.approx(share, abs=1e-12)
+def test_schedules(name: str, progress: float, share: float) -> None:
+    recipe = Recipe(warm_up=0.25, milestones=(0.5, 0.75), epochs=30)
+    assert SCHEDULES[name](progress, recipe) == pytest.approx(share, abs=1e-12)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
@@ -114,7 +134,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
     with torch.no_grad():
         next(ours.network.parameters())[0] = math.nan
     before = [p.detach().clone() for p in ours.network.parameters()]
-    with pytest.raises(TrainingError, match=r"the loss is nan in epoch 1.*lower learning rate.*0\.005"):
+    with pytest.raises(TrainingError, match=r"nan in epoch 1, and .* conv1.*lower learning rate.*0\.005"):
         list(ours.run(*batches(asked)))
     for now, then in zip(ours.network.parameters(), before, strict=True):
         torch.testing.assert_close(now.detach(), then, equal_nan=True)
@@ -131,7 +151,7 @@ def test_in_bfloat16_it_learns_as_well(net: str) -> None:
     assert events[0].loss == pytest.approx(others[0].loss, rel=0.01)
     assert events[0].loss != others[0].loss
     assert {p.dtype for p in ours.network.parameters()} == {torch.float32}
-    assert isinstance(events[-1], EpochDone)
+    assert isinstance(events[-1], RoundDone)
     assert events[-1].val.top1 > 0.95
 
 
@@ -153,3 +173,82 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
     assert torch.equal(weights(5), weights(5))
     assert not torch.equal(weights(5), weights(6))
+
+
+def test_growing_pictures() -> None:
+    recipe = Recipe(smallest=0.5, grown=0.5)
+    assert [side(recipe, at, 32) for at in (0.0, 0.1, 0.25, 0.49, 0.5, 1.0)] == [16, 20, 24, 32, 32, 32]
+    assert side(Recipe(), 0.0, 32) == 32
+    images = torch.rand(2, 3, 32, 48)
+    small = resized(images, 16)
+    assert small.shape == (2, 3, 16, 24)
+    torch.testing.assert_close(small.mean(), images.mean(), rtol=0.02, atol=0)
+    assert resized(images, 32) is images
+
+
+def test_a_network_without_a_fixed_size_learns_from_growing_pictures() -> None:
+    asked = config("conv(8, 3, pad=1) >> relu >> maxpool(2) >> fc(2)", smallest=1.0)
+    growing = config("conv(8, 3, pad=1) >> relu >> globalavgpool >> fc(2)", smallest=0.5, grown=0.5)
+    for each in (asked, growing):
+        assert isinstance(list(trainer(each).run(*batches(each)))[-1], RoundDone)
+
+
+def test_a_batch_that_does_not_fit_goes_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The gradient of the parts is the batch's, and the line says how large they are."""
+    asked = config("fc(2)", epochs=1)
+    whole, parted = trainer(asked), trainer(asked)
+    list(whole.run(*batches(asked)))
+    forward = parted.network.forward
+
+    def small(images: torch.Tensor) -> Any:
+        if parted.network.training and len(images) > 5:
+            raise RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")
+        return forward(images)
+
+    monkeypatch.setattr(parted.network, "forward", small)
+    warned = [event for event in parted.run(*batches(asked)) if isinstance(event, Warned)]
+    assert [event.text for event in warned] == [
+        f"a batch of 16 does not fit in memory: it goes on in parts of {size}" for size in (8, 4)
+    ]
+    for ours, theirs in zip(parted.network.parameters(), whole.network.parameters(), strict=True):
+        torch.testing.assert_close(ours, theirs)
+
+
+def test_frozen_parts_stay_and_keep_their_statistics() -> None:
+    net = 'named("body", conv(4, 3) >> batchnorm) >> relu >> fc(2)'
+    ours = trainer(config(net, freeze=["body"], epochs=1))
+    before = {name: value.clone() for name, value in ours.network.state_dict().items()}
+    list(ours.run(*batches(ours.config)))
+    for name, value in ours.network.state_dict().items():
+        assert torch.equal(value, before[name]) == name.startswith("body."), name
+    with pytest.raises(UsageError, match="no part 'boddy'; did you mean body"):
+        trainer(config(net, freeze=["boddy"]))
+
+
+def test_by_the_clock_it_ends_when_the_time_is_over() -> None:
+    """A clock that ticks once a look: no time is measured."""
+    asked = config("fc(2)")
+    ours = trainer(asked)
+    ours.pace.limit = 1e-9
+    events = list(ours.run(*batches(asked)))
+    assert isinstance(events[-1], RoundDone)
+    assert events[-1].progress == 1.0
+    assert sum(isinstance(event, BatchDone) for event in events) == 1
+
+
+def test_the_average_is_what_is_validated() -> None:
+    asked = config("fc(2)", epochs=1, average=0.9)
+    ours = trainer(asked)
+    events = list(ours.run(*batches(asked)))
+    assert isinstance(events[-1], RoundDone)
+    assert ours.model is not ours.network
+    _, val = batches(asked)
+    assert evaluate(ours.model, val.epoch(0)).loss == events[-1].val.loss
+    assert evaluate(ours.network, val.epoch(0)).loss != events[-1].val.loss
+
+
+def test_rare_classes_weigh_more_in_the_loss() -> None:
+    labels = torch.tensor([0, 0, 0, 1])
+    weights = class_weights(labels, 2)
+    torch.testing.assert_close(weights, torch.tensor([4 / 6, 2.0]))
+    assert weights[labels].mean() == pytest.approx(1.0)

@@ -11,15 +11,22 @@ from typing import Any
 import pytest
 import torch
 
+from hubel.data import Augmentation
 from hubel.errors import HubelError, TrainingError, UsageError
 from hubel.ship import load
-from hubel.train import Config, EpochDone, Run, Setting, Trainer, evaluate
+from hubel.train import Config, Recipe, RoundDone, Run, Setting, Trainer, changed, evaluate
 from hubel.train.run import PREVIOUS, STATE
 
 pytest.importorskip("sklearn")
 
 NET = "conv(4, 3) >> batchnorm >> relu >> conv(8, 3) >> relu >> dropout(p=0.1) >> maxpool(2) >> fc(10)"
-CONFIG = Config(data="digits", net=NET, input="8x8x1", epochs=4, batch=128, shift=1, precision="float32")
+CONFIG = Config(
+    data="digits",
+    net=NET,
+    input="8x8x1",
+    precision="float32",
+    recipe=Recipe(epochs=4, batch=128, augmentation=Augmentation(shift=1)),
+)
 
 
 def start(folder: Path) -> tuple[Run, Setting, Trainer]:
@@ -31,7 +38,7 @@ def start(folder: Path) -> tuple[Run, Setting, Trainer]:
 
 def finish(folder: Path) -> Run:
     run, setting, trainer = start(folder)
-    assert sum(isinstance(event, EpochDone) for event in run.follow(setting, trainer)) == CONFIG.epochs
+    assert sum(isinstance(event, RoundDone) for event in run.follow(setting, trainer)) == CONFIG.recipe.epochs
     return run
 
 
@@ -63,7 +70,7 @@ def test_what_is_kept(tmp_path: Path) -> None:
 def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> None:
     whole = finish(tmp_path / "whole")
     run, setting, trainer = start(tmp_path / "stopped")
-    epochs = (event for event in run.follow(setting, trainer) if isinstance(event, EpochDone))
+    epochs = (event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
     assert len(list(islice(epochs, 3))) == 3
     state = run.folder / STATE
     if damage == "the last state":
@@ -78,7 +85,9 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
     assert trainer.epoch == (3 if damage == "nothing" else 2)
     list(run.follow(setting, trainer))
     assert torch.equal(weights(run.best), weights(whole.best))
-    mine, theirs = ([{**line, "seconds": 0} for line in finished.metrics()] for finished in (run, whole))
+    mine, theirs = (
+        [{**line, "seconds": 0, "waited": 0} for line in finished.metrics()] for finished in (run, whole)
+    )
     assert mine == theirs
 
 
@@ -111,7 +120,8 @@ def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
 def test_metrics_are_one_json_object_a_line(tmp_path: Path) -> None:
     run = finish(tmp_path / "run")
     for line in (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
-        keys = {"epoch", "lr", "train_loss", "train_top1", "val_loss", "val_top1", "seconds", "best"}
+        keys = {"epoch", "lr", "train_loss", "train_top1", "waited", "seconds", "best"}
+        keys |= {f"val_{name}" for name in ("loss", "top1", "top5", "macro_f1", "ece")}
         assert json.loads(line).keys() == keys
 
 
@@ -133,10 +143,46 @@ def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
 )
 def test_settings_that_cannot_train(change: dict[str, Any], message: str) -> None:
     with pytest.raises(HubelError, match=message):
-        Setting.of(replace(CONFIG, **change))
+        Setting.of(changed(CONFIG, change))
 
 
 def test_a_large_seed_is_a_seed(tmp_path: Path) -> None:
-    asked = replace(CONFIG, seed=2**62, epochs=1, net="fc(10)")
+    asked = changed(CONFIG, {"seed": 2**62, "epochs": 1, "net": "fc(10)"})
     setting = Setting.of(asked)
     assert len(list(Trainer.of(setting.network, asked, setting.train).run(setting.train, setting.val))) > 1
+
+
+@pytest.mark.parametrize("optimizer", ["muon", "adamw"])
+def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimizer: str) -> None:
+    """With an average, and a kept model of every round."""
+    asked = changed(CONFIG, {"optimizer": optimizer, "average": 0.9, "lr": 0.01, "keep_epochs": True})
+    ends = []
+    for stops in ((4,), (2, 2)):
+        run = Run.create(tmp_path / f"{len(stops)}", "digits", "net")
+        for sitting, rounds in enumerate(stops):
+            setting = Setting.of(asked)
+            trainer = Trainer.of(setting.network, asked, setting.train)
+            if sitting:
+                run.restore(trainer)
+            events = (event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
+            list(islice(events, rounds))
+        ends.append(weights(run.best))
+        kept = sorted(path.name for path in (run.folder / "epochs").iterdir())
+        assert kept == [f"{number:04}.safetensors" for number in (1, 2, 3, 4)]
+    assert torch.equal(*ends)
+
+
+def test_a_target_that_is_reached_ends_the_run(tmp_path: Path) -> None:
+    run, setting, trainer = start(tmp_path / "run")
+    trainer.config = replace(CONFIG, target=0.01)
+    assert sum(isinstance(event, RoundDone) for event in run.follow(setting, trainer)) == 1
+
+
+def test_finishing_calibrates_the_best_model(tmp_path: Path) -> None:
+    run = finish(tmp_path / "run")
+    held_out = Setting.of(CONFIG)
+    before = evaluate(load(run.best).network, held_out.val.epoch(0))
+    model, result = run.finish(held_out)
+    assert load(run.best).temperature == model.temperature != 1.0
+    assert result.loss < before.loss
+    assert result.top1 == before.top1

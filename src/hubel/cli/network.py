@@ -22,7 +22,7 @@ def network(text: str, size: str | None) -> tuple[Net, Volume]:
 
     Raises UsageError: a notation without an input size. Raises NotationError: no network.
     """
-    given = _volume(size)
+    given = volume_of(size)
     if text.endswith(".safetensors"):
         net, own = _saved(Path(text))
         return net, given or own
@@ -34,16 +34,14 @@ def network(text: str, size: str | None) -> tuple[Net, Volume]:
     return net, given
 
 
-def network_for(text: str | None, size: str | None, data: DataSet) -> tuple[str, Net, Volume]:
+def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, Volume]:
     """Returns a short name, the network and its input for training on a set.
 
-    A network of the zoo gets the set's classes, and the set's depth in place of its own. Without a
-    text, grey pictures get LeNet-5 and colour ones the CIFAR ResNet-20, at 32x32.
+    A network of the zoo gets the set's classes, and the set's depth in place of its own.
 
     Raises UsageError, NotationError, NetworkError: no such network or input.
     """
-    text = text or ("lenet5" if data.depth == 1 else "resnet20")
-    given = _volume(size)
+    given = volume_of(size)
     if text.endswith(".safetensors"):
         net, own = _saved(Path(text))
         return Path(text).stem, net, given or own
@@ -53,7 +51,7 @@ def network_for(text: str | None, size: str | None, data: DataSet) -> tuple[str,
     return "net", _parsed(text), given or Volume(*data.size, data.depth)
 
 
-def _volume(size: str | None) -> Volume | None:
+def volume_of(size: str | None) -> Volume | None:
     """The volume of --input. Raises UsageError: not written so."""
     try:
         return Volume.of(size) if size else None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -18,33 +17,13 @@ def predict(
     top: Annotated[int, typer.Option(help="How many classes to name for each image.")] = 5,
 ) -> None:
     """Name what is in images, the most probable class first; exit status 1 if any cannot be read."""
-    from hubel.report.units import percent
+    from hubel.report import prediction
     from hubel.ship import open_model
     from hubel.ship import predict as predictions
 
     if top < 1:
         raise UsageError(f"--top is at least 1, not {top}")
     found = list(predictions(open_model(model), images, top))
-    if as_json:
-        print(
-            json.dumps(
-                [
-                    {"file": each.file, "error": each.error}
-                    if each.error
-                    else {
-                        "file": each.file,
-                        "classes": [{"name": name, "probability": p} for name, p in each.classes],
-                    }
-                    for each in found
-                ],
-                indent=2,
-                ensure_ascii=False,
-            )
-        )
-    else:
-        for each in found:
-            print(f"{each.file}: error: {each.error}" if each.error else each.file)
-            for name, probability in each.classes:
-                print(f"  {percent(probability):>9}  {name}")
+    print(prediction.as_json(found) if as_json else prediction.as_text(found))
     if any(each.error for each in found):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Progress of a run on standard error: a bar on a terminal, a plain line an epoch anywhere."""
+"""Progress of a run on standard error: a bar on a terminal, a plain line a round anywhere."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-from hubel.report.units import count, duration, percent, short
+from hubel.report.training import beginning_text, end_text, round_text
+from hubel.report.units import count
 
 if TYPE_CHECKING:
-    from hubel.train import BatchDone, EpochDone, Evaluation, Run, Setting, Trainer
+    from hubel.train import Evaluation, Event, Run, Setting, Trainer
+
+WHOLE = 1000
+"""How finely the bar of a run is cut."""
 
 
 class Watch:
-    """Shows a run: reading pictures, every batch, every epoch, the end."""
+    """Shows a run: reading pictures, every batch, every round, the end."""
 
     def __init__(self) -> None:
         self.console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -44,48 +48,31 @@ class Watch:
         """So many pictures are read."""
         self.bar.update(self.task, said=count(done))
 
+    def say(self, text: str) -> None:
+        """Something to know, as a line."""
+        self.console.print(text, markup=False)
+
     def beginning(self, setting: Setting, trainer: Trainer) -> None:
         """What is trained on what."""
-        network, config = setting.network, trainer.config
-        parameters = sum(parameter.numel() for parameter in network.parameters())
-        self.console.print(
-            f"{setting.data.name}: {len(setting.data.classes)} classes, {count(len(setting.train.decoded))} "
-            f"pictures to train, {count(len(setting.val.decoded))} held out, seen as {network.volume}\n"
-            f"network of {short(parameters)} parameters; epochs {trainer.epoch + 1} to {config.epochs}, "
-            f"batches of {config.batch}, learning rate up to {config.lr:g}, seed {config.seed}, "
-            f"in {config.precision}"
-        )
+        self.say(beginning_text(setting, trainer))
 
-    def event(self, event: BatchDone | EpochDone) -> None:
-        """A batch or an epoch is done."""
-        from hubel.train import BatchDone
+    def event(self, event: Event) -> None:
+        """A batch or a round is done, or something is to be known."""
+        from hubel.train import BatchDone, RoundDone
 
         if isinstance(event, BatchDone):
             self.bar.update(
                 self.task,
                 description=f"epoch {event.epoch}",
-                total=event.batches,
-                completed=event.batch,
-                said=f"loss {event.loss:.3f}",
+                total=WHOLE,
+                completed=round(event.progress * WHOLE),
+                said=f"{event.batch}/{event.batches}  loss {event.loss:.3f}",
             )
+        elif isinstance(event, RoundDone):
+            self.say(round_text(event))
         else:
-            self.console.print(epoch_text(event))
+            self.say(f"warning: {event.text}")
 
     def end(self, run: Run, result: Evaluation) -> None:
         """What came out, and where it is."""
-        right = int((result.predicted == result.labels).sum())
-        self.console.print(
-            f"best model: {percent(result.top1)} of the held-out pictures right "
-            f"({count(right)} of {count(len(result.labels))})\n"
-            f"  model   {run.best}\n  report  {run.folder / 'report.html'}\n"
-            f"  use it  hubel predict {run.best} IMAGE"
-        )
-
-
-def epoch_text(event: EpochDone) -> str:
-    """An epoch in one line."""
-    number = f"{event.epoch:>{len(str(event.epochs))}}/{event.epochs}"
-    return (
-        f"epoch {number}  train loss {event.train_loss:.4f}  held out: loss {event.val.loss:.4f}, "
-        f"{percent(event.val.top1)} right  {duration(event.seconds)}{'  best so far' if event.best else ''}"
-    )
+        self.say(end_text(run, result))

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import re
+import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hubel.cli.network import HELP, network_for
+from hubel.cli.network import HELP, network_for, volume_of
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.cli.progress import Watch
-    from hubel.train import Config, Run, Setting, Trainer
+    from hubel.train import Config, Evaluation, Run, Setting, Trainer
+
+BEGAN = time.perf_counter()
+"""When the command began, as near as its own code can tell."""
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def train(
@@ -26,107 +33,212 @@ def train(
         str | None, typer.Option("--net", help=f"The network, its weights drawn anew. {HELP}")
     ] = None,
     size: Annotated[str | None, typer.Option("--input", help="The volume the network sees, HxWxD.")] = None,
+    limit: Annotated[
+        str | None, typer.Option("--time", help="What the whole run may take, such as 90s, 10m or 1h30m.")
+    ] = None,
+    target: Annotated[float | None, typer.Option(help="Stop at this top-1, such as 0.94.")] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="How to train: fast, standard, a paper's, or a .toml file.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None, typer.Option("--set", help="Change one setting, key=value; may be repeated.")
+    ] = None,
+    start: Annotated[
+        str, typer.Option("--from", help="The trained model to start from: a file, a name, auto or none.")
+    ] = "auto",
+    freeze: Annotated[
+        list[str] | None, typer.Option(help="A part of the network that stays as it is; may be repeated.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="How often every picture is seen.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
-    lr: Annotated[float | None, typer.Option(help="The highest learning rate of the one cycle.")] = None,
+    lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
+    val: Annotated[float | None, typer.Option(help="The share of the pictures to hold out.")] = None,
+    fit: Annotated[
+        str | None, typer.Option(help="What becomes of pictures of another shape: crop, pad, squash.")
+    ] = None,
+    on_bad: Annotated[
+        str | None, typer.Option(help="What a picture that cannot be read does: stop or skip.")
+    ] = None,
+    balance: Annotated[
+        str | None, typer.Option(help="What to do about uneven classes: none, loss or sampler.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(help="What decides all that is random.")] = None,
+    keep_epochs: Annotated[
+        bool | None, typer.Option("--keep-epochs", help="Keep the model of every round in RUN/epochs.")
+    ] = None,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write events for TensorBoard into the run's folder.")
+    ] = False,
     out: Annotated[Path | None, typer.Option(help="The run's folder; it must be new or empty.")] = None,
     config: Annotated[Path | None, typer.Option(help="Run what a config.toml says.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.")] = None,
 ) -> None:
     """Train a network on labelled pictures."""
-    wishes = {"epochs": epochs, "batch": batch, "lr": lr, "seed": seed}
-    wishes = {name: value for name, value in wishes.items() if value is not None}
-    if seed is not None and seed < 0:
-        raise UsageError(f"--seed is at least 0, not {seed}")
+    from hubel.train.settings import wish
+
     if sum(place is not None for place in (data, config, resume)) != 1:
         raise UsageError("say what to train on: DATA, or --config FILE, or --resume RUN")
+    if seed is not None and seed < 0:
+        raise UsageError(f"--seed is at least 0, not {seed}")
+    given = {
+        "epochs": epochs,
+        "batch": batch,
+        "lr": lr,
+        "val": val,
+        "fit": fit,
+        "on_bad": on_bad,
+        "balance": balance,
+        "seed": seed,
+        "keep_epochs": keep_epochs,
+        "target": target,
+        "seconds": None if limit is None else seconds(limit),
+        "freeze": None if freeze is None else tuple(freeze),
+    }
+    wishes = {name: value for name, value in given.items() if value is not None}
+    wishes |= dict(wish(text) for text in changes or ())
+    choice = Choice(net, size, recipe, start)
+    if data is None and choice != Choice():
+        raise UsageError("the run names its network, input, recipe and start; take --net and the like away")
     if resume is not None:
-        if wishes or net or size or out:
+        if wishes or out:
             raise UsageError("a run that goes on keeps its settings; take the other options away")
-        _resume(resume)
+        _resume(resume, tensorboard=tensorboard)
     elif config is not None:
-        if net or size:
-            raise UsageError("the config names its network and input; change them there")
-        _run_config(config, wishes, out)
+        _run_config(config, wishes, out, tensorboard=tensorboard)
     else:
-        _run_data(str(data), net, size, wishes, out)
+        _run_data(str(data), choice, wishes, out, tensorboard=tensorboard)
 
 
-def _run_data(data: str, net: str | None, size: str | None, wishes: dict[str, Any], out: Path | None) -> None:
-    """A run on data, with the network asked for or the one that suits them."""
-    from hubel.data import Augmentation, Preprocessing, open_data, whereabouts
-    from hubel.train import Config, batch_for
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the command line says of the network; where it says nothing, hubel chooses."""
 
-    found = open_data(data, seed=wishes.get("seed", 0))
-    name, made, volume = network_for(net, size, found)
-    varied = Augmentation.fitting(found, Preprocessing.of(volume))
-    wishes.setdefault("batch", batch_for(len(found.train)))
-    config = Config(
-        data=whereabouts(data),
-        net=repr(made),
-        input=str(volume),
-        flip=varied.flip,
-        shift=varied.shift,
-        **wishes,
-    )
-    _begin(config, out, Path(found.name).name, name)
+    net: str | None = None
+    size: str | None = None
+    recipe: str | None = None
+    start: str = "auto"
 
 
-def _run_config(path: Path, wishes: dict[str, Any], out: Path | None) -> None:
+def seconds(text: str) -> float:
+    """A time such as `90s`, `10m` or `1h30m` in seconds. Raises UsageError: it is written otherwise."""
+    if not re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
+        raise UsageError(f"a time is written like 90s, 10m or 1h30m, not {text!r}")
+    return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", text))
+
+
+def _run_data(
+    data: str, choice: Choice, wishes: dict[str, Any], out: Path | None, *, tensorboard: bool
+) -> None:
+    """A run on data, with the network asked for or the one that suits them, the machine and the time."""
+    from hubel.cli.progress import Watch
+    from hubel.data import open_data, whereabouts
+    from hubel.report.training import chosen_text
+    from hubel.train import Config, changed, choose, share_held_out
+
+    found = open_data(data, val=0)
+    wishes.setdefault("val", share_held_out(len(found.train)))
+    with Watch() as watch:
+        network = network_for(choice.net, choice.size, found) if choice.net else None
+        left = wishes.get("seconds", 0.0) - (time.perf_counter() - BEGAN)
+        chosen = choose(
+            found,
+            network=network,
+            volume=volume_of(choice.size),
+            recipe_name=choice.recipe,
+            start=choice.start,
+            seconds=left if "seconds" in wishes else 0.0,
+        )
+        watch.say(chosen_text(chosen))
+        config = Config(
+            data=whereabouts(data),
+            net=repr(chosen.candidate.net),
+            input=str(chosen.candidate.volume),
+            start=chosen.start,
+            recipe=chosen.candidate.recipe,
+        )
+        run = Path(found.name).name, chosen.candidate.name
+        _begin(changed(config, wishes), out, run, watch, tensorboard=tensorboard)
+
+
+def _run_config(path: Path, wishes: dict[str, Any], out: Path | None, *, tensorboard: bool) -> None:
     """A run that a file describes; options on the command line come before it."""
-    from hubel.train import Config
+    from hubel.cli.progress import Watch
+    from hubel.train import Config, changed
 
-    config = replace(Config.from_toml(path), **wishes)
-    _begin(config, out, Path(config.data).name, "config")
+    config = changed(Config.from_toml(path), wishes)
+    with Watch() as watch:
+        _begin(config, out, (Path(config.data).name, "config"), watch, tensorboard=tensorboard)
 
 
-def _begin(config: Config, out: Path | None, data: str, net: str) -> None:
-    """Starts a run; one that fails before its first epoch is done leaves nothing behind."""
+def _begin(
+    config: Config, out: Path | None, name: tuple[str, str], watch: Watch, *, tensorboard: bool
+) -> None:
+    """Starts a run; one that fails before its first round is done leaves nothing behind."""
+    from hubel.report.training import head_text
+    from hubel.train import Run, Setting, Trainer
+
+    setting = Setting.of(config, watch.pictures)
+    if (head := setting.train_head()) is not None:
+        watch.say(head_text(head))
+    limit = config.seconds - (time.perf_counter() - BEGAN) if config.seconds else 0.0
+    if limit < 0:
+        raise UsageError(
+            f"--time {config.seconds:g}s is over before the first step: reading the pictures took longer"
+        )
+    trainer = Trainer.of(setting.network, config, setting.train, limit=limit, weights=setting.weights)
+    run = Run.create(out, *name)
+    try:
+        run.begin(trainer.config)
+        _follow(run, setting, trainer, watch, tensorboard=tensorboard)
+    except BaseException:
+        run.discard_unfinished()
+        raise
+
+
+def _resume(folder: Path, *, tensorboard: bool) -> None:
+    """Goes on with a run after its last whole round."""
     from hubel.cli.progress import Watch
     from hubel.train import Run, Setting, Trainer
 
-    watch = Watch()
-    with watch:
-        setting = Setting.of(config, watch.pictures)
-        trainer = Trainer.of(setting.network, config, setting.train)
-        run = Run.create(out, data, net)
-        try:
-            run.begin(trainer.config)
-            _follow(run, setting, trainer, watch)
-        except BaseException:
-            run.discard_unfinished()
-            raise
-
-
-def _resume(folder: Path) -> None:
-    """Goes on with a run after its last whole epoch."""
-    from hubel.cli.progress import Watch
-    from hubel.train import Run, Setting, Trainer
-
-    run, watch = Run(folder), Watch()
+    run = Run(folder)
     config = run.config()
-    with watch:
+    with Watch() as watch:
         setting = Setting.of(config, watch.pictures)
-        trainer = Trainer.of(setting.network, config, setting.train)
+        trainer = Trainer.of(setting.network, config, setting.train, weights=setting.weights)
         run.restore(trainer)
-        _follow(run, setting, trainer, watch)
+        _follow(run, setting, trainer, watch, tensorboard=tensorboard)
 
 
-def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch) -> None:
-    """Trains to the end, shows every event, writes the report and says where everything is."""
+def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tensorboard: bool) -> None:
+    """Trains to the end, shows every event, finishes the model and says where everything is.
+
+    A run by the clock is finished a first time after its first round: what that took is kept at the end.
+    """
+    from hubel.train import RoundDone
+    from hubel.train.listeners import Listener, TensorBoard
+
+    listeners: list[Listener] = [watch.event]
+    if tensorboard:
+        listeners.append(TensorBoard(run.folder).event)
+    watch.beginning(setting, trainer)
+    for event in run.follow(setting, trainer):
+        for listener in listeners:
+            listener(event)
+        if isinstance(event, RoundDone) and trainer.pace.limit and not trainer.pace.after:
+            began = time.perf_counter()
+            _finish(run, setting, trainer)
+            trainer.pace.after = time.perf_counter() - began + trainer.validation
+    watch.end(run, _finish(run, setting, trainer))
+
+
+def _finish(run: Run, setting: Setting, trainer: Trainer) -> Evaluation:
+    """Measures the best model, calibrates it, and writes its errors and the report."""
     from hubel.files import write_whole
     from hubel.report.mistakes import mistakes_csv
     from hubel.report.page import run_page
-    from hubel.ship import load
-    from hubel.train import evaluate
 
-    watch.beginning(setting, trainer)
-    for event in run.follow(setting, trainer):
-        watch.event(event)
-    model = load(run.best)
-    result = evaluate(model.network, setting.val.epoch(0))
+    model, result = run.finish(setting)
     write_whole(run.folder / "errors.csv", mistakes_csv(model.classes, result, setting.val.decoded.names))
     page = run_page(trainer.config, run.metrics(), model, result, setting.val.decoded)
     write_whole(run.folder / "report.html", page)
-    watch.end(run, result)
+    return result

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 
 import typer
@@ -22,34 +21,12 @@ def val(
     ] = "auto",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Measure loss and accuracy of a model on labelled pictures."""
-    from hubel.report.units import count, percent
+    """Measure a model on labelled pictures: accuracy, loss, calibration, every class."""
+    from hubel.report import evaluation
     from hubel.ship import open_model
     from hubel.train import measure
 
     trained = open_model(model)
     measured = measure(trained, data, split)
-    name, result, images = measured.split, measured.result, len(measured.pictures)
-    per_class = {
-        label: (int(result.confusion[at, at]), int(result.confusion[at].sum()))
-        for at, label in enumerate(trained.classes)
-    }
-    if as_json:
-        classes = {label: {"right": right, "images": of} for label, (right, of) in per_class.items()}
-        print(
-            json.dumps(
-                {
-                    "images": images,
-                    "loss": result.loss,
-                    "top1": result.top1,
-                    "split": name,
-                    "classes": classes,
-                },
-                indent=2,
-                ensure_ascii=False,
-            )
-        )
-        return
-    print(f"{name}: {count(images)} images, {percent(result.top1)} right, loss {result.loss:.4f}")
-    for label, (right, of) in per_class.items():
-        print(f"  {percent(right / of) if of else '-':>9}  {count(right)} of {count(of)}  {label}")
+    said = evaluation.as_json if as_json else evaluation.as_text
+    print(said(measured.split, measured.result, trained.classes))

@@ -10,21 +10,22 @@ from __future__ import annotations
 import io
 import math
 import re
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 from xml.etree import ElementTree
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from PIL import Image
 
+from hubel.report.style import settings
+
 if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.axes import Axes
+
+    from hubel.train.calibration import Reliability
 
     Bytes = npt.NDArray[np.uint8]
     Counts = npt.NDArray[np.int64]
@@ -94,7 +95,7 @@ def confusion(matrix: Counts, classes: Sequence[str]) -> str:
     left, top = 30 + 0.62 * font * longest, 30 + (font if upright else 0.62 * font * longest)
     side = cell * number
     shares = matrix / np.maximum(matrix.sum(1, keepdims=True), 1)
-    with _matplotlib("confusion"):
+    with settings(salt="confusion"):
         figure, axes = _axes((left + side + 8, top + side + 8), (left, 8, side, side))
         axes.imshow(_cells(shares), interpolation="none", extent=(-0.5, number - 0.5, number - 0.5, -0.5))
         _name_cells(axes, names, math.ceil(1.1 * font / cell), font, upright=upright)
@@ -103,6 +104,32 @@ def confusion(matrix: Counts, classes: Sequence[str]) -> str:
             _write_counts(axes, matrix, shares)
         label = f"Confusion matrix of {number} classes, the truth down, the prediction across"
         return _svg(figure, label, enlarge=1.1, least=560 if number > _MOST_COUNTED else 0)
+
+
+def reliability(found: Mapping[str, Reliability]) -> str:
+    """Draws how often predictions are right against how sure they are; of two the last is the model's.
+
+    A dot is a range of probabilities, its area the share of the pictures in it.
+    """
+    width, height = 360.0, 376.0
+    with settings(salt="reliability"):
+        figure, axes = _axes((width, height), (46, 40, 300, 300))
+        figure.text(0, 1 - 12 / height, "Calibration", size=12, weight="bold", color=INK, va="center")
+        figure.text(1, 1 - 12 / height, "share right", size=_FONT, color=MUTED, va="center", ha="right")
+        axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
+        for at, (name, each) in enumerate(found.items(), 1):
+            colour = RIGHT if at == len(found) else MUTED
+            there = each.images > 0
+            said, right, images = (values[there].numpy() for values in (each.said, each.right, each.images))
+            axes.plot(said, right, color=colour, linewidth=1.2)
+            axes.scatter(said, right, 12 + 240 * images / images.sum(), color=colour, linewidths=0, zorder=3)
+            axes.text(0.03, 1.04 - 0.06 * at, name, color=colour, size=_FONT, va="top")
+        axes.set(xlim=(0, 1.03), ylim=(0, 1.03))
+        axes.set_xlabel("probability of the prediction", size=_FONT, color=MUTED)
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+        axes.tick_params(length=0, pad=6, labelsize=_FONT, labelcolor=MUTED)
+        return _svg(figure, "How often predictions are right, by how sure they are", enlarge=1.35)
 
 
 def filters(weights: Floats, *, side: int = 64, across: int = 16) -> bytes:
@@ -155,7 +182,7 @@ def _curve(
 ) -> str:
     """One or two lines over the epochs; of two, the first is training, and each has its name at its end."""
     width, height, right = 360.0, 230.0, 52.0 if len(lines) > 1 else 14.0
-    with _matplotlib(title):
+    with settings(salt=title):
         figure, axes = _axes((width, height), (46, 36, width - 46 - right, height - 36 - 40))
         figure.text(0, 1 - 12 / height, title, size=12, weight="bold", color=INK, va="center")
         figure.text(1, 1 - 12 / height, unit, size=_FONT, color=MUTED, va="center", ha="right")
@@ -282,16 +309,6 @@ def _plain(name: str) -> str:
     """A name that fits beside a figure and that XML takes: not too long, nothing unprintable."""
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
-
-
-@contextmanager
-def _matplotlib(name: str) -> Iterator[None]:
-    """Matplotlib with its own defaults, text as text, ids that follow from `name`; all undone after."""
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # the reader's fonts draw the text, not ours
-        mpl.rcdefaults()
-        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": name})
-        yield
 
 
 def _axes(size: tuple[float, float], box: tuple[float, float, float, float]) -> tuple[Figure, Axes]:

@@ -10,10 +10,10 @@ from hubel.train.metrics import Evaluation
 
 
 def mistakes_csv(classes: Sequence[str], result: Evaluation, names: Sequence[str]) -> str:
-    """The mistakes, the surest first: name, truth, prediction, and the probability of each."""
+    """The mistakes, the surest first: path, truth, prediction, its probability, and that of the truth."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(["picture", "truth", "prediction", "probability_of_prediction", "probability_of_truth"])
+    writer.writerow(["path", "truth", "prediction", "probability", "probability_of_truth"])
     for place in result.mistakes().tolist():
         truth, taken = int(result.labels[place]), int(result.predicted[place])
         chances = result.probabilities[place]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import PurePath
 from typing import Any
 
@@ -19,9 +19,10 @@ from hubel.data.decoded import Decoded
 from hubel.module.layers import LinkedConv
 from hubel.net.ledger import ledger
 from hubel.net.sliding import Conv
-from hubel.report.figures import confusion, curves, filters, thumbnail
+from hubel.report.evaluation import ClassLine, class_lines, confused_pairs, share
+from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
 from hubel.report.table import COLUMNS, DEFAULT, NUMBERS, foot_lines
-from hubel.report.units import count, duration, percent
+from hubel.report.units import count, duration
 from hubel.ship.model import Model
 from hubel.train.config import Config
 from hubel.train.metrics import Evaluation
@@ -30,30 +31,10 @@ MOST_MISTAKES = 36
 """How many mistakes the page shows as pictures."""
 
 MOST_PAIRS = 10
-"""How many pairs of classes the page lists as most often confused."""
+"""How many pairs of classes the page lists as most often confused; what happened once tells nothing."""
 
 MOST_ROWS = 24
 """The longest table that stands open on the page; a longer one unfolds."""
-
-
-@dataclass(frozen=True, slots=True)
-class ClassLine:
-    """How one class does: its pictures, the right ones, and how often its name was given."""
-
-    name: str
-    images: int
-    right: int
-    named: int
-
-    @property
-    def recall(self) -> float | None:
-        """The share of its pictures that were right; None without any."""
-        return self.right / self.images if self.images else None
-
-    @property
-    def precision(self) -> float | None:
-        """The share of the pictures given its name that were right; None without any."""
-        return self.right / self.named if self.named else None
 
 
 def run_page(
@@ -65,8 +46,8 @@ def run_page(
 ) -> str:
     """Returns the report of a run as HTML.
 
-    `lines` are those of its `metrics.jsonl`, one an epoch and at least one; `evaluation` is what the
-    model does on `held_out`, picture by picture.
+    `lines` are those of its `metrics.jsonl`, one a round and at least one; `evaluation` is what the
+    model does on `held_out`, picture by picture, at its temperature.
     """
     assert len(evaluation.labels) == len(held_out) > 0, "the evaluation is of other pictures"
     assert lines, "a run without an epoch has nothing to report"
@@ -81,47 +62,22 @@ def run_page(
             headline=_headline(lines, model, evaluation),
             network=_network(model),
             curves=[Markup(figure) for figure in curves(lines)],
-            classes=class_lines(model.classes, evaluation),
+            classes=sorted(class_lines(model.classes, evaluation), key=_recall),
             confusion=Markup(confusion(evaluation.confusion.numpy(), model.classes)),
-            pairs=confused_pairs(model.classes, evaluation),
+            pairs=confused_pairs(model.classes, evaluation, most=MOST_PAIRS, least=2),
+            calibration=_calibration(evaluation),
             filters=_filters(model),
             mistakes=_mistakes(model.classes, evaluation, held_out),
-            settings={name: _shown(value) for name, value in asdict(config).items() if name != "net"},
-            preprocessing={name: _shown(value) for name, value in asdict(model.preprocessing).items()},
+            settings={name: _shown(value) for name, value in _flat(asdict(config)) if name != "net"},
+            preprocessing={
+                name: _shown(value)
+                for name, value in (*asdict(model.preprocessing).items(), ("views", model.views))
+            },
             versions=model.header.versions,
             most_rows=MOST_ROWS,
         )
     )
     return text.encode("utf-8", "backslashreplace").decode()  # a file's name need not be Unicode
-
-
-def class_lines(classes: Sequence[str], evaluation: Evaluation) -> list[ClassLine]:
-    """Returns a line a class, the lowest recall first, classes without a picture last."""
-    matrix = evaluation.confusion
-    lines = [
-        ClassLine(name, int(images), int(right), int(named))
-        for name, images, right, named in zip(
-            classes, matrix.sum(1), matrix.diagonal(), matrix.sum(0), strict=True
-        )
-    ]
-    return sorted(lines, key=lambda line: math.inf if line.recall is None else line.recall)
-
-
-def confused_pairs(classes: Sequence[str], evaluation: Evaluation) -> list[tuple[str, str, int, int]]:
-    """Returns who is most often taken for whom: truth, prediction, how often, of how many pictures.
-
-    What happened once is left out: it tells nothing of the pair.
-    """
-    matrix = evaluation.confusion.numpy()
-    wrong = matrix - np.diag(matrix.diagonal())
-    places = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
-    pairs = [divmod(int(place), len(classes)) for place in places]
-    images = matrix.sum(1)
-    return [
-        (classes[truth], classes[taken], int(wrong[truth, taken]), int(images[truth]))
-        for truth, taken in pairs
-        if wrong[truth, taken] > 1
-    ]
 
 
 def interval(right: int, images: int) -> tuple[float, float]:
@@ -145,7 +101,7 @@ def _environment() -> Environment:
     environment.filters |= {
         "count": count,
         "duration": duration,
-        "percent": lambda share: "–" if share is None else percent(share),
+        "percent": share,
         "number": lambda number: f"{number:.4g}",
     }
     return environment
@@ -157,16 +113,36 @@ def _headline(lines: Sequence[Mapping[str, Any]], model: Model, evaluation: Eval
     mistakes = len(evaluation.mistakes())
     return {
         "top1": evaluation.top1,
+        "top5": evaluation.top5,
+        "macro_f1": evaluation.macro_f1,
         "interval": interval(images - mistakes, images),
         "loss": evaluation.loss,
         "images": images,
         "mistakes": mistakes,
         "seconds": lines[-1]["seconds"],
-        "epochs": len(lines),
+        "epochs": lines[-1]["epoch"],
         "best": max((line["epoch"] for line in lines if line["best"]), default=lines[-1]["epoch"]),
         "params": sum(parameter.numel() for parameter in model.network.parameters()),
         "classes": len(model.classes),
     }
+
+
+def _calibration(evaluation: Evaluation) -> dict[str, Any]:
+    """How sure the network is against how often it is right, as trained and at the model's temperature."""
+    drawn = {"as trained": evaluation.at(1).reliability}
+    if evaluation.temperature != 1:
+        drawn["with its temperature"] = evaluation.reliability
+    return {
+        "temperature": evaluation.temperature,
+        "before": evaluation.at(1).ece,
+        "after": evaluation.ece,
+        "picture": Markup(reliability(drawn)),
+    }
+
+
+def _recall(line: ClassLine) -> float:
+    """What the classes are sorted by; those without a picture come last."""
+    return math.inf if line.recall is None else line.recall
 
 
 def _network(model: Model) -> dict[str, Any]:
@@ -234,6 +210,15 @@ def _mistakes(classes: Sequence[str], evaluation: Evaluation, held_out: Decoded)
 
 def _data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{b64encode(png).decode()}"
+
+
+def _flat(settings: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    """Settings without the groups they stand in."""
+    for name, value in settings.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        else:
+            yield name, value
 
 
 def _shown(value: object) -> str:

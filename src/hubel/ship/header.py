@@ -1,12 +1,13 @@
 """The head of a model file: all that is known of a model besides its weights. Needs no torch.
 
 A model is one `.safetensors` file. Its metadata, texts all, hold `format`, `notation`, `input`,
-`classes`, `preprocessing`, `versions` and `summary`; the last four are JSON.
+`classes`, `preprocessing`, `versions` and `summary`, the last four JSON, `temperature` and `views`.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,10 @@ FORMAT = "hubel/1"
 
 @dataclass(frozen=True, slots=True)
 class Header:
-    """What a model file says of itself; `classes` are in the order of the scores."""
+    """What a model file says of itself; `classes` are in the order of the scores.
+
+    A file without `temperature` and `views` is of a model that has neither: 1 and `one`.
+    """
 
     notation: str
     volume: Volume
@@ -27,6 +31,8 @@ class Header:
     preprocessing: str
     versions: dict[str, str]
     summary: dict[str, Any]
+    temperature: float = 1.0
+    views: str = "one"
 
     def to_metadata(self) -> dict[str, str]:
         """The texts that stand in the file."""
@@ -38,6 +44,8 @@ class Header:
             "preprocessing": self.preprocessing,
             "versions": json.dumps(self.versions),
             "summary": json.dumps(self.summary),
+            "temperature": str(self.temperature),
+            "views": self.views,
         }
 
     @classmethod
@@ -50,6 +58,9 @@ class Header:
             summary = json.loads(metadata["summary"])
             if not isinstance(summary, dict):
                 raise TypeError("the summary is no object")
+            temperature = float(metadata.get("temperature", 1))
+            if not 0 < temperature < math.inf:
+                raise ValueError(f"the temperature is {temperature}")
             return cls(
                 notation=metadata["notation"],
                 volume=Volume.of(metadata["input"]),
@@ -57,6 +68,8 @@ class Header:
                 preprocessing=metadata["preprocessing"],
                 versions=json.loads(metadata["versions"]),
                 summary=summary,
+                temperature=temperature,
+                views=metadata.get("views", "one"),
             )
         except (KeyError, ValueError, TypeError, HubelError) as error:
             raise ModelError(

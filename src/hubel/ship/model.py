@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import safetensors.torch
 import torch
 from PIL.Image import Image
@@ -18,6 +19,7 @@ from hubel.data.preprocess import Preprocessing
 from hubel.errors import HubelError, ModelError
 from hubel.files import write_whole
 from hubel.module.network import Network
+from hubel.module.views import VIEWS, scores
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
 from hubel.ship.header import Header, read_header
@@ -27,13 +29,16 @@ from hubel.ship.header import Header, read_header
 class Model:
     """A network whose scores stand for `classes`, and the way from a picture to its input.
 
-    `network` gives scores, without a final softmax. `summary` says how it was trained.
+    `network` gives scores, without a final softmax. Their mean over `views` of a picture is divided by
+    `temperature` before the softmax. `summary` says how it was trained.
     """
 
     network: Network
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     summary: dict[str, Any] = field(default_factory=dict)
+    temperature: float = 1.0
+    views: str = "one"
 
     @property
     def header(self) -> Header:
@@ -49,6 +54,8 @@ class Model:
                 "python": platform.python_version(),
             },
             summary=self.summary,
+            temperature=self.temperature,
+            views=self.views,
         )
 
     def save(self, path: Path) -> None:
@@ -57,12 +64,19 @@ class Model:
         write_whole(path, safetensors.torch.save(state, self.header.to_metadata()))
 
     @torch.inference_mode()
-    def probabilities(self, images: Sequence[Image]) -> Tensor:
-        """The probability of each class for each picture: float32, pictures x classes."""
-        pixels = torch.stack([torch.from_numpy(self.preprocessing.pixels(image)) for image in images])
+    def probabilities(self, pictures: Sequence[Image | Path]) -> Tensor:
+        """The probability of each class for each picture: float32, pictures x classes.
+
+        A file is read as in training; a picture in memory is taken as it is.
+
+        Raises DataError: a picture that cannot be used.
+        """
+        take = self.preprocessing
+        seen = [take.read(each) if isinstance(each, Path) else take.pixels(each) for each in pictures]
+        pixels = torch.from_numpy(np.stack(seen))
         self.network.eval()
-        scores: Tensor = self.network(self.preprocessing.normalise(pixels))
-        return scores.float().softmax(1)
+        found = scores(self.network, self.preprocessing.normalise(pixels), self.views)
+        return (found / self.temperature).softmax(1)
 
 
 def load(path: str | Path) -> Model:
@@ -82,9 +96,11 @@ def load(path: str | Path) -> Model:
         raise ModelError(f"{path}: its preprocessing makes {sees}, its network sees {header.volume}")
     if network.output.values != len(header.classes):
         raise ModelError(f"{path}: it names {len(header.classes)} classes for {network.output.values} scores")
+    if header.views not in VIEWS:
+        raise ModelError(f"{path}: it looks at views {header.views!r}; known are {', '.join(VIEWS)}")
     _take(network, safetensors.torch.load_file(path), path)
     network.eval()
-    return Model(network, header.classes, preprocessing, header.summary)
+    return Model(network, header.classes, preprocessing, header.summary, header.temperature, header.views)
 
 
 def _take(network: Network, state: dict[str, Tensor], path: Path) -> None:

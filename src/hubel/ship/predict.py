@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubel.data import read_image
 from hubel.errors import DataError
 from hubel.ship.model import Model
 
@@ -24,7 +23,7 @@ def predict(model: Model, files: Sequence[str | Path], top: int = 5) -> Iterator
     """Yields what the model says of each file, in order; `top` classes each."""
     for file in files:
         try:
-            probabilities = model.probabilities([read_image(Path(file))])[0]
+            probabilities = model.probabilities([Path(file)])[0]
         except DataError as error:
             yield Prediction(str(file), error=str(error))
             continue

@@ -2,102 +2,71 @@
 
 from __future__ import annotations
 
-import tomllib
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import get_args
 
-import tomli_w
-
-from hubel.errors import UsageError, nearest
+from hubel.data.decoded import OnBad
+from hubel.data.preprocess import Fit
 from hubel.train.engine import PRECISIONS
+from hubel.train.recipe import Recipe, check
+from hubel.train.settings import from_table, read_toml, to_toml
 
-AUTO = "auto"
+AUTO, NONE = "auto", "none"
+
+BALANCES = (NONE, "loss", "sampler")
+"""What is done about classes of unequal size."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """A run: what to train on what, and how.
 
-    `net` is a notation, `input` the volume it sees. `lr` is the peak of the one cycle, `clip` the
-    largest norm of the gradient, `val` the share of the training pictures held out where the data
-    has no validation split, `shift` the most pixels a picture is moved, `flip` whether it is
-    mirrored. `precision` is what a step is computed in; `auto` takes the fastest of the machine.
+    `net` is a notation, `input` the volume it sees, `fit` how a picture of another shape becomes it.
+    `start` is the model whose weights the run starts from, empty for none; `freeze` names the parts that
+    then stay as they are. `val` is the share of the training pictures held out where the data has no
+    validation split. `on_bad` is what a picture that cannot be read does: `stop` the run, or be left out.
+    `balance` weighs rare classes more, in the `loss` or by drawing them more often. `seconds` is the
+    time the whole run may take, which comes before the recipe's epochs; 0 for no limit. `target` is the
+    top-1 at which the run stops, 0 for none. `precision` is what a step is computed in; `auto` takes the
+    fastest of the machine. `keep_epochs` keeps the model of every round.
     Raises UsageError: a value outside its range.
     """
 
     data: str
     net: str
     input: str
-    epochs: int = 30
-    batch: int = 64
-    lr: float = 0.05
-    momentum: float = 0.9
-    weight_decay: float = 5e-4
-    label_smoothing: float = 0.1
-    clip: float = 1.0
-    flip: bool = False
-    shift: int = 0
+    fit: Fit = "crop"
+    start: str = ""
+    freeze: tuple[str, ...] = ()
     val: float = 0.2
-    init: str = "he"
+    on_bad: OnBad = "stop"
+    balance: str = NONE
+    seconds: float = 0.0
+    target: float = 0.0
     precision: str = AUTO
     seed: int = 0
+    keep_epochs: bool = False
+    recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
-        for name, least in (("epochs", 1), ("batch", 1), ("shift", 0)):
-            _check(name, getattr(self, name) >= least, f"at least {least}", getattr(self, name))
-        _check("seed", 0 <= self.seed < 2**63, "from 0 to below 2^63", self.seed)
-        for name in ("lr", "clip"):
-            _check(name, 0 < getattr(self, name) < float("inf"), "above 0", getattr(self, name))
-        for name in ("momentum", "label_smoothing"):
-            _check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1", getattr(self, name))
-        _check("weight_decay", 0 <= self.weight_decay < float("inf"), "at least 0", self.weight_decay)
-        _check("val", 0 < self.val < 1, "above 0 and below 1", self.val)
-        _check(
-            "precision",
-            self.precision in (AUTO, *PRECISIONS),
-            f"one of {AUTO}, {', '.join(PRECISIONS)}",
-            self.precision,
-        )
+        check("seed", 0 <= self.seed < 2**63, "from 0 to below 2^63", self.seed)
+        check("val", 0 < self.val < 1, "above 0 and below 1", self.val)
+        check("seconds", 0 <= self.seconds < float("inf"), "above 0, or 0 for no limit", self.seconds)
+        check("target", 0 <= self.target <= 1, "above 0 and at most 1, or 0 for none", self.target)
+        for name, known in (
+            ("fit", get_args(Fit)),
+            ("on_bad", get_args(OnBad)),
+            ("balance", BALANCES),
+            ("precision", (AUTO, *PRECISIONS)),
+        ):
+            check(name, getattr(self, name) in known, f"one of {', '.join(known)}", getattr(self, name))
 
     def to_toml(self) -> str:
         """The run as TOML; `from_toml` gives back an equal value."""
-        return tomli_w.dumps(asdict(self))
+        return to_toml(self)
 
     @classmethod
     def from_toml(cls, path: Path) -> Config:
-        """Reads a run's TOML. Raises UsageError: not TOML, a key unknown or missing, a wrong type."""
-        try:
-            content = tomllib.loads(path.read_text("utf-8", "surrogateescape"))
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-        except tomllib.TOMLDecodeError as error:
-            raise UsageError(f"{path} is not TOML: {error}") from None
-        kinds = {item.name: item for item in fields(cls)}
-        for key, value in content.items():
-            if key not in kinds:
-                raise UsageError(f"{path}: there is no setting {key!r}{nearest(key, kinds)}")
-            content[key] = _typed(f"{path}: {key}", str(kinds[key].type), value)
-        missing = [name for name, item in kinds.items() if item.default is MISSING and name not in content]
-        if missing:
-            raise UsageError(f"{path}: {', '.join(missing)} must be set")
-        return cls(**content)
-
-
-def batch_for(pictures: int) -> int:
-    """The batch for so many training pictures: 64, less where an epoch would have under 20 steps."""
-    return max(8, min(64, pictures // 20))
-
-
-def _typed(where: str, kind: str, value: Any) -> Any:
-    """A TOML value as the field's type; a whole number serves where a number is due."""
-    if kind == "float" and type(value) is int:
-        return float(value)
-    if type(value).__name__ != kind:
-        raise UsageError(f"{where} is of type {kind}, not {value!r}")
-    return value
-
-
-def _check(name: str, fits: bool, range_: str, value: object) -> None:
-    if not fits:
-        raise UsageError(f"{name} is {range_}, not {value}")
+        """Reads a run's TOML. Raises UsageError: not TOML, a key unknown or missing, a wrong value."""
+        return from_table(cls, read_toml(path), str(path))

@@ -4,184 +4,357 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TypeAlias
+from itertools import count, islice
+from typing import Protocol, TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.optim import SGD, Optimizer
+from torch.optim import Optimizer
 
-from hubel.data.batches import Batches, epoch_seed
-from hubel.errors import TrainingError
-from hubel.module.network import Heads, Network
+from hubel.data.batches import epoch_seed
+from hubel.errors import TrainingError, UsageError, nearest
+from hubel.module.network import Network
+from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
-from hubel.train.engine import PRECISIONS, fastest, keep_memory
+from hubel.train.device import computing_in, free_memory, out_of_memory
+from hubel.train.engine import fastest, keep_memory
+from hubel.train.loss import loss_of
 from hubel.train.metrics import Evaluation, evaluate
-
-WARM_UP = 0.25
-"""The share of the run in which the learning rate rises."""
+from hubel.train.optimizer import OPTIMIZERS
+from hubel.train.pace import Pace
+from hubel.train.recipe import Recipe
+from hubel.train.schedule import SCHEDULES
+from hubel.train.symptoms import first_non_finite
 
 MEASURED = 16
 """How many pictures of a batch the precisions are measured on."""
 
+SMALLEST_PART = 2
+"""The fewest pictures that go through at once: batch normalisation needs two."""
+
+SIDE_STEP = 4
+"""Sides of growing pictures are multiples of this, so that few shapes occur."""
+
+
+class Source(Protocol):
+    """Where batches come from: `Batches` in memory, or streams of what is too large for it."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and targets, batch by batch; the same for the same number."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchDone:
-    """A step of the optimizer: which of how many in the epoch, and the loss of its batch."""
+    """A step of the optimizer: which of how many in the epoch, the loss of its batch, how far the run is."""
 
     epoch: int
     batch: int
     batches: int
     loss: float
+    progress: float
 
 
 @dataclass(frozen=True, slots=True)
-class EpochDone:
-    """An epoch with its validation. `train_loss` is the mean over the epoch's pictures, as trained.
+class RoundDone:
+    """A round with its validation: an epoch, or, when the clock counts, a tenth of the time.
 
-    `train_top1` is the share of the augmented pictures that was right while training. `seconds` is the
-    time since the first step, validation and the keeping of epochs included, over all sittings. `best`
-    says whether it did better than every epoch before.
+    `epoch` is how often every picture was seen so far, `progress` how far the run is, from 0 to 1.
+    `train_loss` is the mean over the round's pictures, as trained; `train_top1` the share of the augmented
+    pictures that was right while training. `waited` is the share of the round in which the step waited
+    for its batch. `seconds` is the time since the first step, over all sittings. `best` says whether it did
+    better than every round before.
     """
 
-    epoch: int
-    epochs: int
+    epoch: float
+    progress: float
     lr: float
     train_loss: float
     train_top1: float
+    waited: float
     val: Evaluation
     seconds: float
     best: bool
 
 
-Event: TypeAlias = BatchDone | EpochDone
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Something that whoever watches should know, as a sentence with what to do about it."""
+
+    text: str
+
+
+Event: TypeAlias = BatchDone | RoundDone | Warned
+
+
+@dataclass(slots=True)
+class Round:
+    """What adds up until a round is done."""
+
+    began: float
+    pictures: int = 0
+    right: float = 0.0
+    loss: float = 0.0
+    waited: float = 0.0
+
+    def waiting(self, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """The next batch, and how long it took to come."""
+        asked = time.perf_counter()
+        pair = next(batches)
+        self.waited += time.perf_counter() - asked
+        return pair
+
+    def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
+        """Takes a batch in."""
+        truth = targets.argmax(1) if targets.is_floating_point() else targets
+        self.pictures += len(scores)
+        self.right += (scores.argmax(1) == truth).sum().item()
+        self.loss += loss * len(scores)
 
 
 @dataclass(slots=True)
 class Trainer:
-    """A network in training: all that changes, so that a run can stop after any epoch and go on.
+    """A network in training: all that changes, so that a run can stop after any round and go on.
 
     Each epoch seeds torch's own generator, from which dropout draws.
 
-    `epoch` counts the finished ones, `seconds` the time they took, `best` is the highest top-1 so far.
-    The precision in `config` is settled: never `auto`.
+    `epoch` counts the finished ones, `batch` the finished batches of the one that runs; `seconds` is the
+    time they took, `best` the highest top-1 so far. A step sees at most `micro` pictures at once. The
+    precision in `config` is settled: never `auto`.
     """
 
     network: Network
     config: Config
-    optimizer: Optimizer
+    optimizers: list[Optimizer]
+    pace: Pace
+    average: Average | None
+    micro: int
+    weights: Tensor | None = None
     epoch: int = 0
+    batch: int = 0
     seconds: float = 0.0
     best: float = -1.0
+    validation: float = 0.0
 
     @classmethod
-    def of(cls, network: Network, config: Config, train: Batches) -> Trainer:
-        """A run that has not begun; where its precision is `auto`, the fastest for these batches."""
+    def of(
+        cls,
+        network: Network,
+        config: Config,
+        train: Source,
+        *,
+        limit: float = 0.0,
+        weights: Tensor | None = None,
+    ) -> Trainer:
+        """A run that has not begun; where its precision is `auto`, the fastest for these batches.
+
+        `limit` is how many seconds it may take; 0 leaves it its epochs. `weights` weigh the classes in the
+        loss. Raises UsageError: `freeze` names no part of the network.
+        """
         keep_memory()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for part in parts(network, config.freeze):
+            part.requires_grad_(requires_grad=False)
         if config.precision == AUTO:
-            config = replace(config, precision=_fastest(network, config, train))
-        return cls(network, config, optimizer_for(network, config))
+            config = replace(config, precision=_fastest(network, train))
+        recipe = config.recipe
+        return cls(
+            network=network,
+            config=config,
+            optimizers=_peaked(OPTIMIZERS[recipe.optimizer](network, recipe)),
+            pace=Pace(recipe.epochs, limit),
+            average=Average(network, recipe.average) if recipe.average else None,
+            micro=recipe.batch + 1,  # a last single picture joins the batch before
+            weights=weights,
+        )
 
-    def run(self, train: Batches, val: Batches) -> Iterator[Event]:
-        """Trains to the last epoch, yielding every batch and every epoch.
+    @property
+    def model(self) -> Network:
+        """The network to keep: the average where there is one."""
+        return self.average.network if self.average else self.network
+
+    @property
+    def progress(self) -> float:
+        """How far the run is, from 0 to 1."""
+        return self.pace.progress(self.epoch, self.seconds)
+
+    def run(self, train: Source, val: Source) -> Iterator[Event]:
+        """Trains to the end, yielding every batch and every round.
 
         Raises TrainingError: the loss is no longer finite.
         """
         began = time.perf_counter() - self.seconds
-        while self.epoch < self.config.epochs:
-            losses = right = 0.0
-            for batch, (images, labels) in enumerate(self._epoch(train), 1):
-                progress = (self.epoch + (batch - 1) / len(train)) / self.config.epochs
-                loss, scores = self._step(images, labels, one_cycle(progress) * self.config.lr)
-                losses += loss * len(labels)
-                right += (scores.argmax(1) == labels).sum().item()
-                yield BatchDone(self.epoch + 1, batch, len(train), loss)
-            result = evaluate(self.network, val.epoch(0))
-            self._check(result.loss)
-            self.epoch += 1
-            self.seconds = time.perf_counter() - began
-            best, self.best = result.top1 > self.best, max(result.top1, self.best)
-            yield EpochDone(
-                epoch=self.epoch,
-                epochs=self.config.epochs,
-                lr=self.optimizer.param_groups[0]["lr"],
-                train_loss=losses / len(train.decoded),
-                train_top1=right / len(train.decoded),
-                val=result,
-                seconds=self.seconds,
-                best=best,
-            )
+        batches = self._batches(train)
+        while self.progress < 1:
+            self._learn()
+            round_ = Round(time.perf_counter())
+            while not self._over(round_):
+                images, targets = round_.waiting(batches)
+                progress = self.pace.progress(self.epoch + self.batch / len(train), self.seconds)
+                loss, scores = yield from self._step(images, targets, progress)
+                round_.add(loss, scores, targets)
+                self.batch += 1
+                yield BatchDone(self.epoch + 1, self.batch, len(train), loss, progress)
+                if self.batch == len(train):
+                    self.epoch, self.batch = self.epoch + 1, 0
+                self.seconds = time.perf_counter() - began
+            yield from self._validated(round_, train, val, began)
 
-    def _epoch(self, train: Batches) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of the epoch that comes next, always the same for one seed."""
+    def _batches(self, train: Source) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches from where the run is, epoch after epoch, always the same for one seed."""
+        done = self.batch
+        for epoch in count(self.epoch):
+            torch.manual_seed(epoch_seed(self.config.seed, epoch))  # dropout's masks
+            yield from islice(train.epoch(epoch), done, None)
+            done = 0
+
+    def _learn(self) -> None:
+        """Puts the network in training mode, its frozen parts aside: their running statistics stay."""
         self.network.train()
-        torch.manual_seed(epoch_seed(self.config.seed, self.epoch))  # dropout's masks
-        yield from train.epoch(self.epoch)
+        for part in parts(self.network, self.config.freeze):
+            part.eval()
 
-    def _step(self, images: Tensor, labels: Tensor, lr: float) -> tuple[float, Tensor]:
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-        loss, scores = forward(self.network, images, labels, self.config)
-        self._check(loss.item())
-        self.optimizer.zero_grad()
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), self.config.clip)
-        self.optimizer.step()
-        return loss.item(), scores
+    def _over(self, round_: Round) -> bool:
+        """Whether a round is: at the end of an epoch, or when the clock says so."""
+        if round_.pictures == 0:
+            return False
+        if not self.pace.limit:
+            return self.batch == 0
+        return self.progress >= 1 or self.pace.due(time.perf_counter() - round_.began, self.validation)
 
-    def _check(self, loss: float) -> None:
-        if not math.isfinite(loss):
-            raise TrainingError(
-                f"the loss is {loss} in epoch {self.epoch + 1}: the run cannot go on; "
-                f"try a lower learning rate, such as {min(self.config.lr / 10, 0.01):g}"
+    def _step(
+        self, images: Tensor, targets: Tensor, progress: float
+    ) -> Generator[Event, None, tuple[float, Tensor]]:
+        """One step of the optimizers; a batch that does not fit in memory goes through in parts."""
+        recipe = self.config.recipe
+        share = SCHEDULES[recipe.schedule](progress, recipe)
+        images = resized(images, side(recipe, progress, min(images.shape[2:])))
+        while True:
+            try:
+                loss, scores = self._gradients(images, targets)
+                break
+            except RuntimeError as error:
+                if not out_of_memory(error) or self.micro <= SMALLEST_PART:
+                    raise
+            self.micro = max(SMALLEST_PART, min(self.micro, len(images)) // 2)
+            free_memory(images.device)
+            yield Warned(
+                f"a batch of {len(images)} does not fit in memory: it goes on in parts of {self.micro}"
             )
+        if recipe.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
+        for optimizer in self.optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = share * group["initial_lr"]
+            optimizer.step()
+        if self.average:
+            self.average.update(self.network)
+        return loss, scores
+
+    def _gradients(self, images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
+        """The gradients of a batch, its loss and its scores.
+
+        Raises TrainingError: the loss is not finite. Nothing has moved then.
+        """
+        self.network.zero_grad()  # of parameters that no optimizer moves as well: clipping counts them
+        total, scores = 0.0, []
+        for part, truth in zip(
+            torch.split(images, self.micro), torch.split(targets, self.micro), strict=True
+        ):
+            loss, out = loss_of(
+                self.network,
+                part,
+                truth,
+                precision=self.config.precision,
+                smoothing=self.config.recipe.label_smoothing,
+                weights=self.weights,
+            )
+            loss = loss * (len(part) / len(images))
+            self._check(loss.item(), part)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+            scores.append(out)
+        return total, torch.cat(scores)
+
+    def _validated(self, round_: Round, train: Source, val: Source, began: float) -> Iterator[Event]:
+        """Ends a round: validates the model and tells what was seen."""
+        start = time.perf_counter()
+        with computing_in(self.config.precision, next(self.model.parameters()).device):
+            result = evaluate(self.model, val.epoch(0))
+        self._check(result.loss)
+        self.validation = time.perf_counter() - start
+        self.seconds = time.perf_counter() - began
+        best, self.best = result.top1 > self.best, max(result.top1, self.best)
+        loss = round_.loss / round_.pictures
+        yield RoundDone(
+            epoch=self.epoch + self.batch / len(train),
+            progress=self.progress,
+            lr=self.optimizers[-1].param_groups[0]["lr"],
+            train_loss=loss,
+            train_top1=round_.right / round_.pictures,
+            waited=round_.waited / (start - round_.began),
+            val=result,
+            seconds=self.seconds,
+            best=best,
+        )
+
+    def _check(self, loss: float, images: Tensor | None = None) -> None:
+        if math.isfinite(loss):
+            return
+        where = None if images is None else first_non_finite(self.network, images)
+        said = f", and the first values that are not finite come out of {where}" if where else ""
+        raise TrainingError(
+            f"the loss is {loss} in epoch {self.epoch + 1}{said}: the run cannot go on; "
+            f"try a lower learning rate, such as {min(self.config.recipe.lr / 10, 0.01):g}"
+        )
 
 
-def forward(network: Network, images: Tensor, labels: Tensor, config: Config) -> tuple[Tensor, Tensor]:
-    """The loss of a batch and its scores, in the config's precision.
-
-    The loss is the cross-entropy of the scores, and of each side head's by its weight.
-    """
-    precision = PRECISIONS[config.precision]
-    with torch.autocast(images.device.type, precision, enabled=precision != torch.float32):
-        output = network(images)
-    scores, sides = output if isinstance(output, Heads) else (output, {})
-    loss = F.cross_entropy(scores.float(), labels, label_smoothing=config.label_smoothing)
-    for path, weight in network.side_weights.items():
-        side = F.cross_entropy(sides[path].float(), labels, label_smoothing=config.label_smoothing)
-        loss = loss + weight * side
-    return loss, scores
+def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
+    """The parts of a network at `paths`. Raises UsageError: there is none of that name."""
+    known = [name for name, _ in network.named_modules() if name]
+    for path in paths:
+        if path not in known:
+            raise UsageError(f"the network has no part {path!r}{nearest(path, known)}")
+    return [network.get_submodule(path) for path in paths]
 
 
-def _fastest(network: Network, config: Config, train: Batches) -> str:
+def side(recipe: Recipe, progress: float, whole: int) -> int:
+    """The side in pixels at which a recipe shows pictures at a point of the run."""
+    if progress >= recipe.grown or recipe.smallest == 1:
+        return whole
+    share = recipe.smallest + (1 - recipe.smallest) * progress / recipe.grown
+    return min(whole, math.ceil(share * whole / SIDE_STEP) * SIDE_STEP)
+
+
+def resized(images: Tensor, shorter: int) -> Tensor:
+    """Images with a shorter side of so many pixels, antialiased."""
+    height, width = images.shape[2:]
+    if shorter == min(height, width):
+        return images
+    scale = shorter / min(height, width)
+    return F.interpolate(
+        images, (round(height * scale), round(width * scale)), mode="bilinear", antialias=True
+    )
+
+
+def _peaked(optimizers: list[Optimizer]) -> list[Optimizer]:
+    """Optimizers that remember their peak rates, under torch's own name for them."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+    return optimizers
+
+
+def _fastest(network: Network, train: Source) -> str:
     """The precision in which a step on these batches takes least."""
-    images, labels = (part[:MEASURED] for part in next(train.epoch(0)))
+    images, targets = (part[:MEASURED] for part in next(train.epoch(0)))
     network.train()
 
     def step(trial: Network, precision: str) -> Tensor:
-        return forward(trial, images, labels, replace(config, precision=precision))[0]
+        return loss_of(trial, images, targets, precision=precision)[0]
 
     return fastest(network, step)
-
-
-def one_cycle(progress: float) -> float:
-    """The learning rate at a point of the run from 0 to 1, as a share of its peak.
-
-    A line up for the first quarter, half a cosine down to 0. Source: Smith and Topin 2017.
-    """
-    if progress < WARM_UP:
-        return max(progress / WARM_UP, 0.01)
-    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
-
-
-def optimizer_for(network: nn.Module, config: Config) -> SGD:
-    """SGD with Nesterov momentum; weight decay on weights, none on biases and normalisation."""
-    parameters = list(network.parameters())
-    groups = [
-        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": config.weight_decay},
-        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
-    ]
-    return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.momentum > 0, fused=True)

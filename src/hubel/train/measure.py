@@ -12,7 +12,26 @@ from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import EVALUATION_BATCH, fingerprint
 
 SPLITS = ("auto", "train", "val", "test")
-"""Which pictures of a set to take; `auto` is for `measure` to decide."""
+"""Which pictures of a set to take; `auto` is for `held_out_pictures` to decide."""
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Pictures to hold against a model, not read yet; labels are of the set's own `classes`.
+
+    `split` is the name of their split, or `all`.
+    """
+
+    split: str
+    classes: tuple[str, ...]
+    pictures: Pictures
+
+    def decoded(self, model: Model) -> Decoded:
+        """The pictures as the model sees them, labelled by its classes.
+
+        Raises DataError: a picture that cannot be used, or of a class that the model does not know.
+        """
+        return decode(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +44,36 @@ class Measured:
 
 
 def measure(model: Model, data: str, split: str = "auto") -> Measured:
-    """Measures a model on a set.
+    """Measures a model on the pictures of a set that `held_out_pictures` takes.
+
+    Raises DataError, UsageError: as `held_out_pictures`, or a class the model does not know.
+    """
+    held_out = held_out_pictures(model, data, split)
+    decoded = held_out.decoded(model)
+    batches = Batches(decoded, model.preprocessing, EVALUATION_BATCH)
+    result = evaluate(model.network, batches.epoch(0), model.views, model.temperature)
+    return Measured(held_out.split, decoded, result)
+
+
+def held_out_pictures(model: Model, data: str, split: str = "auto") -> HeldOut:
+    """The pictures of a set to hold against a model, of a split if one is named.
 
     `auto` takes the test split where the set has one, else the validation split. Of a set without
     either it takes the pictures that were held out when the model was trained on it, or all of them
     if it was not.
 
-    Raises DataError: no such set or split, or a class the model does not know.
+    Raises DataError: no such set or split, or not the pictures any more that the model was trained on.
     Raises UsageError: a split that no set has.
     """
     if split not in SPLITS:
         raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
-    data = whereabouts(data) if Path(data).exists() else data
+    data = whereabouts(data) if Path(data).expanduser().exists() else data
     own = open_data(data, val=0)
     held_out_asked = split in ("train", "val") or own.test is None
     if own.val is None and held_out_asked and model.summary.get("data") == data:
         own = _as_trained(own, model)
     name, pictures = _chosen(own, split)
-    decoded = decode(pictures, model.preprocessing).relabelled(own.classes, model.classes)
-    batches = Batches(decoded, model.preprocessing, EVALUATION_BATCH)
-    return Measured(name, decoded, evaluate(model.network, batches.epoch(0)))
+    return HeldOut(name, own.classes, pictures)
 
 
 def _as_trained(data: DataSet, model: Model) -> DataSet:

@@ -1,9 +1,10 @@
 """The folder of a run: what it keeps, when, and how a run goes on from it.
 
     config.toml        reruns the run
-    metrics.jsonl      a line an epoch
-    best.safetensors   the model of the best epoch
-    last/              the state of the last epoch, and of the one before, from which the run resumes
+    metrics.jsonl      a line a round, which is an epoch, or a tenth of the time where the clock counts
+    best.safetensors   the model of the best round
+    last/              the state of the last round, and of the one before, from which the run resumes
+    epochs/            the model of every round, where the config keeps them
     errors.csv         what the best model gets wrong, and report.html, both written at the end
 
 A folder that holds something already is never written over.
@@ -15,7 +16,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -23,20 +24,28 @@ from typing import Any
 import safetensors
 import safetensors.torch
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from hubel.errors import TrainingError, UsageError
 from hubel.files import write_whole
-from hubel.ship.model import Model
+from hubel.ship.model import Model, load
+from hubel.train.calibration import temperature
 from hubel.train.config import Config
-from hubel.train.loop import EpochDone, Event, Trainer
-from hubel.train.setting import Setting, fingerprint
+from hubel.train.loop import Event, RoundDone, Trainer, Warned
+from hubel.train.metrics import Evaluation, evaluate
+from hubel.train.setting import Setting
+from hubel.train.symptoms import dead_maps, dying, never_named, stuck
 
 BEST = "best.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 STATE = Path("last", "state.safetensors")
 PREVIOUS = Path("last", "previous.safetensors")
+EPOCHS = "epochs"
+
+HALF = 0.5
+"""How far a run is before classes that are never named and filters that are dead are worth a word."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +83,7 @@ class Run:
         return self.folder / BEST
 
     def metrics(self) -> list[dict[str, Any]]:
-        """The lines of the finished epochs, first to last. Raises TrainingError: they are damaged."""
+        """The lines of the finished rounds, first to last. Raises TrainingError: they are damaged."""
         path = self.folder / METRICS
         lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
         try:
@@ -87,32 +96,53 @@ class Run:
         write_whole(self.folder / CONFIG, config.to_toml())
 
     def follow(self, setting: Setting, trainer: Trainer) -> Iterator[Event]:
-        """Trains to the end and passes every event on; an epoch is kept before it is passed on."""
+        """Trains to the end, or to the target, and passes every event on; a round is kept before."""
+        warned: set[str] = set()
         for event in trainer.run(setting.train, setting.val):
-            if isinstance(event, EpochDone):
+            if isinstance(event, RoundDone):
                 self._keep(event, trainer, setting)
             yield event
+            if isinstance(event, RoundDone):
+                yield from _warnings(event, setting, trainer, warned)
+            if isinstance(event, RoundDone) and 0 < trainer.config.target <= event.val.top1:
+                return
 
-    def _keep(self, event: EpochDone, trainer: Trainer, setting: Setting) -> None:
-        """Keeps an epoch: the model if it is the best so far, its line, the state to resume from."""
-        line = epoch_line(event)
-        if event.best:
-            config = trainer.config
+    def _keep(self, event: RoundDone, trainer: Trainer, setting: Setting) -> None:
+        """Keeps a round: the model if it is the best so far, its line, the state to resume from."""
+        line = round_line(event)
+        before = [line for line in self.metrics() if line["epoch"] < event.epoch]
+        config = trainer.config
+        if event.best or config.keep_epochs:
             summary = {
                 "data": config.data,
                 "val": config.val,
                 "seed": config.seed,
-                "trained_on": fingerprint(setting.train.decoded.names),
+                "trained_on": setting.fingerprint,
                 **line,
             }
-            model = Model(setting.network, setting.data.classes, setting.preprocessing, summary)
-            model.save(self.best)
-        lines = [json.dumps(line) for line in (*self.metrics()[: event.epoch - 1], line)]
+            model = setting.model(trainer.model, summary, views=config.recipe.views)
+            if event.best:
+                model.save(self.best)
+            if config.keep_epochs:
+                (self.folder / EPOCHS).mkdir(exist_ok=True)
+                model.save(self.folder / EPOCHS / f"{len(before) + 1:04}.safetensors")
+        lines = [json.dumps(line) for line in (*before, line)]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
         self._save_state(trainer)
 
+    def finish(self, setting: Setting) -> tuple[Model, Evaluation]:
+        """Measures the best model on the held-out pictures, as it will be used, and calibrates it."""
+        model = load(self.best)
+        network = model.network.to(setting.train.device)
+        result = evaluate(network, setting.val.epoch(0), model.views)
+        fitted = temperature(result.scores, result.labels)
+        if fitted != model.temperature:  # else it was finished before, and its file stays as it is
+            model = replace(model, temperature=fitted)
+            model.save(self.best)
+        return model, result.at(model.temperature)
+
     def discard_unfinished(self) -> None:
-        """Takes back what a run wrote that has no finished epoch; a folder that was there before stays."""
+        """Takes back what a run wrote that has no finished round; a folder that was there before stays."""
         if (self.folder / METRICS).exists():
             return
         for name in (CONFIG, BEST, STATE, PREVIOUS):
@@ -139,28 +169,44 @@ class Run:
                 break
         else:
             raise TrainingError(f"{self.folder} has no state to go on from; train anew with --config")
-        weights = {name.removeprefix("network."): t for name, t in tensors.items() if name[:8] == "network."}
+        weights = _under("network.", tensors)
         for name, value in trainer.network.state_dict().items():
             if name not in weights or weights[name].shape != value.shape:
                 raise TrainingError(f"{self.folder}: its {CONFIG} names another network: {name} does not fit")
         trainer.network.load_state_dict(weights)
-        for name, parameter in trainer.network.named_parameters():
-            if f"momentum.{name}" in tensors:  # in the parameter's own layout, which the optimizer relies on
-                momentum = torch.empty_like(parameter).copy_(tensors[f"momentum.{name}"])
-                trainer.optimizer.state[parameter]["momentum_buffer"] = momentum
-        trainer.epoch, trainer.seconds, trainer.best = (
-            progress[name] for name in ("epoch", "seconds", "best")
+        if trainer.average:
+            trainer.average.network.load_state_dict(_under("average.", tensors))
+            trainer.average.steps = progress["averaged"]
+        for optimizer in trainer.optimizers:
+            for parameter, name in _owned(optimizer, trainer.network):
+                for key, value in _under(f"optimizer.{name}.", tensors).items():
+                    # in the parameter's own layout, which fused optimizers rely on
+                    like = parameter if value.shape == parameter.shape else value
+                    optimizer.state[parameter][key] = torch.empty_like(like).copy_(value)
+        trainer.pace.limit = progress["limit"]
+        trainer.epoch, trainer.batch, trainer.seconds, trainer.best = (
+            progress[name] for name in ("epoch", "batch", "seconds", "best")
         )
 
     def _save_state(self, trainer: Trainer) -> None:
         """Writes all that changes in training; the state before stays as `previous`."""
         tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
-        for name, parameter in trainer.network.named_parameters():
-            momentum = trainer.optimizer.state.get(parameter, {}).get("momentum_buffer")
-            if momentum is not None:
-                tensors[f"momentum.{name}"] = momentum
+        if trainer.average:
+            kept = trainer.average.network.state_dict()
+            tensors |= {f"average.{name}": value for name, value in kept.items()}
+        for optimizer in trainer.optimizers:
+            for parameter, name in _owned(optimizer, trainer.network):
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"optimizer.{name}.{key}"] = value
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        progress = {"epoch": trainer.epoch, "seconds": trainer.seconds, "best": trainer.best}
+        progress = {
+            "epoch": trainer.epoch,
+            "batch": trainer.batch,
+            "seconds": trainer.seconds,
+            "best": trainer.best,
+            "limit": trainer.pace.limit,
+            "averaged": trainer.average.steps if trainer.average else 0,
+        }
         metadata = {"progress": json.dumps(progress)}
         metadata["sha256"] = _digest(tensors, metadata["progress"])
         state = self.folder / STATE
@@ -170,18 +216,37 @@ class Run:
         write_whole(state, safetensors.torch.save(tensors, metadata))
 
 
-def epoch_line(event: EpochDone) -> dict[str, Any]:
-    """What `metrics.jsonl` keeps of an epoch."""
+def round_line(event: RoundDone) -> dict[str, Any]:
+    """What `metrics.jsonl` keeps of a round."""
     return {
-        "epoch": event.epoch,
+        "epoch": int(event.epoch) if event.epoch == int(event.epoch) else round(event.epoch, 4),
         "lr": event.lr,
         "train_loss": event.train_loss,
         "train_top1": event.train_top1,
+        "waited": round(event.waited, 4),
         "val_loss": event.val.loss,
         "val_top1": event.val.top1,
+        "val_top5": event.val.top5,
+        "val_macro_f1": event.val.macro_f1,
+        "val_ece": event.val.ece,
         "seconds": round(event.seconds, 3),
         "best": event.best,
     }
+
+
+def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[str]) -> Iterator[Warned]:
+    """What goes wrong in a run, each kind once: what may yet come right is said after half of it."""
+    classes = setting.data.classes
+    found = {
+        "stuck": stuck(event.train_loss / (1 + sum(setting.network.side_weights.values())), len(classes))
+    }
+    if event.progress >= HALF and not {"never named", "dying"} <= said:
+        found["never named"] = never_named(event.val, classes)
+        found["dying"] = dying(dead_maps(trainer.model, next(setting.val.epoch(0))[0]))
+    for kind, text in found.items():
+        if text and kind not in said and event.epoch >= 1:
+            said.add(kind)
+            yield Warned(text)
 
 
 def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
@@ -194,6 +259,19 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return (tensors, json.loads(metadata["progress"])) if whole else None
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
         return None
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, under the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _owned(optimizer: Optimizer, network: nn.Module) -> Iterator[tuple[nn.Parameter, str]]:
+    """The parameters that an optimizer moves, with their names."""
+    moved = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+    for name, parameter in network.named_parameters():
+        if parameter in moved:
+            yield parameter, name
 
 
 def _digest(tensors: dict[str, Tensor], progress: str) -> str:

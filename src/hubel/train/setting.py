@@ -5,57 +5,111 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from hubel.data import Augmentation, Batches, DataSet, Preprocessing, decode, open_data
+import torch
+
+from hubel.data import Batches, DataSet, Preprocessing, open_data
+from hubel.data.cache import Warn
+from hubel.data.decoded import Bad
+from hubel.data.stream import batches_of, decoded_or_streamed, to_measure
 from hubel.errors import NetworkError
 from hubel.module import Network, build
 from hubel.net import Volume, parse
 from hubel.net.layers import BatchNorm
+from hubel.ship.model import Model
 from hubel.train.config import Config
+from hubel.train.device import best_device
+from hubel.train.loss import class_weights
+from hubel.train.metrics import Evaluation
+from hubel.train.start import Start, train_head
+from hubel.train.whiten import whiten
 
 EVALUATION_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """A run's data and network, ready to train."""
+    """A run's data and network, ready to train.
+
+    `start` says what became of the weights the run starts from, None where it starts anew. `weights`
+    weigh the classes in the loss, None where they count by their pictures. `skipped` are pictures that
+    could not be read and were left out.
+    """
 
     data: DataSet
     preprocessing: Preprocessing
     train: Batches
     val: Batches
     network: Network
+    start: Start | None
+    weights: torch.Tensor | None
+    skipped: tuple[Bad, ...]
 
     @classmethod
-    def of(cls, config: Config, progress: Callable[[int], None] | None = None) -> Setting:
-        """Reads the data into memory and builds the network.
+    def of(
+        cls, config: Config, progress: Callable[[int], None] | None = None, warn: Warn | None = None
+    ) -> Setting:
+        """Reads the data into memory and builds the network, on the best device there is.
 
-        `progress` is called with the number of pictures read so far.
+        `progress` is called with the number of pictures read so far, `warn` with what hinders keeping them.
 
-        Raises DataError, NetworkError, UsageError: the data, the network or the config cannot be used.
+        Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
+        model to start from cannot be used.
         """
         data = open_data(config.data, val=config.val, seed=config.seed)
         assert data.val is not None, "a share above 0 is held out"
-        volume = Volume.of(config.input)
-        network = build(parse(config.net), volume, init=config.init, seed=config.seed, scores=True)
+        network = _network(config)
         check_classes(network, data)
-        alone = [s.path for s in network.steps if isinstance(s.layer, BatchNorm) and s.output.plane == (1, 1)]
-        if config.batch == 1 and alone:
-            raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
-        if not any(parameter.requires_grad for parameter in network.parameters()):
-            raise NetworkError("the network has nothing to learn: none of its layers has parameters")
-        preprocessing = Preprocessing.of(volume)
-        pictures = decode(data.train, preprocessing, progress)
-        held_out = decode(data.val, preprocessing)
-        preprocessing = preprocessing.measured(pictures.images)
-        augmentation = Augmentation(config.flip, config.shift)
+        device = best_device()
+        start = Start.at(config.start, network) if config.start else None
+        preprocessing = start.preprocessing if start else Preprocessing.of(network.volume, fit=config.fit)
+        recipe = config.recipe
+        pictures = decoded_or_streamed(data.train, preprocessing, progress, config.on_bad, warn)
+        held_out = decoded_or_streamed(data.val, preprocessing, None, config.on_bad, warn)
+        if not start:
+            preprocessing = preprocessing.measured(to_measure(pictures))
+        train = batches_of(pictures)(
+            pictures,
+            preprocessing,
+            recipe.batch,
+            shuffle=True,
+            augmentation=recipe.augmentation,
+            seed=config.seed,
+            device=device,
+            balanced=config.balance == "sampler",
+            classes=len(data.classes),
+        )
+        val = batches_of(held_out)(held_out, preprocessing, EVALUATION_BATCH, device=device)
+        if recipe.whiten and not start:
+            whiten(network, next(train.epoch(0))[0])
+        network.to(device)
+        weights = class_weights(torch.from_numpy(pictures.labels), len(data.classes)).to(device)
         return cls(
             data=data,
             preprocessing=preprocessing,
-            train=Batches(pictures, preprocessing, config.batch, True, augmentation, config.seed),
-            val=Batches(held_out, preprocessing, EVALUATION_BATCH),
+            train=train,
+            val=val,
             network=network,
+            start=start,
+            weights=weights if config.balance == "loss" else None,
+            skipped=(*pictures.skipped, *held_out.skipped),
         )
+
+    def train_head(self) -> Evaluation | None:
+        """Trains a head that starts anew on a trained network, and tells how well it then does."""
+        if not self.start or not self.start.loaded.head:
+            return None
+        return train_head(self.network, self.train, self.val, self.weights)
+
+    @property
+    def fingerprint(self) -> str:
+        """The checksum of the training pictures by their names, those left out among them."""
+        return fingerprint([self.data.train.name(place) for place in range(len(self.data.train))])
+
+    def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
+        """A network of this setting with all it takes to use it."""
+        return Model(network, self.data.classes, self.preprocessing, summary, views=views)
 
 
 def fingerprint(names: Sequence[str]) -> str:
@@ -70,3 +124,17 @@ def check_classes(network: Network, data: DataSet) -> None:
             f"the network ends in {network.output}, but {data.name} has {len(data.classes)} classes; "
             f"let it end in 1x1x{len(data.classes)}, with fc({len(data.classes)})"
         )
+
+
+def _network(config: Config) -> Network:
+    """The network, its weights drawn. Raises NetworkError: one that cannot learn in batches like these."""
+    recipe = config.recipe
+    network = build(
+        parse(config.net), Volume.of(config.input), init=recipe.init, seed=config.seed, scores=True
+    )
+    alone = [s.path for s in network.steps if isinstance(s.layer, BatchNorm) and s.output.plane == (1, 1)]
+    if recipe.batch == 1 and alone:
+        raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
+    if not any(parameter.requires_grad for parameter in network.parameters()):
+        raise NetworkError("the network has nothing to learn: none of its layers has parameters")
+    return network

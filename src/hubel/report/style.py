@@ -1,0 +1,50 @@
+"""The house's look: its colours, the settings under which matplotlib draws, and how figures are written.
+
+The same figure is always the same bytes, whatever the user has set and whatever day it is.
+"""
+
+from __future__ import annotations
+
+import io
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.figure import Figure
+
+INK, MUTED, LINE, PAPER = "#1d1d1f", "#66666b", "#dddad3", "#ffffff"
+RIGHT, WRONG = "#2f6fb0", "#c8602b"
+"""The house's blue and orange."""
+
+UNDATED: dict[str, dict[str, str | None]] = {
+    "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
+    "png": {"Software": None},
+    "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
+}
+"""The formats, and what is kept out of their files so that they do not change with day or version."""
+
+FORMS = tuple(UNDATED)
+"""What a figure can be written as."""
+
+
+@contextmanager
+def settings(more: Mapping[Any, Any] | None = None, *, salt: str = "hubel") -> Iterator[None]:
+    """Matplotlib as it comes, and `more` of its settings; as the user has it afterwards.
+
+    Text stays text, and ids in an SVG follow from `salt`.
+    """
+    with mpl.rc_context(), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph")  # the reader's fonts draw the text, not ours
+        mpl.rcdefaults()
+        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": salt, "pdf.fonttype": 42})
+        mpl.rcParams.update(more or {})
+        yield
+
+
+def written(figure: Figure, form: str, dpi: float) -> bytes:
+    """A figure as `svg`, `png` or `pdf`; `dpi` is for the PNG."""
+    out = io.BytesIO()
+    figure.savefig(out, format=form, dpi=dpi if form == "png" else 72, metadata=UNDATED[form])
+    return out.getvalue()

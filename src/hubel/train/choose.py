@@ -1,0 +1,205 @@
+"""What to train when nobody says: the network, and the size it sees pictures in, for data and time."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+
+from hubel import zoo
+from hubel.data import DataSet
+from hubel.module import build
+from hubel.net import Net, Volume, ledger
+from hubel.net.head import with_classes
+from hubel.ship.pretrained import open_model
+from hubel.train.config import AUTO, NONE
+from hubel.train.device import best_device
+from hubel.train.engine import fastest, keep_memory
+from hubel.train.loss import loss_of
+from hubel.train.optimizer import OPTIMIZERS
+from hubel.train.recipe import RECIPES, Recipe, recipe
+from hubel.train.start import best_at_hand, is_of_photos
+
+FAST = {"fast_small": 0.0, "fast": 8.0, "fast_large": 10.0}
+"""hubel's own networks, and the fewest epochs in which each does better than the one before."""
+
+USUAL = "fast"
+"""The one that is trained where no time is given."""
+
+SIDES = (64, 96, 128, 160, 224)
+"""The sides at which large pictures may be seen."""
+
+FINETUNE_SIDES = (128, 160, 192)
+"""The sides below its own at which a trained network may see pictures."""
+
+FINETUNE_EPOCHS = 3.0
+"""The fewest epochs in which seeing pictures larger is worth its price."""
+
+SMALL = 28
+"""The least side at which small pictures are seen; smaller ones are enlarged to 32."""
+
+HELD_OUT = 2000
+"""The most pictures held out by default: enough to tell accuracies two percent apart."""
+
+MEASURING = 0.05
+"""The share of the time that may go into measuring candidates."""
+
+TRAINING = 0.85
+"""The share of the time that is reckoned to be left for steps."""
+
+TRIED = 64
+"""How many pictures a step has by which a candidate is measured."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A network that might be trained; `epochs` are the fewest in which it is worth its price."""
+
+    name: str
+    net: Net
+    volume: Volume
+    recipe: Recipe
+    epochs: float = 0.0
+
+    @property
+    def macs(self) -> int:
+        """Multiply-adds of one picture forwards."""
+        return ledger(self.net, self.volume).totals.macs
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """What to train: `start` is the model to start from, empty for none, `none_at_hand` where one was due.
+
+    `pictures_per_second` is what the candidate was measured at and `epochs` how often it will see every
+    picture, both 0 where it was not chosen by time.
+    """
+
+    candidate: Candidate
+    start: str = ""
+    none_at_hand: bool = False
+    pictures_per_second: float = 0.0
+    epochs: float = 0.0
+
+
+def share_held_out(pictures: int) -> float:
+    """The share of so many pictures to hold out: a fifth, of many less."""
+    return min(0.2, HELD_OUT / pictures)
+
+
+def choose(
+    data: DataSet,
+    *,
+    network: tuple[str, Net, Volume] | None = None,
+    volume: Volume | None = None,
+    recipe_name: str | None = None,
+    start: str = AUTO,
+    seconds: float = 0.0,
+) -> Chosen:
+    """What to train on a set: what was asked for, and where nothing was, what suits data and time.
+
+    `start` is the model to start from: a file, a name, `none`, or `auto`, which for photographs is the
+    best at hand unless a `network` is asked for. `seconds` is the time there is, 0 where epochs count.
+
+    Raises UsageError, ModelError: no such recipe or model. Raises NetworkError: the model has no head.
+    """
+    due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
+    if start == AUTO:
+        start = (best_at_hand() if due else None) or NONE
+    candidates = _candidates(data, network, start)
+    if volume is not None:
+        candidates = [replace(candidates[-1], volume=volume)]
+    if recipe_name is not None:
+        candidates = [replace(each, recipe=recipe(recipe_name)) for each in candidates]
+    candidates = [_fitted(each, data) for each in candidates]
+    if len(candidates) > 1 and seconds:
+        chosen = in_time(candidates, len(data.train), seconds)
+    else:
+        chosen = Chosen(next((each for each in candidates if each.name == USUAL), candidates[-1]))
+    return replace(chosen, start="" if start == NONE else start, none_at_hand=due and start == NONE)
+
+
+def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> Chosen:
+    """The most expensive candidate that still sees so many pictures often enough in the time.
+
+    Candidates come the cheapest first; each is measured, until one is too slow or measuring has taken its
+    share of the time.
+    """
+    began = time.perf_counter()
+    best = None
+    for candidate in candidates:
+        speed = pictures_per_second(candidate)
+        epochs = speed * seconds * TRAINING / pictures
+        if best is None or epochs >= candidate.epochs:
+            best = Chosen(candidate, pictures_per_second=speed, epochs=epochs)
+        if epochs < candidate.epochs or time.perf_counter() - began > MEASURING * seconds:
+            break
+    assert best is not None, "there is a candidate"
+    return best
+
+
+def pictures_per_second(candidate: Candidate) -> float:
+    """How many pictures a second a candidate trains on, measured on noise on this machine, now."""
+    keep_memory()
+    device, volume = best_device(), candidate.volume
+    network = build(candidate.net, volume, init=candidate.recipe.init, scores=True).to(device)
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    count = min(TRIED, candidate.recipe.batch)
+    images = torch.randn(count, volume.depth, *volume.plane, device=device)
+    images = images.to(memory_format=torch.channels_last)
+    labels = torch.arange(count, device=device) % network.output.depth
+    optimizers = OPTIMIZERS[candidate.recipe.optimizer](network, candidate.recipe)
+    precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
+    passes = []
+    for _ in range(3):
+        began = time.perf_counter()
+        loss, _ = loss_of(network, images, labels, precision=precision)
+        loss.backward()  # type: ignore[no-untyped-call]
+        loss.item()
+        passes.append(time.perf_counter() - began)
+    began = time.perf_counter()
+    for optimizer in optimizers:
+        optimizer.step()
+    step = time.perf_counter() - began
+    return candidate.recipe.batch / (min(passes) * candidate.recipe.batch / count + step)
+
+
+def _candidates(data: DataSet, network: tuple[str, Net, Volume] | None, start: str) -> list[Candidate]:
+    """What might be trained, the cheapest first, with its usual recipe."""
+    if network is not None:
+        name, net, volume = network
+        usual = "finetune" if start != NONE else "fast" if name.startswith("fast") else "standard"
+        return [Candidate(name, net, volume, RECIPES[usual])]
+    if start != NONE:
+        return _of_model(start, data)
+    shorter = min(data.size)
+    sides = [side for side in SIDES if side <= shorter] or [shorter if shorter >= SMALL else 32]
+    found = []
+    for name, epochs in FAST.items():
+        for side in sides:
+            net = zoo.ZOO[name].make(classes=len(data.classes), depth=data.depth, side=side)
+            volume = Volume(side, side, data.depth)
+            found.append(Candidate(name, net, volume, RECIPES["fast"], epochs))
+    return sorted(found, key=lambda candidate: candidate.macs)
+
+
+def _of_model(start: str, data: DataSet) -> list[Candidate]:
+    """A trained model with a head for a set's classes, at its own size and below, the cheapest first."""
+    own = open_model(start).network
+    net = with_classes(own.net, len(data.classes))
+    height, width = own.volume.plane
+    volumes = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < min(height, width)]
+    return [
+        Candidate(Path(start).stem, net, volume, RECIPES["finetune"], FINETUNE_EPOCHS)
+        for volume in (*volumes, own.volume)
+    ]
+
+
+def _fitted(candidate: Candidate, data: DataSet) -> Candidate:
+    """A candidate with its recipe fitted to a set."""
+    side = min(candidate.volume.plane)
+    fitted = candidate.recipe.fitted(mirror=data.mirror, side=side, pictures=len(data.train))
+    return replace(candidate, recipe=fitted)

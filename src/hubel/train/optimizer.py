@@ -1,0 +1,125 @@
+"""Optimizers: which parameters move by which rule, and Muon, which torch has for matrices alone."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor, nn
+from torch.optim import SGD, AdamW, Optimizer
+
+if TYPE_CHECKING:
+    from hubel.train.recipe import Recipe
+
+REFERENCE = 2000
+"""The batch that the rates of `muon` are of; others scale them by the root of their share."""
+
+HEAD_LR, BIAS_LR = 1340.0, 106.0
+"""The peak rates of fully connected weights, times the square of their inputs, and of biases."""
+
+OTHERS_MOMENTUM = 0.85
+
+ITERATIONS = 3
+"""Newton-Schulz steps: three bring singular values near enough to 1 for a direction."""
+
+
+class Muon(Optimizer):
+    """Momentum made orthogonal: every filter bank moves by a matrix whose singular values are near 1.
+
+    A bank of k filters is a k x n matrix, kept at the norm sqrt(k), so that the rate is relative.
+    Source: Jordan et al. 2024, Muon; the normalisation from Jordan's CIFAR-10 speed record, 2024.
+    """
+
+    def __init__(self, params: Iterable[Any], lr: float, momentum: float) -> None:
+        super().__init__(params, {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> None:  # type: ignore[override]
+        """Moves every filter bank that has a gradient."""
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.grad is None:
+                    continue
+                state = self.state[weight]
+                if "momentum_buffer" not in state:
+                    state["momentum_buffer"] = torch.zeros_like(weight)
+                momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(weight.grad)
+                ahead = weight.grad.add(momentum, alpha=group["momentum"])  # Nesterov's
+                weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
+                weight.add_(orthogonal(ahead.flatten(1)).view_as(weight), alpha=-group["lr"])
+
+
+def orthogonal(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
+    """The matrix with its singular values brought near 1, k x n, float32; computed in bfloat16.
+
+    Source: Jordan et al. 2024, quintic Newton-Schulz iteration.
+    """
+    first, second, third = 3.4445, -4.7750, 2.0315
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = (wide / wide.norm().clamp(min=1e-7)).bfloat16()
+    for _ in range(iterations):
+        square = x @ x.T
+        x = first * x + (second * square + third * square @ square) @ x
+    found: Tensor = x if matrix.shape[0] <= matrix.shape[1] else x.T
+    return found.float()
+
+
+def sgd(network: nn.Module, recipe: Recipe) -> list[Optimizer]:
+    """SGD with Nesterov momentum; weight decay on weights, none on biases and normalisation."""
+    return [_sgd(_decayed(_learning(network), recipe), recipe)]
+
+
+def adamw(network: nn.Module, recipe: Recipe) -> list[Optimizer]:
+    """AdamW; weight decay on weights, none on biases and normalisation. Source: Loshchilov, Hutter 2017."""
+    groups = _decayed(_learning(network), recipe)
+    return [AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)]
+
+
+def muon(network: nn.Module, recipe: Recipe) -> list[Optimizer]:
+    """Muon for filter banks; SGD for biases, at a high rate, and for fully connected weights.
+
+    `recipe.lr` is Muon's, relative to the filters; the scales of batch norm stay as they are, since filters
+    of fixed norm make them idle. Source: Jordan's CIFAR-10 speed record, 2024, whose rates these are.
+    """
+    scale = math.sqrt(recipe.batch / REFERENCE)
+    scales = {part.weight for part in network.modules() if isinstance(part, nn.BatchNorm2d)}
+    moving = [parameter for parameter in _learning(network) if parameter not in scales]
+    banks = [p for p in moving if p.ndim == 4]
+    rates = [([p], HEAD_LR * scale / p[0].numel() ** 2) for p in moving if p.ndim in (2, 3)]
+    rates.append(([p for p in moving if p.ndim == 1], BIAS_LR * scale))
+    groups = [
+        {"params": params, "lr": lr, "weight_decay": recipe.weight_decay / lr}
+        for params, lr in rates
+        if params
+    ]
+    others = SGD(groups, momentum=OTHERS_MOMENTUM, nesterov=True, fused=True) if groups else None
+    found = [Muon(banks, recipe.lr * scale, recipe.momentum) if banks else None, others]
+    return [optimizer for optimizer in found if optimizer]
+
+
+OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], list[Optimizer]]] = {
+    "sgd": sgd,
+    "adamw": adamw,
+    "muon": muon,
+}
+"""Every way to move a network's parameters, by name."""
+
+
+def _sgd(groups: list[dict[str, Any]], recipe: Recipe) -> Optimizer:
+    momentum = recipe.momentum
+    return SGD(groups, lr=recipe.lr, momentum=momentum, nesterov=momentum > 0, fused=True)
+
+
+def _learning(network: nn.Module) -> list[nn.Parameter]:
+    return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def _decayed(parameters: list[nn.Parameter], recipe: Recipe) -> list[dict[str, Any]]:
+    """Two groups: matrices and filters, which decay, and vectors, which do not."""
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": recipe.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return [group for group in groups if group["params"]]

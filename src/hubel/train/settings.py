@@ -1,0 +1,115 @@
+"""Settings in and out: frozen dataclasses as TOML tables, and single ones changed by `key=value`."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, asdict, fields, is_dataclass, replace
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_type_hints
+
+import tomli_w
+
+from hubel.errors import UsageError, nearest
+
+Value = TypeVar("Value")
+
+
+def to_toml(value: Any) -> str:
+    """A dataclass as TOML, one inside it as a table; `read_toml` and `from_table` lead back."""
+    return tomli_w.dumps(asdict(value))
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The table of a file. Raises UsageError: it cannot be read, or is not TOML."""
+    try:
+        return tomllib.loads(path.read_text("utf-8", "surrogateescape"))
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise UsageError(f"{path} is not TOML: {error}") from None
+
+
+def from_table(kind: type[Value], table: Mapping[str, Any], where: str) -> Value:
+    """A dataclass from a TOML table; what the table leaves out keeps its default.
+
+    Raises UsageError: a key unknown or missing, a wrong type, a value the dataclass refuses.
+    """
+    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    types = get_type_hints(kind)
+    given = {}
+    for key, value in table.items():
+        if key not in known:
+            raise UsageError(f"{where}: there is no setting {key!r}{nearest(key, known)}")
+        given[key] = _typed(f"{where}: {key}", types[key], value)
+    needed = [
+        name
+        for name, item in known.items()
+        if item.default is MISSING and item.default_factory is MISSING and name not in given
+    ]
+    if needed:
+        raise UsageError(f"{where}: {', '.join(needed)} must be set")
+    return kind(**given)
+
+
+def changed(value: Value, wishes: Mapping[str, Any]) -> Value:
+    """A dataclass with single settings changed, wherever inside it they are.
+
+    Raises UsageError: no such setting, a wrong type, a value the dataclass refuses.
+    """
+    paths = {path[-1]: path for path in _paths(value)}
+    for key, wish in wishes.items():
+        if key not in paths:
+            raise UsageError(f"there is no setting {key!r}{nearest(key, paths)}; choose {', '.join(paths)}")
+        value = _with(value, paths[key], wish)
+    return value
+
+
+def wish(text: str) -> tuple[str, Any]:
+    """`key=value` as a key and what TOML reads the value as; a bare word is a text.
+
+    Raises UsageError: no such pair.
+    """
+    key, equals, value = text.partition("=")
+    if not (key and equals and value):
+        raise UsageError(f"a setting is changed by key=value, such as lr=0.1, not {text!r}")
+    try:
+        return key.strip(), tomllib.loads(f"value = {value}")["value"]
+    except tomllib.TOMLDecodeError:
+        return key.strip(), value
+
+
+def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The way to every setting of a dataclass and of those inside it."""
+    for item in fields(value):
+        inner = getattr(value, item.name)
+        if is_dataclass(inner):
+            yield from _paths(inner, (*above, item.name))
+        else:
+            yield (*above, item.name)
+
+
+def _with(value: Any, path: tuple[str, ...], wish: Any) -> Any:
+    name, *rest = path
+    if rest:
+        return replace(value, **{name: _with(getattr(value, name), tuple(rest), wish)})
+    return replace(value, **{name: _typed(name, get_type_hints(type(value))[name], wish)})
+
+
+def _typed(where: str, kind: Any, value: Any) -> Any:
+    """A TOML value as the setting's type; a whole number serves where a number is due."""
+    if is_dataclass(kind):
+        if not isinstance(value, dict):
+            raise UsageError(f"{where} is a table, not {value!r}")
+        return from_table(kind, value, where)  # type: ignore[arg-type]
+    if getattr(kind, "__origin__", None) is tuple:
+        if not isinstance(value, list | tuple):
+            raise UsageError(f"{where} is a list, not {value!r}")
+        return tuple(_typed(where, kind.__args__[0], item) for item in value)
+    if getattr(kind, "__origin__", None) is Literal:
+        kind = str  # which texts fit is for the dataclass to say
+    if kind is float and type(value) is int:
+        return float(value)
+    if type(value) is not kind:
+        raise UsageError(f"{where} is of type {kind.__name__}, not {value!r}")
+    return value

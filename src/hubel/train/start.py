@@ -1,0 +1,133 @@
+"""Where a run starts from: the weights of a trained model, and a head of its own for the new classes.
+
+The head is trained first, alone, on features computed once, which takes seconds. Random, it would
+send gradients through the network that undo what that has learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from hubel.data import Batches, DataSet, Preprocessing
+from hubel.data.modes import COLOUR
+from hubel.errors import ModelError
+from hubel.look.subject import Subject
+from hubel.module.network import Network
+from hubel.module.weights import Loaded, load_weights
+from hubel.net.layers import Fc
+from hubel.net.trace import Step
+from hubel.ship.pretrained import PRETRAINED, open_model
+from hubel.train.metrics import Evaluation, evaluate
+
+DECAY = 1e-3
+"""The weight decay of a head that is trained alone: features are many, pictures few."""
+
+ITERATIONS = 100
+"""The most steps of L-BFGS, which has converged long before."""
+
+PHOTO = 64
+"""The least median side, in pixels, of colour pictures that are taken for photographs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A trained model whose weights a network got: `loaded` says which, `preprocessing` what it saw."""
+
+    name: str
+    loaded: Loaded
+    preprocessing: Preprocessing
+
+    @classmethod
+    def at(cls, text: str, network: Network) -> Start:
+        """Gives a network the weights of a model, a file or a name; a head of other classes stays anew.
+
+        Raises ModelError, UsageError: no such model, or one of another network.
+        """
+        model = open_model(text)
+        loaded = load_weights(network, model.network.state_dict())
+        own, volume = model.preprocessing, network.volume
+        resize = own.resize and round(own.resize * volume.height / own.height)
+        seen = replace(own, height=volume.height, width=volume.width, resize=resize)
+        return cls(text, loaded, seen)
+
+
+def best_at_hand() -> str | None:
+    """The best network of the zoo whose trained weights are installed, None without any."""
+    for name, make in PRETRAINED.items():
+        try:
+            make()
+        except ModelError:
+            continue
+        return name
+    return None
+
+
+def is_of_photos(data: DataSet) -> bool:
+    """Whether a set looks like photographs: in colour, and large enough to show more than a thumbnail.
+
+    Raises DataError: a picture of a sample that cannot be read.
+    """
+    return data.depth == COLOUR and min(data.size) >= PHOTO
+
+
+def head_of(network: Network) -> Step | None:
+    """The fully connected layer that gives the scores, None where the network ends otherwise."""
+    last = next(step for step in reversed(network.steps) if not step.side)
+    return last if isinstance(last.layer, Fc) else None
+
+
+def train_head(
+    network: Network, train: Batches, val: Batches, weights: Tensor | None = None
+) -> Evaluation | None:
+    """Trains the head alone on the features of every training picture, and tells how well it then does.
+
+    `weights` weigh the classes. None where the network has no fully connected head: it is left as it is.
+    """
+    head = head_of(network)
+    if head is None:
+        return None
+    layer = network.get_submodule(head.path)
+    assert isinstance(layer, nn.Linear), "a fully connected layer"
+    plain = replace(train, shuffle=False, augmentation=None, balanced=False)
+    fit_head(layer, *features(network, head, plain.epoch(0)), weights)
+    return evaluate(network, val.epoch(0))
+
+
+@torch.no_grad()
+def features(network: Network, head: Step, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """What the head sees of every picture, and the labels: float32, n x values; int64, n."""
+    subject, seen, labels = Subject.of(network), [], []
+    for images, truth in batches:
+        source = subject.step(head.path).sources[0]
+        seen.append(subject.values(images, [source])[source].flatten(1).float())
+        labels.append(truth)
+    return torch.cat(seen), torch.cat(labels)
+
+
+def fit_head(layer: nn.Linear, seen: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
+    """Trains a head alone by multinomial regression: L-BFGS from zero weights.
+
+    `seen` are its inputs, float32, n x values; `labels` int64, n; `weights` weigh the classes.
+    """
+    scale = seen.square().mean().sqrt().clamp(min=1e-12)  # so that one decay suits all features
+    weight = torch.zeros_like(layer.weight).requires_grad_()
+    bias = torch.zeros(len(weight), device=seen.device).requires_grad_()
+    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(F.linear(seen / scale, weight, bias), labels, weights)
+        loss = loss + DECAY * weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        layer.weight.copy_(weight / scale)
+        if layer.bias is not None:
+            layer.bias.copy_(bias)

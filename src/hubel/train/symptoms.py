@@ -1,0 +1,121 @@
+"""Symptoms: what tells that a training goes wrong, each with what to do about it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from hubel.look.subject import Subject
+from hubel.module.network import Network
+from hubel.net.layers import Relu
+from hubel.train.metrics import Evaluation
+
+STUCK = 0.01
+"""How near the loss of guessing, as a share of it, a loss is to be called stuck."""
+
+DEAD = 0.5
+"""The share of a layer's maps that say nothing that is worth a word; healthy layers reach a fifth."""
+
+MOST_NAMED = 5
+"""How many classes or layers a sentence names."""
+
+
+def symptoms(
+    train_loss: float, evaluation: Evaluation, classes: Sequence[str], dead: Mapping[str, float]
+) -> list[str]:
+    """What is wrong after an epoch, a sentence each; none where nothing is.
+
+    `train_loss` is the epoch's mean in nats, as trained; `dead` is of `dead_maps`.
+    """
+    said = (stuck(train_loss, len(classes)), never_named(evaluation, classes), dying(dead))
+    return [sentence for sentence in said if sentence is not None]
+
+
+def stuck(train_loss: float, classes: int) -> str | None:
+    """A loss within 1 % of ln(classes), which is that of giving every class the same probability."""
+    guessing = math.log(classes)
+    if abs(train_loss - guessing) > STUCK * guessing:
+        return None
+    return (
+        f"the training loss, {train_loss:.4f}, is still that of guessing, ln({classes}) = {guessing:.4f}: "
+        "nothing is learned; try a tenth of the learning rate, then ten times it, and see with `hubel data "
+        "check` that pictures are in the folders of their classes"
+    )
+
+
+def never_named(evaluation: Evaluation, classes: Sequence[str]) -> str | None:
+    """Classes that have held-out pictures and are no picture's prediction."""
+    named = evaluation.confusion.sum(0)
+    never = [
+        name
+        for name, images, times in zip(classes, evaluation.support, named, strict=True)
+        if images > 0 and times == 0
+    ]
+    if not never:
+        return None
+    return (
+        f"no held-out picture is taken for {_listed(never)}: more pictures of {_them(never)}, more epochs "
+        "or --balance loss may help"
+    )
+
+
+@torch.no_grad()
+def dead_maps(network: Network, images: Tensor) -> dict[str, float]:
+    """The share of each rectifier's maps that are 0 at every place of every picture, by path.
+
+    Images: n x depth x height x width, as the network sees them; some hundreds tell.
+    """
+    subject = Subject.of(network)
+    dead: dict[str, float] = {}
+
+    def look(path: str, value: Tensor) -> Tensor:
+        dead[path] = (value == 0).all(3).all(2).all(0).double().mean().item()
+        return value
+
+    subject.run(images.float(), look, [step.path for step in subject.steps if isinstance(step.layer, Relu)])
+    return dead
+
+
+def dying(dead: Mapping[str, float]) -> str | None:
+    """Layers of which half of the maps or more are dead; `dead` is of `dead_maps`."""
+    layers = [f"{100 * share:.0f} % of {path}" for path, share in dead.items() if share >= DEAD]
+    if not layers:
+        return None
+    return (
+        f"dead: {_listed(layers)} is 0 for every picture, and what is 0 for all learns nothing more; "
+        "try a lower learning rate; where there is no batchnorm before the relu, one helps"
+    )
+
+
+@torch.no_grad()
+def first_non_finite(network: Network, images: Tensor) -> str | None:
+    """The path of the first layer from which an infinity or NaN comes, or of the number in it that is one.
+
+    A path such as `conv2`, or `conv2.weight` where the layer's own numbers are not finite; None where all
+    is finite in evaluation mode. Images: as `dead_maps`.
+    """
+    subject = Subject.of(network)
+    broken = [name for name, value in network.state_dict().items() if not value.isfinite().all()]
+    found: list[str] = []
+
+    def look(path: str, value: Tensor) -> Tensor:
+        if not value.isfinite().all():
+            found.append(path)
+        return value
+
+    subject.run(images.float(), look, [step.path for step in subject.steps])
+    own = [name for name in broken if not found or name.startswith(f"{found[0]}.")]
+    return next(iter([*own, *found]), None)
+
+
+def _listed(names: Sequence[str]) -> str:
+    """Names in a row, the first few of many."""
+    shown = ", ".join(names[:MOST_NAMED])
+    return f"{shown} and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else shown
+
+
+def _them(names: Sequence[str]) -> str:
+    return "it" if len(names) == 1 else "them"

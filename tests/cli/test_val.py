@@ -1,0 +1,86 @@
+"""`hubel val` and `hubel predict` on scanned digits, with a model that was never trained."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from hubel import build, parse
+from hubel.data import Preprocessing, open_data
+from hubel.ship import Model, load
+from tests.cli.conftest import Hubel
+
+pytest.importorskip("sklearn")
+
+NET = "conv(3, 3) >> relu >> fc(10)"
+DIGITS = tuple("0123456789")
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    path = tmp_path / "model.safetensors"
+    network = build(parse(NET), "8x8x1", scores=True)
+    Model(network, DIGITS, Preprocessing.of("8x8x1"), temperature=0.5, views="mirror-shift").save(path)
+    return path
+
+
+def test_val_prints_the_numbers_and_a_line_a_class(hubel: Hubel, model: Path) -> None:
+    said = hubel("val", model, "digits")
+    assert (said.status, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert lines[0].startswith("all: 1,797 images, ")
+    for words in ("right", "among the first five", "loss"):
+        assert words in lines[0]
+    assert lines[1].startswith("macro-F1 ")
+    assert lines[1].endswith(" before temperature 0.5")
+    assert [line.split()[-1] for line in lines[3:]] == list(DIGITS)
+
+
+def test_val_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+    """The same loss, by hand, from what `predict` says of the same pictures."""
+    digits = open_data("digits", val=0).train
+    folder = tmp_path / "few"
+    for number in range(6):
+        place = folder / str(digits.labels[number])
+        place.mkdir(parents=True, exist_ok=True)
+        digits.image(number).save(place / f"{number}.png")
+    told = json.loads(hubel("val", model, folder, "--json").out)
+    files = sorted(folder.glob("*/*.png"))
+    answers = json.loads(hubel("predict", model, *files, "--top", 10, "--json").out)
+    right = [answer["classes"][0]["name"] == Path(answer["file"]).parent.name for answer in answers]
+    assert told["top1"] == pytest.approx(sum(right) / 6)
+    sure = [{each["name"]: each["probability"] for each in answer["classes"]} for answer in answers]
+    probabilities = [each[file.parent.name] for each, file in zip(sure, files, strict=True)]
+    assert told["loss"] == pytest.approx(-sum(map(math.log, probabilities)) / 6, rel=1e-4)
+
+
+def test_what_a_model_file_keeps_changes_what_is_said(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+    said = {}
+    for name, changed in (
+        ("kept", load(model)),
+        ("cool", replace(load(model), temperature=1.0)),
+        ("one", replace(load(model), views="one")),
+    ):
+        path = tmp_path / f"{name}.safetensors"
+        changed.save(path)
+        said[name] = json.loads(hubel("val", path, "digits", "--json").out)
+    assert said["cool"]["top1"] == said["kept"]["top1"]
+    assert said["cool"]["loss"] == said["kept"]["at_temperature_1"]["loss"] != said["kept"]["loss"]
+    assert said["one"]["confused"] != said["kept"]["confused"]
+
+
+def test_predict_says_what_is_wrong_with_a_file(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    open_data("digits", val=0).train.image(0).save(good)
+    bad.write_bytes(b"no picture")
+    said = hubel("predict", model, bad, good, "--top", 3)
+    assert said.status == 1
+    lines = said.out.splitlines()
+    assert lines[0].startswith(f"{bad}: error: ")
+    assert lines[1] == str(good)
+    assert len(lines) == 5
+    assert hubel("predict", model, good, "--top", 0).status == 2

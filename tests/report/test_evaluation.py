@@ -1,0 +1,100 @@
+"""What is said of an evaluation: text, JSON, classes and pairs, by hand."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+
+import pytest
+import torch
+
+from hubel.report.evaluation import ClassLine, as_json, as_text, class_lines, confused_pairs
+from hubel.report.mistakes import mistakes_csv
+from hubel.train.metrics import Evaluation
+
+CLASSES = ("cat", "dog", "eel")
+PROBABILITIES = torch.tensor(
+    [
+        [0.8, 0.1, 0.1],  # cat, right
+        [0.3, 0.6, 0.1],  # cat, taken for dog
+        [0.05, 0.9, 0.05],  # cat, taken for dog, surer
+        [0.1, 0.7, 0.2],  # dog, right
+        [0.2, 0.5, 0.3],  # dog, right
+    ]
+)
+FOUND = Evaluation(PROBABILITIES.log(), torch.tensor([0, 0, 0, 1, 1]))
+
+
+def test_each_class_by_hand() -> None:
+    cat, dog, eel = class_lines(CLASSES, FOUND)
+    assert cat == ClassLine("cat", images=3, right=1, precision=1.0, recall=1 / 3, f1=0.5)
+    assert dog == ClassLine("dog", images=2, right=2, precision=0.5, recall=1.0, f1=2 / 3)
+    assert eel == ClassLine("eel", images=0, right=0, precision=None, recall=None, f1=None)
+
+
+def test_pairs_by_hand() -> None:
+    assert confused_pairs(CLASSES, FOUND) == [("cat", "dog", 2, 3)]
+    more = Evaluation(torch.eye(3)[[1, 1, 2, 0, 0, 2]], torch.tensor([0, 0, 0, 1, 1, 2]))
+    pairs = [("cat", "dog", 2, 3), ("dog", "cat", 2, 2), ("cat", "eel", 1, 3)]
+    assert confused_pairs(CLASSES, more) == pairs
+    assert confused_pairs(CLASSES, more, most=1) == pairs[:1]
+    assert confused_pairs(CLASSES, more, least=2) == pairs[:2]
+
+
+def test_text() -> None:
+    lines = as_text("val", FOUND, CLASSES).splitlines()
+    loss = -sum(map(math.log, (0.8, 0.3, 0.05, 0.7, 0.5))) / 5
+    assert lines[0] == f"val: 5 images, 60.00 % right, loss {loss:.4f} nats"
+    assert lines[1] == f"macro-F1 58.33 %, calibration error {100 * FOUND.ece:.2f} %"
+    assert lines[2].split() == ["recall", "precision", "F1"]
+    assert lines[3].split() == ["33.33", "%", "100.00", "%", "50.00", "%", "1", "of", "3", "cat"]
+    assert lines[5].split() == ["–", "–", "–", "0", "of", "0", "eel"]
+
+
+def test_text_of_many_classes_at_a_temperature() -> None:
+    found = Evaluation(torch.arange(6.0).repeat(4, 1), torch.tensor([0, 1, 5, 5]), 0.5)
+    said = as_text("test", found, tuple("abcdef"))
+    assert "75.00 % among the first five" in said
+    assert f"calibration error {100 * found.ece:.2f} %, {100 * found.at(1).ece:.2f} % before" in said
+    assert "before temperature 0.5" in said
+
+
+def test_json_has_everything() -> None:
+    warm = FOUND.at(2.0)
+    said = json.loads(as_json("val", warm, CLASSES))
+    assert (said["split"], said["images"], said["top1"], said["top5"]) == ("val", 5, 0.6, None)
+    assert said["macro_f1"] == pytest.approx((0.5 + 2 / 3) / 2)
+    assert (said["loss"], said["ece"], said["temperature"]) == (warm.loss, warm.ece, 2.0)
+    assert said["at_temperature_1"] == {"loss": FOUND.loss, "ece": FOUND.ece}
+    assert said["classes"]["dog"] == {
+        "images": 2,
+        "right": 2,
+        "precision": 0.5,
+        "recall": 1.0,
+        "f1": pytest.approx(2 / 3),
+    }
+    assert said["classes"]["eel"]["recall"] is None
+    assert said["confused"] == [{"truth": "cat", "prediction": "dog", "images": 2}]
+    ranges = said["reliability"]
+    assert sum(each["images"] for each in ranges) == 5
+    assert all(each["above"] < each["said"] <= each["to"] for each in ranges)
+
+
+def test_json_has_no_nan() -> None:
+    broken = Evaluation(torch.full((2, 3), math.nan), torch.tensor([0, 1]))
+    said = as_json("val", broken, CLASSES)
+    assert json.loads(said, parse_constant=pytest.fail)["loss"] is None
+
+
+def test_mistakes_as_a_spreadsheet_reads_them() -> None:
+    names = ["a.png", "b.png", 'c,"d".png', "e.png", "f.png"]
+    first, second = csv.DictReader(mistakes_csv(CLASSES, FOUND, names).splitlines())
+    assert first == {
+        "path": 'c,"d".png',
+        "truth": "cat",
+        "prediction": "dog",
+        "probability": "0.900000",
+        "probability_of_truth": "0.050000",
+    }
+    assert second["path"] == "b.png"

@@ -1,0 +1,89 @@
+"""What is chosen for data and time, with the machine's speed given: no test measures it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from hubel import zoo
+from hubel.data import ArrayPictures, DataSet
+from hubel.net import Volume, trace
+from hubel.train import choose
+from hubel.train.device import allowed_cores
+from hubel.train.pace import Pace
+
+
+def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 255, (count, side, side, depth)).astype(np.uint8)
+    names = tuple(f"p/{number}" for number in range(count))
+    labels = np.arange(count) % classes
+    return DataSet("made", tuple(f"class {c}" for c in range(classes)), ArrayPictures(labels, pixels, names))
+
+
+@pytest.mark.parametrize(("speed", "name"), [(1e9, "fast_large"), (40.0, "fast"), (1e-3, "fast_small")])
+def test_the_largest_network_that_sees_them_often_enough(
+    speed: float, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 40 a second, 10 seconds show 40 pictures 8.5 times: enough for `fast`, not for `fast_large`."""
+    monkeypatch.setattr("hubel.train.choose.pictures_per_second", lambda _: speed)
+    found = choose(pictures(32, 3), seconds=10.0)
+    assert found.candidate.name == name
+    assert found.epochs == pytest.approx(speed * 10 * 0.85 / 40)
+    assert found.start == ""
+
+
+def test_without_a_time_epochs_count() -> None:
+    found = choose(pictures(32, 3))
+    assert (found.candidate.name, found.epochs) == ("fast", 0.0)
+    assert found.candidate.volume == Volume(32, 32, 3)
+
+
+@pytest.mark.parametrize(("side", "seen"), [(8, 32), (28, 28), (40, 40)])
+def test_small_pictures_are_seen_as_they_are_or_enlarged(side: int, seen: int) -> None:
+    assert choose(pictures(side, 1)).candidate.volume == Volume(seen, seen, 1)
+
+
+def test_photographs_want_a_trained_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = pictures(80, 3, count=8)
+    monkeypatch.setattr("hubel.train.choose.best_at_hand", lambda: None)
+    assert choose(photos).none_at_hand
+    assert not choose(photos, start="none").none_at_hand
+    assert not choose(pictures(32, 3)).none_at_hand
+
+
+def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
+    net, volume = zoo.find("lenet5", classes=4)
+    found = choose(pictures(28, 1), network=("lenet5", net, volume), seconds=60.0)
+    assert found.candidate.net == net
+    assert found.candidate.recipe.optimizer == "sgd"
+    assert choose(pictures(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
+
+
+@pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])
+@pytest.mark.parametrize("name", ["fast_small", "fast", "fast_large"])
+def test_the_fast_networks_end_in_small_maps_at_every_side(name: str, side: int) -> None:
+    steps = trace(zoo.ZOO[name].make(classes=7, side=side), (side, side, 3))
+    before = next(step for step in steps if step.path == "globalavgpool1").inputs[0]
+    assert 2 <= before.height <= 6
+    assert steps[-1].output == Volume(1, 1, 7)
+
+
+def test_pace() -> None:
+    by_epochs, clock = Pace(4), Pace(4, limit=100.0, after=20.0)
+    assert by_epochs.progress(1.0, 1e9) == 0.25
+    assert clock.progress(1e9, 40.0) == 0.5
+    assert clock.progress(0.0, 90.0) == 1.0
+    assert not by_epochs.due(1e9, 0.0)
+    assert [clock.due(since, 0.1) for since in (9.0, 10.0)] == [False, True]
+    assert [clock.due(since, 1.0) for since in (19.0, 20.0)] == [False, True]
+    assert replace(clock).progress(0, 0) == 0.0
+
+
+@pytest.mark.parametrize(("text", "cores"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 64)])
+def test_a_containers_quota_counts(text: str, cores: int, tmp_path_factory: pytest.TempPathFactory) -> None:
+    quota = tmp_path_factory.mktemp("cgroup") / "cpu.max"
+    quota.write_text(text)
+    assert allowed_cores(quota) == min(cores, allowed_cores(quota.parent / "none"))

@@ -1,0 +1,107 @@
+"""Measuring a model: which pictures it takes, and that it sees them as it predicts."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hubel import build, parse
+from hubel.data import Preprocessing, open_data, with_val
+from hubel.errors import DataError, UsageError
+from hubel.ship import Model
+from hubel.train.measure import held_out_pictures, measure
+from hubel.train.setting import fingerprint
+
+CLASSES = ("cat", "dog")
+
+
+def folder(root: Path, *splits: str, count: int = 10) -> Path:
+    """A folder of pictures of noise, in class folders below each split."""
+    generator = np.random.default_rng(0)
+    for split in splits or ("",):
+        for name in CLASSES:
+            place = root / split / name
+            place.mkdir(parents=True)
+            for number in range(count):
+                pixels = generator.integers(0, 256, (8, 8, 3)).astype(np.uint8)
+                Image.fromarray(pixels).save(place / f"{number}.png")
+    return root
+
+
+def model(classes: tuple[str, ...] = CLASSES, **summary: Any) -> Model:
+    network = build(parse(f"conv(3, 3) >> relu >> fc({len(classes)})"), "8x8x3", scores=True)
+    return Model(network, classes, Preprocessing.of("8x8x3"), summary)
+
+
+def trained_on(place: Path, seed: int = 3) -> Model:
+    """A model whose file says that it was trained on a folder without splits."""
+    split = with_val(open_data(str(place.resolve()), val=0), 0.3, seed)
+    names = [split.train.name(index) for index in range(len(split.train))]
+    return model(data=str(place.resolve()), val=0.3, seed=seed, trained_on=fingerprint(names))
+
+
+@pytest.mark.parametrize(
+    ("splits", "taken"),
+    [(("train", "val", "test"), "test"), (("train", "val"), "val"), (("train",), "all"), ((), "all")],
+)
+def test_auto_takes_what_is_newest_to_the_model(tmp_path: Path, splits: tuple[str, ...], taken: str) -> None:
+    found = held_out_pictures(model(), str(folder(tmp_path / "set", *splits)))
+    assert found.split == taken
+    assert len(found.pictures) == 20
+    assert found.classes == CLASSES
+
+
+def test_a_split_that_is_named(tmp_path: Path) -> None:
+    place = str(folder(tmp_path / "set", "train", "val"))
+    assert held_out_pictures(model(), place, "train").split == "train"
+    with pytest.raises(DataError, match="has no test split; it has train, val"):
+        held_out_pictures(model(), place, "test")
+    with pytest.raises(UsageError, match="did you mean test"):
+        held_out_pictures(model(), place, "tset")
+
+
+def test_what_was_held_out_in_training_is_held_out_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = folder(tmp_path / "set")
+    ours = trained_on(place)
+    expected = with_val(open_data(str(place), val=0), 0.3, 3).val
+    assert expected is not None
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    for where in (str(place), "set", "./set/", "~/set"):
+        found = held_out_pictures(ours, where)
+        assert found.split == "val"
+        names = [found.pictures.name(index) for index in range(len(found.pictures))]
+        assert names == [expected.name(index) for index in range(len(expected))]
+    assert len(held_out_pictures(ours, str(place), "train").pictures) == 14
+
+
+def test_pictures_that_have_changed_since_are_not_called_new(tmp_path: Path) -> None:
+    ours = trained_on(folder(tmp_path / "set"))
+    (tmp_path / "set" / "cat" / "0.png").rename(tmp_path / "set" / "cat" / "zero.png")
+    with pytest.raises(DataError, match="pictures have changed since"):
+        held_out_pictures(ours, str(tmp_path / "set"))
+
+
+def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
+    found = held_out_pictures(model(), str(folder(tmp_path / "set")))
+    assert found.decoded(model()).labels.tolist() == [0] * 10 + [1] * 10
+    assert found.decoded(model(("dog", "eel", "cat"))).labels.tolist() == [2] * 10 + [0] * 10
+    with pytest.raises(DataError, match="class 'cat' is not of the model"):
+        found.decoded(model(("eel", "dog")))
+
+
+@pytest.mark.parametrize("views", ["one", "mirror", "mirror-shift"])
+def test_it_measures_what_the_model_predicts(tmp_path: Path, views: str) -> None:
+    ours = replace(model(), temperature=0.5, views=views)
+    measured = measure(ours, str(folder(tmp_path / "set", count=3)))
+    expected = ours.probabilities([Path(name) for name in measured.pictures.names])
+    torch.testing.assert_close(measured.result.probabilities, expected)
+    assert measured.result.temperature == 0.5

@@ -1,0 +1,109 @@
+"""Starting from a trained model: the weights it gives, and the head that is trained alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from hubel import build, parse
+from hubel.data import Preprocessing
+from hubel.errors import ModelError, NetworkError
+from hubel.net.head import with_classes
+from hubel.ship import Model
+from hubel.train import Config, Recipe, Setting
+from hubel.train.start import Start, features, fit_head, head_of
+
+NET = 'conv(4, 3) >> batchnorm >> relu >> named("head", fc({}))'
+
+
+def saved(folder: Path, classes: int = 3) -> tuple[Path, Model]:
+    preprocessing = Preprocessing(8, 8, 1, (0.3,), (0.2,))
+    network = build(parse(NET.format(classes)), "8x8x1", seed=3)
+    model = Model(network, tuple("abcdefghijkl"[:classes]), preprocessing)
+    model.save(folder / "old.safetensors")
+    return folder / "old.safetensors", model
+
+
+def test_everything_but_a_head_of_other_classes_is_taken(tmp_path: Path) -> None:
+    path, model = saved(tmp_path)
+    network = build(parse(NET.format(10)), "8x8x1", seed=4)
+    head = network.get_parameter("head.weight").detach().clone()
+    start = Start.at(str(path), network)
+    assert start.loaded.head == (3, 10)
+    assert start.preprocessing == model.preprocessing
+    torch.testing.assert_close(
+        network.get_parameter("conv1.weight"), model.network.get_parameter("conv1.weight")
+    )
+    torch.testing.assert_close(network.get_parameter("head.weight").detach(), head)
+    with pytest.raises(ModelError):
+        Start.at(str(tmp_path / "none.safetensors"), network)
+
+
+def test_a_head_alone_is_multinomial_regression() -> None:
+    """At the optimum the gradient of loss and decay is zero, and separable classes are told apart."""
+    generator = torch.Generator().manual_seed(0)
+    labels = torch.arange(300) % 3
+    seen = torch.randn(300, 5, generator=generator) + 4 * torch.eye(3, 5)[labels]
+    layer = torch.nn.Linear(5, 3)
+    fit_head(layer, seen, labels)
+    assert (layer(seen).argmax(1) == labels).float().mean() > 0.98
+    scale = seen.square().mean().sqrt()
+    weight = (layer.weight * scale).detach().requires_grad_()
+    scores = torch.nn.functional.linear(seen / scale, weight, layer.bias)
+    loss = torch.nn.functional.cross_entropy(scores, labels) + 1e-3 * weight.square().sum()
+    (gradient,) = torch.autograd.grad(loss, weight)
+    assert gradient.abs().max() < 1e-4
+
+
+def test_the_features_are_what_the_head_sees(tmp_path: Path) -> None:
+    network = build(parse(NET.format(3)), "8x8x1", seed=3).eval()
+    head = head_of(network)
+    assert head is not None
+    images = torch.randn(5, 1, 8, 8)
+    seen, labels = features(network, head, iter([(images, torch.arange(5))]))
+    with torch.no_grad():
+        torch.testing.assert_close(
+            network.get_submodule("head")(seen.view(5, 4, 6, 6)).flatten(1), network(images)
+        )
+    assert labels.tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_setting_trains_a_new_head_first(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    path, _ = saved(tmp_path)
+    config = Config(
+        data="digits",
+        net=NET.format(10),
+        input="8x8x1",
+        start=str(path),
+        precision="float32",
+        recipe=Recipe(),
+    )
+    result = Setting.of(config).train_head()
+    assert result is not None
+    assert result.top1 > 0.85
+
+
+@pytest.mark.parametrize(
+    ("net", "expected"),
+    [
+        ("conv(6, 5) >> relu >> fc(10)", "conv(6, 5) >> relu >> fc(3)"),
+        ("conv(6, 5) >> fc(10) >> softmax", "conv(6, 5) >> fc(3) >> softmax"),
+        ("conv(10, 1) >> relu >> globalavgpool", "conv(3, 1) >> relu >> globalavgpool"),
+        ('named("a", conv(6, 5) >> named("b", fc(10)))', 'named("a", conv(6, 5) >> named("b", fc(3)))'),
+        (
+            'conv(6, 5) >> side("aux", fc(10), weight=0.3) >> fc(10)',
+            'conv(6, 5) >> side("aux", fc(3), weight=0.3) >> fc(3)',
+        ),
+    ],
+)
+def test_other_classes(net: str, expected: str) -> None:
+    assert with_classes(parse(net), 3) == parse(expected)
+
+
+@pytest.mark.parametrize("net", ["relu >> maxpool(2)", "fc(10) + fc(10)", "2 * fc(10)"])
+def test_networks_without_a_head(net: str) -> None:
+    with pytest.raises(NetworkError):
+        with_classes(parse(net), 3)
