@@ -1,15 +1,19 @@
-"""The nine patches that drive every map of a ResNet-20 most: one streaming pass against storing all.
+"""The nine patches that drive every map of a network most: one streaming pass against storing all.
 
-The brute-force way keeps every activation, then sorts. Both see the same random pictures of 32x32x3 and
-the same layers, all activations and the scores; each is a fresh process, the two take turns. Prints
-medians of the seconds of the pass (cutting the patches included in ours) and of the process's peak memory
-above what it had before, and whether both found the same.
+The brute-force way keeps every activation, then sorts; its memory grows with the pictures, so that it may be
+given fewer of them. Both see the same pictures and the same layers, all activations and the scores; each is a
+fresh process, and where both see as many they take turns. Prints medians of the seconds of the pass (reading
+the pictures and, in ours, cutting the patches included) and of the process's peak memory above what it had
+before, and whether both found the same.
 
-    python benchmarks/patches.py [IMAGES] [ROUNDS]
+    python benchmarks/patches.py [--model FILE] [--data DIR] [--images N] [--brute N] [--rounds N]
+
+Without a model it is a ResNet-20 as it begins; without data, random pictures of its size.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -22,22 +26,34 @@ SETTING = """
 import hashlib, json, resource, sys, time
 import numpy as np, torch
 from hubel import build, zoo
-from hubel.data import ArrayPictures, Preprocessing
+from hubel.data import ArrayPictures, Preprocessing, open_data
 from hubel.data.pictures import numbered
 from hubel.look import Subject
 from hubel.look.patches import cut, features, maps_of, stream, top_pictures
-count = int(sys.argv[1])
-pixels = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
-pictures = ArrayPictures(np.zeros(count, np.int64), pixels, numbered("random", count))
-preprocessing = Preprocessing.of("32x32x3")
-subject = Subject.of(build(zoo.resnet20(), "32x32x3"))
+from hubel.ship import load
+model, data, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
+if model:
+    loaded = load(model)
+    network, preprocessing = loaded.network, loaded.preprocessing
+else:
+    network, preprocessing = build(zoo.resnet20(), "32x32x3"), Preprocessing.of("32x32x3")
+if data:
+    pictures = open_data(data, val=0).train
+    count = min(count, len(pictures))
+    pictures = pictures.select(np.linspace(0, len(pictures) - 1, count).round().astype(np.intp))
+else:
+    size = (count, preprocessing.height, preprocessing.width, preprocessing.depth)
+    pixels = np.random.default_rng(0).integers(0, 256, size, np.uint8)
+    pictures = ArrayPictures(np.zeros(count, np.int64), pixels, numbered("random", count))
+subject = Subject.of(network)
 paths = features(subject)
-subject.run(next(stream(pictures.select(np.arange(64)), preprocessing)), lambda _path, value: value, [])
+few = pictures.select(np.arange(min(64, count)))
+subject.run(next(stream(few, preprocessing)), lambda _path, value: value, [])
 before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.perf_counter()
 """
 OURS = """
 tops = top_pictures(subject, stream(pictures, preprocessing), paths)
-cut(subject, tops, maps_of(tops), lambda index: pixels[index], pictures.name)
+cuts = cut(subject, tops, maps_of(tops), lambda at: preprocessing.pixels(pictures.image(at)), pictures.name)
 found = [torch.from_numpy(top.pictures) for top in tops]
 """
 BRUTE = """
@@ -56,39 +72,53 @@ for path in paths:
 """
 END = """
 digest = hashlib.sha256(torch.cat(found).contiguous().numpy().tobytes()).hexdigest()
-print(json.dumps([time.perf_counter() - began,
-                  (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024, digest]))
+print(json.dumps({"seconds": time.perf_counter() - began, "digest": digest,
+                  "images": count, "maps": sum(len(each) for each in found),
+                  "mib": (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024}))
 """
 
 
-def spent(code: str, images: int) -> tuple[float, float, str]:
-    """Seconds, MiB and what was found, of one process."""
-    command = [sys.executable, "-c", SETTING + code + END, str(images)]
-    out = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-    seconds, memory, digest = json.loads(out)
-    return seconds, memory, digest
+def spent(code: str, given: argparse.Namespace, images: int) -> dict[str, float]:
+    """What one process took and found."""
+    command = [sys.executable, "-c", SETTING + code + END, given.model, given.data, str(images)]
+    out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    found: dict[str, float] = json.loads(out.splitlines()[-1])
+    return found
 
 
-def main(images: int, rounds: int) -> None:
-    """Runs both in turns and prints what came out."""
-    runs = [(spent(OURS, images), spent(BRUTE, images)) for _ in range(rounds)]
-    ours, brute = zip(*runs, strict=True)
-    result = {
-        "images": images,
-        "hubel_seconds": round(statistics.median(run[0] for run in ours), 2),
-        "brute_seconds": round(statistics.median(run[0] for run in brute), 2),
-        "hubel_peak_mib": round(statistics.median(run[1] for run in ours)),
-        "brute_peak_mib": round(statistics.median(run[1] for run in brute)),
-        "same_pictures": len({run[2] for run in (*ours, *brute)}) == 1,
-        "rounds": rounds,
+def medians(runs: list[dict[str, float]]) -> dict[str, float]:
+    """The pictures and maps of runs, and the medians of what they took."""
+    return {
+        "images": runs[0]["images"],
+        "maps": runs[0]["maps"],
+        "seconds": round(statistics.median(run["seconds"] for run in runs), 2),
+        "peak_mib": round(statistics.median(run["mib"] for run in runs)),
+    }
+
+
+def main(given: argparse.Namespace) -> None:
+    """Runs both in turns on as many pictures, ours on all as well, and prints what came out."""
+    few = given.brute or given.images
+    turns = [(spent(OURS, given, few), spent(BRUTE, given, few)) for _ in range(given.rounds)]
+    ours, brute = (list(runs) for runs in zip(*turns, strict=True))
+    result: dict[str, object] = {"hubel": medians(ours), "brute": medians(brute)}
+    if given.images > few:
+        result["hubel_on_all"] = medians([spent(OURS, given, given.images)])
+    result |= {
+        "same_pictures": len({run["digest"] for run in (*ours, *brute)}) == 1,
+        "rounds": given.rounds,
         "torch": version("torch"),
+        "threads": os.environ.get("OMP_NUM_THREADS", "all"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
     print(json.dumps(result, indent=2))
 
 
 if __name__ == "__main__":
-    main(
-        int(sys.argv[1]) if len(sys.argv) > 1 else 2000,
-        int(sys.argv[2]) if len(sys.argv) > 2 else 3,
-    )
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--model", default="", help="a model's file")
+    arguments.add_argument("--data", default="", help="a folder of pictures")
+    arguments.add_argument("--images", type=int, default=2000)
+    arguments.add_argument("--brute", type=int, default=0, help="the brute-force way, of so many only")
+    arguments.add_argument("--rounds", type=int, default=3)
+    main(arguments.parse_args())

@@ -71,12 +71,14 @@ def test_a_class_a_layer_a_square(hubel: Hubel, model: Path, image: Path) -> Non
     assert json.loads(said.out)["square"] == [5, 5]
 
 
-def test_check_says_how_alike_the_maps_of_random_networks_are(hubel: Hubel, model: Path, image: Path) -> None:
-    said = hubel("look", model, "attribution", image, "--method", "gradient", "--check")
+def test_sanity_says_how_alike_the_maps_of_random_networks_are(
+    hubel: Hubel, model: Path, image: Path
+) -> None:
+    said = hubel("look", model, "attribution", image, "--method", "gradient", "--sanity")
     assert said.status == 0, said.err
     lines = said.out.splitlines()
     assert [line.split()[0] for line in lines[1:4]] == ["fc1", "conv2", "conv1"]
-    asked = hubel("look", model, "attribution", image, "--method", "gradient", "--check", "--json")
+    asked = hubel("look", model, "attribution", image, "--method", "gradient", "--sanity", "--json")
     checks = json.loads(asked.out)["checks"]
     assert [each["random_down_to"] for each in checks] == ["fc1", "conv2", "conv1"]
     assert float(lines[3].split()[1]) == pytest.approx(checks[2]["correlation"], abs=1e-3)

@@ -6,6 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from typer.testing import CliRunner
 
 from hubel import build, parse
@@ -45,6 +46,22 @@ def test_json(model: str) -> None:
     assert sum(each["energy"] for each in content["filters"]) == pytest.approx(1)
 
 
+def test_deeper_filters_are_drawn_by_what_drives_them(model: str, tmp_path: Path) -> None:
+    for at, colour in enumerate(("red", "lime", "blue", "white")):
+        folder = tmp_path / "set" / "abc"[at % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (8, 8), colour).save(folder / f"{at}.png")
+    out = tmp_path / "filters.png"
+    arguments = ("filters", "--layer", "conv2", "--data", tmp_path / "set", "--maps", 3)
+    assert said(model, *arguments, "-o", out) == f"wrote {out}\n"
+    assert out.read_bytes().startswith(b"\x89PNG")
+    told = json.loads(said(model, *arguments, "--json"))["filters"]
+    assert sum("reads" in each for each in told) == 3
+    reads = next(each["reads"] for each in told if "reads" in each)
+    assert reads[0]["share"] >= reads[-1]["share"]
+    assert reads[0]["unit"].startswith("relu1[")
+
+
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "fc1"])
 def test_writes_pictures(model: str, tmp_path: Path, suffix: str, start: bytes, layer: str) -> None:
@@ -58,7 +75,7 @@ def test_writes_pictures(model: str, tmp_path: Path, suffix: str, start: bytes, 
     [
         (("--layer", "conw1"), "did you mean conv1"),
         (("--layer", "relu1"), "has no filters; those that have: conv1, conv2, fc1"),
-        (("-o", "filters.gif"), ".svg, .png or .pdf"),
+        (("-o", "filters.gif"), "one of .svg, .png, .pdf"),
         (("--alike", "0"), "alike from a cosine"),
     ],
 )

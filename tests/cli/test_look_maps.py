@@ -70,7 +70,7 @@ def test_json(files: tuple[str, str], tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ((), "say where the picture goes"),
-        (("-o", "maps.jpg"), ".svg, .png or .pdf"),
+        (("-o", "maps.jpg"), "one of .svg, .png, .pdf"),
         (("-o", "missing/maps.png"), "no folder 'missing'"),
         (("-o", "maps.png", "--layers", "relu1,conw1"), "did you mean conv1"),
         (("-o", "maps.png", "--columns", "0"), "at least 1"),

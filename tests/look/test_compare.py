@@ -11,12 +11,12 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from hubel import Volume, build, parse
+from hubel import build, parse
 from hubel.errors import UsageError
-from hubel.look import Subject, Unit
-from hubel.look.compare import Ages, Likeness, cka, likeness, over_time
-from hubel.report.look.compare import ages_figure, likeness_figure
-from tests.look.test_subject import BRANCHED, Foreign, state
+from hubel.look import Subject
+from hubel.look.compare import Likeness, cka, likeness
+from hubel.report.look.compare import likeness_figure
+from tests.look.test_subject import BRANCHED
 
 Floats = npt.NDArray[np.float64]
 
@@ -113,33 +113,6 @@ def test_a_constant_layer_is_like_nothing() -> None:
     assert np.isnan(found.values).all()
 
 
-def test_the_same_maps_through_the_states_of_a_network() -> None:
-    net = parse("conv(3, 3) >> relu >> fc(2)")
-    subjects = [Subject.of(build(net, "6x6x1", seed=seed)) for seed in range(3)]
-    pictures = torch.randint(256, (10, 6, 6, 1), dtype=torch.uint8)
-    images = pictures.permute(0, 3, 1, 2).float() / 255
-    found = over_time(
-        subjects,
-        [Unit("conv1"), Unit("relu1", 2)],
-        lambda _state: torch.split(images, 4),
-        lambda _state, index: pictures[index].numpy(),
-        lambda index: f"picture {index}",
-        top=2,
-    )
-    assert [str(each.unit) for each in found] == ["conv1[0]", "conv1[1]", "conv1[2]", "relu1[2]"]
-    for age, subject in enumerate(subjects):
-        values = subject.values(images, ["conv1"])["conv1"]
-        filters = found[1].filters
-        assert filters is not None
-        weights = dict(subject.module.named_parameters())["conv1.weight"].detach()
-        assert filters[age] == pytest.approx(weights[1].numpy())
-        best = values[:, 1].amax((1, 2)).topk(2)
-        assert [patch.score for patch in found[1].patches[age]] == pytest.approx(best.values.tolist())
-        assert [patch.name for patch in found[1].patches[age]] == [f"picture {at}" for at in best.indices]
-        assert found[1].patches[age][0].pixels.shape == (3, 3, 1)
-    assert found[3].filters is None
-
-
 def test_the_matrix_is_dark_where_layers_are_alike() -> None:
     paths = tuple(f"relu{at}" for at in range(20))
     found = Likeness(paths, paths, np.eye(20), 10)
@@ -148,30 +121,6 @@ def test_the_matrix_is_dark_where_layers_are_alike() -> None:
     rows, columns = (dark - dark.min(0)).T
     diagonal = rows // (rows.max() / 20 + 0.01) == columns // (rows.max() / 20 + 0.01)
     assert diagonal.mean() > 0.8  # the rest is the scale beside it
-
-
-def test_filters_stand_in_the_order_of_the_states() -> None:
-    filters = np.stack([np.full((1, 3, 3), value, np.float32) for value in (-1.0, 0.0, 1.0)])
-    found = Ages(Unit("conv1", 0), filters, ((), (), ()))
-    picture = ages_figure([found], ["a", "b", "c"], Volume(6, 6, 1))
-    pixels = np.asarray(Image.open(BytesIO(picture)).convert("L"), int)
-    middle = pixels[-40]
-    assert [int(middle[at]) for at in (20, 75, 120)] == [0, 128, 255]
-
-
-def test_modules_are_left_as_they_were() -> None:
-    module = Foreign().train()
-    subject = Subject.of(module, "8x8x2")
-    images = torch.randn(9, 2, 8, 8)
-    before = state(module)
-    found = likeness(subject, subject, [(images, images)], (["conv", "act"], ["head"]))
-    ages = over_time(
-        [subject], [Unit("conv", 1)], lambda _: [images], lambda *_: np.zeros((8, 8, 1), np.uint8), str
-    )
-    assert state(module) == before
-    assert np.isfinite(found.values).all()
-    assert ages[0].filters is not None
-    assert ages[0].filters.shape == (1, 2, 3, 3)
 
 
 def test_errors() -> None:
@@ -185,8 +134,3 @@ def test_errors() -> None:
         likeness(subject, subject, [], ([], ["conv1"]))
     with pytest.raises(UsageError, match="one for one"):
         likeness(subject, subject, [(images, images[:2])], (["conv1"], ["conv1"]))
-    for units, message in (([], "which maps"), ([Unit("conv1", 0, 1, 1)], r"follow the map, conv1\[0\]")):
-        with pytest.raises(UsageError, match=message):
-            over_time([subject], units, lambda _: [], lambda *_: np.zeros((8, 8, 1), np.uint8), str)
-    with pytest.raises(UsageError, match="which states"):
-        over_time([], [Unit("conv1")], lambda _: [], lambda *_: np.zeros((8, 8, 1), np.uint8), str)

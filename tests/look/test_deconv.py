@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
+from captum.attr import Deconvolution, GuidedBackprop, Saliency
 from torch import Tensor, nn
 
 from hubel import Net, Volume, build, conv, fc, lrn, maxpool, parse, relu, relu6
@@ -245,6 +248,21 @@ def test_any_module_goes_back_as_the_network_it_is(way: int, rule: Rule) -> None
     assert state(module) == before
 
 
+@pytest.mark.filterwarnings("ignore:Setting backward hooks")
+@pytest.mark.parametrize(
+    ("rule", "peer"), [("deconv", Deconvolution), ("guided", GuidedBackprop), ("gradient", Saliency)]
+)
+def test_the_rules_are_captums(rule: Rule, peer: type[Any]) -> None:
+    layers = (nn.Conv2d(2, 4, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2), nn.Conv2d(4, 5, 2), nn.ReLU())
+    module = nn.Sequential(*layers, nn.Flatten(), nn.Linear(5 * 2 * 2, 3)).eval()
+    images = torch.randn(4, 2, 8, 8, generator=torch.Generator().manual_seed(2))
+    found = project(Subject.of(module, "8x8x2"), images, Unit("6", 2, 0, 0), rule).signals
+    words = {"abs": False} if rule == "gradient" else {}
+    expected = peer(module).attribute(images.requires_grad_(), target=2, **words)
+    np.testing.assert_allclose(found, expected.detach().numpy(), rtol=1e-4, atol=1e-6)
+    assert np.abs(found).max() > 0
+
+
 def test_a_map_stands_for_its_strongest_unit() -> None:
     subject = Subject.of(build(BRANCHED, "8x8x2", seed=3))
     images = torch.randn(4, 2, 8, 8)
@@ -309,7 +327,3 @@ def test_errors() -> None:
         project(subject, images, [Unit("conv1", 0)])
     with pytest.raises(UsageError, match="of one layer"):
         project(subject, images, [Unit("conv1", 0), Unit("conv2", 0)])
-    stranger = Subject.of(Twin(6), "8x8x2")
-    functional = next(step.path for step in stranger.steps if step.layer == relu)
-    with pytest.raises(UsageError, match="make it a submodule"):
-        project(stranger, images, Unit(functional, 0))

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from hubel import build, conv, fc, globalavgpool, parse, rbf, relu, softmax, tanh
 from hubel.errors import UsageError
 from hubel.look import Subject
-from hubel.look.embedding import evenly, features, last_weighted, neighbours, place, spread
+from hubel.look.embedding import METHODS, evenly, features, last_weighted, neighbours, place, spread
 from tests.look.test_subject import BRANCHED, Foreign, state
 
 
@@ -88,17 +88,21 @@ def test_neighbours_by_brute_force() -> None:
     assert len(neighbours(values, values[0], 3).places) == 3
 
 
-def test_groups_stay_together_in_the_plane() -> None:
+@pytest.mark.filterwarnings("ignore")  # numba's and UMAP's own
+@pytest.mark.parametrize("method", METHODS)
+def test_groups_stay_together_in_the_plane(method: str) -> None:
+    if method == "umap":
+        pytest.importorskip("umap.umap_")
     generator = np.random.default_rng(2)
     centres = 20 * np.eye(3, 10)
     values = (np.repeat(centres, 15, 0) + generator.normal(size=(45, 10))).astype(np.float32)
-    points = place(values, seed=1)
+    points = place(values, method, seed=1)
     assert points.shape == (45, 2)
     assert (points.min(), points.max()) == (0, 1)
     labels = np.repeat(np.arange(3), 15)
     distances = np.linalg.norm(points[:, None] - points[None], axis=2) + 9 * np.eye(45)
     assert (labels[distances.argmin(1)] == labels).all()
-    assert place(values, seed=1) == pytest.approx(points)
+    assert place(values, method, seed=1) == pytest.approx(points)
 
 
 def test_thumbnails_do_not_lie_on_each_other() -> None:

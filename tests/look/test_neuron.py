@@ -15,8 +15,11 @@ from torch import Tensor, nn
 from hubel import Net, Volume, build, parse
 from hubel.errors import NetworkError, UsageError
 from hubel.look import Subject, Unit
-from hubel.look.neuron import RULES, Neuron, neuron
+from hubel.look.arithmetic import RULES
+from hubel.look.neuron import Neuron, neuron
+from hubel.look.subject import bare
 from hubel.net.layers import LAYERS, Add, Concat
+from tests.module.strangers import Branches
 from tests.strategies import fitting_nets
 
 
@@ -173,6 +176,25 @@ def test_a_module_of_ones_own(unit: str) -> None:
     assert [len(part._forward_hooks) + len(part._forward_pre_hooks) for part in module.modules()] == hooks
 
 
+def test_functions_parts_used_again_and_joins_of_a_module_add_up() -> None:
+    torch.manual_seed(0)
+    module = Branches().eval()
+    nn.init.normal_(module.bn.running_mean)  # type: ignore[arg-type]
+    subject = Subject.of(module, "12x12x3")
+    image = torch.randn(3, 12, 12)
+    kinds = set()
+    for step in subject.steps:
+        if type(bare(step.layer)) not in RULES:
+            continue
+        height, width, depth = step.output
+        found = neuron(subject, image, Unit(step.path, depth - 1, height // 2, width // 2))
+        assert found.difference <= 1e-5 * max(1.0, abs(found.value)), step.path
+        kinds.add(step.layer.kind)
+    assert {"conv", "batchnorm", "relu", "add", "concat", "maxpool", "adaptiveavgpool", "fc"} <= kinds
+    again = neuron(subject, image, Unit("body.0#2", 3, 2, 2))  # a convolution's second use
+    assert again.taken[0].source == "body.1"
+
+
 def test_what_is_refused() -> None:
     image = torch.randn(2, 8, 8)
     network = build(parse("conv(3, 3) >> relu >> fc(2)"), "8x8x2")
@@ -189,11 +211,12 @@ def test_what_is_refused() -> None:
 
 
 def test_what_a_module_does_of_its_own_is_not_explained_away() -> None:
-    module = nn.Sequential(nn.Conv2d(2, 3, 3))
-    with torch.no_grad():
-        module[0].register_forward_hook(lambda _part, _inputs, out: 1.5 * out)
-    with pytest.raises(NetworkError, match="its module computes something of its own"):
-        unit_of(module, torch.randn(2, 8, 8), "0[0,1,1]")
+    module = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU())
+    module[0].register_forward_hook(lambda _part, _inputs, out: 1.5 * out)
+    image = torch.randn(2, 8, 8, generator=torch.Generator().manual_seed(0))
+    row, column = divmod(int(module(image[None])[0, 0].argmax()), 6)
+    with pytest.raises(NetworkError, match="or a hook on one before it, computes something of its own"):
+        unit_of(module, image, f"1[0,{row},{column}]")
 
 
 def test_values_that_are_no_numbers_are_said_as_they_are() -> None:

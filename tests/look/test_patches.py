@@ -168,7 +168,7 @@ def test_what_one_looks_at_first() -> None:
     assert features(Subject.of(build(BRANCHED, "8x8x2"))) == ("relu1", "relu2", "relu3", "fc1")
     plain = conv(2, 3) >> maxpool(2) >> fc(3)
     assert features(Subject.of(build(plain, "8x8x2"))) == ("conv1", "fc1")
-    assert features(Subject.of(Foreign(), "8x8x2")) == ("act", "head")
+    assert features(Subject.of(Foreign(), "8x8x2")) == ("act", "sigmoid1")
 
 
 def test_a_module_of_ones_own_is_left_as_it_was() -> None:
@@ -176,7 +176,7 @@ def test_a_module_of_ones_own_is_left_as_it_was() -> None:
     before = state(module)
     subject = Subject.of(module, "8x8x2")
     tops = top_pictures(subject, [seen(PIXELS)])
-    assert [top.path for top in tops] == ["act", "head"]
+    assert [top.path for top in tops] == ["act", "sigmoid1"]
     assert as_lists(tops[0]) == brute(subject, "act", 9)
     assert state(module) == before
 

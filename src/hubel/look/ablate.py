@@ -117,8 +117,7 @@ def onward(subject: Subject, path: str, images: Tensor) -> Iterator[Onward]:
     """Runs a network up to a layer once, so that its rest may run again and again from other values.
 
     Only what the layer reaches is run again, and only what that reads is kept; other branches are not.
-    A module that is none of hubel's has no known way in, and runs as a whole each time; of a part of it
-    that is used again, the first use counts.
+    A module that is none of hubel's has no known way in, and runs as a whole each time.
     Raises UsageError: no such layer, or where nothing can be put in.
     """
     subject.step(path)
@@ -212,9 +211,8 @@ def silenced(value: Tensor, unit: Unit, means: Tensor | None = None) -> Tensor:
 
 
 def _replaced(subject: Subject, path: str, images: Tensor, value: Tensor) -> Tensor:
-    """The scores where a value comes out at the first use of a path."""
-    left = [value]
-    return subject.run(images, lambda _path, seen: left.pop() if left else seen, [path])
+    """The scores where a value comes out at a path."""
+    return subject.run(images, lambda _path, _seen: value, [path])
 
 
 def _reached(steps: Sequence[Step], path: str) -> list[Step]:

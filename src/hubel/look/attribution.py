@@ -16,8 +16,8 @@ Fergus 2014, section 4.2; Adebayo et al. 2018, section 3.
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -27,7 +27,6 @@ from torch import Tensor
 
 from hubel.errors import UsageError, nearest
 from hubel.look.subject import Subject
-from hubel.module.network import Network
 from hubel.net.layers import AdaptiveAvgPool, Dropout, Identity, Softmax
 from hubel.net.sliding import AvgPool, MaxPool
 from hubel.net.trace import INPUT
@@ -234,13 +233,13 @@ def cascade(
     Source: Adebayo et al. 2018, section 3.1 (cascading randomisation).
     """
     trained = look(subject).map
-    module = copy.deepcopy(subject.module)
-    stand_in = Subject(module, subject.volume, subject.steps)
-    parts = dict(module.named_modules())
+    stand_in = replace(subject, module=copy.deepcopy(subject.module))
     generator = torch.Generator().manual_seed(seed)
+    drawn: set[str] = set()  # weights that several layers share are drawn once
     for step in reversed(subject.steps):
-        part = parts.get(step.path)
-        if part is not None and _redraw(part, generator):
+        own = {name: each for name, each in stand_in.learns(step.path).items() if name not in drawn}
+        drawn |= own.keys()
+        if _redraw(own.values(), generator):
             yield Randomised(step.path, rank_correlation(trained, look(stand_in).map))
 
 
@@ -256,25 +255,13 @@ def rank_correlation(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
 
 
 def class_scores(subject: Subject, images: Tensor) -> Tensor:
-    """The scores of each class, n x classes, before a final softmax and on average over places.
-
-    A softmax a module calls as a function on what is no submodule cannot be taken off.
-    """
-    last = subject.steps[-1]
-    if isinstance(last.layer, Softmax) and can_be_seen(subject, last.sources[0]):
+    """The scores of each class, n x classes, before a final softmax and on average over places."""
+    last = subject.last
+    if isinstance(last.layer, Softmax) and subject.sees(last.sources[0]):
         scores = subject.values(images, [last.sources[0]])[last.sources[0]]
     else:
         scores = subject.run(images, lambda _path, value: value, [])
     return scores.flatten(2).mean(2) if scores.ndim > 2 else scores
-
-
-def can_be_seen(subject: Subject, path: str) -> bool:
-    """Whether what comes out at a path can be looked at: of a module of one's own, at a submodule."""
-    if path == INPUT:
-        return False
-    return isinstance(subject.module, Network) or any(
-        name == path for name, _ in subject.module.named_modules()
-    )
 
 
 def last_maps(subject: Subject) -> str:
@@ -286,14 +273,14 @@ def last_maps(subject: Subject) -> str:
         if (
             step.output.plane != (1, 1)
             and not isinstance(step.layer, (MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, Softmax))
-            and can_be_seen(subject, step.path)
+            and subject.sees(step.path)
         ):
             return step.path
     raise UsageError("no layer has more than one place, which Grad-CAM needs; take another method")
 
 
 def _classes(subject: Subject) -> int:
-    return subject.steps[-1].output.depth
+    return subject.last.output.depth
 
 
 def _saliency(subject: Subject, image: Tensor, label: int) -> Attribution:
@@ -330,8 +317,6 @@ def _integrated(subject: Subject, image: Tensor, label: int, baseline: Tensor, s
 
 def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribution:
     step = subject.step(layer)
-    if not can_be_seen(subject, layer):
-        subject.run(image[None], lambda _path, value: value, [layer])  # says why
     seen: list[Tensor] = []
 
     def keep(_path: str, value: Tensor) -> Tensor:
@@ -341,7 +326,7 @@ def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribu
     with torch.enable_grad():
         pixels = image[None].requires_grad_()
         score = _watched_scores(subject, pixels, keep, layer)[0, label]
-        maps = seen[0]  # of a module that is used again, its first use
+        maps = seen[0]
         slope = _slope(score, maps, layer)
     weights = slope.mean((2, 3), keepdim=True)
     cells = (weights * maps).sum(1, keepdim=True).relu().detach()
@@ -362,7 +347,7 @@ def _watched_scores(
     subject: Subject, images: Tensor, keep: Callable[[str, Tensor], Tensor], layer: str
 ) -> Tensor:
     """The scores of each class before a softmax, n x classes, while `keep` sees a layer."""
-    last = subject.steps[-1]
+    last = subject.last
     before: list[Tensor] = []
     top = last.sources[0] if isinstance(last.layer, Softmax) else ""
 
@@ -372,7 +357,7 @@ def _watched_scores(
             before.append(out)
         return out
 
-    paths = {layer, top} if top and can_be_seen(subject, top) else {layer}
+    paths = {layer, top} if top and subject.sees(top) else {layer}
     scores = subject.run(images, visit, paths)
     scores = before[-1] if before else scores
     return scores.flatten(2).mean(2) if scores.ndim > 2 else scores
@@ -395,12 +380,11 @@ def _starts(length: int, side: int, step: int) -> list[int]:
 
 
 @torch.no_grad()
-def _redraw(part: torch.nn.Module, generator: torch.Generator) -> bool:
+def _redraw(own: Collection[torch.nn.Parameter], generator: torch.Generator) -> bool:
     """Draws a layer's own weights anew; whether it has any."""
-    own = dict(part.named_parameters(recurse=False))
-    if not any(parameter.ndim > 1 for parameter in own.values()):
+    if not any(parameter.ndim > 1 for parameter in own):
         return False
-    for parameter in own.values():
+    for parameter in own:
         if parameter.ndim > 1:
             drawn = torch.randn(parameter.shape, generator=generator) * parameter.std().cpu()
             parameter.copy_(drawn.to(parameter))

@@ -1,4 +1,4 @@
-"""Compare: the same unit in several states of one network, and two networks by what they represent alike.
+"""Compare: two networks by what they represent alike. For one network over its training see `ages`.
 
 CKA compares two layers on the same pictures by the similarity of pictures in each, so that neither
 their widths nor the order of their units matter: turning a layer's space or scaling it changes nothing.
@@ -6,7 +6,7 @@ Here it is linear, and its HSIC the unbiased estimate, averaged over batches and
 1 for equal representations, about 0 for unrelated ones, below it by chance.
 
 Sources: Kornblith et al. 2019, section 3; Song et al. 2012, equation 5 (HSIC_1); Nguyen et al. 2021,
-section 2 (over batches). Zeiler and Fergus 2014, figure 4 (features over training).
+section 2 (over batches).
 """
 
 from __future__ import annotations
@@ -17,18 +17,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hubel.errors import UsageError
-from hubel.look.patches import Patch, Top, cut, top_pictures
 from hubel.look.subject import Subject
-from hubel.look.unit import Unit
-from hubel.net.trace import INPUT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    Bytes = npt.NDArray[np.uint8]
     Floats = npt.NDArray[np.float64]
 
 FEWEST = 4
@@ -52,19 +48,6 @@ class Likeness:
         """For each layer of the first network the layer of the second that is most like it."""
         places = np.nan_to_num(self.values, nan=-np.inf).argmax(1)
         return {path: self.second[int(place)] for path, place in zip(self.first, places, strict=True)}
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Ages:
-    """One map in each of several states of a network, in their order.
-
-    `filters`: float32, states x depth x height x width, where the layer is a convolution of the picture
-    itself, else None. `patches`: of each state, the patches that drive the map most, the strongest first.
-    """
-
-    unit: Unit
-    filters: npt.NDArray[np.float32] | None
-    patches: tuple[tuple[Patch, ...], ...]
 
 
 def cka(first: Tensor, second: Tensor) -> float:
@@ -122,70 +105,12 @@ def likeness(
     return Likeness(ones, others, _divided(cross, own, their).numpy(), count)
 
 
-def over_time(
-    subjects: Sequence[Subject],
-    units: Sequence[Unit],
-    batches: Callable[[int], Iterable[Tensor]],
-    pixels: Callable[[int, int], Bytes],
-    name: Callable[[int], str],
-    *,
-    top: int = 1,
-) -> tuple[Ages, ...]:
-    """The same maps in several states of one network, such as a run's checkpoints.
-
-    `batches` gives for the place of a state all pictures as it sees them, float32, n x depth x height x
-    width; `pixels` for the place of a state and a picture the picture at the size of its input, uint8,
-    h x w x c; `name` what to call a picture. A layer stands for all its maps.
-
-    Raises UsageError: no states or maps, or a map that a state lacks.
-    """
-    maps = _maps(subjects, units)
-    paths = list(dict.fromkeys(unit.path for unit in maps))
-    found: list[dict[Unit, tuple[Patch, ...]]] = []
-    for place, subject in enumerate(subjects):
-        tops: tuple[Top, ...] = top_pictures(subject, batches(place), paths, top=top)
-        found.append(cut(subject, tops, maps, lambda index, at=place: pixels(at, index), name))  # type: ignore[misc]
-    return tuple(
-        Ages(unit, _filters(subjects, unit), tuple(patches[unit] for patches in found)) for unit in maps
-    )
-
-
-def _maps(subjects: Sequence[Subject], units: Sequence[Unit]) -> tuple[Unit, ...]:
-    if not subjects:
-        raise UsageError("say which states of the network to look at")
-    maps: list[Unit] = []
-    for unit in units:
-        for subject in subjects:
-            unit.check(subject.steps)
-        if unit.row is not None:
-            raise UsageError(f"{unit} is one place of a map; follow the map, {unit.path}[{unit.channel}]")
-        depth = min(subject.step(unit.path).output.depth for subject in subjects)
-        maps += [Unit(unit.path, at) for at in ([unit.channel] if unit.channel is not None else range(depth))]
-    if not maps:
-        raise UsageError("say which maps to follow")
-    return tuple(dict.fromkeys(maps))
-
-
-def _filters(subjects: Sequence[Subject], unit: Unit) -> npt.NDArray[np.float32] | None:
-    """The map's filter in each state, where it looks at the picture itself."""
-    filters = []
-    for subject in subjects:
-        if subject.step(unit.path).sources != (INPUT,):
-            return None
-        part = dict(subject.module.named_modules()).get(unit.path)
-        if not isinstance(part, nn.Conv2d):
-            return None
-        filters.append(part.weight.detach()[unit.channel].float().cpu().numpy())
-    return np.stack(filters) if len({each.shape for each in filters}) == 1 else None
-
-
 def _grams(subject: Subject, images: Tensor, paths: Sequence[str]) -> Tensor:
     """How alike pictures are in each layer: float64, layers x n x n."""
     found: dict[str, Tensor] = {}
 
     def keep(path: str, value: Tensor) -> Tensor:
-        if path not in found:
-            found[path] = _gram(value)
+        found[path] = _gram(value)
         return value
 
     subject.run(images, keep, paths)

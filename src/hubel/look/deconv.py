@@ -28,7 +28,7 @@ Sources: Zeiler and Fergus 2014, section 2.1; Simonyan et al. 2014; Springenberg
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -41,13 +41,17 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 from hubel.errors import UsageError, nearest
-from hubel.look.subject import Subject
+from hubel.look.subject import Subject, bare
 from hubel.look.unit import Unit
+from hubel.net.sliding import MaxPool
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
+    from hubel.data import Preprocessing
     from hubel.look.patches import Patch
+
+    Bytes = npt.NDArray[np.uint8]
 
 Rule: TypeAlias = Literal["deconv", "guided", "gradient"]
 RULES: tuple[Rule, ...] = get_args(Rule)
@@ -75,8 +79,7 @@ def project(
     Images: float32, n x depth x height x width, as the network sees them. One unit for all, or one for
     each picture, all of one layer. A map stands for its strongest unit in each picture.
 
-    Rectifiers are ReLU, ReLU6 and `clamp(min=0)`, as modules or as functions; in a module of one's own
-    the unit's layer must be a submodule.
+    Rectifiers are ReLU, ReLU6 and `clamp(min=0)`, as modules or as functions.
 
     Raises UsageError: no such rule, layer, map or unit, a layer without a map, units of several layers,
     or another number of them than of pictures.
@@ -94,7 +97,7 @@ def project(
         pixels = images.detach().clone().requires_grad_()
         with _Backwards(rule) if rule != "gradient" else nullcontext():
             subject.run(pixels.clone(), keep, [path])
-        values = seen[0]  # of a module that is used again, its first use
+        values = seen[0]
         exact = tuple(_located(unit, values[at].detach()) for at, unit in enumerate(chosen))
         index = torch.tensor([(at, *_place(unit)) for at, unit in enumerate(exact)]).T
         scores = values[tuple(index)]
@@ -125,6 +128,33 @@ def project_patches(
     return tuple(
         signal[:, seen.top : seen.bottom + 1, seen.left : seen.right + 1].copy() for signal, seen in parts
     )
+
+
+def project_cuts(
+    subject: Subject,
+    cuts: Mapping[Unit, Sequence[Patch]],
+    preprocessing: Preprocessing,
+    pixels: Callable[[int], Bytes],
+    rule: Rule = "deconv",
+) -> dict[Unit, tuple[npt.NDArray[np.float32], ...]]:
+    """Projects the patches of many maps, as `patches.cut` returns them; see `project_patches`.
+
+    `pixels` gives a picture of the set, uint8, h x w x c at the size of the network's input.
+    """
+    signals: dict[Unit, tuple[npt.NDArray[np.float32], ...]] = {}
+    for unit, patches in cuts.items():
+        if patches:
+            seen = np.stack([pixels(patch.picture) for patch in patches])
+            images = preprocessing.normalise(torch.from_numpy(seen))
+            signals[unit] = project_patches(subject, images, patches, rule)
+        else:
+            signals[unit] = ()
+    return signals
+
+
+def fitting(subject: Subject) -> Rule:
+    """The rule that tells pictures apart in a network: `deconv`, or `guided` where nothing is max pooled."""
+    return "deconv" if any(isinstance(bare(step.layer), MaxPool) for step in subject.steps) else "guided"
 
 
 def _path(subject: Subject, images: Tensor, units: Sequence[Unit]) -> str:

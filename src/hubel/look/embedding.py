@@ -9,18 +9,16 @@ section 6.1 (neighbours by the last hidden layer).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hubel.errors import UsageError, nearest
-from hubel.look.subject import Subject
-from hubel.module.network import Network
+from hubel.look.subject import Subject, bare
 from hubel.net.layers import BatchNorm, Rbf
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step
@@ -67,14 +65,15 @@ def features(subject: Subject, batches: Iterable[Tensor]) -> Floats:
     Batches: float32, n x depth x height x width, as the network sees them. Before a fully connected
     layer all values count, map by map; before a convolution each map's mean over its places.
 
-    Raises UsageError: no pictures, no layer with weights, or one where nothing can be put on.
+    Raises UsageError: no pictures, or no layer with weights.
     """
     step = last_weighted(subject)
+    source = step.sources[0]
     found = []
     with torch.no_grad():
         for images in batches:
-            value = _entering(subject, step, images)
-            pooled = value.mean((2, 3)) if isinstance(step.layer, Conv) and value.ndim == 4 else value
+            value = images if source == INPUT else subject.values(images, [source])[source]
+            pooled = value.mean((2, 3)) if isinstance(bare(step.layer), Conv) else value
             found.append(pooled.flatten(1).float().cpu())
     if not found:
         raise UsageError("there are no pictures to look at")
@@ -135,39 +134,6 @@ def evenly(count: int, most: int) -> Counts:
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
 
 
-def _entering(subject: Subject, step: Step, images: Tensor) -> Tensor:
-    """What goes in to a layer, of a batch."""
-    source = step.sources[0]
-    if source == INPUT:
-        return images
-    if isinstance(subject.module, Network):
-        return subject.values(images, [source])[source]
-    parts = dict(subject.module.named_modules())
-    if step.path not in parts:
-        raise UsageError(
-            f"{step.path} is a function its module calls, where nothing can be put on; "
-            "make it a submodule to look at it"
-        )
-    seen: list[Tensor] = []
-    with _seeing(parts[step.path], seen):
-        subject.run(images, lambda _path, value: value, [])
-    return seen[-1]
-
-
-@contextmanager
-def _seeing(part: nn.Module, seen: list[Tensor]) -> Iterator[None]:
-    """Keeps what goes in to a submodule each time it runs."""
-
-    def keep(_part: nn.Module, inputs: Sequence[Any]) -> None:
-        seen.append(inputs[0].clone())
-
-    handle = part.register_forward_pre_hook(keep)
-    try:
-        yield
-    finally:
-        handle.remove()
-
-
 def _tsne(count: int, seed: int) -> Any:
     try:
         from sklearn.manifold import TSNE
@@ -183,4 +149,4 @@ def _umap(count: int, seed: int) -> Any:
         from umap import UMAP
     except ImportError as error:
         raise UsageError("UMAP is umap-learn's, which is missing; run `pip install umap-learn`") from error
-    return UMAP(n_neighbors=min(15, count - 1), random_state=seed)
+    return UMAP(n_neighbors=min(15, count - 1), random_state=seed, n_jobs=1)

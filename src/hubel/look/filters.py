@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor, nn
 
 from hubel.errors import UsageError
-from hubel.look.subject import Subject
-from hubel.module.layers import LinkedConv
+from hubel.look.subject import Subject, bare
 from hubel.net import layers as spec
 from hubel.net import sliding
-from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
 from hubel.net.trace import Step
 
@@ -95,14 +93,11 @@ def filters(subject: Subject, path: str | None = None, *, alike: float = ALIKE) 
     if not 0 < alike <= 1:
         raise UsageError(f"filters are alike from a cosine of over 0 to 1 on, not {alike:g}")
     step = _first(subject) if path is None else subject.step(path)
-    layer = _bare(step.layer)
+    layer = bare(step.layer)
     if not isinstance(layer, (sliding.Conv, spec.Fc)):
         known = ", ".join(step.path for step in _having(subject)) or "none"
         raise UsageError(f"{step.path} is {layer!r} and has no filters; those that have: {known}")
-    part = dict(subject.module.named_modules()).get(step.path)
-    if part is None or not hasattr(part, "weight"):
-        raise UsageError(f"{step.path} is a function its module calls; make it a submodule to look at it")
-    weights, sees = _weights(part, layer, step)
+    weights, sees = _weights(subject.works_with(step.path), layer, step)
     flat = weights.reshape(len(weights), -1)
     squares = np.einsum("nm,nm->n", flat, flat, dtype=np.float64)
     norm = np.sqrt(squares)
@@ -124,35 +119,31 @@ def filters(subject: Subject, path: str | None = None, *, alike: float = ALIKE) 
     )
 
 
-def _bare(layer: Layer) -> Layer:
-    return layer.layer if isinstance(layer, Marked) else layer
-
-
 def _having(subject: Subject) -> list[Step]:
     """The steps that have filters."""
-    return [step for step in subject.steps if isinstance(_bare(step.layer), (sliding.Conv, spec.Fc))]
+    return [step for step in subject.steps if isinstance(bare(step.layer), (sliding.Conv, spec.Fc))]
 
 
 def _first(subject: Subject) -> Step:
     having = _having(subject)
-    convs = [step for step in having if isinstance(_bare(step.layer), sliding.Conv)]
+    convs = [step for step in having if isinstance(bare(step.layer), sliding.Conv)]
     for step in (*convs, *having):
         return step
     raise UsageError("the network has no layer with filters")
 
 
-def _weights(part: nn.Module, layer: sliding.Conv | spec.Fc, step: Step) -> tuple[Weights, Counts]:
+def _weights(
+    works_with: Mapping[str, Any], layer: sliding.Conv | spec.Fc, step: Step
+) -> tuple[Weights, Counts]:
     """The weights a filter and input map, and which input map each is."""
     seen = step.inputs[0]
-    raw = part.weight  # of a module whose weight is made of others, no parameter
-    assert isinstance(raw, Tensor)
-    weight = raw.detach().float().cpu().numpy()
+    weight = works_with["weight"].detach().float().cpu().numpy()
     if isinstance(layer, spec.Fc):
         return weight.reshape(-1, seen.depth, *seen.plane), np.tile(np.arange(seen.depth), (layer.units, 1))
     every = np.tile(np.arange(seen.depth), (layer.filters, 1))
-    if isinstance(part, LinkedConv):
-        dense = np.zeros(part.shape, np.float32)
-        dense[part.filter_of.cpu().numpy(), part.map_of.cpu().numpy()] = weight
+    if "filter_of" in works_with:  # a convolution with links
+        dense = np.zeros(works_with["shape"], np.float32)
+        dense[works_with["filter_of"].cpu().numpy(), works_with["map_of"].cpu().numpy()] = weight
         return dense, every
     rows, columns = layer.window(seen).axes
     weight = weight.reshape(layer.filters, -1, rows.size, columns.size)
@@ -165,9 +156,9 @@ def _dead(subject: Subject, step: Step, norm: Floats) -> dict[int, str]:
     """Filters without weights, and those whose map a batch norm multiplies by zero."""
     dead = {int(at): "its weights are zero" for at in np.flatnonzero(norm <= DEAD * norm.max(initial=0))}
     readers = [each for each in subject.steps if step.path in each.sources]
-    if len(readers) != 1 or not isinstance(_bare(readers[0].layer), spec.BatchNorm):
+    if len(readers) != 1 or not isinstance(bare(readers[0].layer), spec.BatchNorm):
         return dead
-    scale = getattr(dict(subject.module.named_modules()).get(readers[0].path), "weight", None)
+    scale = subject.works_with(readers[0].path).get("weight")
     if scale is None:
         return dead
     size = np.abs(scale.detach().double().cpu().numpy())

@@ -11,9 +11,8 @@ import torch
 from torch import Tensor
 
 from hubel.errors import UsageError
-from hubel.look.subject import Subject
+from hubel.look.subject import Subject, activates, bare
 from hubel.net.field import Box, Field, box, fields
-from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
 from hubel.net.layers import Softmax
 from hubel.net.trace import INPUT, Step
@@ -85,14 +84,14 @@ class Maps:
 def maps(subject: Subject, image: Tensor, paths: Sequence[str]) -> Maps:
     """The maps of some layers for one image as the network sees it: depth x height x width.
 
-    Raises UsageError: no such layer, a function of a foreign module, or not one image.
+    Raises UsageError: no such layer, or not one image.
     """
     if image.dim() != 3:
         raise UsageError(f"one image is depth x height x width, not {' x '.join(map(str, image.shape))}")
     found: dict[str, Tensor] = {}
 
     def keep(path: str, value: Tensor) -> Tensor:
-        found.setdefault(path, value.clone())
+        found[path] = value.clone()
         return value
 
     out = subject.run(image[None], keep, set(paths))
@@ -103,15 +102,14 @@ def maps(subject: Subject, image: Tensor, paths: Sequence[str]) -> Maps:
         if step.path in found
     )
     scores = out[0].detach().float().cpu() if out.dim() == 2 else torch.empty(0)
-    ends = isinstance(_bare(subject.steps[-1].layer), Softmax) if subject.steps else False
+    ends = bool(subject.steps) and isinstance(bare(subject.last.layer), Softmax)
     probabilities = scores if ends else scores.softmax(0)
     return Maps(layers, scores.numpy(), probabilities.numpy())
 
 
 def seen_paths(subject: Subject) -> tuple[str, ...]:
-    """The layers whose maps can be seen: all of a network, the submodules of any other module."""
-    parts = dict(subject.module.named_modules())
-    return tuple(step.path for step in subject.steps if step.path in parts)
+    """The layers whose maps can be seen: all but parameters that nothing reads."""
+    return tuple(step.path for step in subject.steps if subject.sees(step.path))
 
 
 def passing(subject: Subject, most: int = 24) -> tuple[str, ...]:
@@ -128,7 +126,7 @@ def passing(subject: Subject, most: int = 24) -> tuple[str, ...]:
         lambda step: step.layer.kind in plain,
         lambda step: step.layer.kind in ("batchnorm", "lrn", "padshortcut"),
         lambda step: step.path in inside,
-        lambda step: _activated(subject.steps, step),
+        lambda step: _activated(subject, step),
     )
     for rule in rules:
         left = [step for step in steps if not rule(step) or step.path == steps[-1].path]
@@ -151,17 +149,16 @@ def _inside(steps: Sequence[Step]) -> set[str]:
     return inside
 
 
-def _activated(steps: Sequence[Step], step: Step) -> bool:
-    """Whether an activation is all that reads a step."""
-    readers = [each for each in steps if step.path in each.sources]
-    kinds = {"relu", "tanh", "sigmoid", "gelu", "silu", "hardswish", "leaky_relu", "batchnorm"}
-    return len(readers) == 1 and readers[0].layer.kind in kinds
+def _activated(subject: Subject, step: Step) -> bool:
+    """Whether an activation, or the normalisation before one, is all that reads a step."""
+    readers = [each for each in subject.steps if step.path in each.sources]
+    return len(readers) == 1 and (readers[0].layer.kind == "batchnorm" or activates(subject, readers[0]))
 
 
 def _layer(subject: Subject, step: Step, value: Tensor, field: Field) -> LayerMaps:
     rows, columns = (_edges(subject.steps, step, axis) for axis in (0, 1))
     values = value[0].detach().float().cpu().numpy()
-    return LayerMaps(step.path, _bare(step.layer), step.output, values, field, rows, columns)
+    return LayerMaps(step.path, bare(step.layer), step.output, values, field, rows, columns)
 
 
 def _edges(steps: Sequence[Step], step: Step, axis: int) -> Counts:
@@ -172,7 +169,3 @@ def _edges(steps: Sequence[Step], step: Step, axis: int) -> Counts:
         seen = box(steps, step.path, *((at, middle) if axis == 0 else (middle, at)), clipped=True)
         edges[at] = (seen.top, seen.bottom) if axis == 0 else (seen.left, seen.right)
     return edges
-
-
-def _bare(layer: Layer) -> Layer:
-    return layer.layer if isinstance(layer, Marked) else layer

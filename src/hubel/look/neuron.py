@@ -7,70 +7,23 @@ against the value the network computes: what does not agree is refused.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from hubel.errors import NetworkError, UsageError
-from hubel.look.subject import Subject
+from hubel.look.arithmetic import RULES, Sight, Taken, array
+from hubel.look.subject import Subject, bare
 from hubel.look.unit import Unit
-from hubel.module.layers import LinkedConv
-from hubel.module.network import Network
-from hubel.net import layers as spec
-from hubel.net import sliding
 from hubel.net.field import NOTHING, Box, box
-from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
-from hubel.net.trace import INPUT, Step
-from hubel.net.volume import Volume
-from hubel.net.window import Axis
-
-if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    Floats = npt.NDArray[np.float64]
-    Counts = npt.NDArray[np.int64]
-    Truths = npt.NDArray[np.bool_]
+from hubel.net.trace import INPUT
 
 AGREES = 100
 """Within how many steps of the network's own precision its value is the arithmetic's: 1e-5 in float32."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What a unit takes from one source: its window of the volume that comes out at the path `source`.
-
-    `maps`, `rows`, `columns`: int64, where in the source's `volume` the values stand, counted from 0; a
-    row or column outside of it is padding. `values`: float64, maps x rows x columns, padding as the layer
-    reads it: 0, or -inf where the largest is sought. `weights` and `products`: the same shape; None for a
-    layer that has none.
-    """
-
-    source: str
-    volume: Volume
-    maps: Counts
-    rows: Counts
-    columns: Counts
-    values: Floats
-    weights: Floats | None = None
-    products: Floats | None = None
-
-    @property
-    def inside(self) -> Truths:
-        """Which places are no padding: rows x columns."""
-        high, wide = self.volume.plane
-        rows, columns = (self.rows >= 0) & (self.rows < high), (self.columns >= 0) & (self.columns < wide)
-        return rows[:, None] & columns[None, :]
-
-    def place(self, index: int) -> tuple[int, int, int]:
-        """Map, row and column in the source of a value, by its place in the flattened `values`."""
-        at = np.unravel_index(index, self.values.shape)
-        return int(self.maps[at[0]]), int(self.rows[at[1]]), int(self.columns[at[2]])
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +52,8 @@ class Neuron:
 def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
     """The arithmetic of one unit for one image as the network sees it: depth x height x width.
 
-    A map of one place needs no row and column. Raises UsageError: no single unit, or a function of a
-    foreign module, where nothing can be seen. Raises NetworkError: a layer whose arithmetic is not known,
-    or whose module computes something else.
+    A map of one place needs no row and column. Raises UsageError: no single unit. Raises NetworkError: a
+    layer whose arithmetic is not known, or whose module computes something else.
     """
     unit.check(subject.steps)
     step = subject.step(unit.path)
@@ -109,302 +61,19 @@ def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
         unit = replace(unit, row=0, column=0)
     if unit.channel is None or unit.row is None or unit.column is None:
         raise UsageError(f"{unit} is {step.output}, not one unit; write {unit.path}[map,row,column]")
-    layer = step.layer.layer if isinstance(step.layer, Marked) else step.layer
+    layer = bare(step.layer)
     rule = RULES.get(type(layer))
     if rule is None:
         raise NetworkError(f"{unit.path} is {layer!r}, whose arithmetic is not known unit by unit")
-    inputs, output = _flowing(subject, image[None], step)
-    part = subject.module.get_submodule(unit.path)
-    arrays = tuple(_array(value) for value in inputs)
-    sight = _Sight(step, layer, part, arrays, unit.channel, unit.row, unit.column)
+    values = subject.values(image[None], {step.path, *step.sources} - {INPUT}) | {INPUT: image[None]}
+    arrays = tuple(array(values[source][0]) for source in step.sources)
+    sight = Sight(step, layer, subject.works_with(unit.path), arrays, unit.channel, unit.row, unit.column)
     taken, parts, value = rule(sight)
+    output = values[step.path]
     computed = float(output[0, unit.channel, unit.row, unit.column])
     _agree(unit, value, computed, _size(taken), output.dtype)
     seen = box(subject.steps, unit.path, unit.row, unit.column, clipped=True) if taken else NOTHING
     return Neuron(unit, layer, taken, parts, value, computed, seen)
-
-
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """A layer at work: its module, what enters, float64, depth x height x width each, and the unit."""
-
-    step: Step
-    layer: Any
-    module: nn.Module
-    inputs: tuple[Floats, ...]
-    channel: int
-    row: int
-    column: int
-
-    def numbers(self, name: str) -> Floats | None:
-        """The module's parameter or buffer of this name; None where it has none."""
-        value = getattr(self.module, name, None)
-        return _array(value) if isinstance(value, Tensor) else None
-
-    def own(self, name: str, otherwise: float) -> float:
-        """The number of this name that belongs to the unit's map."""
-        values = self.numbers(name)
-        return otherwise if values is None else float(values[self.channel])
-
-    def window(self, maps: Counts, *, fill: float = 0.0) -> Taken:
-        """The unit's window of some of the first input's maps, `fill` in the padding."""
-        seen = self.step.inputs[0]
-        window = self.layer.window(seen)
-        rows, columns = _line(window.rows, self.row), _line(window.columns, self.column)
-        if isinstance(self.layer, (sliding.MaxPool, sliding.AvgPool)):  # a last window ends with the padding
-            rows = rows[rows < seen.height + window.rows.pad]
-            columns = columns[columns < seen.width + window.columns.pad]
-        taken = Taken(self.step.sources[0], seen, maps, rows, columns, np.empty(0))
-        inside = taken.inside
-        near = np.ix_(maps, rows.clip(0, seen.height - 1), columns.clip(0, seen.width - 1))
-        return replace(taken, values=np.where(inside, self.inputs[0][near], fill))
-
-    def here(self, source: int = 0, channel: int | None = None) -> Taken:
-        """The value of one source at the unit's own place."""
-        return self.depth(np.array([self.channel if channel is None else channel]), source)
-
-    def depth(self, maps: Counts, source: int = 0) -> Taken:
-        """The values of some maps of one source at the unit's own place."""
-        rows, columns = np.array([self.row]), np.array([self.column])
-        values = self.inputs[source][maps, self.row, self.column][:, None, None]
-        step = self.step
-        return Taken(step.sources[source], step.inputs[source], maps, rows, columns, values)
-
-
-_Found: TypeAlias = tuple[tuple[Taken, ...], dict[str, float], float]
-
-
-def _conv(sight: _Sight) -> _Found:
-    layer, weights = sight.layer, sight.numbers("weight")
-    assert weights is not None
-    if isinstance(sight.module, LinkedConv):
-        maps = np.array(layer.links[sight.channel])
-        kernel = weights[_array(sight.module.filter_of) == sight.channel]
-    else:
-        depth = sight.step.inputs[0].depth // layer.groups
-        group = sight.channel // (layer.filters // layer.groups)
-        maps = np.arange(group * depth, (group + 1) * depth)
-        kernel = weights[sight.channel]
-    return _weighted(sight, sight.window(maps), kernel)
-
-
-def _fc(sight: _Sight) -> _Found:
-    weights = sight.numbers("weight")
-    assert weights is not None
-    return _weighted(sight, sight.window(_all(sight)), weights[sight.channel])
-
-
-def _weighted(sight: _Sight, taken: Taken, weights: Floats) -> _Found:
-    weights = weights.reshape(taken.values.shape)
-    products = weights * taken.values
-    parts = {"sum": math.fsum(products.flat)}
-    if sight.numbers("bias") is not None:
-        parts["bias"] = sight.own("bias", 0.0)
-    return (replace(taken, weights=weights, products=products),), parts, math.fsum(parts.values())
-
-
-def _max(sight: _Sight) -> _Found:
-    taken = sight.window(np.array([sight.channel]), fill=-math.inf)
-    value = float(taken.values.max())
-    return (taken,), {"largest": value}, value
-
-
-def _mean(sight: _Sight) -> _Found:
-    taken = sight.window(np.array([sight.channel]))
-    count = taken.values.size
-    if not getattr(sight.module, "count_include_pad", True):
-        count = int(taken.inside.sum())
-    count = getattr(sight.module, "divisor_override", None) or count
-    total = math.fsum(taken.values.flat)
-    return (taken,), {"sum": total, "count": float(count)}, total / count
-
-
-def _subsample(sight: _Sight) -> _Found:
-    taken = sight.window(np.array([sight.channel]))
-    total = math.fsum(taken.values.flat)
-    parts = {"sum": total, "coefficient": sight.own("weight", 1.0), "bias": sight.own("bias", 0.0)}
-    return (taken,), parts, total * parts["coefficient"] + parts["bias"]
-
-
-def _shortcut(sight: _Sight) -> _Found:
-    if sight.channel >= sight.step.inputs[0].depth:
-        return (), {}, 0.0
-    taken = sight.window(np.array([sight.channel]))
-    return _same(taken)
-
-
-def _batchnorm(sight: _Sight) -> _Found:
-    if sight.numbers("running_mean") is None:
-        raise NetworkError(f"{sight.step.path} keeps no statistics: a unit's value hangs on the whole batch")
-    taken = sight.here()
-    parts = {
-        "input": float(taken.values[0, 0, 0]),
-        "mean": sight.own("running_mean", 0.0),
-        "variance": sight.own("running_var", 1.0),
-        "eps": float(sight.layer.eps),
-        "scale": sight.own("weight", 1.0),
-        "shift": sight.own("bias", 0.0),
-    }
-    normal = (parts["input"] - parts["mean"]) / math.sqrt(parts["variance"] + parts["eps"])
-    return (taken,), parts, normal * parts["scale"] + parts["shift"]
-
-
-def _lrn(sight: _Sight) -> _Found:
-    """PyTorch's window for an even size reaches one map further down than up."""
-    layer = sight.layer
-    first = sight.channel - layer.size // 2
-    maps = np.arange(max(0, first), min(sight.step.inputs[0].depth, first + layer.size))
-    taken = sight.depth(maps)
-    taken = replace(taken, products=taken.values**2)
-    parts = {
-        "input": float(sight.here().values[0, 0, 0]),
-        "k": layer.k,
-        "alpha": layer.alpha,
-        "sum": math.fsum((taken.values**2).flat),
-        "beta": layer.beta,
-    }
-    return (taken,), parts, parts["input"] / (layer.k + layer.alpha * parts["sum"]) ** layer.beta
-
-
-def _softmax(sight: _Sight) -> _Found:
-    """The largest score is taken off first, which changes nothing and keeps the powers small."""
-    taken = sight.depth(_all(sight))
-    largest = float(taken.values.max())
-    powers = np.exp(taken.values - largest)
-    parts = {
-        "input": float(taken.values[sight.channel, 0, 0]),
-        "largest": largest,
-        "sum": math.fsum(powers.flat),
-    }
-    return (replace(taken, products=powers),), parts, float(powers[sight.channel, 0, 0]) / parts["sum"]
-
-
-def _rbf(sight: _Sight) -> _Found:
-    taken = sight.window(_all(sight))
-    codes = sight.numbers("codes")
-    assert codes is not None
-    weights = codes[sight.channel].reshape(taken.values.shape)
-    products = -((taken.values - weights) ** 2)
-    total = math.fsum(products.flat)
-    return (replace(taken, weights=weights, products=products),), {"sum": total}, total
-
-
-def _add(sight: _Sight) -> _Found:
-    taken = tuple(sight.here(source) for source in range(len(sight.inputs)))
-    value = math.fsum(float(each.values[0, 0, 0]) for each in taken)
-    return taken, {"sum": value}, value
-
-
-def _concat(sight: _Sight) -> _Found:
-    channel = sight.channel
-    for source, volume in enumerate(sight.step.inputs):
-        if channel < volume.depth:
-            return _same(sight.here(source, channel))
-        channel -= volume.depth
-    raise AssertionError("a map of no branch")
-
-
-def _same(taken: Taken) -> _Found:
-    value = float(taken.values[0, 0, 0])
-    return (taken,), {"input": value}, value
-
-
-def _of(function: Callable[[Any, float], float]) -> Callable[[_Sight], _Found]:
-    """The rule of a layer that maps each value by itself."""
-
-    def rule(sight: _Sight) -> _Found:
-        taken = sight.here()
-        value = float(taken.values[0, 0, 0])
-        return (taken,), {"input": value}, function(sight.layer, value)
-
-    return rule
-
-
-def _sigmoid(value: float) -> float:
-    return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
-
-
-RULES: dict[type[Layer], Callable[[_Sight], _Found]] = {
-    sliding.Conv: _conv,
-    sliding.MaxPool: _max,
-    sliding.AvgPool: _mean,
-    sliding.Subsample: _subsample,
-    sliding.PadShortcut: _shortcut,
-    spec.GlobalAvgPool: _mean,
-    spec.AdaptiveAvgPool: _mean,
-    spec.Relu: _of(lambda layer, x: max(0.0, x if layer.limit is None else min(layer.limit, x))),
-    spec.Tanh: _of(lambda layer, x: layer.amplitude * math.tanh(layer.slope * x)),
-    spec.Sigmoid: _of(lambda _layer, x: _sigmoid(x)),
-    spec.Gelu: _of(lambda _layer, x: x * 0.5 * math.erfc(-x / math.sqrt(2))),
-    spec.Dropout: _of(lambda _layer, x: x),
-    spec.Identity: _of(lambda _layer, x: x),
-    spec.BatchNorm: _batchnorm,
-    spec.Lrn: _lrn,
-    spec.Fc: _fc,
-    spec.Rbf: _rbf,
-    spec.Softmax: _softmax,
-    spec.Concat: _concat,
-    spec.Add: _add,
-}
-"""How each kind of layer makes the value of a unit."""
-
-
-def _all(sight: _Sight) -> Counts:
-    """All maps of the first input."""
-    return np.arange(sight.step.inputs[0].depth)
-
-
-def _line(axis: Axis, place: int) -> Counts:
-    """The rows or columns that the output at a place sees, holes left out."""
-    first, last = axis.sees(place, place)
-    return np.arange(first, last + 1, axis.dilation)
-
-
-def _flowing(subject: Subject, images: Tensor, step: Step) -> tuple[list[Tensor], Tensor]:
-    """What enters a step, depth x height x width each, and what comes out of it."""
-    if isinstance(subject.module, Network):
-        paths = {step.path, *step.sources} - {INPUT}
-        values = subject.values(images, paths) | {INPUT: images}
-        return [values[source][0] for source in step.sources], values[step.path]
-    part = dict(subject.module.named_modules()).get(step.path)
-    if part is None:
-        subject.values(images, [step.path])  # which says why not
-        raise AssertionError(f"{step.path} was seen without a module")
-    with _called(part) as calls:
-        subject.run(images, lambda _path, value: value, ())
-    inputs, output = calls[0]  # of a part that is used again, the first time
-    pairs = zip(inputs, step.inputs, strict=True)
-    return (
-        [value.reshape(seen.depth, *seen.plane) for value, seen in pairs],
-        output.reshape(1, step.output.depth, *step.output.plane),
-    )
-
-
-@contextmanager
-def _called(part: nn.Module) -> Iterator[list[tuple[list[Tensor], Tensor]]]:
-    """Copies what enters a submodule and what comes out, call by call, before it can be written over."""
-    calls: list[tuple[list[Tensor], Tensor]] = []
-    entered: list[list[Tensor]] = []
-
-    def enters(_part: nn.Module, inputs: tuple[Any, ...], words: dict[str, Any]) -> None:
-        given = (*inputs, *words.values())
-        entered.append([value.clone() for value in given if isinstance(value, Tensor)])
-
-    def leaves(_part: nn.Module, _inputs: Any, out: Tensor) -> None:
-        calls.append((entered.pop(), out.clone()))
-
-    handles = part.register_forward_pre_hook(enters, with_kwargs=True), part.register_forward_hook(leaves)
-    try:
-        yield calls
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
-def _array(value: Tensor) -> Any:
-    """A tensor's numbers, the floating ones in float64."""
-    value = value.detach().cpu()
-    return (value.double() if value.is_floating_point() else value).numpy()
 
 
 def _size(taken: tuple[Taken, ...]) -> float:
@@ -418,6 +87,6 @@ def _agree(unit: Unit, value: float, computed: float, size: float, kind: torch.d
     room = AGREES * torch.finfo(kind).eps * max(1.0, abs(value), size)
     if not abs(value - computed) <= room and not (math.isnan(value) and math.isnan(computed)):
         raise NetworkError(
-            f"{unit} is {computed:g} in the network, but {value:g} by its layer's arithmetic: "
-            "its module computes something of its own"
+            f"{unit} is {computed:g} in the network, but {value:g} by its layer's arithmetic: its module, "
+            "or a hook on one before it, computes something of its own"
         )

@@ -8,10 +8,10 @@ are equal); of pictures that drive a map equally, the first in the set wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -19,9 +19,8 @@ from torch import Tensor
 
 from hubel.data.decoded import decode
 from hubel.errors import UsageError
-from hubel.look.subject import Subject
+from hubel.look.subject import Subject, activates, bare
 from hubel.look.unit import Unit
-from hubel.module.network import Network
 from hubel.net.field import Box, box
 from hubel.net.layers import Add, BatchNorm, Concat, Dropout, Gelu, Identity, Relu, Sigmoid, Tanh
 from hubel.net.sliding import AvgPool, Conv, MaxPool, Subsample
@@ -85,13 +84,11 @@ class Patch:
 def features(subject: Subject) -> tuple[str, ...]:
     """The layers one looks at first: all activations, and the scores.
 
-    Of a network without activations, its convolutions and the scores. Only where something can be seen:
-    a function that a module calls is left out.
+    Of a network without activations, its convolutions and the scores.
     """
-    there = [step for step in subject.steps if _can_be_seen(subject, step)]
-    active = [step.path for step in there if isinstance(step.layer, (Relu, Tanh, Sigmoid, Gelu))]
-    paths = active or [step.path for step in there if isinstance(step.layer, Conv)]
-    return tuple(dict.fromkeys([*paths, *(step.path for step in there[-1:])]))
+    active = [step.path for step in subject.steps if activates(subject, step)]
+    paths = active or [step.path for step in subject.steps if isinstance(bare(step.layer), Conv)]
+    return tuple(dict.fromkeys([*paths, subject.last.path]))
 
 
 def top_pictures(
@@ -104,20 +101,71 @@ def top_pictures(
 
     Raises UsageError: no such layer, nothing to be seen there, `top` below 1, or no pictures.
     """
-    if top < 1:
-        raise UsageError(f"top is at least 1, not {top}")
-    chosen = tuple(dict.fromkeys(paths or features(subject)))
-    running = {path: _Running.empty(subject.step(path).output.depth) for path in chosen}
-    first = 0
-    with torch.no_grad():
-        for images in batches:
-            subject.run(images, _visitor(running, first, top), chosen)
-            first += len(images)
-    if not first:
-        raise UsageError("there are no pictures to look at")
-    return tuple(
-        running[path].result(path, rectified=isinstance(subject.step(path).layer, Relu)) for path in chosen
-    )
+    search = Search(subject, paths, top=top)
+    for images in batches:
+        search.take(images)
+    return search.tops()
+
+
+class Search:
+    """The pass over the pictures: a batch at a time, to be put down after any and taken up again.
+
+    `paths` are the layers looked at, `done` is how many pictures have been.
+
+    Raises UsageError: no such layer, or `top` below 1.
+    """
+
+    def __init__(self, subject: Subject, paths: Sequence[str] = (), *, top: int = 9) -> None:
+        if top < 1:
+            raise UsageError(f"top is at least 1, not {top}")
+        self.subject, self.top, self.done = subject, top, 0
+        self.paths = tuple(dict.fromkeys(paths or features(subject)))
+        self._running = {path: _Running.empty(subject.step(path).output.depth) for path in self.paths}
+
+    def take(self, images: Tensor) -> dict[str, Tensor]:
+        """Takes in the next pictures: float32, n x depth x height x width.
+
+        Returns the largest value of each map in each of them: for each layer float32, n x maps.
+        """
+        largest: dict[str, Tensor] = {}
+
+        def visit(path: str, value: Tensor) -> Tensor:
+            largest[path] = self._running[path].take(value, self.done, self.top)
+            return value
+
+        with torch.no_grad():
+            self.subject.run(images, visit, self.paths)
+        self.done += len(images)
+        return largest
+
+    def tops(self) -> tuple[Top, ...]:
+        """What has driven every map most so far, in the order of `paths`.
+
+        Raises UsageError: there were no pictures.
+        """
+        if not self.done:
+            raise UsageError("there are no pictures to look at")
+        return tuple(
+            found.result(path, rectified=isinstance(bare(self.subject.step(path).layer), Relu))
+            for path, found in self._running.items()
+        )
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All that is known so far, as arrays by name: what `resume` goes on from."""
+        known: dict[str, npt.NDArray[np.generic]] = {"done": np.array(self.done)}
+        for at, found in enumerate(self._running.values()):
+            known[f"{at}.scores"], known[f"{at}.pictures"] = found.scores.numpy(), found.pictures.numpy()
+            known[f"{at}.places"], known[f"{at}.width"] = found.places.numpy(), np.array(found.width)
+        return known
+
+    def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from where a search of the same layers was put down."""
+        self.done = int(state["done"])
+        for at, path in enumerate(self.paths):
+            scores, pictures, places = (
+                torch.from_numpy(state[f"{at}.{name}"]) for name in ("scores", "pictures", "places")
+            )
+            self._running[path] = _Running(scores, pictures, places, int(state[f"{at}.width"]))
 
 
 def stream(
@@ -125,16 +173,19 @@ def stream(
     preprocessing: Preprocessing,
     *,
     batch: int = BATCH,
+    first: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Tensor]:
-    """Yields all pictures in their order as the network sees them, float32, n x c x h x w, `channels_last`.
+    """Yields pictures in their order as the network sees them, float32, n x c x h x w, `channels_last`.
 
-    They are decoded a block at a time, so that memory does not grow with their number. `progress` is
-    called with the number of pictures done. Raises DataError: a picture that cannot be used, by name.
+    They are decoded a block at a time, so that memory does not grow with their number. The first is the
+    one at `first`; `progress` is called with the number of pictures done.
+
+    Raises DataError: a picture that cannot be used, by name.
     """
     size = preprocessing.height * preprocessing.width * preprocessing.depth
     block = max(1, _BLOCK_BYTES // (size * batch)) * batch
-    for start in range(0, len(pictures), block):
+    for start in range(first, len(pictures), block):
         chosen = np.arange(start, min(start + block, len(pictures)), dtype=np.intp)
         images = torch.from_numpy(decode(pictures.select(chosen), preprocessing).images)
         for at in range(0, len(images), batch):
@@ -244,14 +295,17 @@ class _Running:
         none = torch.empty(0, maps, dtype=torch.int64)
         return cls(torch.empty(0, maps), none, none)
 
-    def take(self, values: Tensor, first: int, top: int) -> None:
-        """Takes in what came out for a batch, n x maps x height x width; its first picture is `first`."""
+    def take(self, values: Tensor, first: int, top: int) -> Tensor:
+        """Takes in what came out for a batch, n x maps x height x width; its first picture is `first`.
+
+        Returns the largest value of each map in each picture: float32, n x maps.
+        """
         self.width = values.shape[3]
         best = values.amax((2, 3)).float().cpu()
         full = len(self.scores) == top
         maps = (best > self.scores[-1]).any(0).nonzero()[:, 0] if full else torch.arange(best.shape[1])
         if not len(maps):
-            return
+            return best
         before = len(self.scores)
         scores = torch.cat([self.scores[:, maps], best[:, maps]])
         scores, order = (each[:top] for each in scores.sort(dim=0, descending=True, stable=True))
@@ -271,6 +325,7 @@ class _Running:
             self.scores[:, maps], self.pictures[:, maps], self.places[:, maps] = scores, pictures, places
         else:
             self.scores, self.pictures, self.places = scores, pictures, places
+        return best
 
     def result(self, path: str, *, rectified: bool) -> Top:
         """The best of all."""
@@ -279,23 +334,3 @@ class _Running:
         rows, columns = np.divmod(places, self.width)
         silent = scores <= 0 if rectified else np.zeros_like(scores, dtype=bool)
         return Top(path, pictures, rows, columns, scores, silent)
-
-
-def _visitor(running: dict[str, _Running], first: int, top: int) -> Callable[[str, Tensor], Tensor]:
-    """Takes in each layer once a run: a module that is used again is seen where it is used first."""
-    done: set[str] = set()
-
-    def visit(path: str, value: Tensor) -> Tensor:
-        if path not in done:
-            done.add(path)
-            running[path].take(value, first, top)
-        return value
-
-    return visit
-
-
-def _can_be_seen(subject: Subject, step: Step) -> bool:
-    if isinstance(subject.module, Network):
-        return True
-    parts = [name for name, _ in subject.module.named_modules()]
-    return step.path in parts

@@ -21,7 +21,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from hubel.errors import UsageError
-from hubel.look.attribution import can_be_seen
 from hubel.look.subject import Subject
 from hubel.look.unit import Unit
 from hubel.net.layers import Relu, Softmax
@@ -217,17 +216,17 @@ def ascend(
 
 
 def class_unit(subject: Subject, label: int) -> Unit:
-    """The unit that says a class's score, before a final softmax where that can be seen.
+    """The unit that says a class's score, before a final softmax.
 
     Raises UsageError: no such class.
     """
-    last = subject.steps[-1]
+    last = subject.last
     if not 0 <= label < last.output.depth:
         raise UsageError(
             f"the network tells {last.output.depth} classes, numbered 0 to {last.output.depth - 1}, "
             f"not {label}"
         )
-    before = isinstance(last.layer, Softmax) and can_be_seen(subject, last.sources[0])
+    before = isinstance(last.layer, Softmax) and subject.sees(last.sources[0])
     return Unit(last.sources[0] if before else last.path, label)
 
 
@@ -253,25 +252,13 @@ def _responses(subject: Subject, units: Sequence[Unit], images: Tensor) -> tuple
     Both are one, except where a rectifier lets nothing through: there nothing leads upwards, and what
     comes in to it is climbed until something does.
     """
-    end = subject.steps[-1].path
     steps = {unit.path: subject.step(unit.path) for unit in units}
     under = {
         path: step.sources[0]
         for path, step in steps.items()
-        if isinstance(step.layer, Relu) and can_be_seen(subject, step.sources[0])
+        if isinstance(step.layer, Relu) and subject.sees(step.sources[0])
     }
-    found: dict[str, Tensor] = {}
-
-    def keep(path: str, value: Tensor) -> Tensor:
-        found.setdefault(path, value)  # of a module that is used again, its first use
-        return value
-
-    asked = {*steps, *under.values()}
-    hidden = asked - {path for path in asked if can_be_seen(subject, path)}
-    scores = subject.run(images, keep, asked - (hidden & {end}))
-    if end in hidden:
-        output = subject.steps[-1].output
-        found[end] = scores.reshape(len(scores), output.depth, *output.plane)
+    found = subject.values(images, {*steps, *under.values()})
     values = _said(found, [(unit.path, unit) for unit in units])
     beneath = [unit.path in under for unit in units]
     if not any(beneath):

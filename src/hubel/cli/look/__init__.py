@@ -8,6 +8,7 @@ import typer
 
 from hubel.cli.look import (
     ablate,
+    atlas,
     attribution,
     compare,
     deconv,
@@ -35,6 +36,7 @@ look.command("tuning")(tuning.tuning)
 look.command("topography")(tuning.topography)
 look.command("ablate")(ablate.ablate)
 look.command("compare")(compare.compare)
+look.command("atlas")(atlas.atlas)
 
 
 @look.callback()

@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked
+from hubel.cli.look.looked import Looked, progress
 from hubel.cli.output import picture_form
-from hubel.errors import DataError, UsageError
+from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.data import Pictures
     from hubel.look import Subject, Unit
     from hubel.look.ablate import Level
     from hubel.ship import Model
+    from hubel.train.measure import HeldOut
 
 LAYER_HELP = (
     "A layer, whose maps are silenced one by one, or one map, such as relu2 or 'relu2[7]'; give it again "
@@ -47,7 +46,7 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Silence units one at a time, and see which classes the network no longer tells."""
-    from hubel.data import Batches, decode
+    from hubel.data import Batches
     from hubel.files import write_whole
     from hubel.look.ablate import LEVELS
     from hubel.look.ablate import ablate as instrument
@@ -61,8 +60,7 @@ def ablate(
     level: Level | None = next((known for known in LEVELS if known == to), None)
     if level is None:
         raise UsageError(f"there is no level {to!r}; --to is one of {', '.join(LEVELS)}")
-    classes, pictures = sample(model, data, split, images)
-    decoded = decode(pictures, model.preprocessing).relabelled(classes, model.classes)
+    decoded = sample(model, data, split, images).decoded(model)
     batches = Batches(decoded, model.preprocessing, _BATCH)
     with progress("silencing", len(decoded) * len(units)) as done:
         found = instrument(subject, lambda: batches.epoch(0), units, len(model.classes), level, progress=done)
@@ -71,46 +69,20 @@ def ablate(
     print(report.as_json(found, model.classes) if as_json else report.as_text(found, model.classes))
 
 
-def sample(model: Model, data: str, split: str, most: int) -> tuple[tuple[str, ...], Pictures]:
-    """The classes of a set, and at most `most` pictures of a split, evenly spread over it.
+def sample(model: Model, data: str, split: str, most: int) -> HeldOut:
+    """At most `most` pictures of a split, evenly spread over it; `auto` takes what was held out.
 
-    `auto` takes test, else val, else all; of a set without either, the pictures that were held out when
-    the model was trained on it.
-    Raises DataError: no such set or split. Raises UsageError: no picture asked for, or no such split.
+    Raises DataError, UsageError: as `held_out_pictures`; no picture asked for.
     """
     import numpy as np
 
-    from hubel.data import open_data, whereabouts, with_val
-    from hubel.errors import nearest
-    from hubel.train.measure import SPLITS
+    from hubel.train.measure import held_out_pictures
 
     if most < 1:
         raise UsageError(f"--images is at least 1, not {most}")
-    if split not in SPLITS:
-        raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
-    found = open_data(data, val=0)
-    if found.val is None and model.summary.get("data") == whereabouts(data):
-        found = with_val(found, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))
-    there = {"test": found.test, "val": found.val, "train": found.train}
-    known = {name: pictures for name, pictures in there.items() if pictures is not None}
-    chosen = next(iter(known)) if split == "auto" else split
-    if chosen not in known:
-        raise DataError(f"{found.name} has no {split} split; it has {', '.join(known)}")
-    pictures = known[chosen]
-    places = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).round().astype(np.intp)
-    return found.classes, pictures.select(places)
-
-
-@contextmanager
-def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal; call it with how much of the total is done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task(what, total=total)
-        yield lambda done: bar.update(task, completed=done)
+    found = held_out_pictures(model, data, split)
+    places = np.linspace(0, len(found.pictures) - 1, min(most, len(found.pictures))).round().astype(np.intp)
+    return replace(found, pictures=found.pictures.select(places))
 
 
 def _units(subject: Subject, names: list[str], *, whole: bool) -> list[Unit]:

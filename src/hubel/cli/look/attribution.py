@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, seen
+from hubel.cli.look.looked import Looked, progress, seen
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -22,7 +22,7 @@ _METHOD_HELP = "gradcam, integrated, occlusion or gradient."
 _CLASS_HELP = "The class to look for. Default: the most probable one."
 _LAYER_HELP = "Of gradcam: the layer. Default: the last one with several places, before pooling."
 _SQUARE_HELP = "Of occlusion: the square's side in pixels. Default: a fifth of the picture's."
-_CHECK_HELP = "Draw the weights anew from the top layer down and print how alike the maps stay."
+_SANITY_HELP = "Draw the weights anew from the top layer down and print how alike the maps stay."
 
 
 def attribution(
@@ -33,15 +33,15 @@ def attribution(
     label: Annotated[str | None, typer.Option("--class", help=_CLASS_HELP, metavar="NAME")] = None,
     layer: Annotated[str | None, typer.Option(help=_LAYER_HELP, metavar="PATH")] = None,
     square: Annotated[int | None, typer.Option(help=_SQUARE_HELP)] = None,
-    check: Annotated[bool, typer.Option("--check", help=_CHECK_HELP)] = False,
+    sanity: Annotated[bool, typer.Option("--sanity", help=_SANITY_HELP)] = False,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the map as JSON.")] = False,
 ) -> None:
     """Draw over an image which parts of it speak for a class."""
-    if out is None and not (as_json or check):
-        raise UsageError("say where the picture goes, such as -o map.png; or ask for --json or --check")
+    if out is None and not (as_json or sanity):
+        raise UsageError("say where the picture goes, such as -o map.png; or ask for --json or --sanity")
     form = "" if out is None else picture_form(out)
 
     from hubel.cli.look.synthesise import class_of
@@ -57,7 +57,7 @@ def attribution(
     shown = seen(model, [image])[0]
     number = int(class_scores(subject, shown[None]).argmax()) if label is None else class_of(model, label)
     found, squares = _attributed(model, subject, shown, number, method=chosen, layer=layer, square=square)
-    checks = _checks(model, subject, shown, found, square) if check else []
+    checks = _checks(model, subject, shown, found, square) if sanity else []
     if out is not None:
         if squares is None:
             content = report.picture(pixels, found, model.classes, form)
@@ -84,11 +84,10 @@ def _attributed(
     square: int | None,
 ) -> tuple[Attribution, Occlusion | None]:
     """The attribution; of occlusion with what it is made from. Integrated gradients begin at black."""
-    from hubel.cli.look.patches import progress
     from hubel.look.attribution import attribute, checked, occlude, of_occlusion
 
     if method == "occlusion" and layer is None:
-        with progress(100) as done:
+        with progress("sliding a square", 100) as done:
             squares = occlude(
                 subject, shown, square=square, progress=lambda at, places: done(100 * at // places)
             )

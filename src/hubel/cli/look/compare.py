@@ -1,4 +1,4 @@
-"""`hubel look MODEL compare OTHER... DATA`: networks layer by layer, or a map over training."""
+"""`hubel look MODEL compare OTHER... DATA`: networks layer by layer, or maps through a run's epochs."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.ablate import SPLIT_HELP, progress, sample
-from hubel.cli.look.looked import Looked
+from hubel.cli.look.ablate import SPLIT_HELP, sample
+from hubel.cli.look.looked import Looked, progress
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -17,14 +17,17 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from hubel.data import Pictures
-    from hubel.look import Subject
     from hubel.look.compare import Likeness
     from hubel.ship import Model
 
 UNIT_HELP = (
-    "Follow a map or all maps of a layer through MODEL and the OTHERs, checkpoints of one network in their "
-    "order, such as conv1 or 'relu2[7]'; give it again for more. Without, the networks are compared by CKA."
+    "Follow a map or all maps of a layer, such as conv1 or 'relu2[7]', through the states of a network: "
+    "MODEL and the OTHERs in their order, a run's folder standing for the epochs it kept; give it again "
+    "for more. "
+    "Without, the networks are compared by CKA."
 )
+MAPS_HELP = "With --unit: the most maps of a layer, its first ones."
+STATES_HELP = "With --unit: at most so many states, the early ones closer together, as networks change."
 LAYER_HELP = "A layer to compare by CKA; give it again for more. Default: all activations and the scores."
 _BATCH = 250
 
@@ -34,13 +37,16 @@ def compare(
     others: Annotated[
         list[str],
         typer.Argument(
-            help="Other models' files, then a folder of pictures or a set's name.", metavar="OTHER... DATA"
+            help="Other models' files or runs' folders, then a folder of pictures or a set's name.",
+            metavar="[OTHER]... DATA",
         ),
     ],
     *,
     unit: Annotated[list[str] | None, typer.Option(help=UNIT_HELP, metavar="UNIT")] = None,
     layer: Annotated[list[str] | None, typer.Option(help=LAYER_HELP, metavar="PATH")] = None,
     top: Annotated[int, typer.Option(help="With --unit: how many patches a map shows.")] = 1,
+    maps: Annotated[int, typer.Option(help=MAPS_HELP)] = 12,
+    states: Annotated[int, typer.Option(help=STATES_HELP)] = 8,
     images: Annotated[int, typer.Option(help="How many pictures to take, spread over the split.")] = 1000,
     split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "auto",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")] = None,
@@ -48,79 +54,108 @@ def compare(
 ) -> None:
     """Compare networks layer by layer, or see a map change over training."""
     from hubel.files import write_whole
-    from hubel.look import Subject
-    from hubel.ship import load
 
     if out is not None:
         picture_form(out, ("png",))
-    *files, data = others
-    if not files:
-        raise UsageError("say what to compare with: hubel look MODEL compare OTHER DATA")
+    if maps < 1:
+        raise UsageError(f"--maps is at least 1, not {maps}")
     if unit and layer:
         raise UsageError("--unit follows maps, --layer compares layers; give one of them")
     if unit and out is None and not as_json:
         raise UsageError("say where the picture goes, such as -o ages.png; or ask for --json")
     looked: Looked = context.obj
-    models = [looked.model(), *(load(Path(file)) for file in files)]
-    names = _names([looked.text, *files])
-    subjects = [Subject.of(model.network) for model in models]
-    pictures = sample(models[0], data, split, images)[1]
+    *files, data = others
     if unit:
-        picture, text = _over_time(models, subjects, names, pictures, unit, top=top)
+        picture, text = _over_time(
+            _states([looked.text, *files], states), (data, split, images), (unit, maps), top
+        )
+    elif files:
+        picture, text = _alike([looked.text, *files], (data, split, images), layer or [], as_json=as_json)
     else:
-        picture, text = _alike(models, subjects, names, pictures, layer or [], as_json=as_json)
+        raise UsageError("say what to compare with: hubel look MODEL compare OTHER DATA")
     if out is not None:
         write_whole(out, picture)
     if as_json or not unit:
         print(text)
 
 
+def _states(files: list[str], most: int) -> list[tuple[str, Path]]:
+    """The names and files of states in their order; a run's folder stands for the epochs it kept.
+
+    Raises UsageError: a folder without kept epochs, or less than two states.
+    """
+    if most < 2:
+        raise UsageError(f"--states is at least 2, not {most}")
+    found: list[tuple[str, Path]] = []
+    for file in files:
+        if not Path(file).is_dir():
+            found.append((Path(file).stem, Path(file)))
+            continue
+        kept = sorted(Path(file, "epochs").glob("*.safetensors"))
+        if not kept:
+            raise UsageError(
+                f"{file} has no epochs/*.safetensors; train with --keep-epochs, or name the states' files"
+            )
+        found += [(f"epoch {int(each.stem)}" if each.stem.isdecimal() else each.stem, each) for each in kept]
+    if len(found) < 2:
+        raise UsageError("one state alone does not change; name another, or a run that kept its epochs")
+    return [found[at] for at in _spread(len(found), most)]
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most so many of `count` places, the first and last among them, ever further apart."""
+    import numpy as np
+
+    if count <= most:
+        return list(range(count))
+    steps = np.geomspace(1, count, most).round().astype(int) - 1
+    for at in range(1, most):  # those that fall together move on
+        steps[at] = max(steps[at], steps[at - 1] + 1)
+    return [int(step) for step in steps]
+
+
 def _over_time(
-    models: list[Model],
-    subjects: list[Subject],
-    names: list[str],
-    pictures: Pictures,
-    units: list[str],
-    *,
-    top: int,
+    states: list[tuple[str, Path]], source: tuple[str, str, int], wanted: tuple[list[str], int], top: int
 ) -> tuple[bytes, str]:
     """The maps' picture and JSON."""
-    from hubel.look import Unit
-    from hubel.look.compare import over_time
-    from hubel.look.patches import stream
-    from hubel.report.look.compare import ages_as_json, ages_figure
+    from hubel.look import Subject, Unit
+    from hubel.look.ages import State, over_time
+    from hubel.look.deconv import fitting
+    from hubel.report.look.ages import ages_as_json, ages_figure
+    from hubel.ship import load
 
-    chosen = [Unit.parse(each, subjects[0].steps) for each in units]
+    models = [load(file) for _, file in states]
+    seen = [
+        State(name, Subject.of(model.network), model.preprocessing)
+        for (name, _), model in zip(states, models, strict=True)
+    ]
+    pictures = sample(models[-1], *source).pictures
+    subject = seen[0].subject
+    chosen = []
+    for unit in (Unit.parse(each, subject.steps) for each in wanted[0]):
+        depth = subject.step(unit.path).output.depth
+        some = range(min(depth, wanted[1])) if unit.channel is None else (unit.channel,)
+        chosen += [unit if unit.row is not None else Unit(unit.path, channel) for channel in some]
+    rule = fitting(subject)
     with progress("looking at pictures", len(pictures) * len(models)) as done:
-        found = over_time(
-            subjects,
-            chosen,
-            lambda at: stream(
-                pictures,
-                models[at].preprocessing,
-                progress=lambda count: done(at * len(pictures) + count),
-            ),
-            lambda at, index: models[at].preprocessing.pixels(pictures.image(index)),
-            pictures.name,
-            top=top,
-        )
-    return ages_figure(found, names, subjects[0].volume), ages_as_json(found, names)
+        found = over_time(seen, chosen, pictures, top=top, rule=rule, progress=done)
+    names = [state.name for state in seen]
+    return ages_figure(found, names, subject.volume, rule), ages_as_json(found, names)
 
 
 def _alike(
-    models: list[Model],
-    subjects: list[Subject],
-    names: list[str],
-    pictures: Pictures,
-    layers: list[str],
-    *,
-    as_json: bool,
+    files: list[str], source: tuple[str, str, int], layers: list[str], *, as_json: bool
 ) -> tuple[bytes, str]:
     """The matrices' picture, and their text or JSON."""
+    from hubel.look import Subject
     from hubel.look.compare import likeness
     from hubel.look.patches import features
     from hubel.report.look.compare import likeness_as_json, likeness_as_text, likeness_figure
 
+    models = [Looked(file).model() for file in files]
+    subjects = [Subject.of(model.network) for model in models]
+    names = _names(files)
+    pictures = sample(models[0], *source).pictures
     paths = [tuple(layers) or features(subject) for subject in subjects]
     found: list[Likeness] = []
     with progress("comparing", len(pictures) * (len(models) - 1)) as done:

@@ -13,7 +13,6 @@ from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.look import Subject
-    from hubel.look.deconv import Rule
     from hubel.ship import Model
 
 _SOURCE_HELP = "An image file; or a folder of pictures or a set's name, for the patches that drive each map."
@@ -52,9 +51,7 @@ def deconv(
             raise UsageError("--rule is for a data set; of an image all three rules are drawn")
         write_whole(out, _of_image(model, subject, source, wanted))
     else:
-        write_whole(
-            out, _of_data(model, subject, (source, split), wanted, top=top, rule=rule or _fitting(subject))
-        )
+        write_whole(out, _of_data(model, subject, (source, split), wanted, top=top, rule=rule))
 
 
 def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str], list[str], int]) -> bytes:
@@ -69,7 +66,7 @@ def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str
     images = seen(model, [image])
     units = [Unit.parse(name, subject.steps) for name in names]
     if not (layers or units):
-        layers = [subject.steps[-1].path]
+        layers = [subject.last.path]
     values = subject.values(images, layers)
     for path in layers:
         strongest = values[path][0].amax((1, 2)).argsort(descending=True, stable=True)[:maps]
@@ -90,32 +87,22 @@ def _of_data(
     wanted: tuple[list[str], list[str], int],
     *,
     top: int,
-    rule: str,
+    rule: str | None,
 ) -> bytes:
     """The patches that drive each map most, beside their projections, layer by layer."""
-    import numpy as np
-    import torch
-
-    from hubel.look.deconv import checked, project_patches
+    from hubel.look.deconv import checked, fitting, project_cuts
     from hubel.report.look.patches import patches_figure
 
-    chosen = checked(rule)
+    chosen = fitting(subject) if rule is None else checked(rule)
     tops, units = driven(model, subject, source, wanted, top)
     pictures = pictures_of(*source)
     cuts = cut_from(model, subject, tops, units, pictures)
-    projections = {}
-    for unit, found in cuts.items():
-        pixels = [model.preprocessing.pixels(pictures.image(patch.picture)) for patch in found]
-        images = (
-            model.preprocessing.normalise(torch.from_numpy(np.stack(pixels))) if found else torch.empty(0)
-        )
-        projections[unit] = project_patches(subject, images, found, chosen)
+    projections = project_cuts(
+        subject,
+        cuts,
+        model.preprocessing,
+        lambda index: model.preprocessing.pixels(pictures.image(index)),
+        chosen,
+    )
     said = {path: f"{note}; {chosen}" for path, note in notes(subject, tops, wanted[2]).items()}
     return patches_figure(cuts, subject.volume, notes=said, projections=projections)
-
-
-def _fitting(subject: Subject) -> Rule:
-    """The rule that tells pictures apart in this network."""
-    from hubel.net.sliding import MaxPool
-
-    return "deconv" if any(isinstance(step.layer, MaxPool) for step in subject.steps) else "guided"

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, seen
+from hubel.cli.look.looked import Looked, progress, seen
 from hubel.cli.look.patches import SPLIT_HELP
 from hubel.errors import UsageError
 
@@ -79,14 +79,14 @@ def _looked_at(
     """Pictures of a set and its split, the set's classes, and the pictures' features."""
     import torch
 
-    from hubel.cli.look.patches import pictures_of, progress
+    from hubel.cli.look.patches import pictures_of
     from hubel.data import decode, open_data
     from hubel.look.embedding import evenly, features
     from hubel.look.patches import BATCH
 
     pictures = pictures_of(*source)
     taken = decode(pictures.select(evenly(len(pictures), most)), model.preprocessing)
-    with progress(len(taken)) as done:
+    with progress("looking at pictures", len(taken)) as done:
 
         def batches() -> Iterator[Tensor]:
             for start in range(0, len(taken), BATCH):

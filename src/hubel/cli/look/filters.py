@@ -1,16 +1,27 @@
-"""`hubel look MODEL filters`: the filters of a layer, which are dead and which are there twice."""
+"""`hubel look MODEL filters`: a layer's filters, what drives them, which are dead and which there twice."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hubel.cli.look.ablate import SPLIT_HELP, sample
+from hubel.cli.look.looked import Looked, progress
+from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
-FORMS = ("svg", "png", "pdf")
-"""What a picture can be written as."""
+if TYPE_CHECKING:
+    from hubel.look import Subject
+    from hubel.look.filters import Filters
+    from hubel.look.stimuli import Stimuli
+    from hubel.ship import Model
+
+DATA_HELP = (
+    "A folder of pictures, or a set's name: deeper filters are drawn by what drives them, and those that "
+    "nothing drives are named as dead."
+)
 
 
 def filters(
@@ -23,37 +34,53 @@ def filters(
         Path | None, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
+    data: Annotated[str | None, typer.Option(help=DATA_HELP, metavar="DATA")] = None,
+    images: Annotated[int, typer.Option(help="Of --data: how many pictures, spread over the split.")] = 1000,
+    maps: Annotated[int, typer.Option(help="Of --data: how many filters are drawn, most energy first.")] = 16,
+    split: Annotated[str, typer.Option(help=f"Of --data: {SPLIT_HELP}")] = "auto",
     alike: Annotated[
         float, typer.Option(help="From which cosine on, or below its negative, two filters are twins.")
     ] = 0.95,
 ) -> None:
-    """Show a layer's filters on one scale, and say which are dead or doubled."""
-    form = form_of(out)
+    """Show a layer's filters on one scale, or by what drives them; say which are dead or doubled."""
+    form = "" if out is None else picture_form(out)
+    if maps < 1:
+        raise UsageError(f"--maps is at least 1, not {maps}")
 
+    from hubel.look import Subject
     from hubel.look import filters as instrument
+    from hubel.net.trace import INPUT
     from hubel.report.look import filters as report
 
-    found = instrument.filters(context.obj.subject(), layer, alike=alike)
+    looked: Looked = context.obj
+    model = looked.model()
+    subject = Subject.of(model.network)
+    found = instrument.filters(subject, layer, alike=alike)
+    driven = None
+    if data is not None:
+        driven = _driven(model, subject, found, (data, split, images), maps)
+        found = driven.filters
     if as_json:
-        print(report.as_json(found))
+        print(report.as_json(found, driven))
     elif out is None:
         print(report.as_text(found))
     if out is not None:
-        write(out, report.picture(found, form), silent=as_json)
+        if driven is None or found.source == INPUT:
+            content = report.picture(found, form)
+        else:
+            content = report.driven_picture(driven, subject.volume, form)
+        write(out, content, silent=as_json)
 
 
-def form_of(out: Path | None) -> str:
-    """What a picture's file is to be, by its name. Raises UsageError: something else, or no place for it."""
-    if out is None:
-        return ""
-    form = out.suffix.lower().removeprefix(".")
-    if form not in FORMS:
-        raise UsageError(f"a picture is written as .svg, .png or .pdf; {str(out)!r} is none of the three")
-    if not out.parent.is_dir():
-        raise UsageError(f"there is no folder {str(out.parent)!r} to write {out.name} to")
-    if out.is_dir():
-        raise UsageError(f"{str(out)!r} is a folder")
-    return form
+def _driven(
+    model: Model, subject: Subject, found: Filters, source: tuple[str, str, int], most: int
+) -> Stimuli:
+    """What drives the filters, found in a sample of a set's split."""
+    from hubel.look.stimuli import stimuli
+
+    pictures = sample(model, *source).pictures
+    with progress("looking at pictures", len(pictures)) as done:
+        return stimuli(subject, found, pictures, model.preprocessing, most=most, progress=done)
 
 
 def write(out: Path, content: bytes, *, silent: bool) -> None:

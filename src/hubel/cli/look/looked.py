@@ -1,7 +1,9 @@
-"""What every instrument is given: the model it is held against, and image files as its network sees them."""
+"""What every instrument is given: the model it is held against, image files as it sees them, a bar."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Looked:
-    """The model an instrument is held against; it is read when an instrument asks for it."""
+    """The model an instrument is held against, a run's folder for its best; read when it is asked for."""
 
     text: str
 
@@ -23,7 +25,8 @@ class Looked:
         """The model. Raises ModelError: it cannot be read."""
         from hubel.ship import open_model
 
-        return open_model(self.text)
+        folder = Path(self.text)
+        return open_model(str(folder / "best.safetensors") if folder.is_dir() else self.text)
 
     def subject(self) -> Subject:
         """The model's network in front of the instruments."""
@@ -43,3 +46,15 @@ def seen(model: Model, images: list[str]) -> Tensor:
 
     pixels = [torch.from_numpy(model.preprocessing.pixels(read_image(Path(image)))) for image in images]
     return model.preprocessing.normalise(torch.stack(pixels))
+
+
+@contextmanager
+def progress(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A bar on standard error, where that is a terminal; call it with how much of the total is done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task(what, total=total)
+        yield lambda done: bar.update(task, completed=done)

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.look.filters import form_of, write
+from hubel.cli.look.filters import write
+from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 
@@ -32,7 +33,7 @@ def maps(
     columns: Annotated[int, typer.Option(help="At most so many layers of the forward pass.")] = 24,
 ) -> None:
     """Draw the maps of an image, or its whole way from pixels to class scores."""
-    form = form_of(out)
+    form = "" if out is None else picture_form(out)
     if out is None and not as_json:
         raise UsageError("say where the picture goes, such as -o maps.png, or --json for the numbers")
     if columns < 1:

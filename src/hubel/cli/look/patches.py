@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked
+from hubel.cli.look.looked import Looked, progress
 from hubel.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -100,7 +99,7 @@ def driven(
     for path in layers:
         subject.step(path)
     pictures = pictures_of(*source)
-    with progress(len(pictures)) as done:
+    with progress("looking at pictures", len(pictures)) as done:
         batches = stream(pictures, model.preprocessing, progress=done)
         tops = top_pictures(subject, batches, (*layers, *(one.path for one in named)), top=top)
     whole = [found for found in tops if found.path in layers or not (layers or named)]
@@ -133,18 +132,6 @@ def notes(subject: Subject, tops: Sequence[Top], most: int) -> dict[str, str]:
         + (f"; {most} of {len(found.scores)} maps" if most < len(found.scores) else "")
         for found in tops
     }
-
-
-@contextmanager
-def progress(total: int) -> Iterator[Callable[[int], None]]:
-    """A bar on standard error, where that is a terminal; call it with how many pictures are done."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("looking at pictures", total=total)
-        yield lambda done: bar.update(task, completed=done)
 
 
 def _as_json(cuts: Mapping[Unit, Sequence[Patch]]) -> list[dict[str, object]]:

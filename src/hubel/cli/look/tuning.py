@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.ablate import progress
-from hubel.cli.look.looked import Looked
+from hubel.cli.look.looked import Looked, progress
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 

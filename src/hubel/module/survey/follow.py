@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +19,11 @@ from torch.overrides import TorchFunctionMode
 
 from hubel.errors import NetworkError, SizeError
 from hubel.module.survey.blame import why
+from hubel.module.survey.calls import Origin, tensors
 from hubel.module.survey.telling import tell
-from hubel.module.survey.watch import Watch, tensors
+from hubel.module.survey.watch import Watch
 from hubel.net.ledger import Ledger
-from hubel.net.trace import Step, refuse_rest
+from hubel.net.trace import INPUT, Step, refuse_rest
 from hubel.net.volume import Volume, VolumeLike
 
 
@@ -36,7 +37,19 @@ class Run:
     @property
     def read(self) -> set[str]:
         """The parameters that were read."""
-        return set().union(*(record.weights for record in self.watch.records))
+        return set().union(*(record.origin.weights for record in self.watch.records))
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The ledger of a module, and of each step's path which call of a run makes what comes out there.
+
+    What nothing reads has no such call. `end` is the path of what the module returns, or returns first.
+    """
+
+    ledger: Ledger
+    origins: Mapping[str, Origin]
+    end: str
 
 
 def survey(module: nn.Module, volume: VolumeLike, *, strict: bool = False) -> Ledger:
@@ -51,6 +64,14 @@ def survey(module: nn.Module, volume: VolumeLike, *, strict: bool = False) -> Le
     Raises SizeError: the module fails on this volume; its `steps` are those before. Raises NetworkError:
     it cannot be followed.
     """
+    found = surveyed(module, volume).ledger
+    if strict:
+        _refuse_rests(found.steps)
+    return found
+
+
+def surveyed(module: nn.Module, volume: VolumeLike) -> Surveyed:
+    """As `survey`, with the calls by which a later run finds the steps again: see `replaying`."""
     seen = Volume.of(volume)
     module = getattr(module, "_orig_mod", module)
     run = _run(module, seen, training=False)
@@ -61,13 +82,13 @@ def survey(module: nn.Module, volume: VolumeLike, *, strict: bool = False) -> Le
     sides = len(training.ends) > len(run.ends) or not training.read <= run.read
     chosen = training if sides else run
     steps = tell(chosen.watch, chosen.ends, module, sides=sides)
-    if strict:
-        _refuse_rests(steps)
     ledger = Ledger.of(seen, steps)
     held = sum(parameter.numel() for parameter in module.parameters())
     if ledger.totals.params != held:
         raise NetworkError(f"{ledger.totals.params:,} of the module's {held:,} parameters were accounted for")
-    return ledger
+    records = chosen.watch.records
+    origins = {step.path: record.origin for step, record in zip(steps, records, strict=False)}
+    return Surveyed(ledger, origins, steps[chosen.ends[0]].path if chosen.ends[0] >= 0 else INPUT)
 
 
 def _refuse_rests(steps: tuple[Step, ...]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -38,9 +38,23 @@ class Call:
         """Where it stands."""
         return self.flowing[0][1]
 
-    def given(self, names: str) -> dict[str, Any]:
-        """The arguments by name."""
-        return dict(zip(names.split(), self.args, strict=False)) | self.words
+    def given(self, names: str = "") -> dict[str, Any]:
+        """The arguments by name, as `ARGUMENTS` has them where no names are given."""
+        return named(names or ARGUMENTS[self.name], self.args, self.words)
+
+
+ARGUMENTS = {
+    "conv2d": "input weight bias stride padding dilation groups",
+    "linear": "input weight bias",
+    "batch_norm": "input running_mean running_var weight bias training momentum eps",
+    "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
+}
+"""What the functions with weights or with ways of their own call their arguments, in their order."""
+
+
+def named(names: str, args: Sequence[Any], words: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments by name."""
+    return dict(zip(names.split(), args, strict=False)) | dict(words)
 
 
 Reader: TypeAlias = "Callable[[Call], Layer | None]"
@@ -59,7 +73,7 @@ def per_depth(call: Call) -> bool:
 
 
 def _conv(call: Call) -> Layer | None:
-    given = call.given("input weight bias stride padding dilation groups")
+    given = call.given()
     weight = given["weight"]
     size, dilation = _pair(weight.shape[2:]), _pair(given.get("dilation", 1))
     padding = given.get("padding", 0)
@@ -86,7 +100,7 @@ def _maxpool(call: Call) -> Layer | None:
 
 
 def _avgpool(call: Call) -> Layer | None:
-    return sliding.AvgPool(**_pooling(call.given("input kernel_size stride padding ceil_mode")))
+    return sliding.AvgPool(**_pooling(call.given()))
 
 
 def _pooling(given: dict[str, Any]) -> dict[str, Any]:
@@ -118,8 +132,7 @@ def _mean(call: Call) -> Layer | None:
 
 
 def _batchnorm(call: Call) -> Layer | None:
-    names = "input running_mean running_var weight bias training momentum eps"
-    given = call.given(names)
+    given = call.given()
     return spec.BatchNorm(given.get("eps", 1e-5), float(given.get("momentum") or 0.0))
 
 
@@ -149,7 +162,7 @@ def _lrn(call: Call) -> Layer | None:
 
 
 def _linear(call: Call) -> Layer | None:
-    given = call.given("input weight bias")
+    given = call.given()
     units, inputs = given["weight"].shape
     bias = given.get("bias") is not None
     volume = call.place.volume

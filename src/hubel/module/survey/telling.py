@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from torch import nn
 
-from hubel.module.survey.watch import Record, Visit, Watch
+from hubel.module.survey.calls import Visit
+from hubel.module.survey.watch import Record, Watch
 from hubel.net.foreign import Foreign, Marked, Unused
 from hubel.net.layer import Layer
 from hubel.net.trace import INPUT, Step
@@ -29,7 +30,7 @@ def tell(
     steps: list[Step] = []
     for at, record in enumerate(records):
         layer = _counted(watch, record, owners, paths)
-        for name in record.weights:
+        for name in record.origin.weights:
             owners.setdefault(name, at)
         sources = tuple(INPUT if source < 0 else paths[source] for source in record.sources)
         steps.append(Step(paths[at], layer, sources, record.inputs, record.output, heads.get(at, "")))
@@ -69,10 +70,10 @@ def _path(layer: Layer, visit: Visit, names: set[str]) -> str:
 
 def _counted(watch: Watch, record: Record, owners: dict[str, int], paths: Sequence[str]) -> Layer:
     """The layer with the parameters that are counted in its row: those no row before has read."""
-    new = [name for name in record.weights if name not in owners]
+    new = [name for name in record.origin.weights if name not in owners]
     own = sum(watch.costs[name][0] for name in new)
     extra = sum(watch.costs[name][1] for name in new)
-    shared = sorted({owners[name] for name in record.weights if name in owners})
+    shared = sorted({owners[name] for name in record.origin.weights if name in owners})
     remark = (
         f"shared: its parameters are counted in {', '.join(paths[at] for at in shared)}" if shared else ""
     )

@@ -7,14 +7,15 @@ layer; all else a `Foreign` one, whose MACs are counted from its aten calls.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from hubel.module.survey.calls import ENTERS, Origin, Visit, Visits, name_of, tensors
 from hubel.module.survey.geometry import NORMALISATIONS, sees, whole
 from hubel.module.survey.places import Place, by_shape, moved
 from hubel.module.survey.reading import JOINERS, ON_IMAGES, OWN, READERS, Call, image, per_depth
@@ -28,28 +29,16 @@ COPIES = {"contiguous", "reshape", "flatten", "clone", "to", "float", "double", 
 COPIES |= {"type_as", "detach", "cpu", "cuda", "_to_copy", "view"}
 """Functions that hand values on as they are, copied or not."""
 
-_OPERATORS = {"__rmul__": "mul", "__rsub__": "sub", "__radd__": "add", "__rtruediv__": "div"}
-
-
-@dataclass(slots=True, eq=False)
-class Visit:
-    """One call of a submodule: its path, and how many records it made, inside of other submodules too."""
-
-    path: str
-    own: int = 0
-    inner: int = 0
-    numbers: dict[str, int] = field(default_factory=dict)
-
 
 @dataclass(slots=True)
 class Record:
-    """One step in the making; `sources` count records, -1 is the input; `weights` are what it reads."""
+    """One step in the making; `sources` count records, -1 is the input."""
 
     layer: Layer
     sources: tuple[int, ...]
     inputs: tuple[Volume, ...]
     output: Volume
-    weights: frozenset[str]
+    origin: Origin
     visit: Visit
 
 
@@ -69,7 +58,8 @@ class Watch(TorchFunctionMode):
         self._places = {id(entry): Place(-1, volume, ("1", "c", "h", "w"))}
         self._weights: dict[int, frozenset[str]] = {}
         self._alive: list[Tensor] = [entry]
-        self._visits = [Visit("")]
+        self._visits = Visits()
+        self._call = ("", 1)
         self._muted = 0
         self._originals = dict(original.named_modules())
         for name, parameter in copy.named_parameters():
@@ -80,13 +70,14 @@ class Watch(TorchFunctionMode):
 
     def enter(self, path: str) -> None:
         """A submodule is called."""
-        self._visits.append(Visit(path))
+        self._visits.enter(path)
         self._muted += type(self._originals.get(path)) in OWN
 
     def leave(self, path: str, module: nn.Module, inputs: Any, out: Any) -> None:
         """A submodule has returned, or failed with `out` None."""
         original = self._originals.get(path)
         flowing = self._flowing(tensors(inputs))
+        self._call = ("", 1)
         if original is not None and type(original) in OWN:
             self._muted -= 1
             if out is not None:
@@ -94,23 +85,25 @@ class Watch(TorchFunctionMode):
                 names = [id(parameter) for parameter in module.parameters()]
                 self._record(layer, flowing, out, frozenset().union(*(self._weights[name] for name in names)))
         elif flowing and not self._muted:
-            for tensor in tensors(out):
+            for result, tensor in enumerate(tensors(out)):
                 if id(tensor) not in self._places:
-                    self._unseen(type(module).__name__, flowing, tensor, module)
-        visit = self._visits.pop()
-        self._visits[-1].inner += visit.own + visit.inner
+                    self._unseen(flowing, tensor, result, module)
+        self._visits.leave()
 
     def place(self, tensor: Tensor) -> Place | None:
         """The place of a tensor that the run returned."""
         return self._places.get(id(tensor))
 
-    def _unseen(self, name: str, flowing: list[tuple[Tensor, Place]], out: Tensor, module: nn.Module) -> None:
+    def _unseen(
+        self, flowing: list[tuple[Tensor, Place]], out: Tensor, result: int, module: nn.Module
+    ) -> None:
         """Something came out of a module, and no call on what flows in made it."""
+        name = type(module).__name__
         names = frozenset().union(*(self._weights.get(id(each), ()) for each in module.parameters()))
         volume, _ = by_shape(out)
         remark = f"not accounted: what {name} does inside cannot be seen; MACs unknown"
         layer = Foreign(name.lower(), volume, count=None, sees=whole(flowing[0][1].volume), remark=remark)
-        self._record(layer, flowing, out, names)
+        self._record(layer, flowing, out, names, result)
 
     # --- calls --------------------------------------------------------------------------------------
 
@@ -119,12 +112,14 @@ class Watch(TorchFunctionMode):
         words = kwargs or {}
         if self._muted:
             return func(*args, **words)
+        name = name_of(func)
+        self._call = (name, self._visits.now.turn(name))
         given = list(tensors((args, words)))
         flowing = self._flowing(given)
         try:
             if not flowing:
                 return self._on_weights(func, args, words, given)
-            call = Call(_name(func), args, words, flowing)
+            call = Call(name, args, words, flowing)
             layer = self._read(call, given)
             if layer is None:
                 return self._foreign(func, call, given)
@@ -136,7 +131,7 @@ class Watch(TorchFunctionMode):
             return out
         except Exception:  # whatever a stranger's forward raises: noted where, and raised again
             seen = " and ".join(str(place.volume) for _, place in flowing)
-            self.failed_in = self.failed_in or (self._visits[-1].path, seen)
+            self.failed_in = self.failed_in or (self._visits.now.path, seen)
             raise
 
     def _on_weights(self, func: Any, args: Any, words: Any, given: Sequence[Tensor]) -> Any:
@@ -184,13 +179,12 @@ class Watch(TorchFunctionMode):
         tensor, place = call.flowing[0]
         if place.volume == seen:
             return
-        source = place.source
+        source, axes = place.source, by_shape(tensor)[1]
         if not place.mixed:
             window = Window.of(place.volume.plane) if seen.plane == (1, 1) else whole(place.volume)
             layer = Foreign("reshape", seen, sees=window, over=True, part=True)
-            self._append(layer, (source,), (place.volume,), seen, frozenset())
+            self._append(layer, (source,), (place.volume,), seen, self._origin(ENTERS, tensor, axes))
             source = len(self.records) - 1
-        axes = by_shape(tensor)[1]
         call.flowing[0] = (tensor, Place(source, seen, axes, mixed=True))
 
     def _foreign(self, func: Any, call: Call, given: Sequence[Tensor]) -> Any:
@@ -203,8 +197,8 @@ class Watch(TorchFunctionMode):
         results = list(tensors(out))
         if first is not None and _version(first) != version:
             results = [first]
-        for made in results:
-            self._result(call, given, made, tally, saved, changed=_version(first) != version)
+        for result, made in enumerate(results):
+            self._result(call, given, (made, result), tally, saved, changed=_version(first) != version)
             given = [tensor for tensor in given if id(tensor) in self._places]  # the first has the weights,
             tally.macs = 0  # the MACs
             tally.unknown.clear()
@@ -212,9 +206,17 @@ class Watch(TorchFunctionMode):
         return out
 
     def _result(
-        self, call: Call, given: Sequence[Tensor], made: Tensor, tally: Tally, saved: Saved, *, changed: bool
+        self,
+        call: Call,
+        given: Sequence[Tensor],
+        out: tuple[Tensor, int],
+        tally: Tally,
+        saved: Saved,
+        *,
+        changed: bool,
     ) -> None:
-        """Records one tensor that came out; values that are only handed on are the place they were."""
+        """Records one tensor that came out, with its number; values only handed on stay where they were."""
+        made, result = out
         if not changed:
             of = next((pair for pair in call.flowing if storage(pair[0]) == storage(made)), call.flowing[0])
             copied = call.name in COPIES or storage(of[0]) == storage(made)
@@ -243,20 +245,26 @@ class Watch(TorchFunctionMode):
             kept=keeps,
             remark=_remark(call, tally),
         )
-        self._record(layer, flowing, made, weights)
+        self._record(layer, flowing, made, weights, result)
 
     # --- records ------------------------------------------------------------------------------------
 
     def _record(
-        self, layer: Layer, flowing: list[tuple[Tensor, Place]], out: Tensor, weights: frozenset[str]
+        self,
+        layer: Layer,
+        flowing: list[tuple[Tensor, Place]],
+        out: Tensor,
+        weights: frozenset[str],
+        result: int = 0,
     ) -> None:
         places = [place for _, place in flowing]
         if not isinstance(layer, (Join, Foreign)):
             places = places[:1]
         inputs = tuple(place.volume for place in places)
         output = layer.output(*inputs)
-        self._append(layer, tuple(place.source for place in places), inputs, output, weights)
         axes = next((place.axes for tensor, place in flowing if _alike(tensor, place, out)), by_shape(out)[1])
+        sources = tuple(place.source for place in places)
+        self._append(layer, sources, inputs, output, self._origin(result, out, axes, weights))
         mixed = any(place.mixed for place in places)
         if layer.window(inputs[0]) is not ONE:
             mixed = mixed or any(isinstance(axis, WholeAxis) for axis in layer.window(inputs[0]).axes)
@@ -268,10 +276,18 @@ class Watch(TorchFunctionMode):
         sources: tuple[int, ...],
         inputs: tuple[Volume, ...],
         output: Volume,
-        weights: frozenset[str],
+        origin: Origin,
     ) -> None:
-        self._visits[-1].own += 1
-        self.records.append(Record(layer, sources, inputs, output, weights, self._visits[-1]))
+        visit = self._visits.now
+        visit.own += 1
+        self.records.append(Record(layer, sources, inputs, output, origin, visit))
+
+    def _origin(
+        self, result: int, made: Tensor, axes: tuple[str, ...], weights: frozenset[str] = frozenset()
+    ) -> Origin:
+        """A tensor of the call the run is in."""
+        visit = self._visits.now
+        return Origin(visit.path, visit.nth, *self._call, result, axes, tuple(made.shape), weights)
 
     def _put(self, tensor: Tensor, place: Place) -> None:
         """Says where a tensor stands; kept alive, so that its id stays its own."""
@@ -286,39 +302,15 @@ class Watch(TorchFunctionMode):
         return frozenset[str]().union(*(self._weights.get(id(tensor), frozenset()) for tensor in given))
 
 
-def tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in nested tuples, lists, dicts and dataclasses, in order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (tuple, list, set)):
-        for part in value:
-            yield from tensors(part)
-    elif isinstance(value, dict):
-        for part in value.values():
-            yield from tensors(part)
-    elif hasattr(value, "__dataclass_fields__"):
-        for name in value.__dataclass_fields__:
-            yield from tensors(getattr(value, name))
-
-
 def _alike(tensor: Tensor, place: Place, out: Tensor) -> bool:
     """Whether a result has the axes of what went in, its depth apart where that comes last."""
     return tensor.shape == out.shape or (place.axes[-1:] == ("c",) and tensor.shape[:-1] == out.shape[:-1])
 
 
-def _name(func: Callable[..., Any]) -> str:
-    """The plain name of a function: without the `_` of those that work in place."""
-    name: str = getattr(func, "__name__", type(func).__name__)
-    if getattr(func, "namespace", "aten") != "aten":
-        return f"{func.namespace}.{name}"  # type: ignore[attr-defined]
-    name = _OPERATORS.get(name, name.partition(".")[0])
-    return name if name.startswith("__") else name.rstrip("_")
-
-
 def _run(func: Any, call: Call) -> Any:
     """Runs a call; batch norm past the check that refuses a single value in training."""
     if call.name == "batch_norm" and func is nn.functional.batch_norm:
-        given = call.given("input running_mean running_var weight bias training momentum eps")
+        given = call.given()
         return torch.batch_norm(
             given["input"],
             given.get("weight"),

@@ -6,13 +6,11 @@ same bytes. Letters are drawn as shapes in SVG, so that the figure looks alike e
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from itertools import product
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
-import matplotlib as mpl
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
@@ -21,6 +19,7 @@ from matplotlib.transforms import Bbox
 from hubel.errors import UsageError
 from hubel.report.compare.facts import Facts
 from hubel.report.compare.text import headings
+from hubel.report.style import FORMS, INK, LINE, MUTED, RIGHT, WRONG, settings, written
 from hubel.report.units import short
 from hubel.zoo.history import HISTORY, HUMAN
 
@@ -31,14 +30,11 @@ if TYPE_CHECKING:
 Point: TypeAlias = tuple[str, Facts, float]
 """A network that is drawn: its name, its numbers, its top-1 accuracy in percent."""
 
-INK, MUTED, LINE, BLUE, ORANGE = "#1d1d1f", "#66666b", "#dddad3", "#2f6fb0", "#c8602b"
 AREA = 900.0
 """The area of the largest circle, in square points."""
 
 SETTINGS: dict[Any, Any] = {
     "svg.fonttype": "path",
-    "svg.hashsalt": "hubel compare",
-    "pdf.fonttype": 42,
     "font.size": 8.5,
     "text.color": INK,
     "axes.edgecolor": MUTED,
@@ -49,12 +45,6 @@ SETTINGS: dict[Any, Any] = {
     "ytick.color": MUTED,
     "text.parse_math": False,
 }
-UNDATED: dict[str, dict[str, str | None]] = {
-    "svg": {"Date": None, "Creator": None},
-    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
-    "png": {"Software": None},
-}
-"""The formats, and what is kept out of their files so that they do not change with day or version."""
 
 
 def plot(facts: Sequence[Facts], form: str) -> bytes:
@@ -62,14 +52,10 @@ def plot(facts: Sequence[Facts], form: str) -> bytes:
 
     Raises UsageError: no such format, or no published top-1 error among the networks.
     """
-    if form not in UNDATED:
-        raise UsageError(
-            f"a figure is written as {', '.join(UNDATED)}, not {form or 'a file without ending'}"
-        )
+    if form not in FORMS:
+        raise UsageError(f"a figure is written as {', '.join(FORMS)}, not {form or 'a file without ending'}")
     drawn, left_out = published(facts)
-    with mpl.rc_context():
-        mpl.rcdefaults()
-        mpl.rcParams.update(SETTINGS)
+    with settings(SETTINGS, salt="hubel compare"):
         figure = Figure(figsize=(9.6, 4.0), dpi=200, facecolor="white")
         against_macs(figure.add_axes((0.06, 0.155, 0.42, 0.75)), drawn)
         history(figure.add_axes((0.56, 0.155, 0.42, 0.5)), figure.add_axes((0.56, 0.73, 0.42, 0.175)))
@@ -77,9 +63,7 @@ def plot(facts: Sequence[Facts], form: str) -> bytes:
         if left_out:
             said += f" Not drawn: {', '.join(left_out)}."
         figure.text(0.06, 0.015, said, color=MUTED, size=7)
-        out = io.BytesIO()
-        figure.savefig(out, format=form, metadata=UNDATED[form])
-    return out.getvalue()
+        return written(figure, form, 200)
 
 
 def published(facts: Sequence[Facts]) -> tuple[list[Point], list[str]]:
@@ -108,8 +92,8 @@ def against_macs(axes: Axes, drawn: Sequence[Point]) -> None:
     largest = max(each.params for _, each, _ in drawn)
     macs, tops = [each.macs for _, each, _ in drawn], [top for *_, top in drawn]
     areas = [AREA * each.params / largest for _, each, _ in drawn]
-    axes.scatter(macs, tops, areas, BLUE, alpha=0.35, linewidths=0, zorder=2)
-    axes.scatter(macs, tops, 5, BLUE, linewidths=0, zorder=3)
+    axes.scatter(macs, tops, areas, RIGHT, alpha=0.35, linewidths=0, zorder=2)
+    axes.scatter(macs, tops, 5, RIGHT, linewidths=0, zorder=3)
     axes.set_xscale("log")
     axes.set_xlim(min(macs) / 1.8, max(macs) * 1.8)
     pad = max(1.0, 0.22 * (max(tops) - min(tops)))
@@ -126,7 +110,7 @@ def against_macs(axes: Axes, drawn: Sequence[Point]) -> None:
 def history(bars: Axes, above: Axes) -> None:
     """The challenge's best top-5 errors as bars, and the depth of their networks above."""
     places = range(len(HISTORY))
-    colours = [MUTED if entrant.depth is None else BLUE for entrant in HISTORY]
+    colours = [MUTED if entrant.depth is None else RIGHT for entrant in HISTORY]
     bars.bar(places, [entrant.top5_error for entrant in HISTORY], 0.62, color=colours, alpha=0.8)
     for place, entrant in enumerate(HISTORY):
         inside = entrant.top5_error < HUMAN  # above the bar it would stand on the line
@@ -139,7 +123,7 @@ def history(bars: Axes, above: Axes) -> None:
             va="top" if inside else "bottom",
             color="white" if inside else INK,
         )
-    bars.axhline(HUMAN, color=ORANGE, linewidth=1, linestyle=(0, (4, 2)), zorder=3)
+    bars.axhline(HUMAN, color=WRONG, linewidth=1, linestyle=(0, (4, 2)), zorder=3)
     bars.set_xlim(-0.6, len(HISTORY) - 0.1)
     bars.annotate(
         f"human {HUMAN:g}",
@@ -147,7 +131,7 @@ def history(bars: Axes, above: Axes) -> None:
         (0, 3),
         textcoords="offset points",
         ha="right",
-        color=ORANGE,
+        color=WRONG,
     )
     bars.set_xticks(places, [f"{entrant.year}\n{entrant.name}" for entrant in HISTORY])
     bars.tick_params(axis="x", length=0, labelcolor=INK, labelsize=7.5)
@@ -160,7 +144,7 @@ def history(bars: Axes, above: Axes) -> None:
 def _depths(axes: Axes) -> None:
     """The layers with weights of each entrant, on a logarithmic scale."""
     known = [(place, entrant.depth) for place, entrant in enumerate(HISTORY) if entrant.depth]
-    axes.plot(*zip(*known, strict=True), "o-", color=BLUE, linewidth=1.4, markersize=3.5)
+    axes.plot(*zip(*known, strict=True), "o-", color=RIGHT, linewidth=1.4, markersize=3.5)
     for place, layers in known:
         axes.annotate(f"{layers}", (place, layers), (0, 5), "data", "offset points", ha="center")
     for place in range(known[0][0]):
@@ -249,7 +233,7 @@ def _key(axes: Axes, largest: int, corner: Literal["lower right", "upper left"])
     power = 10 ** math.floor(math.log10(largest))
     first = next(power * digit for digit in (5, 2, 1) if power * digit <= largest)
     handles = [
-        axes.scatter([], [], AREA * number / largest, BLUE, alpha=0.35, linewidths=0, label=short(number))
+        axes.scatter([], [], AREA * number / largest, RIGHT, alpha=0.35, linewidths=0, label=short(number))
         for number in (first, first / 5, first / 25)
     ]
     style: dict[str, Any] = {"frameon": False, "labelcolor": MUTED, "fontsize": 7.5, "title_fontsize": 7.5}

@@ -6,15 +6,11 @@ Lengths are points, y points up.
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
@@ -22,6 +18,7 @@ from matplotlib.patches import Circle, FancyBboxPatch, PathPatch, Polygon
 from matplotlib.path import Path as Outline
 
 from hubel.net.volume import Volume
+from hubel.report.style import INK, MUTED, settings, written
 
 Point: TypeAlias = tuple[float, float]
 
@@ -129,7 +126,7 @@ _COLOURS = {
     "concat": "#b9a7d6",
     "other": "#b8bcc2",
 }
-_TEXT = {"ink": "#1d1d1f", "muted": "#66666b"}
+_TEXT = {"ink": INK, "muted": MUTED}
 _WIRE = "#3a3a3e"
 _PANEL, _LINE = "#f4f2ec", "#9a978e"
 _CORNER = 5.0
@@ -138,26 +135,8 @@ _DPI = 220
 
 def draw(drawing: Drawing, form: str) -> bytes:
     """Paints a picture as `svg`, `png` or `pdf`, on white; the same bytes for the same picture."""
-    with _settings():
-        figure = painted(drawing)
-        out = io.BytesIO()
-        metadata = {
-            "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
-            "png": {"Software": None},
-            "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
-        }
-        figure.savefig(out, format=form, dpi=_DPI if form == "png" else 72, metadata=metadata[form])
-    return out.getvalue()
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Matplotlib as it comes, whatever the user has set; text stays text, ids are always the same."""
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # of an SVG the reader's fonts draw the text
-        mpl.rcdefaults()
-        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "hubel", "pdf.fonttype": 42})
-        yield
+    with settings():
+        return written(painted(drawing), form, _DPI)
 
 
 def painted(drawing: Drawing) -> Figure:

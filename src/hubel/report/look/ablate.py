@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubel.report.look.chart import SIGNED, chart, finite
-from hubel.report.look.plot import INK, LINE, MUTED
+from hubel.report.style import INK, LINE, MUTED
 from hubel.report.units import count, percent
 
 if TYPE_CHECKING:

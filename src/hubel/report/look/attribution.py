@@ -10,7 +10,8 @@ import matplotlib as mpl
 import numpy as np
 
 from hubel.report.look.canvas import as_colour
-from hubel.report.look.plot import INK, LINE, MUTED, Plane
+from hubel.report.look.plot import Plane
+from hubel.report.style import INK, LINE, MUTED
 
 if TYPE_CHECKING:
     import numpy.typing as npt

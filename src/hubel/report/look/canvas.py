@@ -1,4 +1,4 @@
-"""Sheets of small pictures: sections with a title, blocks with a label, panels of tiles. PNG bytes out.
+"""Sheets of small pictures: sections of labelled blocks, or tables with rows and columns. PNG bytes out.
 
 Pictures are uint8, h x w x 3. Small ones are enlarged a whole number of times without blur.
 """
@@ -45,6 +45,20 @@ class Section:
     across: int
 
 
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Cells under a title, a note beside it: rows x columns x tiles, uint8, h x w x 3 each.
+
+    Every cell has as many tiles; those of one place in their cells are of one size.
+    """
+
+    title: str
+    note: str
+    columns: Sequence[str]
+    rows: Sequence[str]
+    cells: Sequence[Sequence[Sequence[Bytes]]]
+
+
 def as_colour(pixels: Bytes) -> Bytes:
     """A picture of h x w x 1 or 3 with three channels."""
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
@@ -62,7 +76,15 @@ def signal(values: Floats) -> Bytes:
 
 def sheet(sections: Sequence[Section], *, side: int = 48) -> bytes:
     """Draws sections one under the other as a PNG; tiles are about `side` pixels, never over twice that."""
-    drawn = [_section(section, side) for section in sections]
+    return _stacked([_section(section, side) for section in sections])
+
+
+def tables(content: Sequence[Table], *, side: int = 48) -> bytes:
+    """Draws tables one under the other as a PNG; tiles are about `side` pixels, never over twice that."""
+    return _stacked([_table(table, side) for table in content])
+
+
+def _stacked(drawn: Sequence[Image.Image]) -> bytes:
     width = max((picture.width for picture in drawn), default=1) + 2 * _MARGIN
     height = sum(picture.height + _GAP for picture in drawn) + 2 * _MARGIN
     canvas = Image.new("RGB", (width, height), _PAPER)
@@ -95,13 +117,55 @@ def _section(section: Section, side: int) -> Image.Image:
     title = f"{section.title}   {section.note}"
     across = max(columns * (wide + _GAP) - _GAP, round(_font(13).getlength(title)) + 40)
     canvas = Image.new("RGB", (across, _TITLE + rows * (high + _GAP) - _GAP), _PAPER)
-    draw = ImageDraw.Draw(canvas)
-    draw.text((0, 2), section.title, _INK, _font(15))
-    draw.text((_font(15).getlength(section.title) + 14, 4), section.note, _MUTED, _font(12))
+    _titled(canvas, section.title, section.note)
     for at, block in enumerate(blocks):
         row, column = divmod(at, columns)
         canvas.paste(block, (column * (wide + _GAP), _TITLE + row * (high + _GAP)))
     return canvas
+
+
+def _table(table: Table, side: int) -> Image.Image:
+    """Draws a table; columns for which there is no room go on below."""
+    cells = [[_strip(tiles, side) for tiles in row] for row in table.cells]
+    wide = max((cell.width for row in cells for cell in row), default=1)
+    high = max((cell.height for row in cells for cell in row), default=1)
+    left = round(max((_font(11).getlength(name) for name in table.rows), default=0)) + 10
+    across = max(1, min(len(table.columns), (_WIDTH - left + _GAP) // (wide + _GAP)))
+    band = _LABEL + len(table.rows) * (high + 6) + _GAP
+    title = round(_font(15).getlength(table.title) + _font(12).getlength(table.note)) + 24
+    size = max(left + across * (wide + _GAP) - _GAP, title), math.ceil(len(table.columns) / across) * band
+    canvas = Image.new("RGB", (size[0], _TITLE + size[1] - _GAP), _PAPER)
+    draw = _titled(canvas, table.title, table.note)
+    for column, head in enumerate(table.columns):
+        top = _TITLE + column // across * band
+        place = left + column % across * (wide + _GAP)
+        draw.text((place, top), head, _MUTED, _font(11))
+        for row, name in enumerate(table.rows):
+            down = top + _LABEL + row * (high + 6)
+            if column % across == 0:
+                draw.text((0, down + high / 2), name, _MUTED, _font(11), anchor="lm")
+            canvas.paste(cells[row][column], (place, down))
+    return canvas
+
+
+def _strip(tiles: Sequence[Bytes], side: int) -> Image.Image:
+    """Tiles side by side, whatever their sizes."""
+    pictures = [enlarged(tile, side) for tile in tiles] or [Image.new("RGB", (side, side), GROUND)]
+    size = sum(each.width + 1 for each in pictures) - 1, max(each.height for each in pictures)
+    canvas = Image.new("RGB", size, _PAPER)
+    left = 0
+    for each in pictures:
+        canvas.paste(each, (left, 0))
+        left += each.width + 1
+    return canvas
+
+
+def _titled(canvas: Image.Image, title: str, note: str) -> ImageDraw.ImageDraw:
+    """Writes a title and the note beside it at the top."""
+    draw = ImageDraw.Draw(canvas)
+    draw.text((0, 2), title, _INK, _font(15))
+    draw.text((_font(15).getlength(title) + 14, 4), note, _MUTED, _font(12))
+    return draw
 
 
 def _block(block: Block, across: int, side: int) -> Image.Image:

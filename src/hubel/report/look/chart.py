@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-import matplotlib as mpl
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 
-from hubel.report.look.plot import INK, LINE, MUTED, PAPER, RIGHT, WRONG
+from hubel.report.style import INK, LINE, MUTED, PAPER, RIGHT, WRONG, settings, written
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -55,18 +52,13 @@ class Chart:
 
     def png(self) -> bytes:
         """The figure as a PNG."""
-        out = io.BytesIO()
-        self.figure.savefig(out, format="png", dpi=DPI, metadata={"Software": None})
-        return out.getvalue()
+        return written(self.figure, "png", DPI)
 
 
 @contextmanager
 def chart(width: float, height: float) -> Iterator[Chart]:
     """A chart of this size in points under matplotlib's own settings, which are the user's again after."""
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")
-        mpl.rcdefaults()
-        mpl.rcParams.update({"text.parse_math": False})
+    with settings({"text.parse_math": False}):
         yield Chart(width, height)
 
 

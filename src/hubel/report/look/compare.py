@@ -1,28 +1,19 @@
-"""Networks compared, drawn: CKA as a matrix of layers, and a map through the states of a network."""
+"""Networks compared, drawn: CKA as a matrix of layers."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
-from itertools import groupby
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.report.look.canvas import Block, Section, as_colour, sheet
 from hubel.report.look.chart import STRONG, Chart, chart, finite
-from hubel.report.look.patches import placed
-from hubel.report.look.plot import INK, MUTED
+from hubel.report.style import INK, MUTED
 from hubel.report.units import count
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-
-    from hubel.look.compare import Ages, Likeness
-    from hubel.net.volume import Volume
-
-    Bytes = npt.NDArray[np.uint8]
+    from hubel.look.compare import Likeness
 
 _CELL, _HEAD, _MARGIN, _MOST_WRITTEN = 26.0, 46.0, 18.0, 16
 
@@ -38,54 +29,6 @@ def likeness_figure(found: Sequence[Likeness], first: str, others: Sequence[str]
             _matrix(made, each, (first, other), top)
             top += height
         return made.png()
-
-
-def ages_figure(found: Sequence[Ages], names: Sequence[str], volume: Volume) -> bytes:
-    """Draws maps through the states of a network as a PNG: a block a map, a column a state.
-
-    Where the layer looks at the picture itself the first row is the map's filter, on one scale for all
-    states: zero is the middle grey. Below it, the patches that drive the map most, the strongest first;
-    the ground's grey where there is no such patch.
-    """
-    sections = []
-    for path, ages in groupby(found, key=lambda each: each.unit.path):
-        maps = list(ages)
-        blocks = [Block(str(each.unit.channel), _panels(each, volume)) for each in maps]
-        some = "the filter, and below it " if maps[0].filters is not None else ""
-        note = f"left to right {', '.join(names)}; {some}what drives the map most"
-        sections.append(Section(path, note, blocks, len(names)))
-    return sheet(sections)
-
-
-def ages_as_json(found: Sequence[Ages], names: Sequence[str]) -> str:
-    """Of each map in each state its top patches; how like the last state's filter its filter is."""
-    return json.dumps(
-        [
-            {
-                "unit": str(each.unit),
-                "states": [
-                    {
-                        "model": name,
-                        **({} if alike is None else {"filter_cosine_to_last": finite(alike)}),
-                        "patches": [
-                            {
-                                "file": patch.name,
-                                "row": patch.unit.row,
-                                "column": patch.unit.column,
-                                "score": patch.score,
-                                "box": asdict(patch.box),
-                            }
-                            for patch in patches
-                        ],
-                    }
-                    for name, alike, patches in zip(names, _cosines(each), each.patches, strict=True)
-                ],
-            }
-            for each in found
-        ],
-        indent=2,
-        ensure_ascii=False,
-    )
 
 
 def likeness_as_json(found: Sequence[Likeness], first: str, others: Sequence[str]) -> str:
@@ -158,37 +101,3 @@ def _matrix(made: Chart, found: Likeness, names: tuple[str, str], top: float) ->
     scale.spines[:].set_visible(False)
     bar.outline.set_visible(False)
     scale.tick_params(length=0, labelsize=7.5, labelcolor=MUTED)
-
-
-def _panels(ages: Ages, volume: Volume) -> list[list[Bytes]]:
-    """The tiles of one map, states across: filters where there are any, then the patches by rank."""
-    patches = [patch for state in ages.patches for patch in state]
-    high = min(max((patch.box.size[0] for patch in patches), default=1), volume.height)
-    wide = min(max((patch.box.size[1] for patch in patches), default=1), volume.width)
-    nothing = np.full((high, wide, 3), 221, np.uint8)
-    rows = []
-    for rank in range(max(len(state) for state in ages.patches)):
-        for state in ages.patches:
-            shown = rank < len(state)
-            rows.append(placed(state[rank].pixels, state[rank], volume, (high, wide)) if shown else nothing)
-    if ages.filters is None:
-        return [rows]
-    filters = _tiles(ages.filters)
-    return [filters + rows] if not rows or filters[0].shape == rows[0].shape else [filters, rows]
-
-
-def _tiles(filters: npt.NDArray[np.float32]) -> list[Bytes]:
-    """Filters, states x depth x h x w, on one scale as h x w x 3 each."""
-    shown = filters if filters.shape[1] == 3 else filters.mean(1, keepdims=True)
-    largest = float(np.abs(shown).max(initial=0)) or 1.0
-    scaled = np.rint(127.5 + 127.5 * shown / largest).astype(np.uint8)
-    return [as_colour(each.transpose(1, 2, 0)) for each in scaled]
-
-
-def _cosines(ages: Ages) -> list[float | None]:
-    """The cosine of each state's filter with the last one's; None where the map has none."""
-    if ages.filters is None:
-        return [None] * len(ages.patches)
-    flat = ages.filters.reshape(len(ages.filters), -1).astype(np.float64)
-    with np.errstate(invalid="ignore"):
-        return [float(each @ flat[-1] / np.sqrt((each @ each) * (flat[-1] @ flat[-1]))) for each in flat]

@@ -9,12 +9,18 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.report.look.plot import LINE, MUTED, WRONG, Plane, in_grey, mosaic, signed
+from hubel.look.unit import Unit
+from hubel.report.look.canvas import signal
+from hubel.report.look.patches import extent, placed
+from hubel.report.look.plot import Plane, in_grey, mosaic, signed
+from hubel.report.style import INK, LINE, MUTED, WRONG
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from hubel.look.filters import Filters
+    from hubel.look.stimuli import Stimuli, Stimulus
+    from hubel.net.volume import Volume
 
     Bytes = npt.NDArray[np.uint8]
     Counts = npt.NDArray[np.int64]
@@ -29,7 +35,7 @@ MOST_NAMED = 8
 """How many dead filters and twins are named; of more, the number is said."""
 
 _SIDE, _GAP, _NUMBER = 56.0, 8.0, 12.0
-_HEAD = 46.0
+_HEAD, _LEFT = 46.0, 30.0
 
 
 def tiles(found: Filters) -> Bytes | None:
@@ -76,6 +82,45 @@ def picture(found: Filters, form: str) -> bytes:
     return plane.draw(form)
 
 
+def driven_picture(found: Stimuli, volume: Volume, form: str) -> bytes:
+    """Draws filters by what drives them as `svg`, `png` or `pdf`: a row a filter, most energy first.
+
+    On the left what drives the filter most, and its projection; then the maps it reads with most weight,
+    the strongest first: what drives each of them, and the filter's kernel on it, on the layer's one scale.
+    """
+    plane = Plane()
+    own = [found.stimuli[unit].patch for unit in found.stimuli if unit.path == found.answer]
+    read = [found.stimuli[unit].patch for unit in found.stimuli if unit.path != found.answer]
+    sizes = extent(own, volume), extent(read, volume)
+    kernels = found.filters
+    for row, (number, inputs) in enumerate(found.inputs.items()):
+        top = _HEAD + row * (_SIDE + _NUMBER + _GAP)
+        dead = number in kernels.dead
+        plane.text(0, top + _SIDE / 2, str(number), 9.0, weight="bold", color=WRONG if dead else INK)
+        _draw_stimulus(plane, found.stimuli.get(Unit(found.answer, number)), (_LEFT, top), sizes[0], volume)
+        for at, each in enumerate(inputs):
+            left = _LEFT + 2 * _SIDE + 34 + at * (1.75 * _SIDE + 3 * _GAP)
+            _draw_stimulus(
+                plane, found.stimuli.get(each.unit), (left, top), sizes[1], volume, projected=False
+            )
+            kernel = in_grey(signed(each.weights, kernels.scale))
+            side = 0.7 * _SIDE
+            plane.picture(left + _SIDE + 2, top, kernel, (side, side * kernel.shape[0] / kernel.shape[1]))
+            plane.text(left, top + _SIDE + 9, f"{each.unit}  {100 * each.share:.0f} %", 6.5, color=MUTED)
+    path = kernels.path
+    plane.text(0, 10, f"{path}: what drives its filters, and the maps they read most", 12.0)
+    note = (
+        f"each by the picture of {found.images:,} that drives it most and, by {found.rule}, what of it does; "
+        "then a filter's strongest maps, its kernel on them, their share of its energy"
+    )
+    plane.text(0, 25, note, 8.5, color=MUTED)
+    bottom = plane.height + 20
+    _draw_scale(plane, kernels.scale, bottom)
+    for at, line in enumerate((*_dead(kernels), *_twins(kernels))):
+        plane.text(0, bottom + 32 + 13 * at, line, 8.5, color=WRONG if line.startswith("dead") else MUTED)
+    return plane.draw(form)
+
+
 def as_text(found: Filters) -> str:
     """The filters' statistics as a table, the dead and the twins named."""
     filters, maps, height, width = found.weights.shape
@@ -96,8 +141,8 @@ def as_text(found: Filters) -> str:
     )
 
 
-def as_json(found: Filters) -> str:
-    """Everything about the filters but their weights."""
+def as_json(found: Filters, driven: Stimuli | None = None) -> str:
+    """Everything about the filters but their weights; what drives those that were chosen for it."""
     rows = zip(found.norm, found.mean, found.std, found.energy, found.sparsity, strict=True)
     names = ("norm", "mean", "std", "energy", "sparsity")
     content = {
@@ -111,6 +156,7 @@ def as_json(found: Filters) -> str:
                 "filter": number,
                 **dict(zip(names, map(float, row), strict=True)),
                 "dead": found.dead.get(number),
+                **({} if driven is None else _driven_json(driven, number)),
             }
             for number, row in enumerate(rows)
         ],
@@ -120,6 +166,41 @@ def as_json(found: Filters) -> str:
         ],
     }
     return json.dumps(content, ensure_ascii=False)
+
+
+def _draw_stimulus(
+    plane: Plane,
+    stimulus: Stimulus | None,
+    corner: tuple[float, float],
+    size: tuple[int, int],
+    volume: Volume,
+    *,
+    projected: bool = True,
+) -> None:
+    """Draws what drives a map, its projection to the right."""
+    zoom = _SIDE / max(size)
+    shown = (zoom * size[1], zoom * size[0])
+    if stimulus is None:
+        plane.box(*corner, shown, edgecolor=WRONG)
+        plane.text(
+            corner[0] + shown[0] / 2, corner[1] + shown[1] / 2, "nothing", 7.0, ha="center", color=WRONG
+        )
+        return
+    plane.picture(*corner, placed(stimulus.patch.pixels, stimulus.patch, volume, size), shown)
+    if projected:
+        pixels = placed(signal(stimulus.projection), stimulus.patch, volume, size)
+        plane.picture(corner[0] + shown[0] + 2, corner[1], pixels, shown)
+
+
+def _driven_json(found: Stimuli, number: int) -> dict[str, object]:
+    """What drives one filter, and the maps it reads most; nothing where it was not chosen."""
+    if number not in found.inputs:
+        return {}
+    stimulus = found.stimuli.get(Unit(found.answer, number))
+    patch = None if stimulus is None else stimulus.patch
+    said = None if patch is None else {"file": patch.name, "unit": str(patch.unit), "score": patch.score}
+    reads = [{"unit": str(each.unit), "share": each.share} for each in found.inputs[number]]
+    return {"driven_by": said, "reads": reads}
 
 
 def _draw_tiles(plane: Plane, found: Filters, pictures: Bytes) -> str:

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubel.net.field import NOTHING
-from hubel.report.look.plot import INK, LINE, MUTED, PAPER, RIGHT, WRONG, Plane, in_grey, signed, unsigned
+from hubel.report.look.plot import Plane, in_grey, signed, unsigned
+from hubel.report.style import INK, LINE, MUTED, PAPER, RIGHT, WRONG
 from hubel.report.units import percent
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ from hubel.net.field import NOTHING
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hubel.look.neuron import Neuron, Taken
+    from hubel.look.arithmetic import Taken
+    from hubel.look.neuron import Neuron
 
     Floats = npt.NDArray[np.float64]
 

@@ -40,16 +40,16 @@ def patches_figure(
     sections = []
     for path in dict.fromkeys(unit.path for unit in patches):
         maps = [unit for unit in patches if unit.path == path]
-        extent = _extent([patch for unit in maps for patch in patches[unit]], volume)
+        size = extent([patch for unit in maps for patch in patches[unit]], volume)
         side = max((len(patches[unit]) for unit in maps), default=0)
         across = max(1, math.isqrt(max(side - 1, 0)) + 1)
         blocks = []
         for unit in maps:
-            panels = [[placed(patch.pixels, patch, volume, extent) for patch in patches[unit]]]
+            panels = [[placed(patch.pixels, patch, volume, size) for patch in patches[unit]]]
             if projections is not None:
                 panels.append(
                     [
-                        placed(signal(values), patch, volume, extent)
+                        placed(signal(values), patch, volume, size)
                         for values, patch in zip(projections[unit], patches[unit], strict=True)
                     ]
                 )
@@ -58,9 +58,9 @@ def patches_figure(
     return sheet(sections)
 
 
-def placed(pixels: Bytes, patch: Patch, volume: Volume, extent: tuple[int, int]) -> Bytes:
-    """A patch on the ground of what its unit sees: uint8, h x w x 3 with `extent` for h and w."""
-    canvas = np.empty((*extent, 3), np.uint8)
+def placed(pixels: Bytes, patch: Patch, volume: Volume, size: tuple[int, int]) -> Bytes:
+    """A patch on the ground of what its unit sees: uint8, h x w x 3 with `size` for h and w."""
+    canvas = np.empty((*size, 3), np.uint8)
     canvas[:] = GROUND
     top = _start(patch.box.top, patch.seen.top, patch.box.size[0], volume.height)
     left = _start(patch.box.left, patch.seen.left, patch.box.size[1], volume.width)
@@ -79,7 +79,7 @@ def _start(box: int, seen: int, size: int, side: int) -> int:
     return seen - box if size < side else seen
 
 
-def _extent(patches: Sequence[Patch], volume: Volume) -> tuple[int, int]:
+def extent(patches: Sequence[Patch], volume: Volume) -> tuple[int, int]:
     """The height and width in which every patch of a layer has its place."""
     sizes = [patch.box.size for patch in patches] or [(1, 1)]
     return min(max(h for h, _ in sizes), volume.height), min(max(w for _, w in sizes), volume.width)

@@ -5,29 +5,20 @@ Always the same bytes for the same plane. Pictures are uint8, h x w x 3 or 4, an
 
 from __future__ import annotations
 
-import io
-import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-import matplotlib as mpl
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+
+from hubel.report.style import INK, PAPER, settings, written
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Bytes = npt.NDArray[np.uint8]
     Values = npt.NDArray[Any]
-
-INK, MUTED, LINE, PAPER = "#1d1d1f", "#66666b", "#dddad3", "#ffffff"
-RIGHT, WRONG = "#2f6fb0", "#c8602b"
-
-FORMS = ("svg", "png", "pdf")
-"""What a plane can be written as."""
 
 _DPI = 144
 
@@ -63,7 +54,7 @@ class Plane:
     def draw(self, form: str, *, margin: float = 14.0) -> bytes:
         """The plane as `svg`, `png` or `pdf`, on white."""
         wide, high = np.ceil(self.width + 2 * margin), np.ceil(self.height + 2 * margin)
-        with _settings():
+        with settings():
             figure = Figure(figsize=(wide / 72, high / 72), dpi=72, facecolor=PAPER)
             axes = figure.add_axes((0, 0, 1, 1))
             axes.set_axis_off()
@@ -78,14 +69,7 @@ class Plane:
                 axes.add_patch(Rectangle((left, top), across, down, **style))
             for left, top, text, style in self.texts:
                 axes.text(left, top, text, parse_math=False, **({"va": "baseline"} | style))
-            out = io.BytesIO()
-            metadata = {
-                "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
-                "png": {"Software": None},
-                "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
-            }
-            figure.savefig(out, format=form, dpi=_DPI if form == "png" else 72, metadata=metadata[form])
-        return out.getvalue()
+            return written(figure, form, _DPI)
 
     def _reach(self, right: float, bottom: float) -> None:
         self.width, self.height = max(self.width, right), max(self.height, bottom)
@@ -126,13 +110,3 @@ def mosaic(tiles: Bytes, across: int, *, zoom: int = 1, gap: int = 1) -> Bytes:
         if channels == 3:
             out[top : top + height, left : left + width, 3] = 255
     return out
-
-
-@contextmanager
-def _settings() -> Iterator[None]:
-    """Matplotlib as it comes, whatever the user has set; text stays text, ids are always the same."""
-    with mpl.rc_context(), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph")  # of an SVG the reader's fonts draw the text
-        mpl.rcdefaults()
-        mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "hubel", "pdf.fonttype": 42})
-        yield

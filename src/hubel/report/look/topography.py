@@ -10,7 +10,7 @@ import numpy as np
 
 from hubel.look.topography import Sweep, Topography
 from hubel.report.look.chart import STRONG, Chart, chart, finite
-from hubel.report.look.plot import INK, LINE, MUTED, RIGHT, WRONG
+from hubel.report.style import INK, LINE, MUTED, RIGHT, WRONG
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -11,7 +11,7 @@ from matplotlib.collections import LineCollection, PolyCollection
 
 from hubel.look.tuning import Tuning, summary
 from hubel.report.look.chart import Chart, chart, finite, said
-from hubel.report.look.plot import INK, LINE, MUTED, RIGHT, WRONG
+from hubel.report.style import INK, LINE, MUTED, RIGHT, WRONG
 from hubel.report.units import count
 
 if TYPE_CHECKING:
