@@ -39,7 +39,7 @@ def test_what_is_no_time(text: str) -> None:
         (("digits", "--recipe", "fats"), "did you mean fast"),
         (("digits", "--time", "soon"), "like 90s"),
         (("digits", "--net", "lenet5", "--freeze", "conv9"), "no part 'conv9'"),
-        (("digits", "--net", "lenet5", "--recipe", "fast"), "conv1 has 6 filters"),
+        (("digits", "--net", "lenet5", "--recipe", "fast"), "C1 has 6 filters"),
     ],
 )
 def test_usage(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from sys import modules
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ def test_the_largest_network_that_sees_them_often_enough(
     speed: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 40 a second, 10 seconds show 40 pictures 8.5 times: enough for `fast`, not for `fast_large`."""
-    monkeypatch.setattr("hubel.train.choose.pictures_per_second", lambda _: speed)
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda _: speed)
     found = choose(pictures(32, 3), seconds=10.0)
     assert found.candidate.name == name
     assert found.epochs == pytest.approx(speed * 10 * 0.85 / 40)
@@ -48,7 +49,7 @@ def test_small_pictures_are_seen_as_they_are_or_enlarged(side: int, seen: int) -
 
 def test_photographs_want_a_trained_network(monkeypatch: pytest.MonkeyPatch) -> None:
     photos = pictures(80, 3, count=8)
-    monkeypatch.setattr("hubel.train.choose.best_at_hand", lambda: None)
+    monkeypatch.setattr(modules["hubel.train.choose"], "best_at_hand", lambda: None)
     assert choose(photos).none_at_hand
     assert not choose(photos, start="none").none_at_hand
     assert not choose(pictures(32, 3)).none_at_hand

@@ -32,8 +32,12 @@ class Shown:
 
 def preview_figure(name: str, shown: Sequence[Shown], volume: Volume, fit: str) -> bytes:
     """Draws a row for each picture as a PNG: the picture, what is seen of it, its variants."""
-    columns = ["original", f"seen, {volume.height}x{volume.width}", "in training"]
-    columns += [""] * (max((len(each.variants) for each in shown), default=1) - 1)
+    variants = max((len(each.variants) for each in shown), default=0)
+    columns = [
+        "original",
+        f"seen, {volume.height}x{volume.width}",
+        *["in training", *[""] * variants][:variants],
+    ]
     rows = [f"{each.label}  {each.original.height}x{each.original.width}" for each in shown]
     cells = [
         [[_small(each.original)], *([as_colour(pixels)] for pixels in (each.sees, *each.variants))]
