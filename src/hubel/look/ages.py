@@ -80,7 +80,7 @@ def over_time(
                 progress(before + count)
 
         def pixels(index: int, preprocessing: Preprocessing = preprocessing) -> npt.NDArray[np.uint8]:
-            return preprocessing.pixels(pictures.image(index))
+            return pictures.fitted(index, preprocessing)
 
         tops = top_pictures(subject, stream(pictures, preprocessing, progress=done), paths, top=top)
         patches.append(cut(subject, tops, maps, pixels, pictures.name))

@@ -80,7 +80,7 @@ def stimuli(
     tops = top_pictures(subject, stream(pictures, preprocessing, progress=progress), paths, top=1)
 
     def pixels(index: int) -> npt.NDArray[np.uint8]:
-        return preprocessing.pixels(pictures.image(index))
+        return pictures.fitted(index, preprocessing)
 
     cuts = cut(subject, tops, units, pixels, pictures.name)
     rule = fitting(subject)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubel.data import Batches, DataSet, Decoded, Pictures, decode, open_data, whereabouts, with_val
+from hubel.data import Batches, DataSet, Decoded, Pictures, open_data, whereabouts, with_val
+from hubel.data.cache import decode_once
 from hubel.errors import DataError, UsageError, nearest
 from hubel.ship.model import Model
 from hubel.train.metrics import Evaluation, evaluate
@@ -31,7 +32,7 @@ class HeldOut:
 
         Raises DataError: a picture that cannot be used, or of a class that the model does not know.
         """
-        return decode(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
+        return decode_once(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,6 @@ def attribution(
     form = "" if out is None else picture_form(out)
 
     from hubel.cli.look.synthesise import class_of
-    from hubel.data import read_image
     from hubel.files import write_whole
     from hubel.look.attribution import checked, class_scores
     from hubel.report.look import attribution as report
@@ -53,7 +52,7 @@ def attribution(
     looked: Looked = context.obj
     model, subject = looked.model(), looked.subject()
     chosen = checked(method)
-    pixels = model.preprocessing.pixels(read_image(Path(image)))
+    pixels = model.preprocessing.read(Path(image))
     shown = seen(model, [image])[0]
     number = int(class_scores(subject, shown[None]).argmax()) if label is None else class_of(model, label)
     found, squares = _attributed(model, subject, shown, number, method=chosen, layer=layer, square=square)

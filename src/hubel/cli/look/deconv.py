@@ -56,7 +56,6 @@ def deconv(
 
 def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str], list[str], int]) -> bytes:
     """Units of one image, a row each: the image with what the unit sees, and its projections."""
-    from hubel.data import read_image
     from hubel.look import Unit
     from hubel.look.deconv import RULES, project
     from hubel.net.field import box
@@ -77,7 +76,7 @@ def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str
         exact = found[0].units[0]
         field = box(subject.steps, exact.path, exact.row or 0, exact.column or 0, clipped=True)
         rows.append((field, found))
-    return projections_figure(model.preprocessing.pixels(read_image(Path(image))), rows)
+    return projections_figure(model.preprocessing.read(Path(image)), rows)
 
 
 def _of_data(
@@ -101,7 +100,7 @@ def _of_data(
         subject,
         cuts,
         model.preprocessing,
-        lambda index: model.preprocessing.pixels(pictures.image(index)),
+        lambda index: pictures.fitted(index, model.preprocessing),
         chosen,
     )
     said = {path: f"{note}; {chosen}" for path, note in notes(subject, tops, wanted[2]).items()}

@@ -44,7 +44,6 @@ def embedding(
     if images < 1:
         raise UsageError(f"--images is at least 1, not {images}")
 
-    from hubel.data import read_image
     from hubel.files import write_whole
     from hubel.look.embedding import features, neighbours, place
     from hubel.report.look import embedding as report
@@ -54,7 +53,7 @@ def embedding(
     taken, classes, values = _looked_at(model, subject, (data, split), images)
     if near is not None:
         found = neighbours(values, features(subject, [seen(model, [near])])[0], top)
-        query = model.preprocessing.pixels(read_image(Path(near)))
+        query = model.preprocessing.read(Path(near))
         names = [classes[taken.labels[at]] for at in found.places]
         if out is not None:
             write_whole(

@@ -42,9 +42,7 @@ def seen(model: Model, images: list[str]) -> Tensor:
     """
     import torch
 
-    from hubel.data import read_image
-
-    pixels = [torch.from_numpy(model.preprocessing.pixels(read_image(Path(image)))) for image in images]
+    pixels = [torch.from_numpy(model.preprocessing.read(Path(image))) for image in images]
     return model.preprocessing.normalise(torch.stack(pixels))
 
 

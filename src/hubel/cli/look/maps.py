@@ -41,14 +41,13 @@ def maps(
 
     import torch
 
-    from hubel.data import read_image
     from hubel.look import Subject
     from hubel.look import maps as instrument
     from hubel.report.look import maps as report
 
     model = context.obj.model()
     subject = Subject.of(model.network)
-    pixels = model.preprocessing.pixels(read_image(Path(image)))
+    pixels = model.preprocessing.read(Path(image))
     seen = model.preprocessing.normalise(torch.from_numpy(pixels)[None])[0]
     if layers is None:
         paths = instrument.passing(subject, columns)

@@ -116,7 +116,7 @@ def cut_from(
         subject,
         tops,
         units,
-        lambda index: model.preprocessing.pixels(pictures.image(index)),
+        lambda index: pictures.fitted(index, model.preprocessing),
         pictures.name,
     )
 

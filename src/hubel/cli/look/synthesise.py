@@ -122,5 +122,5 @@ def _colours_of(model: Model, data: str) -> Floats:
     from hubel.look.synthesise import colour_root
 
     pictures = pictures_of(data, "auto")
-    some = [model.preprocessing.pixels(pictures.image(int(at))) for at in evenly(len(pictures), 100)]
+    some = [pictures.fitted(int(at), model.preprocessing) for at in evenly(len(pictures), 100)]
     return colour_root(np.stack(some))
