@@ -2,11 +2,11 @@
 
 A step is the forward pass, cross-entropy, the backward pass and SGD with momentum 0.9 on random pictures
 of one batch. The plain loop is what a tutorial has: float32, no memory format, nothing fused. hubel's is
-the loop of a run with its standard recipe, which clips the gradient too; its precision is what it chooses. Each has a process of its
-own, and the processes take turns: one runs while the others wait. Prints medians over all steps of all
-rounds, images a second and how many times the plain loop that is; GFLOP/s reckoned as 6 times the ledger's
-multiply-adds of a picture; and their share of the rate of `torch.mm` on bfloat16 of 2048 x 2048, which takes
-its turns with the rest.
+the loop of a run with its standard recipe, which clips the gradient too; its precision is what it chooses.
+Each has a process of its own, and the processes take turns: one runs while the others wait. Prints medians
+over all steps of all rounds, images a second and how many times the plain loop that is; GFLOP/s reckoned as
+6 times the ledger's multiply-adds of a picture; and their share of the rate of `torch.mm` on bfloat16 of
+2048 x 2048, which takes its turns with the rest.
 
     python benchmarks/steps.py [NETWORKS] [--rounds 5] [--keras PYTHON]
 
@@ -22,7 +22,7 @@ import platform
 import statistics
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from importlib.metadata import version
@@ -32,6 +32,7 @@ from typing import Any
 from hubel import Net, Volume, batchnorm, conv, fc, globalavgpool, ledger, maxpool, named, relu, trace, zoo
 from hubel.net.layers import BatchNorm, Fc
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
+from hubel.net.trace import Step
 from hubel.net.window import pair
 from hubel.zoo.resnet import basic, projected_once
 
@@ -198,10 +199,10 @@ class Process:
         return json.loads(self._process.stdout.readline())
 
 
-def told(net: Net, volume: str) -> list[tuple[str, str, list[object], tuple[str, ...]]]:
+def told(steps: Sequence[Step]) -> list[tuple[str, str, list[object], tuple[str, ...]]]:
     """The steps of a network as Keras is told them: path, kind, what the layer needs, sources."""
     found = []
-    for step in trace(net, Volume.of(volume)):
+    for step in steps:
         layer, given = step.layer, list[object]()
         if isinstance(layer, Conv):
             sizes = [pair(layer.size), pair(layer.stride), pair(layer.pad)]  # type: ignore[arg-type]
@@ -222,7 +223,8 @@ def measured(name: str, rounds: int, keras: str | None) -> dict[str, object]:
     """A network's steps in every way, in turns: images a second, ratios, rates."""
     case = NETS[name]
     net, batch = case.make(), str(case.batch)
-    book = ledger(net, case.volume)
+    steps = trace(net, Volume.of(case.volume))
+    macs = ledger(net, case.volume).totals.macs
     given = repr(net), case.volume, batch
     ways = {
         "matmul": Process(sys.executable, MATMULS, str(MATMUL)),
@@ -231,7 +233,7 @@ def measured(name: str, rounds: int, keras: str | None) -> dict[str, object]:
     }
     if keras:
         shape = list(Volume.of(case.volume))
-        told_all = json.dumps([told(net, case.volume), shape, book.output.depth, case.batch])
+        told_all = json.dumps([told(steps), shape, steps[-1].output.depth, case.batch])
         ways["keras"] = Process(keras, KERAS, told_all)
     for _ in range(rounds):
         for way in ways.values():
@@ -240,7 +242,7 @@ def measured(name: str, rounds: int, keras: str | None) -> dict[str, object]:
     seconds = {way: process.end() for way, process in ways.items()}
     limit = 2 * MATMUL**3 / seconds.pop("matmul") / 1e9
     speeds = {way: case.batch / time for way, time in seconds.items()}
-    rate = 6 * book.totals.macs * speeds["hubel"] / 1e9
+    rate = 6 * macs * speeds["hubel"] / 1e9
     return {
         "batch": case.batch,
         "precision": precision,

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.utils import skip_init
 
 from hubel.module.codes import codes
+from hubel.module.convolution import Convolution
 from hubel.net import layers as spec
 from hubel.net import sliding
 from hubel.net.layer import Layer
@@ -117,8 +118,12 @@ class GlobalAvgPool(nn.Module):
     """The mean of each map."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps n x depth x h x w to n x depth x 1 x 1."""
-        return images.mean((2, 3), keepdim=True)
+        """Maps n x depth x h x w to n x depth x 1 x 1.
+
+        The places are flattened first, so that what goes back lies in memory as the images do: by
+        `mean((2, 3))` it does not, and the layer before is ten times as slow.
+        """
+        return images.permute(0, 2, 3, 1).flatten(1, 2).mean(1)[:, :, None, None]
 
 
 class PadShortcut(nn.Module):
@@ -179,7 +184,7 @@ def _conv(layer: sliding.Conv, seen: Volume) -> nn.Module:
     arguments = (*shape, pair(layer.dilation), layer.groups, layer.bias)
     odd = _odd(layer, seen)
     if not odd:
-        return _unset(nn.Conv2d, *arguments)
+        return _unset(Convolution, *arguments)
     module = _unset(UnevenConv, *arguments)
     module.odd = odd  # type: ignore[assignment]
     return module

@@ -49,4 +49,4 @@ def whiten(network: Network, images: Tensor) -> None:
             f"{height}x{width} have {len(filters) // 2} values; give it {len(filters)}, or set whiten=false"
         )
     bank.weight.copy_(filters)
-    bank.weight.requires_grad = False
+    bank.requires_grad_(False)

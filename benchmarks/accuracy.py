@@ -1,0 +1,182 @@
+"""Accuracy in a time: hubel's command against what tutorials do, each given the same seconds.
+
+The time runs from the start of a process to its end, for hubel to the model's file and with nothing cached,
+and each has the machine to itself, one after the other. What is measured is the test split, which no one
+trains or chooses by. Peers let their rates follow the clock too, so that each ends as its recipe means to.
+
+    python benchmarks/accuracy.py DATA SECONDS [--ways hubel tutorial resnet20 keras] [--keras PYTHON]
+
+DATA is a folder with train/CLASS/* and test/CLASS/* of pictures of 32x32, or for `hubel` and `lenet5` any
+set that hubel knows by name, such as fashion-mnist. `tutorial` is the network that hubel trained, in the loop
+of a tutorial: Adam, batches of 64 from a DataLoader, float32. `resnet20` has the recipe of its paper,
+`lenet5` is LeNet-5 in the tutorial's loop, and `keras` the small network of the Keras examples. PYTHON is
+one that has Keras and TensorFlow.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import tempfile
+import time
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+LOADED = """
+import json, sys, time
+began = time.perf_counter()
+import numpy as np, torch, torch.nn.functional as F
+from PIL import Image, ImageOps
+from torch.utils.data import DataLoader, Dataset
+from hubel import build, open_data, parse
+where, seconds, notation, volume = sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4]
+data = open_data(where, val=0)
+grey = data.depth == 1
+class Pictures(Dataset):
+    def __init__(self, pictures, vary):
+        self.pictures, self.vary = pictures, vary
+    def __len__(self):
+        return len(self.pictures)
+    def __getitem__(self, at):
+        image = self.pictures.image(at)
+        if self.vary:
+            padded = ImageOps.expand(image, 4)
+            left, top = (int(torch.randint(9, ())) for _ in range(2))
+            image = padded.crop((left, top, left + image.width, top + image.height))
+            if torch.rand(()) < 0.5:
+                image = image.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        values = torch.from_numpy(np.array(image)).float().div(255)
+        values = values[None] if grey else values.permute(2, 0, 1).contiguous()
+        side = int(volume.split("x")[0])
+        if values.shape[1] != side:
+            values = F.pad(values, [(side - values.shape[1]) // 2] * 4)
+        return values.sub_(0.5).div_(0.25), int(self.pictures.labels[at])
+def loader(pictures, batch, vary):
+    return DataLoader(Pictures(pictures, vary), batch, shuffle=vary, num_workers=2)
+def fit(optimizer, batch, rate):
+    peak, seen = optimizer.param_groups[0]["lr"], 0
+    while True:
+        network.train()
+        for images, labels in loader(data.train, batch, True):
+            share = (time.perf_counter() - began) / (seconds - spare)
+            if share >= 1:
+                return seen / len(data.train)
+            for group in optimizer.param_groups:
+                group["lr"] = peak * rate(share)
+            loss = F.cross_entropy(network(images), labels)
+            optimizer.zero_grad(); loss.backward(); optimizer.step()
+            seen += len(images)
+network = build(parse(notation), volume, scores=True)
+spare = 0.02 * seconds
+"""
+TESTED = """
+network.eval()
+right = 0
+with torch.no_grad():
+    for images, labels in loader(data.test, 256, False):
+        right += (network(images).argmax(1) == labels).sum().item()
+print(json.dumps({"top1": right / len(data.test), "epochs": epochs}))
+"""
+ADAM = """
+epochs = fit(torch.optim.Adam(network.parameters(), 1e-3), 64, lambda share: 1.0)
+"""
+PAPER = """
+optimizer = torch.optim.SGD(network.parameters(), 0.1, momentum=0.9, weight_decay=1e-4)
+epochs = fit(optimizer, 128, lambda share: 1.0 if share < 0.5 else 0.1 if share < 0.75 else 0.01)
+"""
+KERAS = """
+import json, os, sys, time
+began = time.perf_counter()
+os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", "3"
+import keras
+from keras import layers
+where, seconds = sys.argv[1], float(sys.argv[2])
+def pictures(split, **words):
+    return keras.utils.image_dataset_from_directory(
+        f"{where}/{split}", image_size=(32, 32), batch_size=128, verbose=False, **words)
+class Clock(keras.callbacks.Callback):
+    def on_train_batch_end(self, batch, logs=None):
+        if time.perf_counter() - began > 0.97 * seconds:
+            self.model.stop_training = True
+def block(filters):
+    return [layers.Conv2D(filters, 3, padding="same", activation="relu"),
+            layers.Conv2D(filters, 3, activation="relu"), layers.MaxPooling2D(2), layers.Dropout(0.25)]
+network = keras.Sequential([
+    keras.Input((32, 32, 3)), layers.Rescaling(1 / 255), layers.RandomFlip("horizontal"),
+    *block(32), *block(64), layers.Flatten(), layers.Dense(512, activation="relu"), layers.Dropout(0.5),
+    layers.Dense(10, activation="softmax")])
+network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
+history = network.fit(pictures("train"), epochs=10**6, callbacks=[Clock()], verbose=0)
+print(json.dumps({"top1": network.evaluate(pictures("test", shuffle=False), verbose=0)[1],
+                  "epochs": len(history.epoch)}))
+"""
+
+
+def ours(where: str, seconds: float) -> dict[str, Any]:
+    """What `hubel train` makes of it, from a cold cache, and the network it chose."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "HUBEL_CACHE": f"{folder}/cache"}
+        hubel = [str(Path(sys.executable).with_name("hubel"))]
+        began = time.perf_counter()
+        train = [*hubel, "train", where, "--time", f"{seconds:g}s", "--out", f"{folder}/run"]
+        subprocess.run(train, env=environment, check=True)
+        wall = time.perf_counter() - began
+        val = [*hubel, "val", f"{folder}/run/best.safetensors", where, "--json"]
+        out = subprocess.run(val, env=environment, check=True, stdout=subprocess.PIPE).stdout
+        last = Path(folder, "run", "metrics.jsonl").read_text().splitlines()[-1]
+        from hubel.ship import load
+
+        network = load(Path(folder, "run", "best.safetensors")).network
+    found = {"top1": json.loads(out)["top1"], "epochs": json.loads(last)["epoch"]}
+    return {**found, "wall_seconds": round(wall, 1), "net": repr(network.net), "volume": str(network.volume)}
+
+
+def theirs(python: str, code: str, *arguments: str) -> dict[str, Any]:
+    """What a peer makes of it."""
+    began = time.perf_counter()
+    out = subprocess.run(
+        [python, "-c", code, *arguments], check=True, stdout=subprocess.PIPE, text=True
+    ).stdout
+    return {**json.loads(out.splitlines()[-1]), "wall_seconds": round(time.perf_counter() - began, 1)}
+
+
+def main(given: argparse.Namespace) -> None:
+    """Runs each in turn and prints what came out, a line each."""
+    from hubel import zoo
+
+    data, seconds = given.data, given.seconds
+    net, volume = repr(zoo.fast_small()), "32x32x3"
+    for way in given.ways:
+        arguments = (data, f"{seconds:g}")
+        if way == "hubel":
+            found = ours(data, seconds)
+            net, volume = found.pop("net"), found["volume"]
+        elif way == "tutorial":
+            found = theirs(sys.executable, LOADED + ADAM + TESTED, *arguments, net, volume)
+        elif way == "lenet5":
+            found = theirs(sys.executable, LOADED + ADAM + TESTED, *arguments, repr(zoo.lenet5()), "32x32x1")
+        elif way == "resnet20":
+            found = theirs(sys.executable, LOADED + PAPER + TESTED, *arguments, repr(zoo.resnet20()), volume)
+        else:
+            found = theirs(given.keras, KERAS, *arguments)
+        print(json.dumps({"way": way, "seconds": seconds, **found}), flush=True)
+    about = {
+        "torch": version("torch"),
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+    print(json.dumps(about))
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("data")
+    arguments.add_argument("seconds", type=float)
+    ways = ["hubel", "tutorial", "resnet20", "lenet5", "keras"]
+    arguments.add_argument("--ways", nargs="+", choices=ways, default=["hubel", "tutorial", "resnet20"])
+    arguments.add_argument("--keras", help="a Python that has Keras and TensorFlow")
+    main(arguments.parse_args())
