@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,10 @@ import torch.nn.functional as F  # noqa: N812
 from hubel import build, parse
 from hubel.data import Batches, Decoded, Preprocessing
 from hubel.errors import TrainingError, UsageError
+from hubel.module import Network
 from hubel.train import changed, evaluate
 from hubel.train.config import Config
+from hubel.train.engine import repays
 from hubel.train.loop import BatchDone, RoundDone, Trainer, Warned, resized, side
 from hubel.train.loss import class_weights
 from hubel.train.recipe import Recipe
@@ -234,6 +237,36 @@ def test_by_the_clock_it_ends_when_the_time_is_over() -> None:
     assert isinstance(events[-1], RoundDone)
     assert events[-1].progress == 1.0
     assert sum(isinstance(event, BatchDone) for event in events) == 1
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler warns of torch's own calls
+def test_compiled_steps_train_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compiled after the first epoch; the compiler is one that changes nothing, so that it needs no GPU."""
+    asked = config(epochs=2)
+    plain = trainer(asked)
+    list(plain.run(*batches(asked)))
+    made: list[float] = []
+
+    def compiled(network: Network) -> Any:
+        made.append(ours.progress)
+        return torch.compile(network, backend="eager")
+
+    loop = sys.modules["hubel.train.loop"]
+    monkeypatch.setattr(loop, "repays", lambda _device, seconds: seconds > 0)
+    monkeypatch.setattr(loop, "compiled", compiled)
+    ours = trainer(asked)
+    list(ours.run(*batches(asked)))
+    assert made == [0.5]
+    for name, value in plain.network.state_dict().items():
+        torch.testing.assert_close(ours.network.state_dict()[name], value)
+
+
+def test_compiling_repays_on_a_gpu_with_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
+    cpu, gpu = torch.device("cpu"), torch.device("cuda")
+    assert not repays(cpu, 1e6)
+    assert not repays(gpu, 60)
+    assert repays(gpu, 3600)
 
 
 def test_the_average_is_what_is_validated() -> None:

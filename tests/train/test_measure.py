@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tarfile
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -81,6 +82,22 @@ def test_what_was_held_out_in_training_is_held_out_again(
         names = [found.pictures.name(index) for index in range(len(found.pictures))]
         assert names == [expected.name(index) for index in range(len(expected))]
     assert len(held_out_pictures(ours, str(place), "train").pictures) == 14
+
+
+def test_shards_that_braces_name_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("webdataset")
+    pictures = sorted(folder(tmp_path / "set").rglob("*.png"))
+    for number in range(2):
+        with tarfile.open(tmp_path / f"{number}.tar", "w") as tar:
+            for place, path in enumerate(pictures[number::2]):
+                path.with_suffix(".cls").write_text(path.parent.name)
+                tar.add(path, f"{place}.png")
+                tar.add(path.with_suffix(".cls"), f"{place}.cls")
+    ours = trained_on(tmp_path / "{0..1}.tar")
+    monkeypatch.chdir(tmp_path)
+    for where in ("{0..1}.tar", str(tmp_path / "{0..1}.tar")):
+        found = held_out_pictures(ours, where)
+        assert (found.split, len(found.pictures), found.classes) == ("val", 6, CLASSES)
 
 
 def test_pictures_that_have_changed_since_are_not_called_new(tmp_path: Path) -> None:

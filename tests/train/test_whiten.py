@@ -32,11 +32,14 @@ def test_answers_are_white() -> None:
 
 def test_a_network_gets_them_for_good() -> None:
     network = build(parse("conv(24, 2) >> gelu >> fc(2)"), "12x12x3")
+    before = network.get_parameter("conv1.bias").clone()
     whiten(network, images())
     weight = network.get_parameter("conv1.weight")
     torch.testing.assert_close(weight.detach(), whitening_filters(images(), (2, 2)))
+    bias = network.get_parameter("conv1.bias")
+    assert torch.equal(bias, before)
     assert not weight.requires_grad
-    assert network.get_parameter("conv1.bias").requires_grad
+    assert not bias.requires_grad
 
 
 @pytest.mark.parametrize(

@@ -60,13 +60,14 @@ def round_text(event: RoundDone) -> str:
     """A round in one line."""
     said = (
         f"epoch {event.epoch:6.4g}  train loss {event.train_loss:.4f}  held out: loss {event.val.loss:.4f}, "
-        f"{percent(event.val.top1)} right  {duration(event.seconds)}{'  best so far' if event.best else ''}"
+        f"{percent(event.val.top1)} right  {duration(event.seconds)}, waited {percent(event.waited)}"
+        f"{'  best so far' if event.best else ''}"
     )
     if event.waited < WAITED:
         return said
     return (
-        f"{said}\n  waited for pictures {percent(event.waited)} of the time: the network is faster than "
-        "decoding and augmenting; fewer augmentations, a larger network or a smaller input would balance them"
+        f"{said}\n  it waited for pictures: the network is faster than decoding and augmenting; fewer "
+        "augmentations, a larger network or a smaller input would balance them"
     )
 
 

@@ -20,7 +20,7 @@ from hubel.module.network import Network
 from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
 from hubel.train.device import computing_in, free_memory, out_of_memory
-from hubel.train.engine import fastest, keep_memory
+from hubel.train.engine import compiled, fastest, keep_memory, repays
 from hubel.train.loss import loss_of
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.optimizer import OPTIMIZERS
@@ -139,6 +139,7 @@ class Trainer:
     seconds: float = 0.0
     best: float = -1.0
     validation: float = 0.0
+    _compiled: Network | None = None
 
     @classmethod
     def of(
@@ -182,6 +183,13 @@ class Trainer:
         """How far the run is, from 0 to 1."""
         return self.pace.progress(self.epoch, self.seconds)
 
+    @property
+    def left(self) -> float:
+        """How many seconds the run will still take, as far as one knows; 0 before anything is known."""
+        if self.pace.limit:
+            return max(0.0, self.pace.limit - self.seconds)
+        return self.seconds / self.progress - self.seconds if self.progress else 0.0
+
     def run(self, train: Source, val: Source) -> Iterator[Event]:
         """Trains to the end, yielding every batch and every round.
 
@@ -213,10 +221,17 @@ class Trainer:
             done = 0
 
     def _learn(self) -> None:
-        """Puts the network in training mode, its frozen parts aside: their running statistics stay."""
+        """Puts the network in training mode, its frozen parts aside: their running statistics stay.
+
+        Once pictures have their full size, steps are compiled if what is left of the run repays it.
+        """
         self.network.train()
         for part in parts(self.network, self.config.freeze):
             part.eval()
+        device = next(self.network.parameters()).device
+        grown = self.progress >= self.config.recipe.grown
+        if self._compiled is None and grown and repays(device, self.left):
+            self._compiled = compiled(self.network)
 
     def _over(self, round_: Round) -> bool:
         """Whether a round is: at the end of an epoch, or when the clock says so."""
@@ -265,8 +280,10 @@ class Trainer:
         for part, truth in zip(
             torch.split(images, self.micro), torch.split(targets, self.micro), strict=True
         ):
+            if self._compiled is not None:  # what a graph returned before is no longer needed
+                torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
             loss, out = loss_of(
-                self.network,
+                self.network if self._compiled is None else self._compiled,
                 part,
                 truth,
                 precision=self.config.precision,

@@ -32,7 +32,7 @@ def loss_of(
     for path, weight in network.side_weights.items():
         side = F.cross_entropy(sides[path].float(), targets, weights, label_smoothing=smoothing)
         loss = loss + weight * side
-    return loss, scores.detach()
+    return loss, scores.detach().clone()  # a graph's own memory is written anew by the next step
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:

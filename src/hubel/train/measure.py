@@ -68,7 +68,7 @@ def held_out_pictures(model: Model, data: str, split: str = "auto") -> HeldOut:
     """
     if split not in SPLITS:
         raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
-    data = whereabouts(data) if Path(data).expanduser().exists() else data
+    data = whereabouts(data) if "{" in data or Path(data).expanduser().exists() else data
     own = open_data(data, val=0)
     held_out_asked = split in ("train", "val") or own.test is None
     if own.val is None and held_out_asked and model.summary.get("data") == data:

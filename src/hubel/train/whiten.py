@@ -34,6 +34,8 @@ def whitening_filters(images: Tensor, kernel: tuple[int, int]) -> Tensor:
 def whiten(network: Network, images: Tensor) -> None:
     """Sets the filters of the network's first layer, for good, from a batch of training images.
 
+    Its bias stays too, if it has one: nothing has to go back through the layer then.
+
     Raises NetworkError: the first layer is no plain convolution with twice as many filters as a patch of
     its window has values.
     """
