@@ -160,7 +160,7 @@ class Batches:
     def _made(self, number: int, side: int | None) -> Iterator[Batch]:
         """The batches one by one, in the thread that asks for them."""
         generator = Generator().manual_seed(epoch_seed(self.seed, number))
-        for indices, pixels in self._picked(self._order(generator)):
+        for indices, pixels in self._picked(number, generator):
             target = self._targets.index_select(0, indices.to(self.device))
             picked = pixels
             if self.augmentation is not None:
@@ -172,8 +172,9 @@ class Batches:
                 seen, target = self.augmentation.mix(seen, target, self.classes, generator)
             yield seen.to(self.dtype), target
 
-    def _picked(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _picked(self, number: int, generator: Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch in turn: the places of the pictures, and the pictures on the device."""
+        order = self._order(generator)
         for start, end in pairwise(self._bounds()):
             indices = order[start:end]
             yield indices, self._sample.index_select(0, indices.to(self.device))
@@ -193,6 +194,11 @@ class Batches:
         """The colours of all pictures, where the augmentation needs them."""
         needed = self.augmentation is not None and self.augmentation.needs_colours
         return Colours.of(self._sample) if needed else None
+
+    @property
+    def _count(self) -> int:
+        """How many pictures an epoch has."""
+        return len(self.decoded)
 
     @property
     def _mixes(self) -> bool:
@@ -233,7 +239,7 @@ class Batches:
 
     def _bounds(self) -> list[int]:
         """Where the batches begin, and where the last one ends."""
-        count = len(self.decoded)
+        count = self._count
         starts = list(range(0, count, self.batch))
         if self.batch > 1 and len(starts) > 1 and count - starts[-1] == 1:
             starts.pop()

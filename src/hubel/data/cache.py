@@ -5,7 +5,7 @@
 
 The key is of what the files hold, of their order, and of what makes pixels of them: a file changed, added or
 moved to another place in the list is another key, files copied elsewhere are not. After an array comes a line
-of JSON with its checksum and the pictures left out of it.
+of JSON with its checksum and the pictures left out of it. Pictures in shards are known by shard and place.
 
 A cache that cannot be read or written is done without.
 """
@@ -31,6 +31,7 @@ import simplejpeg
 from hubel.data.decoded import Bad, Decoded, OnBad, decode, without_bad
 from hubel.data.fetch import CACHE, cache_folder
 from hubel.data.pictures import FilePictures
+from hubel.data.shards import ShardPictures
 
 if TYPE_CHECKING:
     from hubel.data.pictures import Bytes, Pictures
@@ -64,10 +65,14 @@ def decode_once(
 
     Raises DataError: as `decode`.
     """
-    if not isinstance(pictures, FilePictures):
-        return decode(pictures, preprocessing, progress, on_bad)
     cache = _Cache(cache_folder() / "decoded", warn)
-    key = _key(cache.digests(pictures.paths), preprocessing)
+    if isinstance(pictures, FilePictures):
+        digests = cache.digests(pictures.paths)
+    elif isinstance(pictures, ShardPictures):
+        digests = pictures.digests()
+    else:
+        return decode(pictures, preprocessing, progress, on_bad)
+    key = _key(digests, preprocessing)
     kept = cache.open(key)
     if kept is not None and (on_bad == "skip" or not kept.reasons):
         if progress is not None:

@@ -17,7 +17,8 @@ from PIL import Image
 from hubel.data.folder import LAYOUTS, SPLITS, class_names, is_split, visible
 from hubel.data.modes import COLOUR, as_image, flatten, upright
 from hubel.data.pictures import FilePictures
-from hubel.data.reading import IMAGE_SUFFIXES, read_raster
+from hubel.data.reading import IMAGE_SUFFIXES, is_empty, opened, read_raster
+from hubel.data.shards import ShardPictures
 from hubel.data.sources import FORMATS, UNPACKED, open_data
 from hubel.errors import DataError, nearest
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from hubel.data.pictures import Bytes, Pictures
+    from hubel.data.reading import File
 
 Level: TypeAlias = Literal["error", "warning", "notice"]
 
@@ -136,6 +138,13 @@ class _Place:
     @property
     def name(self) -> str:
         return self.pictures.name(self.index)
+
+    @property
+    def file(self) -> File | None:
+        """Its file where it has one of its own. Raises DataError: that cannot be read at all."""
+        if isinstance(self.pictures, ShardPictures):
+            return self.pictures.file(self.index)
+        return self.pictures.paths[self.index] if isinstance(self.pictures, FilePictures) else None
 
 
 @dataclass(slots=True)
@@ -263,18 +272,19 @@ def _pictures(folders: list[Path], classes: list[str], wrong: Callable[[str, Pat
 def _examine(place: _Place, limit: int | None) -> _Examined:
     """Reads a picture, from its file where it has one."""
     found = _Examined(place)
+    file = None
     try:
-        if isinstance(place.pictures, FilePictures):
-            path = place.pictures.paths[place.index]
-            _header(path, found)
+        file = place.file
+        if file is not None:
+            _header(file, found)
             if limit is not None and found.size is not None and found.size[0] * found.size[1] > limit:
                 return _broken(found, "huge", f"{found.size[0]}x{found.size[1]} pixels, over {limit:,}")
-            raster = read_raster(path)
+            raster = read_raster(file)
         else:
             raster = place.pictures.image(place.index)
         pixels = _colours(raster)
     except DataError as error:
-        empty = isinstance(place.pictures, FilePictures) and _is_empty(place.pictures.paths[place.index])
+        empty = file is not None and is_empty(file)
         return _broken(found, "empty" if empty else "damaged", str(error).removeprefix(f"{place.name}: "))
     found.size = pixels.shape[0], pixels.shape[1]
     digest = blake2b(str(found.size).encode(), digest_size=16)
@@ -291,27 +301,23 @@ def _colours(raster: Image.Image | Bytes) -> Bytes:
     return np.asarray(flatten(upright(image), COLOUR))
 
 
-def _header(path: Path, found: _Examined) -> None:
+def _header(file: File, found: _Examined) -> None:
     """Notes what a file's header says; of a file without a good one, nothing."""
     try:
-        with Image.open(path) as image:
+        with opened(file) as image:
             found.size = image.height, image.width
             found.orientation = image.getexif().get(_ORIENTATION, 1)
             kind = _ALIKE.get(str(image.format), str(image.format))
     except Exception:  # reading the whole file says what is wrong
         return
-    if kind != Image.registered_extensions().get(path.suffix.lower()):
-        found.format, found.ending = kind, path.suffix
+    if kind != Image.registered_extensions().get(file.suffix.lower()):
+        found.format, found.ending = kind, file.suffix
 
 
 def _broken(found: _Examined, kind: str, message: str) -> _Examined:
     found.size = None
     found.findings = (Finding("error", kind, message, (found.place.name,)),)
     return found
-
-
-def _is_empty(path: Path) -> bool:
-    return path.is_file() and path.stat().st_size == 0
 
 
 def _formats(examined: Iterable[_Examined]) -> list[Finding]:

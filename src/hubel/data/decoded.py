@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from hubel.data.shards import near
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -100,9 +101,10 @@ def read_all(
     def work(start: int) -> tuple[int, dict[int, Bad]]:
         end = min(start + _BLOCK, count)
         bad = {}
+        block = near(pictures, range(start, end))
         for index in range(start, end):
             try:
-                pixels = pictures.fitted(index, preprocessing)
+                pixels = block.fitted(index, preprocessing)
             except DataError as error:
                 name = pictures.name(index)
                 bad[index] = Bad(name, str(error).removeprefix(f"{name}: "))

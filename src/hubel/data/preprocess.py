@@ -17,9 +17,8 @@ from hubel.errors import DataError, nearest
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hubel.data.pictures import Bytes
+    from hubel.data.reading import File
     from hubel.net.volume import VolumeLike
 
 Fit: TypeAlias = Literal["crop", "pad", "squash"]
@@ -95,7 +94,7 @@ class Preprocessing:
         """The pixels that a picture's shorter side needs for nothing to be enlarged."""
         return max(self.height, self.width) if self.resize is None else self.resize
 
-    def read(self, path: Path) -> Bytes:
+    def read(self, path: File) -> Bytes:
         """Returns what the network sees of a picture's file: uint8, height x width x depth.
 
         The one way from a file, in training and ever after: a JPEG file much larger than needed is decoded

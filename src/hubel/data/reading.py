@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
 
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
@@ -13,7 +16,6 @@ from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from hubel.data.pictures import Bytes
 
@@ -33,7 +35,39 @@ _PLAIN = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "GRAY"}
 """The colour spaces of a JPEG file that both decoders read alike, and what each is decoded to."""
 
 
-def read_image(path: Path) -> Image.Image:
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A picture's file that lies within another one: its bytes, in memory, and what to call it."""
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name, as that of a path."""
+        return Path(self.name).suffix
+
+
+File: TypeAlias = Path | Encoded
+"""A picture as it is kept; its text is what to call it."""
+
+
+def opened(file: File) -> Image.Image:
+    """Opens a picture with Pillow, whose errors are of many kinds; no pixel is read yet."""
+    return Image.open(BytesIO(file.data) if isinstance(file, Encoded) else file)
+
+
+def is_empty(file: File) -> bool:
+    """Whether there is a file without a byte in it."""
+    if isinstance(file, Encoded):
+        return not file.data
+    return file.is_file() and file.stat().st_size == 0
+
+
+def read_image(path: File) -> Image.Image:
     """Opens a picture and reads all its pixels; of an animation or a file of many pages, the first.
 
     The picture is as the file has it: `Preprocessing.pixels` turns it upright and converts its mode.
@@ -45,7 +79,7 @@ def read_image(path: Path) -> Image.Image:
     return raster if isinstance(raster, Image.Image) else as_image(raster)
 
 
-def read_raster(path: Path, side: int | None = None) -> Image.Image | Bytes:
+def read_raster(path: File, side: int | None = None) -> Image.Image | Bytes:
     """Reads a picture as `read_image` does, but a plain JPEG file as an array: uint8, h x w x c, c of 1 or 3.
 
     Where the network needs no more than `side` pixels of the shorter side, a JPEG file of twice that or more
@@ -64,7 +98,7 @@ def read_raster(path: Path, side: int | None = None) -> Image.Image | Bytes:
         return image
 
 
-def read_size(path: Path) -> tuple[int, int]:
+def read_size(path: File) -> tuple[int, int]:
     """Returns a picture's height and width in pixels, upright, mostly from its header alone.
 
     Raises DataError: as `read_image`, for what the header shows.
@@ -77,18 +111,16 @@ def read_size(path: Path) -> tuple[int, int]:
         return (width, height) if lying else (height, width)
 
 
-def _plain_jpeg(path: Path, side: int | None) -> Bytes | None:
+def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
     """The pixels of a JPEG file in grey or three colours that nothing asks to turn; None for any other file.
 
     They are those of Pillow, bit for bit, at several times its speed: both call libjpeg-turbo. Whatever is
     wrong or unusual is left to Pillow to read or to refuse.
     """
     with suppress(OSError, ValueError):
-        with path.open("rb", buffering=0) as file:
-            data = file.read(len(_JPEG))
-            if data != _JPEG:
-                return None
-            data += file.readall()
+        data = path.data if isinstance(path, Encoded) else _if_jpeg(path)
+        if not data.startswith(_JPEG):
+            return None
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
         bomb = Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS
         if colours not in _PLAIN or bomb or any(mark in data for mark in _MAY_BE_TURNED):
@@ -100,16 +132,23 @@ def _plain_jpeg(path: Path, side: int | None) -> Bytes | None:
     return None
 
 
+def _if_jpeg(path: Path) -> bytes:
+    """A file's bytes, of any other than a JPEG file only the first."""
+    with path.open("rb", buffering=0) as file:
+        data = file.read(len(_JPEG))
+        return data + file.readall() if data == _JPEG else data
+
+
 def _shrink(times: int) -> int:
     """The largest step of the decoder that is no more than `times`, as Pillow's `draft` takes it."""
     return next((step for step in (8, 4, 2) if step <= times), 1)
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Image.Image]:
+def _opened(path: File) -> Iterator[Image.Image]:
     """Opens a picture; whatever goes wrong with it until the end of the block becomes a DataError."""
     try:
-        with Image.open(path) as image:
+        with opened(path) as image:
             yield image
     except (
         Exception
@@ -117,13 +156,13 @@ def _opened(path: Path) -> Iterator[Image.Image]:
         raise DataError(f"{path}: {_reason(path, error)}") from error
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _reason(path: File, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "has so many pixels that it may be a decompression bomb; shrink it or remove it"
     if isinstance(error, UnidentifiedImageError):
-        if path.stat().st_size == 0:
+        if is_empty(path):
             return "is an empty file (0 bytes); re-export it or remove it"
         return "is not a picture that can be read; re-export it as PNG or JPEG, or remove it"
     if isinstance(error, OSError) and error.strerror:

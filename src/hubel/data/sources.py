@@ -15,6 +15,8 @@ from hubel.data.huggingface import SCHEME, is_tables, read_hub, read_table, read
 from hubel.data.idx import is_idx, read_fashion_mnist, read_idx
 from hubel.data.manifest import read_manifest
 from hubel.data.npz import read_npz
+from hubel.data.shard_index import is_remote
+from hubel.data.shards import is_shards, read_shard_folder, read_shards
 from hubel.data.split import with_val
 from hubel.errors import DataError, nearest
 
@@ -28,6 +30,7 @@ FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], DataSet]], ...] = 
     (is_cifar_python, read_cifar_python),
     (is_cifar_binary, read_cifar_binary),
     (is_tables, read_tables),
+    (is_shards, read_shard_folder),
 )
 """The formats that a folder's files give away, how each is recognised and read; any other is of classes."""
 
@@ -36,6 +39,7 @@ FILES: dict[str, Callable[[Path], DataSet]] = {
     ".npz": read_npz,
     ".parquet": read_table,
     ".arrow": read_table,
+    ".tar": read_shards,
 }
 """What a single file may be, by its ending. The name of a .tar may stand for several: `{000..009}`."""
 
@@ -76,7 +80,8 @@ NAMED: dict[str, Callable[[], DataSet]] = {
 def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
     """Opens a set by its name or its path; a `Path` is never a name, so `Path("digits")` is a folder.
 
-    `hf:OWNER/NAME@CONFIG` is a set of the Hugging Face hub. Where the source has no val split, `val` of every
+    `hf:OWNER/NAME@CONFIG` is a set of the Hugging Face hub, `https://HOST/train-{000..099}.tar` one of
+    WebDataset shards on the net. Where the source has no val split, `val` of every
     training class is held out as one, chosen by `seed`; a test split is never touched. `val=0` leaves the
     training set whole and val None.
 
@@ -98,7 +103,7 @@ def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
 
 def whereabouts(where: str) -> str:
     """A set as it can be found again from anywhere: by its name if it has one, else by its whole path."""
-    if where in NAMED or where.startswith(SCHEME):
+    if where in NAMED or where.startswith(SCHEME) or is_remote(where):
         return where
     return str(Path(where).expanduser().resolve())
 
@@ -109,17 +114,24 @@ def _read(where: str | Path) -> DataSet:
         return NAMED[where]()
     if isinstance(where, str) and where.startswith(SCHEME):
         return read_hub(where)
+    if isinstance(where, str) and is_remote(where):
+        return read_shards(where)
     path = Path(where).expanduser()
     if path.is_dir():
         return _read_folder(path)
     read = FILES.get(path.suffix.lower())
-    if read is not None and (path.exists() or "{" in path.name):
+    if read is not None and (path.exists() or _has_braces(path)):
         return read(path)
     if path.exists():
         raise DataError(f"{path}: a file; if it is an archive, unpack it and give its folder\n{_accepted()}")
     raise DataError(
         f"{where}: no such folder or file, and no set of that name{nearest(str(where), NAMED)}\n{_accepted()}"
     )
+
+
+def _has_braces(path: Path) -> bool:
+    """Whether a name may stand for several: that of a .tar file or of a folder above it."""
+    return path.suffix.lower() == ".tar" and "{" in str(path)
 
 
 def _read_folder(path: Path) -> DataSet:
@@ -138,5 +150,6 @@ def _accepted() -> str:
         f"accepted: a name ({', '.join(NAMED)}); {SCHEME}NAME or {SCHEME}NAME@CONFIG of the Hugging Face "
         f"hub; a folder of class folders ({LAYOUTS}); a folder of IDX files (train-images-idx3-ubyte and so "
         "on, gzipped or not); an unpacked CIFAR-10 or CIFAR-100, Python or binary version; a .csv file with "
-        "the header path,label[,split][,group]; a .npz file with x_train and y_train; .parquet, .arrow files"
+        "the header path,label[,split][,group]; a .npz file with x_train and y_train; .parquet, .arrow "
+        "files; WebDataset shards: a folder, a .tar, or a path or address such as train-{000..099}.tar"
     )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubel.data.pictures import FilePictures
+from hubel.data.shards import ShardPictures
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -37,13 +38,20 @@ def held_out(
 def with_val(dataset: DataSet, fraction: float, seed: int) -> DataSet:
     """Returns the set with `fraction` of its training pictures held out as val, if it has no val yet.
 
-    Raises DataError: no class has a picture, or a group of them, to spare.
+    Of shards on the net, whole ones are held out.
+
+    Raises DataError: no class has a picture, or a group or shard of them, to spare.
     """
     if dataset.val is not None or fraction == 0:
         return dataset
     train = dataset.train
-    groups = train.groups if isinstance(train, FilePictures) else None
+    groups = train.groups if isinstance(train, FilePictures | ShardPictures) else None
     stay, out = held_out(train.labels, fraction, seed, groups)
+    if len(out) == 0 and isinstance(train, ShardPictures) and groups is not None:
+        raise DataError(
+            f"{dataset.name}: every class is in one shard, so none can be held out for validation; give "
+            "shards for it, {train-{000..099},val-{00..04}}.tar, or mix classes over shards, or give val=0"
+        )
     if len(out) == 0:
         only = "training picture" if groups is None else "group of training pictures"
         raise DataError(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
@@ -18,6 +18,7 @@ from torch.utils.data import DataLoader, Dataset
 from hubel.data.batches import AHEAD, Batches
 from hubel.data.cache import Warn, decode_once
 from hubel.data.decoded import Bad, Decoded, OnBad, read_all, refusal
+from hubel.data.shards import ShardPictures, near
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -56,6 +57,11 @@ class OnDemand:
     def __getitem__(self, place: int) -> Bytes:
         """One picture: uint8, h x w x c. Raises DataError: one that cannot be used, by name."""
         return self.pictures.fitted(place, self.preprocessing)
+
+    def stack(self, places: Sequence[int]) -> Bytes:
+        """Several pictures: uint8, n x h x w x c. Raises DataError: one that cannot be used, by name."""
+        at_hand = near(self.pictures, places)
+        return np.stack([at_hand.fitted(place, self.preprocessing) for place in places])
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,21 +108,38 @@ def to_measure(decoded: Decoded) -> Bytes:
 
     Raises DataError: one of them cannot be used.
     """
-    count = len(decoded)
     if not isinstance(decoded, Streamed):
         return decoded.images
-    places: Indices = np.random.default_rng(0).choice(count, min(count, SAMPLE), replace=False)
     source = cast("OnDemand", decoded.images)
+    places = _sampled(source.pictures)
     images = np.empty((len(places), *source.shape[1:]), np.uint8)
-    bad = read_all(source.pictures.select(np.sort(places)), source.preprocessing, images.__setitem__)
+    bad = read_all(source.pictures.select(places), source.preprocessing, images.__setitem__)
     if bad:
         raise DataError(refusal(list(bad.values()), len(places)))
     return images
 
 
+def _sampled(pictures: Pictures) -> Indices:
+    """The places of at most 10,000 pictures, drawn at random; of those on the net, shards of them."""
+    generator = np.random.default_rng(0)
+    count = len(pictures)
+    if isinstance(pictures, ShardPictures) and pictures.remote:
+        turn = generator.permutation(len(pictures.shards))[pictures.which]
+        return np.sort(np.argsort(turn, kind="stable")[:SAMPLE])
+    return np.sort(generator.choice(count, min(count, SAMPLE), replace=False))
+
+
 def batches_of(decoded: Decoded) -> type[Batches]:
-    """What cuts these pictures into batches: `Batches`, or `StreamedBatches` if they are a stream."""
-    return StreamedBatches if isinstance(decoded, Streamed) else Batches
+    """What cuts these pictures into batches: `Batches`, or `StreamedBatches` if they are a stream.
+
+    If they are one of shards on the net, `ShardBatches`.
+    """
+    from hubel.data.shard_stream import ShardBatches  # which are such themselves
+
+    if not isinstance(decoded, Streamed):
+        return Batches
+    pictures = cast("OnDemand", decoded.images).pictures
+    return ShardBatches if isinstance(pictures, ShardPictures) and pictures.remote else StreamedBatches
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +154,11 @@ class StreamedBatches(Batches):
 
     workers: int = os.cpu_count() or 1
 
-    def _picked(self, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    def _picked(self, number: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+        order = self._order(generator)
         places = [order[start:end] for start, end in pairwise(self._bounds())]
         loader: DataLoader[Tensor | str] = DataLoader(
-            _Reader(self.decoded.images),
+            _Reader(cast("OnDemand", self.decoded.images)),
             sampler=cast("list[int]", places),  # of batches, each of which is read by one process
             batch_size=None,
             num_workers=self.workers,
@@ -154,12 +178,12 @@ class StreamedBatches(Batches):
 class _Reader(Dataset["Tensor | str"]):
     """Reads a batch at a time; a DataError crosses from another process as its text."""
 
-    def __init__(self, images: Bytes) -> None:
+    def __init__(self, images: OnDemand) -> None:
         self.images = images
 
     def __getitem__(self, places: Tensor) -> Tensor | str:
         try:
-            return torch.from_numpy(np.stack([self.images[place] for place in places.tolist()]))
+            return torch.from_numpy(self.images.stack(places.tolist()))
         except DataError as error:
             return str(error)
 

@@ -284,6 +284,7 @@ def _key(model: Model, pictures: Pictures, classes: tuple[str, ...], limits: Lim
 def _fingerprint(pictures: Pictures) -> str:
     """A digest of pictures: of those in files the names, sizes and times, of those in memory the pixels."""
     from hubel.data import ArrayPictures, FilePictures
+    from hubel.data.shards import ShardPictures
 
     digest = hashlib.sha256(pictures.labels.tobytes())
     for index in range(len(pictures)):
@@ -291,6 +292,8 @@ def _fingerprint(pictures: Pictures) -> str:
         if isinstance(pictures, FilePictures):
             known = pictures.paths[index].stat()
             digest.update(f"{known.st_size} {known.st_mtime_ns}".encode())
+    if isinstance(pictures, ShardPictures):
+        digest.update(b"".join(pictures.digests()))
     if isinstance(pictures, ArrayPictures):
         digest.update(pictures.pixels.tobytes())
     return digest.hexdigest()

@@ -1,0 +1,108 @@
+"""Shards for tests: tar files of pictures of noise, and a server that sends parts of them."""
+
+from __future__ import annotations
+
+import re
+import tarfile
+from contextlib import contextmanager
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from io import BytesIO
+from pathlib import Path
+from threading import Thread
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from PIL import Image
+
+from hubel.data import Preprocessing, open_data
+from hubel.data.shards import ShardPictures
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+SEEN = Preprocessing.of("6x5x3")
+CLASSES = ("ant", "bee", "cow")
+SHARDS, EACH = 4, 9
+"""How many shards a set has, and how many pictures each."""
+
+
+def picture(number: int, kind: str = "PNG") -> bytes:
+    """A picture of noise, none like another."""
+    pixels = np.random.default_rng(number).integers(0, 256, (6, 5, 3), dtype=np.uint8)
+    buffer = BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def write(path: Path, *files: tuple[str, bytes]) -> Path:
+    """A tar of files."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with tarfile.open(path, "w") as tar:
+        for name, data in files:
+            about = tarfile.TarInfo(name)
+            about.size = len(data)
+            tar.addfile(about, BytesIO(data))
+    return path
+
+
+def sample(number: int, said: str | None = None) -> list[tuple[str, bytes]]:
+    """The files of a picture and its class, by default every third of one class."""
+    name = CLASSES[number % 3] if said is None else said
+    return [(f"{number:03}.png", picture(number)), (f"{number:03}.cls", name.encode())]
+
+
+def shard(path: Path, start: int, count: int = EACH) -> Path:
+    return write(path, *(file for number in range(start, start + count) for file in sample(number)))
+
+
+def pets(root: Path) -> Path:
+    """A folder in `root` of four shards of nine pictures."""
+    for number in range(SHARDS):
+        shard(root / "pets" / f"part-{number}.tar", number * EACH)
+    return root / "pets"
+
+
+class Parts(SimpleHTTPRequestHandler):
+    """Serves files, and parts of them where they are asked for."""
+
+    parts = True
+    asked: Callable[[str], object] = staticmethod(len)
+
+    def do_GET(self) -> None:
+        self.asked(self.path)
+        found = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range", ""))
+        path = Path(self.translate_path(self.path))
+        if not (found and self.parts and path.is_file()):
+            super().do_GET()
+            return
+        data = path.read_bytes()[int(found[1]) : int(found[2]) + 1]
+        self.send_response(206)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
+
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
+        pass
+
+
+@contextmanager
+def served(root: Path) -> Iterator[str]:
+    """Serves a folder, and says at which address."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Parts, directory=str(root))) as server:
+        thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+def remote(address: str) -> ShardPictures:
+    train = open_data(f"{address}/pets/part-{{0..3}}.tar", val=0).train
+    assert isinstance(train, ShardPictures)
+    return train
+
+
+def numbers(pictures: Any) -> list[int]:
+    """Which pictures these are, by their names."""
+    return [int(Path(pictures.name(place)).stem) for place in range(len(pictures))]
