@@ -152,17 +152,20 @@ def test_the_colours_are_those_of_all_pictures() -> None:
 
 def test_a_side_resizes_what_comes() -> None:
     source = noise(10)
-    found = torch.cat([images for images, _ in Batches(source, COLOUR, 4).epoch(0, side=3)])
-    assert found.shape == (10, 3, 3, 3)
+    found = torch.cat([images for images, _ in Batches(source, COLOUR, 4).epoch(0, lambda _: 3)])
+    assert found.shape == (10, 3, 4, 3)
     assert found.is_contiguous(memory_format=torch.channels_last)
     small = [
-        np.asarray(Image.fromarray(pixels).resize((3, 3), Image.Resampling.BILINEAR))
+        np.asarray(Image.fromarray(pixels).resize((3, 4), Image.Resampling.BILINEAR))
         for pixels in source.images
     ]
-    expected = replace(COLOUR, height=3, width=3).normalise(torch.from_numpy(np.stack(small)))
+    expected = replace(COLOUR, height=4, width=3).normalise(torch.from_numpy(np.stack(small)))
     assert (found - expected).abs().max() < 1.01 / 255 / min(COLOUR.std)
-    with pytest.raises(DataError, match="at least 1 pixel, not 0"):
-        Batches(source, COLOUR, 4).epoch(0, side=0)
+
+
+def test_sides_are_of_batches() -> None:
+    batches = Batches(noise(10), COLOUR, 4)
+    assert [images.shape[3] for images, _ in batches.epoch(0, lambda batch: 2 + batch)] == [2, 3, 4]
 
 
 def test_mixed_pictures_have_shares_of_classes() -> None:
@@ -217,7 +220,7 @@ def test_balanced_epochs_come_mixed_and_are_not_all_the_same() -> None:
 def test_what_is_made_ahead_is_what_would_be_made_alone() -> None:
     policy = Augmentation("random", 1, jitter=0.3, mixup=0.5)
     batches = Batches(noise(40), COLOUR, 6, True, policy, classes=3)
-    ahead, alone = list(batches.epoch(4, 5)), list(batches._made(4, 5))
+    ahead, alone = list(batches.epoch(4, lambda _: 5)), list(batches._made(4, lambda _: 5))
     assert len(ahead) == len(alone) == len(batches)
     for (images, targets), (same, of) in zip(ahead, alone, strict=True):
         assert torch.equal(images, same)

@@ -19,12 +19,17 @@ from hubel.data.augment import Colours, resize
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from hubel.data.augment import Augmentation
     from hubel.data.decoded import Bad, Decoded
     from hubel.data.pictures import Labels
     from hubel.data.preprocess import Preprocessing
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
+
+Sides: TypeAlias = "Callable[[int], int]"
+"""The shorter side, in pixels, of the pictures of a batch, from its number in the epoch."""
 
 AHEAD = 2
 """How many batches are prepared, or about to be, while one is used."""
@@ -141,33 +146,31 @@ class Batches:
         """Pictures that could not be used and were left out."""
         return self.decoded.skipped
 
-    def epoch(self, number: int, side: int | None = None) -> Epoch:
+    def epoch(self, number: int, sides: Sides | None = None) -> Epoch:
         """Returns an iterator over images and labels on `device`.
 
-        Images: `dtype`, n x c x h x w, `channels_last` in memory, resized to `side` x `side` if given,
-        which is cheap: a network without a fixed size learns faster from small pictures first.
+        Images: `dtype`, n x c x h x w, `channels_last` in memory, resized to `sides` if given, which is
+        cheap: a network without a fixed size learns faster from small pictures first.
         Labels: int64, n; or where pictures are mixed their targets: float32, n x `classes`.
 
         The order and the variants depend on `seed` and `number` alone: any epoch can be repeated without
         those before it.
 
-        Raises DataError: a side below 1. As it goes on, DataError: as `Augmentation.apply`.
+        As it goes on, raises DataError: as `Augmentation.apply`.
         """
-        if side is not None and side < 1:
-            raise DataError(f"a side is of at least 1 pixel, not {side}")
-        return Epoch(self._made(number, side))
+        return Epoch(self._made(number, sides))
 
-    def _made(self, number: int, side: int | None) -> Iterator[Batch]:
+    def _made(self, number: int, sides: Sides | None) -> Iterator[Batch]:
         """The batches one by one, in the thread that asks for them."""
         generator = Generator().manual_seed(epoch_seed(self.seed, number))
-        for indices, pixels in self._picked(number, generator):
+        for batch, (indices, pixels) in enumerate(self._picked(number, generator)):
             target = self._targets.index_select(0, indices.to(self.device))
             picked = pixels
             if self.augmentation is not None:
                 picked = self.augmentation.apply(
                     picked, generator, indices=indices, epoch=number, colours=self._colours
                 )
-            seen = self._normalised(picked if side is None else resize(picked, side))
+            seen = self._normalised(picked if sides is None else resize(picked, sides(batch)))
             if self.augmentation is not None and self._mixes:
                 seen, target = self.augmentation.mix(seen, target, self.classes, generator)
             yield seen.to(self.dtype), target

@@ -10,11 +10,10 @@ from itertools import count, islice
 from typing import Protocol, TypeAlias
 
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hubel.data.batches import epoch_seed
+from hubel.data.batches import Sides, epoch_seed
 from hubel.errors import TrainingError, UsageError, nearest
 from hubel.module.network import Network
 from hubel.train.average import Average
@@ -44,8 +43,8 @@ class Source(Protocol):
 
     def __len__(self) -> int: ...
 
-    def epoch(self, number: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Images and targets, batch by batch; the same for the same number."""
+    def epoch(self, number: int, sides: Sides | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+        """Images and targets, batch by batch, resized to `sides`; the same for the same number."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,8 +216,15 @@ class Trainer:
         done = self.batch
         for epoch in count(self.epoch):
             torch.manual_seed(epoch_seed(self.config.seed, epoch))  # dropout's masks
-            yield from islice(train.epoch(epoch), done, None)
+            yield from islice(train.epoch(epoch, self._sides(epoch, len(train))), done, None)
             done = 0
+
+    def _sides(self, epoch: int, batches: int) -> Sides | None:
+        """How large the pictures of an epoch's batches are; None where they never are smaller than whole."""
+        recipe, whole = self.config.recipe, min(self.network.volume.plane)
+        if recipe.smallest == 1:
+            return None
+        return lambda batch: side(recipe, self.pace.progress(epoch + batch / batches, self.seconds), whole)
 
     def _learn(self) -> None:
         """Puts the network in training mode, its frozen parts aside: their running statistics stay.
@@ -247,7 +253,6 @@ class Trainer:
         """One step of the optimizers; a batch that does not fit in memory goes through in parts."""
         recipe = self.config.recipe
         share = SCHEDULES[recipe.schedule](progress, recipe)
-        images = resized(images, side(recipe, progress, min(images.shape[2:])))
         while True:
             try:
                 loss, scores = self._gradients(images, targets)
@@ -345,17 +350,6 @@ def side(recipe: Recipe, progress: float, whole: int) -> int:
         return whole
     share = recipe.smallest + (1 - recipe.smallest) * progress / recipe.grown
     return min(whole, math.ceil(share * whole / SIDE_STEP) * SIDE_STEP)
-
-
-def resized(images: Tensor, shorter: int) -> Tensor:
-    """Images with a shorter side of so many pixels, antialiased."""
-    height, width = images.shape[2:]
-    if shorter == min(height, width):
-        return images
-    scale = shorter / min(height, width)
-    return F.interpolate(
-        images, (round(height * scale), round(width * scale)), mode="bilinear", antialias=True
-    )
 
 
 def _peaked(optimizers: list[Optimizer]) -> list[Optimizer]:

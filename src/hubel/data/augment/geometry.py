@@ -121,11 +121,15 @@ def warp(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """Returns the images at `side` x `side` pixels: bilinear, antialiased where they become smaller."""
+    """Returns the images with a shorter side of `side` pixels: bilinear, antialiased where that is less."""
+    scale = side / min(images.shape[1:3])
+    if scale == 1:
+        return images
+    plane = [round(length * scale) for length in images.shape[1:3]]
     planes = images.permute(0, 3, 1, 2)
     if images.device.type != "cpu":  # only the CPU resizes bytes, and there they are seven times as fast
         planes = planes.float()
-    resized = F.interpolate(planes, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    resized = F.interpolate(planes, plane, mode="bilinear", antialias=True, align_corners=False)
     resized = resized.permute(0, 2, 3, 1)
     return (rounded(resized) if resized.is_floating_point() else resized).contiguous()
 
