@@ -21,10 +21,17 @@ WAYS = [
 """Kernel, stride, padding, whether there is a bias."""
 
 
+@pytest.mark.parametrize("few", [1, 0], ids=["by convolution", "by product"])
 @pytest.mark.parametrize(("kernel", "stride", "padding", "biased"), WAYS)
 def test_a_product_is_the_convolution_and_has_its_gradients(
-    kernel: tuple[int, int], stride: tuple[int, int], padding: tuple[int, int], biased: bool
+    kernel: tuple[int, int],
+    stride: tuple[int, int],
+    padding: tuple[int, int],
+    biased: bool,
+    few: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr("hubel.module.convolution.FILTERS_A_PLACE", few)
     torch.manual_seed(0)
     images = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 3, *kernel, dtype=torch.float64, requires_grad=True)
@@ -55,6 +62,7 @@ def test_only_small_maps_in_bfloat16_are_made_by_a_product(monkeypatch: pytest.M
     layer(small)
     with computing_in("bfloat16", torch.device("cpu")):
         layer(large)
+        layer(small.expand(300, -1, -1, -1))  # 33.9 MB of windows
         Convolution(128, 128, 3, padding=1, groups=2)(small)
         Convolution(128, 64, 3, padding=1)(small)
         assert used == []

@@ -1,12 +1,15 @@
-"""Convolution as PyTorch has it, and as one matrix product where that is faster.
+"""Convolution as PyTorch has it, and as matrix products where those are faster.
 
-In bfloat16 on the CPU, onto maps of few places, the library's convolution reaches half to three quarters of
-the machine's rate, and down to a sixth for the gradient of the weights. There the windows are laid out as the
-rows of a matrix, a small part of the time, and the rest is matrix products, which reach nearly all of it.
+In bfloat16 on the CPU the library's convolution reaches the machine's rate on large maps, and on small ones
+half of it or less: for the gradient of the weights a quarter on 4x4, a sixth on 2x2. There the windows are
+laid out as the rows of a matrix, a small part of the time while that fits into the cache, and the rest is
+matrix products, which reach nearly all of the rate. Which way is taken depends on shapes alone, so that
+runs can be repeated.
 """
 
 from __future__ import annotations
 
+from math import prod
 from typing import Any
 
 import torch
@@ -16,10 +19,16 @@ from torch import Tensor, nn
 from hubel.net.window import Pair
 
 MOST_PLACES = 49
-"""The largest map, 7x7, that is made by a matrix product; at 8x8 both ways measure alike."""
+"""The largest map, 7x7, for whose filters the gradient is made by a product."""
+
+MOST_BYTES = 32 << 20
+"""The largest matrix of windows: larger ones come from memory, not from the cache."""
 
 FEWEST_MAPS = 128
 """The fewest maps, in and out, that repay laying out the windows."""
+
+FILTERS_A_PLACE = 32
+"""How many filters a place of the map must have for the map itself to be made by a product."""
 
 
 class Convolution(nn.Conv2d):
@@ -45,12 +54,16 @@ class Convolution(nn.Conv2d):
         kind = torch.get_autocast_dtype("cpu") if autocast else images.dtype
         if kind != torch.bfloat16 or self.groups > 1 or self.dilation != (1, 1):
             return False
-        rows, columns = _places(images, self.weight, self.stride, self.padding)  # type: ignore[arg-type]
-        return rows * columns <= MOST_PLACES
+        places = prod(_places(images, self.weight, self.stride, self.padding))  # type: ignore[arg-type]
+        matrix = len(images) * places * self.weight[0].numel() * kind.itemsize
+        return places <= MOST_PLACES and matrix <= MOST_BYTES
 
 
 class Product(torch.autograd.Function):
-    """A convolution as a matrix product, with its gradients; of any floating-point type."""
+    """A convolution whose filters get their gradient from a product of matrices; of any floating-point type.
+
+    The maps, and the gradient of the images, come from one where there are few places for many filters.
+    """
 
     @staticmethod
     def forward(  # noqa: PLR0917 - autograd gives them by place
@@ -58,10 +71,10 @@ class Product(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(images, weight)
         ctx.stride, ctx.padding = stride, padding
-        matrix = weight.permute(0, 2, 3, 1).flatten(1)
-        rows = _windows(images, weight, stride, padding)
-        out = rows @ matrix.T if bias is None else torch.addmm(bias, rows, matrix.T)
-        return _as_maps(out, len(images), _places(images, weight, stride, padding))
+        plane = _places(images, weight, stride, padding)
+        if not _few(plane, len(weight)):
+            return F.conv2d(images, weight, bias, stride, padding)
+        return _product(images, weight, bias, (stride, padding), plane)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
@@ -82,15 +95,26 @@ class Product(torch.autograd.Function):
 def _back(gradient: Tensor, images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
     """The gradient of the images: with a stride of 1 a convolution again, with the kernels turned around."""
     height, width = weight.shape[2:]
-    around = height - 1 - padding[0], width - 1 - padding[1]
-    if stride != (1, 1) or min(around) < 0:
-        arguments = (None, stride, padding, (1, 1), False, (0, 0), 1, (True, False, False))
-        found: Tensor = torch.ops.aten.convolution_backward(gradient, images, weight, *arguments)[0]
-        return found
-    turned = weight.flip(2, 3).transpose(0, 1)
-    rows = _windows(gradient, turned, stride, around)
-    matrix = turned.permute(0, 2, 3, 1).flatten(1)
-    return _as_maps(rows @ matrix.T, len(images), (images.shape[2], images.shape[3]))
+    around, plane = (height - 1 - padding[0], width - 1 - padding[1]), (images.shape[2], images.shape[3])
+    if stride == (1, 1) and min(around) >= 0 and _few(plane, images.shape[1]):
+        return _product(gradient, weight.flip(2, 3).transpose(0, 1), None, (stride, around), plane)
+    arguments = (None, stride, padding, (1, 1), False, (0, 0), 1, (True, False, False))
+    found: Tensor = torch.ops.aten.convolution_backward(gradient, images, weight, *arguments)[0]
+    return found
+
+
+def _few(plane: Pair, filters: int) -> bool:
+    """Whether a map has few places for so many filters."""
+    return prod(plane) * FILTERS_A_PLACE <= filters
+
+
+def _product(
+    images: Tensor, weight: Tensor, bias: Tensor | None, moved: tuple[Pair, Pair], plane: Pair
+) -> Tensor:
+    """A convolution, `moved` by stride and padding, as one product; `channels_last` in memory."""
+    rows, matrix = _windows(images, weight, *moved), weight.permute(0, 2, 3, 1).flatten(1)
+    out = rows @ matrix.T if bias is None else torch.addmm(bias, rows, matrix.T)
+    return out.view(len(images), *plane, -1).permute(0, 3, 1, 2)
 
 
 def _windows(images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
@@ -109,8 +133,3 @@ def _places(images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Pair
         for side, pad, size, step in zip(images.shape[2:], padding, weight.shape[2:], stride, strict=True)
     )
     return rows, columns
-
-
-def _as_maps(rows: Tensor, count: int, plane: Pair) -> Tensor:
-    """Rows of places as n x maps x h x w, `channels_last` in memory."""
-    return rows.view(count, *plane, -1).permute(0, 3, 1, 2)
