@@ -24,11 +24,11 @@ def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSe
     return DataSet("made", tuple(f"class {c}" for c in range(classes)), ArrayPictures(labels, pixels, names))
 
 
-@pytest.mark.parametrize(("speed", "name"), [(1e9, "fast_large"), (40.0, "fast"), (1e-3, "fast_small")])
+@pytest.mark.parametrize(("speed", "name"), [(1e9, "fast_large"), (20.0, "fast"), (1e-3, "fast_small")])
 def test_the_largest_network_that_sees_them_often_enough(
     speed: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 40 a second, 10 seconds show 40 pictures 8.5 times: enough for `fast`, not for `fast_large`."""
+    """At 20 a second, 10 seconds show 40 pictures 4.25 times: enough for `fast`, not for `fast_large`."""
     monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda _: speed)
     found = choose(pictures(32, 3), seconds=10.0)
     assert found.candidate.name == name

@@ -7,21 +7,31 @@ from typing import TYPE_CHECKING
 from hubel.report.units import count, duration, percent, short
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from hubel.data.decoded import Bad
     from hubel.train import Chosen, Evaluation, RoundDone, Run, Setting, Trainer
 
-WAITED = 0.02
+WAITED = 0.1
 """The share of its time from which a step that waits for pictures is worth a word."""
 
+MOST_LEFT_OUT = 20
+"""How many of the pictures left out are named."""
 
-def chosen_text(chosen: Chosen) -> str:
-    """Which network is trained, from what, and why."""
+
+def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
+    """Which network is trained, from what, and why; `asked` is whether a start was asked for."""
     name, volume = chosen.candidate.name, chosen.candidate.volume
     said = f"network: {name}, seeing pictures as {volume}"
     if chosen.epochs:
         speed = f"{chosen.pictures_per_second:,.0f} pictures a second on this machine"
         said += f", the largest that sees them often enough in the time: {speed}, {chosen.epochs:.1f} epochs"
+        said += " or more" if chosen.candidate.recipe.smallest < 1 else ""
     if chosen.start:
-        return f"{said}\nstarts from {chosen.start}, as it was trained; --from none trains anew"
+        why = (
+            "as it was trained" if asked else "the best trained network at hand: the pictures are photographs"
+        )
+        return f"{said}\nstarts from {chosen.start}, {why}; --from none trains anew"
     if chosen.none_at_hand:
         return (
             f"{said}\nphotographs are best learned from a trained network, but none is at hand: "
@@ -44,6 +54,8 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
         how_long = f"{duration(trainer.pace.limit - trainer.seconds)} of training"
     else:
         how_long = f"epochs {trainer.epoch + 1} to {recipe.epochs}"
+    if trainer.epoch and (trainer.progress >= 1 or 0 < config.target <= trainer.best):
+        how_long = "nothing left to train"
     lines = [
         f"{setting.data.name}: {len(setting.data.classes)} classes, {count(len(setting.train.labels))} "
         f"pictures to train, {count(len(setting.val.labels))} held out, seen as {network.volume}",
@@ -52,8 +64,19 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
     ]
     if setting.start:
         lines.append(f"starts from {setting.start.name}: {setting.start.loaded}")
-    lines += [f"left out: {bad.name}: {bad.reason}" for bad in setting.skipped]
+    if setting.skipped:
+        used = len(setting.train.labels) + len(setting.val.labels)
+        lines.append(left_out_text(setting.skipped, used))
     return "\n".join(lines)
+
+
+def left_out_text(skipped: Sequence[Bad], used: int) -> str:
+    """Which pictures are left out, and why, beside so many that are used."""
+    lines = [f"left out: {count(len(skipped))} of {count(len(skipped) + used)} pictures"]
+    lines += [f"{bad.name}: {bad.reason}" for bad in skipped[:MOST_LEFT_OUT]]
+    if len(skipped) > MOST_LEFT_OUT:
+        lines.append(f"and {count(len(skipped) - MOST_LEFT_OUT)} more; `hubel data check` lists all")
+    return "\n  ".join(lines)
 
 
 def round_text(event: RoundDone) -> str:

@@ -132,9 +132,9 @@ RECIPES: dict[str, Recipe] = {
         clip=0.0,
         init="identity",
         whiten=True,
-        smallest=0.75,
-        grown=0.5,
-        views="mirror",
+        smallest=0.5,
+        grown=0.6,
+        views="mirror-shift",
         augmentation=Augmentation(flip="alternating", shift=2),
     ),
     # What a trained model is fitted to new pictures with, after its head.
