@@ -61,6 +61,9 @@ def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
     assert found.candidate.net == net
     assert found.candidate.recipe.optimizer == "sgd"
     assert choose(pictures(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
+    large = choose(pictures(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
+    assert large.whiten
+    assert large.augmentation.cutout == 8
 
 
 @pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])
