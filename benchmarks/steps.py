@@ -114,7 +114,7 @@ from hubel.train import BatchDone, Config, Trainer
 class Same:
     def __len__(self):
         return 10**9
-    def epoch(self, number, sides):
+    def epoch(self, number, sides=None):
         return repeat((images.to(memory_format=torch.channels_last), labels))
 trainer = Trainer.of(network, Config("noise", notation, volume), Same())
 events = trainer.run(Same(), Same())

@@ -262,6 +262,34 @@ def test_compiled_steps_train_the_same_network(monkeypatch: pytest.MonkeyPatch) 
         torch.testing.assert_close(ours.network.state_dict()[name], value)
 
 
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_graph: Any, _inputs: Any) -> Any:
+        raise RuntimeError("no C compiler")
+
+    loop = sys.modules["hubel.train.loop"]
+    monkeypatch.setattr(loop, "repays", lambda _device, seconds: seconds > 0)
+    monkeypatch.setattr(loop, "compiled", lambda network: torch.compile(network, backend=broken))
+    asked = config(epochs=3)
+    events = list(trainer(asked).run(*batches(asked)))
+    said = [event.text for event in events if isinstance(event, Warned)]
+    assert len(said) == 1
+    assert "without being compiled" in said[0]
+    assert sum(isinstance(event, RoundDone) for event in events) == 3
+
+
+def test_parts_of_a_batch_are_never_of_one_picture() -> None:
+    """5 pictures in parts of at most 2 would leave one over, which batch normalisation refuses."""
+    ours = trainer(config("conv(2, 3) >> batchnorm >> globalavgpool >> fc(2)"))
+    ours.micro = 2
+    seen: list[int] = []
+    ours.network.get_submodule("batchnorm1").register_forward_pre_hook(
+        lambda _module, given: seen.append(len(given[0]))
+    )
+    ours._gradients(torch.randn(5, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0]))
+    assert seen == [3, 2]
+
+
 def test_compiling_repays_on_a_gpu_with_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
     cpu, gpu = torch.device("cpu"), torch.device("cuda")

@@ -52,6 +52,8 @@ class Convolution(nn.Conv2d):
             return False
         autocast = torch.is_autocast_enabled("cpu")
         kind = torch.get_autocast_dtype("cpu") if autocast else images.dtype
+        if not autocast and self.weight.dtype != kind:
+            return False
         if kind != torch.bfloat16 or self.groups > 1 or self.dilation != (1, 1):
             return False
         places = prod(_places(images, self.weight, self.stride, self.padding))  # type: ignore[arg-type]
@@ -114,7 +116,7 @@ def _product(
     """A convolution, `moved` by stride and padding, as one product; `channels_last` in memory."""
     rows, matrix = _windows(images, weight, *moved), weight.permute(0, 2, 3, 1).flatten(1)
     out = rows @ matrix.T if bias is None else torch.addmm(bias, rows, matrix.T)
-    return out.view(len(images), *plane, -1).permute(0, 3, 1, 2)
+    return out.view(len(images), *plane, len(weight)).permute(0, 3, 1, 2)
 
 
 def _windows(images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:

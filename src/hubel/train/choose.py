@@ -16,8 +16,8 @@ from hubel.net import Net, Volume, ledger
 from hubel.net.head import with_classes
 from hubel.ship.pretrained import open_model
 from hubel.train.config import AUTO, NONE
-from hubel.train.device import best_device
-from hubel.train.engine import fastest, keep_memory
+from hubel.train.device import best_device, use_allowed_cores
+from hubel.train.engine import fastest, keep_memory, now
 from hubel.train.loss import loss_of
 from hubel.train.optimizer import OPTIMIZERS
 from hubel.train.recipe import RECIPES, Recipe, recipe
@@ -35,7 +35,7 @@ SIDES = (64, 96, 128, 160, 224)
 FINETUNE_SIDES = (128, 160, 192)
 """The sides below its own at which a trained network may see pictures."""
 
-FINETUNE_EPOCHS = 3.0
+LARGER = 3.0
 """The fewest epochs in which seeing pictures larger is worth its price."""
 
 SMALL = 28
@@ -144,6 +144,7 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
 def pictures_per_second(candidate: Candidate) -> float:
     """How many pictures a second a candidate trains on, measured on noise on this machine, now."""
     keep_memory()
+    use_allowed_cores()
     device, volume = best_device(), candidate.volume
     network = build(candidate.net, volume, init=candidate.recipe.init, scores=True).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -155,15 +156,13 @@ def pictures_per_second(candidate: Candidate) -> float:
     precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
     passes = []
     for _ in range(3):
-        began = time.perf_counter()
-        loss, _ = loss_of(network, images, labels, precision=precision)
-        loss.backward()  # type: ignore[no-untyped-call]
-        loss.item()
-        passes.append(time.perf_counter() - began)
-    began = time.perf_counter()
+        began = now(device)
+        loss_of(network, images, labels, precision=precision)[0].backward()  # type: ignore[no-untyped-call]
+        passes.append(now(device) - began)
+    began = now(device)
     for optimizer in optimizers:
         optimizer.step()
-    step = time.perf_counter() - began
+    step = now(device) - began
     return candidate.recipe.batch / (min(passes) * candidate.recipe.batch / count + step)
 
 
@@ -183,7 +182,8 @@ def _candidates(data: DataSet, network: tuple[str, Net, Volume] | None, start: s
         for side in sides:
             net = zoo.ZOO[name].make(classes=len(data.classes), depth=data.depth, side=side)
             volume = Volume(side, side, data.depth)
-            found.append(Candidate(name, net, volume, RECIPES[usual], epochs))
+            worth = epochs if side == sides[0] else max(epochs, LARGER)
+            found.append(Candidate(name, net, volume, RECIPES[usual], worth))
     return sorted(found, key=lambda candidate: candidate.macs)
 
 
@@ -194,7 +194,7 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
     height, width = own.volume.plane
     volumes = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < min(height, width)]
     return [
-        Candidate(Path(start).stem, net, volume, RECIPES["finetune"], FINETUNE_EPOCHS)
+        Candidate(Path(start).stem, net, volume, RECIPES["finetune"], LARGER)
         for volume in (*volumes, own.volume)
     ]
 

@@ -18,7 +18,7 @@ from hubel.errors import TrainingError, UsageError, nearest
 from hubel.module.network import Network
 from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
-from hubel.train.device import computing_in, free_memory, out_of_memory
+from hubel.train.device import computing_in, free_memory, out_of_memory, use_allowed_cores
 from hubel.train.engine import compiled, fastest, keep_memory, repays
 from hubel.train.loss import loss_of
 from hubel.train.metrics import Evaluation, evaluate
@@ -101,7 +101,7 @@ class Round:
     waited: float = 0.0
 
     def waiting(self, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-        """The next batch, and how long it took to come."""
+        """The next batch; how long it took to come is added up."""
         asked = time.perf_counter()
         pair = next(batches)
         self.waited += time.perf_counter() - asked
@@ -139,6 +139,7 @@ class Trainer:
     best: float = -1.0
     validation: float = 0.0
     _compiled: Network | None = None
+    _compiles: bool = True
 
     @classmethod
     def of(
@@ -156,6 +157,7 @@ class Trainer:
         loss. Raises UsageError: `freeze` names no part of the network.
         """
         keep_memory()
+        use_allowed_cores()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for part in parts(network, config.freeze):
             part.requires_grad_(requires_grad=False)
@@ -220,7 +222,10 @@ class Trainer:
             done = 0
 
     def _sides(self, epoch: int, batches: int) -> Sides | None:
-        """How large the pictures of an epoch's batches are; None where they never are smaller than whole."""
+        """How large the pictures of an epoch's batches are; None where they never are smaller than whole.
+
+        By the clock it is asked when a batch is made, and so depends on how fast the machine is.
+        """
         recipe, whole = self.config.recipe, min(self.network.volume.plane)
         if recipe.smallest == 1:
             return None
@@ -236,8 +241,8 @@ class Trainer:
             part.eval()
         device = next(self.network.parameters()).device
         grown = self.progress >= self.config.recipe.grown
-        if self._compiled is None and grown and repays(device, self.left):
-            self._compiled = compiled(self.network)
+        if self._compiles and grown and repays(device, self.left):
+            self._compiles, self._compiled = False, compiled(self.network)
 
     def _over(self, round_: Round) -> bool:
         """Whether a round is: at the end of an epoch, or when the clock says so."""
@@ -250,7 +255,7 @@ class Trainer:
     def _step(
         self, images: Tensor, targets: Tensor, progress: float
     ) -> Generator[Event, None, tuple[float, Tensor]]:
-        """One step of the optimizers; a batch that does not fit in memory goes through in parts."""
+        """One step of the optimizers; what fails is mended if it can be, as a batch too large for memory."""
         recipe = self.config.recipe
         share = SCHEDULES[recipe.schedule](progress, recipe)
         while True:
@@ -258,13 +263,7 @@ class Trainer:
                 loss, scores = self._gradients(images, targets)
                 break
             except RuntimeError as error:
-                if not out_of_memory(error) or self.micro <= SMALLEST_PART:
-                    raise
-            self.micro = max(SMALLEST_PART, min(self.micro, len(images)) // 2)
-            free_memory(images.device)
-            yield Warned(
-                f"a batch of {len(images)} does not fit in memory: it goes on in parts of {self.micro}"
-            )
+                yield Warned(self._mended(error, images))
         if recipe.clip:
             nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
         for optimizer in self.optimizers:
@@ -275,6 +274,20 @@ class Trainer:
             self.average.update(self.network)
         return loss, scores
 
+    def _mended(self, error: RuntimeError, images: Tensor) -> str:
+        """Changes what a step may have failed of, so that it can be tried again, and says so.
+
+        Nothing has moved. Raises the error where there is nothing to change.
+        """
+        if self._compiled is not None:
+            self._compiled = None
+            return f"steps go on without being compiled: {str(error).strip().splitlines()[0]}"
+        if not out_of_memory(error) or self.micro <= SMALLEST_PART:
+            raise error
+        self.micro = max(SMALLEST_PART, min(self.micro, len(images)) // 2)
+        free_memory(images.device)
+        return f"a batch of {len(images)} does not fit in memory: it goes on in parts of {self.micro}"
+
     def _gradients(self, images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         """The gradients of a batch, its loss and its scores.
 
@@ -282,9 +295,8 @@ class Trainer:
         """
         self.network.zero_grad()  # of parameters that no optimizer moves as well: clipping counts them
         total, scores = 0.0, []
-        for part, truth in zip(
-            torch.split(images, self.micro), torch.split(targets, self.micro), strict=True
-        ):
+        count = min(math.ceil(len(images) / self.micro), max(1, len(images) // SMALLEST_PART))
+        for part, truth in zip(images.tensor_split(count), targets.tensor_split(count), strict=True):
             if self._compiled is not None:  # what a graph returned before is no longer needed
                 torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
             loss, out = loss_of(
