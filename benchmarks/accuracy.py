@@ -10,8 +10,8 @@ of a picture that are part of its recipe.
 DATA is a folder with train/CLASS/* and test/CLASS/* of pictures of 32x32, or for `hubel` and `lenet5` any
 installed set that hubel knows by name, such as fashion-mnist. `tutorial` is hubel's `fast_small` in the loop
 of a tutorial: Adam at one rate, batches of 64 from a DataLoader, float32. `resnet20` has the recipe of its
-paper, its rate falling by the clock, `lenet5` is LeNet-5 in the tutorial's loop, and `keras` the small network
-of the Keras examples. PYTHON is one that has Keras and TensorFlow.
+paper, its rate falling by the clock, `lenet5` is LeNet-5 in the tutorial's loop, and `keras` the small
+network of the Keras examples. PYTHON is one that has Keras and TensorFlow.
 """
 
 from __future__ import annotations
