@@ -41,7 +41,8 @@ def test_json_and_whole_layers(hubel: Hubel, model: Path) -> None:
     assert told["units"][2]["drop"] == told["units"][3]["drop"]
     whole = json.loads(hubel(*arguments, "--layer", "conv1", "--whole").out)
     assert [each["unit"] for each in whole["units"]] == ["conv1"]
-    assert [each["unit"] for each in json.loads(hubel(*arguments).out)["units"]] == ["relu1"]
+    last = json.loads(hubel(*arguments).out)["units"]
+    assert [each["unit"] for each in last] == ["relu1[0]", "relu1[1]", "relu1[2]"]
 
 
 @pytest.mark.parametrize(

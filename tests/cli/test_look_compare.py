@@ -44,7 +44,7 @@ def test_maps_over_states(hubel: Hubel, models: list[Path], tmp_path: Path) -> N
     out = tmp_path / "ages.png"
     arguments = ("look", models[0], "compare", models[1], "digits", "--images", 30, "--unit")
     said = hubel(*arguments, "conv1", "--unit", "relu1[1]", "--top", 2, "-o", out)
-    assert (said.status, said.err, said.out) == (0, "", "")
+    assert (said.status, said.err, said.out) == (0, "", f"wrote {out}\n")
     assert out.read_bytes().startswith(b"\x89PNG")
     told = json.loads(hubel(*arguments, "conv1[2]", "--json").out)
     assert [state["model"] for state in told[0]["states"]] == ["model0", "model1"]
@@ -69,7 +69,7 @@ def test_a_run_stands_for_the_epochs_it_kept(hubel: Hubel, run: Path, tmp_path: 
     out = tmp_path / "ages.png"
     arguments = ("look", run, "compare", "digits", "--images", 20, "--unit", "relu1")
     said = hubel(*arguments, "-o", out)
-    assert (said.status, said.err, said.out) == (0, "", "")
+    assert (said.status, said.err, said.out) == (0, "", f"wrote {out}\n")
     assert out.read_bytes().startswith(b"\x89PNG")
     told = json.loads(hubel(*arguments, "--states", 5, "--json").out)
     assert [state["model"] for state in told[0]["states"]] == [f"epoch {epoch}" for epoch in (1, 2, 3, 6, 10)]

@@ -41,6 +41,7 @@ def test_patches_beside_their_projections(hubel: Hubel, model: Path, data: Path,
     [
         (["--rule", "decnv"], "no rule 'decnv'; did you mean deconv?"),
         (["--unit", "relu1[1,2,3]"], "relu1[1,2,3] is no map; write relu1[1]"),
+        (["-o", "out.jpg"], "written as one of .png"),
         (["--maps", 0], "--maps is at least 1"),
     ],
 )

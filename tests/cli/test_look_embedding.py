@@ -54,22 +54,28 @@ def test_a_plane_and_its_places(hubel: Hubel, model: Path, data: Path, tmp_path:
         assert picture.width > 1000
 
 
-def test_the_nearest_to_a_picture_is_itself(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:
-    out, asked = tmp_path / "near.png", data / "dog" / "3.png"
+def test_the_nearest_to_a_picture_is_its_copy_but_never_itself(
+    hubel: Hubel, model: Path, data: Path, tmp_path: Path
+) -> None:
+    out, inside, asked = tmp_path / "near.png", data / "dog" / "3.png", tmp_path / "copy.png"
+    asked.write_bytes(inside.read_bytes())
     said = hubel("look", model, "embedding", data, "--near", asked, "--top", 4, "-o", out, "--json")
     assert said.status == 0, said.err
     found = json.loads(said.out)
     assert len(found) == 4
-    assert found[0] == {"file": str(asked), "class": "dog", "cosine": pytest.approx(1, abs=1e-5)}
+    assert found[0] == {"file": str(inside), "class": "dog", "cosine": pytest.approx(1, abs=1e-5)}
     cosines = [each["cosine"] for each in found]
     assert cosines == sorted(cosines, reverse=True)
     assert out.is_file()
+    others = json.loads(hubel("look", model, "embedding", data, "--near", inside, "--top", 3, "--json").out)
+    assert others == found[1:]
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
         ([], "say where the picture goes"),
+        (["-o", "plane.jpg"], "written as one of .png"),
         (["--json", "--images", 0], "--images is at least 1"),
         (["--json", "--images", 3], "5 pictures at least"),
         (["--json", "--method", "tsn"], "did you mean tsne?"),

@@ -100,6 +100,7 @@ def test_by_default_all_activations_and_the_scores(hubel: Hubel, model: Path, da
     ("words", "message"),
     [
         ([], "say where the picture goes"),
+        (["-o", "patches.jpg"], "written as one of .png"),
         (["--json", "--layer", "relu9"], "no layer 'relu9'; did you mean relu2?"),
         (["--json", "--unit", "relu1"], "relu1 is no map; write relu1[0]"),
         (["--json", "--top", 0], "top is at least 1"),

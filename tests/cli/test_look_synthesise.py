@@ -71,6 +71,7 @@ def test_the_colours_of_a_set(hubel: Hubel, model: Path, tmp_path: Path) -> None
     ("words", "message"),
     [
         (["conv1[0]"], "say where the picture goes"),
+        (["conv1[0]", "-o", "unit.jpg"], "written as one of .png"),
         (["--json"], "say what to excite"),
         (["conv3[0]", "--json"], "no layer 'conv3'"),
         (["--class", "cats", "--json"], "no class 'cats'; did you mean cat?"),

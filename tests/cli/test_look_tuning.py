@@ -33,7 +33,7 @@ def test_tuning_draws_and_tells(hubel: Hubel, model: Path, tmp_path: Path) -> No
     assert (said.status, said.err) == (0, "")
     lines = said.out.splitlines()
     assert lines[0].startswith("72 grey gratings of contrast 1, 6 orientations x 3 frequencies x 4 phases")
-    assert [line.split()[0] for line in lines[1:]] == ["layer", "relu1", "relu2", "fc1"]
+    assert [line.split()[0] for line in lines[1:]] == ["layer", "relu1", "relu2", "fc1", "wrote"]
     pixels = np.asarray(Image.open(io.BytesIO(out.read_bytes())).convert("RGB"))
     assert pixels.shape[1] == 1800
     assert len(np.unique(pixels.reshape(-1, 3), axis=0)) > 20

@@ -156,6 +156,21 @@ def test_random_weights_change_every_map(method: str) -> None:
     assert not found[-1].correlation > 0.6  # NaN, a map without any difference, is another one too
 
 
+def test_a_lone_weight_is_drawn_anew_too() -> None:
+    """A single value has no deviation; what it is stays of a size with what it was."""
+    network, drawn = build(conv(1, 1, bias=False) >> relu >> fc(2), "6x6x1"), []
+
+    def look(subject: Subject) -> Attribution:
+        drawn.append(float(next(subject.module.parameters()).detach().flatten()))
+        return attribute(subject, picture(1, 6, 6), 1, "gradient")
+
+    list(cascade(Subject.of(network), look))
+    trained, _, anew = drawn
+    standard = torch.Generator().manual_seed(0)
+    torch.randn(2, 36, generator=standard)  # those of fc1, drawn first
+    assert anew == pytest.approx(float(torch.randn((), generator=standard)) * abs(trained), rel=1e-5)
+
+
 def test_a_map_that_does_not_look_at_the_weights_is_found_out() -> None:
     image = picture(1, 6, 6)
     edges = image[0].abs().numpy()
@@ -206,6 +221,24 @@ def test_the_module_is_left_as_it_was(module: nn.Module, method: str) -> None:
     assert np.isfinite(found.map).all()
 
 
+class Cut(nn.Module):
+    """Nothing of its scores can be traced back to the picture."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 2, 3), nn.Linear(2, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        scores: Tensor = self.head(self.conv(images).detach().relu().mean((2, 3)))
+        return scores
+
+
+@pytest.mark.parametrize("method", ["integrated", "gradient"])
+def test_a_picture_that_does_not_reach_the_score_is_said_to(method: str) -> None:
+    with pytest.raises(UsageError, match="nothing of input reaches the class's score"):
+        attribute(Subject.of(Cut(), "6x6x1"), picture(1, 6, 6), 0, method)  # type: ignore[arg-type]
+
+
 def test_works_where_gradients_are_off() -> None:
     subject, image = Subject.of(deep()), picture(2, 8, 8)
     with torch.inference_mode():
@@ -227,6 +260,8 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         attribute(subject, image[:1], 0)
     with pytest.raises(UsageError, match="did you mean relu3"):
         attribute(subject, image, 0, layer="relu4")
+    with pytest.raises(UsageError, match="fc1 has one place alone, Grad-CAM needs several; relu3 has them"):
+        attribute(subject, image, 0, layer="fc1")
     with pytest.raises(UsageError, match="a side of 1 to 8, not 9"):
         occlude(subject, image, square=9)
     with pytest.raises(UsageError, match="by 1 pixel at least"):

@@ -131,6 +131,20 @@ def test_a_convolution_by_hand() -> None:
     assert (found.box.top, found.box.left, found.box.bottom, found.box.right) == (0, 1, 0, 2)
 
 
+@pytest.mark.parametrize("channel", [0, 1, 2, 3])
+def test_a_map_of_a_branch_looks_at_what_its_branch_sees(channel: int) -> None:
+    """By the gradient of the picture, which is nothing where the unit does not look."""
+    network = build(parse("(conv(2, 1) | conv(2, 3, pad=1)) >> tanh >> maxpool(2)"), "8x8x1", seed=2)
+    image = torch.randn(1, 8, 8, requires_grad=True)
+    window = network(image[None])[0, channel, 2, 1]
+    whole = torch.autograd.grad(window, image)[0][0] != 0
+    found = unit_of(network, image.detach(), f"maxpool1[{channel},2,1]").box
+    inside = torch.zeros(8, 8, dtype=torch.bool)
+    inside[found.top : found.bottom + 1, found.left : found.right + 1] = True
+    assert not (whole & ~inside).any()
+    assert found.size == ((2, 2) if channel < 2 else (4, 4))
+
+
 def test_where_joins_take_their_values_from() -> None:
     image = torch.randn(2, 4, 4)
     network = build(parse("identity | conv(3, 1)"), "4x4x2")

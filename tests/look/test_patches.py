@@ -245,6 +245,8 @@ def test_a_patch_is_drawn_where_its_field_lies() -> None:
     assert (drawn[2:, :2] == 7).all()
     assert (drawn[:2] == GROUND).all()
     assert (drawn[:, 2:] == GROUND).all()
+    # beside units that see more, the field is in the middle of what they see
+    assert (placed(pixels, corner, volume, (7, 8))[1:6, 2:6] == drawn).all()
     # a field larger than the picture: the patch stands at its place on the picture
     large = Patch(Unit("c", 0, 0, 0), 1.0, 0, "", Box(3, -6, 12, 1), Box(3, 0, 5, 1), pixels)
     drawn = placed(pixels, large, volume, (8, 8))

@@ -107,6 +107,28 @@ def test_a_foreign_module_is_seen_before_it_is_written_over() -> None:
     assert (values["conv"] < 0).any()
 
 
+class Viewing(nn.Module):
+    """Works on the picture itself, and views values as rows, which it can of such alone."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.head = nn.Conv2d(1, 4, 3), nn.Linear(4 * 36, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        values = F.relu_(self.conv(images.sub_(0.5)))
+        return torch.sigmoid(self.head(values.view(-1, 4 * 36)))
+
+
+def test_pictures_in_any_order_of_bytes_are_seen_and_left_as_they_were() -> None:
+    module, pictures = Viewing(), torch.rand(3, 8, 8, 1)
+    expected = module(pictures.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format))
+    images = pictures.clone().permute(0, 3, 1, 2)  # a row of pixels after the other, colours inside
+    torch.testing.assert_close(
+        Subject.of(module, "8x8x1").run(images, lambda _path, value: value, []), expected
+    )
+    torch.testing.assert_close(images, pictures.permute(0, 3, 1, 2))
+
+
 def test_gradients_reach_the_image() -> None:
     torch.manual_seed(0)
     subject = Subject.of(build(BRANCHED, "8x8x2"))

@@ -17,7 +17,7 @@ from hubel.errors import UsageError
 from hubel.look import Subject, Unit
 from hubel.look.tuning import Gratings, Tuning, glance, summary, tune
 from hubel.module.network import Network
-from hubel.report.look.tuning import as_json, tuning_figure
+from hubel.report.look.tuning import as_json, oriented, tuning_figure
 from tests.look.test_subject import Foreign, state
 
 SIDE, SIGMA = 15, 2.5
@@ -102,6 +102,18 @@ def test_turning_a_filter_turns_its_preference() -> None:
     assert apart(mirrored, -upright) < 0.01
     assert found.selectivity == pytest.approx(found.selectivity[0], rel=1e-4)
     assert found.modulation == pytest.approx(found.modulation[0], rel=1e-3)
+
+
+def test_a_line_is_drawn_only_where_one_orientation_is_preferred() -> None:
+    """Not of a blob, which answers to all alike, nor of a cross, whose two bars' sum points anywhere."""
+    x, y = np.meshgrid(np.arange(SIDE) - SIDE // 2, np.arange(SIDE) - SIDE // 2)
+    centre, around = (np.exp(-(x**2 + y**2) / (2 * width**2)) / width**2 for width in (1.5, 3))
+    blob = np.asarray(centre / centre.sum() - around / around.sum(), np.float32)
+    cross = gabor(30, 0.2) + gabor(120, 0.2)
+    leaning = gabor(20, 0.2) + gabor(80, 0.2)  # the vector sum is at 50, where it answers least
+    found = tuned(planted(gabor(30, 0.2), gabor(177, 0.2), blob, cross, leaning), "relu1")
+    assert oriented(found).tolist() == [True, True, False, False, False]
+    assert apart(found.preferred[4], 50) < 3
 
 
 def test_the_picture_shows_kind_and_orientation() -> None:

@@ -27,8 +27,13 @@ def picture_form(path: Path, forms: tuple[str, ...] = FORMS) -> str:
     if form not in forms:
         known = ", ".join(f".{each}" for each in forms)
         raise UsageError(f"a picture is written as one of {known}; {str(path)!r} is none of them")
+    check_place(path)
+    return form
+
+
+def check_place(path: Path) -> None:
+    """Raises UsageError: no file can be written there."""
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {str(path.parent)!r} to write {path.name} to")
     if path.is_dir():
         raise UsageError(f"{str(path)!r} is a folder")
-    return form

@@ -41,6 +41,7 @@ Method: TypeAlias = Literal["gradcam", "integrated", "occlusion", "gradient"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 _BATCH = 64
+_NO_WAY = "nothing of {} reaches the class's score"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -135,7 +136,7 @@ def attribute(
     Raises UsageError: no such method, class or layer, an option of another method, a missing library.
     """
     method = checked(method)
-    classes = _classes(subject)
+    classes = subject.last.output.depth
     if not 0 <= label < classes:
         raise UsageError(f"the network tells {classes} classes, numbered 0 to {classes - 1}, not {label}")
     if layer is not None and method != "gradcam":
@@ -226,7 +227,7 @@ def cascade(
     """Draws the layers' weights anew from the top down and says how alike the map of each state is.
 
     `look` makes an attribution of a subject, always of the same picture and class. The weights of a
-    layer, those of two dimensions or more, become normal with the same standard deviation and mean zero,
+    layer, those of two dimensions or more, become normal with mean zero and the same root mean square,
     its biases zero; a layer stays random while those below it follow. The subject's own module is not
     touched.
 
@@ -279,10 +280,6 @@ def last_maps(subject: Subject) -> str:
     raise UsageError("no layer has more than one place, which Grad-CAM needs; take another method")
 
 
-def _classes(subject: Subject) -> int:
-    return subject.last.output.depth
-
-
 def _saliency(subject: Subject, image: Tensor, label: int) -> Attribution:
     with torch.enable_grad():
         pixels = image[None].requires_grad_()
@@ -304,7 +301,10 @@ def _integrated(subject: Subject, image: Tensor, label: int, baseline: Tensor, s
         raise UsageError(f"the way has 1 step at least, not {steps}")
 
     def score(images: Tensor) -> Tensor:
-        return class_scores(subject, images)[:, label]
+        found = class_scores(subject, images)[:, label]
+        if images.requires_grad and not found.requires_grad:
+            raise UsageError(_NO_WAY.format(INPUT))
+        return found
 
     method: Any = IntegratedGradients(score, multiply_by_inputs=True)
     parts = method.attribute(image[None], baselines=baseline[None], n_steps=steps, internal_batch_size=_BATCH)
@@ -317,6 +317,10 @@ def _integrated(subject: Subject, image: Tensor, label: int, baseline: Tensor, s
 
 def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribution:
     step = subject.step(layer)
+    if step.output.plane == (1, 1):
+        raise UsageError(
+            f"{layer} has one place alone, Grad-CAM needs several; {last_maps(subject)} has them"
+        )
     seen: list[Tensor] = []
 
     def keep(_path: str, value: Tensor) -> Tensor:
@@ -332,15 +336,8 @@ def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribu
     cells = (weights * maps).sum(1, keepdim=True).relu().detach()
     enlarged = F.interpolate(cells, subject.volume.plane, mode="bilinear", align_corners=False)
     assert cells.shape[2:] == step.output.plane
-    return Attribution(
-        "gradcam",
-        label,
-        float(score.detach()),
-        enlarged[0, 0].float().cpu().numpy(),
-        cells[0, 0].float().cpu().numpy(),
-        signed=False,
-        layer=layer,
-    )
+    large, small = (each[0, 0].float().cpu().numpy() for each in (enlarged, cells))
+    return Attribution("gradcam", label, float(score.detach()), large, small, signed=False, layer=layer)
 
 
 def _watched_scores(
@@ -369,7 +366,7 @@ def _slope(score: Tensor, values: Tensor, name: str) -> Tensor:
     if score.requires_grad:
         found = torch.autograd.grad(score, values, allow_unused=True)
     if found[0] is None:
-        raise UsageError(f"nothing of {name} reaches the class's score")
+        raise UsageError(_NO_WAY.format(name))
     return found[0]
 
 
@@ -386,7 +383,7 @@ def _redraw(own: Collection[torch.nn.Parameter], generator: torch.Generator) -> 
         return False
     for parameter in own:
         if parameter.ndim > 1:
-            drawn = torch.randn(parameter.shape, generator=generator) * parameter.std().cpu()
+            drawn = torch.randn(parameter.shape, generator=generator) * parameter.square().mean().sqrt().cpu()
             parameter.copy_(drawn.to(parameter))
         else:
             parameter.zero_()

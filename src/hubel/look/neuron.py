@@ -16,9 +16,10 @@ from torch import Tensor
 
 from hubel.errors import NetworkError, UsageError
 from hubel.look.arithmetic import RULES, Sight, Taken, array
+from hubel.look.patches import seen_by
 from hubel.look.subject import Subject, bare
 from hubel.look.unit import Unit
-from hubel.net.field import NOTHING, Box, box
+from hubel.net.field import NOTHING, Box
 from hubel.net.layer import Layer
 from hubel.net.trace import INPUT
 
@@ -72,7 +73,7 @@ def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
     output = values[step.path]
     computed = float(output[0, unit.channel, unit.row, unit.column])
     _agree(unit, value, computed, _size(taken), output.dtype)
-    seen = box(subject.steps, unit.path, unit.row, unit.column, clipped=True) if taken else NOTHING
+    seen = seen_by(subject, unit) if taken else NOTHING
     return Neuron(unit, layer, taken, parts, value, computed, seen)
 
 

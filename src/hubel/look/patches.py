@@ -252,6 +252,13 @@ def maps_of(tops: Sequence[Top], most: int | None = None) -> tuple[Unit, ...]:
     return tuple(Unit(top.path, channel) for top in tops for channel in range(len(top.scores))[:most])
 
 
+def seen_by(subject: Subject, unit: Unit) -> Box:
+    """The pixels a unit with its row and column sees; of a map from one branch, those of that branch."""
+    assert unit.channel is not None and unit.row is not None and unit.column is not None  # noqa: PT018
+    steps = behind(subject.steps, unit.path, unit.channel)
+    return box(steps, unit.path, unit.row, unit.column, clipped=True)
+
+
 def behind(steps: Sequence[Step], path: str, channel: int) -> tuple[Step, ...]:
     """The steps as one map of a layer sees them: a concatenation has only the branch the map comes from.
 

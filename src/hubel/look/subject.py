@@ -144,6 +144,8 @@ class Subject:
             if path not in self.origins:
                 raise UsageError(f"nothing comes out at {path}: no operation reads its parameters")
         stops = [Stop(path, self.origins[path], self.step(path).output) for path in paths]
+        # as a module's author would give them: laid out row by row, for `view`, and free to be written over
+        images = images.clone(memory_format=torch.contiguous_format)
         with replaying(self.module, stops, visit, len(images)) as replay:
             out = self.module(images)
         passed_by = [path for path in paths if path not in replay.given]

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, progress
+from hubel.cli.look.looked import Looked, progress, write
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 LAYER_HELP = (
     "A layer, whose maps are silenced one by one, or one map, such as relu2 or 'relu2[7]'; give it again "
-    "for more. Default: whole layers, all activations one by one."
+    "for more. Default: the last activation."
 )
 TO_HELP = (
     "What a silent map says everywhere: mean, its mean over the pictures, which keeps what follows at its "
@@ -47,7 +47,6 @@ def ablate(
 ) -> None:
     """Silence units one at a time, and see which classes the network no longer tells."""
     from hubel.data import Batches
-    from hubel.files import write_whole
     from hubel.look.ablate import LEVELS
     from hubel.look.ablate import ablate as instrument
     from hubel.report.look import ablate as report
@@ -64,9 +63,9 @@ def ablate(
     batches = Batches(decoded, model.preprocessing, _BATCH)
     with progress("silencing", len(decoded) * len(units)) as done:
         found = instrument(subject, lambda: batches.epoch(0), units, len(model.classes), level, progress=done)
-    if out is not None:
-        write_whole(out, report.ablation_figure(found, model.classes))
     print(report.as_json(found, model.classes) if as_json else report.as_text(found, model.classes))
+    if out is not None:
+        write(out, report.ablation_figure(found, model.classes), silent=as_json)
 
 
 def sample(model: Model, data: str, split: str, most: int) -> HeldOut:
@@ -86,13 +85,12 @@ def sample(model: Model, data: str, split: str, most: int) -> HeldOut:
 
 
 def _units(subject: Subject, names: list[str], *, whole: bool) -> list[Unit]:
-    """What is silenced: the maps of the layers that are named; all activations whole where none is."""
+    """What is silenced: the maps of the layers that are named or, where none is, of the last activation."""
     from hubel.look import Unit
     from hubel.look.patches import features
 
     named = [Unit.parse(name, subject.steps) for name in names]
-    if not named:
-        return [Unit(path) for path in features(subject)[:-1]] or [Unit(subject.steps[0].path)]
+    named = named or [Unit((features(subject)[:-1] or [subject.steps[0].path])[-1])]
     units: list[Unit] = []
     for unit in named:
         split = unit.channel is None and not whole

@@ -16,6 +16,7 @@ import typer
 
 from hubel.cli.look.looked import Looked
 from hubel.cli.look.patches import SPLIT_HELP, pictures_of
+from hubel.cli.output import check_place
 from hubel.errors import UsageError
 from hubel.report.units import count, memory
 
@@ -77,6 +78,7 @@ def atlas(
 
     limits = Limits(units, classes, top, pictures)
     limits.check()
+    check_place(out)
     looked: Looked = context.obj
     model, subject = looked.model(), looked.subject()
     every = pictures_of(data, split)

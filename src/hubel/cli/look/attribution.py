@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, progress, seen
+from hubel.cli.look.looked import Looked, progress, seen, write
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -45,7 +45,6 @@ def attribution(
     form = "" if out is None else picture_form(out)
 
     from hubel.cli.look.synthesise import class_of
-    from hubel.files import write_whole
     from hubel.look.attribution import checked, class_scores
     from hubel.report.look import attribution as report
 
@@ -62,14 +61,11 @@ def attribution(
             content = report.picture(pixels, found, model.classes, form)
         else:
             content = report.occlusion_picture(pixels, squares, number, model.classes, form)
-        write_whole(out, content)
+        write(out, content, silent=as_json)
     if as_json:
         print(report.as_json(found, model.classes, squares, checks))
-        return
-    if checks:
+    elif checks:
         print(report.checks_text(checks))
-    if out is not None:
-        print(f"wrote {out}")
 
 
 def _attributed(

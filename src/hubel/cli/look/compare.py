@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.ablate import SPLIT_HELP, sample
-from hubel.cli.look.looked import Looked, progress
+from hubel.cli.look.looked import Looked, progress, write
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -53,8 +53,6 @@ def compare(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Compare networks layer by layer, or see a map change over training."""
-    from hubel.files import write_whole
-
     if out is not None:
         picture_form(out, ("png",))
     if maps < 1:
@@ -73,10 +71,10 @@ def compare(
         picture, text = _alike([looked.text, *files], (data, split, images), layer or [], as_json=as_json)
     else:
         raise UsageError("say what to compare with: hubel look MODEL compare OTHER DATA")
-    if out is not None:
-        write_whole(out, picture)
     if as_json or not unit:
         print(text)
+    if out is not None:
+        write(out, picture, silent=as_json)
 
 
 def _states(files: list[str], most: int) -> list[tuple[str, Path]]:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, seen
+from hubel.cli.look.looked import Looked, seen, write
 from hubel.cli.look.patches import OUT_HELP, SPLIT_HELP, cut_from, driven, notes, pictures_of
+from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -39,8 +40,7 @@ def deconv(
     split: Annotated[str, typer.Option(help=f"Of a set: {SPLIT_HELP}")] = "auto",
 ) -> None:
     """Project units back to pixels: of one image by three rules, or beside the patches that drive them."""
-    from hubel.files import write_whole
-
+    picture_form(out, ("png",))
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
     looked: Looked = context.obj
@@ -49,16 +49,17 @@ def deconv(
     if Path(source).is_file():
         if rule is not None:
             raise UsageError("--rule is for a data set; of an image all three rules are drawn")
-        write_whole(out, _of_image(model, subject, source, wanted))
+        picture = _of_image(model, subject, source, wanted)
     else:
-        write_whole(out, _of_data(model, subject, (source, split), wanted, top=top, rule=rule))
+        picture = _of_data(model, subject, (source, split), wanted, top=top, rule=rule)
+    write(out, picture, silent=False)
 
 
 def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str], list[str], int]) -> bytes:
     """Units of one image, a row each: the image with what the unit sees, and its projections."""
     from hubel.look import Unit
-    from hubel.look.deconv import RULES, project
-    from hubel.net.field import box
+    from hubel.look.deconv import RULES, fitting, project
+    from hubel.look.patches import seen_by
     from hubel.report.look.deconv import projections_figure
 
     layers, names, maps = wanted
@@ -73,10 +74,9 @@ def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str
     rows = []
     for each in units:
         found = [project(subject, images, each, rule) for rule in RULES]
-        exact = found[0].units[0]
-        field = box(subject.steps, exact.path, exact.row or 0, exact.column or 0, clipped=True)
-        rows.append((field, found))
-    return projections_figure(model.preprocessing.read(Path(image)), rows)
+        rows.append((seen_by(subject, found[0].units[0]), found))
+    switches = fitting(subject) == "deconv"
+    return projections_figure(model.preprocessing.read(Path(image)), rows, switches=switches)
 
 
 def _of_data(

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, progress, seen
+from hubel.cli.look.looked import Looked, progress, seen, write
 from hubel.cli.look.patches import SPLIT_HELP
+from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
 
     from hubel.data import Decoded
     from hubel.look import Subject
-    from hubel.look.embedding import Floats
+    from hubel.look.embedding import Floats, Neighbours
     from hubel.ship import Model
 
 _IMAGES_HELP = "How many pictures to take, evenly spread over the set."
@@ -41,35 +43,49 @@ def embedding(
     """Lay out pictures by the features the network names them by, or find those most like one."""
     if out is None and not as_json:
         raise UsageError("say where the picture goes, such as -o plane.png; or ask for --json")
+    if out is not None:
+        picture_form(out, ("png",))
     if images < 1:
         raise UsageError(f"--images is at least 1, not {images}")
 
-    from hubel.files import write_whole
-    from hubel.look.embedding import features, neighbours, place
+    from hubel.look.embedding import place
     from hubel.report.look import embedding as report
 
     looked: Looked = context.obj
     model, subject = looked.model(), looked.subject()
     taken, classes, values = _looked_at(model, subject, (data, split), images)
     if near is not None:
-        found = neighbours(values, features(subject, [seen(model, [near])])[0], top)
+        found = _nearest(model, subject, near, (taken, values), top)
         query = model.preprocessing.read(Path(near))
         names = [classes[taken.labels[at]] for at in found.places]
-        if out is not None:
-            write_whole(
-                out,
-                report.strip_figure(query, taken.images[found.places], found, names, title=Path(near).name),
-            )
-        said = report.near_json(found, taken.names, taken.labels, classes) if as_json else ""
+        shown = taken.images[found.places]
+        picture = report.strip_figure(query, shown, found, names, title=Path(near).name)
+        said = report.near_json(found, taken.names, taken.labels, classes)
     else:
         points = place(values, method, seed=seed)
-        if out is not None:
-            name = {"tsne": "t-SNE", "umap": "UMAP"}[method]
-            title = f"{len(points):,} pictures by {values.shape[1]:,} features, {name}"
-            picture = report.map_figure(points, taken.images, taken.labels, classes, title=title)
-            write_whole(out, picture)
-        said = report.map_json(points, taken.names, taken.labels, classes) if as_json else ""
-    print(said or f"wrote {out}")
+        name = {"tsne": "t-SNE", "umap": "UMAP"}[method]
+        title = f"{len(points):,} pictures by {values.shape[1]:,} features, {name}"
+        picture = report.map_figure(points, taken.images, taken.labels, classes, title=title)
+        said = report.map_json(points, taken.names, taken.labels, classes)
+    if out is not None:
+        write(out, picture, silent=as_json)
+    if as_json:
+        print(said)
+
+
+def _nearest(
+    model: Model, subject: Subject, near: str, among: tuple[Decoded, Floats], top: int
+) -> Neighbours:
+    """The pictures most like an image file, which is not its own neighbour where the set has it."""
+    import numpy as np
+
+    from hubel.look.embedding import features, neighbours
+
+    taken, values = among
+    itself = Path(near).resolve()
+    others = np.array([at for at, name in enumerate(taken.names) if Path(name).resolve() != itself], np.int64)
+    found = neighbours(values[others], features(subject, [seen(model, [near])])[0], top)
+    return replace(found, places=others[found.places])
 
 
 def _looked_at(

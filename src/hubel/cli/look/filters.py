@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.ablate import SPLIT_HELP, sample
-from hubel.cli.look.looked import Looked, progress
+from hubel.cli.look.looked import Looked, progress, write
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -81,12 +81,3 @@ def _driven(
     pictures = sample(model, *source).pictures
     with progress("looking at pictures", len(pictures)) as done:
         return stimuli(subject, found, pictures, model.preprocessing, most=most, progress=done)
-
-
-def write(out: Path, content: bytes, *, silent: bool) -> None:
-    """Writes a picture and says so, unless what is printed is for a program."""
-    from hubel.files import write_whole
-
-    write_whole(out, content)
-    if not silent:
-        print(f"wrote {out}")

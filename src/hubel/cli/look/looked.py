@@ -1,4 +1,4 @@
-"""What every instrument is given: the model it is held against, image files as it sees them, a bar."""
+"""What every instrument shares: the model it is held against, images as it sees them, a bar, its picture."""
 
 from __future__ import annotations
 
@@ -44,6 +44,15 @@ def seen(model: Model, images: list[str]) -> Tensor:
 
     pixels = [torch.from_numpy(model.preprocessing.read(Path(image))) for image in images]
     return model.preprocessing.normalise(torch.stack(pixels))
+
+
+def write(out: Path, content: bytes, *, silent: bool) -> None:
+    """Writes a picture and says so, unless what is printed is for a program."""
+    from hubel.files import write_whole
+
+    write_whole(out, content)
+    if not silent:
+        print(f"wrote {out}")
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.look.filters import write
+from hubel.cli.look.looked import write
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, progress
+from hubel.cli.look.looked import Looked, progress, write
+from hubel.cli.output import picture_form
 from hubel.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -41,17 +42,19 @@ def patches(
     as_json: Annotated[bool, typer.Option("--json", help="Print the patches as a JSON list.")] = False,
 ) -> None:
     """The patches of a data set that drive each map most, cut to exactly what its units see."""
-    from hubel.files import write_whole
     from hubel.report.look.patches import patches_figure
 
     if out is None and not as_json:
         raise UsageError("say where the picture goes, such as -o patches.png; or ask for --json")
+    if out is not None:
+        picture_form(out, ("png",))
     looked: Looked = context.obj
     model, subject = looked.model(), looked.subject()
     tops, units = driven(model, subject, (data, split), (layer or (), unit or (), maps), top)
     cuts = cut_from(model, subject, tops, units, pictures_of(data, split))
     if out is not None:
-        write_whole(out, patches_figure(cuts, subject.volume, notes=notes(subject, tops, maps)))
+        picture = patches_figure(cuts, subject.volume, notes=notes(subject, tops, maps))
+        write(out, picture, silent=as_json)
     if as_json:
         print(json.dumps(_as_json(cuts), indent=2, ensure_ascii=False))
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked
+from hubel.cli.look.looked import Looked, write
+from hubel.cli.output import picture_form
 from hubel.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -38,12 +39,13 @@ def synthesise(
     """Make pictures that excite units, maps or classes, by climbing their activation."""
     if out is None and not as_json:
         raise UsageError("say where the picture goes, such as -o unit.png; or ask for --json")
+    if out is not None:
+        picture_form(out, ("png",))
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
 
-    from hubel.files import write_whole
     from hubel.look import synthesise as instrument
-    from hubel.net.field import box
+    from hubel.look.patches import seen_by
     from hubel.report.look import synthesise as report
 
     looked: Looked = context.obj
@@ -59,16 +61,10 @@ def synthesise(
             subject, chosen, model.preprocessing, steps=steps, seed=seed, colours=root, progress=shown
         )
     if out is not None:
-        boxes = {
-            unit: box(subject.steps, unit.path, unit.row, unit.column or 0, clipped=True)
-            for unit in chosen
-            if unit.row is not None
-        }
-        write_whole(out, report.synthesis_figure(found, names=names, boxes=boxes))
+        boxes = {unit: seen_by(subject, unit) for unit in chosen if unit.row is not None}
+        write(out, report.synthesis_figure(found, names=names, boxes=boxes), silent=as_json)
     if as_json:
         print(report.as_json(found))
-    else:
-        print(f"wrote {out}")
 
 
 @contextmanager

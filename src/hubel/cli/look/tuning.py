@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.look.looked import Looked, progress
+from hubel.cli.look.looked import Looked, progress, write
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -39,7 +39,6 @@ def tuning(
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """How units answer to gratings: orientation, frequency, and whether they are simple or complex."""
-    from hubel.files import write_whole
     from hubel.look.tuning import Gratings, tune
     from hubel.report.look import tuning as report
 
@@ -58,9 +57,9 @@ def tuning(
     )
     with progress("showing gratings", len(gratings)) as done:
         found = tune(subject, units, model.preprocessing.normalise, gratings, progress=done)
-    if out is not None:
-        write_whole(out, report.tuning_figure(_drawn(found, layer), found))
     print(report.as_json(found) if as_json else report.as_text(found))
+    if out is not None:
+        write(out, report.tuning_figure(_drawn(found, layer), found), silent=as_json)
 
 
 def topography(
@@ -72,7 +71,6 @@ def topography(
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """How position in a map follows position in the picture: a spot of light walks, the answer moves."""
-    from hubel.files import write_whole
     from hubel.look.topography import topography as instrument
     from hubel.report.look import topography as report
 
@@ -84,9 +82,9 @@ def topography(
     steps = sum(side - spot + 1 for side in subject.volume.plane)
     with progress("walking a spot", steps) as done:
         found = instrument(subject, paths, model.preprocessing.normalise, spot=spot, progress=done)
-    if out is not None:
-        write_whole(out, report.topography_figure(found))
     print(report.as_json(found) if as_json else report.as_text(found))
+    if out is not None:
+        write(out, report.topography_figure(found), silent=as_json)
 
 
 def _units(subject: Subject, names: list[str]) -> list[Unit]:

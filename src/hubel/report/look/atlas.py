@@ -30,6 +30,7 @@ from hubel.report.look.canvas import signal
 from hubel.report.look.chart import finite
 from hubel.report.look.patches import placed
 from hubel.report.look.plot import signed
+from hubel.report.look.tuning import oriented
 from hubel.report.units import count
 
 if TYPE_CHECKING:
@@ -246,7 +247,7 @@ def _tuned(tuning: Tuning | None, at: int) -> dict[str, Any]:
     return {
         "tuning": {
             "curve": [round(float(value), 3) for value in curve],
-            "preferred": round(float(tuning.preferred[at])) % 180,
+            "preferred": round(float(tuning.preferred[at])) % 180 if oriented(tuning)[at] else None,
             "selectivity": f"{tuning.selectivity[at]:.2f}",
             "frequency": f"{tuning.frequency[at]:.2f}",
             "simple": bool(tuning.simple[at]),

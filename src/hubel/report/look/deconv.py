@@ -19,20 +19,30 @@ _FRAME = (200, 96, 43)
 
 
 def projections_figure(
-    picture: npt.NDArray[np.uint8], rows: Sequence[tuple[Box, Sequence[Projections]]]
+    picture: npt.NDArray[np.uint8],
+    rows: Sequence[tuple[Box, Sequence[Projections]]],
+    *,
+    switches: bool = True,
 ) -> bytes:
     """Draws units of one picture as a PNG: uint8, h x w x c, and for each unit its box and projections.
 
     Each row is the picture with the unit's box framed, then the projections in their order, each on its
-    own scale: zero is the middle grey, the largest magnitude black or white.
+    own scale: zero is the middle grey, the largest magnitude black or white. Without `switches` it is
+    said that the deconvnet's is the same for every picture.
     """
     sections = []
     for box, projections in rows:
         blocks = [Block("sees", [[framed(picture, box)]])]
-        blocks += [Block(each.rule, [[signal(each.signals[0])]]) for each in projections]
+        blocks += [
+            Block(_label(each, switches=switches), [[signal(each.signals[0])]]) for each in projections
+        ]
         first = projections[0]
         sections.append(Section(str(first.units[0]), f"{first.scores[0]:.4g}", blocks, 1))
     return sheet(sections, side=160)
+
+
+def _label(found: Projections, *, switches: bool) -> str:
+    return "deconv, of any picture" if found.rule == "deconv" and not switches else found.rule
 
 
 def framed(picture: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:

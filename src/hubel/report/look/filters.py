@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -36,6 +37,8 @@ MOST_NAMED = 8
 
 _SIDE, _GAP, _NUMBER = 56.0, 8.0, 12.0
 _HEAD, _LEFT = 46.0, 30.0
+_NARROW = 420.0
+"""As wide as a line below a picture may be, whatever the picture."""
 
 
 def tiles(found: Filters) -> Bytes | None:
@@ -75,10 +78,7 @@ def picture(found: Filters, form: str) -> bytes:
     filters, maps, height, width = found.weights.shape
     plane.text(0, 10, f"{found.path}: {filters:,} filters of {height}x{width}x{maps} on {found.source}", 12.0)
     plane.text(0, 25, note, 8.5, color=MUTED)
-    bottom = plane.height + 20
-    _draw_scale(plane, found.scale, bottom)
-    for at, line in enumerate((*_dead(found), *_twins(found))):
-        plane.text(0, bottom + 32 + 13 * at, line, 8.5, color=WRONG if line.startswith("dead") else MUTED)
+    _draw_foot(plane, found)
     return plane.draw(form)
 
 
@@ -114,10 +114,7 @@ def driven_picture(found: Stimuli, volume: Volume, form: str) -> bytes:
         "then a filter's strongest maps, its kernel on them, their share of its energy"
     )
     plane.text(0, 25, note, 8.5, color=MUTED)
-    bottom = plane.height + 20
-    _draw_scale(plane, kernels.scale, bottom)
-    for at, line in enumerate((*_dead(kernels), *_twins(kernels))):
-        plane.text(0, bottom + 32 + 13 * at, line, 8.5, color=WRONG if line.startswith("dead") else MUTED)
+    _draw_foot(plane, kernels)
     return plane.draw(form)
 
 
@@ -243,6 +240,16 @@ def _draw_grid(plane: Plane, found: Filters) -> str:
         + _part(len(rows), len(found.weights), "filters")
         + _part(len(columns), found.depth, "maps")
     )
+
+
+def _draw_foot(plane: Plane, found: Filters) -> None:
+    """The scale, and which filters are dead or alike, in lines as wide as what stands above."""
+    bottom, across = plane.height + 20, int(max(plane.width, _NARROW) / (0.58 * 8.5))
+    _draw_scale(plane, found.scale, bottom)
+    said = [(line, WRONG) for line in _dead(found)] + [(line, MUTED) for line in _twins(found)]
+    lines = [(part, colour) for line, colour in said for part in textwrap.wrap(line, across)]
+    for at, (line, colour) in enumerate(lines):
+        plane.text(0, bottom + 32 + 13 * at, line, 8.5, color=colour)
 
 
 def _draw_scale(plane: Plane, scale: float, top: float) -> None:

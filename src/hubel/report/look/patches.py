@@ -40,7 +40,11 @@ def patches_figure(
     sections = []
     for path in dict.fromkeys(unit.path for unit in patches):
         maps = [unit for unit in patches if unit.path == path]
-        size = extent([patch for unit in maps for patch in patches[unit]], volume)
+        every = [patch for unit in maps for patch in patches[unit]]
+        size = extent(every, volume)
+        note = (notes or {}).get(path, "")
+        if note and len({patch.box.size for patch in every}) > 1:
+            note += "; some maps see less"
         side = max((len(patches[unit]) for unit in maps), default=0)
         across = max(1, math.isqrt(max(side - 1, 0)) + 1)
         blocks = []
@@ -54,16 +58,20 @@ def patches_figure(
                     ]
                 )
             blocks.append(Block(str(unit.channel), panels))
-        sections.append(Section(path, (notes or {}).get(path, ""), blocks, across))
+        sections.append(Section(path, note, blocks, across))
     return sheet(sections)
 
 
 def placed(pixels: Bytes, patch: Patch, volume: Volume, size: tuple[int, int]) -> Bytes:
-    """A patch on the ground of what its unit sees: uint8, h x w x 3 with `size` for h and w."""
+    """A patch on the ground of what its unit sees: uint8, h x w x 3 with `size` for h and w.
+
+    What a unit sees that sees less, as maps from a smaller branch do, is in the middle.
+    """
     canvas = np.empty((*size, 3), np.uint8)
     canvas[:] = GROUND
-    top = _start(patch.box.top, patch.seen.top, patch.box.size[0], volume.height)
-    left = _start(patch.box.left, patch.seen.left, patch.box.size[1], volume.width)
+    (high, wide), (height, width) = patch.box.size, volume.plane
+    top = _start(patch.box.top, patch.seen.top, high, height) + (size[0] - min(high, height)) // 2
+    left = _start(patch.box.left, patch.seen.left, wide, width) + (size[1] - min(wide, width)) // 2
     canvas[top : top + pixels.shape[0], left : left + pixels.shape[1]] = as_colour(pixels)
     return canvas
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import MaxNLocator
 
 from hubel.look.topography import Sweep, Topography
 from hubel.report.look.chart import STRONG, Chart, chart, finite
@@ -73,7 +74,7 @@ def _row(made: Chart, layer: Topography, top: float) -> None:
     high, wide = len(layer.rows.boxes), len(layer.columns.boxes)
     outside = layer.rows.outside + layer.columns.outside
     note = (
-        f"{high} x {wide} places, {_first(layer.rows)} pixels apart; between the lines: what the ledger says "
+        f"{high} x {wide} places, {_first(layer.rows)} apart; between the lines: what the ledger says "
         f"each place sees; {outside or 'no'} answers outside them"
     )
     made.title(_MARGIN, top + 4, layer.path, note)
@@ -95,7 +96,8 @@ def _row(made: Chart, layer: Topography, top: float) -> None:
 
 def _first(sweep: Sweep) -> str:
     """How far apart the places are; the first two stand for all."""
-    return f"{np.diff(sweep.centres)[0]:g}" if len(sweep.boxes) > 1 else "0"
+    pixels = np.diff(sweep.centres)[0] if len(sweep.boxes) > 1 else 0
+    return f"{pixels:g} pixel{'' if pixels == 1 else 's'}"
 
 
 def _answers(axes: Axes, sweep: Sweep) -> None:
@@ -111,5 +113,7 @@ def _answers(axes: Axes, sweep: Sweep) -> None:
     edges = np.repeat(np.arange(places + 1) - 0.5, 2)[1:-1]
     for bounds, by in ((sweep.boxes[:, 0], -0.5 - half), (sweep.boxes[:, 1], 0.5 + half)):
         axes.plot(np.repeat(bounds + by, 2), edges, color=RIGHT, linewidth=0.9)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator("auto", integer=True, min_n_ticks=1))
     axes.set_xlim(extent[:2])
     axes.set_ylim(extent[2:])

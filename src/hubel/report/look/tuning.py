@@ -24,13 +24,17 @@ _WIDTH, _MARGIN, _CELL, _ACROSS = 900.0, 18.0, 108.0, 8
 _HEAD, _PANEL, _FOOT = 40.0, 190.0, 92.0
 _MOST_MODULATION = 2.0
 
+CLEAR = 0.1
+"""The selectivity from which on a preferred orientation is told."""
+
 
 def tuning_figure(drawn: Sequence[Tuning], layers: Sequence[Tuning] = (), *, most: int = 32) -> bytes:
     """Draws tunings as a PNG: a polar plot for the first `most` units of each of `drawn`.
 
     A plot's direction is the orientation of the bars, its radius the strength of the response at the
-    preferred frequency, relative to the unit's largest; the line is the preferred orientation. Where
-    there are several `layers`, each of their units is a dot below, and each layer's median a line.
+    preferred frequency, relative to the unit's largest; the line is the preferred orientation, of units
+    that have one (`oriented`). Where there are several `layers`, each of their units is a dot below, and
+    each layer's median a line.
     """
     rows = [-(-min(most, len(each.units)) // _ACROSS) for each in drawn]
     height = sum(_HEAD + row * (_CELL + 26) for row in rows) + 2 * _MARGIN
@@ -43,6 +47,16 @@ def tuning_figure(drawn: Sequence[Tuning], layers: Sequence[Tuning] = (), *, mos
         if grows:
             _growth(made, layers, top + 4)
         return made.png()
+
+
+def oriented(tuning: Tuning) -> npt.NDArray[np.bool_]:
+    """Whether units prefer one orientation: not where all are alike, nor where lobes pull it between them.
+
+    That is a selectivity of `CLEAR`, and the largest answer near where the vector sum points.
+    """
+    apart = np.abs((tuning.preferred - tuning.peak + 90) % 180 - 90)
+    near = max(15.0, 180 / len(tuning.gratings.orientations))
+    return np.asarray((tuning.selectivity >= CLEAR) & (apart <= near))
 
 
 def as_text(layers: Sequence[Tuning]) -> str:
@@ -125,7 +139,8 @@ def _polar(made: Chart, tuning: Tuning, top: float, most: int) -> None:
     some = f"{shown} of {len(tuning.units)} units; " if shown < len(tuning.units) else ""
     note = (
         f"{some}direction: the bars' orientation; radius: response at the preferred frequency, contrast "
-        f"{gratings.contrast:g}, {gratings.colour}; blue simple (F1/F0 > 1), orange complex"
+        f"{gratings.contrast:g}, {gratings.colour}; blue simple (F1/F0 > 1), orange complex; "
+        "line: the preferred orientation, if there is one"
     )
     made.title(_MARGIN, top + 10, tuning.path, note)
     rows = -(-shown // _ACROSS)
@@ -133,12 +148,15 @@ def _polar(made: Chart, tuning: Tuning, top: float, most: int) -> None:
     axes.set_axis_off()
     axes.set_xlim(0, _ACROSS * _CELL)
     axes.set_ylim(rows * (_CELL + 26), 0)
+    clear = oriented(tuning)
     for at in range(shown):
         row, column = divmod(at, _ACROSS)
-        _glyph(axes, tuning, at, ((column + 0.5) * _CELL, row * (_CELL + 26) + _CELL / 2))
+        line = tuning.preferred[at] if clear[at] else None
+        _glyph(axes, tuning, at, line, ((column + 0.5) * _CELL, row * (_CELL + 26) + _CELL / 2))
 
 
-def _glyph(axes: Axes, tuning: Tuning, at: int, centre: tuple[float, float]) -> None:
+def _glyph(axes: Axes, tuning: Tuning, at: int, preferred: float | None, centre: tuple[float, float]) -> None:
+    """The plot of a unit around a centre, with a line at the preferred orientation, in degrees."""
     radius = 0.43 * _CELL
     circle = np.linspace(0, 2 * np.pi, 73)
     rings = [_around(circle, np.full(73, share * radius), centre) for share in (0.5, 1)]
@@ -154,13 +172,11 @@ def _glyph(axes: Axes, tuning: Tuning, at: int, centre: tuple[float, float]) -> 
     curve = tuning.curves[at] / tuning.curves[at].max() * radius
     lobes = _around(np.concatenate([angles, angles + np.pi]), np.tile(curve, 2), centre)
     axes.add_collection(PolyCollection([lobes], facecolors=f"{colour}40", edgecolors=colour, linewidths=1.2))
-    line = np.deg2rad(tuning.preferred[at])
-    axes.add_collection(
-        LineCollection(
-            [_around(np.array([line, line + np.pi]), np.full(2, radius), centre)], colors=INK, linewidths=0.7
-        )
-    )
-    axes.text(left, down, f"{name}   {tuning.preferred[at]:.0f}°  {tuning.frequency[at]:.2f} c/px", **_LABEL)
+    if preferred is not None:
+        ends = _around(np.deg2rad([preferred, preferred + 180]), np.full(2, radius), centre)
+        axes.add_collection(LineCollection([ends], colors=INK, linewidths=0.7))
+    angle = "-" if preferred is None else f"{round(preferred) % 180}°"
+    axes.text(left, down, f"{name}   {angle}  {tuning.frequency[at]:.2f} c/px", **_LABEL)
     axes.text(
         left,
         down + 10,

@@ -130,18 +130,20 @@ function polar(tuning) {
   const radius = 46, steps = tuning.curve.length;
   const point = (angle, length) => `${(length * Math.cos(angle)).toFixed(1)},${(-length * Math.sin(angle)).toFixed(1)}`;
   const lobe = [...tuning.curve, ...tuning.curve].map((value, at) => point((Math.PI * at) / steps, value * radius));
-  const line = (Math.PI * tuning.preferred) / 180;
+  const angle = (Math.PI * tuning.preferred) / 180;
+  const best = tuning.preferred === null ? "" : `<path class="best" d="M${point(angle, radius)}L${point(angle, -radius)}"/>`;
+  const label = `Answer by orientation${tuning.preferred === null ? "" : `, most at ${tuning.preferred} degrees`}`;
   const web = [0, 1, 2, 3].map((at) => `M${point((at * Math.PI) / 4, radius)}L${point((at * Math.PI) / 4, -radius)}`).join("");
   const holder = el("div");
-  holder.innerHTML = `<svg class="polar" viewBox="-50 -50 100 100" role="img" aria-label="Answer by orientation, most at ${tuning.preferred} degrees"
+  holder.innerHTML = `<svg class="polar" viewBox="-50 -50 100 100" role="img" aria-label="${label}"
     style="--tone:var(--${tuning.simple ? "right" : "wrong"})"><g class="web"><circle r="46"/><circle r="23"/><path d="${web}"/></g>
-    <polygon class="lobe" points="${lobe.join(" ")}"/><path class="best" d="M${point(line, radius)}L${point(line, -radius)}"/></svg>`;
+    <polygon class="lobe" points="${lobe.join(" ")}"/>${best}</svg>`;
   return holder.firstChild;
 }
 
 function tuned(unit) {
   const told = unit.tuning;
-  const text = `${told.simple ? "simple" : "complex"}, ${told.preferred}°, ${told.frequency} cycles/pixel, selectivity ${told.selectivity}`;
+  const text = `${told.simple ? "simple" : "complex"}, ${told.preferred === null ? "no one orientation" : `${told.preferred}°`}, ${told.frequency} cycles/pixel, selectivity ${told.selectivity}`;
   return el("div", {}, el("h5", {}, "Tuning"), polar(told), el("p", { class: "note" }, text));
 }
 
