@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from hubel import build, parse
+from hubel.data import Preprocessing
+from hubel.ship import Model
 from tests.cli.conftest import Hubel
 
 
@@ -63,3 +66,20 @@ def test_refuses(hubel: Hubel, root: Path, tmp_path: Path, arguments: list[str],
     assert said.status == 2
     assert message in said.err
     assert not out.exists()
+
+
+def test_a_saved_model_shows_its_own_way_to_see(hubel: Hubel, root: Path, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    network = build(parse("fc(2)"), "16x16x3", scores=True)
+    Model(network, ("cat", "dog"), Preprocessing.of("16x16x3", fit="pad")).save(path)
+    drawn = {}
+    for name, arguments in {
+        "own": (path,),
+        "pad": ("fc(2)", "--input", "16x16x3", "--fit", "pad"),
+        "asked": (path, "--fit", "squash"),
+        "squash": ("fc(2)", "--input", "16x16x3", "--fit", "squash"),
+    }.items():
+        out = tmp_path / f"{name}.png"
+        assert hubel("data", "preview", root, "-o", out, "--net", *arguments).status == 0
+        drawn[name] = out.read_bytes()
+    assert drawn["own"] == drawn["pad"] != drawn["asked"] == drawn["squash"]

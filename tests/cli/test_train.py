@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from hubel.cli.train import seconds
+from hubel import zoo
+from hubel.cli.network import network_for
+from hubel.cli.progress import Watch
+from hubel.cli.train import ONE_STEP, left, seconds
+from hubel.data import open_data
 from hubel.errors import UsageError
+from hubel.net import Volume
+from hubel.train import Event, RoundDone
 
 
 @pytest.mark.parametrize(
@@ -26,6 +35,17 @@ def test_what_is_no_time(text: str) -> None:
         seconds(text)
 
 
+def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A head that was trained is kept though the time is over, by a run of one step."""
+    monkeypatch.setattr("hubel.cli.train.BEGAN", 0.0)
+    monkeypatch.setattr(time, "perf_counter", lambda: 100.0)
+    assert left(0.0) == 0
+    assert left(130.0) == left(130.0, worth_keeping=True) == 30
+    assert left(90.0, worth_keeping=True) == ONE_STEP
+    with pytest.raises(UsageError, match="--time 90s is over before the first step"):
+        left(90.0)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -38,7 +58,12 @@ def test_what_is_no_time(text: str) -> None:
         (("digits", "--set", "leaning_rate=1"), "no setting 'leaning_rate'"),
         (("digits", "--recipe", "fats"), "did you mean fast"),
         (("digits", "--time", "soon"), "like 90s"),
-        (("digits", "--net", "lenet5", "--freeze", "conv9"), "no part 'conv9'"),
+        (("digits", "--time", "0s"), "a time is above 0"),
+        (("digits", "--time", "0.001s"), "is over before the first step"),
+        (("digits", "--fit", "padd"), "did you mean pad?"),
+        (("digits", "--set", "lr=fast"), "lr is a number, not 'fast'"),
+        (("",), "no data are named"),
+        (("digits", "--net", "lenet5", "--freeze", "conv9"), "no part 'conv9'; its parts are C1"),
         (("digits", "--net", "lenet5", "--recipe", "fast"), "C1 has 6 filters"),
     ],
 )
@@ -55,4 +80,53 @@ def test_usage(
     assert found.status != 0
     assert message in found.err
     assert "Traceback" not in found.err
+    assert "network:" not in found.err or arguments[1] in (
+        "--net",
+        "--time",
+    )  # else nothing is measured first
     assert not list(tmp_path.iterdir())
+
+
+def test_a_network_made_to_measure_gets_the_measure_of_its_input(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    digits = open_data("digits", val=0)
+    for size, side in ((None, 32), ("64x48x1", 48)):
+        name, net, volume = network_for("fast_small", size, digits)
+        assert (name, volume) == ("fast_small", Volume.of(size or "32x32x1"))
+        assert net == zoo.ZOO["fast_small"].make(classes=10, depth=1, side=side)
+
+
+def test_a_run_that_is_interrupted_says_how_to_go_on(
+    hubel: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("sklearn")
+    shown = Watch.event
+
+    def interrupted(watch: Watch, event: Event) -> None:
+        shown(watch, event)
+        if isinstance(event, RoundDone):
+            raise KeyboardInterrupt
+
+    run = tmp_path / "a run"
+    options = ("--input", "8x8x1", "--set", "precision=float32", "--epochs", "2", "--out", run)
+    monkeypatch.setattr(Watch, "event", interrupted)
+    stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options)
+    assert stopped.status != 0
+    assert f"stopped; go on with  hubel train --resume '{run}'" in stopped.err
+    monkeypatch.setattr(Watch, "event", shown)
+    assert hubel("train", "--resume", run).status == 0
+    ended = hubel("train", "--resume", run)
+    assert ended.status == 0
+    assert "; nothing left to train, " in ended.err
+    assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
+
+
+def test_the_clock_of_a_run_began_with_its_process() -> None:
+    """Seen from outside, by the time around a child that sleeps before it looks: no bound is tight."""
+    look = "import time; time.sleep(1); from hubel.cli.train import process_began as began; "
+    look += "print(time.perf_counter() - began())"
+    started = time.perf_counter()
+    said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)
+    age = float(said.stdout)
+    assert age <= time.perf_counter() - started + 0.02  # starts are counted in hundredths of a second
+    assert age >= 1 or sys.platform != "linux"

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -84,3 +86,32 @@ def test_predict_says_what_is_wrong_with_a_file(hubel: Hubel, model: Path, tmp_p
     assert lines[1] == str(good)
     assert len(lines) == 5
     assert hubel("predict", model, good, "--top", 0).status == 2
+
+
+def test_val_stops_at_a_bad_picture_or_leaves_it_out(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+    digits = open_data("digits", val=0).train
+    for number in range(10):
+        place = tmp_path / "set" / str(digits.labels[number])
+        place.mkdir(parents=True)
+        digits.image(number).save(place / "1.png")
+    bad = tmp_path / "set" / "0" / "2.png"
+    bad.write_bytes(b"no picture")
+    stopped = hubel("val", model, tmp_path / "set")
+    assert (stopped.status, stopped.out) == (1, "")
+    assert str(bad) in stopped.err
+    skipped = hubel("val", model, tmp_path / "set", "--on-bad", "skip")
+    assert skipped.status == 0
+    assert skipped.out.startswith("all: 10 images, ")
+    assert skipped.err.splitlines()[0] == "left out: 1 of 11 pictures"
+    assert str(bad) in skipped.err.splitlines()[1]
+    assert "did you mean skip?" in hubel("val", model, tmp_path / "set", "--on-bad", "skp").err
+
+
+def test_a_name_that_is_no_text_is_printed_all_the_same(
+    hubel: Hubel, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")
+    monkeypatch.setattr(sys, "stdout", out)
+    assert hubel("predict", model, tmp_path / "gone\udcff.png").status == 1
+    out.flush()
+    assert b"gone\\udcff.png: error: no such file" in out.buffer.getvalue()

@@ -80,7 +80,8 @@ def test_a_huge_picture(root: Path, limit: int, monkeypatch: pytest.MonkeyPatch)
     image("large", 13).save(root / "train" / "cat" / "0.png")
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", limit)
     finding = only(check(root))
-    assert (finding.level, finding.names) == ("error", (str(root / "train" / "cat" / "0.png"),))
+    assert (finding.level, finding.kind) == ("error", "huge")
+    assert finding.names == (str(root / "train" / "cat" / "0.png"),)
     assert "pixels" in finding.message
 
 

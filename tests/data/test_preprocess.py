@@ -253,3 +253,11 @@ def test_json_that_lacks_a_key_is_refused(key: str) -> None:
 def test_replacing_a_field_is_checked_too() -> None:
     with pytest.raises(DataError, match="depth"):
         replace(Preprocessing.of("8x8x1"), depth=4)
+
+
+def test_at_another_size_the_margin_of_the_crop_stays_in_proportion() -> None:
+    """224 of 256 pixels, the usual test crop of ImageNet, are 112 of 128."""
+    own = Preprocessing.of("224x224x3", resize=256)
+    assert own.at("112x112x3") == Preprocessing.of("112x112x3", resize=128)
+    assert own.at("224x224x3") == own
+    assert Preprocessing.of("8x8x1", fit="pad").at("16x12x1") == Preprocessing.of("16x12x1", fit="pad")

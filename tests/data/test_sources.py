@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from hubel.data import NAMED, ArrayPictures, open_data, whereabouts
-from hubel.errors import DataError
+from hubel.errors import DataError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -137,3 +137,8 @@ def test_a_set_is_found_again_from_elsewhere(tmp_path: Path, monkeypatch: pytest
 def test_a_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
     with pytest.raises(DataError, match="no such folder or file"):
         open_data(tmp_path / name)
+
+
+def test_no_name_is_not_the_folder_one_is_in() -> None:
+    with pytest.raises(UsageError, match="no data are named"):
+        open_data("")

@@ -68,3 +68,14 @@ def test_a_name_that_is_no_unicode_can_be_printed() -> None:
     check = checked(Finding("error", "empty", "is empty", ("bad\udcff.jpg",)))
     assert "bad\\udcff.jpg: is empty" in check_text(check)
     check_json(check).encode("utf-8")
+
+
+def test_columns_stay_straight_below_wide_letters() -> None:
+    """A Korean letter takes two places on a terminal: 고양이 six, as many as `in all`."""
+    counts = {"train": {"고양이": 60, "dog": 7}}
+    lines = check_text(Check("photos", counts, None, None, ())).splitlines()
+    assert lines[2:5] == [
+        "  고양이        60",
+        "  dog            7",
+        "  in all        67",
+    ]

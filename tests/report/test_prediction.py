@@ -18,7 +18,7 @@ def test_text() -> None:
         "a.png",
         "    75.00 %  고양이",
         "    25.00 %  dog",
-        "b.png: error: b.png: cut short",
+        "b.png: error: cut short",
     ]
 
 

@@ -40,7 +40,7 @@ def test_the_largest_network_that_sees_them_often_enough(
 def test_large_pictures_are_seen_larger_where_there_is_time(
     speed: float, name: str, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """40 grey pictures of 160 pixels and 10 seconds: 0.6 epochs are too few for more than 64, 3.2 are enough."""
+    """40 grey pictures of 160 pixels, 10 seconds: 0.6 epochs are too few for more than 64, 3.2 are enough."""
     monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda _: speed)
     found = choose(pictures(160, 1), seconds=10.0).candidate
     assert (found.name, min(found.volume.plane)) == (name, side)

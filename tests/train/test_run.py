@@ -8,6 +8,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -57,7 +58,16 @@ def test_what_is_kept(tmp_path: Path) -> None:
     lines = run.metrics()
     assert [line["epoch"] for line in lines] == [1, 2, 3, 4]
     assert run.config() == CONFIG
+    for line in lines:
+        confusion = np.array(line["val_confusion"])
+        right = confusion.diagonal()
+        assert right.sum() / confusion.sum() == pytest.approx(line["val_top1"])
+        np.testing.assert_allclose(line["val_recall"], right / confusion.sum(1), atol=1e-4)
+        named = confusion.sum(0)
+        precision = [hit / of if of else None for hit, of in zip(right, named, strict=True)]
+        assert line["val_precision"] == [each and pytest.approx(each, abs=1e-4) for each in precision]
     model = load(run.best)
+    assert "val_confusion" not in model.summary
     assert repr(model.network.net) == NET
     assert model.classes == tuple("0123456789")
     best = [line for line in lines if line["best"]][-1]
@@ -122,6 +132,7 @@ def test_metrics_are_one_json_object_a_line(tmp_path: Path) -> None:
     for line in (run.folder / "metrics.jsonl").read_text(encoding="utf-8").splitlines():
         keys = {"epoch", "lr", "train_loss", "train_top1", "waited", "seconds", "best"}
         keys |= {f"val_{name}" for name in ("loss", "top1", "top5", "macro_f1", "ece")}
+        keys |= {f"val_{name}" for name in ("precision", "recall", "confusion")}
         assert json.loads(line).keys() == keys
 
 
@@ -186,3 +197,23 @@ def test_finishing_calibrates_the_best_model(tmp_path: Path) -> None:
     assert load(run.best).temperature == model.temperature != 1.0
     assert result.loss < before.loss
     assert result.top1 == before.top1
+
+
+def test_a_run_that_reached_its_target_has_nothing_left(tmp_path: Path) -> None:
+    run, setting, trainer = start(tmp_path / "run")
+    trainer.config = replace(CONFIG, target=0.1)
+    rounds = [event for event in run.follow(setting, trainer) if isinstance(event, RoundDone)]
+    assert len(rounds) == 1
+    assert not list(run.follow(setting, trainer))
+
+
+def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
+    run, setting, trainer = start(tmp_path / "run")
+    trainer.pace.limit, trainer.pace.after = 1000.0, 25.0
+    events = run.follow(setting, trainer)
+    trainer.pace.limit = 1e-9  # the first step is the last
+    assert isinstance(list(events)[-1], RoundDone)
+    again = Trainer.of(setting.network, CONFIG, setting.train)
+    run.restore(again)
+    assert (again.pace, again.seconds) == (trainer.pace, trainer.seconds)
+    assert again.validation == trainer.validation > 0

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 
 from hubel import build, parse
 from hubel.data import Preprocessing
-from hubel.errors import ModelError, NetworkError
+from hubel.errors import ModelError, NetworkError, UsageError
 from hubel.net.head import with_classes
 from hubel.ship import Model
 from hubel.train import Config, Recipe, Setting
@@ -107,3 +109,33 @@ def test_other_classes(net: str, expected: str) -> None:
 def test_networks_without_a_head(net: str) -> None:
     with pytest.raises(NetworkError):
         with_classes(parse(net), 3)
+
+
+@pytest.mark.parametrize(
+    ("asked", "fit", "resize"), [("", "crop", 10), ("crop", "crop", 10), ("pad", "pad", None)]
+)
+def test_pictures_are_seen_as_by_the_model_unless_a_fit_is_asked_for(
+    tmp_path: Path, asked: Any, fit: str, resize: int | None
+) -> None:
+    pytest.importorskip("sklearn")
+    path, model = saved(tmp_path, 10)
+    replace(model, preprocessing=replace(model.preprocessing, resize=10)).save(path)
+    config = Config(data="digits", net=NET.format(10), input="8x8x1", start=str(path), fit=asked)
+    seen = Setting.of(replace(config, precision="float32")).preprocessing
+    assert (seen.fit, seen.resize, seen.mean, seen.std) == (fit, resize, (0.3,), (0.2,))
+
+
+def test_without_a_model_pictures_are_cropped_unless_a_fit_is_asked_for() -> None:
+    pytest.importorskip("sklearn")
+    config = Config(data="digits", net=NET.format(10), input="8x8x1")
+    assert Setting.of(config).preprocessing.fit == "crop"
+    assert Setting.of(replace(config, fit="squash")).preprocessing.fit == "squash"
+
+
+def test_a_part_to_freeze_is_looked_for_before_anything_is_trained() -> None:
+    pytest.importorskip("sklearn")
+    config = Config(data="digits", net=NET.format(10), input="8x8x1", freeze=("conv9",))
+    with pytest.raises(
+        UsageError, match=r"did you mean conv1\?; its parts are conv1, batchnorm1, relu1, head"
+    ):
+        Setting.of(config)

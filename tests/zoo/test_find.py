@@ -85,3 +85,11 @@ def test_an_error_that_a_larger_input_does_not_mend_gets_no_such_advice() -> Non
 def test_a_network_that_fits_nothing_says_so() -> None:
     with pytest.raises(SizeError, match="up to 8x8"):
         zoo.smallest_input(zoo.vgg16(), 3, largest=8)
+
+
+def test_networks_made_to_measure_take_the_measure_of_an_input() -> None:
+    seen = Volume(96, 64, 1)
+    assert zoo.find("fast", classes=7, volume=seen)[0] == zoo.ZOO["fast"].make(classes=7, depth=1, side=64)
+    assert zoo.find("fast(side=32)", volume=seen)[0] == zoo.ZOO["fast"].make(depth=1, side=32)
+    assert zoo.at("fast", seen) == (zoo.ZOO["fast"].make(depth=1, side=64), seen)
+    assert zoo.find("resnet18", volume=seen)[0] == zoo.resnet18()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import sys
+import warnings
 from typing import Annotated
 
 import typer
@@ -51,6 +53,11 @@ def root(
 
 def main() -> None:
     """Runs the command line: exit status 0, 1 for an error of the matter, 2 for one of usage."""
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
+    warnings.filterwarnings(
+        "ignore", "Image size .* could be decompression bomb"
+    )  # twice as large is refused
     try:
         app()
     except HubelError as error:

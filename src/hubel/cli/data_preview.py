@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import HELP, network_for
+from hubel.cli.network import HELP, network_for, one_of
 from hubel.cli.output import picture_form
-from hubel.errors import UsageError, nearest
+from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.data import DataSet, Preprocessing
+    from hubel.data.preprocess import Fit
+    from hubel.net import Volume
     from hubel.report.data_preview import Shown
 
 MOST_CLASSES = 20
@@ -27,7 +29,12 @@ def preview(
     net: Annotated[str, typer.Option("--net", help=HELP)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")],
     size: Annotated[str | None, typer.Option("--input", help="The volume the network sees, HxWxD.")] = None,
-    fit: Annotated[str, typer.Option(help="What becomes of other shapes: crop, pad, squash.")] = "crop",
+    fit: Annotated[
+        str | None,
+        typer.Option(
+            help="What becomes of other shapes: crop, pad, squash; else a model's own way, or crop."
+        ),
+    ] = None,
     each: Annotated[int, typer.Option("--each", help="How many pictures of a class.")] = 2,
     seed: Annotated[int, typer.Option(help="What decides all that is random.")] = 0,
 ) -> None:
@@ -39,21 +46,34 @@ def preview(
         raise UsageError(f"--seed is at least 0, not {seed}")
     from typing import get_args
 
-    from hubel.data import Preprocessing, open_data
+    from hubel.data import open_data
     from hubel.data.preprocess import Fit
     from hubel.files import write_whole
     from hubel.report.data_preview import preview_figure
 
-    way = next((known for known in get_args(Fit) if known == fit), None)
-    if way is None:
-        known = get_args(Fit)
-        raise UsageError(f"there is no fit {fit!r}{nearest(fit, known)}; choose {', '.join(known)}")
+    way = None if fit is None else one_of("--fit", fit, get_args(Fit))
     dataset = open_data(data, val=0)
     _, _, volume = network_for(net, size, dataset)
-    preprocessing = Preprocessing.of(volume, fit=way)
+    preprocessing = preprocessing_of(net, volume, way)
     shown = shown_of(dataset, preprocessing, each, seed)
-    write_whole(out, preview_figure(dataset.name, shown, volume, fit))
+    write_whole(out, preview_figure(dataset.name, shown, volume, preprocessing.fit))
     print(f"wrote {out}")
+
+
+def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing:
+    """How NET sees pictures: a saved model in its own way, any other by cropping; `fit` comes before both.
+
+    Raises ModelError, DataError: the model's file cannot be used.
+    """
+    from dataclasses import replace
+
+    from hubel.data import Preprocessing
+    from hubel.ship.header import read_header
+
+    if not net.endswith(".safetensors"):
+        return Preprocessing.of(volume, fit=fit or "crop")
+    own = Preprocessing.from_json(read_header(Path(net)).preprocessing).at(volume)
+    return own if fit in (None, own.fit) else replace(own, fit=fit, resize=None)
 
 
 def shown_of(dataset: DataSet, preprocessing: Preprocessing, each: int, seed: int) -> list[Shown]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from hubel import zoo
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
@@ -11,7 +11,11 @@ from hubel.net import Net, Volume, parse
 from hubel.net.layers import LAYERS
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from hubel.data import DataSet
+
+Word = TypeVar("Word", bound=str)
 
 MODEL_HELP = "A model's file, such as a run's best.safetensors; or efficientnet_lite0, which comes trained."
 HELP = "A notation such as 'conv(6, 5) >> relu >> fc(10)', a network of the zoo, or a saved model's file."
@@ -46,8 +50,9 @@ def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, V
         net, own = _saved(Path(text))
         return Path(text).stem, net, given or own
     if zoo.known(text):
-        net, own = zoo.find(text, classes=len(data.classes))
-        return text, net, given or Volume(own.height, own.width, data.depth)
+        _, own = zoo.find(text)
+        seen = given or Volume(own.height, own.width, data.depth)
+        return text, zoo.find(text, len(data.classes), seen)[0], seen
     return "net", _parsed(text), given or Volume(*data.size, data.depth)
 
 
@@ -57,6 +62,14 @@ def volume_of(size: str | None) -> Volume | None:
         return Volume.of(size) if size else None
     except NetworkError as error:
         raise UsageError(str(error)) from None
+
+
+def one_of(option: str, said: str, known: Sequence[Word]) -> Word:
+    """The value of an option that takes a few words. Raises UsageError: none of them."""
+    for word in known:
+        if word == said:
+            return word
+    raise UsageError(f"{option} is one of {', '.join(known)}, not {said!r}{nearest(said, known)}")
 
 
 def _parsed(text: str) -> Net:

@@ -52,6 +52,10 @@ class Watch:
         """Something to know, as a line."""
         self.console.print(text, markup=False)
 
+    def warn(self, text: str) -> None:
+        """Something that hinders, as a line."""
+        self.say(f"warning: {text}")
+
     def beginning(self, setting: Setting, trainer: Trainer) -> None:
         """What is trained on what."""
         self.say(beginning_text(setting, trainer))
@@ -71,7 +75,7 @@ class Watch:
         elif isinstance(event, RoundDone):
             self.say(round_text(event))
         else:
-            self.say(f"warning: {event.text}")
+            self.warn(event.text)
 
     def end(self, run: Run, result: Evaluation) -> None:
         """What came out, and where it is."""

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
+import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,10 +19,27 @@ if TYPE_CHECKING:
     from hubel.cli.progress import Watch
     from hubel.train import Config, Evaluation, Run, Setting, Trainer
 
-BEGAN = time.perf_counter()
-"""When the command began, as near as its own code can tell."""
+
+def process_began() -> float:
+    """When this process began, by `time.perf_counter`: on a busy machine it takes seconds to get here.
+
+    Where the system does not say, now.
+    """
+    now = time.perf_counter()
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # proc(5): starttime
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):
+        return now
+    return now - max(0.0, age)
+
+
+BEGAN = process_began()
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
+
+ONE_STEP = 1e-6
+"""A limit in seconds after which a run by the clock ends with its first step."""
 
 
 def train(
@@ -120,10 +139,27 @@ class Choice:
 
 
 def seconds(text: str) -> float:
-    """A time such as `90s`, `10m` or `1h30m` in seconds. Raises UsageError: it is written otherwise."""
+    """A time such as `90s`, `10m` or `1h30m` in seconds. Raises UsageError: it is written otherwise, or 0."""
     if not re.fullmatch(r"(\d+(\.\d+)?[hms])+", text):
         raise UsageError(f"a time is written like 90s, 10m or 1h30m, not {text!r}")
-    return sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", text))
+    total = sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", text))
+    if not total:
+        raise UsageError(f"a time is above 0, such as 90s, 10m or 1h30m, not {text!r}")
+    return total
+
+
+def left(limit: float, *, worth_keeping: bool = False) -> float:
+    """The seconds that are left of a command's `limit`; 0 of none.
+
+    Where none are left, but a network that is worth keeping, it is as little as one step takes.
+    Raises UsageError: none are left.
+    """
+    rest = limit - (time.perf_counter() - BEGAN) if limit else 0.0
+    if rest >= 0:
+        return rest
+    if worth_keeping:
+        return ONE_STEP
+    raise UsageError(f"--time {limit:g}s is over before the first step: all that comes before took longer")
 
 
 def _run_data(
@@ -134,21 +170,22 @@ def _run_data(
     from hubel.data import open_data, whereabouts
     from hubel.report.training import chosen_text
     from hubel.train import Config, changed, choose, share_held_out
+    from hubel.train.config import AUTO
 
     found = open_data(data, val=0)
     wishes.setdefault("val", share_held_out(len(found.train)))
+    changed(Config("", "", ""), wishes)  # what is wrong with them is said before anything is measured
     with Watch() as watch:
         network = network_for(choice.net, choice.size, found) if choice.net else None
-        left = wishes.get("seconds", 0.0) - (time.perf_counter() - BEGAN)
         chosen = choose(
             found,
             network=network,
             volume=volume_of(choice.size),
             recipe_name=choice.recipe,
             start=choice.start,
-            seconds=left if "seconds" in wishes else 0.0,
+            seconds=left(wishes.get("seconds", 0.0)),
         )
-        watch.say(chosen_text(chosen))
+        watch.say(chosen_text(chosen, asked=choice.start != AUTO))
         config = Config(
             data=whereabouts(data),
             net=repr(chosen.candidate.net),
@@ -177,15 +214,13 @@ def _begin(
     from hubel.report.training import head_text
     from hubel.train import Run, Setting, Trainer
 
-    setting = Setting.of(config, watch.pictures)
+    setting = Setting.of(config, watch.pictures, watch.warn)
+    config = replace(config, fit=setting.preprocessing.fit)
     if (head := setting.train_head()) is not None:
         watch.say(head_text(head))
-    limit = config.seconds - (time.perf_counter() - BEGAN) if config.seconds else 0.0
-    if limit < 0:
-        raise UsageError(
-            f"--time {config.seconds:g}s is over before the first step: reading the pictures took longer"
-        )
-    trainer = Trainer.of(setting.network, config, setting.train, limit=limit, weights=setting.weights)
+    network, train = setting.network, setting.train
+    limit = left(config.seconds, worth_keeping=head is not None)
+    trainer = Trainer.of(network, config, train, limit=limit, weights=setting.weights)
     run = Run.create(out, *name)
     try:
         run.begin(trainer.config)
@@ -203,7 +238,7 @@ def _resume(folder: Path, *, tensorboard: bool) -> None:
     run = Run(folder)
     config = run.config()
     with Watch() as watch:
-        setting = Setting.of(config, watch.pictures)
+        setting = Setting.of(config, watch.pictures, watch.warn)
         trainer = Trainer.of(setting.network, config, setting.train, weights=setting.weights)
         run.restore(trainer)
         _follow(run, setting, trainer, watch, tensorboard=tensorboard)
@@ -221,14 +256,19 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
     if tensorboard:
         listeners.append(TensorBoard(run.folder).event)
     watch.beginning(setting, trainer)
-    for event in run.follow(setting, trainer):
-        for listener in listeners:
-            listener(event)
-        if isinstance(event, RoundDone) and trainer.pace.limit and not trainer.pace.after:
-            began = time.perf_counter()
-            _finish(run, setting, trainer)
-            trainer.pace.after = time.perf_counter() - began + trainer.validation
-    watch.end(run, _finish(run, setting, trainer))
+    try:
+        for event in run.follow(setting, trainer):
+            for listener in listeners:
+                listener(event)
+            if isinstance(event, RoundDone) and trainer.pace.limit and not trainer.pace.after:
+                began = time.perf_counter()
+                _finish(run, setting, trainer)
+                trainer.pace.after = time.perf_counter() - began + trainer.validation
+        watch.end(run, _finish(run, setting, trainer))
+    except KeyboardInterrupt:
+        if run.metrics():
+            watch.say(f"stopped; go on with  hubel train --resume {shlex.quote(str(run.folder))}")
+        raise
 
 
 def _finish(run: Run, setting: Setting, trainer: Trainer) -> Evaluation:

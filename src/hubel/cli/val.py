@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import sys
+from typing import Annotated, get_args
 
 import typer
 
-from hubel.cli.network import MODEL_HELP
+from hubel.cli.network import MODEL_HELP, one_of
 
 
 def val(
@@ -19,14 +20,21 @@ def val(
             "the pictures held out when the model was trained on them, or all of them if it was not."
         ),
     ] = "auto",
+    on_bad: Annotated[
+        str, typer.Option(help="What a picture that cannot be read does: stop or skip.")
+    ] = "stop",
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Measure a model on labelled pictures: accuracy, loss, calibration, every class."""
+    from hubel.data.decoded import OnBad
     from hubel.report import evaluation
+    from hubel.report.training import left_out_text
     from hubel.ship import open_model
     from hubel.train import measure
 
     trained = open_model(model)
-    measured = measure(trained, data, split)
+    measured = measure(trained, data, split, one_of("--on-bad", on_bad, get_args(OnBad)))
+    if skipped := measured.pictures.skipped:
+        print(left_out_text(skipped, len(measured.pictures)), file=sys.stderr)
     said = evaluation.as_json if as_json else evaluation.as_text
     print(said(measured.split, measured.result, trained.classes))

@@ -284,8 +284,9 @@ def _examine(place: _Place, limit: int | None) -> _Examined:
             raster = place.pictures.image(place.index)
         pixels = _colours(raster)
     except DataError as error:
-        empty = file is not None and is_empty(file)
-        return _broken(found, "empty" if empty else "damaged", str(error).removeprefix(f"{place.name}: "))
+        bomb = isinstance(error.__cause__, Image.DecompressionBombError)
+        kind = "huge" if bomb else "empty" if file is not None and is_empty(file) else "damaged"
+        return _broken(found, kind, str(error).removeprefix(f"{place.name}: "))
     found.size = pixels.shape[0], pixels.shape[1]
     digest = blake2b(str(found.size).encode(), digest_size=16)
     digest.update(pixels.data)

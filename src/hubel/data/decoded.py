@@ -136,5 +136,5 @@ def refusal(bad: list[Bad], count: int) -> str:
         return lines[0]
     if len(bad) > _MOST_NAMED:
         lines.append(f"and {len(bad) - _MOST_NAMED:,} more")
-    head = f"{len(bad):,} of {count:,} pictures cannot be used; mend or remove them, or have them skipped:"
+    head = f"{len(bad):,} of {count:,} pictures cannot be used; mend, remove or skip them (--on-bad skip):"
     return "\n  ".join([head, *lines])

@@ -89,6 +89,15 @@ class Preprocessing:
         height, width, depth = Volume.of(volume)
         return cls(height, width, depth, (0.0,) * depth, (1.0,) * depth, fit, resize, interpolation)
 
+    def at(self, volume: VolumeLike) -> Preprocessing:
+        """Returns the same way to another height and width, with `resize` in proportion.
+
+        Raises NetworkError: no volume. Raises DataError: as the class.
+        """
+        height, width, _ = Volume.of(volume)
+        resize = self.resize and max(round(self.resize * height / self.height), height, width)
+        return replace(self, height=height, width=width, resize=resize)
+
     @property
     def side(self) -> int:
         """The pixels that a picture's shorter side needs for nothing to be enlarged."""

@@ -159,6 +159,8 @@ def _opened(path: File) -> Iterator[Image.Image]:
 def _reason(path: File, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return f"is a folder; give its files, such as {Path(str(path), '*.jpg')}"
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "has so many pixels that it may be a decompression bomb; shrink it or remove it"
     if isinstance(error, UnidentifiedImageError):

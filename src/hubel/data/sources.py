@@ -18,7 +18,7 @@ from hubel.data.npz import read_npz
 from hubel.data.shard_index import is_remote
 from hubel.data.shards import is_shards, read_shard_folder, read_shards
 from hubel.data.split import with_val
-from hubel.errors import DataError, nearest
+from hubel.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -86,10 +86,12 @@ def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
     training set whole and val None.
 
     Raises DataError: nothing there, no format known, what the system will not let be read, `val`
-    outside 0 to 1, a negative seed, or what its reader refuses.
+    outside 0 to 1, a negative seed, or what its reader refuses. Raises UsageError: an empty name.
     """
     if not 0 <= val < 1:
         raise DataError(f"val is the part of the training pictures to hold out, from 0 to below 1, not {val}")
+    if not str(where):
+        raise UsageError(f"no data are named\n{_accepted()}")
     if seed < 0:
         raise DataError(f"a seed is a whole number of at least 0, not {seed}")
     try:

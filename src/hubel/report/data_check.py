@@ -7,6 +7,8 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
+from rich.cells import cell_len  # Korean letters take two places
+
 from hubel.report.units import count
 
 if TYPE_CHECKING:
@@ -82,12 +84,14 @@ def _counts(check: Check) -> Iterator[str]:
                 f"from {count(of[least])} ({least}) to {count(of[most])} ({most})"
             )
         return
-    width = max(map(len, (*classes, "in all")), default=0)
+    width = max(map(cell_len, (*classes, "in all")))
     rows = [(label, [of[label] for of in check.counts.values()]) for label in classes]
     rows.append(("in all", [sum(of.values()) for of in check.counts.values()]))
     yield "  " + " " * width + "".join(f"{split:>10}" for split in check.counts)
     for label, numbers in rows:
-        yield f"  {label:{width}}" + "".join(f"{count(number):>10}" for number in numbers)
+        yield f"  {label}{' ' * (width - cell_len(label))}" + "".join(
+            f"{count(number):>10}" for number in numbers
+        )
 
 
 def _level(check: Check, level: Level) -> Iterator[str]:

@@ -22,7 +22,7 @@ def as_json(found: Sequence[Prediction]) -> str:
 
 def _lines(each: Prediction) -> list[str]:
     if each.error:
-        return [f"{each.file}: error: {each.error}"]
+        return [f"{each.file}: error: {each.error.removeprefix(f'{each.file}: ')}"]
     return [each.file, *(f"  {percent(probability):>9}  {name}" for name, probability in each.classes)]
 
 

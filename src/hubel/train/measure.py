@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from hubel.data import Batches, DataSet, Decoded, Pictures, open_data, whereabouts, with_val
+from hubel.data import DataSet, Decoded, Pictures, open_data, whereabouts, with_val
 from hubel.data.cache import decode_once
+from hubel.data.decoded import OnBad
+from hubel.data.stream import batches_of, decoded_or_streamed
 from hubel.errors import DataError, UsageError, nearest
 from hubel.ship.model import Model
+from hubel.train.device import best_device
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import EVALUATION_BATCH, fingerprint
 
@@ -44,15 +47,19 @@ class Measured:
     result: Evaluation
 
 
-def measure(model: Model, data: str, split: str = "auto") -> Measured:
-    """Measures a model on the pictures of a set that `held_out_pictures` takes.
+def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop") -> Measured:
+    """Measures a model, on the best device there is, on the pictures that `held_out_pictures` takes.
+
+    Pictures too many for memory are streamed. `on_bad` is what one that cannot be used does: `stop`, or be
+    left out.
 
     Raises DataError, UsageError: as `held_out_pictures`, or a class the model does not know.
     """
-    held_out = held_out_pictures(model, data, split)
-    decoded = held_out.decoded(model)
-    batches = Batches(decoded, model.preprocessing, EVALUATION_BATCH)
-    result = evaluate(model.network, batches.epoch(0), model.views, model.temperature)
+    held_out, device = held_out_pictures(model, data, split), best_device()
+    pictures = decoded_or_streamed(held_out.pictures, model.preprocessing, on_bad=on_bad)
+    decoded = pictures.relabelled(held_out.classes, model.classes)
+    batches = batches_of(decoded)(decoded, model.preprocessing, EVALUATION_BATCH, device=device)
+    result = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
     return Measured(held_out.split, decoded, result)
 
 

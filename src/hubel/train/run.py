@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
@@ -43,6 +44,12 @@ METRICS = "metrics.jsonl"
 STATE = Path("last", "state.safetensors")
 PREVIOUS = Path("last", "previous.safetensors")
 EPOCHS = "epochs"
+
+CONFUSED = 100
+"""The most classes of which every round keeps who is taken for whom."""
+
+_COUNTED = ("epoch", "batch", "seconds", "best", "validation")
+"""What a trainer counts, by its names: a run goes on from it."""
 
 HALF = 0.5
 """How far a run is before classes that are never named and filters that are dead are worth a word."""
@@ -97,6 +104,8 @@ class Run:
 
     def follow(self, setting: Setting, trainer: Trainer) -> Iterator[Event]:
         """Trains to the end, or to the target, and passes every event on; a round is kept before."""
+        if 0 < trainer.config.target <= trainer.best:
+            return
         warned: set[str] = set()
         for event in trainer.run(setting.train, setting.val):
             if isinstance(event, RoundDone):
@@ -126,7 +135,7 @@ class Run:
             if config.keep_epochs:
                 (self.folder / EPOCHS).mkdir(exist_ok=True)
                 model.save(self.folder / EPOCHS / f"{len(before) + 1:04}.safetensors")
-        lines = [json.dumps(line) for line in (*before, line)]
+        lines = [json.dumps(line) for line in (*before, line | by_class(event.val))]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
         self._save_state(trainer)
 
@@ -183,10 +192,9 @@ class Run:
                     # in the parameter's own layout, which fused optimizers rely on
                     like = parameter if value.shape == parameter.shape else value
                     optimizer.state[parameter][key] = torch.empty_like(like).copy_(value)
-        trainer.pace.limit = progress["limit"]
-        trainer.epoch, trainer.batch, trainer.seconds, trainer.best = (
-            progress[name] for name in ("epoch", "batch", "seconds", "best")
-        )
+        trainer.pace.limit, trainer.pace.after = progress["limit"], progress["after"]
+        for name in _COUNTED:
+            setattr(trainer, name, progress[name])
 
     def _save_state(self, trainer: Trainer) -> None:
         """Writes all that changes in training; the state before stays as `previous`."""
@@ -200,11 +208,9 @@ class Run:
                     tensors[f"optimizer.{name}.{key}"] = value
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         progress = {
-            "epoch": trainer.epoch,
-            "batch": trainer.batch,
-            "seconds": trainer.seconds,
-            "best": trainer.best,
+            **{name: getattr(trainer, name) for name in _COUNTED},
             "limit": trainer.pace.limit,
+            "after": trainer.pace.after,
             "averaged": trainer.average.steps if trainer.average else 0,
         }
         metadata = {"progress": json.dumps(progress)}
@@ -232,6 +238,21 @@ def round_line(event: RoundDone) -> dict[str, Any]:
         "seconds": round(event.seconds, 3),
         "best": event.best,
     }
+
+
+def by_class(val: Evaluation) -> dict[str, Any]:
+    """What `metrics.jsonl` keeps of a round class by class, null where there is no number.
+
+    Rows of the confusion are true classes; it grows with the square of the classes and is kept of few.
+    """
+    shares = {"val_precision": val.precision, "val_recall": val.recall}
+    kept: dict[str, Any] = {
+        name: [None if math.isnan(share) else round(share, 4) for share in of.tolist()]
+        for name, of in shares.items()
+    }
+    if len(val.support) <= CONFUSED:
+        kept["val_confusion"] = val.confusion.tolist()
+    return kept
 
 
 def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[str]) -> Iterator[Warned]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -13,7 +13,7 @@ from hubel.data import Batches, DataSet, Preprocessing, open_data
 from hubel.data.cache import Warn
 from hubel.data.decoded import Bad
 from hubel.data.stream import batches_of, decoded_or_streamed, to_measure
-from hubel.errors import NetworkError
+from hubel.errors import NetworkError, UsageError, nearest
 from hubel.module import Network, build
 from hubel.net import Volume, parse
 from hubel.net.layers import BatchNorm
@@ -63,10 +63,10 @@ class Setting:
         check_classes(network, data)
         device = best_device()
         start = Start.at(config.start, network) if config.start else None
-        preprocessing = start.preprocessing if start else Preprocessing.of(network.volume, fit=config.fit)
+        preprocessing = _preprocessing(config, network, start)
         recipe = config.recipe
         pictures = decoded_or_streamed(data.train, preprocessing, progress, config.on_bad, warn)
-        held_out = decoded_or_streamed(data.val, preprocessing, None, config.on_bad, warn)
+        held_out = decoded_or_streamed(data.val, preprocessing, None, config.on_bad)
         if not start:
             preprocessing = preprocessing.measured(to_measure(pictures))
         train = batches_of(pictures)(
@@ -126,8 +126,20 @@ def check_classes(network: Network, data: DataSet) -> None:
         )
 
 
+def _preprocessing(config: Config, network: Network, start: Start | None) -> Preprocessing:
+    """How pictures are seen: as by the model the run starts from, but for what the config says of it."""
+    if start is None:
+        return Preprocessing.of(network.volume, fit=config.fit or "crop")
+    own = start.preprocessing
+    return replace(own, fit=config.fit, resize=None) if config.fit and config.fit != own.fit else own
+
+
 def _network(config: Config) -> Network:
-    """The network, its weights drawn. Raises NetworkError: one that cannot learn in batches like these."""
+    """The network, its weights drawn.
+
+    Raises NetworkError: one that cannot learn in batches like these.
+    Raises UsageError: `freeze` names no part of it.
+    """
     recipe = config.recipe
     network = build(
         parse(config.net), Volume.of(config.input), init=recipe.init, seed=config.seed, scores=True
@@ -135,6 +147,11 @@ def _network(config: Config) -> Network:
     alone = [s.path for s in network.steps if isinstance(s.layer, BatchNorm) and s.output.plane == (1, 1)]
     if recipe.batch == 1 and alone:
         raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
+    known = [name for name, _ in network.named_modules() if name]
+    for path in config.freeze:
+        if path not in known:
+            there = ", ".join(name for name, _ in network.named_children())
+            raise UsageError(f"the network has no part {path!r}{nearest(path, known)}; its parts are {there}")
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise NetworkError("the network has nothing to learn: none of its layers has parameters")
     return network

@@ -14,6 +14,8 @@ from hubel.errors import UsageError, nearest
 
 Value = TypeVar("Value")
 
+_KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
+
 
 def to_toml(value: Any) -> str:
     """A dataclass as TOML, one inside it as a table; `read_toml` and `from_table` lead back."""
@@ -111,5 +113,5 @@ def _typed(where: str, kind: Any, value: Any) -> Any:
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
-        raise UsageError(f"{where} is of type {kind.__name__}, not {value!r}")
+        raise UsageError(f"{where} is {_KINDS.get(kind, kind.__name__)}, not {value!r}")
     return value

@@ -50,10 +50,7 @@ class Start:
         """
         model = open_model(text)
         loaded = load_weights(network, model.network.state_dict())
-        own, volume = model.preprocessing, network.volume
-        resize = own.resize and round(own.resize * volume.height / own.height)
-        seen = replace(own, height=volume.height, width=volume.width, resize=resize)
-        return cls(text, loaded, seen)
+        return cls(text, loaded, model.preprocessing.at(network.volume))
 
 
 def best_at_hand() -> str | None:

@@ -20,11 +20,12 @@ def known(text: str) -> bool:
     return text.partition("(")[0].strip() in ZOO
 
 
-def find(text: str, classes: int | None = None) -> tuple[Net, Volume]:
+def find(text: str, classes: int | None = None, volume: Volume | None = None) -> tuple[Net, Volume]:
     """Returns a network of the zoo and the input it was published for.
 
     `text` is a name of the registry, or a call with literal arguments: `vgg16`,
-    `resnet18(classes=10)`. Nothing is evaluated. `classes` holds where the text does not say.
+    `resnet18(classes=10)`. Nothing is evaluated. Where the text does not say, `classes` holds, and the depth
+    and the shorter side of `volume` for the networks that are made to the measure of their input.
 
     Raises NotationError: no such network, or arguments it does not take.
     """
@@ -45,6 +46,10 @@ def find(text: str, classes: int | None = None) -> tuple[Net, Volume]:
             raise NotationError(f"{name}: {word} is written like {usual!r}, not {value!r}")
     if classes is not None:
         given.setdefault("classes", classes)
+    if volume is not None:
+        for word, value in (("depth", volume.depth), ("side", min(volume.plane))):
+            if word in parameters:
+                given.setdefault(word, value)
     return entry.make(**given), entry.input
 
 
@@ -54,8 +59,9 @@ def at(text: str, volume: VolumeLike | None = None) -> tuple[Net, Volume]:
     Raises NotationError: as `find`. Raises SizeError: `volume` does not fit; where it is too small,
     with the smallest square input that does.
     """
-    net, published = find(text)
-    return net, published if volume is None else check_input(net, volume)
+    seen = None if volume is None else Volume.of(volume)
+    net, published = find(text, volume=seen)
+    return net, published if seen is None else check_input(net, seen)
 
 
 def _call(text: str) -> tuple[str, list[Literal], dict[str, Literal]]:
