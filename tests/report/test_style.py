@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import matplotlib as mpl
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.font_manager import findfont
 
-from hubel.report.style import FORMS, INK, settings, written
+from hubel.report.style import FORMS, INK, korean, lettering, settings, written
 
 
 def drawn(form: str) -> bytes:
@@ -31,3 +34,21 @@ def test_settings_are_taken_back_after_an_error() -> None:
     with pytest.raises(ValueError, match="no size"), settings({"font.size": 3}):
         mpl.rcParams["font.size"] = "no size"
     assert dict(mpl.rcParams) == before
+
+
+def test_korean_letters_take_a_font_that_has_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which need not be installed: any font's file stands for it here."""
+    file = findfont("DejaVu Sans Mono")
+    plain = lettering(11, "cat").getname()
+    monkeypatch.setattr("hubel.report.style.korean", lambda: file)
+    assert lettering(11, "cat", "고양이").getname() == ("DejaVu Sans Mono", "Book")
+    assert lettering(11, "cat", "é").getname() == plain
+    monkeypatch.setattr("hubel.report.style.korean", lambda: None)
+    assert lettering(11, "고양이").getname() == plain
+
+
+def test_an_installed_font_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubel.report.style.KOREAN", ("No Such Font", "DejaVu Serif"))
+    korean.cache_clear()
+    assert Path(korean() or "").name == "DejaVuSerif.ttf"
+    korean.cache_clear()

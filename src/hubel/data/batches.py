@@ -153,8 +153,8 @@ class Batches:
         cheap: a network without a fixed size learns faster from small pictures first.
         Labels: int64, n; or where pictures are mixed their targets: float32, n x `classes`.
 
-        The order and the variants depend on `seed` and `number` alone, but for `sides`: any epoch can be repeated without
-        those before it.
+        But for `sides`, the order and the variants depend on `seed` and `number` alone: any epoch can be
+        repeated without those before it.
 
         As it goes on, raises DataError: as `Augmentation.apply`.
         """

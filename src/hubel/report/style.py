@@ -1,4 +1,4 @@
-"""The house's look: its colours, the settings under which matplotlib draws, and how figures are written.
+"""The house's look: its colours, its letters, how matplotlib is set, and how figures are written.
 
 The same figure is always the same bytes, whatever the user has set and whatever day it is.
 """
@@ -8,11 +8,13 @@ from __future__ import annotations
 import io
 import warnings
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Any
 
 import matplotlib as mpl
 from matplotlib.figure import Figure
+from PIL import ImageFont
 
 INK, MUTED, LINE, PAPER = "#1d1d1f", "#66666b", "#dddad3", "#ffffff"
 RIGHT, WRONG = "#2f6fb0", "#c8602b"
@@ -27,6 +29,36 @@ UNDATED: dict[str, dict[str, str | None]] = {
 
 FORMS = tuple(UNDATED)
 """What a figure can be written as."""
+
+
+WIDE = "\u1100"
+"""The first of the letters that are as wide as two, Korean, Chinese and Japanese ones among them."""
+
+KOREAN = (
+    *("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Nanum Gothic", "UnDotum", "Baekmuk Gulim"),
+    *("Apple SD Gothic Neo", "Malgun Gothic"),
+)
+"""Families of fonts with Korean letters, those that come with systems last."""
+
+
+def lettering(size: int, *texts: str) -> ImageFont.FreeTypeFont:
+    """Pillow's own font of `size` pixels; for texts with Korean letters an installed one, if there is one."""
+    if any(letter >= WIDE for text in texts for letter in text) and (file := korean()) is not None:
+        return ImageFont.truetype(file, size)
+    font = ImageFont.load_default(size)
+    assert isinstance(font, ImageFont.FreeTypeFont)
+    return font
+
+
+@cache
+def korean() -> str | None:
+    """The file of an installed font with Korean letters."""
+    from matplotlib.font_manager import findfont
+
+    for name in KOREAN:
+        with suppress(ValueError):  # it is not installed
+            return str(findfont(name, fallback_to_default=False))
+    return None
 
 
 @contextmanager

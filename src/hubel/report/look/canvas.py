@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
+
+from hubel.report.style import lettering
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -115,7 +117,7 @@ def _section(section: Section, side: int) -> Image.Image:
     columns = max(1, min(len(blocks), (_WIDTH + _GAP) // (wide + _GAP)))
     rows = math.ceil(len(blocks) / columns)
     title = f"{section.title}   {section.note}"
-    across = max(columns * (wide + _GAP) - _GAP, round(_font(13).getlength(title)) + 40)
+    across = max(columns * (wide + _GAP) - _GAP, round(lettering(13, title).getlength(title)) + 40)
     canvas = Image.new("RGB", (across, _TITLE + rows * (high + _GAP) - _GAP), _PAPER)
     _titled(canvas, section.title, section.note)
     for at, block in enumerate(blocks):
@@ -129,21 +131,23 @@ def _table(table: Table, side: int) -> Image.Image:
     cells = [[_strip(tiles, side) for tiles in row] for row in table.cells]
     wide = max((cell.width for row in cells for cell in row), default=1)
     high = max((cell.height for row in cells for cell in row), default=1)
-    left = round(max((_font(11).getlength(name) for name in table.rows), default=0)) + 10
+    names = lettering(11, *table.rows, *table.columns)
+    left = round(max((names.getlength(name) for name in table.rows), default=0)) + 10
     across = max(1, min(len(table.columns), (_WIDTH - left + _GAP) // (wide + _GAP)))
     band = _LABEL + len(table.rows) * (high + 6) + _GAP
-    title = round(_font(15).getlength(table.title) + _font(12).getlength(table.note)) + 24
-    size = max(left + across * (wide + _GAP) - _GAP, title), math.ceil(len(table.columns) / across) * band
+    title, note = lettering(15, table.title), lettering(12, table.note)
+    least = round(title.getlength(table.title) + note.getlength(table.note)) + 24
+    size = max(left + across * (wide + _GAP) - _GAP, least), math.ceil(len(table.columns) / across) * band
     canvas = Image.new("RGB", (size[0], _TITLE + size[1] - _GAP), _PAPER)
     draw = _titled(canvas, table.title, table.note)
     for column, head in enumerate(table.columns):
         top = _TITLE + column // across * band
         place = left + column % across * (wide + _GAP)
-        draw.text((place, top), head, _MUTED, _font(11))
+        draw.text((place, top), head, _MUTED, names)
         for row, name in enumerate(table.rows):
             down = top + _LABEL + row * (high + 6)
             if column % across == 0:
-                draw.text((0, down + high / 2), name, _MUTED, _font(11), anchor="lm")
+                draw.text((0, down + high / 2), name, _MUTED, names, anchor="lm")
             canvas.paste(cells[row][column], (place, down))
     return canvas
 
@@ -163,17 +167,19 @@ def _strip(tiles: Sequence[Bytes], side: int) -> Image.Image:
 def _titled(canvas: Image.Image, title: str, note: str) -> ImageDraw.ImageDraw:
     """Writes a title and the note beside it at the top."""
     draw = ImageDraw.Draw(canvas)
-    draw.text((0, 2), title, _INK, _font(15))
-    draw.text((_font(15).getlength(title) + 14, 4), note, _MUTED, _font(12))
+    large = lettering(15, title)
+    draw.text((0, 2), title, _INK, large)
+    draw.text((large.getlength(title) + 14, 4), note, _MUTED, lettering(12, note))
     return draw
 
 
 def _block(block: Block, across: int, side: int) -> Image.Image:
     panels = [_panel(tiles, across, side) for tiles in block.panels]
-    label = round(_font(11).getlength(block.label)) + 2
+    small = lettering(11, block.label)
+    label = round(small.getlength(block.label)) + 2
     width = max(sum(panel.width + 4 for panel in panels) - 4, label)
     canvas = Image.new("RGB", (width, _LABEL + max(panel.height for panel in panels)), _PAPER)
-    ImageDraw.Draw(canvas).text((0, 0), block.label, _MUTED, _font(11))
+    ImageDraw.Draw(canvas).text((0, 0), block.label, _MUTED, small)
     left = 0
     for panel in panels:
         canvas.paste(panel, (left, _LABEL))
@@ -193,9 +199,3 @@ def _panel(tiles: Sequence[Bytes], across: int, side: int) -> Image.Image:
         row, column = divmod(at, columns)
         canvas.paste(picture, (column * (wide + 1), row * (high + 1)))
     return canvas
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import matplotlib as mpl
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+from PIL import Image, ImageDraw
 
 from hubel.look.embedding import spread
 from hubel.report.look.canvas import Block, Section, as_colour, enlarged, sheet
+from hubel.report.style import lettering
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -49,12 +50,12 @@ def map_figure(
     colours = dict(zip(shown, palette(len(shown)), strict=True))
     tile = max(enlarged(as_colour(thumbs[0]), thumb).size) + 2 * _FRAME
     named = [(classes[label], colours[label]) for label in shown[:_MOST_NAMED]]
-    font = _font(14)
+    font = lettering(14, *(name for name, _ in named))
     legend = 40 + max(round(font.getlength(name)) for name, _ in named)
     width, height = side + tile + 2 * _MARGIN + legend, side + tile + 2 * _MARGIN + _TITLE
     canvas = Image.new("RGB", (width, height), _PAPER)
     draw = ImageDraw.Draw(canvas)
-    draw.text((_MARGIN, 12), title, _INK, _font(16))
+    draw.text((_MARGIN, 12), title, _INK, lettering(16, title))
     across = _MARGIN + tile / 2 + side * points[:, 0]
     down = _TITLE + _MARGIN + tile / 2 + side * (1 - points[:, 1])
     for x, y, label in zip(across, down, labels, strict=True):
@@ -122,9 +123,3 @@ def palette(count: int) -> list[Colour]:
         colours = mpl.colormaps["hsv"](np.linspace(0, 1, count, endpoint=False))
     found = np.rint(255 * colours[:, :3]).astype(int).tolist()
     return [(red, green, blue) for red, green, blue in found]
-
-
-def _font(size: int) -> ImageFont.FreeTypeFont:
-    font = ImageFont.load_default(size)
-    assert isinstance(font, ImageFont.FreeTypeFont)
-    return font
