@@ -55,7 +55,7 @@ def oriented(tuning: Tuning) -> npt.NDArray[np.bool_]:
     That is a selectivity of `CLEAR`, and the largest answer near where the vector sum points.
     """
     apart = np.abs((tuning.preferred - tuning.peak + 90) % 180 - 90)
-    near = max(15.0, 180 / len(tuning.gratings.orientations))
+    near = max(22.5, 180 / len(tuning.gratings.orientations))
     return np.asarray((tuning.selectivity >= CLEAR) & (apart <= near))
 
 
