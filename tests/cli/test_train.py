@@ -64,7 +64,9 @@ def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         (("digits", "--set", "lr=fast"), "lr is a number, not 'fast'"),
         (("",), "no data are named"),
         (("digits", "--net", "lenet5", "--freeze", "conv9"), "no part 'conv9'; its parts are C1"),
-        (("digits", "--net", "lenet5", "--recipe", "fast"), "C1 has 6 filters"),
+        (("digits", "--net", "lenet5", "--recipe", "fast"), "with --set smallest=1"),
+        (("digits", "--net", "conv(4, 3) >> fc(10)", "--recipe", "fast"), "made for one size, such as fc"),
+        (("digits", "--net", "lenet5", "--recipe", "fast", "--set", "smallest=1"), "C1 has 6 filters"),
     ],
 )
 def test_usage(

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 import torch
 
+from hubel import zoo
 from hubel.data import Augmentation
-from hubel.errors import HubelError, TrainingError, UsageError
+from hubel.errors import HubelError, NetworkError, TrainingError, UsageError
 from hubel.ship import load
 from hubel.train import Config, Recipe, RoundDone, Run, Setting, Trainer, changed, evaluate
+from hubel.train.recipe import RECIPES
 from hubel.train.run import PREVIOUS, STATE
 
 pytest.importorskip("sklearn")
@@ -217,3 +219,11 @@ def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     run.restore(again)
     assert (again.pace, again.seconds) == (trainer.pace, trainer.seconds)
     assert again.validation == trainer.validation > 0
+
+
+def test_single_pictures_that_grow_are_refused_where_they_are_too_small_to_normalise() -> None:
+    """`fast_small` ends in 3x3 at 32 pixels, but begins at 16, where it ends in 1x1."""
+    recipe = replace(RECIPES["fast"], batch=1)
+    asked = replace(CONFIG, net=repr(zoo.fast_small(depth=1)), input="32x32x1", recipe=recipe)
+    with pytest.raises(NetworkError, match="has one value a map to normalise with --batch 1"):
+        Setting.of(asked)

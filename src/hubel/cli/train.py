@@ -57,7 +57,8 @@ def train(
     ] = None,
     target: Annotated[float | None, typer.Option(help="Stop at this top-1, such as 0.94.")] = None,
     recipe: Annotated[
-        str | None, typer.Option(help="How to train: fast, standard, a paper's, or a .toml file.")
+        str | None,
+        typer.Option(help="How to train: fast, fast_long, standard, finetune, a paper's, or a .toml file."),
     ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change one setting, key=value; may be repeated.")

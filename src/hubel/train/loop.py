@@ -352,7 +352,8 @@ def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
     known = [name for name, _ in network.named_modules() if name]
     for path in paths:
         if path not in known:
-            raise UsageError(f"the network has no part {path!r}{nearest(path, known)}")
+            there = ", ".join(name for name, _ in network.named_children())
+            raise UsageError(f"the network has no part {path!r}{nearest(path, known)}; its parts are {there}")
     return [network.get_submodule(path) for path in paths]
 
 

@@ -13,15 +13,18 @@ from hubel.data import Batches, DataSet, Preprocessing, open_data
 from hubel.data.cache import Warn
 from hubel.data.decoded import Bad
 from hubel.data.stream import batches_of, decoded_or_streamed, to_measure
-from hubel.errors import NetworkError, UsageError, nearest
+from hubel.errors import NetworkError
 from hubel.module import Network, build
-from hubel.net import Volume, parse
+from hubel.net import Volume, ledger, parse, trace
 from hubel.net.layers import BatchNorm
+from hubel.net.trace import Step
 from hubel.ship.model import Model
 from hubel.train.config import Config
 from hubel.train.device import best_device
+from hubel.train.loop import parts, side
 from hubel.train.loss import class_weights
 from hubel.train.metrics import Evaluation
+from hubel.train.recipe import Recipe
 from hubel.train.start import Start, train_head
 from hubel.train.whiten import whiten
 
@@ -134,6 +137,27 @@ def _preprocessing(config: Config, network: Network, start: Start | None) -> Pre
     return replace(own, fit=config.fit, resize=None) if config.fit and config.fit != own.fit else own
 
 
+def _seen_first(network: Network, recipe: Recipe) -> tuple[Step, ...]:
+    """The network's steps on the pictures it sees first, which may be smaller than whole.
+
+    Raises NetworkError: smaller ones do not fit.
+    """
+    height, width, depth = network.volume
+    scale = side(recipe, 0.0, min(height, width)) / min(height, width)
+    if scale == 1:
+        return network.steps
+    small = Volume(round(height * scale), round(width * scale), depth)
+    try:
+        if ledger(network.net, small).totals.params != ledger(network.net, network.volume).totals.params:
+            raise NetworkError("it has layers that are made for one size, such as fc")
+        return trace(network.net, small)
+    except NetworkError as error:
+        raise NetworkError(
+            f"the recipe shows pictures as {small} first, which this network does not take: {error}; "
+            "let it grow no pictures, with --set smallest=1"
+        ) from None
+
+
 def _network(config: Config) -> Network:
     """The network, its weights drawn.
 
@@ -144,14 +168,11 @@ def _network(config: Config) -> Network:
     network = build(
         parse(config.net), Volume.of(config.input), init=recipe.init, seed=config.seed, scores=True
     )
-    alone = [s.path for s in network.steps if isinstance(s.layer, BatchNorm) and s.output.plane == (1, 1)]
+    normed = [step for step in _seen_first(network, recipe) if isinstance(step.layer, BatchNorm)]
+    alone = [step.path for step in normed if step.output.plane == (1, 1)]
     if recipe.batch == 1 and alone:
         raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
-    known = [name for name, _ in network.named_modules() if name]
-    for path in config.freeze:
-        if path not in known:
-            there = ", ".join(name for name, _ in network.named_children())
-            raise UsageError(f"the network has no part {path!r}{nearest(path, known)}; its parts are {there}")
+    parts(network, config.freeze)
     if not any(parameter.requires_grad for parameter in network.parameters()):
         raise NetworkError("the network has nothing to learn: none of its layers has parameters")
     return network
