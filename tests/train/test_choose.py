@@ -32,6 +32,7 @@ def test_the_largest_network_that_sees_them_often_enough(
     monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda _: speed)
     found = choose(pictures(32, 3), seconds=10.0)
     assert found.candidate.name == name
+    assert (found.candidate.recipe.augmentation.cutout > 0) == (speed == 1e9)
     assert found.epochs == pytest.approx(speed * 10 * 0.85 / 40)
     assert found.start == ""
 
@@ -73,7 +74,7 @@ def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
     assert choose(pictures(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
     large = choose(pictures(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
     assert large.whiten
-    assert large.augmentation.cutout == 8
+    assert large.augmentation.cutout == 0
 
 
 @pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])
