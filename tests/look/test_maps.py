@@ -142,3 +142,25 @@ def test_figures_are_the_same_every_time_and_name_what_they_show() -> None:
     np.testing.assert_allclose(content["layers"][0]["values"], found.layers[0].values)
     assert content["layers"][0]["rows"][:2] == [[0, 1], [0, 2]]
     assert [each["class"] for each in content["scores"]] == classes
+
+
+@pytest.mark.parametrize("branch", ["1x1", "3x3"])
+def test_the_strongest_unit_sees_what_its_own_branch_sees(branch: str) -> None:
+    """Held against the pixels a gradient reaches from that very unit."""
+    subject, image, _ = looked()
+    names = [step.path for step in subject.steps if step.layer.kind == "conv"][1:3]
+    with torch.no_grad():
+        subject.module.get_parameter(f"{names[branch == '3x3']}.bias").add_(100)
+    joined = next(step.path for step in subject.steps if step.layer.kind == "concat")
+    layer = next(layer for layer in maps(subject, image, [joined]).layers if layer.path == joined)
+    assert (layer.peak.channel or 0) // 4 == (branch == "3x3")
+    pixels = image[None].clone().requires_grad_()
+    at = layer.peak.channel, layer.peak.row, layer.peak.column
+    subject.values(pixels, [joined])[joined][0][at].backward()  # type: ignore[no-untyped-call]
+    assert pixels.grad is not None
+    rows, columns = pixels.grad[0].abs().sum(0).nonzero().T
+    found = layer.peak_sees
+    assert found.top <= rows.min() <= rows.max() <= found.bottom
+    assert found.left <= columns.min() <= columns.max() <= found.right
+    reach = {"1x1": 3, "3x3": 5}[branch]
+    assert max(found.size) <= reach

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 
 from hubel.errors import UsageError
+from hubel.look.patches import seen_by
 from hubel.look.subject import Subject, activates, bare
+from hubel.look.unit import Unit
 from hubel.net.field import Box, Field, box, fields
 from hubel.net.layer import Layer
 from hubel.net.layers import Softmax
@@ -31,7 +33,8 @@ class LayerMaps:
 
     `field` is what its units see of the image, in pixels. `rows` and `columns`: int64, height x 2 and
     width x 2, the first and last pixel row a row of cells sees, and columns likewise, without padding;
-    a cell that sees padding alone ends before it begins.
+    a cell that sees padding alone ends before it begins. `peak` is the unit of the largest magnitude, and
+    `peak_sees` the pixels of the image it looks at itself, which a map from a smaller branch sees fewer of.
     """
 
     path: str
@@ -41,6 +44,8 @@ class LayerMaps:
     field: Field
     rows: Counts
     columns: Counts
+    peak: Unit
+    peak_sees: Box
 
     @property
     def signed(self) -> bool:
@@ -58,7 +63,7 @@ class LayerMaps:
         return self.values / self.scale if self.scale else self.values
 
     def box(self, row: int, column: int) -> Box:
-        """The pixels the cells at a place see, one in each map."""
+        """The pixels the cells at a place see, one in each map, all together."""
         (top, bottom), (left, right) = self.rows[row].tolist(), self.columns[column].tolist()
         return Box(top, left, bottom, right)
 
@@ -158,7 +163,10 @@ def _activated(subject: Subject, step: Step) -> bool:
 def _layer(subject: Subject, step: Step, value: Tensor, field: Field) -> LayerMaps:
     rows, columns = (_edges(subject.steps, step, axis) for axis in (0, 1))
     values = value[0].detach().float().cpu().numpy()
-    return LayerMaps(step.path, bare(step.layer), step.output, values, field, rows, columns)
+    channel, row, column = (int(at) for at in np.unravel_index(np.abs(values).argmax(), values.shape))
+    peak = Unit(step.path, channel, row, column)
+    sees = seen_by(subject, peak)
+    return LayerMaps(step.path, bare(step.layer), step.output, values, field, rows, columns, peak, sees)
 
 
 def _edges(steps: Sequence[Step], step: Step, axis: int) -> Counts:

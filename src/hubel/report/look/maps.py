@@ -110,8 +110,7 @@ def as_json(found: Maps, classes: Sequence[str], *, values: bool) -> str:
 
 def strongest(layer: LayerMaps) -> tuple[int, int, int]:
     """The cell of the largest magnitude: map, row and column."""
-    at = np.unravel_index(int(np.abs(layer.values).argmax()), layer.values.shape)
-    return int(at[0]), int(at[1]), int(at[2])
+    return layer.peak.channel or 0, layer.peak.row or 0, layer.peak.column or 0
 
 
 def _names(found: Maps, classes: Sequence[str]) -> Sequence[str]:
@@ -240,7 +239,7 @@ def _panel(plane: Plane, top: float, layer: LayerMaps, pixels: Bytes) -> float:
     plane.text(0, top + 25, note, 7.5, color=MUTED)
     top += 34
     unit = _image(plane, 0, top, pixels)
-    box = layer.box(row, column)
+    box = layer.peak_sees
     if box != NOTHING:
         high, wide = box.size
         for colour, width in ((PAPER, 3.0), (WRONG, 1.4)):  # to be seen on whatever ground
@@ -295,6 +294,7 @@ def _layer_json(layer: LayerMaps, *, values: bool) -> Mapping[str, object]:
         "strongest": {
             "unit": f"{layer.path}[{channel},{row},{column}]",
             "value": float(layer.values[channel, row, column]),
+            "sees": [layer.peak_sees.top, layer.peak_sees.left, layer.peak_sees.bottom, layer.peak_sees.right],
         },
     }
     return content | ({"values": layer.values.tolist()} if values else {})
