@@ -294,7 +294,12 @@ def _layer_json(layer: LayerMaps, *, values: bool) -> Mapping[str, object]:
         "strongest": {
             "unit": f"{layer.path}[{channel},{row},{column}]",
             "value": float(layer.values[channel, row, column]),
-            "sees": [layer.peak_sees.top, layer.peak_sees.left, layer.peak_sees.bottom, layer.peak_sees.right],
+            "sees": [
+                layer.peak_sees.top,
+                layer.peak_sees.left,
+                layer.peak_sees.bottom,
+                layer.peak_sees.right,
+            ],
         },
     }
     return content | ({"values": layer.values.tolist()} if values else {})
