@@ -18,32 +18,17 @@ from hubel.data import shard_stream as streaming
 from hubel.data.shard_stream import ShardBatches
 from hubel.data.stream import Streamed, StreamedBatches, batches_of, decoded_or_streamed, to_measure
 from hubel.errors import DataError
-from tests.shards import EACH, SEEN, SHARDS, pets, picture, remote, sample, served, shard, write
+from tests.shards import EACH, SEEN, SHARDS, picture, remote, sample, shard, write
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytest.importorskip("webdataset")
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return pets(tmp_path)
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """Where on the net the test's folder is served."""
-    with served(tmp_path) as found:
-        yield found
+pytestmark = [
+    pytest.mark.usefixtures("own_cache"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+]
 
 
 def test_on_the_net_whole_shards_are_held_out(root: Path, address: str) -> None:

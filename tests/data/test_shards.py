@@ -25,37 +25,19 @@ from tests.shards import (
     SHARDS,
     Parts,
     numbers,
-    pets,
     picture,
     remote,
     sample,
-    served,
     shard,
     write,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    pass
 
 pytest.importorskip("webdataset")
 
-
-@pytest.fixture(autouse=True)
-def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "127.0.0.1")
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return pets(tmp_path)
-
-
-@pytest.fixture
-def address(tmp_path: Path) -> Iterator[str]:
-    """Where on the net the test's folder is served."""
-    with served(tmp_path) as found:
-        yield found
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.mark.parametrize("form", ["folder", "braces", "relative", "address"])

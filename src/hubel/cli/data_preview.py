@@ -65,15 +65,12 @@ def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing
 
     Raises ModelError, DataError: the model's file cannot be used.
     """
-    from dataclasses import replace
-
     from hubel.data import Preprocessing
     from hubel.ship.header import read_header
 
     if not net.endswith(".safetensors"):
         return Preprocessing.of(volume, fit=fit or "crop")
-    own = Preprocessing.from_json(read_header(Path(net)).preprocessing).at(volume)
-    return own if fit in (None, own.fit) else replace(own, fit=fit, resize=None)
+    return Preprocessing.from_json(read_header(Path(net)).preprocessing).at(volume).fitting(fit)
 
 
 def shown_of(dataset: DataSet, preprocessing: Preprocessing, each: int, seed: int) -> list[Shown]:

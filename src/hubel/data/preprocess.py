@@ -98,6 +98,10 @@ class Preprocessing:
         resize = self.resize and max(round(self.resize * height / self.height), height, width)
         return replace(self, height=height, width=width, resize=resize)
 
+    def fitting(self, fit: Fit | None) -> Preprocessing:
+        """Returns the same way but for `fit`, where another is named; `resize` belongs to its own."""
+        return self if fit in (None, self.fit) else replace(self, fit=fit, resize=None)
+
     @property
     def side(self) -> int:
         """The pixels that a picture's shorter side needs for nothing to be enlarged."""

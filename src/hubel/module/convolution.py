@@ -1,8 +1,8 @@
 """Convolution as PyTorch has it, and as matrix products where those are faster.
 
-In bfloat16 on the CPU the library's convolution reaches the machine's rate on large maps, and on small ones
-half of it or less: for the gradient of the weights a quarter on 4x4, a sixth on 2x2. There the windows are
-laid out as the rows of a matrix, a small part of the time while that fits into the cache, and the rest is
+In bfloat16 on the CPU the library's convolution reaches the machine's rate on large maps, and less on small
+ones: for the gradient of the weights about half of it on 4x4, a sixth to a quarter on 2x2. There the windows
+are laid out as the rows of a matrix, a small part of the time while that fits into the cache, and the rest is
 matrix products, which reach nearly all of the rate. Which way is taken depends on shapes alone, so that
 runs can be repeated.
 """

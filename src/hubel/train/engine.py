@@ -29,10 +29,10 @@ PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torc
 
 
 COMPILING_SECONDS = 60.0
-"""What compiling a network for training takes at most; small ones take half of it."""
+"""What compiling a network for training is taken to cost: half of it to all of it was measured, on a CPU."""
 
 REPAID = 10
-"""How many times that must be left of a run: then a gain of a tenth, the least seen on a GPU, repays it."""
+"""How many times that must be left of a run: then a gain of a tenth repays it."""
 
 
 def keep_memory() -> None:

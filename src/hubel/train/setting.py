@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -133,8 +133,7 @@ def _preprocessing(config: Config, network: Network, start: Start | None) -> Pre
     """How pictures are seen: as by the model the run starts from, but for what the config says of it."""
     if start is None:
         return Preprocessing.of(network.volume, fit=config.fit or "crop")
-    own = start.preprocessing
-    return replace(own, fit=config.fit, resize=None) if config.fit and config.fit != own.fit else own
+    return start.preprocessing.fitting(config.fit or None)
 
 
 def _seen_first(network: Network, recipe: Recipe) -> tuple[Step, ...]:
