@@ -11,6 +11,7 @@ import pytest
 from hubel import zoo
 from hubel.data import ArrayPictures, DataSet
 from hubel.net import Volume, trace
+from hubel.net.layers import GlobalAvgPool
 from hubel.train import choose
 from hubel.train.device import allowed_cores
 from hubel.train.pace import Pace
@@ -24,11 +25,13 @@ def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSe
     return DataSet("made", tuple(f"class {c}" for c in range(classes)), ArrayPictures(labels, pixels, names))
 
 
-@pytest.mark.parametrize(("speed", "name"), [(1e9, "fast_large"), (20.0, "fast"), (1e-3, "fast_small")])
+@pytest.mark.parametrize(
+    ("speed", "name"), [(1e9, "fast_large"), (40.0, "fast_pair"), (20.0, "fast"), (1e-3, "fast_small")]
+)
 def test_the_largest_network_that_sees_them_often_enough(
     speed: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 20 a second, 10 seconds show 40 pictures 4.25 times: enough for `fast`, not for `fast_large`."""
+    """At 20 a second, 10 seconds show 40 pictures 4.25 times: enough for `fast`, not for two of it."""
     monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda _: speed)
     found = choose(pictures(32, 3), seconds=10.0)
     assert found.candidate.name == name
@@ -74,15 +77,16 @@ def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
     assert choose(pictures(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
     large = choose(pictures(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
     assert large.whiten
-    assert large.augmentation.cutout == 0
+    assert large.augmentation.cutout == 8  # that of `fast_long`
 
 
 @pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])
-@pytest.mark.parametrize("name", ["fast_small", "fast", "fast_large"])
+@pytest.mark.parametrize("name", ["fast_small", "fast", "fast_pair", "fast_large"])
 def test_the_fast_networks_end_in_small_maps_at_every_side(name: str, side: int) -> None:
     steps = trace(zoo.ZOO[name].make(classes=7, side=side), (side, side, 3))
-    before = next(step for step in steps if step.path == "globalavgpool1").inputs[0]
-    assert 2 <= before.height <= 6
+    before = [step.inputs[0].height for step in steps if isinstance(step.layer, GlobalAvgPool)]
+    assert len(before) == (2 if name == "fast_pair" else 1)
+    assert all(2 <= height <= 6 for height in before)
     assert steps[-1].output == Volume(1, 1, 7)
 
 

@@ -12,13 +12,16 @@ from hubel.errors import NetworkError
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.layers import SideHead, Softmax
+from hubel.net.layers import Add, SideHead, Softmax
 from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
 
 
 class Heads(NamedTuple):
-    """What a network with side heads returns in training: its scores, and each side head's by path."""
+    """What a network with several losses returns in training: its scores, and by path those of the others.
+
+    The others are its side heads and, where they are trained apart, its members.
+    """
 
     scores: Tensor
     sides: dict[str, Tensor]
@@ -40,8 +43,12 @@ class Network(nn.Module):
     Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
     network with side heads returns `Heads`. `scores` leaves a final softmax out, that of a side head
     as well, as losses want it.
-    `net`, `volume` and `steps` are what it was built from.
+    `net`, `volume` and `steps` are what it was built from. `members` are the paths whose scores add up to
+    the network's, where a sum comes last: with `apart` set each has a loss of its own in training, and their
+    sum has none, as in an ensemble.
     """
+
+    apart = False
 
     def __init__(self, net: Net, volume: Volume, *, scores: bool = False) -> None:
         super().__init__()
@@ -49,7 +56,9 @@ class Network(nn.Module):
         self.volume = volume
         steps = trace(net, volume)
         self.steps = _without_softmax(steps) if scores else steps
-        self._end = next((step.path for step in reversed(self.steps) if not step.side), INPUT)
+        end = next((step for step in reversed(self.steps) if not step.side), None)
+        self._end = INPUT if end is None else end.path
+        self.members = end.sources if end is not None and isinstance(end.layer, Add) else ()
         self._in_training = _calls(self.steps, self._end)
         self._at_inference = _calls(at_inference(self.steps), self._end)
         for step in self.steps:
@@ -62,6 +71,8 @@ class Network(nn.Module):
         sides: dict[str, Tensor] = {}
         for call in self._in_training if self.training else self._at_inference:
             inputs = [values[source] for source in call.sources]
+            if call.path == self._end and self.training and self.apart:
+                sides.update({path: _scores(values[path]) for path in self.members})
             if call.side:
                 sides[call.path] = _scores(inputs[0])
             else:
@@ -75,6 +86,12 @@ class Network(nn.Module):
     def output(self) -> Volume:
         """The volume that comes out."""
         return next((step.output for step in reversed(self.steps) if not step.side), self.volume)
+
+    @property
+    def losses(self) -> dict[str, float]:
+        """What each loss weighs in training, by the path of its scores."""
+        own = self.members if self.apart else ()
+        return {**dict.fromkeys(own or (self._end,), 1.0), **self.side_weights}
 
     @property
     def side_weights(self) -> dict[str, float]:

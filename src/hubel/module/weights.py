@@ -88,6 +88,7 @@ class _Fitting:
         learning = [step for step in module.steps if step.layer.params(step.inputs[0])]
         self.steps = {step.path: step for step in learning}
         self.heads = {step.path for step in {step.side: step for step in learning}.values()}
+        self.heads |= {self._last_learning(path) for path in module.members}
         theirs = {name.rpartition(".")[0] for name in found}
         met = {step.side for step in learning if self.paths.get(step.path) in theirs}
         self.untrained = [
@@ -96,6 +97,13 @@ class _Fitting:
         self.head: tuple[int, int] | None = None
         self.left: list[str] = []
         self.summed = ""
+
+    def _last_learning(self, path: str) -> str:
+        """The path itself or, where nothing learns there, the nearest before it where something does."""
+        before = {step.path: step.sources[0] for step in self.module.steps}
+        while path not in self.steps and path in before:
+            path = before[path]
+        return path
 
     def values(self) -> dict[str, Tensor]:
         """For each name of the network, the tensor that goes there. Raises ModelError: the first misfit."""

@@ -1,4 +1,4 @@
-"""The head: the last layer that learns, whose units are the classes."""
+"""The head: the last layer that learns, whose units are the classes; each member's in an ensemble."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from hubel.net.sliding import Conv
 def with_classes(net: Net, classes: int) -> Net:
     """The network with so many units in its head, and in the head of each side.
 
-    Raises NetworkError: its last layer that learns is not a single fully connected one or convolution.
+    Where it ends in a sum, so does it in heads. Raises NetworkError: its last layer that learns is no
+    fully connected one or convolution.
     """
     found = _with(_sides(net, classes), classes)
     if found is None:
@@ -36,7 +37,9 @@ def _with(net: Net, classes: int) -> Net | None:
                 found = _with(parts[place], classes)
                 if found is not None:
                     return Chain((*parts[:place], found, *parts[place + 1 :]))
-        case Plus() | Beside() | Times():
+        case Plus(parts=parts):
+            return Plus(tuple(with_classes(part, classes) for part in parts))
+        case Beside() | Times():
             raise NetworkError(f"the network ends in {net!r:.60}, which is no single layer for the classes")
     return None
 

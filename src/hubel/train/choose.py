@@ -26,7 +26,7 @@ from hubel.train.start import best_at_hand, is_of_photos
 FAST = (
     ("fast_small", "fast", 0.0),
     ("fast", "fast", 4.0),
-    ("fast_large", "fast", 5.0),
+    ("fast_pair", "fast", 7.0),
     ("fast_large", "fast_long", 15.0),
 )
 """hubel's own networks and their recipes, and the fewest epochs in which each beats the one before."""

@@ -63,7 +63,8 @@ class RoundDone:
     """A round with its validation: an epoch, or, when the clock counts, a tenth of the time.
 
     `epoch` is how often every picture was seen so far, `progress` how far the run is, from 0 to 1.
-    `train_loss` is the mean over the round's pictures, as trained; `train_top1` the share of the augmented
+    `train_loss` is the mean over the round's pictures, as trained, and over the losses of a network that has
+    several, by their weights; `train_top1` the share of the augmented
     pictures that was right while training. `waited` is the share of the round in which the step waited
     for its batch. `seconds` is the time since the first step, over all sittings. `best` says whether it did
     better than every round before.
@@ -159,6 +160,7 @@ class Trainer:
         keep_memory()
         use_allowed_cores()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.apart = config.recipe.ensemble
         for part in parts(network, config.freeze):
             part.requires_grad_(requires_grad=False)
         if config.precision == AUTO:
@@ -294,7 +296,7 @@ class Trainer:
         Raises TrainingError: the loss is not finite. Nothing has moved then.
         """
         self.network.zero_grad()  # of parameters that no optimizer moves as well: clipping counts them
-        total, scores = 0.0, []
+        total, scores, weight = 0.0, [], sum(self.network.losses.values())
         count = min(math.ceil(len(images) / self.micro), max(1, len(images) // SMALLEST_PART))
         for part, truth in zip(images.tensor_split(count), targets.tensor_split(count), strict=True):
             if self._compiled is not None:  # what a graph returned before is no longer needed
@@ -310,7 +312,7 @@ class Trainer:
             loss = loss * (len(part) / len(images))
             self._check(loss.item(), part)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item()
+            total += loss.item() / weight
             scores.append(out)
         return total, torch.cat(scores)
 

@@ -30,7 +30,8 @@ class Recipe:
     which it rises, `milestones` the shares at which a schedule of steps divides it by 10. `clip` is the
     largest norm of the gradient, 0 for none. `average` is the decay a step of the moving average of the
     weights that is kept as the model, 0 for none. `whiten` gives the first convolution, for good, filters
-    that whiten the training pictures. `smallest` is the side, as a share of the input's, at which pictures
+    that whiten the training pictures. `ensemble` gives the networks whose scores are added up last a loss
+    each, so that they learn apart. `smallest` is the side, as a share of the input's, at which pictures
     are seen first; it grows to 1 until the share `grown` of the run. `views` is how the finished model
     looks at a picture.
 
@@ -51,6 +52,7 @@ class Recipe:
     average: float = 0.0
     init: str = "he"
     whiten: bool = False
+    ensemble: bool = False
     smallest: float = 1.0
     grown: float = 0.0
     views: str = "one"
@@ -129,6 +131,7 @@ _FAST = Recipe(
     clip=0.0,
     init="identity",
     whiten=True,
+    ensemble=True,
     smallest=0.5,
     grown=0.6,
     views="mirror-shift",

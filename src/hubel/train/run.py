@@ -258,9 +258,7 @@ def by_class(val: Evaluation) -> dict[str, Any]:
 def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[str]) -> Iterator[Warned]:
     """What goes wrong in a run, each kind once: what may yet come right is said after half of it."""
     classes = setting.data.classes
-    found = {
-        "stuck": stuck(event.train_loss / (1 + sum(setting.network.side_weights.values())), len(classes))
-    }
+    found = {"stuck": stuck(event.train_loss, len(classes))}
     if event.progress >= HALF and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
         found["dying"] = dying(dead_maps(trainer.model, next(setting.val.epoch(0))[0]))

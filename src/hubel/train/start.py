@@ -6,7 +6,7 @@ send gradients through the network that undo what that has learned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -72,10 +72,11 @@ def is_of_photos(data: DataSet) -> bool:
     return data.depth == COLOUR and min(data.size) >= PHOTO
 
 
-def head_of(network: Network) -> Step | None:
-    """The fully connected layer that gives the scores, None where the network ends otherwise."""
-    last = next(step for step in reversed(network.steps) if not step.side)
-    return last if isinstance(last.layer, Fc) else None
+def heads_of(network: Network) -> tuple[Step, ...]:
+    """The fully connected layers that give the scores, several where their sum does; none otherwise."""
+    steps = [step for step in network.steps if not step.side]
+    found = tuple(step for step in steps if step.path in (network.members or (steps[-1].path,)))
+    return found if all(isinstance(step.layer, Fc) for step in found) else ()
 
 
 def train_head(
@@ -83,27 +84,35 @@ def train_head(
 ) -> Evaluation | None:
     """Trains the head alone on the features of every training picture, and tells how well it then does.
 
-    `weights` weigh the classes. None where the network has no fully connected head: it is left as it is.
+    `weights` weigh the classes; the heads of an ensemble are trained each by itself. None where the network
+    has no fully connected head: it is left as it is.
     """
-    head = head_of(network)
-    if head is None:
+    heads = heads_of(network)
+    if not heads:
         return None
-    layer = network.get_submodule(head.path)
-    assert isinstance(layer, nn.Linear), "a fully connected layer"
     plain = replace(train, shuffle=False, augmentation=None, balanced=False)
-    fit_head(layer, *features(network, head, plain.epoch(0)), weights)
+    seen, labels = features(network, heads, plain.epoch(0))
+    for head, values in zip(heads, seen, strict=True):
+        layer = network.get_submodule(head.path)
+        assert isinstance(layer, nn.Linear), "a fully connected layer"
+        fit_head(layer, values, labels, weights)
     return evaluate(network, val.epoch(0))
 
 
 @torch.no_grad()
-def features(network: Network, head: Step, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """What the head sees of every picture, and the labels: float32, n x values; int64, n."""
-    subject, seen, labels = Subject.of(network), [], []
+def features(
+    network: Network, heads: Sequence[Step], batches: Iterator[tuple[Tensor, Tensor]]
+) -> tuple[list[Tensor], Tensor]:
+    """What each head sees of every picture, and the labels: float32, n x values; int64, n."""
+    subject, labels = Subject.of(network), []
+    sources = [subject.step(head.path).sources[0] for head in heads]
+    seen: list[list[Tensor]] = [[] for _ in heads]
     for images, truth in batches:
-        source = subject.step(head.path).sources[0]
-        seen.append(subject.values(images, [source])[source].flatten(1).float())
+        values = subject.values(images, sources)
+        for source, parts in zip(sources, seen, strict=True):
+            parts.append(values[source].flatten(1).float())
         labels.append(truth)
-    return torch.cat(seen), torch.cat(labels)
+    return [torch.cat(parts) for parts in seen], torch.cat(labels)
 
 
 def fit_head(layer: nn.Linear, seen: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
