@@ -13,8 +13,12 @@ from hubel.data import ArrayPictures, DataSet
 from hubel.net import Volume, trace
 from hubel.net.layers import GlobalAvgPool
 from hubel.train import choose
+from hubel.train.choose import FAST, Candidate, in_time
 from hubel.train.device import allowed_cores
 from hubel.train.pace import Pace
+from hubel.train.recipe import Recipe
+
+VOLUME = Volume(32, 32, 3)
 
 
 def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
@@ -26,17 +30,17 @@ def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSe
 
 
 @pytest.mark.parametrize(
-    ("speed", "name"), [(1e9, "fast_large"), (40.0, "fast_pair"), (20.0, "fast"), (1e-3, "fast_small")]
+    ("rate", "name"), [(1e17, "fast_large"), (9e9, "fast_pair"), (3e9, "fast"), (1e6, "fast_small")]
 )
 def test_the_largest_network_that_sees_them_often_enough(
-    speed: float, name: str, monkeypatch: pytest.MonkeyPatch
+    rate: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 20 a second, 10 seconds show 40 pictures 4.25 times: enough for `fast`, not for two of it."""
-    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda _: speed)
+    """At 3e9 multiply-adds a second 10 seconds show `fast` 40 pictures 5.4 times, two of it 2.7 times."""
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.macs)
     found = choose(pictures(32, 3), seconds=10.0)
     assert found.candidate.name == name
-    assert (found.candidate.recipe.augmentation.cutout > 0) == (speed == 1e9)
-    assert found.epochs == pytest.approx(speed * 10 * 0.85 / 40)
+    assert (found.candidate.recipe.augmentation.cutout > 0) == (name == "fast_large")
+    assert found.epochs == pytest.approx(rate / found.candidate.macs * 10 * 0.85 / 40)
     assert found.start == ""
 
 
@@ -48,6 +52,38 @@ def test_large_pictures_are_seen_larger_where_there_is_time(
     monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda _: speed)
     found = choose(pictures(160, 1), seconds=10.0).candidate
     assert (found.name, min(found.volume.plane)) == (name, side)
+
+
+@pytest.mark.parametrize("slowness", [1e-9, 6e-9, 1e-7])
+def test_measuring_keeps_to_its_share_of_the_time(slowness: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A clock that only measuring moves, in proportion to the network's cost."""
+    clock, tried = [0.0], []
+
+    def measure(candidate: Candidate) -> float:
+        clock[0] += slowness * candidate.macs
+        tried.append(candidate)
+        return 1e9
+
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", measure)
+    monkeypatch.setattr(modules["hubel.train.choose"].time, "perf_counter", lambda: clock[0])
+    candidates = [Candidate(name, zoo.ZOO[name].make(), VOLUME, Recipe()) for name, _, _ in FAST[:3]]
+    found = in_time(candidates, pictures=40, seconds=20.0)
+    assert clock[0] <= max(0.05 * 20, slowness * candidates[0].macs) + 1e-9
+    assert found.candidate == tried[-1]
+    assert len(tried) == {1e-9: 3, 6e-9: 2, 1e-7: 1}[slowness]
+
+
+def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fast` has 2.7 times the multiply-adds of `fast_small`: 5 epochs of one are not 4 of the other."""
+    tried: list[str] = []
+
+    def measure(candidate: Candidate) -> float:
+        tried.append(candidate.name)
+        return 5 * 40 / (10 * 0.85)
+
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", measure)
+    assert choose(pictures(32, 3), seconds=10.0).candidate.name == "fast_small"
+    assert tried == ["fast_small"]
 
 
 def test_without_a_time_epochs_count() -> None:

@@ -52,6 +52,9 @@ HELD_OUT = 2000
 MEASURING = 0.05
 """The share of the time that may go into measuring candidates."""
 
+HOPE = 2.0
+"""How many times as fast as its multiply-adds say a larger network may turn out to be."""
+
 TRAINING = 0.85
 """The share of the time that is reckoned to be left for steps."""
 
@@ -130,20 +133,29 @@ def choose(
 def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> Chosen:
     """The most expensive candidate that still sees so many pictures often enough in the time.
 
-    Candidates come the cheapest first; each is measured, until one is too slow or measuring has taken its
-    share of the time.
+    Candidates come the cheapest first; each is measured, until one is too slow, or the next is bound to be,
+    or measuring it would take more than its share of the time.
     """
     began = time.perf_counter()
-    best = None
-    for candidate in candidates:
-        speed = pictures_per_second(candidate)
-        epochs = speed * seconds * TRAINING / pictures
-        if best is None or epochs >= candidate.epochs:
-            best = Chosen(candidate, pictures_per_second=speed, epochs=epochs)
-        if epochs < candidate.epochs or time.perf_counter() - began > MEASURING * seconds:
+    best = _measured(candidates[0], pictures, seconds)
+    last, took = best, time.perf_counter() - began
+    for candidate in candidates[1:]:
+        times = candidate.macs / last.candidate.macs
+        spent = time.perf_counter() - began
+        if last.epochs * HOPE < candidate.epochs * times or spent + took * times > MEASURING * seconds:
             break
-    assert best is not None, "there is a candidate"
+        last = _measured(candidate, pictures, seconds)
+        took = time.perf_counter() - began - spent
+        if last.epochs < candidate.epochs:
+            break
+        best = last
     return best
+
+
+def _measured(candidate: Candidate, pictures: int, seconds: float) -> Chosen:
+    """A candidate, and how often it would see so many pictures in the time."""
+    speed = pictures_per_second(candidate)
+    return Chosen(candidate, pictures_per_second=speed, epochs=speed * seconds * TRAINING / pictures)
 
 
 def pictures_per_second(candidate: Candidate) -> float:
