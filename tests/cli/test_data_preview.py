@@ -58,6 +58,7 @@ def test_another_input_and_fit(hubel: Hubel, root: Path, tmp_path: Path, fit: st
         (["--fit", "pat"], "did you mean pad?"),
         (["--each", "0"], "--each is at least 1"),
         (["--seed", "-1"], "--seed is at least 0"),
+        (["--recipe", "fasd"], "did you mean fast?"),
     ],
 )
 def test_refuses(hubel: Hubel, root: Path, tmp_path: Path, arguments: list[str], message: str) -> None:
@@ -66,6 +67,19 @@ def test_refuses(hubel: Hubel, root: Path, tmp_path: Path, arguments: list[str],
     assert said.status == 2
     assert message in said.err
     assert not out.exists()
+
+
+def test_a_recipe_shows_its_own_variants(hubel: Hubel, root: Path, tmp_path: Path) -> None:
+    """`lenet` leaves pictures as they are, `googlenet` changes colours; `fast` has a recipe of its own."""
+    drawn = {}
+    for net, recipe in (("fc(2)", "lenet"), ("fc(2)", "googlenet"), ("fast", ""), ("fast", "fast")):
+        out = tmp_path / f"{net}-{recipe}.png"
+        asked = ["--recipe", recipe] if recipe else []
+        said = hubel("data", "preview", root, "--net", net, "--input", "32x32x3", *asked, "-o", out)
+        assert said.status == 0
+        drawn[net, recipe] = out.read_bytes()
+    assert drawn["fc(2)", "lenet"] != drawn["fc(2)", "googlenet"]
+    assert drawn["fast", ""] == drawn["fast", "fast"]
 
 
 def test_a_saved_model_shows_its_own_way_to_see(hubel: Hubel, root: Path, tmp_path: Path) -> None:

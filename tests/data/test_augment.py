@@ -6,13 +6,11 @@ import math
 from dataclasses import asdict
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 
-from hubel.data import ArrayPictures, Augmentation, DataSet, Preprocessing
+from hubel.data import Augmentation
 from hubel.data.augment import Colours, alternate, crop, cutout, flip, jitter, pca, shift, trivial
-from hubel.data.pictures import numbered
 from hubel.errors import DataError
 
 EVERYTHING = Augmentation("random", 2, crop=0.4, cutout=3, pca=0.2, jitter=0.3, trivial=True)
@@ -94,19 +92,3 @@ def test_a_policy_survives_its_fields() -> None:
 def test_a_value_out_of_range_is_refused(fields: dict[str, Any], reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         Augmentation(**fields)
-
-
-@pytest.mark.parametrize(
-    ("mirror", "volume", "expected"),
-    [
-        (True, "32x32x3", Augmentation("random", shift=2)),
-        (False, "28x28x1", Augmentation("none", shift=1)),
-        (False, "8x8x1", Augmentation("none", shift=0)),
-        (True, "64x224x3", Augmentation("random", shift=4)),
-        (True, "5x5x1", Augmentation("random", shift=0)),
-    ],
-)
-def test_what_fits_a_set(mirror: bool, volume: str, expected: Augmentation) -> None:
-    pictures = ArrayPictures(np.arange(2), np.zeros((2, 2, 2, 1), np.uint8), numbered("set", 2))
-    dataset = DataSet("set", ("a", "b"), pictures, declared_mirror=mirror)
-    assert Augmentation.fitting(dataset, Preprocessing.of(volume)) == expected

@@ -245,34 +245,6 @@ def test_an_epoch_makes_no_more_than_two_batches_ahead() -> None:
     assert 4 <= len(made) <= 6
 
 
-def test_waiting_is_counted_for_slow_batches_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    now, asked, used, made = [0.0], threading.Event(), threading.Event(), threading.Event()
-
-    def clock() -> float:
-        """The user's clock: reading it is the first thing one who waits does."""
-        asked.set()
-        return now[0]
-
-    def source() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        asked.wait(30)
-        now[0] += 5
-        yield torch.zeros(1), torch.zeros(1)
-        used.wait(30)
-        now[0] += 7
-        made.set()
-        yield torch.zeros(1), torch.zeros(1)
-
-    monkeypatch.setattr("hubel.data.batches.time.perf_counter", clock)
-    epoch = Epoch(source())
-    assert epoch.waited == 0
-    next(epoch)
-    assert epoch.waited == 5
-    used.set()
-    made.wait(30)  # the second batch takes 7 seconds, in which its user is busy with the first
-    next(epoch)
-    assert epoch.waited == 5
-
-
 def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
     batches = Batches(decoded(60), PREPROCESSING, 4)
     assert settles(0)

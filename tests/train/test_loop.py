@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from hubel.module import Network
 from hubel.train import changed, evaluate
 from hubel.train.config import Config
 from hubel.train.engine import repays
-from hubel.train.loop import BatchDone, RoundDone, Trainer, Warned, side
+from hubel.train.loop import BatchDone, Round, RoundDone, Trainer, Warned, side
 from hubel.train.loss import class_weights
 from hubel.train.recipe import Recipe
 from hubel.train.schedule import SCHEDULES
@@ -296,6 +297,23 @@ def test_compiling_repays_on_a_gpu_with_time_alone(monkeypatch: pytest.MonkeyPat
     assert not repays(cpu, 1e6)
     assert not repays(gpu, 60)
     assert repays(gpu, 3600)
+
+
+def test_waiting_is_the_time_until_a_batch_comes(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+
+    def slow() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        for seconds in (5.0, 7.0):
+            clock[0] += seconds
+            yield torch.zeros(1), torch.zeros(1)
+
+    monkeypatch.setattr("hubel.train.loop.time.perf_counter", lambda: clock[0])
+    round_, batches = Round(0.0), slow()
+    round_.waiting(batches)
+    assert round_.waited == 5
+    clock[0] += 100  # the step itself
+    round_.waiting(batches)
+    assert round_.waited == 12
 
 
 def test_the_average_is_what_is_validated() -> None:

@@ -12,7 +12,7 @@ from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.data import DataSet, Preprocessing
+    from hubel.data import Augmentation, DataSet, Preprocessing
     from hubel.data.preprocess import Fit
     from hubel.net import Volume
     from hubel.report.data_preview import Shown
@@ -35,10 +35,13 @@ def preview(
             help="What becomes of other shapes: crop, pad, squash; else a model's own way, or crop."
         ),
     ] = None,
+    recipe: Annotated[
+        str | None, typer.Option(help="How it would be trained: a recipe's name or a .toml file.")
+    ] = None,
     each: Annotated[int, typer.Option("--each", help="How many pictures of a class.")] = 2,
     seed: Annotated[int, typer.Option(help="What decides all that is random.")] = 0,
 ) -> None:
-    """Draw pictures of each class beside what the network sees of them, and two variants for training."""
+    """Draw pictures of each class beside what the network sees of them, plainly and twice in training."""
     picture_form(out, ("png",))
     if each < 1:
         raise UsageError(f"--each is at least 1, not {each}")
@@ -50,12 +53,15 @@ def preview(
     from hubel.data.preprocess import Fit
     from hubel.files import write_whole
     from hubel.report.data_preview import preview_figure
+    from hubel.train import choose
 
     way = None if fit is None else one_of("--fit", fit, get_args(Fit))
     dataset = open_data(data, val=0)
-    _, _, volume = network_for(net, size, dataset)
+    network = network_for(net, size, dataset)
+    volume = network[2]
     preprocessing = preprocessing_of(net, volume, way)
-    shown = shown_of(dataset, preprocessing, each, seed)
+    chosen = choose(dataset, network=network, recipe_name=recipe)
+    shown = shown_of(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
     write_whole(out, preview_figure(dataset.name, shown, volume, preprocessing.fit))
     print(f"wrote {out}")
 
@@ -73,15 +79,16 @@ def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing
     return Preprocessing.from_json(read_header(Path(net)).preprocessing).at(volume).fitting(fit)
 
 
-def shown_of(dataset: DataSet, preprocessing: Preprocessing, each: int, seed: int) -> list[Shown]:
-    """The first pictures of each class, as they are and as the network sees them.
+def shown_of(
+    dataset: DataSet, preprocessing: Preprocessing, augmentation: Augmentation, *, each: int, seed: int
+) -> list[Shown]:
+    """The first pictures of each class, as they are, as the network sees them, and as in training.
 
     Raises DataError: a picture that cannot be used.
     """
     import numpy as np
     import torch
 
-    from hubel.data import Augmentation
     from hubel.data.modes import COLOUR, flatten, upright
     from hubel.report.data_preview import Shown
 
@@ -89,7 +96,6 @@ def shown_of(dataset: DataSet, preprocessing: Preprocessing, each: int, seed: in
     classes = range(min(len(dataset.classes), MOST_CLASSES))
     places = [int(place) for label in classes for place in np.flatnonzero(labels == label)[:each]]
     seen = np.stack([dataset.train.fitted(place, preprocessing) for place in places])
-    augmentation = Augmentation.fitting(dataset, preprocessing)
     generator = torch.Generator().manual_seed(seed)
     variants = [
         augmentation.apply(torch.from_numpy(seen), generator, indices=torch.arange(len(seen)), epoch=epoch)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -43,13 +42,11 @@ def epoch_seed(seed: int, number: int) -> int:
 class Epoch(Iterator[Batch]):
     """The batches of one epoch; a thread of its own makes the next ones while one is used.
 
-    `waited` is how many seconds the user of the batches has waited for them so far. What making a batch
-    raises comes out where the batch would. `close` ends the thread early; it also ends with the last
-    batch, and when the epoch is no longer referred to.
+    What making a batch raises comes out where the batch would. `close` ends the thread early; it also ends
+    with the last batch, and when the epoch is no longer referred to.
     """
 
     def __init__(self, made: Iterator[Batch]) -> None:
-        self.waited = 0.0
         self._made = made
         self._thread = ThreadPoolExecutor(1, "batches")
         self._coming: deque[Future[Batch | None]] = deque()
@@ -59,13 +56,11 @@ class Epoch(Iterator[Batch]):
     def __next__(self) -> Batch:
         if not self._coming:
             raise StopIteration
-        began = time.perf_counter()
         try:
             batch = self._coming.popleft().result()
         except BaseException:
             self.close()
             raise
-        self.waited += time.perf_counter() - began
         if batch is None:
             self.close()
             raise StopIteration

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, TypeAlias, get_args
+from typing import Literal, TypeAlias, get_args
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -15,10 +15,6 @@ from hubel.data.augment.geometry import alternate, crop, cutout, flip, shift
 from hubel.data.augment.mixing import cutmix, mixup
 from hubel.data.augment.trivial import trivial
 from hubel.errors import DataError, nearest
-
-if TYPE_CHECKING:
-    from hubel.data.pictures import DataSet
-    from hubel.data.preprocess import Preprocessing
 
 Flip: TypeAlias = Literal["none", "random", "alternating"]
 
@@ -63,17 +59,6 @@ class Augmentation:
         for name in ("pca", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise DataError(f"{name} is a finite number of at least 0, not {getattr(self, name)}")
-
-    @classmethod
-    def fitting(cls, dataset: DataSet, preprocessing: Preprocessing) -> Augmentation:
-        """Returns what suits a set: flips if `dataset.mirror`, shifts of a sixteenth of the shorter side.
-
-        At 32x32 that is 2 pixels: enough for CIFAR-10, and digits that fill their frame stay whole.
-
-        Raises DataError: as `DataSet.mirror`.
-        """
-        way: Flip = "random" if dataset.mirror else "none"
-        return cls(way, min(preprocessing.height, preprocessing.width) // 16)
 
     @property
     def mixes(self) -> bool:
