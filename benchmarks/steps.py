@@ -110,13 +110,13 @@ turns(step, "float32")
 """
 HUBEL = """
 from itertools import repeat
-from hubel.train import BatchDone, Config, Trainer
+from hubel.train import BatchDone, Config, Recipe, Trainer
 class Same:
     def __len__(self):
         return 10**9
     def epoch(self, number, sides=None):
         return repeat((images.to(memory_format=torch.channels_last), labels))
-trainer = Trainer.of(network, Config("noise", notation, volume), Same())
+trainer = Trainer.of(network, Config("noise", notation, volume, recipe=Recipe(batch=batch)), Same())
 events = trainer.run(Same(), Same())
 def step():
     while not isinstance(next(events), BatchDone):
