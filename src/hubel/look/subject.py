@@ -22,6 +22,7 @@ from hubel.module.survey.calls import Origin, tensors
 from hubel.module.survey.replay import Stop, Visitor, attributes
 from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
+from hubel.net.layers import Add
 from hubel.net.trace import INPUT, Step, at_inference
 from hubel.net.volume import Volume, VolumeLike
 
@@ -59,6 +60,22 @@ class Subject:
     def last(self) -> Step:
         """The step whose output is the scores."""
         return self.step(self.end) if self.end else self.steps[-1]
+
+    @property
+    def members(self) -> tuple[tuple[Step, ...], ...]:
+        """The steps up to each of the scores that are added up last, as of an ensemble; all, if none are."""
+        if not isinstance(bare(self.last.layer), Add) or self.last.output.plane != (1, 1):
+            return (self.steps,)
+        return tuple(self._up_to(source) for source in self.last.sources)
+
+    def _up_to(self, path: str) -> tuple[Step, ...]:
+        """The steps without which there is nothing at a path."""
+        needed, found = {path}, []
+        for step in reversed(self.steps):
+            if step.path in needed:
+                needed.update(step.sources)
+                found.append(step)
+        return tuple(reversed(found))
 
     def step(self, path: str) -> Step:
         """The step at a path. Raises UsageError: there is none."""
