@@ -89,9 +89,9 @@ def test_a_saved_model_shows_its_own_way_to_see(hubel: Hubel, root: Path, tmp_pa
     drawn = {}
     for name, arguments in {
         "own": (path,),
-        "pad": ("fc(2)", "--input", "16x16x3", "--fit", "pad"),
+        "pad": ("fc(2)", "--input", "16x16x3", "--fit", "pad", "--recipe", "finetune"),
         "asked": (path, "--fit", "squash"),
-        "squash": ("fc(2)", "--input", "16x16x3", "--fit", "squash"),
+        "squash": ("fc(2)", "--input", "16x16x3", "--fit", "squash", "--recipe", "finetune"),
     }.items():
         out = tmp_path / f"{name}.png"
         assert hubel("data", "preview", root, "-o", out, "--net", *arguments).status == 0

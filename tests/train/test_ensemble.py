@@ -56,6 +56,23 @@ def test_members_learn_as_if_they_were_alone(optimizer: str) -> None:
             torch.testing.assert_close(together.get_submodule(name).state_dict()[path], value)
 
 
+def test_behind_a_layer_that_stays_they_learn_as_if_they_were_alone() -> None:
+    recipe = Recipe(epochs=2, batch=10, clip=0.0, ensemble=True)
+    together = build(parse(f'named("stem", conv(3, 1)) >> ({ENSEMBLE})'), "6x6x2")
+    together.get_submodule("stem").requires_grad_(False)
+    states = []
+    for name, body in BODIES.items():
+        alone = build(parse(f'named("stem", conv(3, 1)) >> named("{name}", {body})'), "6x6x2")
+        alone.load_state_dict({path: together.state_dict()[path].clone() for path in alone.state_dict()})
+        alone.get_submodule("stem").requires_grad_(False)
+        trained(alone, recipe)
+        states.append(alone.state_dict())
+    trained(together, recipe)
+    for state in states:
+        for path, value in state.items():
+            torch.testing.assert_close(together.state_dict()[path], value)
+
+
 def test_without_it_the_sum_has_the_loss() -> None:
     network = build(parse(ENSEMBLE), "6x6x2").train()
     images = torch.randn(4, 2, 6, 6)
@@ -80,5 +97,5 @@ def test_side_heads_keep_their_losses() -> None:
 def test_a_network_that_adds_nothing_up_last_has_no_members() -> None:
     network = build(parse("(relu + relu) >> fc(3)"), "6x6x2").train()
     network.apart = True
-    assert network.members == ()
+    assert list(network.losses) == ["fc1"]
     assert isinstance(network(torch.randn(4, 2, 6, 6)), Tensor)

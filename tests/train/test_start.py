@@ -12,6 +12,7 @@ import torch
 from hubel import build, parse
 from hubel.data import Preprocessing
 from hubel.errors import ModelError, NetworkError, UsageError
+from hubel.module import load_weights
 from hubel.net.head import with_classes
 from hubel.ship import Model
 from hubel.train import Config, Recipe, Setting
@@ -65,7 +66,7 @@ def test_a_head_alone_is_multinomial_regression() -> None:
 @pytest.mark.parametrize("net", [NET.format(3), f"conv(4, 3) >> ({PAIR.format(3)})"])
 def test_the_features_are_what_the_heads_see(net: str) -> None:
     network = build(parse(net), "8x8x1", seed=3).eval()
-    heads = heads_of(network)
+    heads = heads_of(network, apart=True)
     images = torch.randn(5, 1, 8, 8)
     seen, labels = features(network, heads, iter([(images, torch.arange(5))]))
     with torch.no_grad():
@@ -79,7 +80,8 @@ def test_the_features_are_what_the_heads_see(net: str) -> None:
 
 def test_no_head_is_found_where_none_is_fully_connected() -> None:
     assert heads_of(build(parse("conv(3, 3) >> globalavgpool"), "8x8x1")) == ()
-    assert heads_of(build(parse("fc(3) + (conv(3, 3) >> globalavgpool)"), "8x8x1")) == ()
+    assert heads_of(build(parse("fc(3) + (conv(3, 3) >> globalavgpool)"), "8x8x1"), apart=True) == ()
+    assert heads_of(build(parse(PAIR.format(3)), "8x8x1")) == ()  # the sum has the loss, not its parts
 
 
 @pytest.mark.parametrize("net", [NET, f"conv(4, 3) >> batchnorm >> relu >> ({PAIR})"])
@@ -94,7 +96,7 @@ def test_a_setting_trains_a_new_head_first(net: str, tmp_path: Path) -> None:
         precision="float32",
         recipe=Recipe(),
     )
-    result = Setting.of(config).train_head()
+    result = Setting.of(config).train_head(apart=True)
     assert result is not None
     assert result.top1 > 0.85
 
@@ -115,6 +117,21 @@ def test_a_setting_trains_a_new_head_first(net: str, tmp_path: Path) -> None:
 )
 def test_other_classes(net: str, expected: str) -> None:
     assert with_classes(parse(net), 3) == parse(expected)
+
+
+@pytest.mark.parametrize(
+    "net",
+    [
+        "conv(4, 3) >> (conv({0}, 1) + conv({0}, 1)) >> globalavgpool",
+        'conv(4, 3) >> (named("p", fc({0}) + fc({0})) + (relu >> fc({0})))',
+        "conv(4, 3) >> ((conv({0}, 1) >> globalavgpool) + (fc({0}) >> dropout))",
+    ],
+)
+def test_every_head_of_a_sum_starts_anew(net: str) -> None:
+    old = build(with_classes(parse(net.format(10)), 5), "8x8x1", seed=1)
+    new = build(with_classes(old.net, 3), "8x8x1", seed=2)
+    assert load_weights(new, old.state_dict()).head == (5, 3)
+    torch.testing.assert_close(new.get_parameter("conv1.weight"), old.get_parameter("conv1.weight"))
 
 
 @pytest.mark.parametrize("net", ["relu >> maxpool(2)", "fc(10) + relu", "2 * fc(10)"])

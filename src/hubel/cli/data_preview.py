@@ -54,13 +54,15 @@ def preview(
     from hubel.files import write_whole
     from hubel.report.data_preview import preview_figure
     from hubel.train import choose
+    from hubel.train.config import NONE
 
     way = None if fit is None else one_of("--fit", fit, get_args(Fit))
     dataset = open_data(data, val=0)
     network = network_for(net, size, dataset)
     volume = network[2]
     preprocessing = preprocessing_of(net, volume, way)
-    chosen = choose(dataset, network=network, recipe_name=recipe)
+    start = net if net.endswith(".safetensors") else NONE
+    chosen = choose(dataset, network=network, recipe_name=recipe, start=start)
     shown = shown_of(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
     write_whole(out, preview_figure(dataset.name, shown, volume, preprocessing.fit))
     print(f"wrote {out}")

@@ -217,7 +217,7 @@ def _begin(
 
     setting = Setting.of(config, watch.pictures, watch.warn)
     config = replace(config, fit=setting.preprocessing.fit)
-    if (head := setting.train_head()) is not None:
+    if (head := setting.train_head(apart=config.recipe.ensemble)) is not None:
         watch.say(head_text(head))
     network, train = setting.network, setting.train
     limit = left(config.seconds, worth_keeping=head is not None)

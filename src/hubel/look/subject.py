@@ -21,8 +21,8 @@ from hubel.module.survey import replaying, surveyed
 from hubel.module.survey.calls import Origin, tensors
 from hubel.module.survey.replay import Stop, Visitor, attributes
 from hubel.net.foreign import Marked
+from hubel.net.head import members
 from hubel.net.layer import Layer
-from hubel.net.layers import Add
 from hubel.net.trace import INPUT, Step, at_inference
 from hubel.net.volume import Volume, VolumeLike
 
@@ -64,9 +64,7 @@ class Subject:
     @property
     def members(self) -> tuple[tuple[Step, ...], ...]:
         """The steps up to each of the scores that are added up last, as of an ensemble; all, if none are."""
-        if not isinstance(bare(self.last.layer), Add) or self.last.output.plane != (1, 1):
-            return (self.steps,)
-        return tuple(self._up_to(source) for source in self.last.sources)
+        return tuple(self._up_to(path) for path in members(self.last)) or (self.steps,)
 
     def _up_to(self, path: str) -> tuple[Step, ...]:
         """The steps without which there is nothing at a path."""

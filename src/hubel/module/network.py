@@ -12,7 +12,8 @@ from hubel.errors import NetworkError
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.layers import Add, SideHead, Softmax
+from hubel.net.head import members
+from hubel.net.layers import SideHead, Softmax
 from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
 
@@ -43,9 +44,8 @@ class Network(nn.Module):
     Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
     network with side heads returns `Heads`. `scores` leaves a final softmax out, that of a side head
     as well, as losses want it.
-    `net`, `volume` and `steps` are what it was built from. `members` are the paths whose scores add up to
-    the network's, where a sum comes last: with `apart` set each has a loss of its own in training, and their
-    sum has none, as in an ensemble.
+    `net`, `volume` and `steps` are what it was built from. Where the scores are a sum, with `apart` set each
+    of its members has a loss of its own in training, as in an ensemble, and the sum has none.
     """
 
     apart = False
@@ -58,7 +58,7 @@ class Network(nn.Module):
         self.steps = _without_softmax(steps) if scores else steps
         end = next((step for step in reversed(self.steps) if not step.side), None)
         self._end = INPUT if end is None else end.path
-        self.members = end.sources if end is not None and isinstance(end.layer, Add) else ()
+        self._members = () if end is None else members(end)
         self._in_training = _calls(self.steps, self._end)
         self._at_inference = _calls(at_inference(self.steps), self._end)
         for step in self.steps:
@@ -72,7 +72,7 @@ class Network(nn.Module):
         for call in self._in_training if self.training else self._at_inference:
             inputs = [values[source] for source in call.sources]
             if call.path == self._end and self.training and self.apart:
-                sides.update({path: _scores(values[path]) for path in self.members})
+                sides.update({path: _scores(values[path]) for path in self._members})
             if call.side:
                 sides[call.path] = _scores(inputs[0])
             else:
@@ -90,7 +90,7 @@ class Network(nn.Module):
     @property
     def losses(self) -> dict[str, float]:
         """What each loss weighs in training, by the path of its scores."""
-        own = self.members if self.apart else ()
+        own = self._members if self.apart else ()
         return {**dict.fromkeys(own or (self._end,), 1.0), **self.side_weights}
 
     @property

@@ -16,6 +16,7 @@ from hubel import zoo
 from hubel.errors import ModelError
 from hubel.module.maps import LAYOUTS, Layout
 from hubel.module.network import Network
+from hubel.net.head import heads
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
 
@@ -88,7 +89,7 @@ class _Fitting:
         learning = [step for step in module.steps if step.layer.params(step.inputs[0])]
         self.steps = {step.path: step for step in learning}
         self.heads = {step.path for step in {step.side: step for step in learning}.values()}
-        self.heads |= {self._last_learning(path) for path in module.members}
+        self.heads |= {step.path for step in heads([step for step in module.steps if not step.side])}
         theirs = {name.rpartition(".")[0] for name in found}
         met = {step.side for step in learning if self.paths.get(step.path) in theirs}
         self.untrained = [
@@ -97,13 +98,6 @@ class _Fitting:
         self.head: tuple[int, int] | None = None
         self.left: list[str] = []
         self.summed = ""
-
-    def _last_learning(self, path: str) -> str:
-        """The path itself or, where nothing learns there, the nearest before it where something does."""
-        before = {step.path: step.sources[0] for step in self.module.steps}
-        while path not in self.steps and path in before:
-            path = before[path]
-        return path
 
     def values(self) -> dict[str, Tensor]:
         """For each name of the network, the tensor that goes there. Raises ModelError: the first misfit."""

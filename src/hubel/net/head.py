@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from hubel.errors import NetworkError
 from hubel.net.algebra import Beside, Chain, Named, Net, Plus, Side, Times
-from hubel.net.layers import Fc
+from hubel.net.layers import Add, Fc
 from hubel.net.sliding import Conv
+from hubel.net.trace import Step
 
 
 def with_classes(net: Net, classes: int) -> Net:
@@ -20,6 +22,27 @@ def with_classes(net: Net, classes: int) -> Net:
     if found is None:
         raise NetworkError("the network has no head: it does not end in one fc or conv for the classes")
     return found
+
+
+def members(last: Step) -> tuple[str, ...]:
+    """The paths of the scores that the last step adds up, as of an ensemble; none where it adds up none."""
+    return last.sources if isinstance(last.layer, Add) and last.output.plane == (1, 1) else ()
+
+
+def heads(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """The last steps that learn before the last of all: several where what they make is added up."""
+    known = {step.path: step for step in steps}
+    found: dict[str, Step] = {}
+    waiting = [steps[-1].path]
+    while waiting:
+        step = known.pop(waiting.pop(), None)  # the input, or a step that was met before
+        if step is None:
+            continue
+        if step.layer.params(step.inputs[0]):
+            found[step.path] = step
+        else:
+            waiting += step.sources if isinstance(step.layer, Add) else step.sources[:1]
+    return tuple(step for step in steps if step.path in found)
 
 
 def _with(net: Net, classes: int) -> Net | None:

@@ -64,10 +64,9 @@ class RoundDone:
 
     `epoch` is how often every picture was seen so far, `progress` how far the run is, from 0 to 1.
     `train_loss` is the mean over the round's pictures, as trained, and over the losses of a network that has
-    several, by their weights; `train_top1` the share of the augmented
-    pictures that was right while training. `waited` is the share of the round in which the step waited
-    for its batch. `seconds` is the time since the first step, over all sittings. `best` says whether it did
-    better than every round before.
+    several, by their weights; `train_top1` the share of the augmented pictures that was right while training.
+    `waited` is the share of the round in which the step waited for its batch. `seconds` is the time since the
+    first step, over all sittings. `best` says whether it did better than every round before.
     """
 
     epoch: float

@@ -152,6 +152,7 @@ RECIPES: dict[str, Recipe] = {
         warm_up=0.1,
         weight_decay=1e-4,
         average=0.99,
+        ensemble=True,
         augmentation=Augmentation(flip="random", crop=0.35),
     ),
     # LeCun et al. 1998, section III.B: 20 passes over single pictures; their second-order rates aside.

@@ -99,11 +99,14 @@ class Setting:
             skipped=(*pictures.skipped, *held_out.skipped),
         )
 
-    def train_head(self) -> Evaluation | None:
-        """Trains a head that starts anew on a trained network, and tells how well it then does."""
+    def train_head(self, *, apart: bool = False) -> Evaluation | None:
+        """Trains a head that starts anew on a trained network, and tells how well it then does.
+
+        Of an ensemble whose members learn `apart` it has several.
+        """
         if not self.start or not self.start.loaded.head:
             return None
-        return train_head(self.network, self.train, self.val, self.weights)
+        return train_head(self.network, self.train, self.val, self.weights, apart=apart)
 
     @property
     def fingerprint(self) -> str:

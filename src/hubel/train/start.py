@@ -19,6 +19,7 @@ from hubel.errors import ModelError
 from hubel.look.subject import Subject
 from hubel.module.network import Network
 from hubel.module.weights import Loaded, load_weights
+from hubel.net.head import members
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
 from hubel.ship.pretrained import PRETRAINED, open_model
@@ -72,22 +73,26 @@ def is_of_photos(data: DataSet) -> bool:
     return data.depth == COLOUR and min(data.size) >= PHOTO
 
 
-def heads_of(network: Network) -> tuple[Step, ...]:
-    """The fully connected layers that give the scores, several where their sum does; none otherwise."""
-    steps = [step for step in network.steps if not step.side]
-    found = tuple(step for step in steps if step.path in (network.members or (steps[-1].path,)))
+def heads_of(network: Network, *, apart: bool = False) -> tuple[Step, ...]:
+    """The fully connected layer that gives the scores; none where the network ends otherwise.
+
+    Of an ensemble whose members learn `apart`, those of all of them.
+    """
+    steps = {step.path: step for step in network.steps if not step.side}
+    last = next(reversed(steps))
+    found = tuple(steps[path] for path in (apart and members(steps[last])) or (last,))
     return found if all(isinstance(step.layer, Fc) for step in found) else ()
 
 
 def train_head(
-    network: Network, train: Batches, val: Batches, weights: Tensor | None = None
+    network: Network, train: Batches, val: Batches, weights: Tensor | None = None, *, apart: bool = False
 ) -> Evaluation | None:
     """Trains the head alone on the features of every training picture, and tells how well it then does.
 
-    `weights` weigh the classes; the heads of an ensemble are trained each by itself. None where the network
-    has no fully connected head: it is left as it is.
+    `weights` weigh the classes. Of an ensemble whose members learn `apart` each head is trained by itself.
+    None where the network has no fully connected head: it is left as it is.
     """
-    heads = heads_of(network)
+    heads = heads_of(network, apart=apart)
     if not heads:
         return None
     plain = replace(train, shuffle=False, augmentation=None, balanced=False)
