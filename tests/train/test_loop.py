@@ -230,6 +230,18 @@ def test_frozen_parts_stay_and_keep_their_statistics() -> None:
         trainer(config(net, freeze=["boddy"]))
 
 
+@pytest.mark.parametrize(("start", "stay"), [("old.safetensors", True), ("", False)])
+def test_the_statistics_of_a_model_that_was_trained_can_stay(start: str, stay: bool) -> None:
+    """Its scales and weights learn all the same; a network that starts anew has none to keep."""
+    asked = config("conv(4, 3) >> batchnorm >> relu >> fc(2)", fixed_statistics=True, start=start, epochs=1)
+    ours = trainer(asked)
+    before = {name: value.clone() for name, value in ours.network.state_dict().items()}
+    list(ours.run(*batches(ours.config)))
+    same = {name for name, value in ours.network.state_dict().items() if torch.equal(value, before[name])}
+    statistics = {f"batchnorm1.{name}" for name in ("running_mean", "running_var", "num_batches_tracked")}
+    assert same == (statistics if stay else set())
+
+
 def test_by_the_clock_it_ends_when_the_time_is_over() -> None:
     """A clock that ticks once a look: no time is measured."""
     asked = config("fc(2)")

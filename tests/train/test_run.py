@@ -16,7 +16,7 @@ from hubel import zoo
 from hubel.data import Augmentation
 from hubel.errors import HubelError, NetworkError, TrainingError, UsageError
 from hubel.ship import load
-from hubel.train import Config, Recipe, RoundDone, Run, Setting, Trainer, changed, evaluate
+from hubel.train import Config, Evaluation, Recipe, RoundDone, Run, Setting, Trainer, changed, evaluate
 from hubel.train.recipe import RECIPES
 from hubel.train.run import PREVIOUS, STATE
 
@@ -76,6 +76,21 @@ def test_what_is_kept(tmp_path: Path) -> None:
     held_out = Setting.of(CONFIG).val
     assert evaluate(model.network, held_out.epoch(0)).top1 == best["val_top1"]
     assert model.summary["val_top1"] == best["val_top1"]
+
+
+def test_the_model_to_start_from_is_the_best_until_it_is_beaten(tmp_path: Path) -> None:
+    run, setting, trainer = start(tmp_path / "run")
+    labels = torch.arange(10)
+    run.keep_start(setting, trainer, Evaluation(torch.eye(10), labels))  # none can do better than all right
+    began = weights(run.best)
+    list(run.follow(setting, trainer))
+    assert not any(line["best"] for line in run.metrics())
+    assert torch.equal(weights(run.best), began)
+    assert load(run.best).summary["epoch"] == 0
+    other, setting, trainer = start(tmp_path / "other")
+    other.keep_start(setting, trainer, Evaluation(torch.eye(10), labels.flip(0)))  # none right
+    list(other.follow(setting, trainer))
+    assert load(other.best).summary["epoch"] > 0
 
 
 @pytest.mark.parametrize("damage", ["nothing", "the last state", "the checksum"])

@@ -225,6 +225,8 @@ def _begin(
     run = Run.create(out, *name)
     try:
         run.begin(trainer.config)
+        if head is not None:
+            run.keep_start(setting, trainer, head)
         _follow(run, setting, trainer, watch, tensorboard=tensorboard)
     except BaseException:
         run.discard_unfinished()

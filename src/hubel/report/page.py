@@ -121,7 +121,7 @@ def _headline(lines: Sequence[Mapping[str, Any]], model: Model, evaluation: Eval
         "mistakes": mistakes,
         "seconds": lines[-1]["seconds"],
         "epochs": lines[-1]["epoch"],
-        "best": max((line["epoch"] for line in lines if line["best"]), default=lines[-1]["epoch"]),
+        "best": max((line["epoch"] for line in lines if line["best"]), default=0),
         "params": sum(parameter.numel() for parameter in model.network.parameters()),
         "classes": len(model.classes),
     }

@@ -233,12 +233,15 @@ class Trainer:
         return lambda batch: side(recipe, self.pace.progress(epoch + batch / batches, self.seconds), whole)
 
     def _learn(self) -> None:
-        """Puts the network in training mode, its frozen parts aside: their running statistics stay.
+        """Puts the network in training mode, but for what is frozen and statistics that are to stay.
 
         Once pictures have their full size, steps are compiled if what is left of the run repays it.
         """
         self.network.train()
-        for part in parts(self.network, self.config.freeze):
+        staying = parts(self.network, self.config.freeze)
+        if self.config.start and self.config.recipe.fixed_statistics:
+            staying += [part for part in self.network.modules() if isinstance(part, nn.BatchNorm2d)]
+        for part in staying:
             part.eval()
         device = next(self.network.parameters()).device
         grown = self.progress >= self.config.recipe.grown

@@ -102,6 +102,11 @@ class Run:
         """Writes what reruns the run."""
         write_whole(self.folder / CONFIG, config.to_toml())
 
+    def keep_start(self, setting: Setting, trainer: Trainer, found: Evaluation) -> None:
+        """Keeps the model that a run starts from, and how it did, as the best so far: one to be beaten."""
+        trainer.best = found.top1
+        self._model(setting, trainer, {"epoch": 0, "val_top1": found.top1}).save(self.best)
+
     def follow(self, setting: Setting, trainer: Trainer) -> Iterator[Event]:
         """Trains to the end, or to the target, and passes every event on; a round is kept before."""
         if 0 < trainer.config.target <= trainer.best:
@@ -122,14 +127,7 @@ class Run:
         before = [line for line in self.metrics() if line["epoch"] < event.epoch]
         config = trainer.config
         if event.best or config.keep_epochs:
-            summary = {
-                "data": config.data,
-                "val": config.val,
-                "seed": config.seed,
-                "trained_on": setting.fingerprint,
-                **line,
-            }
-            model = setting.model(trainer.model, summary, views=config.recipe.views)
+            model = self._model(setting, trainer, line)
             if event.best:
                 model.save(self.best)
             if config.keep_epochs:
@@ -138,6 +136,13 @@ class Run:
         lines = [json.dumps(line) for line in (*before, line | by_class(event.val))]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
         self._save_state(trainer)
+
+    def _model(self, setting: Setting, trainer: Trainer, line: dict[str, Any]) -> Model:
+        """The model as it is, with a line on how it came about."""
+        config = trainer.config
+        about = {"data": config.data, "val": config.val, "seed": config.seed}
+        summary = {**about, "trained_on": setting.fingerprint, **line}
+        return setting.model(trainer.model, summary, views=config.recipe.views)
 
     def finish(self, setting: Setting) -> tuple[Model, Evaluation]:
         """Measures the best model on the held-out pictures, as it will be used, and calibrates it."""
