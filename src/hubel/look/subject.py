@@ -23,7 +23,7 @@ from hubel.module.survey.replay import Stop, Visitor, attributes
 from hubel.net.foreign import Marked
 from hubel.net.head import members
 from hubel.net.layer import Layer
-from hubel.net.trace import INPUT, Step, at_inference
+from hubel.net.trace import INPUT, Step, at_inference, up_to
 from hubel.net.volume import Volume, VolumeLike
 
 
@@ -64,16 +64,7 @@ class Subject:
     @property
     def members(self) -> tuple[tuple[Step, ...], ...]:
         """The steps up to each of the scores that are added up last, as of an ensemble; all, if none are."""
-        return tuple(self._up_to(path) for path in members(self.last)) or (self.steps,)
-
-    def _up_to(self, path: str) -> tuple[Step, ...]:
-        """The steps without which there is nothing at a path."""
-        needed, found = {path}, []
-        for step in reversed(self.steps):
-            if step.path in needed:
-                needed.update(step.sources)
-                found.append(step)
-        return tuple(reversed(found))
+        return tuple(up_to(self.steps, path) for path in members(self.last)) or (self.steps,)
 
     def step(self, path: str) -> Step:
         """The step at a path. Raises UsageError: there is none."""

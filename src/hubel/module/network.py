@@ -14,15 +14,12 @@ from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
 from hubel.net.head import members
 from hubel.net.layers import SideHead, Softmax
-from hubel.net.trace import INPUT, Step, at_inference, trace
+from hubel.net.trace import INPUT, Step, at_inference, trace, up_to
 from hubel.net.volume import Volume, VolumeLike
 
 
 class Heads(NamedTuple):
-    """What a network with several losses returns in training: its scores, and by path those of the others.
-
-    The others are its side heads and, where they are trained apart, its members.
-    """
+    """What a network with side heads returns in training: its scores, and each side head's by path."""
 
     scores: Tensor
     sides: dict[str, Tensor]
@@ -44,11 +41,11 @@ class Network(nn.Module):
     Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
     network with side heads returns `Heads`. `scores` leaves a final softmax out, that of a side head
     as well, as losses want it.
-    `net`, `volume` and `steps` are what it was built from. Where the scores are a sum, with `apart` set each
-    of its members has a loss of its own in training, as in an ensemble, and the sum has none.
+    `net`, `volume` and `steps` are what it was built from. Where the scores are a sum, `turn` may be set to
+    the path of one of its members: in training that one is run alone, and its scores are the network's.
     """
 
-    apart = False
+    turn = ""
 
     def __init__(self, net: Net, volume: Volume, *, scores: bool = False) -> None:
         super().__init__()
@@ -58,9 +55,11 @@ class Network(nn.Module):
         self.steps = _without_softmax(steps) if scores else steps
         end = next((step for step in reversed(self.steps) if not step.side), None)
         self._end = INPUT if end is None else end.path
-        self._members = () if end is None else members(end)
         self._in_training = _calls(self.steps, self._end)
         self._at_inference = _calls(at_inference(self.steps), self._end)
+        self._in_turn = {
+            path: _calls(_with_sides(self.steps, path), path) for path in (end and members(end)) or ()
+        }
         for step in self.steps:
             if not isinstance(step.layer, SideHead):
                 _attach(self, step.path, MAKERS[type(step.layer)](step.layer, step.inputs[0]))
@@ -69,29 +68,24 @@ class Network(nn.Module):
         """Runs the steps in order; each value is let go after its last reader."""
         values = {INPUT: images}
         sides: dict[str, Tensor] = {}
-        for call in self._in_training if self.training else self._at_inference:
+        calls, end = self._at_inference, self._end
+        if self.training:
+            calls, end = (self._in_turn[self.turn], self.turn) if self.turn else (self._in_training, end)
+        for call in calls:
             inputs = [values[source] for source in call.sources]
-            if call.path == self._end and self.training and self.apart:
-                sides.update({path: _scores(values[path]) for path in self._members})
             if call.side:
                 sides[call.path] = _scores(inputs[0])
             else:
                 values[call.path] = self.get_submodule(call.path)(*inputs)
             for path in call.done:
                 del values[path]
-        scores = _scores(values[self._end])
+        scores = _scores(values[end])
         return Heads(scores, sides) if sides else scores
 
     @property
     def output(self) -> Volume:
         """The volume that comes out."""
         return next((step.output for step in reversed(self.steps) if not step.side), self.volume)
-
-    @property
-    def losses(self) -> dict[str, float]:
-        """What each loss weighs in training, by the path of its scores."""
-        own = self._members if self.apart else ()
-        return {**dict.fromkeys(own or (self._end,), 1.0), **self.side_weights}
 
     @property
     def side_weights(self) -> dict[str, float]:
@@ -145,6 +139,15 @@ def _without_softmax(steps: Sequence[Step]) -> tuple[Step, ...]:
         for step in steps
         if step.path not in left_out
     )
+
+
+def _with_sides(steps: tuple[Step, ...], path: str) -> tuple[Step, ...]:
+    """The steps up to a path, and the side heads that look at them."""
+    there = {step.path for step in up_to(steps, path)} | {INPUT}
+    for step in steps:
+        if step.side and there.issuperset(step.sources):
+            there.add(step.path)
+    return tuple(step for step in steps if step.path in there)
 
 
 def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:

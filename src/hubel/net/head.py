@@ -24,6 +24,11 @@ def with_classes(net: Net, classes: int) -> Net:
     return found
 
 
+def end_of(steps: Sequence[Step]) -> Step:
+    """The step that gives the scores: the last that is of no side head."""
+    return next(step for step in reversed(steps) if not step.side)
+
+
 def members(last: Step) -> tuple[str, ...]:
     """The paths of the scores that the last step adds up, as of an ensemble; none where it adds up none."""
     return last.sources if isinstance(last.layer, Add) and last.output.plane == (1, 1) else ()

@@ -50,8 +50,7 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
     network, config = setting.network, trainer.config
     parameters = sum(parameter.numel() for parameter in network.parameters())
     recipe = config.recipe
-    members = len(network.losses) - len(network.side_weights)
-    apart = f" in {members} members, each with a loss of its own" if members > 1 else ""
+    apart = f" in {len(trainer.turns)} members that take turns" if trainer.turns else ""
     if trainer.pace.limit:
         how_long = f"{duration(trainer.pace.limit - trainer.seconds)} of training"
     else:

@@ -16,6 +16,7 @@ from torch.optim import Optimizer
 from hubel.data.batches import Sides, epoch_seed
 from hubel.errors import TrainingError, UsageError, nearest
 from hubel.module.network import Network
+from hubel.net.head import end_of, members
 from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
 from hubel.train.device import computing_in, free_memory, out_of_memory, use_allowed_cores
@@ -64,7 +65,7 @@ class RoundDone:
 
     `epoch` is how often every picture was seen so far, `progress` how far the run is, from 0 to 1.
     `train_loss` is the mean over the round's pictures, as trained, and over the losses of a network that has
-    several, by their weights; `train_top1` the share of the augmented pictures that was right while training.
+    side heads, by their weights; `train_top1` the share of the augmented pictures that was right in training.
     `waited` is the share of the round in which the step waited for its batch. `seconds` is the time since the
     first step, over all sittings. `best` says whether it did better than every round before.
     """
@@ -119,7 +120,8 @@ class Round:
 class Trainer:
     """A network in training: all that changes, so that a run can stop after any round and go on.
 
-    Each epoch seeds torch's own generator, from which dropout draws.
+    Each epoch seeds torch's own generator, from which dropout draws. `turns` are the members of an ensemble,
+    of which each batch trains the next.
 
     `epoch` counts the finished ones, `batch` the finished batches of the one that runs; `seconds` is the
     time they took, `best` the highest top-1 so far. A step sees at most `micro` pictures at once. The
@@ -133,6 +135,7 @@ class Trainer:
     average: Average | None
     micro: int
     weights: Tensor | None = None
+    turns: tuple[str, ...] = ()
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
@@ -159,7 +162,6 @@ class Trainer:
         keep_memory()
         use_allowed_cores()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        network.apart = config.recipe.ensemble
         for part in parts(network, config.freeze):
             part.requires_grad_(requires_grad=False)
         if config.precision == AUTO:
@@ -173,6 +175,7 @@ class Trainer:
             average=Average(network, recipe.average) if recipe.average else None,
             micro=recipe.batch + 1,  # a last single picture joins the batch before
             weights=weights,
+            turns=turns(network, recipe),
         )
 
     @property
@@ -205,6 +208,8 @@ class Trainer:
             while not self._over(round_):
                 images, targets = round_.waiting(batches)
                 progress = self.pace.progress(self.epoch + self.batch / len(train), self.seconds)
+                if self.turns:
+                    self.network.turn = self.turns[(self.epoch * len(train) + self.batch) % len(self.turns)]
                 loss, scores = yield from self._step(images, targets, progress)
                 round_.add(loss, scores, targets)
                 self.batch += 1
@@ -298,7 +303,7 @@ class Trainer:
         Raises TrainingError: the loss is not finite. Nothing has moved then.
         """
         self.network.zero_grad()  # of parameters that no optimizer moves as well: clipping counts them
-        total, scores, weight = 0.0, [], sum(self.network.losses.values())
+        total, scores, weight = 0.0, [], 1 + sum(self.network.side_weights.values())
         count = min(math.ceil(len(images) / self.micro), max(1, len(images) // SMALLEST_PART))
         for part, truth in zip(images.tensor_split(count), targets.tensor_split(count), strict=True):
             if self._compiled is not None:  # what a graph returned before is no longer needed
@@ -349,6 +354,11 @@ class Trainer:
             f"the loss is {loss} in epoch {self.epoch + 1}{said}: the run cannot go on; "
             f"try a lower learning rate, such as {min(self.config.recipe.lr / 10, 0.01):g}"
         )
+
+
+def turns(network: Network, recipe: Recipe) -> tuple[str, ...]:
+    """The members that take turns at the batches, by the paths of their scores; none but in an ensemble."""
+    return members(end_of(network.steps)) if recipe.ensemble else ()
 
 
 def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:

@@ -1,4 +1,4 @@
-"""The loss of a batch: cross-entropy of the scores, of each side head's by its weight, of members apart."""
+"""The loss of a batch: cross-entropy of the scores, and of each side head's by its weight."""
 
 from __future__ import annotations
 
@@ -26,12 +26,13 @@ def loss_of(
     """
     with computing_in(precision, images.device):
         output = network(images)
-    scores, sides = output if isinstance(output, Heads) else Heads(output, {})
-    losses = [
-        weight * F.cross_entropy(sides.get(path, scores).float(), targets, weights, label_smoothing=smoothing)
-        for path, weight in network.losses.items()
-    ]
-    return torch.stack(losses).sum(), scores.float().detach().clone()  # a graph's own memory is written anew
+    scores, sides = output if isinstance(output, Heads) else (output, {})
+    scores = scores.float()
+    loss = F.cross_entropy(scores, targets, weights, label_smoothing=smoothing)
+    for path, weight in network.side_weights.items():
+        side = F.cross_entropy(sides[path].float(), targets, weights, label_smoothing=smoothing)
+        loss = loss + weight * side
+    return loss, scores.detach().clone()  # a graph's own memory is written anew by the next step
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:

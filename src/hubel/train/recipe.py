@@ -30,11 +30,11 @@ class Recipe:
     which it rises, `milestones` the shares at which a schedule of steps divides it by 10. `clip` is the
     largest norm of the gradient, 0 for none. `average` is the decay a step of the moving average of the
     weights that is kept as the model, 0 for none. `whiten` gives the first convolution, for good, filters
-    that whiten the training pictures. `ensemble` gives the networks whose scores are added up last a loss
-    each, so that they learn apart. `fixed_statistics` keeps the batch normalisation of a model that the run
-    starts from as it is at inference, in place of each batch's own mean and variance. `smallest` is the
-    side, as a share of the input's, at which pictures are seen first; it grows to 1 until the share `grown`
-    of the run. `views` is how the finished model looks at a picture.
+    that whiten the training pictures. `ensemble` lets the networks whose scores are added up last take
+    turns at the batches, so that they learn apart. `fixed_statistics` keeps the batch normalisation of a
+    model that the run starts from as it is at inference, in place of each batch's own mean and variance.
+    `smallest` is the side, as a share of the input's, at which pictures are seen first; it grows to 1 until
+    the share `grown` of the run. `views` is how the finished model looks at a picture.
 
     Raises UsageError: a value outside its range.
     """

@@ -19,7 +19,7 @@ from hubel.errors import ModelError
 from hubel.look.subject import Subject
 from hubel.module.network import Network
 from hubel.module.weights import Loaded, load_weights
-from hubel.net.head import members
+from hubel.net.head import end_of, members
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
 from hubel.ship.pretrained import PRETRAINED, open_model
@@ -78,9 +78,9 @@ def heads_of(network: Network, *, apart: bool = False) -> tuple[Step, ...]:
 
     Of an ensemble whose members learn `apart`, those of all of them.
     """
-    steps = {step.path: step for step in network.steps if not step.side}
-    last = next(reversed(steps))
-    found = tuple(steps[path] for path in (apart and members(steps[last])) or (last,))
+    end = end_of(network.steps)
+    paths = (apart and members(end)) or (end.path,)
+    found = tuple(step for step in network.steps if step.path in paths)
     return found if all(isinstance(step.layer, Fc) for step in found) else ()
 
 
