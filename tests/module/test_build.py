@@ -147,8 +147,6 @@ def test_names_beyond_ascii() -> None:
         "steps",
         "volume",
         "side_weights",
-        "turn",
-        "_in_turn",
         "_modules",
         "_in_training",
         "_end",

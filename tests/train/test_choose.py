@@ -11,7 +11,6 @@ import pytest
 from hubel import zoo
 from hubel.data import ArrayPictures, DataSet
 from hubel.net import Volume, trace
-from hubel.net.layers import GlobalAvgPool
 from hubel.train import choose
 from hubel.train.choose import FAST, Candidate, in_time
 from hubel.train.device import allowed_cores
@@ -38,17 +37,17 @@ def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSe
 
 @pytest.mark.usefixtures("free")
 @pytest.mark.parametrize(
-    ("rate", "name"), [(1e17, "fast_large"), (9e9, "fast_ensemble"), (3e9, "fast"), (1e6, "fast_small")]
+    ("rate", "name"), [(1e17, "fast_large"), (1.2e10, "fast_large"), (3e9, "fast"), (1e6, "fast_small")]
 )
 def test_the_largest_network_that_sees_them_often_enough(
     rate: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 3e9 multiply-adds a second 10 seconds show `fast` 40 pictures 5.4 times; three of it take turns."""
-    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.cost)
+    """At 3e9 multiply-adds a second 10 seconds show `fast` 40 pictures 5.4 times, `fast_large` 1.4 times."""
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.macs)
     found = choose(pictures(32, 3), seconds=10.0)
     assert found.candidate.name == name
-    assert (found.candidate.recipe.augmentation.cutout > 0) == (name == "fast_large")
-    assert found.epochs == pytest.approx(rate / found.candidate.cost * 10 * 0.85 / 40)
+    assert (found.candidate.recipe.augmentation.cutout > 0) == (rate == 1e17)  # `fast_long`
+    assert found.epochs == pytest.approx(rate / found.candidate.macs * 10 * 0.85 / 40)
     assert found.start == ""
 
 
@@ -58,7 +57,7 @@ def test_large_pictures_are_seen_larger_where_there_is_time(
     rate: float, name: str, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """40 grey pictures, 10 seconds: 0.6 epochs of 64 pixels are too few for more, 3.2 of 160 are enough."""
-    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.cost)
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.macs)
     found = choose(pictures(160, 1), seconds=10.0).candidate
     assert (found.name, min(found.volume.plane)) == (name, side)
 
@@ -71,9 +70,9 @@ def test_measuring_keeps_to_its_share_of_the_time(
     clock, measured = [0.0], []
 
     def measure(candidate: Candidate) -> float:
-        clock[0] += 20 * 64 * candidate.cost / rate
+        clock[0] += 20 * 64 * candidate.macs / rate
         measured.append(candidate)
-        return rate / candidate.cost
+        return rate / candidate.macs
 
     monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", measure)
     monkeypatch.setattr(modules["hubel.train.choose"].time, "perf_counter", lambda: clock[0])
@@ -90,7 +89,7 @@ def test_the_most_expensive_that_has_its_epochs_is_found_whatever_the_order(
     rate: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Pictures of 224 pixels may be seen at five sides: what is asked for does not rise with the cost."""
-    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.cost)
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.macs)
     photos, seconds = pictures(224, 3, count=4), 100.0
     found = choose(photos, start="none", seconds=seconds)
     every = [
@@ -99,7 +98,7 @@ def test_the_most_expensive_that_has_its_epochs_is_found_whatever_the_order(
         for side in (64, 96, 128, 160, 224)
         for net in (zoo.ZOO[name].make(classes=4, side=side),)
     ]
-    enough = [each for each in every if rate / each.cost * seconds * 0.85 / 4 >= each.epochs]
+    enough = [each for each in every if rate / each.macs * seconds * 0.85 / 4 >= each.epochs]
     best = max(enough, key=lambda each: each.macs)
     assert (found.candidate.name, found.candidate.volume) == (best.name, best.volume)
 
@@ -144,16 +143,15 @@ def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
     assert choose(pictures(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
     large = choose(pictures(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
     assert large.whiten
-    assert large.augmentation.cutout == 8  # that of `fast_long`
+    assert large.augmentation.cutout == 0
 
 
 @pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])
-@pytest.mark.parametrize("name", ["fast_small", "fast", "fast_ensemble", "fast_large"])
+@pytest.mark.parametrize("name", ["fast_small", "fast", "fast_large"])
 def test_the_fast_networks_end_in_small_maps_at_every_side(name: str, side: int) -> None:
     steps = trace(zoo.ZOO[name].make(classes=7, side=side), (side, side, 3))
-    before = [step.inputs[0].height for step in steps if isinstance(step.layer, GlobalAvgPool)]
-    assert len(before) == (3 if name == "fast_ensemble" else 1)
-    assert all(2 <= height <= 6 for height in before)
+    before = next(step for step in steps if step.path == "globalavgpool1").inputs[0]
+    assert 2 <= before.height <= 6
     assert steps[-1].output == Volume(1, 1, 7)
 
 

@@ -87,6 +87,11 @@ def test_the_model_to_start_from_is_the_best_until_it_is_beaten(tmp_path: Path) 
     assert not any(line["best"] for line in run.metrics())
     assert torch.equal(weights(run.best), began)
     assert load(run.best).summary["epoch"] == 0
+    goal = Run.create(tmp_path / "goal", "digits", "net")
+    aimed = Trainer.of(setting.network, replace(CONFIG, target=0.9), setting.train)
+    goal.keep_start(setting, aimed, Evaluation(torch.eye(10), labels))
+    rounds = [event for event in goal.follow(setting, aimed) if isinstance(event, RoundDone)]
+    assert len(rounds) == 1  # one is run, for the report, and the start has reached the target
     other, setting, trainer = start(tmp_path / "other")
     other.keep_start(setting, trainer, Evaluation(torch.eye(10), labels.flip(0)))  # none right
     list(other.follow(setting, trainer))

@@ -12,21 +12,17 @@ import torch
 from hubel import build, parse
 from hubel.data import Preprocessing
 from hubel.errors import ModelError, NetworkError, UsageError
-from hubel.module import load_weights
 from hubel.net.head import with_classes
 from hubel.ship import Model
 from hubel.train import Config, Recipe, Setting
-from hubel.train.start import Start, features, fit_head, heads_of
+from hubel.train.start import Start, features, fit_head, head_of
 
 NET = 'conv(4, 3) >> batchnorm >> relu >> named("head", fc({}))'
 
 
-PAIR = 'named("a", relu >> fc({0})) + named("b", conv(2, 1) >> fc({0}))'
-
-
-def saved(folder: Path, classes: int = 3, net: str = NET) -> tuple[Path, Model]:
+def saved(folder: Path, classes: int = 3) -> tuple[Path, Model]:
     preprocessing = Preprocessing(8, 8, 1, (0.3,), (0.2,))
-    network = build(parse(net.format(classes)), "8x8x1", seed=3)
+    network = build(parse(NET.format(classes)), "8x8x1", seed=3)
     model = Model(network, tuple("abcdefghijkl"[:classes]), preprocessing)
     model.save(folder / "old.safetensors")
     return folder / "old.safetensors", model
@@ -63,40 +59,31 @@ def test_a_head_alone_is_multinomial_regression() -> None:
     assert gradient.abs().max() < 1e-4
 
 
-@pytest.mark.parametrize("net", [NET.format(3), f"conv(4, 3) >> ({PAIR.format(3)})"])
-def test_the_features_are_what_the_heads_see(net: str) -> None:
-    network = build(parse(net), "8x8x1", seed=3).eval()
-    heads = heads_of(network, apart=True)
+def test_the_features_are_what_the_head_sees(tmp_path: Path) -> None:
+    network = build(parse(NET.format(3)), "8x8x1", seed=3).eval()
+    head = head_of(network)
+    assert head is not None
     images = torch.randn(5, 1, 8, 8)
-    seen, labels = features(network, heads, iter([(images, torch.arange(5))]))
+    seen, labels = features(network, head, iter([(images, torch.arange(5))]))
     with torch.no_grad():
-        scores = [
-            network.get_submodule(head.path)(each.view(5, -1, 6, 6))
-            for head, each in zip(heads, seen, strict=True)
-        ]
-        torch.testing.assert_close(torch.stack(scores).sum(0).flatten(1), network(images))
+        torch.testing.assert_close(
+            network.get_submodule("head")(seen.view(5, 4, 6, 6)).flatten(1), network(images)
+        )
     assert labels.tolist() == [0, 1, 2, 3, 4]
 
 
-def test_no_head_is_found_where_none_is_fully_connected() -> None:
-    assert heads_of(build(parse("conv(3, 3) >> globalavgpool"), "8x8x1")) == ()
-    assert heads_of(build(parse("fc(3) + (conv(3, 3) >> globalavgpool)"), "8x8x1"), apart=True) == ()
-    assert heads_of(build(parse(PAIR.format(3)), "8x8x1")) == ()  # the sum has the loss, not its parts
-
-
-@pytest.mark.parametrize("net", [NET, f"conv(4, 3) >> batchnorm >> relu >> ({PAIR})"])
-def test_a_setting_trains_a_new_head_first(net: str, tmp_path: Path) -> None:
+def test_a_setting_trains_a_new_head_first(tmp_path: Path) -> None:
     pytest.importorskip("sklearn")
-    path, _ = saved(tmp_path, net=net)
+    path, _ = saved(tmp_path)
     config = Config(
         data="digits",
-        net=net.format(10),
+        net=NET.format(10),
         input="8x8x1",
         start=str(path),
         precision="float32",
         recipe=Recipe(),
     )
-    result = Setting.of(config).train_head(apart=True)
+    result = Setting.of(config).train_head()
     assert result is not None
     assert result.top1 > 0.85
 
@@ -112,29 +99,13 @@ def test_a_setting_trains_a_new_head_first(net: str, tmp_path: Path) -> None:
             'conv(6, 5) >> side("aux", fc(10), weight=0.3) >> fc(10)',
             'conv(6, 5) >> side("aux", fc(3), weight=0.3) >> fc(3)',
         ),
-        ("conv(6, 5) >> (fc(10) + (relu >> fc(10)))", "conv(6, 5) >> (fc(3) + (relu >> fc(3)))"),
     ],
 )
 def test_other_classes(net: str, expected: str) -> None:
     assert with_classes(parse(net), 3) == parse(expected)
 
 
-@pytest.mark.parametrize(
-    "net",
-    [
-        "conv(4, 3) >> (conv({0}, 1) + conv({0}, 1)) >> globalavgpool",
-        'conv(4, 3) >> (named("p", fc({0}) + fc({0})) + (relu >> fc({0})))',
-        "conv(4, 3) >> ((conv({0}, 1) >> globalavgpool) + (fc({0}) >> dropout))",
-    ],
-)
-def test_every_head_of_a_sum_starts_anew(net: str) -> None:
-    old = build(with_classes(parse(net.format(10)), 5), "8x8x1", seed=1)
-    new = build(with_classes(old.net, 3), "8x8x1", seed=2)
-    assert load_weights(new, old.state_dict()).head == (5, 3)
-    torch.testing.assert_close(new.get_parameter("conv1.weight"), old.get_parameter("conv1.weight"))
-
-
-@pytest.mark.parametrize("net", ["relu >> maxpool(2)", "fc(10) + relu", "2 * fc(10)"])
+@pytest.mark.parametrize("net", ["relu >> maxpool(2)", "fc(10) + fc(10)", "2 * fc(10)"])
 def test_networks_without_a_head(net: str) -> None:
     with pytest.raises(NetworkError):
         with_classes(parse(net), 3)

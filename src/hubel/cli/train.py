@@ -213,11 +213,11 @@ def _begin(
 ) -> None:
     """Starts a run; one that fails before its first round is done leaves nothing behind."""
     from hubel.report.training import head_text
-    from hubel.train import Run, Setting, Trainer
+    from hubel.train import Run, Setting, Trainer, evaluate
 
     setting = Setting.of(config, watch.pictures, watch.warn)
     config = replace(config, fit=setting.preprocessing.fit)
-    if (head := setting.train_head(apart=config.recipe.ensemble)) is not None:
+    if (head := setting.train_head()) is not None:
         watch.say(head_text(head))
     network, train = setting.network, setting.train
     limit = left(config.seconds, worth_keeping=head is not None)
@@ -225,8 +225,8 @@ def _begin(
     run = Run.create(out, *name)
     try:
         run.begin(trainer.config)
-        if head is not None:
-            run.keep_start(setting, trainer, head)
+        if setting.start:
+            run.keep_start(setting, trainer, head or evaluate(network, setting.val.epoch(0)))
         _follow(run, setting, trainer, watch, tensorboard=tensorboard)
     except BaseException:
         run.discard_unfinished()

@@ -29,7 +29,7 @@ from hubel.errors import UsageError, nearest
 from hubel.look.subject import Subject
 from hubel.net.layers import AdaptiveAvgPool, Dropout, Identity, Softmax
 from hubel.net.sliding import AvgPool, MaxPool
-from hubel.net.trace import INPUT, Step
+from hubel.net.trace import INPUT
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -54,8 +54,7 @@ class Attribution:
     fall of the score over the squares that cover a pixel. `cells`, float32, is what the method itself
     computes: depth x height x width for the first two, the layer's height x width for `gradcam`, rows x
     columns of squares for `occlusion`. `score` is the class's, before a softmax. `layer` is the one
-    `gradcam` looks at, in an ensemble those of its members, whose cells are added. `rest` is what the sum
-    of `integrated` lacks to the difference of the two scores.
+    `gradcam` looks at. `rest` is what the sum of `integrated` lacks to the difference of the two scores.
     """
 
     method: Method
@@ -151,8 +150,7 @@ def attribute(
         image, ground = image.detach().clone(), ground.detach().clone()
         match method:
             case "gradcam":
-                layers = (layer,) if layer else last_maps(subject)
-                return _sum([_gradcam(subject, image, label, each) for each in layers])
+                return _gradcam(subject, image, label, layer or last_maps(subject))
             case "integrated":
                 return _integrated(subject, image, label, ground, steps)
             case "occlusion":
@@ -267,23 +265,19 @@ def class_scores(subject: Subject, images: Tensor) -> Tensor:
     return scores.flatten(2).mean(2) if scores.ndim > 2 else scores
 
 
-def last_maps(subject: Subject) -> tuple[str, ...]:
+def last_maps(subject: Subject) -> str:
     """The last layer with more than one place, pooling left out: what Grad-CAM looks at.
 
-    Of an ensemble each member's. Raises UsageError: there is none.
+    Raises UsageError: there is none.
     """
-    found = [
-        next((step.path for step in reversed(member) if _has_maps(subject, step)), "")
-        for member in subject.members
-    ]
-    if not any(found):
-        raise UsageError("no layer has more than one place, which Grad-CAM needs; take another method")
-    return tuple(path for path in dict.fromkeys(found) if path)
-
-
-def _has_maps(subject: Subject, step: Step) -> bool:
-    passing = (MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, Softmax)
-    return step.output.plane != (1, 1) and not isinstance(step.layer, passing) and subject.sees(step.path)
+    for step in reversed(subject.steps):
+        if (
+            step.output.plane != (1, 1)
+            and not isinstance(step.layer, (MaxPool, AvgPool, AdaptiveAvgPool, Dropout, Identity, Softmax))
+            and subject.sees(step.path)
+        ):
+            return step.path
+    raise UsageError("no layer has more than one place, which Grad-CAM needs; take another method")
 
 
 def _saliency(subject: Subject, image: Tensor, label: int) -> Attribution:
@@ -325,7 +319,7 @@ def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribu
     step = subject.step(layer)
     if step.output.plane == (1, 1):
         raise UsageError(
-            f"{layer} has one place alone, Grad-CAM needs several; {last_maps(subject)[0]} has them"
+            f"{layer} has one place alone, Grad-CAM needs several; {last_maps(subject)} has them"
         )
     seen: list[Tensor] = []
 
@@ -344,16 +338,6 @@ def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribu
     assert cells.shape[2:] == step.output.plane
     large, small = (each[0, 0].float().cpu().numpy() for each in (enlarged, cells))
     return Attribution("gradcam", label, float(score.detach()), large, small, signed=False, layer=layer)
-
-
-def _sum(parts: Sequence[Attribution]) -> Attribution:
-    """Several attributions of one score as one, where their cells are of the same shape."""
-    if len(parts) == 1:
-        return parts[0]
-    total = np.sum([part.map for part in parts], 0)
-    same = len({part.cells.shape for part in parts}) == 1
-    cells = np.sum([part.cells for part in parts], 0) if same else total
-    return replace(parts[0], map=total, cells=cells, layer=" + ".join(part.layer for part in parts))
 
 
 def _watched_scores(

@@ -1,7 +1,7 @@
 """Embedding: where a network puts pictures next to each other, just before it names them.
 
-A picture's features are what goes in to the last layer with weights, in an ensemble each member's. In the
-plane, neighbours stay neighbours as well as two dimensions allow; how far apart groups lie there says little.
+A picture's features are what goes in to the last layer with weights. In the plane, neighbours stay
+neighbours as well as two dimensions allow; how far apart groups lie there says little.
 
 Sources: van der Maaten and Hinton 2008 (t-SNE); McInnes et al. 2018 (UMAP); Krizhevsky et al. 2012,
 section 6.1 (neighbours by the last hidden layer).
@@ -47,21 +47,16 @@ class Neighbours:
     cosines: Floats
 
 
-def last_weighted(subject: Subject) -> tuple[Step, ...]:
+def last_weighted(subject: Subject) -> Step:
     """The last layer with weights of its own, whose input the features are; batch normalisation is none.
 
-    Of an ensemble each member's. Raises UsageError: there is none.
+    Raises UsageError: there is none.
     """
-    last = [next(filter(_is_weighted, reversed(member)), None) for member in subject.members]
-    found = {step.path: step for step in last if step is not None}  # members may have it in common
-    if not found:
-        raise UsageError("the network has no layer with weights, so there is nothing learned to look at")
-    return tuple(found.values())
-
-
-def _is_weighted(step: Step) -> bool:
-    weighted = step.layer.params(*step.inputs[:1]) > 0 and not isinstance(step.layer, BatchNorm)
-    return weighted or isinstance(step.layer, Rbf)
+    for step in reversed(subject.steps):
+        weighted = step.layer.params(*step.inputs[:1]) > 0 and not isinstance(step.layer, BatchNorm)
+        if weighted or isinstance(step.layer, Rbf):
+            return step
+    raise UsageError("the network has no layer with weights, so there is nothing learned to look at")
 
 
 def features(subject: Subject, batches: Iterable[Tensor]) -> Floats:
@@ -72,13 +67,14 @@ def features(subject: Subject, batches: Iterable[Tensor]) -> Floats:
 
     Raises UsageError: no pictures, or no layer with weights.
     """
-    convolved = {step.sources[0]: isinstance(bare(step.layer), Conv) for step in last_weighted(subject)}
+    step = last_weighted(subject)
+    source = step.sources[0]
     found = []
     with torch.no_grad():
         for images in batches:
-            values = {INPUT: images} | subject.values(images, [path for path in convolved if path != INPUT])
-            pooled = [values[path].mean((2, 3)) if mean else values[path] for path, mean in convolved.items()]
-            found.append(torch.cat([each.flatten(1).float().cpu() for each in pooled], 1))
+            value = images if source == INPUT else subject.values(images, [source])[source]
+            pooled = value.mean((2, 3)) if isinstance(bare(step.layer), Conv) else value
+            found.append(pooled.flatten(1).float().cpu())
     if not found:
         raise UsageError("there are no pictures to look at")
     return np.asarray(torch.cat(found).numpy())

@@ -21,9 +21,8 @@ from hubel.module.survey import replaying, surveyed
 from hubel.module.survey.calls import Origin, tensors
 from hubel.module.survey.replay import Stop, Visitor, attributes
 from hubel.net.foreign import Marked
-from hubel.net.head import members
 from hubel.net.layer import Layer
-from hubel.net.trace import INPUT, Step, at_inference, up_to
+from hubel.net.trace import INPUT, Step, at_inference
 from hubel.net.volume import Volume, VolumeLike
 
 
@@ -60,11 +59,6 @@ class Subject:
     def last(self) -> Step:
         """The step whose output is the scores."""
         return self.step(self.end) if self.end else self.steps[-1]
-
-    @property
-    def members(self) -> tuple[tuple[Step, ...], ...]:
-        """The steps up to each of the scores that are added up last, as of an ensemble; all, if none are."""
-        return tuple(up_to(self.steps, path) for path in members(self.last)) or (self.steps,)
 
     def step(self, path: str) -> Step:
         """The step at a path. Raises UsageError: there is none."""

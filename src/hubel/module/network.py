@@ -12,9 +12,8 @@ from hubel.errors import NetworkError
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.head import members
 from hubel.net.layers import SideHead, Softmax
-from hubel.net.trace import INPUT, Step, at_inference, trace, up_to
+from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
 
 
@@ -41,11 +40,8 @@ class Network(nn.Module):
     Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
     network with side heads returns `Heads`. `scores` leaves a final softmax out, that of a side head
     as well, as losses want it.
-    `net`, `volume` and `steps` are what it was built from. Where the scores are a sum, `turn` may be set to
-    the path of one of its members: in training that one is run alone, and its scores are the network's.
+    `net`, `volume` and `steps` are what it was built from.
     """
-
-    turn = ""
 
     def __init__(self, net: Net, volume: Volume, *, scores: bool = False) -> None:
         super().__init__()
@@ -53,13 +49,9 @@ class Network(nn.Module):
         self.volume = volume
         steps = trace(net, volume)
         self.steps = _without_softmax(steps) if scores else steps
-        end = next((step for step in reversed(self.steps) if not step.side), None)
-        self._end = INPUT if end is None else end.path
+        self._end = next((step.path for step in reversed(self.steps) if not step.side), INPUT)
         self._in_training = _calls(self.steps, self._end)
         self._at_inference = _calls(at_inference(self.steps), self._end)
-        self._in_turn = {
-            path: _calls(_with_sides(self.steps, path), path) for path in (end and members(end)) or ()
-        }
         for step in self.steps:
             if not isinstance(step.layer, SideHead):
                 _attach(self, step.path, MAKERS[type(step.layer)](step.layer, step.inputs[0]))
@@ -68,10 +60,7 @@ class Network(nn.Module):
         """Runs the steps in order; each value is let go after its last reader."""
         values = {INPUT: images}
         sides: dict[str, Tensor] = {}
-        calls, end = self._at_inference, self._end
-        if self.training:
-            calls, end = (self._in_turn[self.turn], self.turn) if self.turn else (self._in_training, end)
-        for call in calls:
+        for call in self._in_training if self.training else self._at_inference:
             inputs = [values[source] for source in call.sources]
             if call.side:
                 sides[call.path] = _scores(inputs[0])
@@ -79,7 +68,7 @@ class Network(nn.Module):
                 values[call.path] = self.get_submodule(call.path)(*inputs)
             for path in call.done:
                 del values[path]
-        scores = _scores(values[end])
+        scores = _scores(values[self._end])
         return Heads(scores, sides) if sides else scores
 
     @property
@@ -139,15 +128,6 @@ def _without_softmax(steps: Sequence[Step]) -> tuple[Step, ...]:
         for step in steps
         if step.path not in left_out
     )
-
-
-def _with_sides(steps: tuple[Step, ...], path: str) -> tuple[Step, ...]:
-    """The steps up to a path, and the side heads that look at them."""
-    there = {step.path for step in up_to(steps, path)} | {INPUT}
-    for step in steps:
-        if step.side and there.issuperset(step.sources):
-            there.add(step.path)
-    return tuple(step for step in steps if step.path in there)
 
 
 def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:

@@ -16,7 +16,6 @@ from hubel import zoo
 from hubel.errors import ModelError
 from hubel.module.maps import LAYOUTS, Layout
 from hubel.module.network import Network
-from hubel.net.head import heads
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
 
@@ -89,7 +88,6 @@ class _Fitting:
         learning = [step for step in module.steps if step.layer.params(step.inputs[0])]
         self.steps = {step.path: step for step in learning}
         self.heads = {step.path for step in {step.side: step for step in learning}.values()}
-        self.heads |= {step.path for step in heads([step for step in module.steps if not step.side])}
         theirs = {name.rpartition(".")[0] for name in found}
         met = {step.side for step in learning if self.paths.get(step.path) in theirs}
         self.untrained = [

@@ -63,16 +63,6 @@ def at_inference(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     return tuple(step for step in steps if not step.side)
 
 
-def up_to(steps: tuple[Step, ...], path: str) -> tuple[Step, ...]:
-    """The steps without which nothing comes out at a path."""
-    needed, found = {path}, []
-    for step in reversed(steps):
-        if step.path in needed:
-            needed.update(step.sources)
-            found.append(step)
-    return tuple(reversed(found))
-
-
 @dataclass(frozen=True, slots=True)
 class _Place:
     """Where the walk stands: the volume that flows, and the path it comes from."""

@@ -50,7 +50,6 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
     network, config = setting.network, trainer.config
     parameters = sum(parameter.numel() for parameter in network.parameters())
     recipe = config.recipe
-    apart = f" in {len(trainer.turns)} members that take turns" if trainer.turns else ""
     if trainer.pace.limit:
         how_long = f"{duration(trainer.pace.limit - trainer.seconds)} of training"
     else:
@@ -60,7 +59,7 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
     lines = [
         f"{setting.data.name}: {len(setting.data.classes)} classes, {count(len(setting.train.labels))} "
         f"pictures to train, {count(len(setting.val.labels))} held out, seen as {network.volume}",
-        f"network of {short(parameters)} parameters{apart}; {how_long}, batches of {recipe.batch}, "
+        f"network of {short(parameters)} parameters; {how_long}, batches of {recipe.batch}, "
         f"learning rate up to {recipe.lr:g}, seed {config.seed}, in {config.precision}",
     ]
     if setting.start:

@@ -12,13 +12,12 @@ import torch
 from hubel import zoo
 from hubel.data import DataSet
 from hubel.module import build
-from hubel.net import Net, Volume, ledger, trace
-from hubel.net.head import end_of, members, with_classes
+from hubel.net import Net, Volume, ledger
+from hubel.net.head import with_classes
 from hubel.ship.pretrained import open_model
 from hubel.train.config import AUTO, NONE
 from hubel.train.device import best_device, use_allowed_cores
 from hubel.train.engine import fastest, keep_memory, now
-from hubel.train.loop import turns
 from hubel.train.loss import loss_of
 from hubel.train.optimizer import OPTIMIZERS
 from hubel.train.recipe import RECIPES, Recipe, recipe
@@ -27,7 +26,7 @@ from hubel.train.start import best_at_hand, is_of_photos
 FAST = (
     ("fast_small", "fast", 0.0),
     ("fast", "fast", 4.0),
-    ("fast_ensemble", "fast", 16.0),
+    ("fast_large", "fast", 5.0),
     ("fast_large", "fast_long", 15.0),
 )
 """hubel's own networks and their recipes, and the fewest epochs in which each beats the one before."""
@@ -80,12 +79,6 @@ class Candidate:
     def macs(self) -> int:
         """Multiply-adds of one picture forwards."""
         return ledger(self.net, self.volume).totals.macs
-
-    @property
-    def cost(self) -> float:
-        """Multiply-adds of one picture forwards in training, where the members of an ensemble take turns."""
-        end = end_of(trace(self.net, self.volume))
-        return self.macs / max(1, len(members(end)) if self.recipe.ensemble else 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,18 +136,18 @@ def choose(
 def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> Chosen:
     """The most expensive candidate that still sees so many pictures often enough in the time.
 
-    Candidates come the cheapest first. Each is measured that is not bound to be too slow, until measuring
-    the next would take more than its share of the time.
+    Candidates come the cheapest first. Each is measured that is not bound to be too slow, and while
+    measuring keeps to its share of the time.
     """
     began = time.perf_counter()
     best = last = _measured(candidates[0], pictures, seconds)
     for candidate in candidates[1:]:
-        times = candidate.cost / last.candidate.cost
+        times = candidate.macs / last.candidate.macs
         if last.epochs * HOPE < candidate.epochs * times:
             continue
         measuring = times * PASSES * TRIED / last.pictures_per_second
         if time.perf_counter() - began + measuring > MEASURING * seconds:
-            break
+            continue
         last = _measured(candidate, pictures, seconds)
         if last.epochs >= candidate.epochs:
             best = last
@@ -178,7 +171,6 @@ def pictures_per_second(candidate: Candidate) -> float:
     images = torch.randn(count, volume.depth, *volume.plane, device=device)
     images = images.to(memory_format=torch.channels_last)
     labels = torch.arange(count, device=device) % network.output.depth
-    network.turn = next(iter(turns(network, candidate.recipe)), "")
     optimizers = OPTIMIZERS[candidate.recipe.optimizer](network, candidate.recipe)
     precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
     passes = []

@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from hubel.data.batches import Sides, epoch_seed
 from hubel.errors import TrainingError, UsageError, nearest
 from hubel.module.network import Network
-from hubel.net.head import end_of, members
+from hubel.net.layers import BatchNorm
 from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
 from hubel.train.device import computing_in, free_memory, out_of_memory, use_allowed_cores
@@ -64,10 +64,10 @@ class RoundDone:
     """A round with its validation: an epoch, or, when the clock counts, a tenth of the time.
 
     `epoch` is how often every picture was seen so far, `progress` how far the run is, from 0 to 1.
-    `train_loss` is the mean over the round's pictures, as trained, and over the losses of a network that has
-    side heads, by their weights; `train_top1` the share of the augmented pictures that was right in training.
-    `waited` is the share of the round in which the step waited for its batch. `seconds` is the time since the
-    first step, over all sittings. `best` says whether it did better than every round before.
+    `train_loss` is the mean over the round's pictures, as trained; `train_top1` the share of the augmented
+    pictures that was right while training. `waited` is the share of the round in which the step waited
+    for its batch. `seconds` is the time since the first step, over all sittings. `best` says whether it did
+    better than every round before, and than the model it began with where that was kept.
     """
 
     epoch: float
@@ -120,8 +120,7 @@ class Round:
 class Trainer:
     """A network in training: all that changes, so that a run can stop after any round and go on.
 
-    Each epoch seeds torch's own generator, from which dropout draws. `turns` are the members of an ensemble,
-    of which each batch trains the next.
+    Each epoch seeds torch's own generator, from which dropout draws.
 
     `epoch` counts the finished ones, `batch` the finished batches of the one that runs; `seconds` is the
     time they took, `best` the highest top-1 so far. A step sees at most `micro` pictures at once. The
@@ -135,7 +134,6 @@ class Trainer:
     average: Average | None
     micro: int
     weights: Tensor | None = None
-    turns: tuple[str, ...] = ()
     epoch: int = 0
     batch: int = 0
     seconds: float = 0.0
@@ -175,7 +173,6 @@ class Trainer:
             average=Average(network, recipe.average) if recipe.average else None,
             micro=recipe.batch + 1,  # a last single picture joins the batch before
             weights=weights,
-            turns=turns(network, recipe),
         )
 
     @property
@@ -208,8 +205,6 @@ class Trainer:
             while not self._over(round_):
                 images, targets = round_.waiting(batches)
                 progress = self.pace.progress(self.epoch + self.batch / len(train), self.seconds)
-                if self.turns:
-                    self.network.turn = self.turns[(self.epoch * len(train) + self.batch) % len(self.turns)]
                 loss, scores = yield from self._step(images, targets, progress)
                 round_.add(loss, scores, targets)
                 self.batch += 1
@@ -245,7 +240,8 @@ class Trainer:
         self.network.train()
         staying = parts(self.network, self.config.freeze)
         if self.config.start and self.config.recipe.fixed_statistics:
-            staying += [part for part in self.network.modules() if isinstance(part, nn.BatchNorm2d)]
+            normed = (step for step in self.network.steps if isinstance(step.layer, BatchNorm))
+            staying += [self.network.get_submodule(step.path) for step in normed if not step.side]
         for part in staying:
             part.eval()
         device = next(self.network.parameters()).device
@@ -303,7 +299,7 @@ class Trainer:
         Raises TrainingError: the loss is not finite. Nothing has moved then.
         """
         self.network.zero_grad()  # of parameters that no optimizer moves as well: clipping counts them
-        total, scores, weight = 0.0, [], 1 + sum(self.network.side_weights.values())
+        total, scores = 0.0, []
         count = min(math.ceil(len(images) / self.micro), max(1, len(images) // SMALLEST_PART))
         for part, truth in zip(images.tensor_split(count), targets.tensor_split(count), strict=True):
             if self._compiled is not None:  # what a graph returned before is no longer needed
@@ -319,7 +315,7 @@ class Trainer:
             loss = loss * (len(part) / len(images))
             self._check(loss.item(), part)
             loss.backward()  # type: ignore[no-untyped-call]
-            total += loss.item() / weight
+            total += loss.item()
             scores.append(out)
         return total, torch.cat(scores)
 
@@ -354,11 +350,6 @@ class Trainer:
             f"the loss is {loss} in epoch {self.epoch + 1}{said}: the run cannot go on; "
             f"try a lower learning rate, such as {min(self.config.recipe.lr / 10, 0.01):g}"
         )
-
-
-def turns(network: Network, recipe: Recipe) -> tuple[str, ...]:
-    """The members that take turns at the batches, by the paths of their scores; none but in an ensemble."""
-    return members(end_of(network.steps)) if recipe.ensemble else ()
 
 
 def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:

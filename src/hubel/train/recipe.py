@@ -30,11 +30,10 @@ class Recipe:
     which it rises, `milestones` the shares at which a schedule of steps divides it by 10. `clip` is the
     largest norm of the gradient, 0 for none. `average` is the decay a step of the moving average of the
     weights that is kept as the model, 0 for none. `whiten` gives the first convolution, for good, filters
-    that whiten the training pictures. `ensemble` lets the networks whose scores are added up last take
-    turns at the batches, so that they learn apart. `fixed_statistics` keeps the batch normalisation of a
-    model that the run starts from as it is at inference, in place of each batch's own mean and variance.
-    `smallest` is the side, as a share of the input's, at which pictures are seen first; it grows to 1 until
-    the share `grown` of the run. `views` is how the finished model looks at a picture.
+    that whiten the training pictures. `fixed_statistics` keeps the batch normalisation of a model that the
+    run starts from as it is at inference, in place of each batch's own mean and variance. `smallest` is the
+    side, as a share of the input's, at which pictures are seen first; it grows to 1 until the share `grown`
+    of the run. `views` is how the finished model looks at a picture.
 
     Raises UsageError: a value outside its range.
     """
@@ -53,7 +52,6 @@ class Recipe:
     average: float = 0.0
     init: str = "he"
     whiten: bool = False
-    ensemble: bool = False
     fixed_statistics: bool = False
     smallest: float = 1.0
     grown: float = 0.0
@@ -133,7 +131,6 @@ _FAST = Recipe(
     clip=0.0,
     init="identity",
     whiten=True,
-    ensemble=True,
     smallest=0.5,
     grown=0.6,
     views="mirror-shift",
@@ -155,7 +152,6 @@ RECIPES: dict[str, Recipe] = {
         warm_up=0.1,
         weight_decay=1e-4,
         average=0.99,
-        ensemble=True,
         fixed_statistics=True,
         augmentation=Augmentation(flip="random", crop=0.35),
     ),

@@ -2,7 +2,7 @@
 
     config.toml        reruns the run
     metrics.jsonl      a line a round, which is an epoch, or a tenth of the time where the clock counts
-    best.safetensors   the model of the best round
+    best.safetensors   the model of the best round, or the one the run starts from until it is beaten
     last/              the state of the last round, and of the one before, from which the run resumes
     epochs/            the model of every round, where the config keeps them
     errors.csv         what the best model gets wrong, and report.html, both written at the end
@@ -109,7 +109,7 @@ class Run:
 
     def follow(self, setting: Setting, trainer: Trainer) -> Iterator[Event]:
         """Trains to the end, or to the target, and passes every event on; a round is kept before."""
-        if 0 < trainer.config.target <= trainer.best:
+        if trainer.seconds and 0 < trainer.config.target <= trainer.best:
             return
         warned: set[str] = set()
         for event in trainer.run(setting.train, setting.val):
@@ -118,7 +118,7 @@ class Run:
             yield event
             if isinstance(event, RoundDone):
                 yield from _warnings(event, setting, trainer, warned)
-            if isinstance(event, RoundDone) and 0 < trainer.config.target <= event.val.top1:
+            if isinstance(event, RoundDone) and 0 < trainer.config.target <= trainer.best:
                 return
 
     def _keep(self, event: RoundDone, trainer: Trainer, setting: Setting) -> None:
@@ -263,7 +263,9 @@ def by_class(val: Evaluation) -> dict[str, Any]:
 def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[str]) -> Iterator[Warned]:
     """What goes wrong in a run, each kind once: what may yet come right is said after half of it."""
     classes = setting.data.classes
-    found = {"stuck": stuck(event.train_loss, len(classes))}
+    found = {
+        "stuck": stuck(event.train_loss / (1 + sum(setting.network.side_weights.values())), len(classes))
+    }
     if event.progress >= HALF and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
         found["dying"] = dying(dead_maps(trainer.model, next(setting.val.epoch(0))[0]))

@@ -99,14 +99,11 @@ class Setting:
             skipped=(*pictures.skipped, *held_out.skipped),
         )
 
-    def train_head(self, *, apart: bool = False) -> Evaluation | None:
-        """Trains a head that starts anew on a trained network, and tells how well it then does.
-
-        Of an ensemble whose members learn `apart` it has several.
-        """
+    def train_head(self) -> Evaluation | None:
+        """Trains a head that starts anew on a trained network, and tells how well it then does."""
         if not self.start or not self.start.loaded.head:
             return None
-        return train_head(self.network, self.train, self.val, self.weights, apart=apart)
+        return train_head(self.network, self.train, self.val, self.weights)
 
     @property
     def fingerprint(self) -> str:
@@ -172,7 +169,7 @@ def _network(config: Config) -> Network:
     )
     normed = [step for step in _seen_first(network, recipe) if isinstance(step.layer, BatchNorm)]
     alone = [step.path for step in normed if step.output.plane == (1, 1)]
-    if recipe.batch == 1 and alone:
+    if recipe.batch == 1 and alone and not (config.start and recipe.fixed_statistics):
         raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
     parts(network, config.freeze)
     if not any(parameter.requires_grad for parameter in network.parameters()):

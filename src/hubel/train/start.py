@@ -6,7 +6,7 @@ send gradients through the network that undo what that has learned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import torch
@@ -19,7 +19,6 @@ from hubel.errors import ModelError
 from hubel.look.subject import Subject
 from hubel.module.network import Network
 from hubel.module.weights import Loaded, load_weights
-from hubel.net.head import end_of, members
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
 from hubel.ship.pretrained import PRETRAINED, open_model
@@ -73,51 +72,38 @@ def is_of_photos(data: DataSet) -> bool:
     return data.depth == COLOUR and min(data.size) >= PHOTO
 
 
-def heads_of(network: Network, *, apart: bool = False) -> tuple[Step, ...]:
-    """The fully connected layer that gives the scores; none where the network ends otherwise.
-
-    Of an ensemble whose members learn `apart`, those of all of them.
-    """
-    end = end_of(network.steps)
-    paths = (apart and members(end)) or (end.path,)
-    found = tuple(step for step in network.steps if step.path in paths)
-    return found if all(isinstance(step.layer, Fc) for step in found) else ()
+def head_of(network: Network) -> Step | None:
+    """The fully connected layer that gives the scores, None where the network ends otherwise."""
+    last = next(step for step in reversed(network.steps) if not step.side)
+    return last if isinstance(last.layer, Fc) else None
 
 
 def train_head(
-    network: Network, train: Batches, val: Batches, weights: Tensor | None = None, *, apart: bool = False
+    network: Network, train: Batches, val: Batches, weights: Tensor | None = None
 ) -> Evaluation | None:
     """Trains the head alone on the features of every training picture, and tells how well it then does.
 
-    `weights` weigh the classes. Of an ensemble whose members learn `apart` each head is trained by itself.
-    None where the network has no fully connected head: it is left as it is.
+    `weights` weigh the classes. None where the network has no fully connected head: it is left as it is.
     """
-    heads = heads_of(network, apart=apart)
-    if not heads:
+    head = head_of(network)
+    if head is None:
         return None
+    layer = network.get_submodule(head.path)
+    assert isinstance(layer, nn.Linear), "a fully connected layer"
     plain = replace(train, shuffle=False, augmentation=None, balanced=False)
-    seen, labels = features(network, heads, plain.epoch(0))
-    for head, values in zip(heads, seen, strict=True):
-        layer = network.get_submodule(head.path)
-        assert isinstance(layer, nn.Linear), "a fully connected layer"
-        fit_head(layer, values, labels, weights)
+    fit_head(layer, *features(network, head, plain.epoch(0)), weights)
     return evaluate(network, val.epoch(0))
 
 
 @torch.no_grad()
-def features(
-    network: Network, heads: Sequence[Step], batches: Iterator[tuple[Tensor, Tensor]]
-) -> tuple[list[Tensor], Tensor]:
-    """What each head sees of every picture, and the labels: float32, n x values; int64, n."""
-    subject, labels = Subject.of(network), []
-    sources = [subject.step(head.path).sources[0] for head in heads]
-    seen: list[list[Tensor]] = [[] for _ in heads]
+def features(network: Network, head: Step, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """What the head sees of every picture, and the labels: float32, n x values; int64, n."""
+    subject, seen, labels = Subject.of(network), [], []
     for images, truth in batches:
-        values = subject.values(images, sources)
-        for source, parts in zip(sources, seen, strict=True):
-            parts.append(values[source].flatten(1).float())
+        source = subject.step(head.path).sources[0]
+        seen.append(subject.values(images, [source])[source].flatten(1).float())
         labels.append(truth)
-    return [torch.cat(parts) for parts in seen], torch.cat(labels)
+    return torch.cat(seen), torch.cat(labels)
 
 
 def fit_head(layer: nn.Linear, seen: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
@@ -127,8 +113,9 @@ def fit_head(layer: nn.Linear, seen: Tensor, labels: Tensor, weights: Tensor | N
     """
     scale = seen.square().mean().sqrt().clamp(min=1e-12)  # so that one decay suits all features
     weight = torch.zeros_like(layer.weight).requires_grad_()
-    bias = torch.zeros(len(weight), device=seen.device).requires_grad_()
-    optimizer = torch.optim.LBFGS([weight, bias], max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+    bias = torch.zeros(len(weight), device=seen.device).requires_grad_(layer.bias is not None)
+    learning = [weight, bias] if bias.requires_grad else [weight]
+    optimizer = torch.optim.LBFGS(learning, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
 
     def closure() -> Tensor:
         optimizer.zero_grad()

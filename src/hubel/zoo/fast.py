@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from functools import reduce
-from operator import add, rshift
+from operator import rshift
 
 from hubel.net import Net, batchnorm, conv, fc, gelu, globalavgpool, maxpool, named
 
@@ -32,20 +32,13 @@ def fast(classes: int = 10, depth: int = 3, side: int = 32) -> Net:
     return _fast(classes, depth, side, (64, 256, 256), 2)
 
 
-def fast_ensemble(classes: int = 10, depth: int = 3, side: int = 32, members: int = 3) -> Net:
-    """For a quarter of an hour and more: several of `fast` behind one first layer, their scores added up."""
-    return _fast(classes, depth, side, (64, 256, 256), 2, members=members)
-
-
 def fast_large(classes: int = 10, depth: int = 3, side: int = 32) -> Net:
     """For an hour: groups of 128, 384 and 512 maps, three convolutions each."""
     return _fast(classes, depth, side, (128, 384, 512), 3)
 
 
-def _fast(
-    classes: int, depth: int, side: int, widths: tuple[int, ...], convolutions: int, *, members: int = 1
-) -> Net:
-    """The whitening layer; as many groups as leave maps of about 4x4, and the head, in so many members.
+def _fast(classes: int, depth: int, side: int, widths: tuple[int, ...], convolutions: int) -> Net:
+    """The whitening layer, as many groups as leave maps of about 4x4, the head.
 
     A patch of k values has 2·k whitening filters. More groups than widths repeat the last.
     """
@@ -57,10 +50,7 @@ def _fast(
     body = [
         named(f"group{number}", _group(width, convolutions)) for number, width in enumerate(wide, start=1)
     ]
-    member = reduce(rshift, body) >> globalavgpool >> named("head", fc(classes, bias=False))
-    if members == 1:
-        return whiten >> member
-    return whiten >> reduce(add, [named(f"member{number}", member) for number in range(1, members + 1)])
+    return reduce(rshift, body, whiten) >> globalavgpool >> named("head", fc(classes, bias=False))
 
 
 def _group(width: int, convolutions: int) -> Net:
