@@ -220,13 +220,14 @@ def _begin(
     if (head := setting.train_head()) is not None:
         watch.say(head_text(head))
     network, train = setting.network, setting.train
+    began = (head or evaluate(network, setting.val.epoch(0))) if setting.start else None
     limit = left(config.seconds, worth_keeping=head is not None)
     trainer = Trainer.of(network, config, train, limit=limit, weights=setting.weights)
     run = Run.create(out, *name)
     try:
         run.begin(trainer.config)
-        if setting.start:
-            run.keep_start(setting, trainer, head or evaluate(network, setting.val.epoch(0)))
+        if began is not None:
+            run.keep_start(setting, trainer, began)
         _follow(run, setting, trainer, watch, tensorboard=tensorboard)
     except BaseException:
         run.discard_unfinished()
