@@ -7,6 +7,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from hubel.data import Augmentation, Batches, Decoded, Epoch, Preprocessing
+from hubel.data.batches import Made
 from hubel.data.pictures import numbered
 from hubel.errors import DataError
 
@@ -187,6 +189,32 @@ def test_mixed_pictures_have_shares_of_classes() -> None:
 
 
 @settings(deadline=None)
+@given(st.sets(st.integers(0, 39), min_size=1), st.integers(1, 9), st.booleans(), st.integers(0, 3))
+def test_an_epoch_of_some_pictures(some: set[int], batch: int, shuffle: bool, number: int) -> None:
+    """Each comes once, the batches say which are theirs, and there are as many batches as were announced."""
+    batches = Batches(decoded(40), PREPROCESSING, batch, shuffle)
+    among = torch.tensor(sorted(some))
+    epoch = batches.epoch(number, among=among)
+    labels = []
+    for _, of in epoch:
+        assert torch.equal(epoch.places, of)
+        labels.append(of.tolist())
+    assert sorted(chain(*labels)) == sorted(some)
+    assert shuffle or list(chain(*labels)) == sorted(some)
+    assert len(labels) == batches.batches(among)
+
+
+def test_balanced_epochs_of_some_pictures_draw_them_alone() -> None:
+    source = replace(decoded(9), labels=np.array([0, 0, 0, 0, 0, 0, 1, 1, 2]))
+    batches = Batches(source, PREPROCESSING, 3, shuffle=True, balanced=True)
+    epoch = batches.epoch(0, among=torch.tensor([0, 1, 2, 3, 6, 7]))
+    places = [epoch.places for _ in epoch]
+    drawn = Counter(torch.cat(places).tolist())
+    assert sum(drawn.values()) == 6
+    assert (drawn[6] + drawn[7], drawn[0] + drawn[1] + drawn[2] + drawn[3]) == (3, 3)
+
+
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 4), min_size=2, max_size=80), st.integers(0, 3))
 def test_balanced_epochs_draw_each_class_equally_often(labels: list[int], epoch: int) -> None:
     count = len(labels)
@@ -220,9 +248,9 @@ def test_balanced_epochs_come_mixed_and_are_not_all_the_same() -> None:
 def test_what_is_made_ahead_is_what_would_be_made_alone() -> None:
     policy = Augmentation("random", 1, jitter=0.3, mixup=0.5)
     batches = Batches(noise(40), COLOUR, 6, True, policy, classes=3)
-    ahead, alone = list(batches.epoch(4, lambda _: 5)), list(batches._made(4, lambda _: 5))
+    ahead, alone = list(batches.epoch(4, lambda _: 5)), list(batches._made(4, lambda _: 5, None))
     assert len(ahead) == len(alone) == len(batches)
-    for (images, targets), (same, of) in zip(ahead, alone, strict=True):
+    for (images, targets), (_, same, of) in zip(ahead, alone, strict=True):
         assert torch.equal(images, same)
         assert torch.equal(targets, of)
 
@@ -230,14 +258,14 @@ def test_what_is_made_ahead_is_what_would_be_made_alone() -> None:
 def test_an_epoch_makes_no_more_than_two_batches_ahead() -> None:
     made: list[int] = []
 
-    def source() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def source() -> Iterator[Made]:
         for number in range(10):
             made.append(number)
-            yield torch.zeros(1), torch.tensor(number)
+            yield torch.tensor([number]), torch.zeros(1), torch.tensor(number)
 
     epoch = Epoch(source())
     for number in range(4):
-        assert next(epoch)[1] == number
+        assert next(epoch)[1] == number == epoch.places.item()
         assert len(epoch._coming) == 2
         assert len(made) <= number + 3
     epoch.close()

@@ -77,6 +77,20 @@ def test_an_epoch_of_a_stream_shows_every_picture_once(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_of_some_pictures_shows_each_of_them_once(root: Path, address: str, workers: int) -> None:
+    stream = ShardBatches(Streamed.of(remote(address), SEEN), SEEN, 4, shuffle=True, workers=workers)
+    some = torch.tensor([0, 3, 4, 11, 17, 18, 19, 30, 35])
+    assert stream.batches(some) == 2
+    epoch, places, labels = stream.epoch(0, among=some), [], []
+    for _, of in epoch:
+        places.append(epoch.places)
+        labels += of.tolist()
+    assert [len(batch) for batch in places] == [4, 5]
+    assert sorted(torch.cat(places).tolist()) == some.tolist()
+    assert labels == [place % 3 for place in torch.cat(places).tolist()]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
 def test_what_is_not_shuffled_is_in_order(root: Path, address: str, workers: int) -> None:
     pictures = remote(address)
     stream = ShardBatches(Streamed.of(pictures, SEEN), SEEN, 8, workers=workers)

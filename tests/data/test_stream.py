@@ -78,8 +78,10 @@ def test_a_stream_gives_the_batches_of_a_set_in_memory(
     stream = StreamedBatches(Streamed.of(pictures, PREPROCESSING), PREPROCESSING, batch, **options, workers=0)
     assert len(stream) == len(whole)
     assert stream.names == whole.names
-    for number, sides in product((0, 1), (None, lambda batch: 4 + batch)):
-        assert same(stream.epoch(number, sides), whole.epoch(number, sides)) == len(whole)
+    some = torch.tensor([1, 2, 5, 8, 13, 21, 30, 31, 32])
+    for number, sides, among in product((0, 1), (None, lambda batch: 4 + batch), (None, some)):
+        epochs = (each.epoch(number, sides, among) for each in (stream, whole))
+        assert same(*epochs) == whole.batches(among) == stream.batches(among)
 
 
 def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(pictures: FilePictures) -> None:

@@ -85,6 +85,7 @@ def test_a_whole_number_serves_as_a_float(tmp_path: Path) -> None:
         {"average": 1.0},
         {"warm_up": 1.5},
         {"smallest": 0.0},
+        {"hardest": 0.0},
         {"milestones": (0.7, 0.5)},
         {"optimizer": "sdg"},
         {"schedule": "cycles"},

@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 
 from hubel import build, parse
 from hubel.data import Batches, Decoded, Preprocessing
+from hubel.data.batches import Made
 from hubel.errors import TrainingError, UsageError
 from hubel.module import Network
 from hubel.train import changed, evaluate
@@ -314,10 +315,10 @@ def test_compiling_repays_on_a_gpu_with_time_alone(monkeypatch: pytest.MonkeyPat
 def test_waiting_is_the_time_until_a_batch_comes(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = [0.0]
 
-    def slow() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    def slow() -> Iterator[Made]:
         for seconds in (5.0, 7.0):
             clock[0] += seconds
-            yield torch.zeros(1), torch.zeros(1)
+            yield torch.zeros(1), torch.zeros(1), torch.zeros(1)
 
     monkeypatch.setattr("hubel.train.loop.time.perf_counter", lambda: clock[0])
     round_, batches = Round(0.0), slow()

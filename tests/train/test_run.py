@@ -187,8 +187,10 @@ def test_a_large_seed_is_a_seed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimizer: str) -> None:
-    """With an average, and a kept model of every round."""
-    asked = changed(CONFIG, {"optimizer": optimizer, "average": 0.9, "lr": 0.01, "keep_epochs": True})
+    """With an average, and a kept model of every round; and the hardest pictures are the same."""
+    asked = changed(
+        CONFIG, {"optimizer": optimizer, "average": 0.9, "lr": 0.01, "keep_epochs": True, "hardest": 0.6}
+    )
     ends = []
     for stops in ((4,), (2, 2)):
         run = Run.create(tmp_path / f"{len(stops)}", "digits", "net")

@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
 
+Made: TypeAlias = tuple[Tensor, Tensor, Tensor]
+"""The places of a batch's pictures in their set, its images and its targets."""
+
 Sides: TypeAlias = "Callable[[int], int]"
 """The shorter side, in pixels, of the pictures of a batch, from its number in the epoch."""
 
@@ -42,14 +45,17 @@ def epoch_seed(seed: int, number: int) -> int:
 class Epoch(Iterator[Batch]):
     """The batches of one epoch; a thread of its own makes the next ones while one is used.
 
+    `places` are those that the pictures of the batch that came last have in their set: int64, on the CPU.
     What making a batch raises comes out where the batch would. `close` ends the thread early; it also ends
     with the last batch, and when the epoch is no longer referred to.
     """
 
-    def __init__(self, made: Iterator[Batch]) -> None:
+    places: Tensor
+
+    def __init__(self, made: Iterator[Made]) -> None:
         self._made = made
         self._thread = ThreadPoolExecutor(1, "batches")
-        self._coming: deque[Future[Batch | None]] = deque()
+        self._coming: deque[Future[Made | None]] = deque()
         for _ in range(AHEAD):
             self._ask()
 
@@ -65,7 +71,8 @@ class Epoch(Iterator[Batch]):
             self.close()
             raise StopIteration
         self._ask()
-        return batch
+        self.places, images, targets = batch
+        return images, targets
 
     def close(self) -> None:
         """Ends the epoch and its thread, which finishes the batch it is at."""
@@ -124,7 +131,11 @@ class Batches:
 
     def __len__(self) -> int:
         """How many batches an epoch has."""
-        return len(self._bounds()) - 1
+        return self.batches()
+
+    def batches(self, among: Tensor | None = None) -> int:
+        """How many batches an epoch has, of all pictures or `among` some."""
+        return len(self._bounds(among)) - 1
 
     @property
     def labels(self) -> Labels:
@@ -141,24 +152,25 @@ class Batches:
         """Pictures that could not be used and were left out."""
         return self.decoded.skipped
 
-    def epoch(self, number: int, sides: Sides | None = None) -> Epoch:
+    def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
         """Returns an iterator over images and labels on `device`.
 
         Images: `dtype`, n x c x h x w, `channels_last` in memory, resized to `sides` if given, which is
         cheap: a network without a fixed size learns faster from small pictures first.
         Labels: int64, n; or where pictures are mixed their targets: float32, n x `classes`.
+        Of the pictures only those at the places `among` come, where it is given: int64, rising, on the CPU.
 
-        But for `sides`, the order and the variants depend on `seed` and `number` alone: any epoch can be
-        repeated without those before it.
+        But for `sides` and `among`, the order and the variants depend on `seed` and `number` alone: any
+        epoch can be repeated without those before it.
 
         As it goes on, raises DataError: as `Augmentation.apply`.
         """
-        return Epoch(self._made(number, sides))
+        return Epoch(self._made(number, sides, among))
 
-    def _made(self, number: int, sides: Sides | None) -> Iterator[Batch]:
+    def _made(self, number: int, sides: Sides | None, among: Tensor | None) -> Iterator[Made]:
         """The batches one by one, in the thread that asks for them."""
         generator = Generator().manual_seed(epoch_seed(self.seed, number))
-        for batch, (indices, pixels) in enumerate(self._picked(number, generator)):
+        for batch, (indices, pixels) in enumerate(self._picked(number, generator, among)):
             target = self._targets.index_select(0, indices.to(self.device))
             picked = pixels
             if self.augmentation is not None:
@@ -168,13 +180,13 @@ class Batches:
             seen = self._normalised(picked if sides is None else resize(picked, sides(batch)))
             if self.augmentation is not None and self._mixes:
                 seen, target = self.augmentation.mix(seen, target, self.classes, generator)
-            yield seen.to(self.dtype), target
+            yield indices, seen.to(self.dtype), target
 
-    def _picked(self, number: int, generator: Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def _picked(
+        self, number: int, generator: Generator, among: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch in turn: the places of the pictures, and the pictures on the device."""
-        order = self._order(generator)
-        for start, end in pairwise(self._bounds()):
-            indices = order[start:end]
+        for indices in self._order(generator, among):
             yield indices, self._sample.index_select(0, indices.to(self.device))
 
     @cached_property
@@ -193,10 +205,9 @@ class Batches:
         needed = self.augmentation is not None and self.augmentation.needs_colours
         return Colours.of(self._sample) if needed else None
 
-    @property
-    def _count(self) -> int:
+    def _count(self, among: Tensor | None) -> int:
         """How many pictures an epoch has."""
-        return len(self.decoded)
+        return len(self.decoded) if among is None else len(among)
 
     @property
     def _mixes(self) -> bool:
@@ -213,19 +224,21 @@ class Batches:
         seen = torch.addcmul(summand, rows, factor, out=rows)
         return seen.view(count, height, width, depth).permute(0, 3, 1, 2)
 
-    def _order(self, generator: Generator) -> Tensor:
-        """The places of an epoch's pictures: int64, as many as there are pictures."""
-        count = len(self.decoded)
-        if not self.shuffle:
-            return torch.arange(count)
-        return self._drawn(generator) if self.balanced else torch.randperm(count, generator=generator)
+    def _order(self, generator: Generator, among: Tensor | None) -> list[Tensor]:
+        """The places of an epoch's pictures, batch by batch: int64."""
+        places = torch.arange(len(self.decoded)) if among is None else among
+        if self.balanced:
+            places = places[self._drawn(torch.from_numpy(self.labels)[places], generator)]
+        elif self.shuffle:
+            places = places[torch.randperm(len(places), generator=generator)]
+        return [places[start:end] for start, end in pairwise(self._bounds(among))]
 
-    def _drawn(self, generator: Generator) -> Tensor:
+    @staticmethod
+    def _drawn(labels: Tensor, generator: Generator) -> Tensor:
         """Each class equally often, and within it each picture, as nearly as the numbers allow."""
-        labels = torch.from_numpy(self.labels)
         ordered, sizes = labels.argsort(stable=True), labels.bincount().tolist()
         classes = [members for members in torch.split(ordered, sizes) if len(members)]
-        count = len(self.decoded)
+        count = len(labels)
         shares = torch.full((len(classes),), count // len(classes))
         shares[torch.randperm(len(classes), generator=generator)[: count % len(classes)]] += 1
         drawn = []
@@ -235,9 +248,9 @@ class Batches:
             drawn.append(members[torch.cat(turns)[:share]])
         return torch.cat(drawn)[torch.randperm(count, generator=generator)]
 
-    def _bounds(self) -> list[int]:
+    def _bounds(self, among: Tensor | None) -> list[int]:
         """Where the batches begin, and where the last one ends."""
-        count = self._count
+        count = self._count(among)
         starts = list(range(0, count, self.batch))
         if self.batch > 1 and len(starts) > 1 and count - starts[-1] == 1:
             starts.pop()

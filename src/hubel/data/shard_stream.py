@@ -14,6 +14,7 @@ from typing import Any, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
@@ -51,7 +52,7 @@ class ShardBatches(StreamedBatches):
                 "shards on the net come in their own order, so no class can be drawn more often; balance the "
                 "loss instead, or download the shards"
             )
-        if self.shuffle and self._count == 0:
+        if self.shuffle and self._count(None) == 0:
             raise DataError(f"there are only {len(self._pictures.shards)} shards; train in fewer programs")
 
     @property
@@ -64,27 +65,36 @@ class ShardBatches(StreamedBatches):
         there = np.unique(self._pictures.which).tolist()
         return list(library(self._pictures.name(0)).split_by_node(there))
 
-    @cached_property
-    def _count(self) -> int:
-        """How many pictures an epoch has."""
-        if not self.shuffle:
-            return len(self.decoded)
-        return int(np.isin(self._pictures.which, self._own).sum())
+    def _count(self, among: Tensor | None) -> int:
+        """How many pictures an epoch has: some of those of the program's own shards."""
+        return int(self._shown(among).sum()) if self.shuffle else super()._count(among)
 
-    def _picked(self, number: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
+    def _shown(self, among: Tensor | None) -> NDArray[np.bool_]:
+        """Which pictures come in an epoch of this program."""
+        own = np.isin(self._pictures.which, self._own)
+        if among is None:
+            return own
+        asked = np.zeros_like(own)
+        asked[among.numpy()] = True
+        return own & asked
+
+    def _picked(
+        self, number: int, generator: torch.Generator, among: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
         if not self.shuffle:
-            yield from super()._picked(number, generator)
+            yield from super()._picked(number, generator, among)
             return
         own = [self._own[place] for place in torch.randperm(len(self._own), generator=generator).tolist()]
         workers = min(self.workers, len(own))
+        images, seed = cast("OnDemand", self.decoded.images), epoch_seed(self.seed, number)
         loader: DataLoader[tuple[Tensor, Tensor] | str] = DataLoader(
-            _Arriving(cast("OnDemand", self.decoded.images), own, epoch_seed(self.seed, number), workers),
+            _Arriving(images, own, self._shown(among), seed, workers),
             batch_size=None,
             num_workers=workers,
             prefetch_factor=AHEAD if workers else None,
             generator=torch.Generator(),  # or it would draw from everybody's
         )
-        for places, pixels in _cut(loader, np.diff(self._bounds()).tolist()):
+        for places, pixels in _cut(loader, np.diff(self._bounds(among)).tolist()):
             yield places, pixels.to(self.device)
 
 
@@ -108,13 +118,16 @@ def _cut(
 class _Arriving(IterableDataset["tuple[Tensor, Tensor] | str"]):
     """Pictures as they arrive, a chunk at a time: int64, n, their places; uint8, n x h x w x c.
 
-    `order` are the shards to read. A DataError crosses from another process as its text.
+    `order` are the shards to read, and `shown` says which pictures are wanted. A DataError crosses from
+    another process as its text.
     """
 
-    def __init__(self, images: OnDemand, order: list[int], seed: int, workers: int) -> None:
+    def __init__(
+        self, images: OnDemand, order: list[int], shown: NDArray[np.bool_], seed: int, workers: int
+    ) -> None:
         self._pictures = cast("ShardPictures", images.pictures)
         self._preprocessing = images.preprocessing
-        self._order, self._seed = order, seed
+        self._order, self._shown, self._seed = order, shown, seed
         self._buffer = BUFFER // max(1, workers)
         self._now = ""
         self._missing: dict[tuple[str, str] | None, int] = {}
@@ -158,12 +171,12 @@ class _Arriving(IterableDataset["tuple[Tensor, Tensor] | str"]):
                 raise self._broken(f"{len(self._missing)} of its pictures did not come")
 
     def _known(self, samples: Iterator[dict[str, Any]]) -> Iterator[tuple[int, bytes]]:
-        """The pictures in samples, by their places; those that were not selected are left out."""
+        """The pictures in samples, by their places; those that are not wanted are left out."""
         try:
             for sample in samples:
                 for ending, data in sample.items():
                     place = self._missing.pop((sample["__key__"], ending), None)
-                    if place is not None:
+                    if place is not None and self._shown[place]:
                         yield place, data
         except DataError:
             raise

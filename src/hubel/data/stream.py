@@ -6,7 +6,6 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -154,9 +153,10 @@ class StreamedBatches(Batches):
 
     workers: int = os.cpu_count() or 1
 
-    def _picked(self, number: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        order = self._order(generator)
-        places = [order[start:end] for start, end in pairwise(self._bounds())]
+    def _picked(
+        self, number: int, generator: torch.Generator, among: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        places = self._order(generator, among)
         loader: DataLoader[Tensor | str] = DataLoader(
             _Reader(cast("OnDemand", self.decoded.images)),
             sampler=cast("list[int]", places),  # of batches, each of which is read by one process

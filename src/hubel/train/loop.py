@@ -7,13 +7,13 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
-from typing import Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hubel.data.batches import Sides, epoch_seed
+from hubel.data.batches import Epoch, Made, Sides, epoch_seed
 from hubel.errors import TrainingError, UsageError, nearest
 from hubel.module.network import Network
 from hubel.net.layers import BatchNorm
@@ -21,6 +21,7 @@ from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
 from hubel.train.device import computing_in, free_memory, out_of_memory, use_allowed_cores
 from hubel.train.engine import compiled, fastest, keep_memory, repays
+from hubel.train.hardest import Hardest
 from hubel.train.loss import loss_of
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.optimizer import OPTIMIZERS
@@ -28,6 +29,9 @@ from hubel.train.pace import Pace
 from hubel.train.recipe import Recipe
 from hubel.train.schedule import SCHEDULES
 from hubel.train.symptoms import first_non_finite
+
+if TYPE_CHECKING:
+    from hubel.data.pictures import Labels
 
 MEASURED = 16
 """How many pictures of a batch the precisions are measured on."""
@@ -42,9 +46,14 @@ SIDE_STEP = 4
 class Source(Protocol):
     """Where batches come from: `Batches` in memory, or streams of what is too large for it."""
 
-    def __len__(self) -> int: ...
+    @property
+    def labels(self) -> Labels:
+        """The class of every picture."""
 
-    def epoch(self, number: int, sides: Sides | None = None) -> Iterator[tuple[Tensor, Tensor]]:
+    def batches(self, among: Tensor | None = None) -> int:
+        """How many batches an epoch has, of all pictures or `among` some."""
+
+    def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
         """Images and targets, batch by batch, resized to `sides`; the same for the same number."""
 
 
@@ -63,7 +72,7 @@ class BatchDone:
 class RoundDone:
     """A round with its validation: an epoch, or, when the clock counts, a tenth of the time.
 
-    `epoch` is how often every picture was seen so far, `progress` how far the run is, from 0 to 1.
+    `epoch` is how many epochs were trained so far, `progress` how far the run is, from 0 to 1.
     `train_loss` is the mean over the round's pictures, as trained; `train_top1` the share of the augmented
     pictures that was right while training. `waited` is the share of the round in which the step waited
     for its batch. `seconds` is the time since the first step, over all sittings. `best` says whether it did
@@ -101,12 +110,12 @@ class Round:
     loss: float = 0.0
     waited: float = 0.0
 
-    def waiting(self, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    def waiting(self, batches: Iterator[Made]) -> Made:
         """The next batch; how long it took to come is added up."""
         asked = time.perf_counter()
-        pair = next(batches)
+        batch = next(batches)
         self.waited += time.perf_counter() - asked
-        return pair
+        return batch
 
     def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
         """Takes a batch in."""
@@ -123,7 +132,8 @@ class Trainer:
     Each epoch seeds torch's own generator, from which dropout draws.
 
     `epoch` counts the finished ones, `batch` the finished batches of the one that runs; `seconds` is the
-    time they took, `best` the highest top-1 so far. A step sees at most `micro` pictures at once. The
+    time they took, `best` the highest top-1 so far. `batches` is how many the one that runs has, which
+    `hardest` picks where not all pictures are in each. A step sees at most `micro` pictures at once. The
     precision in `config` is settled: never `auto`.
     """
 
@@ -132,10 +142,12 @@ class Trainer:
     optimizers: list[Optimizer]
     pace: Pace
     average: Average | None
+    hardest: Hardest | None
     micro: int
     weights: Tensor | None = None
     epoch: int = 0
     batch: int = 0
+    batches: int = 1
     seconds: float = 0.0
     best: float = -1.0
     validation: float = 0.0
@@ -171,6 +183,7 @@ class Trainer:
             optimizers=_peaked(OPTIMIZERS[recipe.optimizer](network, recipe)),
             pace=Pace(recipe.epochs, limit),
             average=Average(network, recipe.average) if recipe.average else None,
+            hardest=Hardest.of(recipe.hardest, len(train.labels)) if recipe.hardest < 1 else None,
             micro=recipe.batch + 1,  # a last single picture joins the batch before
             weights=weights,
         )
@@ -203,23 +216,36 @@ class Trainer:
             self._learn()
             round_ = Round(time.perf_counter())
             while not self._over(round_):
-                images, targets = round_.waiting(batches)
-                progress = self.pace.progress(self.epoch + self.batch / len(train), self.seconds)
+                places, images, targets = round_.waiting(batches)
+                progress = self.pace.progress(self._epochs, self.seconds)
                 loss, scores = yield from self._step(images, targets, progress)
                 round_.add(loss, scores, targets)
+                if self.hardest:
+                    self.hardest.saw(places, scores, targets)
                 self.batch += 1
-                yield BatchDone(self.epoch + 1, self.batch, len(train), loss, progress)
-                if self.batch == len(train):
+                yield BatchDone(self.epoch + 1, self.batch, self.batches, loss, progress)
+                if self.batch == self.batches:
                     self.epoch, self.batch = self.epoch + 1, 0
                 self.seconds = time.perf_counter() - began
-            yield from self._validated(round_, train, val, began)
+            yield from self._validated(round_, val, began)
 
-    def _batches(self, train: Source) -> Iterator[tuple[Tensor, Tensor]]:
+    @property
+    def _epochs(self) -> float:
+        """How many epochs are done, with the part of the one that runs."""
+        return self.epoch + self.batch / self.batches
+
+    def _batches(self, train: Source) -> Iterator[Made]:
         """The batches from where the run is, epoch after epoch, always the same for one seed."""
         done = self.batch
         for epoch in count(self.epoch):
+            if self.hardest and not done:
+                self.hardest.pick()
+            among = self.hardest.picked if self.hardest else None
+            self.batches = train.batches(among)
             torch.manual_seed(epoch_seed(self.config.seed, epoch))  # dropout's masks
-            yield from islice(train.epoch(epoch, self._sides(epoch, len(train))), done, None)
+            coming = train.epoch(epoch, self._sides(epoch, self.batches), among)
+            for images, targets in islice(coming, done, None):
+                yield coming.places, images, targets
             done = 0
 
     def _sides(self, epoch: int, batches: int) -> Sides | None:
@@ -319,7 +345,7 @@ class Trainer:
             scores.append(out)
         return total, torch.cat(scores)
 
-    def _validated(self, round_: Round, train: Source, val: Source, began: float) -> Iterator[Event]:
+    def _validated(self, round_: Round, val: Source, began: float) -> Iterator[Event]:
         """Ends a round: validates the model and tells what was seen."""
         start = time.perf_counter()
         with computing_in(self.config.precision, next(self.model.parameters()).device):
@@ -330,7 +356,7 @@ class Trainer:
         best, self.best = result.top1 > self.best, max(result.top1, self.best)
         loss = round_.loss / round_.pictures
         yield RoundDone(
-            epoch=self.epoch + self.batch / len(train),
+            epoch=self._epochs,
             progress=self.progress,
             lr=self.optimizers[-1].param_groups[0]["lr"],
             train_loss=loss,

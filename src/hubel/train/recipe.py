@@ -30,10 +30,11 @@ class Recipe:
     which it rises, `milestones` the shares at which a schedule of steps divides it by 10. `clip` is the
     largest norm of the gradient, 0 for none. `average` is the decay a step of the moving average of the
     weights that is kept as the model, 0 for none. `whiten` gives the first convolution, for good, filters
-    that whiten the training pictures. `fixed_statistics` keeps the batch normalisation of a model that the
-    run starts from as it is at inference, in place of each batch's own mean and variance. `smallest` is the
-    side, as a share of the input's, at which pictures are seen first; it grows to 1 until the share `grown`
-    of the run. `views` is how the finished model looks at a picture.
+    that whiten the training pictures. `hardest` is the share of the pictures that an epoch after the first
+    sees: those whose loss was highest when they were last seen. `fixed_statistics` keeps the batch
+    normalisation of a model that the run starts from as it is at inference, in place of each batch's own
+    mean and variance. `smallest` is the side, as a share of the input's, at which pictures are seen first;
+    it grows to 1 until the share `grown` of the run. `views` is how the finished model looks at a picture.
 
     Raises UsageError: a value outside its range.
     """
@@ -52,6 +53,7 @@ class Recipe:
     average: float = 0.0
     init: str = "he"
     whiten: bool = False
+    hardest: float = 1.0
     fixed_statistics: bool = False
     smallest: float = 1.0
     grown: float = 0.0
@@ -68,7 +70,8 @@ class Recipe:
         check("weight_decay", 0 <= self.weight_decay < float("inf"), "at least 0", self.weight_decay)
         for name in ("warm_up", "grown"):
             check(name, 0 <= getattr(self, name) <= 1, "from 0 to 1", getattr(self, name))
-        check("smallest", 0 < self.smallest <= 1, "above 0 and at most 1", self.smallest)
+        for name in ("hardest", "smallest"):
+            check(name, 0 < getattr(self, name) <= 1, "above 0 and at most 1", getattr(self, name))
         ordered = list(self.milestones) == sorted(self.milestones)
         inside = all(0 < share < 1 for share in self.milestones)
         check("milestones", ordered and inside, "of rising shares of the run", self.milestones)

@@ -191,12 +191,10 @@ class Run:
         if trainer.average:
             trainer.average.network.load_state_dict(_under("average.", tensors))
             trainer.average.steps = progress["averaged"]
-        for optimizer in trainer.optimizers:
-            for parameter, name in _owned(optimizer, trainer.network):
-                for key, value in _under(f"optimizer.{name}.", tensors).items():
-                    # in the parameter's own layout, which fused optimizers rely on
-                    like = parameter if value.shape == parameter.shape else value
-                    optimizer.state[parameter][key] = torch.empty_like(like).copy_(value)
+        _restore_optimizers(trainer, tensors)
+        if trainer.hardest:
+            trainer.hardest.losses = tensors["hardest.losses"]
+            trainer.hardest.picked = tensors["hardest.picked"]
         trainer.pace.limit, trainer.pace.after = progress["limit"], progress["after"]
         for name in _COUNTED:
             setattr(trainer, name, progress[name])
@@ -207,6 +205,8 @@ class Run:
         if trainer.average:
             kept = trainer.average.network.state_dict()
             tensors |= {f"average.{name}": value for name, value in kept.items()}
+        if trainer.hardest:
+            tensors |= {"hardest.losses": trainer.hardest.losses, "hardest.picked": trainer.hardest.picked}
         for optimizer in trainer.optimizers:
             for parameter, name in _owned(optimizer, trainer.network):
                 for key, value in optimizer.state.get(parameter, {}).items():
@@ -263,9 +263,8 @@ def by_class(val: Evaluation) -> dict[str, Any]:
 def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[str]) -> Iterator[Warned]:
     """What goes wrong in a run, each kind once: what may yet come right is said after half of it."""
     classes = setting.data.classes
-    found = {
-        "stuck": stuck(event.train_loss / (1 + sum(setting.network.side_weights.values())), len(classes))
-    }
+    train_loss = event.train_loss / (1 + sum(setting.network.side_weights.values()))
+    found = {"stuck": stuck(train_loss, event.val.loss, len(classes))}
     if event.progress >= HALF and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
         found["dying"] = dying(dead_maps(trainer.model, next(setting.val.epoch(0))[0]))
@@ -285,6 +284,16 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return (tensors, json.loads(metadata["progress"])) if whole else None
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
         return None
+
+
+def _restore_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
+    """Brings a trainer's optimizers to what a state's file says of them."""
+    for optimizer in trainer.optimizers:
+        for parameter, name in _owned(optimizer, trainer.network):
+            for key, value in _under(f"optimizer.{name}.", tensors).items():
+                # in the parameter's own layout, which fused optimizers rely on
+                like = parameter if value.shape == parameter.shape else value
+                optimizer.state[parameter][key] = torch.empty_like(like).copy_(value)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:

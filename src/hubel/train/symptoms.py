@@ -23,21 +23,13 @@ MOST_NAMED = 5
 """How many classes or layers a sentence names."""
 
 
-def symptoms(
-    train_loss: float, evaluation: Evaluation, classes: Sequence[str], dead: Mapping[str, float]
-) -> list[str]:
-    """What is wrong after an epoch, a sentence each; none where nothing is.
+def stuck(train_loss: float, val_loss: float, classes: int) -> str | None:
+    """A loss within 1 % of ln(classes), which is that of giving every class the same probability.
 
-    `train_loss` is the epoch's mean in nats, as trained; `dead` is of `dead_maps`.
+    Held-out pictures that are judged better speak against it: of the hardest alone the training loss is high.
     """
-    said = (stuck(train_loss, len(classes)), never_named(evaluation, classes), dying(dead))
-    return [sentence for sentence in said if sentence is not None]
-
-
-def stuck(train_loss: float, classes: int) -> str | None:
-    """A loss within 1 % of ln(classes), which is that of giving every class the same probability."""
     guessing = math.log(classes)
-    if abs(train_loss - guessing) > STUCK * guessing:
+    if val_loss < (1 - STUCK) * guessing or not abs(train_loss - guessing) <= STUCK * guessing:
         return None
     return (
         f"the training loss, {train_loss:.4f}, is still that of guessing, ln({classes}) = {guessing:.4f}: "
