@@ -82,6 +82,9 @@ def test_a_stream_gives_the_batches_of_a_set_in_memory(
     for number, sides, among in product((0, 1), (None, lambda batch: 4 + batch), (None, some)):
         epochs = (each.epoch(number, sides, among) for each in (stream, whole))
         assert same(*epochs) == whole.batches(among) == stream.batches(among)
+    for made, of, expected in zip(stream.first(), whole.first(), next(whole.epoch(0)), strict=True):
+        assert torch.equal(made, of)
+        assert torch.equal(of, expected)
 
 
 def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(pictures: FilePictures) -> None:

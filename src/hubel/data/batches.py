@@ -167,6 +167,11 @@ class Batches:
         """
         return Epoch(self._made(number, sides, among))
 
+    def first(self) -> Batch:
+        """The first batch of the first epoch, made at once."""
+        _, images, targets = next(self._made(0, None, None))
+        return images, targets
+
     def _made(self, number: int, sides: Sides | None, among: Tensor | None) -> Iterator[Made]:
         """The batches one by one, in the thread that asks for them."""
         generator = Generator().manual_seed(epoch_seed(self.seed, number))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from hubel.data.batches import AHEAD, Batches
+from hubel.data.batches import AHEAD, Batch, Batches
 from hubel.data.cache import Warn, decode_once
 from hubel.data.decoded import Bad, Decoded, OnBad, read_all, refusal
 from hubel.data.shards import ShardPictures, near
@@ -152,6 +152,9 @@ class StreamedBatches(Batches):
     """
 
     workers: int = os.cpu_count() or 1
+
+    def first(self) -> Batch:
+        return Batches.first(replace(self, workers=0))  # no process is worth starting for one
 
     def _picked(
         self, number: int, generator: torch.Generator, among: Tensor | None

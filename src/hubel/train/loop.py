@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hubel.data.batches import Epoch, Made, Sides, epoch_seed
+from hubel.data.batches import Batch, Epoch, Made, Sides, epoch_seed
 from hubel.errors import TrainingError, UsageError, nearest
 from hubel.module.network import Network
 from hubel.net.layers import BatchNorm
@@ -52,6 +52,9 @@ class Source(Protocol):
 
     def batches(self, among: Tensor | None = None) -> int:
         """How many batches an epoch has, of all pictures or `among` some."""
+
+    def first(self) -> Batch:
+        """The first batch of the first epoch, made at once."""
 
     def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
         """Images and targets, batch by batch, resized to `sides`; the same for the same number."""
@@ -406,7 +409,7 @@ def _peaked(optimizers: list[Optimizer]) -> list[Optimizer]:
 
 def _fastest(network: Network, train: Source) -> str:
     """The precision in which a step on these batches takes least."""
-    images, targets = (part[:MEASURED] for part in next(train.epoch(0)))
+    images, targets = (part[:MEASURED] for part in train.first())
     network.train()
 
     def step(trial: Network, precision: str) -> Tensor:

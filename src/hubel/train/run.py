@@ -267,7 +267,7 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
     found = {"stuck": stuck(train_loss, event.val.loss, len(classes))}
     if event.progress >= HALF and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
-        found["dying"] = dying(dead_maps(trainer.model, next(setting.val.epoch(0))[0]))
+        found["dying"] = dying(dead_maps(trainer.model, setting.val.first()[0]))
     for kind, text in found.items():
         if text and kind not in said and event.epoch >= 1:
             said.add(kind)

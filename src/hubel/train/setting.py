@@ -85,7 +85,7 @@ class Setting:
         )
         val = batches_of(held_out)(held_out, preprocessing, EVALUATION_BATCH, device=device)
         if recipe.whiten and not start:
-            whiten(network, next(train.epoch(0))[0])
+            whiten(network, train.first()[0])
         network.to(device)
         weights = class_weights(torch.from_numpy(pictures.labels), len(data.classes)).to(device)
         return cls(
