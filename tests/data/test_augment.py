@@ -11,7 +11,7 @@ import torch
 
 from hubel.data import Augmentation
 from hubel.data.augment import Colours, alternate, crop, cutout, flip, jitter, pca, shift, trivial
-from hubel.errors import DataError
+from hubel.errors import UsageError
 
 EVERYTHING = Augmentation("random", 2, crop=0.4, cutout=3, pca=0.2, jitter=0.3, trivial=True)
 
@@ -90,5 +90,5 @@ def test_a_policy_survives_its_fields() -> None:
     ],
 )
 def test_a_value_out_of_range_is_refused(fields: dict[str, Any], reason: str) -> None:
-    with pytest.raises(DataError, match=reason):
+    with pytest.raises(UsageError, match=reason):
         Augmentation(**fields)

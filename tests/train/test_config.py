@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from hubel.data import Augmentation
-from hubel.errors import DataError, UsageError
+from hubel.errors import UsageError
 from hubel.train import RECIPES, changed, recipe
 from hubel.train.config import Config
 from hubel.train.recipe import Recipe
@@ -119,7 +119,7 @@ def test_changes_that_cannot_be() -> None:
         changed(CONFIG, {"leaning_rate": 1})
     with pytest.raises(UsageError, match="no setting 'epoch'; did you mean epochs"):
         changed(CONFIG, {"epoch": 1})
-    with pytest.raises(DataError, match="flip"):
+    with pytest.raises(UsageError, match="flip"):
         changed(CONFIG, {"flip": "sometimes"})
     for text in ("lr", "=1", "lr="):
         with pytest.raises(UsageError, match="key=value"):

@@ -14,7 +14,7 @@ from hubel.data.augment.colour import Colours, jitter, pca
 from hubel.data.augment.geometry import alternate, crop, cutout, flip, shift
 from hubel.data.augment.mixing import cutmix, mixup
 from hubel.data.augment.trivial import trivial
-from hubel.errors import DataError, nearest
+from hubel.errors import UsageError, nearest
 
 Flip: TypeAlias = Literal["none", "random", "alternating"]
 
@@ -30,7 +30,7 @@ class Augmentation:
     the mean colour. `mixup` and `cutmix` are the alpha of the Beta by which pictures are mixed, 0 for not
     at all; with both, each batch has one or the other.
 
-    Raises DataError: a value outside its range.
+    Raises UsageError: a value outside its range.
     """
 
     flip: Flip = "none"
@@ -46,19 +46,19 @@ class Augmentation:
     def __post_init__(self) -> None:
         known = get_args(Flip)
         if self.flip not in known:
-            raise DataError(
+            raise UsageError(
                 f"flip is one of {', '.join(known)}, not {self.flip!r}{nearest(str(self.flip), known)}"
             )
         for name in ("shift", "cutout"):
             if getattr(self, name) < 0:
-                raise DataError(f"{name} is a number of pixels of at least 0, not {getattr(self, name)}")
+                raise UsageError(f"{name} is a number of pixels of at least 0, not {getattr(self, name)}")
         if not 0 < self.crop <= 1:
-            raise DataError(f"crop is a share of the area above 0 and at most 1, not {self.crop}")
+            raise UsageError(f"crop is a share of the area above 0 and at most 1, not {self.crop}")
         if not 0 <= self.jitter <= 1:
-            raise DataError(f"jitter is from 0 to 1, not {self.jitter}")
+            raise UsageError(f"jitter is from 0 to 1, not {self.jitter}")
         for name in ("pca", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < math.inf:
-                raise DataError(f"{name} is a finite number of at least 0, not {getattr(self, name)}")
+                raise UsageError(f"{name} is a finite number of at least 0, not {getattr(self, name)}")
 
     @property
     def mixes(self) -> bool:
