@@ -82,6 +82,22 @@ def test_a_recipe_shows_its_own_variants(hubel: Hubel, root: Path, tmp_path: Pat
     assert drawn["fast", ""] == drawn["fast", "fast"]
 
 
+def test_what_is_cut_out_has_the_mean_colour_of_the_whole_set(
+    hubel: Hubel, root: Path, tmp_path: Path
+) -> None:
+    """Of three red pictures and a blue one; a red one and the blue one are shown."""
+    for number in (1, 2):
+        (root / "dog" / f"{number}.png").unlink()
+    recipe, out = tmp_path / "recipe.toml", tmp_path / "seen.png"
+    recipe.write_text("[augmentation]\ncutout = 8\n")
+    asked = ("--net", "fc(2)", "--input", "16x16x3", "--recipe", recipe, "--each", "1", "-o", out)
+    assert hubel("data", "preview", root, *asked).status == 0
+    with Image.open(out) as image:
+        colours = {colour for _, colour in image.convert("RGB").getcolors(1 << 24) or []}
+    assert (round(255 * 3 / 4), 0, round(255 / 4)) in colours
+    assert (128, 0, 128) not in colours
+
+
 def test_a_saved_model_shows_its_own_way_to_see(hubel: Hubel, root: Path, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     network = build(parse("fc(2)"), "16x16x3", scores=True)

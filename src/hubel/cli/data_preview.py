@@ -91,16 +91,24 @@ def shown_of(
     import numpy as np
     import torch
 
+    from hubel.data.augment import Colours
     from hubel.data.modes import COLOUR, flatten, upright
+    from hubel.data.stream import decoded_or_streamed, to_measure
     from hubel.report.data_preview import Shown
 
     labels = dataset.train.labels
     classes = range(min(len(dataset.classes), MOST_CLASSES))
     places = [int(place) for label in classes for place in np.flatnonzero(labels == label)[:each]]
     seen = np.stack([dataset.train.fitted(place, preprocessing) for place in places])
+    colours = None
+    if augmentation.needs_colours:  # those of the whole set, as in training
+        whole = decoded_or_streamed(dataset.train, preprocessing, on_bad="skip")
+        colours = Colours.of(torch.from_numpy(to_measure(whole)))
     generator = torch.Generator().manual_seed(seed)
     variants = [
-        augmentation.apply(torch.from_numpy(seen), generator, indices=torch.arange(len(seen)), epoch=epoch)
+        augmentation.apply(
+            torch.from_numpy(seen), generator, indices=torch.arange(len(seen)), epoch=epoch, colours=colours
+        )
         for epoch in range(VARIANTS)
     ]
     return [
