@@ -112,6 +112,9 @@ def test_programs_that_train_together_share_the_pictures(
         stream = ShardBatches(decoded, SEEN, 6, shuffle=True, workers=0)
         found.append(arrived(stream, 0))
         assert len(found[-1]) == sum(len(labels) for _, labels in stream.epoch(1))
+        some = torch.tensor([0, 10, 19, 20, 30])
+        both = {*found[-1]} & {*some.tolist()}
+        assert sum(len(labels) for _, labels in stream.epoch(1, among=some)) == len(both)
         assert len(arrived(ShardBatches(decoded, SEEN, 6, workers=0), 0)) == SHARDS * EACH
     assert [len(of) for of in found] == [18, 9, 9]
     assert sorted(chain(*found)) == list(range(SHARDS * EACH))

@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from hypothesis import given, settings
 
-from hubel import Net, Volume, batchnorm, build, conv, fc, identity, maxpool, named, relu, side, tanh
+from hubel import Net, Volume, batchnorm, build, conv, fc, identity, maxpool, named, relu, side, tanh, trace
 from hubel.module import Heads
 from hubel.module.layers import Add, Relu
+from hubel.module.network import UNNEEDED
 from tests.module.probes import normalises_one_value, not_overwriting, random_images
 from tests.strategies import fitting_nets
 
@@ -58,6 +59,29 @@ def test_what_a_side_head_read_is_left_alone() -> None:
     network = build(fc(5) >> side("aux", identity) >> relu >> fc(2), "4x4x1").train()
     heads = network(torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(0)))
     assert heads.sides["aux"].min() < 0
+
+
+def test_the_scores_are_left_alone_by_a_side_head_behind_them() -> None:
+    network = build(fc(10) >> side("aux", relu >> fc(10)), "4x4x1").train()
+    heads = network(torch.randn(8, 1, 4, 4, generator=torch.Generator().manual_seed(0)))
+    assert heads.scores.min() < 0
+    assert network.get_submodule("aux.relu1").overwrites is None
+
+
+def test_a_sum_keeps_its_order_and_its_precision() -> None:
+    net = identity + tanh + conv(3, 1)
+    assert overwritten(net) == {"add1": None}  # to add to the third first would round otherwise
+    network = build(conv(3, 1) + identity, "4x4x3").train()
+    assert network.get_submodule("add1").overwrites == 0
+    with torch.autocast("cpu", torch.bfloat16):
+        assert network(random_images(Volume(4, 4, 3), 2)).dtype == torch.float32
+
+
+def test_what_may_be_written_over_is_not_kept_for_gradients() -> None:
+    for layer in (conv(4, 3), batchnorm, fc(2), conv(4, 3, pad=1) + identity):
+        steps = [step for step in trace(layer, "8x8x4") if isinstance(step.layer, UNNEEDED)]
+        assert steps
+        assert not any(step.layer.keeps(step.inputs[0]).output for step in steps)
 
 
 def test_nothing_is_written_over_at_inference() -> None:

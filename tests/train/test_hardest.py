@@ -15,7 +15,7 @@ from tests.train.test_loop import batches, config, trainer
 
 
 def test_an_epoch_sees_the_pictures_of_the_highest_loss() -> None:
-    hardest = Hardest.of(0.5, 5)
+    hardest = Hardest.of(0.5, torch.zeros(5, dtype=torch.int64))
     hardest.pick()
     assert hardest.picked.tolist() == [0, 1, 2, 3, 4]
     scores = torch.tensor([[0.0, 3.0], [2.0, 1.0], [0.0, 0.0], [5.0, 0.0]])
@@ -30,7 +30,7 @@ def test_an_epoch_sees_the_pictures_of_the_highest_loss() -> None:
 
 @given(st.lists(st.floats(0, 9) | st.just(math.inf), min_size=1), st.floats(0.01, 0.99))
 def test_none_left_out_is_harder_than_one_picked(losses: list[float], share: float) -> None:
-    hardest = Hardest.of(share, len(losses))
+    hardest = Hardest.of(share, torch.zeros(len(losses), dtype=torch.int64))
     hardest.losses = torch.tensor(losses)
     hardest.pick()
     out = torch.ones(len(losses), dtype=torch.bool)
@@ -39,6 +39,13 @@ def test_none_left_out_is_harder_than_one_picked(losses: list[float], share: flo
     assert out.sum() == seen - math.ceil(share * seen)
     if out.any():
         assert hardest.losses[out].max() <= hardest.losses[hardest.picked].min()
+
+
+def test_of_balanced_classes_each_has_its_hardest() -> None:
+    hardest = Hardest.of(0.5, torch.tensor([0, 0, 0, 0, 2, 2]), balanced=True)
+    hardest.losses = torch.tensor([5.0, 6.0, 7.0, 8.0, 0.1, 0.2])
+    hardest.pick()
+    assert hardest.picked.tolist() == [2, 3, 5]
 
 
 def test_the_loop_shows_what_is_hardest_and_counts_its_batches() -> None:

@@ -16,7 +16,19 @@ from hubel import zoo
 from hubel.data import Augmentation
 from hubel.errors import HubelError, NetworkError, TrainingError, UsageError
 from hubel.ship import load
-from hubel.train import Config, Evaluation, Recipe, RoundDone, Run, Setting, Trainer, changed, evaluate
+from hubel.train import (
+    BatchDone,
+    Config,
+    Evaluation,
+    Recipe,
+    RoundDone,
+    Run,
+    Setting,
+    Trainer,
+    changed,
+    evaluate,
+)
+from hubel.train.hardest import Hardest
 from hubel.train.recipe import RECIPES
 from hubel.train.run import PREVIOUS, STATE
 
@@ -205,6 +217,24 @@ def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimi
         kept = sorted(path.name for path in (run.folder / "epochs").iterdir())
         assert kept == [f"{number:04}.safetensors" for number in (1, 2, 3, 4)]
     assert torch.equal(*ends)
+
+
+def test_a_stopped_epoch_goes_on_with_its_hardest_pictures(tmp_path: Path) -> None:
+    """What its batches taught before the stop changes how hard they are, but not which the epoch has."""
+    asked = changed(CONFIG, {"hardest": 0.5, "net": "conv(4, 3) >> relu >> fc(10)"})
+    run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
+    trainer = Trainer.of(setting.network, asked, setting.train)
+    steps = (event for event in trainer.run(setting.train, setting.val) if isinstance(event, BatchDone))
+    next(step for step in steps if (step.epoch, step.batch) == (2, 2))
+    run._save_state(trainer)
+    whole = [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2]
+    again = Trainer.of(Setting.of(asked).network, asked, setting.train)
+    run.restore(again)
+    steps = (event for event in again.run(setting.train, setting.val) if isinstance(event, BatchDone))
+    assert [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2] == whole
+    again.hardest = Hardest.of(0.5, torch.zeros(7, dtype=torch.int64))
+    with pytest.raises(TrainingError, match=r"the run had [\d,]+ pictures to train, and now there are 7"):
+        run.restore(again)
 
 
 def test_a_target_that_is_reached_ends_the_run(tmp_path: Path) -> None:

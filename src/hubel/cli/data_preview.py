@@ -101,7 +101,7 @@ def shown_of(
     places = [int(place) for label in classes for place in np.flatnonzero(labels == label)[:each]]
     seen = np.stack([dataset.train.fitted(place, preprocessing) for place in places])
     colours = None
-    if augmentation.needs_colours:  # those of the whole set, as in training
+    if augmentation.needs_colours:  # those of the whole set
         whole = decoded_or_streamed(dataset.train, preprocessing, on_bad="skip")
         colours = Colours.of(torch.from_numpy(to_measure(whole)))
     generator = torch.Generator().manual_seed(seed)

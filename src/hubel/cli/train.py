@@ -58,7 +58,9 @@ def train(
     target: Annotated[float | None, typer.Option(help="Stop at this top-1, such as 0.94.")] = None,
     recipe: Annotated[
         str | None,
-        typer.Option(help="How to train: fast, fast_long, standard, finetune, a paper's, or a .toml file."),
+        typer.Option(
+            help="How to train: standard, finetune, fast, fast_short, fast_long, a paper's, or a .toml file."
+        ),
     ] = None,
     changes: Annotated[
         list[str] | None, typer.Option("--set", help="Change one setting, key=value; may be repeated.")
@@ -69,7 +71,7 @@ def train(
     freeze: Annotated[
         list[str] | None, typer.Option(help="A part of the network that stays as it is; may be repeated.")
     ] = None,
-    epochs: Annotated[int | None, typer.Option(help="How often every picture is seen.")] = None,
+    epochs: Annotated[int | None, typer.Option(help="How many epochs, where no time is given.")] = None,
     batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
     val: Annotated[float | None, typer.Option(help="The share of the pictures to hold out.")] = None,

@@ -1,4 +1,4 @@
-"""Batches: epochs over decoded pictures, every picture once in each, the same for the same seed."""
+"""Batches: epochs over decoded pictures, each once or some of them once, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from hubel.data.augment import Colours, resize
+from hubel.data.augment import resize
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hubel.data.augment import Augmentation
+    from hubel.data.augment import Augmentation, Colours
     from hubel.data.decoded import Bad, Decoded
     from hubel.data.pictures import Labels
     from hubel.data.preprocess import Preprocessing
@@ -196,7 +196,7 @@ class Batches:
 
     @cached_property
     def _sample(self) -> Tensor:
-        """Pictures that stand for all of them, on the device; here all of them."""
+        """All pictures, on the device."""
         return torch.from_numpy(self.decoded.images).to(self.device)
 
     @cached_property
@@ -204,11 +204,11 @@ class Batches:
         """The labels of all pictures, on the device."""
         return torch.from_numpy(self.labels).to(self.device)
 
-    @cached_property
+    @property
     def _colours(self) -> Colours | None:
         """The colours of all pictures, where the augmentation needs them."""
         needed = self.augmentation is not None and self.augmentation.needs_colours
-        return Colours.of(self._sample) if needed else None
+        return self.decoded.colours if needed else None
 
     def _count(self, among: Tensor | None) -> int:
         """How many pictures an epoch has."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -15,6 +16,7 @@ from hubel.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from hubel.data.augment import Colours
     from hubel.data.pictures import Bytes, Labels, Pictures
     from hubel.data.preprocess import Preprocessing
 
@@ -47,6 +49,15 @@ class Decoded:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    @cached_property
+    def colours(self) -> Colours:
+        """The colours of all pictures."""
+        import torch  # loaded where it is needed: it takes its time
+
+        from hubel.data.augment import Colours
+
+        return Colours.of(torch.from_numpy(self.images))
 
     def relabelled(self, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Decoded:
         """The same pictures with labels of `classes` changed to the numbers these have in `wanted`.

@@ -37,7 +37,8 @@ class ShardBatches(StreamedBatches):
     """Cuts shards on the net into batches: as `StreamedBatches`, but what is shuffled comes shard by shard.
 
     In every epoch the shards are in another order, dealt to the processes, and their pictures are drawn from
-    a buffer; every picture comes once. The same seed, epoch and number of processes give the same batches.
+    a buffer; every picture, or each of those asked for, comes once. The same seed, epoch and number of
+    processes give the same batches.
     Where RANK and WORLD_SIZE or torch say that several programs train together, each has its own part of the
     shards, always the same one. What is not shuffled is in the pictures' order, all of it in every program.
 

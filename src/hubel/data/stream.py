@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from hubel.data.augment import Colours
 from hubel.data.batches import AHEAD, Batch, Batches
 from hubel.data.cache import Warn, decode_once
 from hubel.data.decoded import Bad, Decoded, OnBad, read_all, refusal
@@ -66,6 +67,11 @@ class OnDemand:
 @dataclass(frozen=True, eq=False)
 class Streamed(Decoded):
     """Pictures that stay where they are: its `images` are an `OnDemand`, which reads one at a time."""
+
+    @cached_property
+    def colours(self) -> Colours:
+        """The colours of a sample, read once. Raises DataError: one of them cannot be used."""
+        return Colours.of(torch.from_numpy(to_measure(self)))
 
     @classmethod
     def of(cls, pictures: Pictures, preprocessing: Preprocessing, skipped: tuple[Bad, ...] = ()) -> Streamed:
@@ -146,7 +152,7 @@ class StreamedBatches(Batches):
     """Cuts a stream into the batches that `Batches` would make of the same pictures, value for value.
 
     `workers` processes read them, two batches ahead each; with 0 they are read in this one. What the
-    augmentation must know of all colours it learns from a sample (`to_measure`).
+    augmentation must know of all colours it learns from a sample (`Streamed.colours`).
 
     Raises DataError: as `Batches`. As an epoch goes on: a picture that cannot be used, by name.
     """
@@ -172,10 +178,6 @@ class StreamedBatches(Batches):
             if isinstance(read, str):
                 raise DataError(read)
             yield indices, read.to(self.device)
-
-    @cached_property
-    def _sample(self) -> Tensor:
-        return torch.from_numpy(to_measure(self.decoded)).to(self.device)
 
 
 class _Reader(Dataset["Tensor | str"]):

@@ -165,7 +165,8 @@ class Add(nn.Module):
 
     def forward(self, *branches: Tensor) -> Tensor:
         """Maps n x depth x h x w each to the same."""
-        if self.overwrites is None or not self.training:
+        alike = len({branch.dtype for branch in branches}) == 1
+        if self.overwrites is None or not self.training or not alike:
             return reduce(Tensor.add, branches)
         others = list(branches)
         return reduce(Tensor.add_, others, others.pop(self.overwrites))

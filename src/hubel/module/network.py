@@ -10,17 +10,17 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from hubel.errors import NetworkError
+from hubel.module import layers
 from hubel.module.initialise import initialise
-from hubel.module.layers import MAKERS, Add, Relu
-from hubel.net import layers as spec
+from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.layers import SideHead, Softmax
+from hubel.net.layers import Add, BatchNorm, Fc, SideHead, Softmax
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
 
-UNNEEDED = (Conv, spec.BatchNorm, spec.Fc, spec.Add)
-"""Layers whose gradients are computed without what came out of them."""
+UNNEEDED = (Conv, BatchNorm, Fc, Add)
+"""Layers that make values of their own, which their gradients are computed without."""
 
 
 class Heads(NamedTuple):
@@ -66,11 +66,12 @@ class Network(nn.Module):
     def _overwrite(self) -> None:
         """Lets layers, in training, write over what no other reads and no gradient needs: that is faster."""
         free = {step.path for step in self.steps if isinstance(step.layer, UNNEEDED)}
-        readers = Counter(source for step in self.steps for source in step.sources)
+        readers = Counter([self._end, *(source for step in self.steps for source in step.sources)])
         for step in self.steps:
             module = None if isinstance(step.layer, SideHead) else self.get_submodule(step.path)
-            if isinstance(module, Relu | Add):
-                places = (at for at, path in enumerate(step.sources) if path in free and readers[path] == 1)
+            if isinstance(module, layers.Relu | layers.Add):
+                first = enumerate(step.sources[:2])  # of more, others would come together first
+                places = (at for at, path in first if path in free and readers[path] == 1)
                 module.overwrites = next(places, None)
 
     def forward(self, images: Tensor) -> Tensor | Heads:

@@ -25,7 +25,8 @@ def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
     said = f"network: {name}, seeing pictures as {volume}"
     if chosen.epochs:
         speed = f"{chosen.pictures_per_second:,.0f} pictures a second on this machine"
-        said += f", the largest that sees them often enough in the time: {speed}, {chosen.epochs:.1f} epochs"
+        often = f"{speed}, all {chosen.epochs:.1f} times"
+        said += f", the largest that sees them often enough in the time: {often}"
         said += " or more" if chosen.candidate.recipe.smallest < 1 else ""
     if chosen.start:
         why = (

@@ -24,8 +24,8 @@ from hubel.train.recipe import RECIPES, Recipe, recipe
 from hubel.train.start import best_at_hand, is_of_photos
 
 FAST = (
-    ("fast_small", "fast", 0.0),
-    ("fast", "fast", 4.0),
+    ("fast_small", "fast_short", 0.0),
+    ("fast", "fast", 4.5),
     ("fast_large", "fast", 5.0),
     ("fast_large", "fast_long", 15.0),
 )
@@ -85,7 +85,7 @@ class Candidate:
 class Chosen:
     """What to train: `start` is the model to start from, empty for none, `none_at_hand` where one was due.
 
-    `pictures_per_second` is what the candidate was measured at and `epochs` how often it will see every
+    `pictures_per_second` is what the candidate was measured at and `epochs` how often it would see every
     picture, both 0 where it was not chosen by time.
     """
 

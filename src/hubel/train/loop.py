@@ -186,7 +186,7 @@ class Trainer:
             optimizers=_peaked(OPTIMIZERS[recipe.optimizer](network, recipe)),
             pace=Pace(recipe.epochs, limit),
             average=Average(network, recipe.average) if recipe.average else None,
-            hardest=Hardest.of(recipe.hardest, len(train.labels)) if recipe.hardest < 1 else None,
+            hardest=_hardest(config, train) if recipe.hardest < 1 else None,
             micro=recipe.batch + 1,  # a last single picture joins the batch before
             weights=weights,
         )
@@ -203,7 +203,10 @@ class Trainer:
 
     @property
     def left(self) -> float:
-        """How many seconds the run will still take, as far as one knows; 0 before anything is known."""
+        """How many seconds the run will still take, as far as one knows; 0 before anything is known.
+
+        By epochs it is too many at first where those after the first are of fewer pictures.
+        """
         if self.pace.limit:
             return max(0.0, self.pace.limit - self.seconds)
         return self.seconds / self.progress - self.seconds if self.progress else 0.0
@@ -397,6 +400,12 @@ def side(recipe: Recipe, progress: float, whole: int) -> int:
         return whole
     share = recipe.smallest + (1 - recipe.smallest) * progress / recipe.grown
     return min(whole, math.ceil(share * whole / SIDE_STEP) * SIDE_STEP)
+
+
+def _hardest(config: Config, train: Source) -> Hardest:
+    """Before the first epoch: all pictures, of which the hardest of all or of each class will be picked."""
+    labels = torch.from_numpy(train.labels)
+    return Hardest.of(config.recipe.hardest, labels, balanced=config.balance == "sampler")
 
 
 def _peaked(optimizers: list[Optimizer]) -> list[Optimizer]:

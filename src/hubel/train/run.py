@@ -33,6 +33,7 @@ from hubel.files import write_whole
 from hubel.ship.model import Model, load
 from hubel.train.calibration import temperature
 from hubel.train.config import Config
+from hubel.train.hardest import Hardest
 from hubel.train.loop import Event, RoundDone, Trainer, Warned
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import Setting
@@ -175,7 +176,7 @@ class Run:
     def restore(self, trainer: Trainer) -> None:
         """Brings a trainer to the last state that was kept whole.
 
-        Raises TrainingError: there is none, or it is of another network.
+        Raises TrainingError: there is none, or it is of another network or another number of pictures.
         """
         for path in (self.folder / STATE, self.folder / PREVIOUS):
             if (found := _read_state(path)) is not None:
@@ -193,8 +194,7 @@ class Run:
             trainer.average.steps = progress["averaged"]
         _restore_optimizers(trainer, tensors)
         if trainer.hardest:
-            trainer.hardest.losses = tensors["hardest.losses"]
-            trainer.hardest.picked = tensors["hardest.picked"]
+            _restore_hardest(trainer.hardest, tensors)
         trainer.pace.limit, trainer.pace.after = progress["limit"], progress["after"]
         for name in _COUNTED:
             setattr(trainer, name, progress[name])
@@ -284,6 +284,16 @@ def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
         return (tensors, json.loads(metadata["progress"])) if whole else None
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
         return None
+
+
+def _restore_hardest(hardest: Hardest, tensors: dict[str, Tensor]) -> None:
+    """Brings back how hard pictures were. Raises TrainingError: of another number of pictures."""
+    found, wanted = len(tensors["hardest.losses"]), len(hardest.losses)
+    if found != wanted:
+        raise TrainingError(
+            f"the run had {found:,} pictures to train, and now there are {wanted:,}; train anew with --config"
+        )
+    hardest.losses, hardest.picked = tensors["hardest.losses"], tensors["hardest.picked"]
 
 
 def _restore_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
