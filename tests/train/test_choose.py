@@ -37,16 +37,24 @@ def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSe
 
 @pytest.mark.usefixtures("free")
 @pytest.mark.parametrize(
-    ("rate", "name"), [(1e17, "fast_large"), (1.2e10, "fast_large"), (3e9, "fast"), (1e6, "fast_small")]
+    ("rate", "name", "usual"),
+    [
+        (1e17, "fast_large", "fast_long"),
+        (1.2e10, "fast_large", "fast"),
+        (4.5e9, "fast", "fast"),
+        (3e9, "fast", "fast_short"),
+        (1e6, "fast_small", "fast_short"),
+    ],
 )
 def test_the_largest_network_that_sees_them_often_enough(
-    rate: float, name: str, monkeypatch: pytest.MonkeyPatch
+    rate: float, name: str, usual: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 3e9 multiply-adds a second 10 seconds show `fast` 40 pictures 5.4 times, `fast_large` 1.4 times."""
     monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: rate / of.macs)
     found = choose(pictures(32, 3), seconds=10.0)
     assert found.candidate.name == name
-    assert (found.candidate.recipe.augmentation.cutout > 0) == (rate == 1e17)  # `fast_long`
+    assert found.candidate.recipe.hardest == RECIPES[usual].hardest
+    assert found.candidate.recipe.augmentation.cutout == RECIPES[usual].augmentation.cutout
     assert found.epochs == pytest.approx(rate / found.candidate.macs * 10 * 0.85 / 40)
     assert found.start == ""
 
@@ -81,6 +89,24 @@ def test_measuring_keeps_to_its_share_of_the_time(
     assert len(measured) == tried
     assert found.candidate == measured[-1]
     assert clock[0] <= max(0.1 * 20, 20 * 64 * candidates[0].macs / rate)
+
+
+def test_one_network_is_measured_once_whatever_its_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[Candidate] = []
+
+    def measure(candidate: Candidate) -> float:
+        measured.append(candidate)
+        return 40.0
+
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", measure)
+    net = zoo.ZOO["fast"].make()
+    short, long = (
+        Candidate("fast", net, VOLUME, RECIPES[of], least)
+        for of, least in (("fast_short", 0.0), ("fast", 7.0))
+    )
+    assert in_time((short, long), pictures=40, seconds=10.0).candidate == long  # 8.5 times each
+    assert in_time((short, long), pictures=40, seconds=8.0).candidate == short
+    assert measured == [short, short]
 
 
 @pytest.mark.usefixtures("free")

@@ -25,14 +25,15 @@ from hubel.train.start import best_at_hand, is_of_photos
 
 FAST = (
     ("fast_small", "fast_short", 0.0),
-    ("fast", "fast", 4.5),
+    ("fast", "fast_short", 4.5),
+    ("fast", "fast", 7.0),
     ("fast_large", "fast", 5.0),
     ("fast_large", "fast_long", 15.0),
 )
 """hubel's own networks and their recipes, and the fewest epochs in which each beats the one before."""
 
 USUAL = "fast"
-"""The one that is trained where no time is given."""
+"""The one that is trained where no time is given, and its recipe then."""
 
 SIDES = (64, 96, 128, 160, 224)
 """The sides at which large pictures may be seen."""
@@ -120,7 +121,7 @@ def choose(
     due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
     if start == AUTO:
         start = (best_at_hand() if due else None) or NONE
-    candidates = _candidates(data, network, start)
+    candidates = _candidates(data, network, start, FAST if seconds else ((USUAL, USUAL, 0.0),))
     if volume is not None:
         candidates = [replace(candidates[-1], volume=volume)]
     if recipe_name is not None:
@@ -137,7 +138,7 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
     """The most expensive candidate that still sees so many pictures often enough in the time.
 
     Candidates come the cheapest first. Each is measured that is not bound to be too slow, and while
-    measuring keeps to its share of the time.
+    measuring keeps to its share of the time; one that differs from the last in its recipe alone is as fast.
     """
     began = time.perf_counter()
     best = last = _measured(candidates[0], pictures, seconds)
@@ -145,10 +146,13 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
         times = candidate.macs / last.candidate.macs
         if last.epochs * HOPE < candidate.epochs * times:
             continue
-        measuring = times * PASSES * TRIED / last.pictures_per_second
-        if time.perf_counter() - began + measuring > MEASURING * seconds:
-            continue
-        last = _measured(candidate, pictures, seconds)
+        if (candidate.net, candidate.volume) == (last.candidate.net, last.candidate.volume):
+            last = replace(last, candidate=candidate)
+        else:
+            measuring = times * PASSES * TRIED / last.pictures_per_second
+            if time.perf_counter() - began + measuring > MEASURING * seconds:
+                continue
+            last = _measured(candidate, pictures, seconds)
         if last.epochs >= candidate.epochs:
             best = last
     return best
@@ -185,19 +189,24 @@ def pictures_per_second(candidate: Candidate) -> float:
     return candidate.recipe.batch / (min(passes) * candidate.recipe.batch / count + step)
 
 
-def _candidates(data: DataSet, network: tuple[str, Net, Volume] | None, start: str) -> list[Candidate]:
-    """What might be trained, the cheapest first, with its usual recipe."""
+def _candidates(
+    data: DataSet,
+    network: tuple[str, Net, Volume] | None,
+    start: str,
+    own: tuple[tuple[str, str, float], ...],
+) -> list[Candidate]:
+    """What might be trained, the cheapest first, with its usual recipe; of `own` where all is open."""
     if network is not None:
         name, net, volume = network
-        own = {each: usual for each, usual, _ in reversed(FAST)}
-        usual = "finetune" if start != NONE else own.get(name.partition("(")[0].strip(), "standard")
+        known = {each: usual for each, usual, _ in reversed(FAST)} | {USUAL: USUAL}
+        usual = "finetune" if start != NONE else known.get(name.partition("(")[0].strip(), "standard")
         return [Candidate(name, net, volume, RECIPES[usual])]
     if start != NONE:
         return _of_model(start, data)
     shorter = min(data.size)
     sides = [side for side in SIDES if side <= shorter] or [shorter if shorter >= SMALL else 32]
     found = []
-    for name, usual, epochs in FAST:
+    for name, usual, epochs in own:
         for side in sides:
             net = zoo.ZOO[name].make(classes=len(data.classes), depth=data.depth, side=side)
             volume = Volume(side, side, data.depth)
