@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,7 +12,7 @@ from torch import Tensor, nn
 
 from hubel import Net, Volume, build, trace
 from hubel.module import Heads, Network
-from hubel.module.layers import Add, LinkedConv, Rbf, Relu
+from hubel.module.layers import LinkedConv, Rbf
 from tests.module.reference import Array
 
 
@@ -123,12 +122,3 @@ def normalises_one_value(net: Net, volume: Volume) -> bool:
     return any(
         step.layer.kind == "batchnorm" and step.inputs[0].plane == (1, 1) for step in trace(net, volume)
     )
-
-
-def not_overwriting(network: Network) -> Network:
-    """A copy in which nothing is written over."""
-    twin = copy.deepcopy(network)
-    for module in twin.modules():
-        if isinstance(module, Relu | Add):
-            module.overwrites = None
-    return twin

@@ -42,7 +42,7 @@ from hubel import (
 from hubel.errors import NetworkError, SizeError
 from hubel.module import Heads, Network
 from hubel.zoo.lenet import lenet5
-from tests.module.probes import normalises_one_value, not_overwriting, random_images, scores_of
+from tests.module.probes import normalises_one_value, random_images, scores_of
 from tests.strategies import fitting_nets
 
 ON = Volume(8, 9, 4)
@@ -297,8 +297,8 @@ LIVE: list[Net] = [
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("net", LIVE, ids=repr)
 def test_values_are_let_go_after_their_last_reader(net: Net, train: bool) -> None:
-    """While a layer runs, just those values live that it or a later layer reads, in memory of their own."""
-    module = not_overwriting(build(net, ON)).train(train)
+    """While a layer runs, just those values live that it or a later layer reads."""
+    module = build(net, ON).train(train)
     steps = [step for step in module.steps if train or not step.side]
     order = [step.path for step in steps]
     alive: dict[str, weakref.ref[Tensor]] = {}

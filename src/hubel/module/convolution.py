@@ -113,19 +113,10 @@ def _few(plane: Pair, filters: int) -> bool:
 def _product(
     images: Tensor, weight: Tensor, bias: Tensor | None, moved: tuple[Pair, Pair], plane: Pair
 ) -> Tensor:
-    """A convolution, `moved` by stride and padding, as one product; `channels_last` in memory.
-
-    What is returned is no view, so that the next layer may write over it.
-    """
+    """A convolution, `moved` by stride and padding, as one product; `channels_last` in memory."""
     rows, matrix = _windows(images, weight, *moved), weight.permute(0, 2, 3, 1).flatten(1)
-    shape = (len(images), len(weight), *plane)
-    out = torch.empty(shape, dtype=rows.dtype, device=rows.device, memory_format=torch.channels_last)
-    places = out.permute(0, 2, 3, 1).view(len(rows), len(weight))
-    if bias is None:
-        torch.mm(rows, matrix.T, out=places)
-    else:
-        torch.addmm(bias, rows, matrix.T, out=places)
-    return out
+    out = rows @ matrix.T if bias is None else torch.addmm(bias, rows, matrix.T)
+    return out.view(len(images), *plane, len(weight)).permute(0, 3, 1, 2)
 
 
 def _windows(images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:

@@ -7,7 +7,6 @@ included, so that any layer may follow any other. `MAKERS` says which module a l
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import reduce
 from typing import Any
 
 import torch
@@ -148,28 +147,15 @@ class Concat(nn.Module):
         return torch.cat(branches, 1)
 
 
-class Relu(nn.ReLU):
-    """Negative values become 0; in training they may do so in the input's own memory."""
-
-    overwrites: int | None = None
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Maps each value by itself."""
-        return F.relu(images, inplace=self.overwrites is not None and self.training)
-
-
 class Add(nn.Module):
-    """The sum of branches; in training the others may be added to one of them, in its own memory."""
-
-    overwrites: int | None = None
+    """The sum of branches."""
 
     def forward(self, *branches: Tensor) -> Tensor:
         """Maps n x depth x h x w each to the same."""
-        alike = len({branch.dtype for branch in branches}) == 1
-        if self.overwrites is None or not self.training or not alike:
-            return reduce(Tensor.add, branches)
-        others = list(branches)
-        return reduce(Tensor.add_, others, others.pop(self.overwrites))
+        total = branches[0]
+        for branch in branches[1:]:
+            total = total + branch
+        return total
 
 
 def _padding(layer: sliding.Conv, seen: Volume) -> Pair:
@@ -213,7 +199,7 @@ def _pool(kind: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[Any, Volum
 
 
 def _relu(layer: spec.Relu, _seen: Volume) -> nn.Module:
-    return Relu() if layer.limit is None else nn.Hardtanh(0.0, layer.limit)
+    return nn.ReLU() if layer.limit is None else nn.Hardtanh(0.0, layer.limit)
 
 
 def _lrn(layer: spec.Lrn, _seen: Volume) -> nn.Module:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -10,17 +9,12 @@ from typing import NamedTuple
 from torch import Tensor, nn
 
 from hubel.errors import NetworkError
-from hubel.module import layers
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.layers import Add, BatchNorm, Fc, SideHead, Softmax
-from hubel.net.sliding import Conv
+from hubel.net.layers import SideHead, Softmax
 from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
-
-UNNEEDED = (Conv, BatchNorm, Fc, Add)
-"""Layers that make values of their own, which their gradients are computed without."""
 
 
 class Heads(NamedTuple):
@@ -61,18 +55,6 @@ class Network(nn.Module):
         for step in self.steps:
             if not isinstance(step.layer, SideHead):
                 _attach(self, step.path, MAKERS[type(step.layer)](step.layer, step.inputs[0]))
-        self._overwrite()
-
-    def _overwrite(self) -> None:
-        """Lets layers, in training, write over what no other reads and no gradient needs: that is faster."""
-        free = {step.path for step in self.steps if isinstance(step.layer, UNNEEDED)}
-        readers = Counter([self._end, *(source for step in self.steps for source in step.sources)])
-        for step in self.steps:
-            module = None if isinstance(step.layer, SideHead) else self.get_submodule(step.path)
-            if isinstance(module, layers.Relu | layers.Add):
-                first = enumerate(step.sources[:2])  # of more, others would come together first
-                places = (at for at, path in first if path in free and readers[path] == 1)
-                module.overwrites = next(places, None)
 
     def forward(self, images: Tensor) -> Tensor | Heads:
         """Runs the steps in order; each value is let go after its last reader."""
