@@ -8,6 +8,7 @@ import importlib.util
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
@@ -23,6 +24,12 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 
 GAIN = 0.9
 """The most of float32's time that bfloat16 may take to be chosen."""
+
+EMULATED = 4.0
+"""From how many times float32's time a product in bfloat16 is emulated: 50 and more were measured."""
+
+PRODUCT_SIDE = 256
+"""The side of the matrices by which that is told: milliseconds even where it is emulated."""
 
 PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """What a step may be computed in; the weights are float32 always."""
@@ -75,19 +82,41 @@ def now(device: torch.device) -> float:
 def fastest(network: Module, step: Callable[[Module, str], Tensor]) -> str:
     """The precision in which a step of training takes least: measured on a copy, never assumed.
 
-    `step` runs a network forwards in a precision and returns the loss.
+    `step` runs a network forwards in a precision and returns the loss. A single step may take minutes where
+    bfloat16 is emulated; there none is made.
     """
+    device = next(network.parameters()).device
+    if emulates_bfloat16(device):
+        return "float32"
     trial = copy.deepcopy(network)
-    best = {precision: _seconds(trial, precision, step) for precision in PRECISIONS}
+
+    def seconds(precision: str) -> float:
+        def forwards_and_backwards() -> None:
+            step(trial, precision).backward()  # type: ignore[no-untyped-call]
+            trial.zero_grad()
+
+        return _shortest(forwards_and_backwards, device)
+
+    best = {precision: seconds(precision) for precision in PRECISIONS}
     return "bfloat16" if best["bfloat16"] < GAIN * best["float32"] else "float32"
 
 
-def _seconds(network: Module, precision: str, step: Callable[[Module, str], Tensor]) -> float:
-    """The shortest of three steps forwards and backwards, after one to warm up."""
-    times, device = [], next(network.parameters()).device
+@cache
+def emulates_bfloat16(device: torch.device) -> bool:
+    """Whether a device has no instructions for products in bfloat16, as most CPUs; measured, once."""
+
+    def seconds(kind: torch.dtype) -> float:
+        matrix = torch.ones(PRODUCT_SIDE, PRODUCT_SIDE, dtype=kind, device=device)
+        return _shortest(lambda: matrix @ matrix, device)
+
+    return seconds(torch.bfloat16) > EMULATED * seconds(torch.float32)
+
+
+def _shortest(action: Callable[[], object], device: torch.device) -> float:
+    """The seconds of the shortest of three runs, after one to warm up."""
+    times = []
     for _ in range(4):
         began = now(device)
-        step(network, precision).backward()  # type: ignore[no-untyped-call]
+        action()
         times.append(now(device) - began)
-        network.zero_grad()
     return min(times[1:])

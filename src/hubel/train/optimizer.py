@@ -10,6 +10,8 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from hubel.train.engine import emulates_bfloat16
+
 if TYPE_CHECKING:
     from hubel.train.recipe import Recipe
 
@@ -52,13 +54,14 @@ class Muon(Optimizer):
 
 
 def orthogonal(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
-    """The matrix with its singular values brought near 1, k x n, float32; computed in bfloat16.
+    """The matrix with its singular values brought near 1, k x n, float32; made in bfloat16 unless emulated.
 
     Source: Jordan et al. 2024, quintic Newton-Schulz iteration.
     """
     first, second, third = 3.4445, -4.7750, 2.0315
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    x = (wide / wide.norm().clamp(min=1e-7)).bfloat16()
+    kind = torch.float32 if emulates_bfloat16(matrix.device) else torch.bfloat16
+    x = (wide / wide.norm().clamp(min=1e-7)).to(kind)
     for _ in range(iterations):
         square = x @ x.T
         x = first * x + (second * square + third * square @ square) @ x
