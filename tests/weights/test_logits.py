@@ -29,10 +29,10 @@ def images_of(module: Network, count: int = 2) -> Tensor:
 
 
 def differs(found: Tensor, wanted: Tensor) -> float:
-    """The largest difference of any logit, where the logits say something."""
+    """The largest difference of any logit, as a share of the largest, where the logits say something."""
     assert found.shape == wanted.shape
     assert 0.05 < wanted.std() < 10
-    return float((found - wanted).abs().max())
+    return float((found - wanted).abs().max() / wanted.abs().max())
 
 
 def wide(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -67,7 +67,7 @@ def test_large_networks(
     loaded = load_weights(module, state)
     images = images_of(module, 1)
     assert loaded.matched == len(state)
-    assert differs(module(images), expected(images, state)) < 3 * CLOSE  # of logits up to 15
+    assert differs(module(images), expected(images, state)) < CLOSE
 
 
 @torch.inference_mode()
