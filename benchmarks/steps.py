@@ -5,8 +5,8 @@ of one batch. The plain loop is what a tutorial has: float32, no memory format, 
 the loop of a run with its standard recipe, which clips the gradient too; its precision is what it chooses.
 Each has a process of its own, and the processes take turns: one runs while the others wait. Prints medians
 over all steps of all rounds, images a second and how many times the plain loop that is; GFLOP/s reckoned as
-6 times the ledger's multiply-adds of a picture; and their share of the rate of `torch.mm` on bfloat16 of
-2048 x 2048, which takes its turns with the rest.
+6 times the ledger's multiply-adds of a picture; and their share of the rate of `torch.mm` on 2048 x 2048 in
+hubel's precision, which takes its turns with the rest.
 
     python benchmarks/steps.py [NETWORKS] [--rounds 5] [--keras PYTHON]
 
@@ -16,6 +16,7 @@ NETWORKS are those of NETS below, all by default; PYTHON is one that has TensorF
 from __future__ import annotations
 
 import argparse
+import inspect
 import json
 import os
 import platform
@@ -26,14 +27,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial, reduce
 from importlib.metadata import version
+from itertools import repeat
 from operator import rshift
 from typing import Any
 
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+from torch.optim import SGD
+
 from hubel import Net, Volume, batchnorm, conv, fc, globalavgpool, ledger, maxpool, named, relu, trace, zoo
+from hubel.data.batches import Batch, Epoch, Sides
+from hubel.module import Network, build
 from hubel.net.layers import BatchNorm, Fc
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.trace import Step
 from hubel.net.window import pair
+from hubel.train import BatchDone, Config, Recipe, Trainer
+from hubel.train.engine import PRECISIONS
 from hubel.zoo.resnet import basic, projected_once
 
 SLICE = 1.0
@@ -76,60 +87,94 @@ NETS = {
     "lenet5": Case(zoo.lenet5, "32x32x1", 128),
 }
 
-TURNS = """
-import json, sys, time
-def turns(step, about):
+
+def turns(step: Callable[[], object], about: str) -> None:
+    """Says what it is, then steps whenever it is its turn: for the seconds it is told, saying what each took.
+
+    Imports what it needs, since Keras's process is given its source.
+    """
+    import json
+    import sys
+    import time
+
     for _ in range(3):
         step()
     print(json.dumps(about), flush=True)
     for line in sys.stdin:
-        times, end = [], time.perf_counter() + float(line)
+        times: list[float] = []
+        end = time.perf_counter() + float(line)
         while not times or time.perf_counter() < end:
             began = time.perf_counter()
             step()
             times.append(time.perf_counter() - began)
         print(json.dumps(times), flush=True)
-"""
-TORCH = """
-import torch, torch.nn.functional as F
-from hubel import build, parse
-notation, volume, batch = sys.argv[1], sys.argv[2], int(sys.argv[3])
-network = build(parse(notation), volume, scores=True).train()
-images = torch.randn(batch, network.volume.depth, *network.volume.plane)
-labels = torch.randint(network.output.depth, (batch,))
-"""
-PLAIN = """
-optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
-def step():
-    loss = F.cross_entropy(network(images), labels)
-    optimizer.zero_grad()
-    loss.backward()
-    optimizer.step()
-    return loss.item()
-turns(step, "float32")
-"""
-HUBEL = """
-from itertools import repeat
-from hubel.train import BatchDone, Config, Recipe, Trainer
+
+
+def batch_of(case: Case) -> tuple[Network, Tensor, Tensor]:
+    """A case's network in training mode, and one batch of noise."""
+    network = build(case.make(), case.volume, scores=True).train()
+    images = torch.randn(case.batch, network.volume.depth, *network.volume.plane)
+    return network, images, torch.randint(network.output.depth, (case.batch,))
+
+
+def plain(case: Case) -> None:
+    """The loop of a tutorial."""
+    network, images, labels = batch_of(case)
+    optimizer = SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
+
+    def step() -> float:
+        loss = F.cross_entropy(network(images), labels)
+        optimizer.zero_grad()
+        loss.backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return loss.item()
+
+    turns(step, "float32")
+
+
 class Same:
-    def __len__(self):
-        return 10**9
-    def epoch(self, number, sides=None):
-        return repeat((images.to(memory_format=torch.channels_last), labels))
-trainer = Trainer.of(network, Config("noise", notation, volume, recipe=Recipe(batch=batch)), Same())
-events = trainer.run(Same(), Same())
-def step():
-    while not isinstance(next(events), BatchDone):
-        pass
-turns(step, trainer.config.precision)
-"""
-MATMULS = """
-import torch
-first, second = torch.randn(2, int(sys.argv[1]), int(sys.argv[1])).bfloat16()
-turns(lambda: first @ second, "bfloat16")
-"""
+    """A source whose batches are all the same one."""
+
+    def __init__(self, images: Tensor, targets: Tensor) -> None:
+        self.labels = targets.numpy()
+        self._made = torch.arange(len(targets)), images.to(memory_format=torch.channels_last), targets
+
+    def batches(self, among: Tensor | None = None) -> int:
+        """Endlessly many."""
+        return sys.maxsize
+
+    def first(self) -> Batch:
+        """The batch."""
+        return self._made[1:]
+
+    def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
+        """The batch, again and again."""
+        return Epoch(repeat(self._made))
+
+
+def hubel(case: Case) -> None:
+    """The loop of a run, by its standard recipe."""
+    network, images, labels = batch_of(case)
+    source = Same(images, labels)
+    config = Config("noise", repr(network.net), case.volume, recipe=Recipe(batch=case.batch))
+    trainer = Trainer.of(network, config, source)
+    events = trainer.run(source, source)
+
+    def step() -> None:
+        while not isinstance(next(events), BatchDone):
+            pass
+
+    turns(step, trainer.config.precision)
+
+
+def matmul(precision: str) -> None:
+    """The limit: a product of two square matrices, in hubel's precision."""
+    first, second = torch.randn(2, MATMUL, MATMUL).to(PRECISIONS[precision])
+    turns(lambda: first @ second, precision)
+
+
 KERAS = """
-import os
+import json, os, sys
 os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ["TF_CPP_MIN_LOG_LEVEL"] = "3"
 import numpy as np, keras
@@ -173,14 +218,9 @@ turns(lambda: network.train_on_batch(images, labels), "float32")
 class Process:
     """A process that waits for its turns; `about` is what it says of itself."""
 
-    def __init__(self, python: str, code: str, *arguments: str) -> None:
+    def __init__(self, *command: str) -> None:
         self.times: list[float] = []
-        self._process = subprocess.Popen(
-            [python, "-c", TURNS + code, *arguments],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         self.about: str = self._answer()
 
     def turn(self) -> None:
@@ -222,23 +262,19 @@ def told(steps: Sequence[Step]) -> list[tuple[str, str, list[object], tuple[str,
 def measured(name: str, rounds: int, keras: str | None) -> dict[str, object]:
     """A network's steps in every way, in turns: images a second, ratios, rates."""
     case = NETS[name]
-    net, batch = case.make(), str(case.batch)
-    steps = trace(net, Volume.of(case.volume))
+    net = case.make()
     macs = ledger(net, case.volume).totals.macs
-    given = repr(net), case.volume, batch
-    ways = {
-        "matmul": Process(sys.executable, MATMULS, str(MATMUL)),
-        "plain": Process(sys.executable, TORCH + PLAIN, *given),
-        "hubel": Process(sys.executable, TORCH + HUBEL, *given),
-    }
+    own = (sys.executable, __file__, name, "--as")
+    ours = Process(*own, "hubel")
+    precision = ours.about
+    ways = {"matmul": Process(*own, precision), "plain": Process(*own, "plain"), "hubel": ours}
     if keras:
-        shape = list(Volume.of(case.volume))
+        steps, shape = trace(net, Volume.of(case.volume)), list(Volume.of(case.volume))
         told_all = json.dumps([told(steps), shape, steps[-1].output.depth, case.batch])
-        ways["keras"] = Process(keras, KERAS, told_all)
+        ways["keras"] = Process(keras, "-c", inspect.getsource(turns) + KERAS, told_all)
     for _ in range(rounds):
         for way in ways.values():
             way.turn()
-    precision = ways["hubel"].about
     seconds = {way: process.end() for way, process in ways.items()}
     limit = 2 * MATMUL**3 / seconds.pop("matmul") / 1e9
     speeds = {way: case.batch / time for way, time in seconds.items()}
@@ -272,4 +308,11 @@ if __name__ == "__main__":
     arguments.add_argument("networks", nargs="*", choices=[*NETS, []])
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--keras", help="a Python that has Keras and TensorFlow")
-    main(arguments.parse_args())
+    arguments.add_argument("--as", dest="way", help=argparse.SUPPRESS)
+    parsed = arguments.parse_args()
+    if parsed.way in PRECISIONS:
+        matmul(parsed.way)
+    elif parsed.way:
+        {"plain": plain, "hubel": hubel}[parsed.way](NETS[parsed.networks[0]])
+    else:
+        main(parsed)
