@@ -45,7 +45,7 @@ def test_digits_are_scaled_to_bytes() -> None:
 
 
 def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "sklearn.datasets", None)
+    monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(DataError, match=r'pip install "hubel\[digits\]"'):
         open_data("digits")
 
