@@ -19,7 +19,7 @@ demo: $(READY)  ## Train LeNet-5 on real scans of digits, then read an image fil
 	$(BIN)/hubel predict $$run/best.safetensors docs/images/three.png --top 3
 
 test: $(READY)  ## Run the tests.
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4
 
 check: $(READY)  ## Everything that must be green before a commit.
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check

@@ -7,6 +7,8 @@ import tempfile
 
 from hypothesis import HealthCheck, settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # the workers share the cores
 os.environ["HUBEL_CACHE"] = tempfile.mkdtemp(prefix="hubel-tests-")  # never the user's own
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]
