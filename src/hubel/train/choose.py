@@ -24,7 +24,8 @@ from hubel.train.recipe import RECIPES, Recipe, recipe
 from hubel.train.start import best_at_hand, is_of_photos
 
 FAST = (
-    ("fast_small", "fast_short", 0.0),
+    ("fast_tiny", "fast_short", 0.0),
+    ("fast_small", "fast_short", 1.2),
     ("fast", "fast_short", 4.5),
     ("fast", "fast", 7.0),
     ("fast_large", "fast", 5.0),

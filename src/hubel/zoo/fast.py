@@ -16,8 +16,17 @@ LARGE, LARGER = 64, 128
 """Sides in pixels from which the first layer moves by 2, and by 4."""
 
 
+def fast_tiny(classes: int = 10, depth: int = 3, side: int = 32) -> Net:
+    """For seconds, or for a slow machine: groups of 32 and 128 maps, after a first layer with twice the step.
+
+    Its patches are a pixel wider than the step, so that they overlap. `side` and `depth` are the input's, in
+    pixels and maps, here and below.
+    """
+    return _fast(classes, depth, side, (32, 128), 2, coarse=True)
+
+
 def fast_small(classes: int = 10, depth: int = 3, side: int = 32) -> Net:
-    """For seconds: groups of 32, 128 and 256 maps. `side` and `depth` are the input's, in pixels and maps."""
+    """For a minute: groups of 32, 128 and 256 maps."""
     return _fast(classes, depth, side, (32, 128, 256), 2)
 
 
@@ -37,13 +46,18 @@ def fast_large(classes: int = 10, depth: int = 3, side: int = 32) -> Net:
     return _fast(classes, depth, side, (128, 384, 512), 3)
 
 
-def _fast(classes: int, depth: int, side: int, widths: tuple[int, ...], convolutions: int) -> Net:
+def _fast(
+    classes: int, depth: int, side: int, widths: tuple[int, ...], convolutions: int, *, coarse: bool = False
+) -> Net:
     """The whitening layer, as many groups as leave maps of about 4x4, the head.
 
     A patch of k values has 2·k whitening filters. More groups than widths repeat the last.
     """
     stride = 4 if side >= LARGER else 2 if side >= LARGE else 1
     patch = max(2, stride)
+    if coarse:
+        stride = min(4, 2 * stride)
+        patch = stride + 1
     groups = max(1, round(math.log2(side / stride / 4)))
     wide = [widths[min(group, len(widths) - 1)] for group in range(groups)]
     whiten = named("whiten", conv(2 * patch * patch * depth, patch, stride=stride, bias=False)) >> gelu

@@ -7,7 +7,7 @@ from hubel.zoo.alexnet import alexnet, alexnet_one_tower, alexnet_owt
 from hubel.zoo.allcnn import allcnn_c
 from hubel.zoo.efficientnet import efficientnet_lite0
 from hubel.zoo.entry import Entry
-from hubel.zoo.fast import fast, fast_large, fast_small
+from hubel.zoo.fast import fast, fast_large, fast_small, fast_tiny
 from hubel.zoo.googlenet import googlenet, googlenet_bn
 from hubel.zoo.lecture import lecture_demo, pattern
 from hubel.zoo.lenet import lenet5, lenet5_1998
@@ -129,6 +129,7 @@ ZOO: dict[str, Entry] = {
     "plain110": Entry(plain110, RGB32, 2015, HE, CIFAR, result="above 60, not plotted in figure 6"),
     "allcnn_c": Entry(allcnn_c, RGB32, 2014, SPRINGENBERG, CIFAR, 7.25, None, AUGMENTED, "tables 3 and 4"),
     "efficientnet_lite0": Entry(efficientnet_lite0, RGB224, 2020, TAN, IMAGENET, 24.9, None, SINGLE, LITE),
+    "fast_tiny": Entry(fast_tiny, RGB32, 2026, JORDAN, CIFAR, result=NONE),
     "fast_small": Entry(fast_small, RGB32, 2026, JORDAN, CIFAR, result=NONE),
     "fast": Entry(fast, RGB32, 2026, JORDAN, CIFAR, result=NONE),
     "fast_large": Entry(fast_large, RGB32, 2026, JORDAN, CIFAR, result=NONE),
