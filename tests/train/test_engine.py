@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel.train import engine
-from hubel.train.engine import EMULATED, GAIN, PRODUCT_SIDE, emulates_bfloat16, fastest
+from hubel.train.engine import EMULATED, GAIN, MOST_PRODUCTS, PRODUCT_SIDE, emulates_bfloat16, fastest
 from hubel.train.optimizer import orthogonal
 
 CPU = torch.device("cpu")
@@ -69,7 +69,23 @@ def test_no_step_is_made_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPa
 
     assert fastest(Scale(), loss) == "float32"
     assert fastest(Scale(), loss) == "float32"
-    assert len(made) == 2 * 4  # products, once
+    assert len(made) == 2 * MOST_PRODUCTS  # once
+
+
+@pytest.mark.parametrize("seconds", [[1, 9] * 9 + [1, 2], [1, 9] * 3 + [9, 9, 1, 4]])
+def test_a_machine_that_others_use_is_asked_again(
+    seconds: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One fast product in bfloat16 is enough, however many were held up: float32 and bfloat16 in turns."""
+    clock, coming = [0.0], iter(seconds)
+
+    def timed(first: Tensor, second: Tensor) -> None:
+        clock[0] += next(coming)
+
+    monkeypatch.setattr(engine, "now", lambda device: clock[0])
+    monkeypatch.setattr(Tensor, "__matmul__", timed)
+    assert not emulates_bfloat16(CPU)
+    assert not list(coming)
 
 
 @pytest.mark.parametrize(("product", "kind"), [(1.0, torch.bfloat16), (100.0, torch.float32)])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import ctypes
 import importlib.util
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -27,6 +28,9 @@ GAIN = 0.9
 
 EMULATED = 4.0
 """From how many times float32's time a product in bfloat16 is emulated: 50 and more were measured."""
+
+FEWEST_PRODUCTS, MOST_PRODUCTS = 4, 16
+"""How many products it takes to see that it is not, and to be sure that it is: a busy machine delays some."""
 
 PRODUCT_SIDE = 256
 """The side of the matrices by which that is told: milliseconds even where it is emulated."""
@@ -85,38 +89,36 @@ def fastest(network: Module, step: Callable[[Module, str], Tensor]) -> str:
     `step` runs a network forwards in a precision and returns the loss. A single step may take minutes where
     bfloat16 is emulated; there none is made.
     """
-    device = next(network.parameters()).device
-    if emulates_bfloat16(device):
+    if emulates_bfloat16(next(network.parameters()).device):
         return "float32"
     trial = copy.deepcopy(network)
-
-    def seconds(precision: str) -> float:
-        def forwards_and_backwards() -> None:
-            step(trial, precision).backward()  # type: ignore[no-untyped-call]
-            trial.zero_grad()
-
-        return _shortest(forwards_and_backwards, device)
-
-    best = {precision: seconds(precision) for precision in PRECISIONS}
+    best = {precision: _seconds(trial, precision, step) for precision in PRECISIONS}
     return "bfloat16" if best["bfloat16"] < GAIN * best["float32"] else "float32"
+
+
+def _seconds(network: Module, precision: str, step: Callable[[Module, str], Tensor]) -> float:
+    """The shortest of three steps forwards and backwards, after one to warm up."""
+    times, device = [], next(network.parameters()).device
+    for _ in range(4):
+        began = now(device)
+        step(network, precision).backward()  # type: ignore[no-untyped-call]
+        times.append(now(device) - began)
+        network.zero_grad()
+    return min(times[1:])
 
 
 @cache
 def emulates_bfloat16(device: torch.device) -> bool:
     """Whether a device has no instructions for products in bfloat16, as most CPUs; measured, once."""
-
-    def seconds(kind: torch.dtype) -> float:
-        matrix = torch.ones(PRODUCT_SIDE, PRODUCT_SIDE, dtype=kind, device=device)
-        return _shortest(lambda: matrix @ matrix, device)
-
-    return seconds(torch.bfloat16) > EMULATED * seconds(torch.float32)
-
-
-def _shortest(action: Callable[[], object], device: torch.device) -> float:
-    """The seconds of the shortest of three runs, after one to warm up."""
-    times = []
-    for _ in range(4):
-        began = now(device)
-        action()
-        times.append(now(device) - began)
-    return min(times[1:])
+    matrices = [
+        torch.ones(PRODUCT_SIDE, PRODUCT_SIDE, dtype=kind, device=device) for kind in PRECISIONS.values()
+    ]
+    shortest = [math.inf, math.inf]
+    for done in range(1, MOST_PRODUCTS + 1):
+        for kind, matrix in enumerate(matrices):
+            began = now(device)
+            matrix @ matrix
+            shortest[kind] = min(shortest[kind], now(device) - began)
+        if done >= FEWEST_PRODUCTS and shortest[1] <= EMULATED * shortest[0]:
+            return False
+    return True
