@@ -173,6 +173,7 @@ def matmul(precision: str) -> None:
     turns(lambda: first @ second, precision)
 
 
+ANNOTATED = "from __future__ import annotations\n"
 KERAS = """
 import json, os, sys
 os.environ["KERAS_BACKEND"] = "tensorflow"
@@ -271,7 +272,7 @@ def measured(name: str, rounds: int, keras: str | None) -> dict[str, object]:
     if keras:
         steps, shape = trace(net, Volume.of(case.volume)), list(Volume.of(case.volume))
         told_all = json.dumps([told(steps), shape, steps[-1].output.depth, case.batch])
-        ways["keras"] = Process(keras, "-c", inspect.getsource(turns) + KERAS, told_all)
+        ways["keras"] = Process(keras, "-c", ANNOTATED + inspect.getsource(turns) + KERAS, told_all)
     for _ in range(rounds):
         for way in ways.values():
             way.turn()
