@@ -61,6 +61,20 @@ def weights(path: Path) -> torch.Tensor:
     return torch.cat([value.flatten().double() for value in load(path).network.state_dict().values()])
 
 
+@pytest.mark.parametrize("there", [False, True])
+def test_a_run_without_a_round_leaves_nothing_behind(there: bool, tmp_path: Path) -> None:
+    """Not what listeners wrote either, such as TensorBoard's events."""
+    if there:
+        (tmp_path / "run").mkdir()
+    run, setting, trainer = start(tmp_path / "run")
+    next(run.follow(setting, trainer))
+    (run.folder / "events.out.tfevents.0").write_bytes(b"event")
+    (run.folder / "epochs").mkdir()
+    (run.folder / "epochs" / "1.safetensors").write_bytes(b"model")
+    run.discard_unfinished()
+    assert list(tmp_path.rglob("*")) == [run.folder] * there
+
+
 def test_what_is_kept(tmp_path: Path) -> None:
     run = finish(tmp_path / "run")
     assert sorted(path.name for path in run.folder.iterdir()) == [

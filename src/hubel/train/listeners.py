@@ -16,16 +16,16 @@ Listener: TypeAlias = Callable[[Event], None]
 class TensorBoard:
     """Writes the numbers of every round into a run's folder, as TensorBoard reads them.
 
-    Raises UsageError: TensorBoard is not installed.
+    `rounds` are those that it has already. Raises UsageError: TensorBoard is not installed.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, rounds: int) -> None:
         try:
             from torch.utils.tensorboard import SummaryWriter
         except ImportError:
             raise UsageError('--tensorboard needs a package: pip install "hubel[tensorboard]"') from None
         self.writer = SummaryWriter(str(folder))
-        self.rounds = 0
+        self.rounds = rounds
 
     def event(self, event: Event) -> None:
         """Takes an event; a round's numbers are on the disk afterwards."""

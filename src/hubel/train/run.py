@@ -16,6 +16,7 @@ import hashlib
 import json
 import math
 import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from itertools import count
@@ -160,12 +161,11 @@ class Run:
         """Takes back what a run wrote that has no finished round; a folder that was there before stays."""
         if (self.folder / METRICS).exists():
             return
-        for name in (CONFIG, BEST, STATE, PREVIOUS):
-            (self.folder / name).unlink(missing_ok=True)
-        if (self.folder / STATE).parent.is_dir():
-            (self.folder / STATE).parent.rmdir()
-        if self.made:
-            self.folder.rmdir()
+        for path in [self.folder] if self.made else list(self.folder.iterdir()):  # which was empty
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
 
     def config(self) -> Config:
         """The run's config. Raises UsageError: the folder is no run's."""
@@ -303,7 +303,7 @@ def _restore_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
             for key, value in _under(f"optimizer.{name}.", tensors).items():
                 # in the parameter's own layout, which fused optimizers rely on
                 like = parameter if value.shape == parameter.shape else value
-                optimizer.state[parameter][key] = torch.empty_like(like).copy_(value)
+                optimizer.state[parameter][key] = torch.empty_like(like, device=parameter.device).copy_(value)
 
 
 def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
