@@ -34,11 +34,14 @@ def test_digits() -> None:
     assert np.bincount(dataset.val.labels).tolist() == [36, 36, 35, 37, 36, 36, 36, 36, 35, 36]
 
 
-def test_digits_are_scaled_to_bytes() -> None:
-    pytest.importorskip("sklearn")
+def test_digits_are_scikit_learns_scaled_to_bytes() -> None:
+    datasets = pytest.importorskip("sklearn.datasets")
     train = open_data("digits", val=0).train
     assert isinstance(train, ArrayPictures)
     assert set(np.unique(train.pixels)) == {int(value * 15.9375 + 0.5) for value in range(17)}
+    theirs = datasets.load_digits()
+    assert (train.labels == theirs.target).all()
+    assert (train.pixels[..., 0] == (theirs.images * 15.9375 + 0.5).astype(int)).all()
     # the first row of the first digit is 0 0 5 13 9 1 0 0 in the set's file
     assert train.pixels[0, 0, :, 0].tolist() == [0, 0, 80, 207, 143, 16, 0, 0]
     assert train.name(7) == "digits/0007"
@@ -47,6 +50,13 @@ def test_digits_are_scaled_to_bytes() -> None:
 def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "sklearn", None)
     with pytest.raises(DataError, match=r'pip install "hubel\[digits\]"'):
+        open_data("digits")
+
+
+def test_digits_that_are_kept_elsewhere_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr("hubel.data.digits.FILE", "moved.csv")
+    with pytest.raises(DataError, match=r"has no .*moved\.csv"):
         open_data("digits")
 
 

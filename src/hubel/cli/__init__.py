@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import io
 import os
@@ -62,6 +63,9 @@ def root(
 
 def main() -> None:
     """Runs the command line: exit status 0, 1 for an error of the matter, 2 for one of usage."""
+    atexit.register(
+        gc.freeze
+    )  # else Python looks for garbage among all that torch is when it ends: half a second
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is loaded
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
@@ -79,5 +83,3 @@ def main() -> None:
     except OSError as error:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)
-    finally:
-        gc.freeze()  # Python looks for garbage when it ends: among all that torch is, half a second and more

@@ -24,12 +24,15 @@ def read_digits() -> DataSet:
     """Returns the digits that scikit-learn has, with their values of 0 to 16 scaled to 0 to 255.
 
     scikit-learn is not loaded for them: that takes seconds, and the file a tenth of one.
-    Raises DataError: scikit-learn is not installed.
+    Raises DataError: scikit-learn is not installed, or keeps them elsewhere.
     """
     spec = find_spec("sklearn")
     if spec is None or spec.origin is None:
         raise DataError('digits: scikit-learn is missing; run `pip install "hubel[digits]"`')
-    rows = np.loadtxt(Path(spec.origin).parent / FILE, delimiter=",", dtype=np.int64)
+    path = Path(spec.origin).parent / FILE
+    if not path.is_file():
+        raise DataError(f"digits: this scikit-learn has no {path}; run `pip install -U scikit-learn`")
+    rows = np.loadtxt(path, delimiter=",", dtype=np.int64)
     pixels = np.rint(rows[:, :-1] * (255 / WHITE)).astype(np.uint8).reshape(-1, 8, 8, 1)
     return DataSet(
         name="digits",
