@@ -193,7 +193,7 @@ def _run_data(
             data=whereabouts(data),
             net=repr(chosen.candidate.net),
             input=str(chosen.candidate.volume),
-            start=chosen.start,
+            start=str(Path(chosen.start).resolve()) if Path(chosen.start).is_file() else chosen.start,
             recipe=chosen.candidate.recipe,
         )
         run = Path(found.name).name, chosen.candidate.name
@@ -260,7 +260,7 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
 
     listeners: list[Listener] = [watch.event]
     if tensorboard:
-        listeners.append(TensorBoard(run.folder).event)
+        listeners.append(TensorBoard(run.folder, len(run.metrics())).event)
     watch.beginning(setting, trainer)
     try:
         for event in run.follow(setting, trainer):

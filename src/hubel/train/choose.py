@@ -17,7 +17,7 @@ from hubel.net.head import with_classes
 from hubel.ship.pretrained import open_model
 from hubel.train.config import AUTO, NONE
 from hubel.train.device import best_device, use_allowed_cores
-from hubel.train.engine import fastest, keep_memory, now
+from hubel.train.engine import emulates_bfloat16, fastest, keep_memory, now
 from hubel.train.loss import loss_of
 from hubel.train.optimizer import OPTIMIZERS
 from hubel.train.recipe import RECIPES, Recipe, recipe
@@ -63,8 +63,11 @@ TRAINING = 0.85
 TRIED = 64
 """How many pictures a step has by which a candidate is measured."""
 
-PASSES = 20
-"""How many steps measuring a candidate takes, reckoned in those of the faster precision."""
+PASSES = 5
+"""How many steps measuring a candidate takes, its optimizer's and the building of it reckoned in."""
+
+TRYING = 15
+"""How many more it takes where two precisions are tried, reckoned in steps of the faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +125,12 @@ def choose(
     due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
     if start == AUTO:
         start = (best_at_hand() if due else None) or NONE
-    candidates = _candidates(data, network, start, FAST if seconds else ((USUAL, USUAL, 0.0),))
-    if volume is not None:
-        candidates = [replace(candidates[-1], volume=volume)]
+    own = FAST if seconds else ((USUAL, USUAL, 0.0),)
+    if network is None and start == NONE:
+        candidates = _own(data, own, volume)
+    else:
+        known = _of_model(start, data) if network is None else [_asked(*network, start)]
+        candidates = known if volume is None else [replace(known[-1], volume=volume)]
     if recipe_name is not None:
         candidates = [replace(each, recipe=recipe(recipe_name)) for each in candidates]
     candidates = [_fitted(each, data) for each in candidates]
@@ -142,6 +148,7 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
     measuring keeps to its share of the time; one that differs from the last in its recipe alone is as fast.
     """
     began = time.perf_counter()
+    passes = PASSES if emulates_bfloat16(best_device()) else PASSES + TRYING
     best = last = _measured(candidates[0], pictures, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs
@@ -150,7 +157,7 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
         if (candidate.net, candidate.volume) == (last.candidate.net, last.candidate.volume):
             last = replace(last, candidate=candidate)
         else:
-            measuring = times * PASSES * TRIED / last.pictures_per_second
+            measuring = times * passes * TRIED / last.pictures_per_second
             if time.perf_counter() - began + measuring > MEASURING * seconds:
                 continue
             last = _measured(candidate, pictures, seconds)
@@ -190,29 +197,27 @@ def pictures_per_second(candidate: Candidate) -> float:
     return candidate.recipe.batch / (min(passes) * candidate.recipe.batch / count + step)
 
 
-def _candidates(
-    data: DataSet,
-    network: tuple[str, Net, Volume] | None,
-    start: str,
-    own: tuple[tuple[str, str, float], ...],
-) -> list[Candidate]:
-    """What might be trained, the cheapest first, with its usual recipe; of `own` where all is open."""
-    if network is not None:
-        name, net, volume = network
-        known = {each: usual for each, usual, _ in reversed(FAST)} | {USUAL: USUAL}
-        usual = "finetune" if start != NONE else known.get(name.partition("(")[0].strip(), "standard")
-        return [Candidate(name, net, volume, RECIPES[usual])]
-    if start != NONE:
-        return _of_model(start, data)
+def _asked(name: str, net: Net, volume: Volume, start: str) -> Candidate:
+    """The network asked for, with its usual recipe."""
+    known = {each: usual for each, usual, _ in reversed(FAST)} | {USUAL: USUAL}
+    usual = "finetune" if start != NONE else known.get(name.partition("(")[0].strip(), "standard")
+    return Candidate(name, net, volume, RECIPES[usual])
+
+
+def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume | None) -> list[Candidate]:
+    """The networks of `own` that might be trained, the cheapest first, at a volume or all that suit a set.
+
+    The first of them sees pictures at the smallest size alone: larger ones are for a larger network.
+    """
     shorter = min(data.size)
     sides = [side for side in SIDES if side <= shorter] or [shorter if shorter >= SMALL else 32]
+    volumes = [Volume(side, side, data.depth) for side in sides] if volume is None else [volume]
     found = []
-    for name, usual, epochs in own:
-        for side in sides:
-            net = zoo.ZOO[name].make(classes=len(data.classes), depth=data.depth, side=side)
-            volume = Volume(side, side, data.depth)
-            worth = epochs if side == sides[0] else max(epochs, LARGER)
-            found.append(Candidate(name, net, volume, RECIPES[usual], worth))
+    for number, (name, usual, epochs) in enumerate(own):
+        for seen in volumes if number else volumes[:1]:
+            net = zoo.ZOO[name].make(classes=len(data.classes), depth=seen.depth, side=min(seen.plane))
+            worth = epochs if seen == volumes[0] else max(epochs, LARGER)
+            found.append(Candidate(name, net, seen, RECIPES[usual], worth))
     return sorted(found, key=lambda candidate: candidate.macs)
 
 
