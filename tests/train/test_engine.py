@@ -9,7 +9,15 @@ import torch
 from torch import Tensor, nn
 
 from hubel.train import engine
-from hubel.train.engine import EMULATED, GAIN, MOST_PRODUCTS, PRODUCT_SIDE, emulates_bfloat16, fastest
+from hubel.train.engine import (
+    EMULATED,
+    FEWEST_PRODUCTS,
+    GAIN,
+    MOST_PRODUCTS,
+    PRODUCT_SIDE,
+    emulates_bfloat16,
+    fastest,
+)
 from hubel.train.optimizer import orthogonal
 
 CPU = torch.device("cpu")
@@ -57,7 +65,7 @@ def test_the_faster_precision_is_taken(step: float, precision: str, monkeypatch:
     network = Scale()
     assert fastest(network, Scale.loss) == precision
     assert network.weight.grad is None  # it was a copy that was measured
-    assert set(made) == {torch.float32, torch.bfloat16}
+    assert sum(kind == torch.bfloat16 for kind in made) > FEWEST_PRODUCTS  # steps as well
 
 
 def test_no_step_is_made_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:

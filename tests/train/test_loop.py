@@ -146,8 +146,9 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
 
 
 @pytest.mark.parametrize("net", [NET_WITH_SIDE, "conv(8, 3) >> lrn >> batchnorm >> tanh >> fc(2)"])
-def test_in_bfloat16_it_learns_as_well(net: str) -> None:
+def test_in_bfloat16_it_learns_as_well(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every layer runs in it, the weights stay float32, and the first loss is float32's to 1 %."""
+    monkeypatch.setattr(sys.modules["hubel.train.loop"], "emulates_bfloat16", lambda device: False)
     ours, theirs = trainer(config(net, precision="bfloat16")), trainer(config(net))
     train, val = batches(ours.config)
     events, others = list(ours.run(train, val)), list(theirs.run(train, val))
@@ -158,6 +159,20 @@ def test_in_bfloat16_it_learns_as_well(net: str) -> None:
     assert {p.dtype for p in ours.network.parameters()} == {torch.float32}
     assert isinstance(events[-1], RoundDone)
     assert events[-1].val.top1 > 0.95
+
+
+def test_where_bfloat16_is_emulated_a_run_goes_on_in_float32_and_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As where a run that another machine began in bfloat16 is resumed."""
+    monkeypatch.setattr(sys.modules["hubel.train.loop"], "emulates_bfloat16", lambda device: True)
+    ours, theirs = trainer(config(precision="bfloat16")), trainer(config())
+    told, *events = ours.run(*batches(ours.config))
+    assert isinstance(told, Warned)
+    assert "float32" in told.text
+    losses = [event.loss for event in events if isinstance(event, BatchDone)]
+    others = theirs.run(*batches(theirs.config))
+    assert losses == [event.loss for event in others if isinstance(event, BatchDone)]
 
 
 def test_auto_settles_on_one_of_the_precisions() -> None:

@@ -20,7 +20,7 @@ from hubel.net.layers import BatchNorm
 from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
 from hubel.train.device import computing_in, free_memory, out_of_memory, use_allowed_cores
-from hubel.train.engine import compiled, fastest, keep_memory, repays
+from hubel.train.engine import compiled, emulates_bfloat16, fastest, keep_memory, repays
 from hubel.train.hardest import Hardest
 from hubel.train.loss import loss_of
 from hubel.train.metrics import Evaluation, evaluate
@@ -128,6 +128,9 @@ class Round:
         self.loss += loss * len(scores)
 
 
+EMULATES = "this machine only emulates bfloat16, many times slower: the run is computed in float32"
+
+
 @dataclass(slots=True)
 class Trainer:
     """A network in training: all that changes, so that a run can stop after any round and go on.
@@ -156,6 +159,7 @@ class Trainer:
     validation: float = 0.0
     _compiled: Network | None = None
     _compiles: bool = True
+    _told: str = ""
 
     @classmethod
     def of(
@@ -177,8 +181,11 @@ class Trainer:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for part in parts(network, config.freeze):
             part.requires_grad_(requires_grad=False)
+        device, told = next(network.parameters()).device, ""
         if config.precision == AUTO:
             config = replace(config, precision=_fastest(network, train))
+        elif config.precision == "bfloat16" and emulates_bfloat16(device):
+            config, told = replace(config, precision="float32"), EMULATES
         recipe = config.recipe
         return cls(
             network=network,
@@ -189,6 +196,7 @@ class Trainer:
             hardest=_hardest(config, train) if recipe.hardest < 1 else None,
             micro=recipe.batch + 1,  # a last single picture joins the batch before
             weights=weights,
+            _told=told,
         )
 
     @property
@@ -216,6 +224,8 @@ class Trainer:
 
         Raises TrainingError: the loss is no longer finite.
         """
+        if self._told:
+            yield Warned(self._told)
         began = time.perf_counter() - self.seconds
         batches = self._batches(train)
         while self.progress < 1:
@@ -314,7 +324,7 @@ class Trainer:
     def _mended(self, error: RuntimeError, images: Tensor) -> str:
         """Changes what a step may have failed of, so that it can be tried again, and says so.
 
-        Nothing has moved. Raises the error where there is nothing to change.
+        No weight has moved. Raises the error where there is nothing to change.
         """
         if self._compiled is not None:
             self._compiled = None
@@ -328,7 +338,7 @@ class Trainer:
     def _gradients(self, images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         """The gradients of a batch, its loss and its scores.
 
-        Raises TrainingError: the loss is not finite. Nothing has moved then.
+        Raises TrainingError: the loss is not finite. No weight has moved then.
         """
         self.network.zero_grad()  # of parameters that no optimizer moves as well: clipping counts them
         total, scores = 0.0, []
