@@ -52,6 +52,8 @@ def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         ((), "say what to train on"),
         (("digits", "--resume", "run"), "say what to train on"),
         (("--resume", "run", "--epochs", "3"), "a run that goes on keeps its settings"),
+        (("digits", "--time", "9s", "--epochs", "3"), "a run goes by the clock or by epochs"),
+        (("digits", "--time", "9s", "--set", "epochs=3"), "a run goes by the clock or by epochs"),
         (("--resume", "run", "--net", "lenet5"), "take --net and the like away"),
         (("digits", "--seed", "-1"), "--seed is at least 0"),
         (("digits", "--set", "lr"), "key=value"),

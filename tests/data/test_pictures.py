@@ -110,12 +110,17 @@ def test_mirror_is_for_colour_pictures_that_are_no_characters(
         assert DataSet("set", classes, pictures, declared_mirror=declared).mirror is declared
 
 
-def test_an_unreadable_picture_is_named_when_the_set_is_looked_at(tmp_path: Path) -> None:
+def test_an_unreadable_picture_is_passed_over_when_the_set_is_looked_at_unless_all_are(
+    tmp_path: Path,
+) -> None:
     pictures = files(tmp_path, [(4, 4), (4, 4)])
     pictures.paths[1].write_bytes(b"")
-    dataset = DataSet("set", ("a", "b"), pictures)
-    with pytest.raises(DataError, match=r"1\.png: is an empty file"):
-        _ = dataset.size
+    assert DataSet("set", ("a", "b"), pictures).size == (4, 4)
+    assert DataSet("set", ("a", "b"), pictures).depth == 1
+    pictures.paths[0].write_bytes(b"")
+    for look in ("size", "depth"):
+        with pytest.raises(DataError, match=r"0\.png: is an empty file"):
+            getattr(DataSet("set", ("a", "b"), pictures), look)
 
 
 @pytest.mark.parametrize(

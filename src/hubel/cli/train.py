@@ -99,7 +99,7 @@ def train(
     from hubel.train.settings import wish
 
     if sum(place is not None for place in (data, config, resume)) != 1:
-        raise UsageError("say what to train on: DATA, or --config FILE, or --resume RUN")
+        raise UsageError("say what to train on, one of these: DATA, --config FILE, --resume RUN")
     if seed is not None and seed < 0:
         raise UsageError(f"--seed is at least 0, not {seed}")
     given = {
@@ -118,12 +118,17 @@ def train(
     }
     wishes = {name: value for name, value in given.items() if value is not None}
     wishes |= dict(wish(text) for text in changes or ())
+    if wishes.get("seconds") and "epochs" in wishes:
+        raise UsageError("a run goes by the clock or by epochs; take --time or the epochs away")
     choice = Choice(net, size, recipe, start)
     if data is None and choice != Choice():
         raise UsageError("the run names its network, input, recipe and start; take --net and the like away")
     if resume is not None:
         if wishes or out:
-            raise UsageError("a run that goes on keeps its settings; take the other options away")
+            raise UsageError(
+                "a run that goes on keeps its settings; take the other options away, or begin another "
+                f"from its model: hubel train DATA --from {shlex.quote(str(resume / 'best.safetensors'))}"
+            )
         _resume(resume, tensorboard=tensorboard)
     elif config is not None:
         _run_config(config, wishes, out, tensorboard=tensorboard)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -14,6 +14,7 @@ from hubel.data.reading import read_image, read_size
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     import numpy.typing as npt
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     Labels: TypeAlias = npt.NDArray[np.int64]
     Indices: TypeAlias = npt.NDArray[np.intp]
     Bytes: TypeAlias = npt.NDArray[np.uint8]
+
+Seen = TypeVar("Seen")
 
 _SAMPLE = 200
 
@@ -167,17 +170,17 @@ class DataSet:
     def depth(self) -> int:
         """1 for grey, 3 for colour: if any picture of a sample spread over the training set has colour.
 
-        Raises DataError: a picture of the sample that cannot be read.
+        Raises DataError: no picture of the sample can be read.
         """
-        return COLOUR if any(has_colour(self.train.image(index)) for index in self._sample()) else GREY
+        return COLOUR if any(self._seen(lambda index: has_colour(self.train.image(index)))) else GREY
 
     @cached_property
     def size(self) -> tuple[int, int]:
         """Median height and median width in pixels of a sample spread over the training set.
 
-        Raises DataError: a picture of the sample that cannot be read.
+        Raises DataError: no picture of the sample can be read.
         """
-        sizes = np.array([self.train.size(index) for index in self._sample()])
+        sizes = np.array(list(self._seen(self.train.size)))
         height, width = np.median(sizes, axis=0)
         return int(height), int(width)
 
@@ -189,17 +192,27 @@ class DataSet:
         colour pictures, unless the classes are called by single characters or numbers, which most often
         are characters or signs that a mirror changes; no for grey ones, often writing or scans.
 
-        Raises DataError: a picture of the sample for `depth` that cannot be read.
+        Raises DataError: no picture of the sample for `depth` can be read.
         """
         if self.declared_mirror is not None:
             return self.declared_mirror
         characters = all(len(name) == 1 or name.isdecimal() for name in self.classes)
         return not characters and self.depth == COLOUR
 
-    def _sample(self) -> list[int]:
-        """At most 200 places, evenly spread: a source in order of class has every class in it."""
-        count = len(self.train)
-        return [int(place) for place in np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64)]
+    def _seen(self, look: Callable[[int], Seen]) -> Iterator[Seen]:
+        """What is seen of at most 200 pictures, spread evenly: a source in order of class has all classes in it.
+
+        One that cannot be read is left to whoever reads them all. Raises DataError: none can be.
+        """
+        count, bad, any_seen = len(self.train), None, False
+        for place in np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64):
+            try:
+                yield look(int(place))
+                any_seen = True
+            except DataError as error:
+                bad = bad or error
+        if bad and not any_seen:
+            raise bad
 
     def _check_labels(self, split: str, pictures: Pictures) -> None:
         if len(pictures.labels) != len(pictures):

@@ -25,8 +25,13 @@ def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
     said = f"network: {name}, seeing pictures as {volume}"
     if chosen.epochs:
         speed = f"{chosen.pictures_per_second:,.0f} pictures a second on this machine"
-        often = f"{speed}, all {chosen.epochs:.1f} times"
-        said += f", the largest that sees them often enough in the time: {often}"
+        fits = chosen.epochs >= max(1.0, chosen.candidate.epochs)
+        said += (
+            ", the largest that sees them often enough in the time: "
+            if fits
+            else ", though the time is short: "
+        )
+        said += f"{speed}, all {chosen.epochs:.1f} times"
         said += " or more" if chosen.candidate.recipe.smallest < 1 else ""
     if chosen.start:
         why = (
@@ -55,6 +60,8 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
         how_long = f"{duration(trainer.pace.limit - trainer.seconds)} of training"
     else:
         how_long = f"epochs {trainer.epoch + 1} to {recipe.epochs}"
+    if trainer.pace.limit and trainer.seconds:
+        how_long = f"after {duration(trainer.seconds)} and {trainer.done:.4g} epochs {how_long}"
     if trainer.epoch and (trainer.progress >= 1 or 0 < config.target <= trainer.best):
         how_long = "nothing left to train"
     lines = [

@@ -233,7 +233,7 @@ class Trainer:
             round_ = Round(time.perf_counter())
             while not self._over(round_):
                 places, images, targets = round_.waiting(batches)
-                progress = self.pace.progress(self._epochs, self.seconds)
+                progress = self.pace.progress(self.done, self.seconds)
                 loss, scores = yield from self._step(images, targets, progress)
                 round_.add(loss, scores, targets)
                 if self.hardest:
@@ -246,7 +246,7 @@ class Trainer:
             yield from self._validated(round_, val, began)
 
     @property
-    def _epochs(self) -> float:
+    def done(self) -> float:
         """How many epochs are done, with the part of the one that runs."""
         return self.epoch + self.batch / self.batches
 
@@ -372,7 +372,7 @@ class Trainer:
         best, self.best = result.top1 > self.best, max(result.top1, self.best)
         loss = round_.loss / round_.pictures
         yield RoundDone(
-            epoch=self._epochs,
+            epoch=self.done,
             progress=self.progress,
             lr=self.optimizers[-1].param_groups[0]["lr"],
             train_loss=loss,

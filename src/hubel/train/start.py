@@ -67,7 +67,7 @@ def best_at_hand() -> str | None:
 def is_of_photos(data: DataSet) -> bool:
     """Whether a set looks like photographs: in colour, and large enough to show more than a thumbnail.
 
-    Raises DataError: a picture of a sample that cannot be read.
+    Raises DataError: no picture of a sample can be read.
     """
     return data.depth == COLOUR and min(data.size) >= PHOTO
 
