@@ -200,7 +200,7 @@ class DataSet:
         return not characters and self.depth == COLOUR
 
     def _seen(self, look: Callable[[int], Seen]) -> Iterator[Seen]:
-        """What is seen of at most 200 pictures, spread evenly: a source in order of class has all classes in it.
+        """What is seen of at most 200 pictures, evenly spread: where they come in order of class, of all.
 
         One that cannot be read is left to whoever reads them all. Raises DataError: none can be.
         """

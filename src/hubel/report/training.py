@@ -61,7 +61,7 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
     else:
         how_long = f"epochs {trainer.epoch + 1} to {recipe.epochs}"
     if trainer.pace.limit and trainer.seconds:
-        how_long = f"after {duration(trainer.seconds)} and {trainer.done:.4g} epochs {how_long}"
+        how_long = f"{how_long} after {duration(trainer.seconds)} and {trainer.done:.4g} epochs"
     if trainer.epoch and (trainer.progress >= 1 or 0 < config.target <= trainer.best):
         how_long = "nothing left to train"
     lines = [
