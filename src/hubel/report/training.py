@@ -25,13 +25,9 @@ def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
     said = f"network: {name}, seeing pictures as {volume}"
     if chosen.epochs:
         speed = f"{chosen.pictures_per_second:,.0f} pictures a second on this machine"
-        fits = chosen.epochs >= max(1.0, chosen.candidate.epochs)
-        said += (
-            ", the largest that sees them often enough in the time: "
-            if fits
-            else ", though the time is short: "
-        )
-        said += f"{speed}, all {chosen.epochs:.1f} times"
+        enough = chosen.epochs >= max(1.0, chosen.candidate.epochs)
+        why = "the largest that sees them often enough in the time" if enough else "though the time is short"
+        said += f", {why}: {speed}, all {chosen.epochs:.1f} times"
         said += " or more" if chosen.candidate.recipe.smallest < 1 else ""
     if chosen.start:
         why = (

@@ -115,15 +115,14 @@ def emulates_bfloat16(device: torch.device) -> bool:
     """
     if device.type == "cuda":
         return not torch.cuda.is_bf16_supported(including_emulation=False)
-    matrices = [
-        torch.ones(PRODUCT_SIDE, PRODUCT_SIDE, dtype=kind, device=device) for kind in PRECISIONS.values()
-    ]
-    shortest = [math.inf, math.inf]
+    matrix = torch.ones(PRODUCT_SIDE, PRODUCT_SIDE, device=device)
+    matrices = {precision: matrix.to(kind) for precision, kind in PRECISIONS.items()}
+    best = dict.fromkeys(PRECISIONS, math.inf)
     for done in range(1, MOST_PRODUCTS + 1):
-        for kind, matrix in enumerate(matrices):
+        for precision, factor in matrices.items():
             began = now(device)
-            matrix @ matrix
-            shortest[kind] = min(shortest[kind], now(device) - began)
-        if done >= FEWEST_PRODUCTS and shortest[1] <= EMULATED * shortest[0]:
+            factor @ factor
+            best[precision] = min(best[precision], now(device) - began)
+        if done >= FEWEST_PRODUCTS and best["bfloat16"] <= EMULATED * best["float32"]:
             return False
     return True

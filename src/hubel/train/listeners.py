@@ -16,7 +16,7 @@ Listener: TypeAlias = Callable[[Event], None]
 class TensorBoard:
     """Writes the numbers of every round into a run's folder, as TensorBoard reads them.
 
-    `rounds` are those that it has already. Raises UsageError: TensorBoard is not installed.
+    `rounds` are those that the run has already. Raises UsageError: TensorBoard is not installed.
     """
 
     def __init__(self, folder: Path, rounds: int) -> None:

@@ -43,6 +43,10 @@ SIDE_STEP = 4
 """Sides of growing pictures are multiples of this, so that few shapes occur."""
 
 
+EMULATES = "this machine only emulates bfloat16, many times slower: the run is computed in float32"
+"""What is said where a run asks for bfloat16, as one that another machine began."""
+
+
 class Source(Protocol):
     """Where batches come from: `Batches` in memory, or streams of what is too large for it."""
 
@@ -128,9 +132,6 @@ class Round:
         self.loss += loss * len(scores)
 
 
-EMULATES = "this machine only emulates bfloat16, many times slower: the run is computed in float32"
-
-
 @dataclass(slots=True)
 class Trainer:
     """A network in training: all that changes, so that a run can stop after any round and go on.
@@ -181,10 +182,10 @@ class Trainer:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for part in parts(network, config.freeze):
             part.requires_grad_(requires_grad=False)
-        device, told = next(network.parameters()).device, ""
+        told = ""
         if config.precision == AUTO:
             config = replace(config, precision=_fastest(network, train))
-        elif config.precision == "bfloat16" and emulates_bfloat16(device):
+        elif config.precision == "bfloat16" and emulates_bfloat16(next(network.parameters()).device):
             config, told = replace(config, precision="float32"), EMULATES
         recipe = config.recipe
         return cls(
