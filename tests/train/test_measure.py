@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -82,6 +83,24 @@ def test_what_was_held_out_in_training_is_held_out_again(
         names = [found.pictures.name(index) for index in range(len(found.pictures))]
         assert names == [expected.name(index) for index in range(len(expected))]
     assert len(held_out_pictures(ours, str(place), "train").pictures) == 14
+
+
+def test_what_was_held_out_is_held_out_wherever_the_pictures_are_now(tmp_path: Path) -> None:
+    place = folder(tmp_path / "set")
+    ours = trained_on(place)
+    expected = held_out_pictures(ours, str(place)).pictures
+    for moved in (tmp_path / "moved", tmp_path / "deep" / "train"):
+        shutil.copytree(place, moved)
+        found = held_out_pictures(ours, str(moved.parent if moved.name == "train" else moved))
+        assert found.split == "val"
+        names = [Path(found.pictures.name(index)).relative_to(moved) for index in range(len(found.pictures))]
+        assert names == [Path(expected.name(index)).relative_to(place) for index in range(len(expected))]
+
+
+def test_of_other_pictures_none_was_held_out(tmp_path: Path) -> None:
+    ours = trained_on(folder(tmp_path / "set"))
+    for other in (folder(tmp_path / "other", count=9), folder(tmp_path / "single", count=1)):
+        assert held_out_pictures(ours, str(other)).split == "all"
 
 
 def test_shards_that_braces_name_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,8 +67,8 @@ def held_out_pictures(model: Model, data: str, split: str = "auto") -> HeldOut:
     """The pictures of a set to hold against a model, of a split if one is named.
 
     `auto` takes the test split where the set has one, else the validation split. Of a set without
-    either it takes the pictures that were held out when the model was trained on it, or all of them
-    if it was not.
+    either it takes the pictures that were held out when the model was trained on it, or on a copy of it,
+    and all of them if it was not.
 
     Raises DataError: no such set or split, or not the pictures any more that the model was trained on.
     Raises UsageError: a split that no set has.
@@ -77,26 +77,31 @@ def held_out_pictures(model: Model, data: str, split: str = "auto") -> HeldOut:
         raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
     data = whereabouts(data) if "{" in data or Path(data).expanduser().exists() else data
     own = open_data(data, val=0)
-    held_out_asked = split in ("train", "val") or own.test is None
-    if own.val is None and held_out_asked and model.summary.get("data") == data:
-        own = _as_trained(own, model)
+    if own.val is None and (split in ("train", "val") or own.test is None):
+        own = _as_trained(own, model, there=model.summary.get("data") == data)
     name, pictures = _chosen(own, split)
     return HeldOut(name, own.classes, pictures)
 
 
-def _as_trained(data: DataSet, model: Model) -> DataSet:
-    """A set without splits, with the pictures held out that were held out in training.
+def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
+    """A set without splits, with the pictures held out that were held out if the model was trained on it.
 
-    Raises DataError: the pictures are no longer those of the training.
+    As it is where the model was trained on another. Raises DataError: it was trained `there`, where the
+    pictures are no longer those of the training.
     """
-    again = with_val(data, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))
+    try:
+        again = with_val(data, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))
+    except DataError:  # none can be held out, and so none was
+        return data
     names = [again.train.name(index) for index in range(len(again.train))]
-    if fingerprint(names) != model.summary.get("trained_on"):
+    if fingerprint(names) == model.summary.get("trained_on"):
+        return again
+    if there:
         raise DataError(
             f"{data.name}: its pictures have changed since the model was trained on them, so that none is "
             "known to be new to it; measure on a folder of other pictures"
         )
-    return again
+    return data
 
 
 def _chosen(data: DataSet, split: str) -> tuple[str, Pictures]:

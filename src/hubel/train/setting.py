@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -116,8 +117,13 @@ class Setting:
 
 
 def fingerprint(names: Sequence[str]) -> str:
-    """A checksum of pictures by their names: what tells whether a split still has the same ones."""
-    return hashlib.sha256("\n".join(names).encode("utf-8", "surrogateescape")).hexdigest()
+    """A checksum of pictures by their names: what tells whether a split still has the same ones.
+
+    What all names begin with does not count, such as the folder the pictures are in: it may be moved.
+    """
+    start = len(os.path.commonprefix(names))  # noqa: RUF071  # of any characters, and of addresses too
+    within = "\n".join(name[start:] for name in names)
+    return hashlib.sha256(within.encode("utf-8", "surrogateescape")).hexdigest()
 
 
 def check_classes(network: Network, data: DataSet) -> None:
