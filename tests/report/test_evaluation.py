@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import json
 import math
@@ -89,7 +90,9 @@ def test_json_has_no_nan() -> None:
 
 def test_mistakes_as_a_spreadsheet_reads_them() -> None:
     names = ["a.png", "b.png", 'c,"d".png', "e.png", "f.png"]
-    first, second = csv.DictReader(mistakes_csv(CLASSES, FOUND, names).splitlines())
+    written = mistakes_csv(CLASSES, FOUND, names).encode()
+    assert written.startswith(codecs.BOM_UTF8)
+    first, second = csv.DictReader(written.decode("utf-8-sig").splitlines())
     assert first == {
         "path": 'c,"d".png',
         "truth": "cat",

@@ -10,8 +10,12 @@ from hubel.train.metrics import Evaluation
 
 
 def mistakes_csv(classes: Sequence[str], result: Evaluation, names: Sequence[str]) -> str:
-    """The mistakes, the surest first: path, truth, prediction, its probability, and that of the truth."""
+    """The mistakes, the surest first: path, truth, prediction, its probability, and that of the truth.
+
+    It begins with a byte-order mark, by which Excel knows UTF-8: names may be Korean.
+    """
     out = io.StringIO()
+    out.write("\ufeff")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["path", "truth", "prediction", "probability", "probability_of_truth"])
     for place in result.mistakes().tolist():
