@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from sys import modules
 
 import numpy as np
 import pytest
+from torch import Tensor
 
 from hubel import zoo
 from hubel.data import ArrayPictures, DataSet
+from hubel.errors import UsageError
+from hubel.module import Network
 from hubel.net import Volume, trace
 from hubel.train import choose
 from hubel.train.choose import FAST, Candidate, in_time
@@ -23,9 +27,8 @@ SIZES = ("fast_tiny", "fast_small", "fast", "fast_large")
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measuring takes no time."""
-    monkeypatch.setattr(modules["hubel.train.choose"], "PASSES", 0)
-    monkeypatch.setattr(modules["hubel.train.choose"], "TRYING", 0)
+    """Measuring may take any time."""
+    monkeypatch.setattr(modules["hubel.train.choose"], "MEASURING", math.inf)
 
 
 def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
@@ -164,6 +167,30 @@ def test_a_size_asked_for_leaves_the_network_to_the_time(
     found = choose(pictures(32, 1), seconds=10.0, volume=Volume(64, 48, 3)).candidate
     assert (found.name, found.volume) == (name, Volume(64, 48, 3))
     assert found.net == zoo.ZOO[name].make(classes=4, depth=3, side=48)
+
+
+@pytest.mark.parametrize("emulated", [False, True])
+def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of 8 in float32, with no first filters that whiten: nothing that the recipe would take."""
+    batches: list[int] = []
+    choosing = modules["hubel.train.choose"]
+    monkeypatch.setattr(choosing, "emulates_bfloat16", lambda device: emulated)
+    if not emulated:
+        monkeypatch.delattr(choosing, "fastest")
+
+    def loss(network: Network, images: Tensor, labels: Tensor, *, precision: str) -> tuple[Tensor, Tensor]:
+        assert precision == "float32"
+        batches.append(len(images))
+        scores = network(images)
+        return scores.mean(), scores
+
+    monkeypatch.setattr(choosing, "loss_of", loss)
+    asked = {"batch": 8, "precision": "float32", "optimizer": "sgd", "seconds": 1e-3}
+    found = choose(pictures(32, 3), seconds=1e-3, settings=asked)
+    assert set(batches) == {8}
+    assert (found.candidate.recipe.batch, found.candidate.recipe.optimizer) == (8, "sgd")
+    with pytest.raises(UsageError, match="did you mean optimizer"):
+        choose(pictures(32, 3), settings={"optimiser": "sgd"})
 
 
 def test_without_a_time_epochs_count() -> None:

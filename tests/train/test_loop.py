@@ -269,6 +269,16 @@ def test_by_the_clock_it_ends_when_the_time_is_over() -> None:
     assert sum(isinstance(event, BatchDone) for event in events) == 1
 
 
+@pytest.mark.parametrize(("limit", "late"), [(1e-9, True), (1e9, False), (0.0, False)])
+def test_a_network_too_large_for_the_time_is_told_after_its_first_step(limit: float, late: bool) -> None:
+    asked = config("fc(2)", epochs=1)
+    ours = trainer(asked)
+    ours.pace.limit = limit
+    events = ours.run(*batches(asked))
+    told = [event.text for event, _ in zip(events, range(4), strict=False) if isinstance(event, Warned)]
+    assert [text.partition(":")[0] for text in told] == ["the run may end late"] * late
+
+
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler warns of torch's own calls
 def test_compiled_steps_train_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """Compiled after the first epoch; the compiler is one that changes nothing, so that it needs no GPU."""

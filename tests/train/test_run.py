@@ -29,6 +29,7 @@ from hubel.train import (
     evaluate,
 )
 from hubel.train.hardest import Hardest
+from hubel.train.loop import Warned
 from hubel.train.recipe import RECIPES
 from hubel.train.run import PREVIOUS, STATE
 
@@ -280,11 +281,21 @@ def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     trainer.pace.limit, trainer.pace.after = 1000.0, 25.0
     events = run.follow(setting, trainer)
     trainer.pace.limit = 1e-9  # the first step is the last
-    assert isinstance(list(events)[-1], RoundDone)
+    assert any(isinstance(event, RoundDone) for event in events)
     again = Trainer.of(setting.network, CONFIG, setting.train)
     run.restore(again)
     assert (again.pace, again.seconds) == (trainer.pace, trainer.seconds)
     assert again.validation == trainer.validation > 0
+
+
+def test_a_class_never_named_is_told_even_where_the_time_ends_within_an_epoch(tmp_path: Path) -> None:
+    """After one step at a rate too small to learn ten classes."""
+    run, setting, trainer = start(tmp_path / "run")
+    trainer.pace.limit = 1e-9
+    told = [event.text for event in run.follow(setting, trainer) if isinstance(event, Warned)]
+    assert trainer.done < 1
+    assert any("no held-out picture is taken for" in text for text in told)
+    assert not any("guessing" in text for text in told)
 
 
 def test_single_pictures_that_grow_are_refused_where_they_are_too_small_to_normalise() -> None:

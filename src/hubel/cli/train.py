@@ -175,14 +175,15 @@ def _run_data(
 ) -> None:
     """A run on data, with the network asked for or the one that suits them, the machine and the time."""
     from hubel.cli.progress import Watch
-    from hubel.data import open_data, whereabouts
+    from hubel.data import open_data, whereabouts, with_val
     from hubel.report.training import chosen_text
     from hubel.train import Config, changed, choose, share_held_out
     from hubel.train.config import AUTO
 
     found = open_data(data, val=0)
     wishes.setdefault("val", share_held_out(len(found.train)))
-    changed(Config("", "", ""), wishes)  # what is wrong with them is said before anything is measured
+    asked = changed(Config("", "", ""), wishes)  # what is wrong with it is said before anything is measured
+    found = with_val(found, asked.val, asked.seed)
     with Watch() as watch:
         network = network_for(choice.net, choice.size, found) if choice.net else None
         chosen = choose(
@@ -191,7 +192,8 @@ def _run_data(
             volume=volume_of(choice.size),
             recipe_name=choice.recipe,
             start=choice.start,
-            seconds=left(wishes.get("seconds", 0.0)),
+            seconds=left(asked.seconds),
+            settings=wishes,
         )
         watch.say(chosen_text(chosen, asked=choice.start != AUTO))
         config = Config(
@@ -258,8 +260,9 @@ def _resume(folder: Path, *, tensorboard: bool) -> None:
 def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tensorboard: bool) -> None:
     """Trains to the end, shows every event, finishes the model and says where everything is.
 
-    A run by the clock is finished a first time after its first round: what that took is kept at the end.
+    A run by the clock is finished once for trial after its first round: what that took is kept at the end.
     """
+    from hubel.files import write_whole
     from hubel.train import RoundDone
     from hubel.train.listeners import Listener, TensorBoard
 
@@ -273,23 +276,26 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
                 listener(event)
             if isinstance(event, RoundDone) and trainer.pace.limit and not trainer.pace.after:
                 began = time.perf_counter()
-                _finish(run, setting, trainer)
+                _finished(run, setting, trainer)
                 trainer.pace.after = time.perf_counter() - began + trainer.validation
-        watch.end(run, _finish(run, setting, trainer))
+        result, files = _finished(run, setting, trainer)
+        for name, text in files.items():
+            write_whole(run.folder / name, text)
+        watch.end(run, result)
     except KeyboardInterrupt:
         if run.metrics():
             watch.say(f"stopped; go on with  hubel train --resume {shlex.quote(str(run.folder))}")
         raise
 
 
-def _finish(run: Run, setting: Setting, trainer: Trainer) -> Evaluation:
-    """Measures the best model, calibrates it, and writes its errors and the report."""
-    from hubel.files import write_whole
+def _finished(run: Run, setting: Setting, trainer: Trainer) -> tuple[Evaluation, dict[str, str]]:
+    """Measures the best model and calibrates it; with the files that say how it does, their texts by name."""
     from hubel.report.mistakes import mistakes_csv
     from hubel.report.page import run_page
 
     model, result = run.finish(setting)
-    write_whole(run.folder / "errors.csv", mistakes_csv(model.classes, result, setting.val.decoded.names))
-    page = run_page(trainer.config, run.metrics(), model, result, setting.val.decoded)
-    write_whole(run.folder / "report.html", page)
-    return result
+    pictures = setting.val.decoded
+    return result, {
+        "errors.csv": mistakes_csv(model.classes, result, pictures.names),
+        "report.html": run_page(trainer.config, run.metrics(), model, result, pictures),
+    }

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -15,12 +16,13 @@ from hubel.module import build
 from hubel.net import Net, Volume, ledger
 from hubel.net.head import with_classes
 from hubel.ship.pretrained import open_model
-from hubel.train.config import AUTO, NONE
+from hubel.train.config import AUTO, NONE, Config
 from hubel.train.device import best_device, use_allowed_cores
 from hubel.train.engine import emulates_bfloat16, fastest, keep_memory, now
 from hubel.train.loss import loss_of
 from hubel.train.optimizer import OPTIMIZERS
 from hubel.train.recipe import RECIPES, Recipe, recipe
+from hubel.train.settings import changed
 from hubel.train.start import best_at_hand, is_of_photos
 
 FAST = (
@@ -72,13 +74,17 @@ TRYING = 15
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A network that might be trained; `epochs` are the fewest in which it is worth its price."""
+    """A network that might be trained; `epochs` are the fewest in which it is worth its price.
+
+    `precision` is what its steps are computed in, `auto` for the fastest.
+    """
 
     name: str
     net: Net
     volume: Volume
     recipe: Recipe
     epochs: float = 0.0
+    precision: str = AUTO
 
     @property
     def macs(self) -> int:
@@ -114,13 +120,16 @@ def choose(
     recipe_name: str | None = None,
     start: str = AUTO,
     seconds: float = 0.0,
+    settings: Mapping[str, Any] | None = None,
 ) -> Chosen:
     """What to train on a set: what was asked for, and where nothing was, what suits data and time.
 
     `start` is the model to start from: a file, a name, `none`, or `auto`, which for photographs is the
     best at hand unless a `network` is asked for. `seconds` is the time there is, 0 where epochs count.
+    `settings` of a config, by name, come before those of the recipe.
 
-    Raises UsageError, ModelError: no such recipe or model. Raises NetworkError: the model has no head.
+    Raises UsageError, ModelError: no such recipe, setting or model. Raises NetworkError: the model has no
+    head.
     """
     due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
     if start == AUTO:
@@ -133,7 +142,7 @@ def choose(
         candidates = known if volume is None else [replace(known[-1], volume=volume)]
     if recipe_name is not None:
         candidates = [replace(each, recipe=recipe(recipe_name)) for each in candidates]
-    candidates = [_fitted(each, data) for each in candidates]
+    candidates = [_fitted(each, data, settings or {}) for each in candidates]
     if len(candidates) > 1 and seconds:
         chosen = in_time(candidates, len(data.train), seconds)
     else:
@@ -184,7 +193,9 @@ def pictures_per_second(candidate: Candidate) -> float:
     images = images.to(memory_format=torch.channels_last)
     labels = torch.arange(count, device=device) % network.output.depth
     optimizers = OPTIMIZERS[candidate.recipe.optimizer](network, candidate.recipe)
-    precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
+    precision = candidate.precision
+    if precision == AUTO or emulates_bfloat16(device):
+        precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
     passes = []
     for _ in range(3):
         began = now(device)
@@ -233,8 +244,9 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
     ]
 
 
-def _fitted(candidate: Candidate, data: DataSet) -> Candidate:
-    """A candidate with its recipe fitted to a set."""
+def _fitted(candidate: Candidate, data: DataSet, settings: Mapping[str, Any]) -> Candidate:
+    """A candidate with its recipe fitted to a set, but for the settings asked for."""
     side = min(candidate.volume.plane)
     fitted = candidate.recipe.fitted(mirror=data.mirror, side=side, pictures=len(data.train))
-    return replace(candidate, recipe=fitted)
+    config = changed(Config("", "", "", recipe=fitted), settings)
+    return replace(candidate, recipe=config.recipe, precision=config.precision)

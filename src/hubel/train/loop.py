@@ -43,6 +43,9 @@ SIDE_STEP = 4
 """Sides of growing pictures are multiples of this, so that few shapes occur."""
 
 
+STEP = 3.0
+"""How many times as long as a forward pass a step of training takes, by its multiply-adds."""
+
 EMULATES = "this machine only emulates bfloat16, many times slower: the run is computed in float32"
 """What is said where a run asks for bfloat16, as one that another machine began."""
 
@@ -243,7 +246,9 @@ class Trainer:
                 yield BatchDone(self.epoch + 1, self.batch, self.batches, loss, progress)
                 if self.batch == self.batches:
                     self.epoch, self.batch = self.epoch + 1, 0
-                self.seconds = time.perf_counter() - began
+                first, self.seconds = not self.seconds, time.perf_counter() - began
+                if first and self.pace.limit:
+                    yield from self._late(len(images), len(val.labels))
             yield from self._validated(round_, val, began)
 
     @property
@@ -299,6 +304,16 @@ class Trainer:
         if not self.pace.limit:
             return self.batch == 0
         return self.progress >= 1 or self.pace.due(time.perf_counter() - round_.began, self.validation)
+
+    def _late(self, pictures: int, held_out: int) -> Iterator[Event]:
+        """Warns after the first step, of so many pictures, if validating and finishing outlast the time."""
+        after = 2 * held_out * self.seconds / pictures / STEP
+        if self.seconds + after > self.pace.limit:
+            yield Warned(
+                f"the run may end late: a step took {self.seconds:.1f} s, validating and finishing may take "
+                f"{after:.0f} s, and {self.pace.limit:.0f} s were left for all; take a smaller network, "
+                "see pictures smaller with --input, hold out fewer with --val, or give more time"
+            )
 
     def _step(
         self, images: Tensor, targets: Tensor, progress: float

@@ -264,12 +264,12 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
     """What goes wrong in a run, each kind once: what may yet come right is said after half of it."""
     classes = setting.data.classes
     train_loss = event.train_loss / (1 + sum(setting.network.side_weights.values()))
-    found = {"stuck": stuck(train_loss, event.val.loss, len(classes))}
+    found = {"stuck": stuck(train_loss, event.val.loss, len(classes)) if event.epoch >= 1 else None}
     if event.progress >= HALF and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
         found["dying"] = dying(dead_maps(trainer.model, setting.val.first()[0]))
     for kind, text in found.items():
-        if text and kind not in said and event.epoch >= 1:
+        if text and kind not in said:
             said.add(kind)
             yield Warned(text)
 
