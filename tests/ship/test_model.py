@@ -62,6 +62,17 @@ def test_probabilities_are_the_softmax_of_the_scores_once(model: Model) -> None:
     assert model.probabilities([picture(1)]).sum().item() == pytest.approx(1)
 
 
+def test_files_are_named_by_text_or_path_and_a_loaded_model_is_no_longer_the_files(
+    model: Model, path: Path, tmp_path: Path
+) -> None:
+    picture(1).save(tmp_path / "one.png")
+    again = load(path)
+    expected = again.probabilities([picture(1)])
+    path.write_bytes(b"\0" * path.stat().st_size)  # in place
+    for named in (tmp_path / "one.png", str(tmp_path / "one.png")):
+        torch.testing.assert_close(again.probabilities([named]), expected)
+
+
 @pytest.mark.parametrize("views", ["one", "mirror", "mirror-shift"])
 def test_temperature_and_views_are_kept_and_used(model: Model, tmp_path: Path, views: str) -> None:
     path = tmp_path / "model.safetensors"

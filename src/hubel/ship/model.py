@@ -64,19 +64,19 @@ class Model:
         write_whole(path, safetensors.torch.save(state, self.header.to_metadata()))
 
     @torch.inference_mode()
-    def probabilities(self, pictures: Sequence[Image | Path]) -> Tensor:
+    def probabilities(self, pictures: Sequence[Image | Path | str]) -> Tensor:
         """The probability of each class for each picture: float32, pictures x classes.
 
-        A file is read as in training; a picture in memory is taken as it is.
+        A file, by its path, is read as in training; a picture in memory is taken as it is.
 
         Raises DataError: a picture that cannot be used.
         """
         take = self.preprocessing
-        seen = [take.read(each) if isinstance(each, Path) else take.pixels(each) for each in pictures]
-        pixels = torch.from_numpy(np.stack(seen))
+        seen = [take.read(Path(p)) if isinstance(p, str | Path) else take.pixels(p) for p in pictures]
+        pixels = torch.from_numpy(np.stack(seen)).to(next(self.network.parameters()).device)
         self.network.eval()
         found = scores(self.network, self.preprocessing.normalise(pixels), self.views)
-        return (found / self.temperature).softmax(1)
+        return (found / self.temperature).softmax(1).cpu()
 
 
 def load(path: str | Path) -> Model:
@@ -111,7 +111,7 @@ def _take(network: Network, state: dict[str, Tensor], path: Path) -> None:
         if expected.get(name) != found.get(name):
             wanted, had = expected.get(name, "nothing"), found.get(name, "nothing")
             raise ModelError(f"{path}: for {name} its network has {wanted}, the file {had}")
-    network.load_state_dict(state, assign=True)
+    network.load_state_dict(state)  # copied: the file's own memory would change with the file
 
 
 def _form(tensor: Tensor) -> str:
