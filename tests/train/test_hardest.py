@@ -9,8 +9,8 @@ import torch.nn.functional as F  # noqa: N812
 from hypothesis import given
 from hypothesis import strategies as st
 
+from hubel.train.events import BatchDone, RoundDone
 from hubel.train.hardest import Hardest
-from hubel.train.loop import BatchDone, RoundDone
 from tests.train.test_loop import batches, config, trainer
 
 

@@ -2,7 +2,8 @@
 
 from hubel.train.choose import Candidate, Chosen, choose, share_held_out
 from hubel.train.config import Config
-from hubel.train.loop import BatchDone, Event, RoundDone, Trainer, Warned
+from hubel.train.events import BatchDone, Event, RoundDone, Warned
+from hubel.train.loop import Trainer
 from hubel.train.measure import Measured, measure
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.recipe import RECIPES, Recipe, recipe

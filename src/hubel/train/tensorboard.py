@@ -1,29 +1,27 @@
-"""Listeners: whoever wants to know how a run goes is called with every event."""
+"""TensorBoard as a listener: the numbers of every round, in a run's folder."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
-from typing import TypeAlias
 
 from hubel.errors import UsageError
-from hubel.train.loop import Event, RoundDone
+from hubel.train.events import Event, RoundDone
 from hubel.train.run import round_line
 
-Listener: TypeAlias = Callable[[Event], None]
+
+def check_installed() -> None:
+    """Raises UsageError: TensorBoard is not installed."""
+    if find_spec("tensorboard") is None:
+        raise UsageError('--tensorboard needs a package: pip install "hubel[tensorboard]"')
 
 
 class TensorBoard:
-    """Writes the numbers of every round into a run's folder, as TensorBoard reads them.
-
-    `rounds` are those that the run has already. Raises UsageError: TensorBoard is not installed.
-    """
+    """Writes the numbers of every round into a run's folder; `rounds` are those that it has already."""
 
     def __init__(self, folder: Path, rounds: int) -> None:
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise UsageError('--tensorboard needs a package: pip install "hubel[tensorboard]"') from None
+        from torch.utils.tensorboard import SummaryWriter
+
         self.writer = SummaryWriter(str(folder))
         self.rounds = rounds
 
