@@ -110,6 +110,32 @@ def test_a_run_is_never_written_over(hubel: Hubel, run: Path, photos: Path) -> N
     assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == before
 
 
+def test_what_a_config_says_comes_from_anywhere_and_goes_by_one_count(
+    hubel: Hubel, run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A relative path of the pictures becomes whole, so that what was held out is known again."""
+    monkeypatch.chdir(photos.parent)
+    text = (run / "config.toml").read_text().replace(str(photos), photos.name)
+    (tmp_path / "mine.toml").write_text(text)
+    assert hubel("train", "--config", tmp_path / "mine.toml", "--epochs", 1, "--out", "again").status == 0
+    assert f'data = "{photos}"' in Path("again/config.toml").read_text()
+    (tmp_path / "timed.toml").write_text(text.replace("seconds = 0.0", "seconds = 9.0"))
+    refused = hubel("train", "--config", tmp_path / "timed.toml", "--epochs", 1)
+    assert "by the clock or by epochs" in refused.err
+    occupied = hubel("train", photos, "--net", NET, "--epochs", 1, "--out", "again")
+    assert "is not empty, and a run is never written over" in occupied.err
+    assert "classes" not in occupied.err, "nothing is read before"
+
+
+def test_pictures_for_validation_leave_no_share_to_hold_out(
+    hubel: Hubel, photos: Path, tmp_path: Path
+) -> None:
+    for split in ("train", "val"):
+        shutil.copytree(photos, tmp_path / "set" / split)
+    refused = hubel("train", tmp_path / "set", "--val", 0.3)
+    assert (refused.status, "of which --val takes no share" in refused.err) == (2, True)
+
+
 def test_one_bad_file_among_good_ones(hubel: Hubel, run: Path, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.png", tmp_path / "bad.jpg"
     draw(good, 0, 5)

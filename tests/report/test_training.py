@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from hubel import parse
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+
+from hubel import build, parse
+from hubel.data import Preprocessing
 from hubel.data.decoded import Bad
 from hubel.net import Volume
-from hubel.report.training import chosen_text, left_out_text
-from hubel.train import Candidate, Chosen, Recipe
+from hubel.report.training import chosen_text, end_text, left_out_text
+from hubel.ship import Model
+from hubel.train import Candidate, Chosen, Evaluation, Recipe, Run
 
 CANDIDATE = Candidate("net", parse("fc(2)"), Volume(8, 8, 3), Recipe())
 
@@ -17,6 +24,16 @@ def test_pictures_left_out_are_counted_and_the_first_are_named() -> None:
     assert lines[:2] == ["left out: 1,234 of 11,234 pictures", "  0.png: is damaged"]
     assert lines[-2:] == ["  19.png: is damaged", "  and 1,214 more; `hubel data check` lists all"]
     assert left_out_text(bad[:1], 9).splitlines() == ["left out: 1 of 10 pictures", "  0.png: is damaged"]
+
+
+def test_the_end_says_over_how_many_views_it_is_right() -> None:
+    network = build(parse("fc(2)"), "2x2x1", scores=True)
+    model = Model(network, ("a", "b"), Preprocessing.of("2x2x1"), {"val_top1": 0.25})
+    result = Evaluation(torch.eye(2)[[0, 1, 0, 0]], torch.tensor([0, 1, 1, 1]))
+    said = end_text(Run(Path("run")), model, result)
+    assert said.startswith("best model: 50.00 % of the held-out pictures right (2 of 4)\n")
+    several = end_text(Run(Path("run")), replace(model, views="mirror"), result)
+    assert "(2 of 4, averaged over 2 views of each; 25.00 % of one)" in several
 
 
 def test_a_start_says_why() -> None:

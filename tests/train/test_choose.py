@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from pathlib import Path
 from sys import modules
 
 import numpy as np
@@ -191,6 +192,14 @@ def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.Monke
     assert (found.candidate.recipe.batch, found.candidate.recipe.optimizer) == (8, "sgd")
     with pytest.raises(UsageError, match="did you mean optimizer"):
         choose(pictures(32, 3), settings={"optimiser": "sgd"})
+
+
+def test_a_recipe_of_a_file_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('batch = 32\n[augmentation]\nflip = "random"\nshift = 3\n')
+    found = choose(pictures(64, 1), recipe_name=str(tmp_path / "mine.toml")).candidate.recipe
+    assert (found.batch, found.augmentation.flip, found.augmentation.shift) == (32, "random", 3)
+    fitted = choose(pictures(64, 1), recipe_name="standard").candidate.recipe
+    assert (fitted.batch, fitted.augmentation.flip, fitted.augmentation.shift) == (8, "none", 4)
 
 
 def test_without_a_time_epochs_count() -> None:

@@ -136,3 +136,4 @@ def test_a_recipe_is_fitted_to_the_pictures() -> None:
     few = written.fitted(mirror=False, side=32, pictures=1000)
     assert (few.augmentation.flip, few.views, few.batch) == ("none", "one", 50)
     assert written.fitted(mirror=True, side=32, pictures=10).batch == 8
+    assert RECIPES["lenet"].fitted(mirror=True, side=32, pictures=10).batch == 1

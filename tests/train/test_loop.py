@@ -20,7 +20,8 @@ from hubel.module import Network
 from hubel.train import changed, evaluate
 from hubel.train.config import Config
 from hubel.train.engine import repays
-from hubel.train.loop import BatchDone, Round, RoundDone, Trainer, Warned, side
+from hubel.train.events import BatchDone, RoundDone, Warned
+from hubel.train.loop import Round, Trainer, side
 from hubel.train.loss import class_weights
 from hubel.train.recipe import Recipe
 from hubel.train.schedule import SCHEDULES
@@ -214,10 +215,14 @@ def test_a_network_without_a_fixed_size_learns_from_growing_pictures() -> None:
     assert seen == [4, *[8] * (2 * len(train) - 1)]
 
 
-def test_a_batch_that_does_not_fit_goes_through_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The gradient of the parts is the batch's, and the line says how large they are."""
+@pytest.mark.parametrize("weights", [None, torch.tensor([7.0, 1.0])])
+def test_a_batch_that_does_not_fit_goes_through_in_parts(
+    weights: torch.Tensor | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gradient of the parts is the batch's, whatever classes weigh; the line says how large they are."""
     asked = config("fc(2)", epochs=1)
     whole, parted = trainer(asked), trainer(asked)
+    whole.weights = parted.weights = weights
     list(whole.run(*batches(asked)))
     forward = parted.network.forward
 

@@ -28,8 +28,8 @@ from hubel.train import (
     changed,
     evaluate,
 )
+from hubel.train.events import Warned
 from hubel.train.hardest import Hardest
-from hubel.train.loop import Warned
 from hubel.train.recipe import RECIPES
 from hubel.train.run import PREVIOUS, STATE
 
@@ -140,7 +140,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
         state.write_bytes(content)
     setting = Setting.of(CONFIG)
     trainer = Trainer.of(setting.network, CONFIG, setting.train)
-    run.restore(trainer)
+    run.restore(trainer, setting)
     assert trainer.epoch == (3 if damage == "nothing" else 2)
     list(run.follow(setting, trainer))
     assert torch.equal(weights(run.best), weights(whole.best))
@@ -151,9 +151,9 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
 
 
 def test_no_state_to_go_on_from(tmp_path: Path) -> None:
-    run, _, trainer = start(tmp_path / "run")
+    run, setting, trainer = start(tmp_path / "run")
     with pytest.raises(TrainingError, match="no state to go on from"):
-        run.restore(trainer)
+        run.restore(trainer, setting)
     assert not (run.folder / PREVIOUS).exists()
 
 
@@ -190,13 +190,12 @@ def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
     other = replace(CONFIG, net=NET.replace("conv(8, 3)", "conv(9, 3)"))
     setting = Setting.of(other)
     with pytest.raises(TrainingError, match=r"names another network: conv2\.weight does not fit"):
-        run.restore(Trainer.of(setting.network, other, setting.train))
+        run.restore(Trainer.of(setting.network, other, setting.train), setting)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"net": "rbf(10)"}, "nothing to learn"),
         ({"net": "fc(4) >> batchnorm >> fc(10)", "batch": 1}, "batchnorm1 has one value a map"),
         ({"net": "fc(7)"}, "ends in 1x1x7, but digits has 10 classes"),
     ],
@@ -204,6 +203,50 @@ def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
 def test_settings_that_cannot_train(change: dict[str, Any], message: str) -> None:
     with pytest.raises(HubelError, match=message):
         Setting.of(changed(CONFIG, change))
+
+
+@pytest.mark.parametrize("change", [{"net": "rbf(10)"}, {"net": "fc(10)", "freeze": ["fc1"]}])
+def test_a_network_with_nothing_to_learn_is_refused(change: dict[str, Any]) -> None:
+    asked = changed(CONFIG, change)
+    setting = Setting.of(asked)
+    with pytest.raises(UsageError, match="nothing to learn"):
+        Trainer.of(setting.network, asked, setting.train)
+
+
+def test_a_run_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
+    """With another seed other pictures are held out, as of a folder that has got more."""
+    run = finish(tmp_path / "run")
+    other = Setting.of(replace(CONFIG, seed=1))
+    with pytest.raises(TrainingError, match="pictures have changed since the run began"):
+        run.restore(Trainer.of(other.network, CONFIG, other.train), other)
+
+
+def test_a_run_goes_on_without_the_model_it_started_from(tmp_path: Path) -> None:
+    began = finish(tmp_path / "began")
+    asked = replace(CONFIG, start=str(began.best), fit="squash")
+    run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
+    trainer = Trainer.of(setting.network, asked, setting.train)
+    next(event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
+    kept = load(run.best).preprocessing
+    assert kept == setting.preprocessing
+    began.best.unlink()
+    again = Setting.of(asked, kept=kept)
+    trainer = Trainer.of(again.network, asked, again.train)
+    run.restore(trainer, again)
+    assert (again.preprocessing, trainer.epoch) == (kept, 1)
+    assert torch.equal(*(n.state_dict()["conv1.weight"] for n in (again.network, setting.network)))
+
+
+def test_runs_that_begin_at_once_get_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each looks before any has made its folder."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(Path, "exists", lambda path: False)
+    assert [Run.create(None, "digits", "net").folder.name for _ in range(2)] == [
+        "digits-net-1",
+        "digits-net-2",
+    ]
 
 
 def test_a_large_seed_is_a_seed(tmp_path: Path) -> None:
@@ -225,7 +268,7 @@ def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimi
             setting = Setting.of(asked)
             trainer = Trainer.of(setting.network, asked, setting.train)
             if sitting:
-                run.restore(trainer)
+                run.restore(trainer, setting)
             events = (event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
             list(islice(events, rounds))
         ends.append(weights(run.best))
@@ -241,15 +284,15 @@ def test_a_stopped_epoch_goes_on_with_its_hardest_pictures(tmp_path: Path) -> No
     trainer = Trainer.of(setting.network, asked, setting.train)
     steps = (event for event in trainer.run(setting.train, setting.val) if isinstance(event, BatchDone))
     next(step for step in steps if (step.epoch, step.batch) == (2, 2))
-    run._save_state(trainer)
+    run._save_state(trainer, setting)
     whole = [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2]
     again = Trainer.of(Setting.of(asked).network, asked, setting.train)
-    run.restore(again)
+    run.restore(again, setting)
     steps = (event for event in again.run(setting.train, setting.val) if isinstance(event, BatchDone))
     assert [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2] == whole
     again.hardest = Hardest.of(0.5, torch.zeros(7, dtype=torch.int64))
     with pytest.raises(TrainingError, match=r"the run had [\d,]+ pictures to train, and now there are 7"):
-        run.restore(again)
+        run.restore(again, setting)
 
 
 def test_a_target_that_is_reached_ends_the_run(tmp_path: Path) -> None:
@@ -268,6 +311,19 @@ def test_finishing_calibrates_the_best_model(tmp_path: Path) -> None:
     assert result.top1 == before.top1
 
 
+@pytest.mark.parametrize(("top1", "views"), [(0.0, "mirror-shift"), (1.1, "one")])
+def test_several_views_are_kept_unless_one_does_better(top1: float, views: str, tmp_path: Path) -> None:
+    """What a round measured with one view, made up: less than any accuracy, and more."""
+    run = finish(tmp_path / "run")
+    kept = load(run.best)
+    replace(kept, views="mirror-shift", summary={**kept.summary, "val_top1": top1}).save(run.best)
+    setting = Setting.of(CONFIG)
+    model, result = run.finish(setting)
+    assert load(run.best).views == model.views == views
+    expected = evaluate(model.network, setting.val.epoch(0), views, model.temperature)
+    torch.testing.assert_close(result.probabilities, expected.probabilities)
+
+
 def test_a_run_that_reached_its_target_has_nothing_left(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
     trainer.config = replace(CONFIG, target=0.1)
@@ -283,8 +339,8 @@ def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     trainer.pace.limit = 1e-9  # the first step is the last
     assert any(isinstance(event, RoundDone) for event in events)
     again = Trainer.of(setting.network, CONFIG, setting.train)
-    run.restore(again)
-    assert (again.pace, again.seconds) == (trainer.pace, trainer.seconds)
+    run.restore(again, setting)
+    assert (again.pace, again.seconds, again.done) == (trainer.pace, trainer.seconds, trainer.done)
     assert again.validation == trainer.validation > 0
 
 

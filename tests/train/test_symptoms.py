@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 import torch
 
 from hubel import build, parse
 from hubel.module import Network
 from hubel.train.metrics import Evaluation
-from hubel.train.symptoms import dead_maps, dying, first_non_finite, never_named, stuck
+from hubel.train.symptoms import (
+    dead_maps,
+    dying,
+    first_non_finite,
+    never_named,
+    not_held_out,
+    stuck,
+    waiting,
+)
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(6) >> relu >> fc(3)"
 CLASSES = ("cat", "dog", "ship")
@@ -32,6 +41,18 @@ def test_a_loss_like_guessing(loss: float, ill: bool) -> None:
     if said:
         assert "ln(10) = 2.3026" in said
         assert "learning rate" in said
+
+
+def test_classes_of_which_nothing_is_held_out() -> None:
+    said = not_held_out(np.array([0, 0, 2]), CLASSES)
+    assert said is not None
+    assert said.startswith("no picture of dog is held out")
+    assert not_held_out(np.array([2, 1, 0]), CLASSES) is None
+
+
+def test_a_step_that_waits() -> None:
+    assert waiting(0.0999) is None
+    assert "steps wait for pictures" in str(waiting(0.1))
 
 
 def test_a_loss_like_guessing_of_hard_pictures_alone() -> None:

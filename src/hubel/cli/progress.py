@@ -12,6 +12,7 @@ from hubel.report.training import beginning_text, end_text, round_text
 from hubel.report.units import count
 
 if TYPE_CHECKING:
+    from hubel.ship import Model
     from hubel.train import Evaluation, Event, Run, Setting, Trainer
 
 WHOLE = 1000
@@ -77,6 +78,6 @@ class Watch:
         else:
             self.warn(event.text)
 
-    def end(self, run: Run, result: Evaluation) -> None:
+    def end(self, run: Run, model: Model, result: Evaluation) -> None:
         """What came out, and where it is."""
-        self.say(end_text(run, result))
+        self.say(end_text(run, model, result))

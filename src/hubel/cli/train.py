@@ -17,6 +17,7 @@ from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.cli.progress import Watch
+    from hubel.ship import Model
     from hubel.train import Config, Evaluation, Run, Setting, Trainer
 
 
@@ -37,6 +38,9 @@ def process_began() -> float:
 BEGAN = process_began()
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
+
+NAMED = {"data": "DATA", "net": "--net", "input": "--input", "start": "--from"}
+"""What of a run's config is chosen before the rest, and how it is said: `--set` would come too late."""
 
 ONE_STEP = 1e-6
 """A limit in seconds after which a run by the clock ends with its first step."""
@@ -97,11 +101,12 @@ def train(
 ) -> None:
     """Train a network on labelled pictures."""
     from hubel.train.settings import wish
+    from hubel.train.tensorboard import check_installed
 
     if sum(place is not None for place in (data, config, resume)) != 1:
-        raise UsageError("say what to train on, one of these: DATA, --config FILE, --resume RUN")
-    if seed is not None and seed < 0:
-        raise UsageError(f"--seed is at least 0, not {seed}")
+        raise UsageError("say what to train on by one of these alone: DATA, --config FILE, --resume RUN")
+    if tensorboard:
+        check_installed()
     given = {
         "epochs": epochs,
         "batch": batch,
@@ -117,9 +122,10 @@ def train(
         "freeze": None if freeze is None else tuple(freeze),
     }
     wishes = {name: value for name, value in given.items() if value is not None}
-    wishes |= dict(wish(text) for text in changes or ())
-    if wishes.get("seconds") and "epochs" in wishes:
-        raise UsageError("a run goes by the clock or by epochs; take --time or the epochs away")
+    for key, value in map(wish, changes or ()):
+        if key in wishes:
+            raise UsageError(f"{key} is set twice; leave one")
+        wishes[key] = value
     choice = Choice(net, size, recipe, start)
     if data is None and choice != Choice():
         raise UsageError("the run names its network, input, recipe and start; take --net and the like away")
@@ -180,9 +186,17 @@ def _run_data(
     from hubel.train import Config, changed, choose, share_held_out
     from hubel.train.config import AUTO
 
+    for key, instead in NAMED.items():
+        if key in wishes:
+            raise UsageError(f"{key} is no setting to change: say it with {instead}")
     found = open_data(data, val=0)
+    if found.val is not None and "val" in wishes:
+        raise UsageError(
+            f"{found.name} has pictures for validation, of which --val takes no share; leave it out"
+        )
     wishes.setdefault("val", share_held_out(len(found.train)))
     asked = changed(Config("", "", ""), wishes)  # what is wrong with it is said before anything is measured
+    _check_pace(asked, wishes)
     found = with_val(found, asked.val, asked.seed)
     with Watch() as watch:
         network = network_for(choice.net, choice.size, found) if choice.net else None
@@ -210,11 +224,20 @@ def _run_data(
 def _run_config(path: Path, wishes: dict[str, Any], out: Path | None, *, tensorboard: bool) -> None:
     """A run that a file describes; options on the command line come before it."""
     from hubel.cli.progress import Watch
+    from hubel.data import whereabouts
     from hubel.train import Config, changed
 
     config = changed(Config.from_toml(path), wishes)
+    config = replace(config, data=whereabouts(config.data))
+    _check_pace(config, wishes)
     with Watch() as watch:
         _begin(config, out, (Path(config.data).name, "config"), watch, tensorboard=tensorboard)
+
+
+def _check_pace(config: Config, wishes: dict[str, Any]) -> None:
+    """Raises UsageError: epochs are wished for a run by the clock."""
+    if config.seconds and "epochs" in wishes:
+        raise UsageError("a run goes by the clock or by epochs; take --time or the epochs away")
 
 
 def _begin(
@@ -224,19 +247,19 @@ def _begin(
     from hubel.report.training import head_text
     from hubel.train import Run, Setting, Trainer, evaluate
 
-    setting = Setting.of(config, watch.pictures, watch.warn)
-    config = replace(config, fit=setting.preprocessing.fit)
-    if (head := setting.train_head()) is not None:
-        watch.say(head_text(head))
-    network, train = setting.network, setting.train
-    began = (head or evaluate(network, setting.val.epoch(0))) if setting.start else None
-    limit = left(config.seconds, worth_keeping=head is not None)
-    trainer = Trainer.of(network, config, train, limit=limit, weights=setting.weights)
     run = Run.create(out, *name)
     try:
+        setting = Setting.of(config, watch.pictures, watch.warn)
+        config = replace(config, fit=setting.preprocessing.fit)
+        if (head := setting.train_head()) is not None:
+            watch.say(head_text(head))
+        network = setting.network
+        at_start = (head or evaluate(network, setting.val.epoch(0))) if setting.start else None
+        trainer = Trainer.of(network, config, setting.train, weights=setting.weights)
         run.begin(trainer.config)
-        if began is not None:
-            run.keep_start(setting, trainer, began)
+        if at_start is not None:
+            run.keep_start(setting, trainer, at_start)
+        trainer.pace.limit = left(config.seconds, worth_keeping=head is not None)
         _follow(run, setting, trainer, watch, tensorboard=tensorboard)
     except BaseException:
         run.discard_unfinished()
@@ -246,14 +269,16 @@ def _begin(
 def _resume(folder: Path, *, tensorboard: bool) -> None:
     """Goes on with a run after its last whole round."""
     from hubel.cli.progress import Watch
+    from hubel.ship import load
     from hubel.train import Run, Setting, Trainer
 
     run = Run(folder)
     config = run.config()
     with Watch() as watch:
-        setting = Setting.of(config, watch.pictures, watch.warn)
+        kept = load(run.best).preprocessing if run.best.exists() else None
+        setting = Setting.of(config, watch.pictures, watch.warn, kept)
         trainer = Trainer.of(setting.network, config, setting.train, weights=setting.weights)
-        run.restore(trainer)
+        run.restore(trainer, setting)
         _follow(run, setting, trainer, watch, tensorboard=tensorboard)
 
 
@@ -264,9 +289,9 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
     """
     from hubel.files import write_whole
     from hubel.train import RoundDone
-    from hubel.train.listeners import Listener, TensorBoard
+    from hubel.train.tensorboard import TensorBoard
 
-    listeners: list[Listener] = [watch.event]
+    listeners = [watch.event]
     if tensorboard:
         listeners.append(TensorBoard(run.folder, len(run.metrics())).event)
     watch.beginning(setting, trainer)
@@ -278,24 +303,26 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
                 began = time.perf_counter()
                 _finished(run, setting, trainer)
                 trainer.pace.after = time.perf_counter() - began + trainer.validation
-        result, files = _finished(run, setting, trainer)
+        model, result, files = _finished(run, setting, trainer)
         for name, text in files.items():
             write_whole(run.folder / name, text)
-        watch.end(run, result)
+        watch.end(run, model, result)
     except KeyboardInterrupt:
         if run.metrics():
             watch.say(f"stopped; go on with  hubel train --resume {shlex.quote(str(run.folder))}")
         raise
 
 
-def _finished(run: Run, setting: Setting, trainer: Trainer) -> tuple[Evaluation, dict[str, str]]:
+def _finished(run: Run, setting: Setting, trainer: Trainer) -> tuple[Model, Evaluation, dict[str, str]]:
     """Measures the best model and calibrates it; with the files that say how it does, their texts by name."""
     from hubel.report.mistakes import mistakes_csv
     from hubel.report.page import run_page
 
     model, result = run.finish(setting)
     pictures = setting.val.decoded
-    return result, {
-        "errors.csv": mistakes_csv(model.classes, result, pictures.names),
-        "report.html": run_page(trainer.config, run.metrics(), model, result, pictures),
-    }
+    page = run_page(trainer.config, run.metrics(), model, result, pictures, skipped=setting.skipped)
+    return (
+        model,
+        result,
+        {"errors.csv": mistakes_csv(model.classes, result, pictures.names), "report.html": page},
+    )

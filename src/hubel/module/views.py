@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from hubel.errors import UsageError, nearest
 
-VIEWS = ("one", "mirror", "mirror-shift")
-"""The picture as it is; with its mirror image; both, and both moved by a pixel along the diagonal."""
+VIEWS = {"one": 1, "mirror": 2, "mirror-shift": 6}
+"""How many views each has: the picture as it is; with its mirror image; both, and both moved by a pixel."""
 
 
 def scores(network: nn.Module, images: Tensor, views: str = "one") -> Tensor:

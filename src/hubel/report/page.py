@@ -15,8 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from torch import Tensor
 
-from hubel.data.decoded import Decoded
+from hubel.data.decoded import Bad, Decoded
 from hubel.module.layers import LinkedConv
+from hubel.module.views import VIEWS
 from hubel.net.ledger import ledger
 from hubel.net.sliding import Conv
 from hubel.report.evaluation import ClassLine, class_lines, confused_pairs, share
@@ -43,11 +44,13 @@ def run_page(
     model: Model,
     evaluation: Evaluation,
     held_out: Decoded,
+    *,
+    skipped: Sequence[Bad] = (),
 ) -> str:
     """Returns the report of a run as HTML.
 
     `lines` are those of its `metrics.jsonl`, one a round and at least one; `evaluation` is what the
-    model does on `held_out`, picture by picture, at its temperature.
+    model does on `held_out`, picture by picture, at its temperature. `skipped` pictures were left out.
     """
     assert len(evaluation.labels) == len(held_out) > 0, "the evaluation is of other pictures"
     assert lines, "a run without an epoch has nothing to report"
@@ -74,6 +77,8 @@ def run_page(
                 for name, value in (*asdict(model.preprocessing).items(), ("views", model.views))
             },
             versions=model.header.versions,
+            views=VIEWS[model.views],
+            skipped=skipped,
             most_rows=MOST_ROWS,
         )
     )

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from hubel.module.views import VIEWS
 from hubel.report.units import count, duration, percent, short
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hubel.data.decoded import Bad
+    from hubel.ship import Model
     from hubel.train import Chosen, Evaluation, RoundDone, Run, Setting, Trainer
-
-WAITED = 0.1
-"""The share of its time from which a step that waits for pictures is worth a word."""
 
 MOST_LEFT_OUT = 20
 """How many of the pictures left out are named."""
@@ -85,25 +84,24 @@ def left_out_text(skipped: Sequence[Bad], used: int) -> str:
 
 def round_text(event: RoundDone) -> str:
     """A round in one line."""
-    said = (
+    return (
         f"epoch {event.epoch:6.4g}  train loss {event.train_loss:.4f}  held out: loss {event.val.loss:.4f}, "
         f"{percent(event.val.top1)} right  {duration(event.seconds)}, waited {percent(event.waited)}"
         f"{'  best so far' if event.best else ''}"
     )
-    if event.waited < WAITED:
-        return said
-    return (
-        f"{said}\n  it waited for pictures: the network is faster than decoding and augmenting; fewer "
-        "augmentations, a larger network or a smaller input would balance them"
-    )
 
 
-def end_text(run: Run, result: Evaluation) -> str:
+def end_text(run: Run, model: Model, result: Evaluation) -> str:
     """What came out, and where it is."""
     right = int((result.predicted == result.labels).sum())
+    views = ""
+    if model.views != "one":
+        views = (
+            f", averaged over {VIEWS[model.views]} views of each; {percent(model.summary['val_top1'])} of one"
+        )
     return (
         f"best model: {percent(result.top1)} of the held-out pictures right "
-        f"({count(right)} of {count(len(result.labels))})\n"
+        f"({count(right)} of {count(len(result.labels))}{views})\n"
         f"  model   {run.best}\n  report  {run.folder / 'report.html'}\n"
         f"  use it  hubel predict {run.best} IMAGE"
     )

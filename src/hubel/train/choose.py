@@ -22,6 +22,7 @@ from hubel.train.engine import emulates_bfloat16, fastest, keep_memory, now
 from hubel.train.loss import loss_of
 from hubel.train.optimizer import OPTIMIZERS
 from hubel.train.recipe import RECIPES, Recipe, recipe
+from hubel.train.run import BEST
 from hubel.train.settings import changed
 from hubel.train.start import best_at_hand, is_of_photos
 
@@ -142,7 +143,9 @@ def choose(
         candidates = known if volume is None else [replace(known[-1], volume=volume)]
     if recipe_name is not None:
         candidates = [replace(each, recipe=recipe(recipe_name)) for each in candidates]
-    candidates = [_fitted(each, data, settings or {}) for each in candidates]
+    if recipe_name is None or recipe_name in RECIPES:  # one of a file is taken as it is written
+        candidates = [_fitted(each, data) for each in candidates]
+    candidates = [_set(each, settings or {}) for each in candidates]
     if len(candidates) > 1 and seconds:
         chosen = in_time(candidates, len(data.train), seconds)
     else:
@@ -235,18 +238,21 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
 def _of_model(start: str, data: DataSet) -> list[Candidate]:
     """A trained model with a head for a set's classes, at its own size and below, the cheapest first."""
     own = open_model(start).network
+    name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
     net = with_classes(own.net, len(data.classes))
     height, width = own.volume.plane
     volumes = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < min(height, width)]
-    return [
-        Candidate(Path(start).stem, net, volume, RECIPES["finetune"], LARGER)
-        for volume in (*volumes, own.volume)
-    ]
+    return [Candidate(name, net, volume, RECIPES["finetune"], LARGER) for volume in (*volumes, own.volume)]
 
 
-def _fitted(candidate: Candidate, data: DataSet, settings: Mapping[str, Any]) -> Candidate:
-    """A candidate with its recipe fitted to a set, but for the settings asked for."""
+def _fitted(candidate: Candidate, data: DataSet) -> Candidate:
+    """A candidate with its recipe fitted to a set."""
     side = min(candidate.volume.plane)
     fitted = candidate.recipe.fitted(mirror=data.mirror, side=side, pictures=len(data.train))
-    config = changed(Config("", "", "", recipe=fitted), settings)
+    return replace(candidate, recipe=fitted)
+
+
+def _set(candidate: Candidate, settings: Mapping[str, Any]) -> Candidate:
+    """A candidate with the settings asked for."""
+    config = changed(Config("", "", "", recipe=candidate.recipe), settings)
     return replace(candidate, recipe=config.recipe, precision=config.precision)

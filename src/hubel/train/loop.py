@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count, islice
-from typing import TYPE_CHECKING, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,10 @@ from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
 from hubel.train.device import computing_in, free_memory, out_of_memory, use_allowed_cores
 from hubel.train.engine import compiled, emulates_bfloat16, fastest, keep_memory, repays
+from hubel.train.events import BatchDone, Event, RoundDone, Warned
 from hubel.train.hardest import Hardest
 from hubel.train.loss import loss_of
-from hubel.train.metrics import Evaluation, evaluate
+from hubel.train.metrics import evaluate
 from hubel.train.optimizer import OPTIMIZERS
 from hubel.train.pace import Pace
 from hubel.train.recipe import Recipe
@@ -41,7 +42,6 @@ SMALLEST_PART = 2
 
 SIDE_STEP = 4
 """Sides of growing pictures are multiples of this, so that few shapes occur."""
-
 
 STEP = 3.0
 """How many times as long as a forward pass a step of training takes, by its multiply-adds."""
@@ -65,49 +65,6 @@ class Source(Protocol):
 
     def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
         """Images and targets, batch by batch, resized to `sides`; the same for the same number."""
-
-
-@dataclass(frozen=True, slots=True)
-class BatchDone:
-    """A step of the optimizer: which of how many in the epoch, the loss of its batch, how far the run is."""
-
-    epoch: int
-    batch: int
-    batches: int
-    loss: float
-    progress: float
-
-
-@dataclass(frozen=True, slots=True)
-class RoundDone:
-    """A round with its validation: an epoch, or, when the clock counts, a tenth of the time.
-
-    `epoch` is how many epochs were trained so far, `progress` how far the run is, from 0 to 1.
-    `train_loss` is the mean over the round's pictures, as trained; `train_top1` the share of the augmented
-    pictures that was right while training. `waited` is the share of the round in which the step waited
-    for its batch. `seconds` is the time since the first step, over all sittings. `best` says whether it did
-    better than every round before, and than the model it began with where that was kept.
-    """
-
-    epoch: float
-    progress: float
-    lr: float
-    train_loss: float
-    train_top1: float
-    waited: float
-    val: Evaluation
-    seconds: float
-    best: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Warned:
-    """Something that whoever watches should know, as a sentence with what to do about it."""
-
-    text: str
-
-
-Event: TypeAlias = BatchDone | RoundDone | Warned
 
 
 @dataclass(slots=True)
@@ -171,20 +128,20 @@ class Trainer:
         network: Network,
         config: Config,
         train: Source,
-        *,
-        limit: float = 0.0,
         weights: Tensor | None = None,
     ) -> Trainer:
         """A run that has not begun; where its precision is `auto`, the fastest for these batches.
 
-        `limit` is how many seconds it may take; 0 leaves it its epochs. `weights` weigh the classes in the
-        loss. Raises UsageError: `freeze` names no part of the network.
+        It counts epochs until `pace` is given a limit. `weights` weigh the classes in the loss.
+        Raises UsageError: `freeze` names no part of the network, or leaves nothing to learn.
         """
         keep_memory()
         use_allowed_cores()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         for part in parts(network, config.freeze):
             part.requires_grad_(requires_grad=False)
+        if not any(parameter.requires_grad for parameter in network.parameters()):
+            raise UsageError("the network has nothing to learn: no layer with parameters is free to move")
         told = ""
         if config.precision == AUTO:
             config = replace(config, precision=_fastest(network, train))
@@ -195,7 +152,7 @@ class Trainer:
             network=network,
             config=config,
             optimizers=_peaked(OPTIMIZERS[recipe.optimizer](network, recipe)),
-            pace=Pace(recipe.epochs, limit),
+            pace=Pace(recipe.epochs),
             average=Average(network, recipe.average) if recipe.average else None,
             hardest=_hardest(config, train) if recipe.hardest < 1 else None,
             micro=recipe.batch + 1,  # a last single picture joins the batch before
@@ -370,12 +327,18 @@ class Trainer:
                 smoothing=self.config.recipe.label_smoothing,
                 weights=self.weights,
             )
-            loss = loss * (len(part) / len(images))
+            loss = loss * (self._weight(truth) / self._weight(targets))
             self._check(loss.item(), part)
             loss.backward()  # type: ignore[no-untyped-call]
             total += loss.item()
             scores.append(out)
         return total, torch.cat(scores)
+
+    def _weight(self, targets: Tensor) -> float:
+        """What a mean over pictures of these targets is divided by: torch's rule for weighted classes."""
+        if self.weights is None or targets.is_floating_point():
+            return len(targets)
+        return self.weights[targets].sum().item()
 
     def _validated(self, round_: Round, val: Source, began: float) -> Iterator[Event]:
         """Ends a round: validates the model and tells what was seen."""

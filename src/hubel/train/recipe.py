@@ -20,6 +20,7 @@ STEPS = 20
 """The fewest steps an epoch should have: small sets get smaller batches."""
 
 SMALLEST_BATCH = 8
+"""The smallest that batches get so: of fewer pictures a gradient is mostly noise."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ class Recipe:
         """The recipe for so many training pictures of so many pixels a side.
 
         Without flips and mirror views where a mirror image would be of another class; shifts and cutouts,
-        which are written for 32 pixels, in proportion; a batch that leaves an epoch 20 steps.
+        which are written for 32 pixels, in proportion; a batch that leaves an epoch 20 steps, but no smaller
+        than 8 for that.
         """
         scale = side / WRITTEN_FOR
         augmentation = replace(
@@ -98,7 +100,7 @@ class Recipe:
             shift=int(self.augmentation.shift * scale),
             cutout=int(self.augmentation.cutout * scale),
         )
-        batch = max(SMALLEST_BATCH, min(self.batch, pictures // STEPS))
+        batch = min(self.batch, max(SMALLEST_BATCH, pictures // STEPS))
         return replace(self, augmentation=augmentation, batch=batch, views=self.views if mirror else "one")
 
 

@@ -18,6 +18,7 @@ import math
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
@@ -34,11 +35,15 @@ from hubel.files import write_whole
 from hubel.ship.model import Model, load
 from hubel.train.calibration import temperature
 from hubel.train.config import Config
+from hubel.train.events import Event, RoundDone, Warned
 from hubel.train.hardest import Hardest
-from hubel.train.loop import Event, RoundDone, Trainer, Warned
+from hubel.train.loop import Trainer
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import Setting
-from hubel.train.symptoms import dead_maps, dying, never_named, stuck
+from hubel.train.symptoms import dead_maps, dying, never_named, stuck, waiting
+
+RUNS = Path("runs")
+"""Where runs are kept that are given no folder."""
 
 BEST = "best.safetensors"
 CONFIG = "config.toml"
@@ -50,7 +55,7 @@ EPOCHS = "epochs"
 CONFUSED = 100
 """The most classes of which every round keeps who is taken for whom."""
 
-_COUNTED = ("epoch", "batch", "seconds", "best", "validation")
+_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
 """What a trainer counts, by its names: a run goes on from it."""
 
 HALF = 0.5
@@ -78,12 +83,12 @@ class Run:
                     raise UsageError(f"{folder} is not empty, and a run is never written over; name another")
                 return cls(folder, made)
             for number in count(1):
-                place = Path("runs", f"{_slug(data)}-{_slug(net)}-{number}")
-                if not place.exists():
+                place = RUNS / f"{_slug(data)}-{_slug(net)}-{number}"
+                with suppress(FileExistsError):  # another run's
                     place.mkdir(parents=True)
                     return cls(place, made=True)
         except OSError as error:
-            raise UsageError(f"no run can be kept in {folder or 'runs'}: {error.strerror}") from None
+            raise UsageError(f"no run can be kept in {folder or RUNS}: {error.strerror}") from None
         raise AssertionError("count() never ends")
 
     @property
@@ -137,7 +142,7 @@ class Run:
                 model.save(self.folder / EPOCHS / f"{len(before) + 1:04}.safetensors")
         lines = [json.dumps(line) for line in (*before, line | by_class(event.val))]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
-        self._save_state(trainer)
+        self._save_state(trainer, setting)
 
     def _model(self, setting: Setting, trainer: Trainer, line: dict[str, Any]) -> Model:
         """The model as it is, with a line on how it came about."""
@@ -147,15 +152,20 @@ class Run:
         return setting.model(trainer.model, summary, views=config.recipe.views)
 
     def finish(self, setting: Setting) -> tuple[Model, Evaluation]:
-        """Measures the best model on the held-out pictures, as it will be used, and calibrates it."""
+        """Measures the best model on the held-out pictures, as it will be used, and calibrates it.
+
+        Of the recipe's views there is one alone where several do worse.
+        """
         model = load(self.best)
         network = model.network.to(setting.train.device)
         result = evaluate(network, setting.val.epoch(0), model.views)
-        fitted = temperature(result.scores, result.labels)
-        if fitted != model.temperature:  # else it was finished before, and its file stays as it is
-            model = replace(model, temperature=fitted)
-            model.save(self.best)
-        return model, result.at(model.temperature)
+        finished = model
+        if result.top1 < model.summary["val_top1"]:
+            result, finished = evaluate(network, setting.val.epoch(0)), replace(model, views="one")
+        finished = replace(finished, temperature=temperature(result.scores, result.labels))
+        if (finished.views, finished.temperature) != (model.views, model.temperature):
+            finished.save(self.best)  # else it was finished before, and its file stays as it is
+        return finished, result.at(finished.temperature)
 
     def discard_unfinished(self) -> None:
         """Takes back what a run wrote that has no finished round; a folder that was there before stays."""
@@ -166,6 +176,9 @@ class Run:
                 shutil.rmtree(path)
             else:
                 path.unlink()
+        if self.folder.parent == RUNS:
+            with suppress(OSError):  # it has other runs
+                RUNS.rmdir()
 
     def config(self) -> Config:
         """The run's config. Raises UsageError: the folder is no run's."""
@@ -173,10 +186,11 @@ class Run:
             raise UsageError(f"{self.folder} is no run: it has no {CONFIG}")
         return Config.from_toml(self.folder / CONFIG)
 
-    def restore(self, trainer: Trainer) -> None:
+    def restore(self, trainer: Trainer, setting: Setting) -> None:
         """Brings a trainer to the last state that was kept whole.
 
-        Raises TrainingError: there is none, or it is of another network or another number of pictures.
+        Raises TrainingError: there is none, or it is of another network or of other pictures, of which some
+        would be trained on that were held out, or the other way round.
         """
         for path in (self.folder / STATE, self.folder / PREVIOUS):
             if (found := _read_state(path)) is not None:
@@ -188,6 +202,11 @@ class Run:
         for name, value in trainer.network.state_dict().items():
             if name not in weights or weights[name].shape != value.shape:
                 raise TrainingError(f"{self.folder}: its {CONFIG} names another network: {name} does not fit")
+        if progress["pictures"] != setting.fingerprint:
+            raise TrainingError(
+                f"{setting.data.name}: its pictures have changed since the run began; bring them back, or "
+                f"begin another run from its model, with --from {self.best}"
+            )
         trainer.network.load_state_dict(weights)
         if trainer.average:
             trainer.average.network.load_state_dict(_under("average.", tensors))
@@ -199,7 +218,7 @@ class Run:
         for name in _COUNTED:
             setattr(trainer, name, progress[name])
 
-    def _save_state(self, trainer: Trainer) -> None:
+    def _save_state(self, trainer: Trainer, setting: Setting) -> None:
         """Writes all that changes in training; the state before stays as `previous`."""
         tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
         if trainer.average:
@@ -217,6 +236,7 @@ class Run:
             "limit": trainer.pace.limit,
             "after": trainer.pace.after,
             "averaged": trainer.average.steps if trainer.average else 0,
+            "pictures": setting.fingerprint,
         }
         metadata = {"progress": json.dumps(progress)}
         metadata["sha256"] = _digest(tensors, metadata["progress"])
@@ -264,7 +284,9 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
     """What goes wrong in a run, each kind once: what may yet come right is said after half of it."""
     classes = setting.data.classes
     train_loss = event.train_loss / (1 + sum(setting.network.side_weights.values()))
-    found = {"stuck": stuck(train_loss, event.val.loss, len(classes)) if event.epoch >= 1 else None}
+    found = {"waiting": waiting(event.waited)}
+    if event.epoch >= 1:
+        found["stuck"] = stuck(train_loss, event.val.loss, len(classes))
     if event.progress >= HALF and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
         found["dying"] = dying(dead_maps(trainer.model, setting.val.first()[0]))

@@ -27,6 +27,7 @@ from hubel.train.loss import class_weights
 from hubel.train.metrics import Evaluation
 from hubel.train.recipe import Recipe
 from hubel.train.start import Start, train_head
+from hubel.train.symptoms import not_held_out
 from hubel.train.whiten import whiten
 
 EVALUATION_BATCH = 256
@@ -52,11 +53,17 @@ class Setting:
 
     @classmethod
     def of(
-        cls, config: Config, progress: Callable[[int], None] | None = None, warn: Warn | None = None
+        cls,
+        config: Config,
+        progress: Callable[[int], None] | None = None,
+        warn: Warn | None = None,
+        kept: Preprocessing | None = None,
     ) -> Setting:
         """Reads the data into memory and builds the network, on the best device there is.
 
-        `progress` is called with the number of pictures read so far, `warn` with what hinders keeping them.
+        `progress` is called with the number of pictures read so far, `warn` with what should be known.
+        `kept` is the preprocessing of a run that goes on: its weights will be brought back, and are neither
+        taken from a model nor measured.
 
         Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
         model to start from cannot be used.
@@ -65,13 +72,16 @@ class Setting:
         assert data.val is not None, "a share above 0 is held out"
         network = _network(config)
         check_classes(network, data)
+        if warn and (told := not_held_out(data.val.labels, data.classes)):
+            warn(told)
         device = best_device()
-        start = Start.at(config.start, network) if config.start else None
-        preprocessing = _preprocessing(config, network, start)
+        start = Start.at(config.start, network) if config.start and not kept else None
+        preprocessing = kept or _preprocessing(config, network, start)
         recipe = config.recipe
         pictures = decoded_or_streamed(data.train, preprocessing, progress, config.on_bad, warn)
         held_out = decoded_or_streamed(data.val, preprocessing, None, config.on_bad)
-        if not start:
+        anew = not start and not kept
+        if anew:
             preprocessing = preprocessing.measured(to_measure(pictures))
         train = batches_of(pictures)(
             pictures,
@@ -85,7 +95,7 @@ class Setting:
             classes=len(data.classes),
         )
         val = batches_of(held_out)(held_out, preprocessing, EVALUATION_BATCH, device=device)
-        if recipe.whiten and not start:
+        if recipe.whiten and anew:
             whiten(network, train.first()[0])
         network.to(device)
         weights = class_weights(torch.from_numpy(pictures.labels), len(data.classes)).to(device)
@@ -178,6 +188,4 @@ def _network(config: Config) -> Network:
     if recipe.batch == 1 and alone and not (config.start and recipe.fixed_statistics):
         raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
     parts(network, config.freeze)
-    if not any(parameter.requires_grad for parameter in network.parameters()):
-        raise NetworkError("the network has nothing to learn: none of its layers has parameters")
     return network

@@ -21,7 +21,7 @@ from hubel.module.network import Network
 from hubel.module.weights import Loaded, load_weights
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
-from hubel.ship.pretrained import PRETRAINED, open_model
+from hubel.ship.pretrained import PRETRAINED, is_installed, open_model
 from hubel.train.metrics import Evaluation, evaluate
 
 DECAY = 1e-3
@@ -49,19 +49,19 @@ class Start:
         Raises ModelError, UsageError: no such model, or one of another network.
         """
         model = open_model(text)
-        loaded = load_weights(network, model.network.state_dict())
+        try:
+            loaded = load_weights(network, model.network.state_dict())
+        except ModelError as error:
+            raise ModelError(
+                f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
+                f"away: {error}"
+            ) from None
         return cls(text, loaded, model.preprocessing.at(network.volume))
 
 
 def best_at_hand() -> str | None:
     """The best network of the zoo whose trained weights are installed, None without any."""
-    for name, make in PRETRAINED.items():
-        try:
-            make()
-        except ModelError:
-            continue
-        return name
-    return None
+    return next(filter(is_installed, PRETRAINED), None)
 
 
 def is_of_photos(data: DataSet) -> bool:

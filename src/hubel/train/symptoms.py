@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -13,11 +14,17 @@ from hubel.module.network import Network
 from hubel.net.layers import Relu
 from hubel.train.metrics import Evaluation
 
+if TYPE_CHECKING:
+    from hubel.data.pictures import Labels
+
 STUCK = 0.01
 """How near the loss of guessing, as a share of it, a loss is to be called stuck."""
 
 DEAD = 0.5
 """The share of a layer's maps that say nothing that is worth a word; healthy layers reach a fifth."""
+
+WAITED = 0.1
+"""The share of its time from which a step that waits for pictures is worth a word."""
 
 MOST_NAMED = 5
 """How many classes or layers a sentence names."""
@@ -51,6 +58,24 @@ def never_named(evaluation: Evaluation, classes: Sequence[str]) -> str | None:
     return (
         f"no held-out picture is taken for {_listed(never)}: more pictures of {_them(never)}, more epochs "
         "or --balance loss may help"
+    )
+
+
+def not_held_out(labels: Labels, classes: Sequence[str]) -> str | None:
+    """Classes of which no picture is held out; `labels` are those of the held-out pictures: int64, n."""
+    missing = [name for place, name in enumerate(classes) if place not in labels]
+    if not missing:
+        return None
+    return f"no picture of {_listed(missing)} is held out, so that nothing measures how well it is told"
+
+
+def waiting(share: float) -> str | None:
+    """A step that waited for pictures a tenth of its round or more."""
+    if share < WAITED:
+        return None
+    return (
+        "steps wait for pictures: the network is faster than decoding and augmenting; fewer augmentations, a "
+        "larger network or a smaller input would balance them"
     )
 
 
