@@ -30,13 +30,13 @@ class Recipe:
     `lr` is the peak of the schedule, for `batch` pictures a step. `warm_up` is the share of the run in
     which it rises, `milestones` the shares at which a schedule of steps divides it by 10. `clip` is the
     largest norm of the gradient, 0 for none. `average` is the decay a step of the moving average of the
-    weights that is kept as the model, 0 for none. `whiten` gives the first convolution, for good, filters
-    that whiten the training pictures. `hardest` is the share of the pictures that an epoch after the first
-    sees: those whose loss was highest when they were last seen (`Hardest`). `fixed_statistics` keeps the
-    batch normalisation of a model that the run starts from as it is at inference, in place of each batch's
-    own mean and variance. `smallest` is the side, as a share of the input's, at which pictures are seen
-    first; it grows to 1 until the share `grown` of the run. `views` is how the finished model looks at a
-    picture.
+    weights that is kept as the model, 0 for none. `whiten` gives the first convolution of a network that
+    starts anew, for good, filters that whiten the training pictures. `hardest` is the share of the pictures
+    that an epoch after the first sees: those whose loss was highest when they were last seen (`Hardest`).
+    `fixed_statistics` keeps the batch normalisation of a model that the run starts from as it is at
+    inference, in place of each batch's own mean and variance. `smallest` is the side, as a share of the
+    input's, at which pictures are seen first; it grows to 1 until the share `grown` of the run. `views` is
+    how the finished model looks at a picture.
 
     Raises UsageError: a value outside its range.
     """
