@@ -28,8 +28,9 @@ SIZES = ("fast_tiny", "fast_small", "fast", "fast_large")
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measuring may take any time."""
+    """Measuring may take any time, and a few pictures are as good as many."""
     monkeypatch.setattr(modules["hubel.train.choose"], "MEASURING", math.inf)
+    monkeypatch.setattr(modules["hubel.train.choose"], "FEW", 0)
 
 
 def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
@@ -63,6 +64,18 @@ def test_the_largest_network_that_sees_them_often_enough(
     assert found.candidate.recipe.augmentation.cutout == RECIPES[usual].augmentation.cutout
     assert found.epochs == pytest.approx(rate / found.candidate.macs * 10 * 0.85 / 40)
     assert found.start == ""
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize(("few", "name"), [(0, "fast"), (40, "fast"), (60, "fast"), (100, "fast_small")])
+def test_few_pictures_are_seen_oftener_before_a_network_is_larger(
+    few: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fast` would see 40 pictures 7.5 times: enough for them alone, 4.5, and if they count as 60, 6.75."""
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", lambda of: 4.2e9 / of.macs)
+    monkeypatch.setattr(modules["hubel.train.choose"], "FEW", few)
+    found = choose(pictures(32, 3), seconds=10.0)
+    assert found.candidate.name == name
 
 
 @pytest.mark.usefixtures("free")
@@ -176,7 +189,9 @@ def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.Monke
     batches: list[int] = []
     choosing = modules["hubel.train.choose"]
     monkeypatch.setattr(choosing, "emulates_bfloat16", lambda device: emulated)
-    if not emulated:
+    if emulated:
+        monkeypatch.setattr(choosing, "fastest", lambda network, step: "float32")
+    else:
         monkeypatch.delattr(choosing, "fastest")
 
     def loss(network: Network, images: Tensor, labels: Tensor, *, precision: str) -> tuple[Tensor, Tensor]:

@@ -45,6 +45,9 @@ SIDES = (64, 96, 128, 160, 224)
 FINETUNE_SIDES = (128, 160, 192)
 """The sides below its own at which a trained network may see pictures."""
 
+FEW = 7_000
+"""Of fewer pictures than these a larger network needs as much of training as of so many: more epochs."""
+
 LARGER = 3.0
 """The fewest epochs in which seeing pictures larger is worth its price."""
 
@@ -226,12 +229,13 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
     shorter = min(data.size)
     sides = [side for side in SIDES if side <= shorter] or [shorter if shorter >= SMALL else 32]
     volumes = [Volume(side, side, data.depth) for side in sides] if volume is None else [volume]
+    few = max(1.0, FEW / len(data.train))
     found = []
     for number, (name, usual, epochs) in enumerate(own):
         for seen in volumes if number else volumes[:1]:
             net = zoo.ZOO[name].make(classes=len(data.classes), depth=seen.depth, side=min(seen.plane))
             worth = epochs if seen == volumes[0] else max(epochs, LARGER)
-            found.append(Candidate(name, net, seen, RECIPES[usual], worth))
+            found.append(Candidate(name, net, seen, RECIPES[usual], worth * few))
     return sorted(found, key=lambda candidate: candidate.macs)
 
 
