@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -13,6 +14,7 @@ from PIL import Image
 
 from hubel.data import ArrayPictures, FilePictures, Preprocessing, cache, decode
 from hubel.data.cache import decode_once
+from hubel.data.decoded import Bad
 from hubel.data.pictures import numbered
 from hubel.errors import DataError
 
@@ -276,3 +278,11 @@ def test_pictures_in_memory_are_not_cached(folder: Path) -> None:
     pixels = np.zeros((3, 6, 6, 3), np.uint8)
     decode_once(ArrayPictures(np.zeros(3, np.int64), pixels, numbered("set", 3)), PREPROCESSING)
     assert not folder.exists()
+
+
+def test_what_cannot_be_used_by_its_name_can_be_once_it_is_renamed(pictures: FilePictures) -> None:
+    unusable = replace(pictures, unusable={pictures.paths[2]: "is no picture by its ending"})
+    for _ in range(2):
+        (bad,) = decode_once(unusable, PREPROCESSING, on_bad="skip").skipped
+        assert bad == Bad(str(pictures.paths[2]), "is no picture by its ending")
+    assert decode_once(pictures, PREPROCESSING, on_bad="skip").skipped == ()

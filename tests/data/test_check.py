@@ -140,8 +140,11 @@ def test_an_imbalance_is_one_beyond_ten_times(root: Path) -> None:
 
 
 def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
-    image("loose").save(root / "train" / "loose.png")
     (root / "train" / "cat" / "notes.txt").write_text("")
+    by_ending = only(check(root))
+    assert (by_ending.level, by_ending.names) == ("error", (str(root / "train" / "cat" / "notes.txt"),))
+    assert "no picture by its ending" in by_ending.message
+    image("loose").save(root / "train" / "loose.png")
     (root / "train" / "cat" / "inner").mkdir()
     (root / "train" / "cow").mkdir()
     (root / "Val" / "hen").mkdir(parents=True)
@@ -152,16 +155,9 @@ def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
     found = check(root)
     layout = {finding.names[0] for finding in found.findings if finding.kind == "layout"}
     assert layout == {
-        str(root / name)
-        for name in (
-            "train/loose.png",
-            "train/cat/notes.txt",
-            "train/cat/inner",
-            "train/cow",
-            "valid",
-            "spare",
-        )
+        str(root / name) for name in ("train/loose.png", "train/cat/inner", "train/cow", "valid", "spare")
     }
+    assert by_ending in found.findings
     missing = {finding.message for finding in found.findings if finding.kind == "missing"}
     assert missing == {
         "train has no picture of class cow",
@@ -170,7 +166,7 @@ def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
         "test has no picture of class hen",
         *(f"val has no picture of class {label}" for label in ("cat", "cow", "dog")),
     }
-    assert {finding.kind for finding in found.findings} == {"layout", "missing", "empty"}
+    assert {finding.kind for finding in found.findings} == {"layout", "missing", "empty", "damaged"}
     assert found.counts["val"] == {"cat": 0, "cow": 0, "dog": 0, "hen": 1}
 
 

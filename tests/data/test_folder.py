@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data import DataSet, FilePictures, Pictures, open_data
+from hubel.data import DataSet, FilePictures, Pictures, Preprocessing, decode, open_data
+from hubel.data.decoded import Bad
 from hubel.data.folder import read_folder
+from hubel.data.stream import decoded_or_streamed
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -103,13 +106,37 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     assert dataset.classes == ("bus", "test", "train")
 
 
+def test_what_is_no_picture_by_its_ending_cannot_be_read_whatever_it_holds(tmp_path: Path) -> None:
+    root = plant(tmp_path, "a/1.png", "a/notes.txt", "b/2.png", "b/README")
+    Image.new("RGB", (4, 3), "red").save(root / "b" / "3.heic", "JPEG")
+    train = read_folder(root).train
+    whole, broken = ["a/1.png", "b/2.png"], ["a/notes.txt", "b/3.heic", "b/README"]
+    seen = Preprocessing.of("3x4x3")
+    with pytest.raises(DataError) as caught:
+        decode(train, seen)
+    head, *lines = str(caught.value).splitlines()
+    assert head.startswith("3 of 5 pictures cannot be used")
+    reason = "is no picture by its ending; remove it, or convert it to PNG or JPEG"
+    assert lines == [f"  {root / name}: {reason}" for name in broken]
+    decoded = decode(train.select(np.arange(5)), seen, on_bad="skip")
+    assert decoded.names == tuple(str(root / name) for name in whole)
+    assert decoded.skipped == tuple(Bad(str(root / name), reason) for name in broken)
+    with pytest.raises(DataError, match="3 of 5"):
+        decoded_or_streamed(train, seen, memory_limit=0)
+    assert len(decoded_or_streamed(train, seen, on_bad="skip", memory_limit=0)) == 2
+
+
 @pytest.mark.parametrize(
     ("paths", "where", "reason"),
     [
         (["a/1.png", "b/"], "b", "without pictures; add pictures of it or remove it"),
         (["a/1.png", "b/.hidden"], "b", "without pictures"),
         (["a/1.png"], "", "one class, 'a'"),
-        (["a/1.png", "b/2.txt"], "b/2.txt", "no picture by its ending; remove it, or convert it"),
+        (
+            ["a/1.png", "b/2.txt"],
+            "b",
+            "without pictures; add pictures of it or remove it; 2.txt is no picture",
+        ),
         (["a/1.png", "b/c/2.png"], "b/c", "a folder in class folder 'b'"),
         (["1.png", "2.png"], "1.png", "a picture outside a class folder"),
         (["a/1.png", "b/2.png", "3.png"], "3.png", "a picture outside a class folder"),

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 from PIL import Image
 
-from hubel.data import DataSet, FilePictures, Pictures, open_data
+from hubel.data import DataSet, FilePictures, Pictures, Preprocessing, decode, open_data
 from hubel.data.manifest import class_order, labelled, read_manifest
 from hubel.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def plant(root: Path, text: str, *, encoding: str = "utf-8") -> Path:
@@ -92,7 +89,6 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
         ),
         ("path,label,split\na.png,x,\n", "line 2 has split ''"),
         ("path,label,split\na.png,x,test\nb.png,y,val\n", "no line says train"),
-        ("path,label\na.png,x\nz.png,y\n", "line 3 names "),
         ("path,label\na.png,x\nb.png,y\na.png,y\n", "is on lines 2 and 4"),
         ("path,label\na.png,x\nb.png,x\n", "one class, 'x'"),
         (
@@ -112,6 +108,14 @@ def test_what_is_wrong_is_refused_by_line(tmp_path: Path, text: str, reason: str
         open_data(file)
     assert reason in str(caught.value)
     assert "pets" in str(caught.value)
+
+
+def test_a_picture_that_is_missing_cannot_be_read(tmp_path: Path) -> None:
+    file = plant(tmp_path, "path,label\na.png,x\nz.png,y\nb.png,y\n")
+    train, seen = open_data(file, val=0).train, Preprocessing.of("3x4x3")
+    with pytest.raises(DataError, match=r"z\.png: no file is there, but line 3 of .*pets\.csv names it"):
+        decode(train, seen)
+    assert [Path(name).name for name in decode(train, seen, on_bad="skip").names] == ["a.png", "b.png"]
 
 
 def test_another_encoding_is_refused(tmp_path: Path) -> None:

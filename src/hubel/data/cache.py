@@ -67,7 +67,8 @@ def decode_once(
     """
     cache = _Cache(cache_folder() / "decoded", warn)
     if isinstance(pictures, FilePictures):
-        digests = cache.digests(pictures.paths)
+        told = zip(pictures.paths, cache.digests(pictures.paths), strict=True)
+        digests = [pictures.unusable.get(path, "").encode() or digest for path, digest in told]
     elif isinstance(pictures, ShardPictures):
         digests = pictures.digests()
     else:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
-from hubel.data.folder import LAYOUTS, SPLITS, class_names, is_split, visible
+from hubel.data.folder import LAYOUTS, SPLITS, class_names, is_split, no_pictures, visible
 from hubel.data.modes import COLOUR, as_image, flatten, upright
 from hubel.data.pictures import FilePictures
 from hubel.data.reading import IMAGE_SUFFIXES, is_empty, opened, read_raster
@@ -142,9 +142,9 @@ class _Place:
     @property
     def file(self) -> File | None:
         """Its file where it has one of its own. Raises DataError: that cannot be read at all."""
-        if isinstance(self.pictures, ShardPictures):
+        if isinstance(self.pictures, FilePictures | ShardPictures):
             return self.pictures.file(self.index)
-        return self.pictures.paths[self.index] if isinstance(self.pictures, FilePictures) else None
+        return None
 
 
 @dataclass(slots=True)
@@ -261,12 +261,10 @@ def _pictures(folders: list[Path], classes: list[str], wrong: Callable[[str, Pat
         for path in inside:
             if path.is_dir():
                 wrong("a folder in a class folder; move its pictures up into that", path)
-            elif path.suffix.lower() not in IMAGE_SUFFIXES:
-                wrong("a file in a class folder that is no picture by its ending; remove it", path)
             else:
                 labels.append(classes.index(folder.name))
                 paths.append(path)
-    return FilePictures(np.array(labels, np.int64), tuple(paths))
+    return FilePictures(np.array(labels, np.int64), tuple(paths), unusable=no_pictures(paths))
 
 
 def _examine(place: _Place, limit: int | None) -> _Examined:

@@ -11,11 +11,13 @@ from hubel.data.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
 LAYOUTS = "ROOT/CLASS/picture.png, or ROOT/train/CLASS/picture.png with val and test beside train"
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+NO_PICTURE = "is no picture by its ending; remove it, or convert it to PNG or JPEG"
 _LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -24,10 +26,11 @@ def read_folder(root: Path) -> DataSet:
 
     The training set's class folders are the classes, sorted by name, or by number if every name is one.
     Hidden files and those that systems leave behind are passed over, and so are files beside class folders
-    that are no pictures, such as a README.
+    that are no pictures, such as a README. In a class folder, what is no picture by its ending counts as one
+    that cannot be read.
 
-    Raises DataError: no class folders, an empty one, a folder in a class folder, a file in a class folder
-    that is no picture, pictures or folders outside the layout, a class in val or test that is not in train.
+    Raises DataError: no class folders, one without a picture, a folder in a class folder, pictures or folders
+    outside the layout, a class in val or test that is not in train.
     """
     folders = _folders(root)
     splits = _by_split(root, folders) if is_split(folders) else {"train": folders}
@@ -90,7 +93,12 @@ def _pictures(folders: list[Path], classes: list[str]) -> FilePictures:
         found = _class_pictures(folder)
         labels += [index[folder.name]] * len(found)
         paths += found
-    return FilePictures(np.array(labels, np.int64), tuple(paths))
+    return FilePictures(np.array(labels, np.int64), tuple(paths), unusable=no_pictures(paths))
+
+
+def no_pictures(paths: Iterable[Path]) -> dict[Path, str]:
+    """Those that are no pictures by their ending, and what to do with them."""
+    return {path: NO_PICTURE for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES}
 
 
 def _class_pictures(folder: Path) -> list[Path]:
@@ -100,13 +108,9 @@ def _class_pictures(folder: Path) -> list[Path]:
             raise DataError(
                 f"{path}: a folder in class folder {folder.name!r}; move its pictures up into that"
             )
-        if path.suffix.lower() not in IMAGE_SUFFIXES:
-            raise DataError(
-                f"{path}: a file in class folder {folder.name!r} that is no picture by its ending; "
-                "remove it, or convert it to PNG or JPEG"
-            )
-    if not found:
-        raise DataError(f"{folder}: a class folder without pictures; add pictures of it or remove it")
+    if len(no_pictures(found)) == len(found):
+        others = f"; {found[0].name} {NO_PICTURE}" if found else ""
+        raise DataError(f"{folder}: a class folder without pictures; add pictures of it or remove it{others}")
     return found
 
 

@@ -42,8 +42,10 @@ def read_manifest(file: Path) -> DataSet:
     such as those of one patient or of one burst, are kept on one side of every split; a picture with an
     empty one is a group of its own. Classes are in order of name, or of number if every name is one.
 
+    A path where no file is counts as a picture that cannot be read.
+
     Raises DataError: no UTF-8 or no CSV, an unknown column or split, a line of another length, an empty path
-    or label, a path listed twice or where no file is, a group in two splits.
+    or label, a path listed twice, a group in two splits.
     """
     rows = list(_rows(file))
     if not rows:
@@ -52,6 +54,7 @@ def read_manifest(file: Path) -> DataSet:
     classes, labels = labelled([row.label for row in rows])
     _, groups = np.unique([row.group or f"\0{row.line}" for row in rows], return_inverse=True)
     grouped = any(row.group for row in rows)
+    missing = {row.path: _missing(file, row) for row in rows if not row.path.is_file()}
     splits = np.array([row.split for row in rows])
     if "train" not in splits:
         raise DataError(f"{file}: no line says train as its split; give some, or leave the column out")
@@ -61,7 +64,8 @@ def read_manifest(file: Path) -> DataSet:
         if len(chosen) == 0:
             return None
         paths = tuple(rows[place].path for place in chosen)
-        return FilePictures(labels[chosen], paths, groups[chosen].astype(np.int64) if grouped else None)
+        of = groups[chosen].astype(np.int64) if grouped else None
+        return FilePictures(labels[chosen], paths, of, missing)
 
     train = pictures("train")
     assert train is not None
@@ -132,16 +136,17 @@ def _row(file: Path, line: int, header: list[str], values: list[str]) -> _Row:
     return _Row(line, file.parent / said["path"], said["label"], split, said.get("group", ""))
 
 
+def _missing(file: Path, row: _Row) -> str:
+    """Why the picture of a line cannot be read."""
+    where = f"line {row.line} of {file}"
+    return f"no file is there, but {where} names it; paths are relative to the manifest's folder"
+
+
 def _check(file: Path, rows: list[_Row]) -> None:
-    """Refuses pictures that are missing or listed twice, and groups that are in two splits."""
+    """Refuses pictures that are listed twice, and groups that are in two splits."""
     lines: dict[Path, int] = {}
     members: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:
-        if not row.path.is_file():
-            raise DataError(
-                f"{file}: line {row.line} names {row.path}, where no file is; "
-                "paths are relative to the manifest's folder"
-            )
         if row.path in lines:
             raise DataError(f"{file}: {row.path} is on lines {lines[row.path]} and {row.line}; leave one")
         lines[row.path] = row.line

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
@@ -14,7 +14,7 @@ from hubel.data.reading import read_image, read_size
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from pathlib import Path
 
     import numpy.typing as npt
@@ -63,11 +63,13 @@ class FilePictures:
     """Pictures in files, read when asked for; a picture's name is its path.
 
     `groups`: int64, n, or None: pictures of one group, such as of one patient, stay on one side of a split.
+    `unusable`: why the files at some paths count as pictures that cannot be read, whatever is there.
     """
 
     labels: Labels
     paths: tuple[Path, ...]
     groups: Labels | None = None
+    unusable: Mapping[Path, str] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -76,22 +78,30 @@ class FilePictures:
         """The picture's path."""
         return str(self.paths[index])
 
+    def file(self, index: int) -> Path:
+        """The picture's file. Raises DataError: an unusable one."""
+        path = self.paths[index]
+        if path in self.unusable:
+            raise DataError(f"{path}: {self.unusable[path]}")
+        return path
+
     def image(self, index: int) -> Image.Image:
         """The whole picture. Raises DataError: one that cannot be read."""
-        return read_image(self.paths[index])
+        return read_image(self.file(index))
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
         """The picture as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
-        return preprocessing.read(self.paths[index])
+        return preprocessing.read(self.file(index))
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
-        return read_size(self.paths[index])
+        return read_size(self.file(index))
 
     def select(self, indices: Indices) -> FilePictures:
         """The pictures at `indices`, in that order; nothing is read."""
         groups = None if self.groups is None else self.groups[indices]
-        return FilePictures(self.labels[indices], tuple(self.paths[index] for index in indices), groups)
+        paths = tuple(self.paths[index] for index in indices)
+        return FilePictures(self.labels[indices], paths, groups, self.unusable)
 
 
 @dataclass(frozen=True, eq=False)

@@ -18,6 +18,7 @@ from hubel.data.augment import Colours
 from hubel.data.batches import AHEAD, Batch, Batches
 from hubel.data.cache import Warn, decode_once
 from hubel.data.decoded import Bad, Decoded, OnBad, read_all, refusal
+from hubel.data.pictures import FilePictures
 from hubel.data.shards import ShardPictures, near
 from hubel.errors import DataError
 
@@ -92,7 +93,7 @@ def decoded_or_streamed(
     """Returns what `decode_once` returns if it takes at most `memory_limit` bytes, else a `Streamed`.
 
     The limit is a quarter of the free memory unless given. To skip what is bad in a stream, all of it is
-    read once; to stop, what is bad is found when its turn comes.
+    read once; to stop, what is not known to be bad before it is read is found when its turn comes.
 
     Raises DataError: as `decode`.
     """
@@ -100,12 +101,22 @@ def decoded_or_streamed(
     if size <= (int(SHARE * free_memory()) if memory_limit is None else memory_limit):
         return decode_once(pictures, preprocessing, progress, on_bad, warn)
     if on_bad == "stop":
+        _refuse_unusable(pictures)
         return Streamed.of(pictures, preprocessing)
     bad = read_all(pictures, preprocessing, progress=progress)
     if len(bad) == len(pictures):
         raise DataError(refusal(list(bad.values()), len(pictures)))
     good = np.array([place for place in range(len(pictures)) if place not in bad], np.intp)
     return Streamed.of(pictures.select(good), preprocessing, tuple(bad.values()))
+
+
+def _refuse_unusable(pictures: Pictures) -> None:
+    """Raises DataError: pictures that are known to be unusable without reading them."""
+    if isinstance(pictures, FilePictures) and pictures.unusable:
+        known = pictures.unusable
+        bad = [Bad(str(path), known[path]) for path in pictures.paths if path in known]
+        if bad:
+            raise DataError(refusal(bad, len(pictures)))
 
 
 def to_measure(decoded: Decoded) -> Bytes:

@@ -292,7 +292,7 @@ def _fingerprint(pictures: Pictures) -> str:
     for index in range(len(pictures)):
         digest.update(pictures.name(index).encode("utf-8", "surrogateescape"))
         if isinstance(pictures, FilePictures):
-            known = pictures.paths[index].stat()
+            known = pictures.file(index).stat()
             digest.update(f"{known.st_size} {known.st_mtime_ns}".encode())
     if isinstance(pictures, ShardPictures):
         digest.update(b"".join(pictures.digests()))
