@@ -147,5 +147,8 @@ def refusal(bad: list[Bad], count: int) -> str:
         return lines[0]
     if len(bad) > _MOST_NAMED:
         lines.append(f"and {len(bad) - _MOST_NAMED:,} more")
-    head = f"{len(bad):,} of {count:,} pictures cannot be used; mend, remove or skip them (--on-bad skip):"
+    head = (
+        f"{len(bad):,} of {count:,} pictures cannot be used; mend or remove them "
+        "(hubel train and hubel val leave them out with --on-bad skip):"
+    )
     return "\n  ".join([head, *lines])

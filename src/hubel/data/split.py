@@ -50,13 +50,13 @@ def with_val(dataset: DataSet, fraction: float, seed: int) -> DataSet:
     if len(out) == 0 and isinstance(train, ShardPictures) and groups is not None:
         raise DataError(
             f"{dataset.name}: every class is in one shard, so none can be held out for validation; give "
-            "shards for it, {train-{000..099},val-{00..04}}.tar, or mix classes over shards, or give val=0"
+            "shards for it, {train-{000..099},val-{00..04}}.tar, or mix classes over shards"
         )
     if len(out) == 0:
         only = "training picture" if groups is None else "group of training pictures"
         raise DataError(
             f"{dataset.name}: every class has one {only}, so none can be held out for validation; "
-            "add pictures or give val=0"
+            "add pictures"
         )
     return replace(dataset, train=train.select(stay), val=train.select(out))
 
