@@ -18,7 +18,6 @@ from hubel.module import Network
 from hubel.net import Volume, trace
 from hubel.train import choose
 from hubel.train.choose import FAST, Candidate, in_time
-from hubel.train.device import allowed_cores
 from hubel.train.pace import Pace
 from hubel.train.recipe import RECIPES, Recipe
 
@@ -265,10 +264,3 @@ def test_pace() -> None:
     assert [clock.due(since, 0.1) for since in (9.0, 10.0)] == [False, True]
     assert [clock.due(since, 1.0) for since in (19.0, 20.0)] == [False, True]
     assert replace(clock).progress(0, 0) == 0.0
-
-
-@pytest.mark.parametrize(("text", "cores"), [("150000 100000", 2), ("50000 100000", 1), ("max 100000", 64)])
-def test_a_containers_quota_counts(text: str, cores: int, tmp_path_factory: pytest.TempPathFactory) -> None:
-    quota = tmp_path_factory.mktemp("cgroup") / "cpu.max"
-    quota.write_text(text)
-    assert allowed_cores(quota) == min(cores, allowed_cores(quota.parent / "none"))

@@ -28,6 +28,7 @@ import numpy as np
 import PIL
 import simplejpeg
 
+from hubel.cores import allowed_cores
 from hubel.data.decoded import Bad, Decoded, OnBad, decode, without_bad
 from hubel.data.fetch import CACHE, cache_folder
 from hubel.data.pictures import FilePictures
@@ -147,7 +148,7 @@ class _Cache:
         def work(start: int) -> list[bytes]:
             return [_file_digest(each) for each in unknown[start : start + _BLOCK]]
 
-        with ThreadPoolExecutor(os.cpu_count()) as pool:
+        with ThreadPoolExecutor(allowed_cores()) as pool:
             found = [d for block in pool.map(work, range(0, len(unknown), _BLOCK)) for d in block]
         fresh = dict(zip(unknown, found, strict=True))
         if fresh:
@@ -260,5 +261,5 @@ def _checksum(images: Bytes) -> str:
     def work(start: int) -> bytes:
         return blake2b(flat[start : start + _CHUNK].data, digest_size=_DIGEST).digest()
 
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(allowed_cores()) as pool:
         return blake2b(b"".join(pool.map(work, range(0, flat.size, _CHUNK)))).hexdigest()

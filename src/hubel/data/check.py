@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections import Counter, defaultdict
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 import numpy as np
 from PIL import Image
 
+from hubel.cores import allowed_cores
 from hubel.data.folder import LAYOUTS, SPLITS, class_names, is_split, no_pictures, visible
 from hubel.data.modes import COLOUR, as_image, flatten, upright
 from hubel.data.pictures import FilePictures
@@ -96,7 +96,7 @@ def check(where: str | Path, progress: Callable[[int], None] | None = None) -> C
     found = _listed(where)
     examined: list[_Examined] = []
     limit = Image.MAX_IMAGE_PIXELS
-    with warnings.catch_warnings(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with warnings.catch_warnings(), ThreadPoolExecutor(allowed_cores()) as pool:
         # A picture that Pillow warns of is reported as huge.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 

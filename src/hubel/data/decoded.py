@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 
+from hubel.cores import allowed_cores
 from hubel.data.shards import near
 from hubel.errors import DataError
 
@@ -125,7 +125,7 @@ def read_all(
         return end, bad
 
     bad: dict[int, Bad] = {}
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(allowed_cores()) as pool:
         for done, found in pool.map(work, range(0, count, _BLOCK)):
             bad |= found
             if progress is not None:

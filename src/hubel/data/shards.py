@@ -9,7 +9,6 @@ the net in a stream: to index shards, and to train on more than fits into memory
 from __future__ import annotations
 
 import http.client
-import os
 import re
 import urllib.error
 import urllib.request
@@ -24,6 +23,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubel.cores import allowed_cores
 from hubel.data.folder import SPLITS, visible
 from hubel.data.manifest import class_order
 from hubel.data.pictures import DataSet
@@ -243,7 +243,7 @@ def _path(where: str) -> str:
 def _dataset(name: str, base: str, wheres: Sequence[str]) -> DataSet:
     """The set in some shards below `base`."""
     splits = _splits(name, base, wheres)
-    with ThreadPoolExecutor(os.cpu_count()) as pool:
+    with ThreadPoolExecutor(allowed_cores()) as pool:
         shards = dict(zip(wheres, pool.map(indexed, wheres), strict=True))
     classes, numbers = _classes(base, list(shards.values()))
     pictures = {

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from hubel.cores import allowed_cores
 from hubel.data.augment import Colours
 from hubel.data.batches import AHEAD, Batch, Batches
 from hubel.data.cache import Warn, decode_once
@@ -168,7 +168,7 @@ class StreamedBatches(Batches):
     Raises DataError: as `Batches`. As an epoch goes on: a picture that cannot be used, by name.
     """
 
-    workers: int = os.cpu_count() or 1
+    workers: int = field(default_factory=allowed_cores)
 
     def first(self) -> Batch:
         return Batches.first(replace(self, workers=0))  # no process is worth starting for one

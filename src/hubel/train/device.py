@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import torch
 
+from hubel.cores import allowed_cores
 from hubel.train.engine import PRECISIONS
-
-CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
-"""Where Linux says how much processor time a container gets: quota and period, in microseconds."""
 
 
 def best_device() -> torch.device:
@@ -20,20 +15,9 @@ def best_device() -> torch.device:
 
 def use_allowed_cores() -> int:
     """Lets torch compute on as many threads as this process may use cores, and returns how many."""
-    threads = min(allowed_cores(CPU_MAX), torch.get_num_threads())
+    threads = min(allowed_cores(), torch.get_num_threads())
     torch.set_num_threads(threads)
     return threads
-
-
-def allowed_cores(quota: Path) -> int:
-    """The cores of this process: its affinity, and the container's quota, rounded up."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    cores = len(affinity(0)) if affinity else os.cpu_count() or 1
-    try:
-        share, period = quota.read_text().split()
-        return max(1, min(cores, -(-int(share) // int(period))))
-    except (OSError, ValueError):  # no such container, or no limit: "max"
-        return cores
 
 
 def computing_in(precision: str, device: torch.device) -> torch.autocast:
