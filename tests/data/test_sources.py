@@ -128,11 +128,13 @@ def test_a_fetched_set_of_class_folders_has_names_for_them(cache: Path) -> None:
     inside = cache / "data" / "imagenette-160" / "imagenette2-160"
     plant(inside, *(f"{split}/{code}/1.png" for split in ("train", "val") for code in codes))
     (inside / "noisy_imagenette.csv").write_text("path,noisy_labels_0\n")
-    dataset = open_data("imagenette-160")
-    assert (dataset.name, len(dataset.train)) == ("imagenette-160", 10)
-    assert (dataset.classes[0], dataset.classes[4], dataset.classes[9]) == ("tench", "church", "parachute")
-    assert dataset.train.labels.tolist() == list(range(10))
-    assert "n03028079" in dataset.train.name(4)
+    for where, name in (("imagenette-160", "imagenette-160"), (inside.parent, inside.name)):
+        dataset = open_data(where)
+        assert (dataset.name, len(dataset.train)) == (name, 10)
+        named = dataset.classes[0], dataset.classes[4], dataset.classes[9]
+        assert named == ("tench", "church", "parachute")
+        assert dataset.train.labels.tolist() == list(range(10))
+        assert "n03028079" in dataset.train.name(4)
 
 
 def test_a_set_is_found_again_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

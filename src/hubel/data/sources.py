@@ -43,9 +43,13 @@ FILES: dict[str, Callable[[Path], DataSet]] = {
 }
 """What a single file may be, by its ending. The name of a .tar may stand for several: `{000..009}`."""
 
+NAMES = {entry.folder: entry.names for entry in FETCHABLE.values() if entry.names}
+"""What class folders are called that are codes, by the folder they are in."""
+
 UNPACKED = (
     *("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-100-python", "cifar-100-binary"),
     *("MNIST/raw", "FashionMNIST/raw"),
+    *NAMES,
 )
 """The folders that known archives unpack to: the folder above one is as good as itself."""
 
@@ -55,12 +59,11 @@ def read_fetched(name: str) -> DataSet:
 
     Raises DataError: it has not yet.
     """
-    folder, entry = fetched(name), FETCHABLE[name]
+    folder = fetched(name)
     if not folder.is_dir():
         beside = f"; or give ./{name} for the folder of that name" if Path(name).exists() else ""
         raise DataError(f"{name}: {folder} is missing; run `hubel data fetch {name}`{beside}")
-    dataset = replace(_read_folder(folder / entry.folder), name=name)
-    return replace(dataset, classes=entry.classes) if entry.classes else dataset
+    return replace(_read_folder(folder), name=name)
 
 
 def _read_fashion_mnist() -> DataSet:
@@ -144,7 +147,8 @@ def _read_folder(path: Path) -> DataSet:
     for recognise, read in FORMATS:
         if recognise(root):
             return read(root)
-    return read_folder(root)
+    dataset, names = read_folder(root), NAMES.get(root.name, {})
+    return replace(dataset, classes=tuple(names.get(code, code) for code in dataset.classes))
 
 
 def _accepted() -> str:
