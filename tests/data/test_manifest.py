@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 from hubel.data import DataSet, FilePictures, Pictures, Preprocessing, decode, open_data
-from hubel.data.manifest import class_order, labelled, read_manifest
+from hubel.data.manifest import read_manifest
 from hubel.errors import DataError
 
 
@@ -42,7 +42,8 @@ def test_pictures_with_labels_are_all_training(tmp_path: Path) -> None:
 def test_columns_may_be_in_any_order_and_paths_absolute(tmp_path: Path) -> None:
     file = plant(
         tmp_path,
-        f"\ufeffSplit,label,path\r\ntrain,10,a.png\r\ntest,9,{tmp_path}/b.png\r\ntrain,9,c.png\r\nval,10,d.png\r\n",
+        f"\ufeffSplit,label,path\r\nTrain,10,a.png\r\ntest,9,{tmp_path}/b.png\r\ntrain,9,c.png\r\n"
+        "validation,10,d.png\r\n",
     )
     dataset = open_data(str(file))
     assert dataset.classes == ("9", "10")
@@ -85,7 +86,7 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
         ("path,label\n,x\n", "line 2 has no path"),
         (
             "path,label,split\na.png,x,trian\n",
-            "line 2 has split 'trian', which is none of train, val, test; did",
+            "line 2 has split 'trian', which is none of train, val, valid, validation, test; did",
         ),
         ("path,label,split\na.png,x,\n", "line 2 has split ''"),
         ("path,label,split\na.png,x,test\nb.png,y,val\n", "no line says train"),
@@ -122,10 +123,3 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
     file = plant(tmp_path, "path,label\na.png,Bär\nb.png,x\n", encoding="latin-1")
     with pytest.raises(DataError, match=r"pets\.csv: not UTF-8 .* save it as CSV in UTF-8"):
         open_data(file)
-
-
-def test_classes_are_in_order_of_number_only_if_all_are() -> None:
-    assert class_order({"10", "9", "010"}) == ("9", "010", "10")
-    assert class_order({"10", "9", "x"}) == ("10", "9", "x")
-    classes, labels = labelled(["b", "a", "b"])
-    assert (classes, labels.tolist()) == (("a", "b"), [1, 0, 1])

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hubel.data import ArrayPictures, DataSet, FilePictures, Preprocessing
-from hubel.data.pictures import numbered
+from hubel.data.pictures import class_order, labelled, numbered
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -148,3 +148,14 @@ def test_a_wrong_label_in_another_split_is_refused() -> None:
     wrong = ArrayPictures(np.array([0, 5]), arrays(2).pixels, numbered("held", 2))
     with pytest.raises(DataError, match="held/1 has label 5"):
         DataSet("set", ("a", "b"), arrays(4), test=wrong)
+
+
+def test_classes_are_in_order_of_number_only_if_all_are() -> None:
+    assert class_order({"10", "9", "010"}) == ("9", "010", "10")
+    assert class_order({"10", "9", "x"}) == ("10", "9", "x")
+
+
+def test_the_splits_have_their_classes_in_common() -> None:
+    classes, labels = labelled({"train": ["b", "a", "b"], "test": ["c", "b"]})
+    assert classes == ("a", "b", "c")
+    assert {split: of.tolist() for split, of in labels.items()} == {"train": [1, 0, 1], "test": [2, 1]}

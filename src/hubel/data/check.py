@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from hubel.cores import allowed_cores
-from hubel.data.folder import LAYOUTS, SPLITS, class_names, is_split, no_pictures, visible
+from hubel.data.folder import LAYOUTS, is_split, no_pictures, visible
 from hubel.data.modes import COLOUR, as_image, flatten, upright
-from hubel.data.pictures import FilePictures
+from hubel.data.pictures import SPLITS, FilePictures, class_order
 from hubel.data.reading import IMAGE_SUFFIXES, is_empty, opened, read_raster
 from hubel.data.shards import ShardPictures
 from hubel.data.sources import FORMATS, UNPACKED, open_data
@@ -236,11 +236,11 @@ def _listed_folder(root: Path) -> _Listed:
                 splits[split] = _class_folders(folder, wrong)
         if "train" not in splits:
             wrong(f"no folder train; accepted: {LAYOUTS}", root)
-    classes = class_names(list({folder.name: folder for of in splits.values() for folder in of}.values()))
+    classes = class_order({folder.name for of in splits.values() for folder in of})
     if len(classes) < 2:
         wrong(f"{len(classes)} class; a classifier needs at least two", root)
     pictures = {split: _pictures(of, classes, wrong) for split, of in splits.items()}
-    return _Listed(root.resolve().name, tuple(classes), pictures, findings)
+    return _Listed(root.resolve().name, classes, pictures, findings)
 
 
 def _class_folders(folder: Path, wrong: Callable[[str, Path], None]) -> list[Path]:
@@ -251,7 +251,9 @@ def _class_folders(folder: Path, wrong: Callable[[str, Path], None]) -> list[Pat
     return [path for path in inside if path.is_dir()]
 
 
-def _pictures(folders: list[Path], classes: list[str], wrong: Callable[[str, Path], None]) -> FilePictures:
+def _pictures(
+    folders: list[Path], classes: tuple[str, ...], wrong: Callable[[str, Path], None]
+) -> FilePictures:
     labels: list[int] = []
     paths: list[Path] = []
     for folder in sorted(folders, key=lambda folder: classes.index(folder.name)):

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.data.pictures import DataSet, FilePictures
+from hubel.data.pictures import SPLITS, DataSet, FilePictures, class_order
 from hubel.data.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError, nearest
 
@@ -16,7 +16,6 @@ if TYPE_CHECKING:
 
 LAYOUTS = "ROOT/CLASS/picture.png, or ROOT/train/CLASS/picture.png with val and test beside train"
 
-SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 NO_PICTURE = "is no picture by its ending; remove it, or convert it to PNG or JPEG"
 _LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
@@ -34,11 +33,11 @@ def read_folder(root: Path) -> DataSet:
     """
     folders = _folders(root)
     splits = _by_split(root, folders) if is_split(folders) else {"train": folders}
-    classes = class_names(splits["train"])
+    classes = class_order(folder.name for folder in splits["train"])
     pictures = {split: _pictures(inside, classes) for split, inside in splits.items()}
     return DataSet(
         name=root.resolve().name,
-        classes=tuple(classes),
+        classes=classes,
         train=pictures["train"],
         val=pictures.get("val"),
         test=pictures.get("test"),
@@ -70,15 +69,7 @@ def is_split(folders: list[Path]) -> bool:
     return len(named) == len(folders) or any(path.is_dir() for folder in named for path in visible(folder))
 
 
-def class_names(folders: list[Path]) -> list[str]:
-    """The names of class folders in order: by number if every name is one."""
-    names = [folder.name for folder in folders]
-    if all(name.isascii() and name.isdecimal() for name in names):
-        return sorted(names, key=lambda name: (int(name), name))
-    return sorted(names)
-
-
-def _pictures(folders: list[Path], classes: list[str]) -> FilePictures:
+def _pictures(folders: list[Path], classes: tuple[str, ...]) -> FilePictures:
     """Returns the pictures in the class folders, in order of class and name."""
     index = {name: place for place, name in enumerate(classes)}
     labels: list[int] = []

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hubel.data.manifest import labelled
 from hubel.data.modes import upright
-from hubel.data.pictures import DataSet
+from hubel.data.pictures import SPLITS, DataSet, labelled
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 SCHEME = "hf:"
 
 _NAME = re.compile(r"hf:(?P<name>[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?)(?:@(?P<config>[\w.-]+))?")
-_SPLITS = {"train": "train", "validation": "val", "valid": "val", "val": "val", "test": "test"}
 _SAVED = ("state.json", "dataset_dict.json")
 _TABLES = {".parquet": "parquet", ".arrow": "arrow"}
 
@@ -156,7 +154,7 @@ def _dataset(found: Any, name: str) -> DataSet:
     Raises DataError: no training split, or no such column.
     """
     tables = {"train": found} if hasattr(found, "features") else dict(found)
-    splits = {_SPLITS[key]: rows for key, rows in tables.items() if key in _SPLITS}
+    splits = {SPLITS[key]: rows for key, rows in tables.items() if key in SPLITS}
     if "train" not in splits:
         raise DataError(f"{name}: has no split called train, only {', '.join(tables)}")
     features = splits["train"].features
@@ -171,9 +169,7 @@ def _dataset(found: Any, name: str) -> DataSet:
     if classes:
         labels = {split: np.array(column, np.int64) for split, column in values.items()}
     else:
-        classes, places = labelled([str(value) for column in values.values() for value in column])
-        ends = np.cumsum([len(column) for column in values.values()])[:-1]
-        labels = dict(zip(values, np.split(places, ends), strict=True))
+        classes, labels = labelled({split: list(map(str, column)) for split, column in values.items()})
     pictures = {
         split: TablePictures(
             of, np.arange(len(of)), _pictured(splits[split], image), image, f"{name}/{split}"

@@ -9,19 +9,17 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.data.pictures import DataSet, FilePictures
+from hubel.data.pictures import SPLITS, DataSet, FilePictures, labelled
 from hubel.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterator
     from pathlib import Path
 
     from hubel.data.pictures import Labels
 
 COLUMNS = ("path", "label", "split", "group")
 """The columns there can be, in any order; the first two there must be."""
-
-SPLITS = ("train", "val", "test")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,40 +49,26 @@ def read_manifest(file: Path) -> DataSet:
     if not rows:
         raise DataError(f"{file}: lists no pictures; add a line for each below {','.join(COLUMNS[:2])}")
     _check(file, rows)
-    classes, labels = labelled([row.label for row in rows])
-    _, groups = np.unique([row.group or f"\0{row.line}" for row in rows], return_inverse=True)
-    grouped = any(row.group for row in rows)
-    missing = {row.path: _missing(file, row) for row in rows if not row.path.is_file()}
-    splits = np.array([row.split for row in rows])
+    splits: defaultdict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        splits[row.split].append(row)
     if "train" not in splits:
         raise DataError(f"{file}: no line says train as its split; give some, or leave the column out")
-
-    def pictures(split: str) -> FilePictures | None:
-        chosen = np.flatnonzero(splits == split)
-        if len(chosen) == 0:
-            return None
-        paths = tuple(rows[place].path for place in chosen)
-        of = groups[chosen].astype(np.int64) if grouped else None
-        return FilePictures(labels[chosen], paths, of, missing)
-
-    train = pictures("train")
-    assert train is not None
-    return DataSet(file.stem, classes, train, pictures("val"), pictures("test"))
+    classes, labels = labelled({split: [row.label for row in of] for split, of in splits.items()})
+    missing = {row.path: _missing(file, row) for row in rows if not row.path.is_file()}
+    pictures = {
+        split: FilePictures(labels[split], tuple(row.path for row in of), _groups(of), missing)
+        for split, of in splits.items()
+    }
+    return DataSet(file.stem, classes, pictures["train"], pictures.get("val"), pictures.get("test"))
 
 
-def labelled(names: Sequence[str]) -> tuple[tuple[str, ...], Labels]:
-    """Returns the classes that `names` name, in order, and the place of each name in them: int64, n."""
-    classes = class_order(set(names))
-    places = {name: place for place, name in enumerate(classes)}
-    return classes, np.array([places[name] for name in names], np.int64)
-
-
-def class_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Returns names sorted by number if every one is a number, else as texts."""
-    found = list(names)
-    if all(name.isascii() and name.isdecimal() for name in found):
-        return tuple(sorted(found, key=lambda name: (int(name), name)))
-    return tuple(sorted(found))
+def _groups(rows: list[_Row]) -> Labels | None:
+    """The group of each line as a number, None where no line has one."""
+    if not any(row.group for row in rows):
+        return None
+    _, groups = np.unique([row.group or f"\0{row.line}" for row in rows], return_inverse=True)
+    return groups.astype(np.int64)
 
 
 def _rows(file: Path) -> Iterator[_Row]:
@@ -127,11 +111,11 @@ def _row(file: Path, line: int, header: list[str], values: list[str]) -> _Row:
     for name in COLUMNS[:2]:
         if not said[name]:
             raise DataError(f"{file}: line {line} has no {name}; give it one or take the line out")
-    split = said.get("split", "train")
-    if split not in SPLITS:
+    split = SPLITS.get(said.get("split", "train").lower())
+    if split is None:
         raise DataError(
-            f"{file}: line {line} has split {split!r}, which is none of {', '.join(SPLITS)}"
-            f"{nearest(split, SPLITS)}"
+            f"{file}: line {line} has split {said['split']!r}, which is none of {', '.join(SPLITS)}"
+            f"{nearest(said['split'], SPLITS)}"
         )
     return _Row(line, file.parent / said["path"], said["label"], split, said.get("group", ""))
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hubel.data.manifest import labelled
 from hubel.data.modes import COLOUR, GREY
-from hubel.data.pictures import ArrayPictures, DataSet, numbered
+from hubel.data.pictures import ArrayPictures, DataSet, labelled, numbered
 from hubel.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -136,9 +135,7 @@ def _labels(
         if names.ndim != 1 or names.dtype.kind != "U":
             raise DataError(f"{file}: {listed[0]} is {names.dtype} of {_shape(names)}; it is a list of texts")
         return tuple(map(str, names)), {split: array.astype(np.int64) for split, array in values.items()}
-    classes, places = labelled([str(value) for array in values.values() for value in array])
-    ends = np.cumsum([len(array) for array in values.values()])[:-1]
-    return classes, dict(zip(values, np.split(places, ends), strict=True))
+    return labelled({split: list(map(str, array)) for split, array in values.items()})
 
 
 def _flat(labels: Values) -> Values:

@@ -14,7 +14,7 @@ from hubel.data.reading import read_image, read_size
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import numpy.typing as npt
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     Bytes: TypeAlias = npt.NDArray[np.uint8]
 
 Seen = TypeVar("Seen")
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""The splits by what they may be called, in lower case."""
 
 _SAMPLE = 200
 
@@ -141,6 +144,21 @@ def numbered(source: str, count: int) -> tuple[str, ...]:
     """Returns a name for each of `count` pictures: `digits/0000`, `digits/0001` and on."""
     digits = len(str(count - 1))
     return tuple(f"{source}/{number:0{digits}}" for number in range(count))
+
+
+def labelled(names: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], dict[str, Labels]]:
+    """Returns the classes that all splits name, in order, and in each split the places in them: int64, n."""
+    classes = class_order({name for of in names.values() for name in of})
+    places = {name: place for place, name in enumerate(classes)}
+    return classes, {split: np.array([places[name] for name in of], np.int64) for split, of in names.items()}
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Returns names sorted by number if every one is a number, else as texts."""
+    found = list(names)
+    if all(name.isascii() and name.isdecimal() for name in found):
+        return tuple(sorted(found, key=lambda name: (int(name), name)))
+    return tuple(sorted(found))
 
 
 @dataclass(frozen=True, eq=False)

@@ -24,9 +24,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubel.cores import allowed_cores
-from hubel.data.folder import SPLITS, visible
-from hubel.data.manifest import class_order
-from hubel.data.pictures import DataSet
+from hubel.data.folder import visible
+from hubel.data.pictures import SPLITS, DataSet, class_order
 from hubel.data.reading import Encoded, read_image, read_size
 from hubel.data.shard_index import Shard, indexed, is_remote, library, trouble
 from hubel.errors import DataError, nearest

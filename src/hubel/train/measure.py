@@ -8,6 +8,7 @@ from pathlib import Path
 from hubel.data import DataSet, Decoded, Pictures, open_data, whereabouts, with_val
 from hubel.data.cache import decode_once
 from hubel.data.decoded import OnBad
+from hubel.data.pictures import SPLITS as NAMES
 from hubel.data.stream import batches_of, decoded_or_streamed
 from hubel.errors import DataError, UsageError, nearest
 from hubel.ship.model import Model
@@ -15,7 +16,7 @@ from hubel.train.device import best_device
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import EVALUATION_BATCH, fingerprint
 
-SPLITS = ("auto", "train", "val", "test")
+SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
 """Which pictures of a set to take; `auto` is for `held_out_pictures` to decide."""
 
 
