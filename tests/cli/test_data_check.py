@@ -40,7 +40,7 @@ def test_warnings_end_with_0_and_errors_with_1(hubel: Hubel, root: Path) -> None
     said = hubel("data", "check", root)
     assert said.status == 1
     assert "cut.png: is a damaged picture" in said.out
-    assert "notes.txt: a file in a class folder" in said.out
+    assert "notes.txt: is no picture by its ending" in said.out
     assert said.out.endswith("2 errors; 1 warning; 0 notices\n")
 
 

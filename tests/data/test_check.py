@@ -89,6 +89,8 @@ def test_a_file_of_another_format_than_its_name_says(root: Path) -> None:
     image("png").save(root / "train" / "cat" / "x.jpg", "PNG")
     image("jpeg").save(root / "train" / "dog" / "x.JPEG", "JPEG")
     image("ppm").save(root / "train" / "dog" / "x.pgm", "PPM")
+    image("bmp").save(root / "train" / "dog" / "x.dib", "BMP")
+    image("dib").save(root / "train" / "dog" / "y.dib", "DIB")
     finding = only(check(root))
     assert (finding.level, finding.kind) == ("error", "format")
     assert finding.names == (str(root / "train" / "cat" / "x.jpg"),)
@@ -155,7 +157,8 @@ def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
     found = check(root)
     layout = {finding.names[0] for finding in found.findings if finding.kind == "layout"}
     assert layout == {
-        str(root / name) for name in ("train/loose.png", "train/cat/inner", "train/cow", "valid", "spare")
+        str(root / name)
+        for name in ("train/loose.png", "train/cat/inner", "train/cow", "Val/hen", "valid", "spare")
     }
     assert by_ending in found.findings
     missing = {finding.message for finding in found.findings if finding.kind == "missing"}
@@ -177,7 +180,7 @@ def test_without_train_or_with_one_class(tmp_path: Path) -> None:
     image("other").save(tmp_path / "val" / "cat" / "a.png")
     messages = [finding.message for finding in check(tmp_path).findings]
     assert len(messages) == 2
-    assert messages[0].startswith("no folder train")
+    assert messages[0].startswith("has test and val but no train")
     assert messages[1].startswith("1 class;")
 
 

@@ -14,13 +14,13 @@ import numpy as np
 from PIL import Image
 
 from hubel.cores import allowed_cores
-from hubel.data.folder import LAYOUTS, is_split, no_pictures, visible
+from hubel.data.folder import visible, walk
 from hubel.data.modes import COLOUR, as_image, flatten, upright
-from hubel.data.pictures import SPLITS, FilePictures, class_order
-from hubel.data.reading import IMAGE_SUFFIXES, is_empty, opened, read_raster
+from hubel.data.pictures import FilePictures
+from hubel.data.reading import is_empty, opened, read_raster
 from hubel.data.shards import ShardPictures
 from hubel.data.sources import FORMATS, UNPACKED, open_data
-from hubel.errors import DataError, nearest
+from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,8 +35,8 @@ IMBALANCE = 10
 
 _ORIENTATION = 0x0112
 _BLOCK = 32
-_ALIKE = {"MPO": "JPEG"}
-"""Formats that are another one with more in it."""
+_ALIKE = {"MPO": "JPEG", "DIB": "BMP"}
+"""Formats that are another one with more in it, or less."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,54 +219,13 @@ def _listed_folder(root: Path) -> _Listed:
     """What `read_folder` would read, and a finding for everything it would stop at."""
     findings: list[Finding] = []
 
-    def wrong(message: str, path: Path) -> None:
-        findings.append(Finding("error", "layout", message, (str(path),)))
+    def wrong(path: Path, reason: str) -> None:
+        findings.append(Finding("error", "layout", reason, (str(path),)))
 
-    folders = _class_folders(root, wrong)
-    splits = {"train": folders}
-    if is_split(folders):
-        splits = {}
-        for folder in folders:
-            split = SPLITS.get(folder.name.lower())
-            if split is None:
-                wrong(f"a folder beside train, val and test{nearest(folder.name, SPLITS)}", folder)
-            elif split in splits:
-                wrong(f"a second folder for {split}; leave one", folder)
-            else:
-                splits[split] = _class_folders(folder, wrong)
-        if "train" not in splits:
-            wrong(f"no folder train; accepted: {LAYOUTS}", root)
-    classes = class_order({folder.name for of in splits.values() for folder in of})
+    classes, pictures = walk(root, wrong)
     if len(classes) < 2:
-        wrong(f"{len(classes)} class; a classifier needs at least two", root)
-    pictures = {split: _pictures(of, classes, wrong) for split, of in splits.items()}
+        wrong(root, f"{len(classes)} class; a classifier needs at least two")
     return _Listed(root.resolve().name, classes, pictures, findings)
-
-
-def _class_folders(folder: Path, wrong: Callable[[str, Path], None]) -> list[Path]:
-    inside = visible(folder)
-    for path in inside:
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
-            wrong("a picture outside a class folder, so it has no label", path)
-    return [path for path in inside if path.is_dir()]
-
-
-def _pictures(
-    folders: list[Path], classes: tuple[str, ...], wrong: Callable[[str, Path], None]
-) -> FilePictures:
-    labels: list[int] = []
-    paths: list[Path] = []
-    for folder in sorted(folders, key=lambda folder: classes.index(folder.name)):
-        inside = visible(folder)
-        if not inside:
-            wrong("a class folder without pictures; add some or remove it", folder)
-        for path in inside:
-            if path.is_dir():
-                wrong("a folder in a class folder; move its pictures up into that", path)
-            else:
-                labels.append(classes.index(folder.name))
-                paths.append(path)
-    return FilePictures(np.array(labels, np.int64), tuple(paths), unusable=no_pictures(paths))
 
 
 def _examine(place: _Place, limit: int | None) -> _Examined:
@@ -311,7 +270,8 @@ def _header(file: File, found: _Examined) -> None:
             kind = _ALIKE.get(str(image.format), str(image.format))
     except Exception:  # reading the whole file says what is wrong
         return
-    if kind != Image.registered_extensions().get(file.suffix.lower()):
+    named = Image.registered_extensions().get(file.suffix.lower(), "")
+    if kind != _ALIKE.get(named, named):
         found.format, found.ending = kind, file.suffix
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import numpy as np
 
@@ -11,8 +11,10 @@ from hubel.data.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
+
+    Wrong: TypeAlias = Callable[[Path, str], object]
 
 LAYOUTS = "ROOT/CLASS/picture.png, or ROOT/train/CLASS/picture.png with val and test beside train"
 
@@ -31,36 +33,47 @@ def read_folder(root: Path) -> DataSet:
     Raises DataError: no class folders, one without a picture, a folder in a class folder, pictures or folders
     outside the layout, a class in val or test that is not in train.
     """
-    folders = _folders(root)
-    splits = _by_split(root, folders) if is_split(folders) else {"train": folders}
-    classes = class_order(folder.name for folder in splits["train"])
-    pictures = {split: _pictures(inside, classes) for split, inside in splits.items()}
-    return DataSet(
-        name=root.resolve().name,
-        classes=classes,
-        train=pictures["train"],
-        val=pictures.get("val"),
-        test=pictures.get("test"),
-    )
+
+    def refuse(path: Path, reason: str) -> NoReturn:
+        raise DataError(f"{path}: {reason}")
+
+    classes, pictures = walk(root, refuse)
+    name = root.resolve().name
+    return DataSet(name, classes, pictures["train"], pictures.get("val"), pictures.get("test"))
 
 
-def _by_split(root: Path, folders: list[Path]) -> dict[str, list[Path]]:
+def walk(root: Path, wrong: Wrong) -> tuple[tuple[str, ...], dict[str, FilePictures]]:
+    """Returns the classes of all splits, and each split's pictures in order of class and name.
+
+    `wrong` is told all that `read_folder` refuses; if it raises nothing, the rest is walked nevertheless.
+    """
+    folders = _folders(root, wrong)
+    splits = _by_split(root, folders, wrong) if is_split(folders) else {"train": folders}
+    classes = class_order({folder.name for of in splits.values() for folder in of})
+    trained = {folder.name for folder in splits.get("train", ())}
+    for folder in (folder for of in splits.values() for folder in of):
+        if trained and folder.name not in trained:
+            hint = nearest(folder.name, trained)
+            wrong(folder, f"train has no class {folder.name!r}{hint}; add it to train or remove it here")
+    return classes, {split: _pictures(of, classes, wrong) for split, of in splits.items()}
+
+
+def _by_split(root: Path, folders: list[Path], wrong: Wrong) -> dict[str, list[Path]]:
     """Returns the class folders of train and of each other split there is."""
     found: dict[str, Path] = {}
     for folder in folders:
         split = SPLITS.get(folder.name.lower())
         if split is None:
-            raise DataError(
-                f"{folder}: beside train, val and test there is no other folder; move it away"
-                f"{nearest(folder.name, SPLITS)}"
-            )
-        if split in found:
-            raise DataError(f"{root}: {found[split].name} and {folder.name} are both {split}; leave one")
-        found[split] = folder
+            hint = nearest(folder.name, SPLITS)
+            wrong(folder, f"beside train, val and test there is no other folder; move it away{hint}")
+        elif split in found:
+            wrong(folder, f"{found[split].name} and {folder.name} are both {split}; leave one")
+        else:
+            found[split] = folder
     if "train" not in found:
         names = " and ".join(folder.name for folder in folders)
-        raise DataError(f"{root}: has {names} but no train; accepted: {LAYOUTS}")
-    return {split: _folders(folder) for split, folder in found.items()}
+        wrong(root, f"has {names} but no train; accepted: {LAYOUTS}")
+    return {split: _folders(folder, wrong) for split, folder in found.items()}
 
 
 def is_split(folders: list[Path]) -> bool:
@@ -69,53 +82,46 @@ def is_split(folders: list[Path]) -> bool:
     return len(named) == len(folders) or any(path.is_dir() for folder in named for path in visible(folder))
 
 
-def _pictures(folders: list[Path], classes: tuple[str, ...]) -> FilePictures:
+def _pictures(folders: list[Path], classes: tuple[str, ...], wrong: Wrong) -> FilePictures:
     """Returns the pictures in the class folders, in order of class and name."""
-    index = {name: place for place, name in enumerate(classes)}
     labels: list[int] = []
     paths: list[Path] = []
-    for folder in folders:
-        if folder.name not in index:
-            raise DataError(
-                f"{folder}: train has no class {folder.name!r}{nearest(folder.name, classes)}; "
-                "add it to train or remove it here"
-            )
+    index = {name: place for place, name in enumerate(classes)}
     for folder in sorted(folders, key=lambda folder: index[folder.name]):
-        found = _class_pictures(folder)
+        found = _class_pictures(folder, wrong)
         labels += [index[folder.name]] * len(found)
         paths += found
-    return FilePictures(np.array(labels, np.int64), tuple(paths), unusable=no_pictures(paths))
+    return FilePictures(np.array(labels, np.int64), tuple(paths), unusable=_no_pictures(paths))
 
 
-def no_pictures(paths: Iterable[Path]) -> dict[Path, str]:
+def _class_pictures(folder: Path, wrong: Wrong) -> list[Path]:
+    """Returns the files in a class folder."""
+    found = []
+    for path in visible(folder):
+        if path.is_dir():
+            wrong(path, f"a folder in class folder {folder.name!r}; move its pictures up into that")
+        else:
+            found.append(path)
+    if len(_no_pictures(found)) == len(found):
+        others = f"; {found[0].name} {NO_PICTURE}" if found else ""
+        wrong(folder, f"a class folder without pictures; add pictures of it or remove it{others}")
+    return found
+
+
+def _no_pictures(paths: Iterable[Path]) -> dict[Path, str]:
     """Those that are no pictures by their ending, and what to do with them."""
     return {path: NO_PICTURE for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES}
 
 
-def _class_pictures(folder: Path) -> list[Path]:
-    found = visible(folder)
-    for path in found:
-        if path.is_dir():
-            raise DataError(
-                f"{path}: a folder in class folder {folder.name!r}; move its pictures up into that"
-            )
-    if len(no_pictures(found)) == len(found):
-        others = f"; {found[0].name} {NO_PICTURE}" if found else ""
-        raise DataError(f"{folder}: a class folder without pictures; add pictures of it or remove it{others}")
-    return found
-
-
-def _folders(root: Path) -> list[Path]:
-    """Returns the folders in `root`, and refuses pictures beside them."""
+def _folders(root: Path, wrong: Wrong) -> list[Path]:
+    """Returns the folders in `root`, beside which there should be no pictures."""
     found = visible(root)
     folders = [path for path in found if path.is_dir()]
-    loose = [path for path in found if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir()]
-    if loose:
-        raise DataError(
-            f"{loose[0]}: a picture outside a class folder, so it has no label; accepted: {LAYOUTS}"
-        )
+    for path in found:
+        if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
+            wrong(path, f"a picture outside a class folder, so it has no label; accepted: {LAYOUTS}")
     if not folders:
-        raise DataError(f"{root}: holds no class folders; accepted: {LAYOUTS}")
+        wrong(root, f"holds no class folders; accepted: {LAYOUTS}")
     return folders
 
 
