@@ -260,4 +260,6 @@ def test_at_another_size_the_margin_of_the_crop_stays_in_proportion() -> None:
     own = Preprocessing.of("224x224x3", resize=256)
     assert own.at("112x112x3") == Preprocessing.of("112x112x3", resize=128)
     assert own.at("224x224x3") == own
+    assert own.at("112x64x3").resize == own.at("64x112x3").resize == 128
+    assert own.at("200x200x3").resize == 229  # of 228.57
     assert Preprocessing.of("8x8x1", fit="pad").at("16x12x1") == Preprocessing.of("16x12x1", fit="pad")

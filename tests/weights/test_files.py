@@ -131,7 +131,7 @@ def test_a_model_of_other_classes_and_size() -> None:
     assert str(imported.loaded).startswith("head 1000 -> 2 reset, conv1 summed")
     assert imported.model.classes == ("cat", "dog")
     prepared = imported.model.preprocessing
-    assert (prepared.height, prepared.width, prepared.depth, prepared.resize) == (112, 96, 1, 112)
+    assert (prepared.height, prepared.width, prepared.depth, prepared.resize) == (112, 96, 1, 128)
     with pytest.raises(ModelError, match="2 class names are given for 1000 classes"):
         import_weights("resnet18", state, volume="64x64x3", classes=["cat", "dog"])
     with pytest.raises(NotationError, match="did you mean resnet18"):

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -182,7 +182,9 @@ class Batches:
                 picked = self.augmentation.apply(
                     picked, generator, indices=indices, epoch=number, colours=self._colours
                 )
-            seen = self._normalised(picked if sides is None else resize(picked, sides(batch)))
+            if sides is not None:
+                picked = resize(picked, sides(batch))
+            seen = self.preprocessing.at(list(picked.shape[1:])).normalise(picked)
             if self.augmentation is not None and self._mixes:
                 seen, target = self.augmentation.mix(seen, target, self.classes, generator)
             yield indices, seen.to(self.dtype), target
@@ -218,17 +220,6 @@ class Batches:
     def _mixes(self) -> bool:
         return self.augmentation is not None and self.augmentation.mixes
 
-    def _normalised(self, images: Tensor) -> Tensor:
-        """What `Preprocessing.normalise` returns, of images of any size, in one multiply-add.
-
-        That is six times as fast: a row of pixels at a time fills the processor's vectors.
-        """
-        count, height, width, depth = images.shape
-        factor, summand = _factors(self.preprocessing, width, images.device)
-        rows = images.view(count * height, width * depth).float()
-        seen = torch.addcmul(summand, rows, factor, out=rows)
-        return seen.view(count, height, width, depth).permute(0, 3, 1, 2)
-
     def _order(self, generator: Generator, among: Tensor | None) -> list[Tensor]:
         """The places of an epoch's pictures, batch by batch: int64."""
         places = torch.arange(len(self.decoded)) if among is None else among
@@ -260,11 +251,3 @@ class Batches:
         if self.batch > 1 and len(starts) > 1 and count - starts[-1] == 1:
             starts.pop()
         return [*starts, count]
-
-
-@lru_cache(16)
-def _factors(preprocessing: Preprocessing, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
-    """What the values of a row of pixels are multiplied by, and what is added: float32, width * depth."""
-    mean, std = torch.tensor(preprocessing.mean), torch.tensor(preprocessing.std)
-    factor, summand = 1 / (255 * std), -mean / std
-    return factor.repeat(width).to(device), summand.repeat(width).to(device)

@@ -120,14 +120,11 @@ def class_names(count: int) -> tuple[str, ...]:
 
 def fitted(preprocessing: Preprocessing, volume: Volume) -> Preprocessing:
     """The same preprocessing for another volume: resized in proportion, in grey with the colours' means."""
-    p, plane = preprocessing, volume.plane
-    resize = p.resize and max(p.resize * min(plane) // min(p.height, p.width), *plane)
-    mean, std = p.mean, p.std
-    if volume.depth == 1 < p.depth:
-        mean, std = (sum(mean) / p.depth,), (sum(std) / p.depth,)
-    return replace(
-        p, height=volume.height, width=volume.width, depth=volume.depth, resize=resize, mean=mean, std=std
-    )
+    at = preprocessing.at(volume)
+    if volume.depth == at.depth:
+        return at
+    mean, std = ((sum(values) / at.depth,) for values in (at.mean, at.std))
+    return replace(at, depth=volume.depth, mean=mean, std=std)
 
 
 def preprocessing_named(name: str) -> Preprocessing:
