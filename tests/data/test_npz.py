@@ -121,7 +121,11 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     whole = saved(tmp_path / "b.npz", x=pixels(2, 30, 30), y=TWO).read_bytes()
     damaged = bytearray(whole)
     damaged[200] ^= 255
-    for content in (b"", b"nothing", b"PK\x03\x04 nothing", whole[:-30], whole[:100], bytes(damaged)):
+    for content in (b"", b"x", b"nothing", b"<html>not found</html>"):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match=r"a\.npz: is no \.npz file; save .*\(x=, y=\)$"):
+            open_data(file)
+    for content in (b"PK\x03\x04 nothing", whole[:-30], whole[:100], bytes(damaged)):
         file.write_bytes(content)
         with pytest.raises(DataError, match=r"a\.npz: not a \.npz file of plain arrays"):
             open_data(file)

@@ -31,6 +31,9 @@ NAMES = {
 CLASSES = ("classes", "class_names", "label_names")
 """What the list of class names may be called."""
 
+_ZIP, _NPY = b"PK", b"\x93NUMPY"
+"""What archives of arrays begin with, and what single arrays do."""
+
 _KNOWN = [*CLASSES, *(name for pairs in NAMES.values() for pair in pairs for name in pair)]
 
 
@@ -61,6 +64,9 @@ def _arrays(file: Path) -> dict[str, Values]:
     """Returns the arrays by name."""
     try:
         with file.open("rb") as stream:
+            if not stream.read(len(_NPY)).startswith((_ZIP, _NPY)):
+                raise DataError(f"{file}: is no .npz file; save pictures and labels with numpy.savez(x=, y=)")
+            stream.seek(0)
             archive: Any = np.load(stream, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(
