@@ -16,8 +16,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hubel.data import Augmentation, Batches, Decoded, Epoch, Preprocessing
-from hubel.data.batches import Made
+from hubel.data import Augmentation, Batches, Decoded, Preprocessing
+from hubel.data.batches import Epoch, Made
 from hubel.data.pictures import numbered
 from hubel.errors import DataError
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data import Preprocessing, read_image
-from hubel.data.reading import IMAGE_SUFFIXES, read_raster, read_size
+from hubel.data import Preprocessing
+from hubel.data.reading import IMAGE_SUFFIXES, read_image, read_raster, read_size
 from hubel.errors import DataError
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data import NAMED, ArrayPictures, open_data, whereabouts
+from hubel.data import ArrayPictures, open_data, whereabouts
+from hubel.data.sources import NAMED
 from hubel.errors import DataError, UsageError
 
 
