@@ -17,7 +17,7 @@ from hubel import build, parse
 from hubel.data import Preprocessing, open_data, with_val
 from hubel.errors import DataError, UsageError
 from hubel.ship import Model
-from hubel.train.measure import held_out_pictures, measure
+from hubel.train.measure import measure, pictures_of
 from hubel.train.setting import fingerprint
 
 CLASSES = ("cat", "dog")
@@ -53,7 +53,7 @@ def trained_on(place: Path, seed: int = 3) -> Model:
     [(("train", "val", "test"), "test"), (("train", "val"), "val"), (("train",), "all"), ((), "all")],
 )
 def test_auto_takes_what_is_newest_to_the_model(tmp_path: Path, splits: tuple[str, ...], taken: str) -> None:
-    found = held_out_pictures(model(), str(folder(tmp_path / "set", *splits)))
+    found = pictures_of(str(folder(tmp_path / "set", *splits)), model=model())
     assert found.split == taken
     assert len(found.pictures) == 20
     assert found.classes == CLASSES
@@ -61,11 +61,11 @@ def test_auto_takes_what_is_newest_to_the_model(tmp_path: Path, splits: tuple[st
 
 def test_a_split_that_is_named(tmp_path: Path) -> None:
     place = str(folder(tmp_path / "set", "train", "val"))
-    assert held_out_pictures(model(), place, "train").split == "train"
+    assert pictures_of(place, "train", model()).split == "train"
     with pytest.raises(DataError, match="has no test split; it has train, val"):
-        held_out_pictures(model(), place, "test")
+        pictures_of(place, "test", model())
     with pytest.raises(UsageError, match="did you mean test"):
-        held_out_pictures(model(), place, "tset")
+        pictures_of(place, "tset", model())
 
 
 def test_what_was_held_out_in_training_is_held_out_again(
@@ -78,20 +78,23 @@ def test_what_was_held_out_in_training_is_held_out_again(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for where in (str(place), "set", "./set/", "~/set"):
-        found = held_out_pictures(ours, where)
+        found = pictures_of(where, model=ours)
         assert found.split == "val"
-        names = [found.pictures.name(index) for index in range(len(found.pictures))]
-        assert names == [expected.name(index) for index in range(len(expected))]
-    assert len(held_out_pictures(ours, str(place), "train").pictures) == 14
+        names = [Path(found.pictures.name(index)).resolve() for index in range(len(found.pictures))]
+        assert names == [Path(expected.name(index)) for index in range(len(expected))]
+    assert len(pictures_of(str(place), "train", ours).pictures) == 14
+    anything = pictures_of("set")
+    assert (anything.split, len(anything.pictures)) == ("all", 20)
+    assert anything.pictures.name(0) == "set/cat/0.png"
 
 
 def test_what_was_held_out_is_held_out_wherever_the_pictures_are_now(tmp_path: Path) -> None:
     place = folder(tmp_path / "set")
     ours = trained_on(place)
-    expected = held_out_pictures(ours, str(place)).pictures
+    expected = pictures_of(str(place), model=ours).pictures
     for moved in (tmp_path / "moved", tmp_path / "deep" / "train"):
         shutil.copytree(place, moved)
-        found = held_out_pictures(ours, str(moved.parent if moved.name == "train" else moved))
+        found = pictures_of(str(moved.parent if moved.name == "train" else moved), model=ours)
         assert found.split == "val"
         names = [Path(found.pictures.name(index)).relative_to(moved) for index in range(len(found.pictures))]
         assert names == [Path(expected.name(index)).relative_to(place) for index in range(len(expected))]
@@ -100,7 +103,7 @@ def test_what_was_held_out_is_held_out_wherever_the_pictures_are_now(tmp_path: P
 def test_of_other_pictures_none_was_held_out(tmp_path: Path) -> None:
     ours = trained_on(folder(tmp_path / "set"))
     for other in (folder(tmp_path / "other", count=9), folder(tmp_path / "single", count=1)):
-        assert held_out_pictures(ours, str(other)).split == "all"
+        assert pictures_of(str(other), model=ours).split == "all"
 
 
 def test_shards_that_braces_name_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -115,7 +118,7 @@ def test_shards_that_braces_name_are_found_again(tmp_path: Path, monkeypatch: py
     ours = trained_on(tmp_path / "{0..1}.tar")
     monkeypatch.chdir(tmp_path)
     for where in ("{0..1}.tar", str(tmp_path / "{0..1}.tar")):
-        found = held_out_pictures(ours, where)
+        found = pictures_of(where, model=ours)
         assert (found.split, len(found.pictures), found.classes) == ("val", 6, CLASSES)
 
 
@@ -123,11 +126,11 @@ def test_pictures_that_have_changed_since_are_not_called_new(tmp_path: Path) -> 
     ours = trained_on(folder(tmp_path / "set"))
     (tmp_path / "set" / "cat" / "0.png").rename(tmp_path / "set" / "cat" / "zero.png")
     with pytest.raises(DataError, match="pictures have changed since"):
-        held_out_pictures(ours, str(tmp_path / "set"))
+        pictures_of(str(tmp_path / "set"), model=ours)
 
 
 def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
-    found = held_out_pictures(model(), str(folder(tmp_path / "set")))
+    found = pictures_of(str(folder(tmp_path / "set")), model=model())
     assert found.decoded(model()).labels.tolist() == [0] * 10 + [1] * 10
     assert found.decoded(model(("dog", "eel", "cat"))).labels.tolist() == [2] * 10 + [0] * 10
     with pytest.raises(DataError, match="class 'cat' is not of the model"):

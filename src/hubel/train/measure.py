@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from hubel.data import DataSet, Decoded, Pictures, open_data, whereabouts, with_val
 from hubel.data.cache import decode_once
@@ -17,7 +16,7 @@ from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import EVALUATION_BATCH, fingerprint
 
 SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
-"""Which pictures of a set to take; `auto` is for `held_out_pictures` to decide."""
+"""Which pictures of a set to take; `auto` is for `pictures_of` to decide."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +48,14 @@ class Measured:
 
 
 def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop") -> Measured:
-    """Measures a model, on the best device there is, on the pictures that `held_out_pictures` takes.
+    """Measures a model, on the best device there is, on the pictures that `pictures_of` takes.
 
     Pictures too many for memory are streamed. `on_bad` is what one that cannot be used does: `stop`, or be
     left out.
 
-    Raises DataError, UsageError: as `held_out_pictures`, or a class the model does not know.
+    Raises DataError, UsageError: as `pictures_of`, or a class the model does not know.
     """
-    held_out, device = held_out_pictures(model, data, split), best_device()
+    held_out, device = pictures_of(data, split, model), best_device()
     pictures = decoded_or_streamed(held_out.pictures, model.preprocessing, on_bad=on_bad)
     decoded = pictures.relabelled(held_out.classes, model.classes)
     batches = batches_of(decoded)(decoded, model.preprocessing, EVALUATION_BATCH, device=device)
@@ -64,24 +63,28 @@ def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop"
     return Measured(held_out.split, decoded, result)
 
 
-def held_out_pictures(model: Model, data: str, split: str = "auto") -> HeldOut:
+def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> HeldOut:
     """The pictures of a set to hold against a model, of a split if one is named.
 
-    `auto` takes the test split where the set has one, else the validation split. Of a set without
-    either it takes the pictures that were held out when the model was trained on it, or on a copy of it,
-    and all of them if it was not.
+    `auto` takes the test split where the set has one, else the validation split, else all. Of a set
+    without either, a `model` that was trained on it, or on a copy of it, has the split of its training.
 
     Raises DataError: no such set or split, or not the pictures any more that the model was trained on.
     Raises UsageError: a split that no set has.
     """
     if split not in SPLITS:
         raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
-    data = whereabouts(data) if "{" in data or Path(data).expanduser().exists() else data
-    own = open_data(data, val=0)
-    if own.val is None and (split in ("train", "val") or own.test is None):
-        own = _as_trained(own, model, there=model.summary.get("data") == data)
-    name, pictures = _chosen(own, split)
-    return HeldOut(name, own.classes, pictures)
+    found = open_data(data, val=0)
+    if model is not None and found.val is None and (split in ("train", "val") or found.test is None):
+        found = _as_trained(found, model, there=model.summary.get("data") == whereabouts(data))
+    splits = {"train": found.train, "val": found.val, "test": found.test}
+    there = {name: pictures for name, pictures in splits.items() if pictures is not None}
+    if split == "auto":
+        split = next((name for name in ("test", "val") if name in there), "all")
+        return HeldOut(split, found.classes, there.get(split, found.train))
+    if split not in there:
+        raise DataError(f"{found.name} has no {split} split; it has {', '.join(there)}")
+    return HeldOut(split, found.classes, there[split])
 
 
 def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
@@ -103,17 +106,3 @@ def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
             "known to be new to it; measure on a folder of other pictures"
         )
     return data
-
-
-def _chosen(data: DataSet, split: str) -> tuple[str, Pictures]:
-    """The pictures a split means, and what to call them."""
-    splits = {"train": data.train, "val": data.val, "test": data.test}
-    there = {name: pictures for name, pictures in splits.items() if pictures is not None}
-    if split == "auto":
-        for name in ("test", "val"):
-            if name in there:
-                return name, there[name]
-        return "all", data.train
-    if split not in there:
-        raise DataError(f"{data.name} has no {split} split; it has {', '.join(there)}")
-    return split, there[split]

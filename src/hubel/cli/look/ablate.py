@@ -71,17 +71,15 @@ def ablate(
 def sample(model: Model, data: str, split: str, most: int) -> HeldOut:
     """At most `most` pictures of a split, evenly spread over it; `auto` takes what was held out.
 
-    Raises DataError, UsageError: as `held_out_pictures`; no picture asked for.
+    Raises DataError, UsageError: as `pictures_of`; no picture asked for.
     """
-    import numpy as np
-
-    from hubel.train.measure import held_out_pictures
+    from hubel.look.embedding import evenly
+    from hubel.train.measure import pictures_of
 
     if most < 1:
         raise UsageError(f"--images is at least 1, not {most}")
-    found = held_out_pictures(model, data, split)
-    places = np.linspace(0, len(found.pictures) - 1, min(most, len(found.pictures))).round().astype(np.intp)
-    return replace(found, pictures=found.pictures.select(places))
+    found = pictures_of(data, split, model)
+    return replace(found, pictures=found.pictures.select(evenly(len(found.pictures), most)))
 
 
 def _units(subject: Subject, names: list[str], *, whole: bool) -> list[Unit]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hubel.cli.look.looked import Looked
-from hubel.cli.look.patches import SPLIT_HELP, pictures_of
+from hubel.cli.look.patches import SPLIT_HELP
 from hubel.cli.output import check_place
 from hubel.errors import UsageError
 from hubel.report.units import count, memory
@@ -72,23 +72,22 @@ def atlas(
 
     It may be stopped: the same command goes on from there.
     """
-    from hubel.data import open_data
     from hubel.files import write_whole
     from hubel.look.embedding import evenly
+    from hubel.train.measure import pictures_of
 
     limits = Limits(units, classes, top, pictures)
     limits.check()
     check_place(out)
     looked: Looked = context.obj
     model, subject = looked.model(), looked.subject()
-    every = pictures_of(data, split)
-    shown = every.select(evenly(len(every), pictures))
-    names = open_data(data, val=0).classes
-    kept = Kept(out.with_name(f"{out.name}.parts"), _key(model, shown, names, limits))
+    found = pictures_of(data, split)
+    shown = found.pictures.select(evenly(len(found.pictures), pictures))
+    kept = Kept(out.with_name(f"{out.name}.parts"), _key(model, shown, found.classes, limits))
     kept.open()
     try:
         with _bar() as bar:
-            job = Job(model, subject, shown, names, limits, kept, bar)
+            job = Job(model, subject, shown, found.classes, limits, kept, bar)
             write_whole(out, job.page("/".join(Path(looked.text).parts[-2:]), Path(data).name))
     except KeyboardInterrupt:
         typer.echo(

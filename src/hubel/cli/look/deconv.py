@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, seen, write
-from hubel.cli.look.patches import OUT_HELP, SPLIT_HELP, cut_from, driven, notes, pictures_of
+from hubel.cli.look.patches import OUT_HELP, SPLIT_HELP, driven, notes
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -93,9 +93,7 @@ def _of_data(
     from hubel.report.look.patches import patches_figure
 
     chosen = fitting(subject) if rule is None else checked(rule)
-    tops, units = driven(model, subject, source, wanted, top)
-    pictures = pictures_of(*source)
-    cuts = cut_from(model, subject, tops, units, pictures)
+    pictures, tops, cuts = driven(model, subject, source, wanted, top)
     projections = project_cuts(
         subject,
         cuts,

@@ -94,13 +94,14 @@ def _looked_at(
     """Pictures of a set and its split, the set's classes, and the pictures' features."""
     import torch
 
-    from hubel.cli.look.patches import pictures_of
-    from hubel.data import decode, open_data
+    from hubel.data import decode
     from hubel.look.embedding import evenly, features
     from hubel.look.patches import BATCH
+    from hubel.train.measure import pictures_of
 
-    pictures = pictures_of(*source)
-    taken = decode(pictures.select(evenly(len(pictures), most)), model.preprocessing)
+    found = pictures_of(*source)
+    some = evenly(len(found.pictures), most)
+    taken = decode(found.pictures.select(some), model.preprocessing)
     with progress("looking at pictures", len(taken)) as done:
 
         def batches() -> Iterator[Tensor]:
@@ -109,4 +110,4 @@ def _looked_at(
                 done(min(start + BATCH, len(taken)))
 
         values = features(subject, batches())
-    return taken, open_data(source[0], val=0).classes, values
+    return taken, found.classes, values

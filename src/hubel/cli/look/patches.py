@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -12,7 +10,7 @@ import typer
 
 from hubel.cli.look.looked import Looked, progress, write
 from hubel.cli.output import picture_form
-from hubel.errors import DataError, UsageError
+from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.data import Pictures
@@ -42,7 +40,7 @@ def patches(
     as_json: Annotated[bool, typer.Option("--json", help="Print the patches as a JSON list.")] = False,
 ) -> None:
     """The patches of a data set that drive each map most, cut to exactly what its units see."""
-    from hubel.report.look.patches import patches_figure
+    from hubel.report.look import patches as report
 
     if out is None and not as_json:
         raise UsageError("say where the picture goes, such as -o patches.png; or ask for --json")
@@ -50,35 +48,12 @@ def patches(
         picture_form(out, ("png",))
     looked: Looked = context.obj
     model, subject = looked.model(), looked.subject()
-    tops, units = driven(model, subject, (data, split), (layer or (), unit or (), maps), top)
-    cuts = cut_from(model, subject, tops, units, pictures_of(data, split))
+    _, tops, cuts = driven(model, subject, (data, split), (layer or (), unit or (), maps), top)
     if out is not None:
-        picture = patches_figure(cuts, subject.volume, notes=notes(subject, tops, maps))
+        picture = report.patches_figure(cuts, subject.volume, notes=notes(subject, tops, maps))
         write(out, picture, silent=as_json)
     if as_json:
-        print(json.dumps(_as_json(cuts), indent=2, ensure_ascii=False))
-
-
-def pictures_of(data: str, split: str) -> Pictures:
-    """The pictures of a set's split; `auto` takes test, else val, else all.
-
-    Raises DataError: no such set or split. Raises UsageError: a split that no set has.
-    """
-    from hubel.data import open_data
-    from hubel.errors import nearest
-    from hubel.train.measure import SPLITS
-
-    if split not in SPLITS:
-        raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
-    found = open_data(data, val=0)
-    there = {"test": found.test, "val": found.val, "train": found.train}
-    if split == "auto":
-        return next(pictures for pictures in there.values() if pictures is not None)
-    chosen = there[split]
-    if chosen is None:
-        known = ", ".join(name for name, pictures in there.items() if pictures is not None)
-        raise DataError(f"{found.name} has no {split} split; it has {known}")
-    return chosen
+        print(report.as_json(cuts))
 
 
 def driven(
@@ -87,10 +62,14 @@ def driven(
     source: tuple[str, str],
     wanted: tuple[Sequence[str], Sequence[str], int],
     top: int,
-) -> tuple[tuple[Top, ...], tuple[Unit, ...]]:
-    """What drives the wanted maps most, and the maps: of a set and its split; layers, units, most a layer."""
+) -> tuple[Pictures, tuple[Top, ...], dict[Unit, tuple[Patch, ...]]]:
+    """The pictures of a set and its split, what drives the wanted layers most, and the wanted maps' patches.
+
+    Wanted are layers, units, and how many maps of a layer at most.
+    """
     from hubel.look import Unit
-    from hubel.look.patches import maps_of, stream, top_pictures
+    from hubel.look.patches import cut, maps_of, stream, top_pictures
+    from hubel.train.measure import pictures_of
 
     layers, names, most = wanted
     if most < 1:
@@ -101,27 +80,14 @@ def driven(
             raise UsageError(f"{one} is no map; write {one.path}[{one.channel or 0}]")
     for path in layers:
         subject.step(path)
-    pictures = pictures_of(*source)
+    pictures = pictures_of(*source).pictures
     with progress("looking at pictures", len(pictures)) as done:
         batches = stream(pictures, model.preprocessing, progress=done)
         tops = top_pictures(subject, batches, (*layers, *(one.path for one in named)), top=top)
     whole = [found for found in tops if found.path in layers or not (layers or named)]
-    return tops, tuple(dict.fromkeys((*maps_of(whole, most), *named)))
-
-
-def cut_from(
-    model: Model, subject: Subject, tops: Sequence[Top], units: Sequence[Unit], pictures: Pictures
-) -> dict[Unit, tuple[Patch, ...]]:
-    """The patches of these maps, from the pictures they were found in."""
-    from hubel.look.patches import cut
-
-    return cut(
-        subject,
-        tops,
-        units,
-        lambda index: pictures.fitted(index, model.preprocessing),
-        pictures.name,
-    )
+    units = tuple(dict.fromkeys((*maps_of(whole, most), *named)))
+    cuts = cut(subject, tops, units, lambda index: pictures.fitted(index, model.preprocessing), pictures.name)
+    return pictures, tops, cuts
 
 
 def notes(subject: Subject, tops: Sequence[Top], most: int) -> dict[str, str]:
@@ -135,23 +101,3 @@ def notes(subject: Subject, tops: Sequence[Top], most: int) -> dict[str, str]:
         + (f"; {most} of {len(found.scores)} maps" if most < len(found.scores) else "")
         for found in tops
     }
-
-
-def _as_json(cuts: Mapping[Unit, Sequence[Patch]]) -> list[dict[str, object]]:
-    return [
-        {
-            "unit": str(unit),
-            "patches": [
-                {
-                    "file": patch.name,
-                    "row": patch.unit.row,
-                    "column": patch.unit.column,
-                    "score": patch.score,
-                    "box": asdict(patch.box),
-                    "seen": asdict(patch.seen),
-                }
-                for patch in found
-            ],
-        }
-        for unit, found in cuts.items()
-    ]

@@ -113,10 +113,10 @@ def _colours_of(model: Model, data: str) -> Floats:
     """The colours of a set's pictures, of a hundred of them."""
     import numpy as np
 
-    from hubel.cli.look.patches import pictures_of
     from hubel.look.embedding import evenly
     from hubel.look.synthesise import colour_root
+    from hubel.train.measure import pictures_of
 
-    pictures = pictures_of(data, "auto")
+    pictures = pictures_of(data).pictures
     some = [pictures.fitted(int(at), model.preprocessing) for at in evenly(len(pictures), 100)]
     return colour_root(np.stack(some))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ import numpy as np
 
 from hubel.report.look.canvas import Table, as_colour, signal, tables
 from hubel.report.look.chart import finite
-from hubel.report.look.patches import extent, placed
+from hubel.report.look.patches import extent, patch_json, placed
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -62,16 +61,7 @@ def ages_as_json(found: Sequence[Ages], names: Sequence[str]) -> str:
                     {
                         "model": name,
                         **({} if alike is None else {"filter_cosine_to_last": finite(alike)}),
-                        "patches": [
-                            {
-                                "file": patch.name,
-                                "row": patch.unit.row,
-                                "column": patch.unit.column,
-                                "score": patch.score,
-                                "box": asdict(patch.box),
-                            }
-                            for patch in patches
-                        ],
+                        "patches": [*map(patch_json, patches)],
                     }
                     for name, alike, patches in zip(names, _cosines(each), each.patches, strict=True)
                 ],

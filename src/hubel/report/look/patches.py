@@ -1,10 +1,12 @@
-"""The patches of a network's maps as one picture, layer by layer; beside them, where given, projections."""
+"""The patches of a network's maps as one picture, layer by layer, where given with projections; as JSON."""
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -60,6 +62,24 @@ def patches_figure(
             blocks.append(Block(str(unit.channel), panels))
         sections.append(Section(path, note, blocks, across))
     return sheet(sections)
+
+
+def as_json(patches: Mapping[Unit, Sequence[Patch]]) -> str:
+    """A JSON list, an object a map, with its patches; of a `box`, `seen` is what lies on the picture."""
+    said = [{"unit": str(unit), "patches": [*map(patch_json, found)]} for unit, found in patches.items()]
+    return json.dumps(said, indent=2, ensure_ascii=False)
+
+
+def patch_json(patch: Patch) -> dict[str, Any]:
+    """A patch as JSON has it."""
+    return {
+        "file": patch.name,
+        "row": patch.unit.row,
+        "column": patch.unit.column,
+        "score": patch.score,
+        "box": asdict(patch.box),
+        "seen": asdict(patch.seen),
+    }
 
 
 def placed(pixels: Bytes, patch: Patch, volume: Volume, size: tuple[int, int]) -> Bytes:
