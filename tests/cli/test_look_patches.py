@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -94,6 +96,37 @@ def test_by_default_all_activations_and_the_scores(hubel: Hubel, model: Path, da
         "fc1[0]",
         "fc1[1]",
     ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["patches", "DATA", "--json"],
+        ["deconv", "DATA", "--layer", "relu1"],
+        ["embedding", "DATA", "--near", "DATA/cat/0.png"],
+        ["atlas", "--data", "DATA", "--units", 1],
+        ["ablate", "DATA"],
+        ["tuning"],
+    ],
+    ids=lambda words: str(words[0]),
+)
+def test_the_model_and_the_set_are_opened_once(
+    hubel: Hubel,
+    model: Path,
+    data: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    words: list[object],
+) -> None:
+    spies = []
+    for home, name in (("ship", "open_model"), ("train.measure", "open_data"), ("data", "open_data")):
+        module = import_module(f"hubel.{home}")
+        spies.append(Mock(wraps=getattr(module, name)))
+        monkeypatch.setattr(module, name, spies[-1])
+    given = [str(word).replace("DATA", str(data)) for word in words]
+    said = hubel("look", model, *given, "-o", tmp_path / ("out.html" if "atlas" in words else "out.png"))
+    assert said.status == 0, said.err
+    assert [spy.call_count for spy in spies] == [1, int(len(words) > 1), 0]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ def ablate(
     if out is not None:
         picture_form(out, ("png",))
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     units = _units(subject, layer or [], whole=whole)
     level: Level | None = next((known for known in LEVELS if known == to), None)
     if level is None:

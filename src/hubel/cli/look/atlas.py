@@ -80,7 +80,7 @@ def atlas(
     limits.check()
     check_place(out)
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     found = pictures_of(data, split)
     shown = found.pictures.select(evenly(len(found.pictures), pictures))
     kept = Kept(out.with_name(f"{out.name}.parts"), _key(model, shown, found.classes, limits))

@@ -49,7 +49,7 @@ def attribution(
     from hubel.report.look import attribution as report
 
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     chosen = checked(method)
     pixels = model.preprocessing.read(Path(image))
     shown = seen(model, [image])[0]

@@ -145,13 +145,12 @@ def _alike(
     files: list[str], source: tuple[str, str, int], layers: list[str], *, as_json: bool
 ) -> tuple[bytes, str]:
     """The matrices' picture, and their text or JSON."""
-    from hubel.look import Subject
     from hubel.look.compare import likeness
     from hubel.look.patches import features
     from hubel.report.look.compare import likeness_as_json, likeness_as_text, likeness_figure
 
-    models = [Looked(file).model() for file in files]
-    subjects = [Subject.of(model.network) for model in models]
+    opened = [Looked(file).opened() for file in files]
+    models, subjects = [model for model, _ in opened], [subject for _, subject in opened]
     names = _names(files)
     pictures = sample(models[0], *source).pictures
     paths = [tuple(layers) or features(subject) for subject in subjects]

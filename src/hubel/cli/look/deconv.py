@@ -44,7 +44,7 @@ def deconv(
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     wanted = (layer or [], unit or [], maps)
     if Path(source).is_file():
         if rule is not None:

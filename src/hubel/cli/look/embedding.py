@@ -52,7 +52,7 @@ def embedding(
     from hubel.report.look import embedding as report
 
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     taken, classes, values = _looked_at(model, subject, (data, split), images)
     if near is not None:
         found = _nearest(model, subject, near, (taken, values), top)

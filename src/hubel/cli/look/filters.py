@@ -47,14 +47,12 @@ def filters(
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
 
-    from hubel.look import Subject
     from hubel.look import filters as instrument
     from hubel.net.trace import INPUT
     from hubel.report.look import filters as report
 
     looked: Looked = context.obj
-    model = looked.model()
-    subject = Subject.of(model.network)
+    model, subject = looked.opened()
     found = instrument.filters(subject, layer, alike=alike)
     driven = None
     if data is not None:

@@ -21,18 +21,14 @@ class Looked:
 
     text: str
 
-    def model(self) -> Model:
-        """The model. Raises ModelError: it cannot be read."""
+    def opened(self) -> tuple[Model, Subject]:
+        """The model, and its network in front of the instruments. Raises ModelError: it cannot be read."""
+        from hubel.look import Subject
         from hubel.ship import open_model
 
         folder = Path(self.text)
-        return open_model(str(folder / "best.safetensors") if folder.is_dir() else self.text)
-
-    def subject(self) -> Subject:
-        """The model's network in front of the instruments."""
-        from hubel.look import Subject
-
-        return Subject.of(self.model().network)
+        model = open_model(str(folder / "best.safetensors") if folder.is_dir() else self.text)
+        return model, Subject.of(model.network)
 
 
 def seen(model: Model, images: list[str]) -> Tensor:

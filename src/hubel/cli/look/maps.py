@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.look.looked import write
+from hubel.cli.look.looked import Looked, write
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -41,12 +41,11 @@ def maps(
 
     import torch
 
-    from hubel.look import Subject
     from hubel.look import maps as instrument
     from hubel.report.look import maps as report
 
-    model = context.obj.model()
-    subject = Subject.of(model.network)
+    looked: Looked = context.obj
+    model, subject = looked.opened()
     pixels = model.preprocessing.read(Path(image))
     seen = model.preprocessing.normalise(torch.from_numpy(pixels)[None])[0]
     if layers is None:

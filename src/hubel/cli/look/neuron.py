@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from hubel.cli.look.looked import Looked, seen
+
 UNIT_HELP = "A unit, such as 'conv2[3,5,7]': map 3, row 5, column 7, counted from 0."
 
 
@@ -16,13 +18,12 @@ def neuron(
     as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
 ) -> None:
     """Show how one unit's value comes about: its window, its weights, their products, their sum."""
-    from hubel.cli.look.looked import seen
-    from hubel.look import Subject, Unit
+    from hubel.look import Unit
     from hubel.look import neuron as instrument
     from hubel.report.look import neuron as report
 
-    model = context.obj.model()
-    subject = Subject.of(model.network)
+    looked: Looked = context.obj
+    model, subject = looked.opened()
     chosen = Unit.parse(unit, subject.steps)
     found = instrument.neuron(subject, seen(model, [image])[0], chosen)
     print(report.as_json(found) if as_json else report.as_text(found))

@@ -47,7 +47,7 @@ def patches(
     if out is not None:
         picture_form(out, ("png",))
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     _, tops, cuts = driven(model, subject, (data, split), (layer or (), unit or (), maps), top)
     if out is not None:
         picture = report.patches_figure(cuts, subject.volume, notes=notes(subject, tops, maps))

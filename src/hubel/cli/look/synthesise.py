@@ -49,8 +49,7 @@ def synthesise(
     from hubel.report.look import synthesise as report
 
     looked: Looked = context.obj
-    model = looked.model()
-    subject = looked.subject()
+    model, subject = looked.opened()
     names = _named(subject, model, label or [])
     chosen = list(dict.fromkeys((*_chosen(subject, units or [], maps), *names)))
     if not chosen:

@@ -45,7 +45,7 @@ def tuning(
     if out is not None:
         picture_form(out, ("png",))
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     units = _units(subject, layer or [])
     gratings = Gratings.over(
         subject.volume,
@@ -77,7 +77,7 @@ def topography(
     if out is not None:
         picture_form(out, ("png",))
     looked: Looked = context.obj
-    model, subject = looked.model(), looked.subject()
+    model, subject = looked.opened()
     paths = layer or _some_layers(subject)
     steps = sum(side - spot + 1 for side in subject.volume.plane)
     with progress("walking a spot", steps) as done:
