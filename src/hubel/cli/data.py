@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli import data_check, data_preview
+from hubel.cli.output import bar
 
 data = typer.Typer(help="Sets of pictures: get them, check them, see them.", no_args_is_help=True)
 data.command("check")(data_check.check)
@@ -33,20 +34,18 @@ def fetch(
     ] = None,
 ) -> None:
     """Download a set of the field, checked by SHA-256; a download that broke off goes on."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
 
     from hubel.data.fetch import fetch as bring
 
-    console = Console(stderr=True)
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+    with bar(*columns) as shown:
         tasks: dict[str, TaskID] = {}
 
         def show(file: str, done: int, size: int) -> None:
             if file not in tasks:
-                tasks[file] = bar.add_task(file, total=size)
-            bar.update(tasks[file], completed=done)
+                tasks[file] = shown.add_task(file, total=size)
+            shown.update(tasks[file], completed=done)
 
         folder = bring(name, to, show)
     print(f"{name} is in {folder}\nuse it:  hubel train {name if to is None else shlex.quote(str(folder))}")

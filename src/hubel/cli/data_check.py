@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.console import Console
-from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
+from hubel.cli.output import bar
 
 
 def check(
@@ -18,13 +19,10 @@ def check(
     from hubel.report.data_check import check_json, check_text
     from hubel.report.units import count
 
-    console = Console(stderr=True)
-    columns = SpinnerColumn(), TextColumn("reading pictures"), TextColumn("{task.description}")
-    with Progress(
-        *columns, TimeElapsedColumn(), console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task("")
-        found = find(data, lambda done: bar.update(task, description=count(done)))
+    columns = TextColumn("reading pictures"), TextColumn("{task.description}"), TimeElapsedColumn()
+    with bar(SpinnerColumn(), *columns) as shown:
+        task = shown.add_task("")
+        found = find(data, lambda done: shown.update(task, description=count(done)))
     print(check_json(found) if as_json else check_text(found))
     if found.of_level("error"):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Where output goes: a terminal or a pipe, the file of a picture."""
+"""Where output goes: a terminal or a pipe, a bar on standard error, the file of a picture."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import Progress, ProgressColumn
 
 from hubel.errors import UsageError
 
@@ -19,6 +20,12 @@ def terminal(elsewhere: int = 160) -> Console:
     if not console.is_terminal and "COLUMNS" not in os.environ:
         console.width = elsewhere
     return console
+
+
+def bar(*columns: ProgressColumn) -> Progress:
+    """A bar on standard error where that is a terminal, gone when it is done; of rich's columns or these."""
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def picture_form(path: Path, forms: tuple[str, ...] = FORMS) -> str:

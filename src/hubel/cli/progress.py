@@ -5,9 +5,9 @@ from __future__ import annotations
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from hubel.cli.output import bar
 from hubel.report.training import beginning_text, end_text, round_text
 from hubel.report.units import count
 
@@ -23,16 +23,12 @@ class Watch:
     """Shows a run: reading pictures, every batch, every round, the end."""
 
     def __init__(self) -> None:
-        self.console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self.bar = Progress(
+        self.bar = bar(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.fields[said]}"),
             TimeElapsedColumn(),
-            console=self.console,
-            transient=True,
-            disable=not self.console.is_terminal,
         )
         self.task = self.bar.add_task("reading pictures", total=None, said="")
 
@@ -51,7 +47,7 @@ class Watch:
 
     def say(self, text: str) -> None:
         """Something to know, as a line."""
-        self.console.print(text, markup=False)
+        self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     def warn(self, text: str) -> None:
         """Something that hinders, as a line."""

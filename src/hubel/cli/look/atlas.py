@@ -7,16 +7,16 @@ import io
 import json
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn
 
 from hubel.cli.look.looked import Looked
 from hubel.cli.look.patches import SPLIT_HELP
-from hubel.cli.output import check_place
+from hubel.cli.output import bar, check_place
 from hubel.errors import UsageError
 from hubel.report.units import count, memory
 
@@ -85,9 +85,10 @@ def atlas(
     shown = found.pictures.select(evenly(len(found.pictures), pictures))
     kept = Kept(out.with_name(f"{out.name}.parts"), _key(model, shown, found.classes, limits))
     kept.open()
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
     try:
-        with _bar() as bar:
-            job = Job(model, subject, shown, found.classes, limits, kept, bar)
+        with bar(*columns) as bars:
+            job = Job(model, subject, shown, found.classes, limits, kept, bars)
             write_whole(out, job.page("/".join(Path(looked.text).parts[-2:]), Path(data).name))
     except KeyboardInterrupt:
         typer.echo(
@@ -298,15 +299,3 @@ def _fingerprint(pictures: Pictures) -> str:
     if isinstance(pictures, ArrayPictures):
         digest.update(pictures.pixels.tobytes())
     return digest.hexdigest()
-
-
-@contextmanager
-def _bar() -> Iterator[Progress]:
-    """Bars on standard error, where that is a terminal."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
-        yield bar

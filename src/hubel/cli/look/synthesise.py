@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import bar, picture_form
 from hubel.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -69,13 +69,9 @@ def synthesise(
 @contextmanager
 def climbing(steps: int) -> Iterator[Callable[[Climb], None]]:
     """A bar on standard error, where that is a terminal; call it with each step."""
-    from rich.console import Console
-    from rich.progress import Progress
-
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
-        task = bar.add_task("climbing", total=steps)
-        yield lambda climb: bar.update(
+    with bar() as shown:
+        task = shown.add_task("climbing", total=steps)
+        yield lambda climb: shown.update(
             task, completed=climb.step, description=f"climbing, at {float(climb.activations.mean()):.3g}"
         )
 
