@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,6 +52,21 @@ def test_a_module_has_its_table(hubel: Hubel, file: Path, name: str) -> None:
     assert [row["path"] for row in found["rows"]] == ["0", "1", "3"]
     assert found["totals"]["params"] == 4 * 28 + 10 * 145
     assert found["network"] == f"{file}:{name}"
+
+
+def test_what_a_function_imports_is_found_beside_its_file(hubel: Hubel, tmp_path: Path) -> None:
+    (tmp_path / "late.py").write_text("WIDTH = 4\n")
+    (tmp_path / "other").mkdir()
+    path = tmp_path / "lazy.py"
+    path.write_text(
+        f"import sys\nsys.path.insert(0, {str(tmp_path / 'other')!r})\n"
+        "from torch import nn\n"
+        "def make():\n    from late import WIDTH\n    return nn.Conv2d(3, WIDTH, 3)\n"
+    )
+    before = sys.path.copy()
+    said = hubel("table", f"{path}:make", "--input", "8x8x3")
+    assert said.status == 0, said.err
+    assert sys.path == before
 
 
 def test_what_nobody_knows_is_no_zero(hubel: Hubel, file: Path) -> None:

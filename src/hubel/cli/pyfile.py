@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,10 +42,11 @@ def module_of(text: str) -> nn.Module:
         raise NetworkError(f"{path} does not exist")
     print(f"note: this executes {path}", file=sys.stderr)
     try:
-        found = _executed(path)
-        made = getattr(found, name, None)
-        if callable(made) and not isinstance(made, nn.Module):
-            made = made()
+        with _first_in_path(path.resolve().parent):
+            found = _executed(path)
+            made = getattr(found, name, None)
+            if callable(made) and not isinstance(made, nn.Module):
+                made = made()
     except (Exception, SystemExit) as error:  # whatever a user's file raises
         raise NetworkError(f"{text} fails: {why(error)}") from error
     if made is None and not hasattr(found, name):
@@ -54,17 +57,24 @@ def module_of(text: str) -> nn.Module:
     return made
 
 
+@contextmanager
+def _first_in_path(folder: Path) -> Iterator[None]:
+    """A folder first in the search path, as that of a file is which `python` runs; then all is as it was."""
+    before = sys.path.copy()
+    sys.path.insert(0, str(folder))
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+
+
 def _executed(path: Path) -> Any:
-    """Imports a file as `python` would run it: its folder first in the search path."""
+    """The module that a file's code makes."""
     name = f"hubel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickles look there
-    sys.path.insert(0, str(path.resolve().parent))
-    try:
-        spec.loader.exec_module(module)
-    finally:
-        sys.path.pop(0)
+    spec.loader.exec_module(module)
     return module
