@@ -105,6 +105,7 @@ def test_a_file_that_is_no_python(hubel: Hubel, tmp_path: Path) -> None:
     said = hubel("table", f"{tmp_path}/none.py:make", "--input", "8x8x3")
     assert (said.status, "does not exist" in said.err) == (1, True)
     assert hubel("table", f"{path}:make").status == 2
+    assert hubel("table", f"{path}:make", "--input", "8x8").status == 2
 
 
 def test_the_table_goes_on_to_the_broken_row(hubel: Hubel, file: Path) -> None:

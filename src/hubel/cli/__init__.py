@@ -77,9 +77,6 @@ def main() -> None:
     except HubelError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
-    except BrokenPipeError:  # the reader of our output has gone: `hubel table vgg16 | head`
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
         sys.exit(1)

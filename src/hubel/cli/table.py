@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel import ledger
-from hubel.cli.network import HELP, network
+from hubel.cli.network import HELP, network, volume_of
 from hubel.cli.output import terminal
 from hubel.cli.pyfile import is_python, module_of
 from hubel.errors import SizeError, UsageError
@@ -82,10 +82,10 @@ def _made(net: str, size: str | None) -> tuple[Net | nn.Module, Volume, str]:
     if not is_python(net):
         made, volume = network(net, size)
         return made, volume, repr(made)
-    if size is None:
+    given = volume_of(size)
+    if given is None:
         raise UsageError("a module says nothing of its input; add --input HxWxD, such as --input 224x224x3")
-    volume = Volume.of(size)
-    return module_of(net), volume, net
+    return module_of(net), given, net
 
 
 def _columns(names: str | None) -> tuple[str, ...] | None:
