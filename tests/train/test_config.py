@@ -108,7 +108,7 @@ def test_ranges(change: dict[str, Any]) -> None:
 
 
 def test_single_changes_reach_every_level() -> None:
-    found = changed(CONFIG, dict(map(wish, ("seed=7", "lr=1", "flip=none", "milestones=[0.9]"))))
+    found = changed(CONFIG, dict(map(wish, ("seed=7", "lr=1", "flip = none", "milestones=[0.9]"))))
     varied = replace(CONFIG.recipe.augmentation, flip="none")
     expected = replace(CONFIG.recipe, lr=1.0, milestones=(0.9,), augmentation=varied)
     assert found == replace(CONFIG, seed=7, recipe=expected)
