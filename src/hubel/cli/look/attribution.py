@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 _METHOD_HELP = "gradcam, integrated, occlusion or gradient."
 _CLASS_HELP = "The class to look for. Default: the most probable one."
 _LAYER_HELP = "Of gradcam: the layer. Default: the last one with several places, before pooling."
-_SQUARE_HELP = "Of occlusion: the square's side in pixels. Default: a fifth of the picture's."
+_SQUARE_HELP = (
+    "Of occlusion: the square's side in pixels of the network's input. Default: a fifth of its side."
+)
 _SANITY_HELP = "Draw the weights anew from the top layer down and print how alike the maps stay."
 
 

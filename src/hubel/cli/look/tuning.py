@@ -66,7 +66,7 @@ def topography(
     context: typer.Context,
     *,
     layer: Annotated[list[str] | None, typer.Option(help=SPOT_LAYER_HELP, metavar="PATH")] = None,
-    spot: Annotated[int, typer.Option(help="The spot's side in pixels.")] = 1,
+    spot: Annotated[int, typer.Option(help="The spot's side in pixels of the input.")] = 1,
     out: Annotated[Path | None, typer.Option("-o", "--out", help=OUT_HELP, metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:

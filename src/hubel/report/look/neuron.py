@@ -103,8 +103,8 @@ def _looks_at(neuron: Neuron) -> str:
     box = neuron.box
     high, wide = box.size
     return (
-        f"looks at the image's rows {box.top} to {box.bottom}, columns {box.left} to {box.right}: "
-        f"{high}x{wide} pixels"
+        f"looks at rows {box.top} to {box.bottom}, columns {box.left} to {box.right} "
+        f"of the picture as the network sees it: {high}x{wide} pixels"
     )
 
 

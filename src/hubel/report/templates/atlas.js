@@ -46,7 +46,7 @@ function tile(found, name, at, side, label, size) {
 function about(patch) {
   const [name, label, row, column, [top, left, bottom, right], score] = patch;
   return `${name}, ${settings.classes[label]}: ${score} at row ${row}, column ${column}; ` +
-    `sees rows ${top} to ${bottom}, columns ${left} to ${right}`;
+    `sees rows ${top} to ${bottom}, columns ${left} to ${right} of the picture as the network sees it`;
 }
 
 /** The patches of a unit, or their projections, as a square of tiles. */
