@@ -67,7 +67,22 @@ def test_markdown(hubel: Hubel) -> None:
     lines = said.out.splitlines()
     assert lines[0].startswith("| path | layer |")
     assert lines[2].startswith("| conv1 | conv(6, 5) | (32-5+2·0)/1+1 = 28 |")
-    assert lines[-1].startswith("| **total** |")
+    assert lines[5].startswith("| **total** |")
+
+
+def test_markdown_says_below_the_table_what_text_says_there(hubel: Hubel) -> None:
+    given = ("table", "maxpool(2) >> fc(10)", "--input", "5x5x3")
+    text, markdown = hubel(*given).out, hubel(*given, "--format", "markdown").out
+    assert "\n\n- maxpool1: floor: the last 1 row and column unused\n" in markdown
+    below = text.splitlines()[text.splitlines().index("maxpool1: floor: the last 1 row and column unused") :]
+    assert [line.strip(" -") for line in markdown.splitlines()[-len(below) :]] == [
+        line.strip() for line in below
+    ]
+
+
+def test_columns_by_their_headings(hubel: Hubel) -> None:
+    said = hubel("table", LENET, "--input", "32x32x3", "--format", "csv", "--columns", "Path,size,MACs,sees")
+    assert said.out.splitlines()[:2] == ["path,formula,macs,field", "conv1,(32-5+2·0)/1+1 = 28,352800,5"]
 
 
 def test_a_name_with_arguments(hubel: Hubel) -> None:
@@ -101,6 +116,7 @@ def test_strict(hubel: Hubel) -> None:
         (["conv(6, 5)"], 2, "--input"),
         (["conv(6, 5)", "--input", "8x8"], 2, "height x width x depth"),
         (["lenet5", "--columns", "path,parms"], 2, "did you mean params?"),
+        (["lenet5", "--columns", "path", "--format", "json"], 2, "JSON has every column"),
         (["none.safetensors"], 1, "does not exist"),
         (["lenet5(klasses=3)"], 1, "classes"),
     ],

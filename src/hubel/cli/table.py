@@ -53,11 +53,14 @@ def table(
     ] = False,
     form: Annotated[Format, typer.Option("--format", help="How to write the table.")] = Format.TEXT,
     columns: Annotated[
-        str | None, typer.Option("--columns", help="Column names with commas between, or all.")
+        str | None,
+        typer.Option("--columns", help="Names or headings with commas between, or all; not of JSON."),
     ] = None,
 ) -> None:
     """Print every layer's size, parameters, MACs and receptive field, with totals and memory."""
     names = _columns(columns)
+    if names and form is Format.JSON:
+        raise UsageError("--columns is for text, markdown and csv; JSON has every column always")
     console = terminal()
     try:
         made, volume, text = _made(net, size)

@@ -51,25 +51,25 @@ NUMBERS = ("params", "macs", "values")
 
 
 def check_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """Checks column names; `all` is every one of them. Raises UsageError: no such column."""
+    """The columns of names or headings, in any case, or of `all`. Raises UsageError: no such column."""
     if list(names) == ["all"]:
         return tuple(COLUMNS)
+    known = {word.lower(): name for name, (head, _) in COLUMNS.items() for word in (name, head)}
     for name in names:
-        if name not in COLUMNS:
-            known = ", ".join(COLUMNS)
+        if name.lower() not in known:
+            there = ", ".join(COLUMNS)
             raise UsageError(
-                f"there is no column {name!r}{nearest(name, COLUMNS)}; choose from {known}, or all"
+                f"there is no column {name!r}{nearest(name, known)}; choose from {there}, or all"
             )
-    return tuple(names)
+    return tuple(known[name.lower()] for name in names)
 
 
 def as_text(ledger: Ledger, width: int, names: Sequence[str] = DEFAULT) -> Text:
     """The table for a terminal of `width`: rows, totals, what rounding drops, memory by accounting."""
     sums = [count(getattr(ledger.totals, name)) if name in NUMBERS else "" for name in names]
     text = _laid_out(ledger, width, names, ["total", *sums[1:]] if names[0] not in NUMBERS else sums)
-    for row in ledger.rows:
-        if row.note:
-            text.append(f"{row.path}: {row.note}\n", "yellow")
+    for note in _notes(ledger):
+        text.append(f"{note}\n", "yellow")
     return text.append("\n".join(foot_lines(ledger)))
 
 
@@ -121,6 +121,10 @@ def _folded(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], 
     return lines
 
 
+def _notes(ledger: Ledger) -> list[str]:
+    return [f"{row.path}: {row.note}" for row in ledger.rows if row.note]
+
+
 def foot_lines(ledger: Ledger) -> list[str]:
     """The totals in words, and memory for one image in float32 by named accounting."""
     totals = ledger.totals
@@ -147,13 +151,16 @@ def foot_lines(ledger: Ledger) -> list[str]:
 
 
 def as_markdown(ledger: Ledger, names: Sequence[str] = DEFAULT) -> str:
-    """The table in Markdown, totals as its last row."""
+    """The table in Markdown, totals as its last row; below it as a list what the text has there."""
     heads = [COLUMNS[name][0] for name in names]
     rules = ["---:" if name in NUMBERS else "---" for name in names]
     rows = [[_cell(COLUMNS[name][1](row)).replace("|", "\\|") for name in names] for row in ledger.rows]
     sums = [count(getattr(ledger.totals, name)) if name in NUMBERS else "" for name in names]
     lines = [heads, rules, *rows, ["**total**" if names[0] not in NUMBERS else sums[0], *sums[1:]]]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    table = [f"| {' | '.join(line)} |" for line in lines]
+    below = [*_notes(ledger), *foot_lines(ledger)]
+    items = [f"  - {line.strip()}" if line.startswith(" ") else f"- {line}" for line in below]
+    return "\n".join([*table, "", *items])
 
 
 def as_csv(ledger: Ledger, names: Sequence[str]) -> str:
