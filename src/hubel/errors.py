@@ -15,7 +15,7 @@ and exits with 1, or with 2 for a `UsageError`.
 
 from __future__ import annotations
 
-import difflib
+from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ class UsageError(HubelError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns `; did you mean X?` for the known name most like `name`, or nothing."""
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
-    return f"; did you mean {close[0]}?" if close else ""
+    """Returns `; did you mean X?` for the known name most like `name`, the first of several; or nothing."""
+    ratio, close = max(
+        ((SequenceMatcher(None, word, name).ratio(), word) for word in known),
+        key=lambda pair: pair[0],
+        default=(0.0, ""),
+    )
+    return f"; did you mean {close}?" if ratio >= 0.5 else ""
