@@ -7,10 +7,14 @@ import io
 import json
 import subprocess
 import sys
+from pathlib import Path
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
-from hubel import ledger, parse, zoo
+from hubel import Volume, ledger, parse, zoo
+from hubel.ship.header import Header
 from tests.cli.conftest import Hubel
 
 LENET = "conv(6, 5) >> relu >> maxpool(2) >> conv(16, 5) >> relu >> maxpool(2) >> fc(10)"
@@ -112,6 +116,15 @@ def test_strict(hubel: Hubel) -> None:
     ("arguments", "status", "message"),
     [
         (["vgg61"], 1, "did you mean vgg"),
+        (["vgg-16"], 1, "no network and no file 'vgg-16'; did you mean vgg16? `hubel zoo` lists"),
+        (["resnet9"], 1, "did you mean resnet18?"),
+        (["runs/none"], 1, "no network and no file 'runs/none'; `hubel zoo` lists"),
+        (["lenet.pth"], 1, "`hubel import-weights lenet.pth --net NAME`"),
+        ([__file__.removesuffix("/test_table.py")], 1, "cli is a folder; give a model's file, such as"),
+        (["/etc/passwd"], 1, "/etc/passwd is no safetensors file"),
+        (["conv(6, 5) >> fast", "--input", "8x8x1"], 1, "in Python zoo.fast() may be a part"),
+        (["named('fast', conv(6))"], 1, "write conv(filters, size"),
+        (["lenet5(classes=3) >> softmax"], 1, "stands alone; not"),
         (["conv(6, 5) >> rellu", "--input", "8x8x1"], 1, "did you mean relu?"),
         (["conv(6, 5)"], 2, "--input"),
         (["conv(6, 5)", "--input", "8x8"], 2, "height x width x depth"),
@@ -170,3 +183,18 @@ def test_a_network_of_the_zoo_breaks_like_any_other(hubel: Hubel) -> None:
     assert "conv4_3" in said.out
     assert "total" not in said.out
     assert "the smallest square input is 32x32" in said.err
+
+
+def test_a_name_in_quotes_is_no_network_of_the_zoo(hubel: Hubel) -> None:
+    assert "zoo" not in hubel("table", "named('fast', conv(6)) >> relu", "--input", "8x8x1").err
+
+
+def test_weights_of_another_size_are_said_to_be(hubel: Hubel, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    notation = "conv(2, 3) >> fc(4)"
+    header = Header(notation, Volume.of("8x8x1"), tuple("abcd"), "", {}, {})
+    save_file({"w": np.zeros(1, np.float32)}, path, header.to_metadata())
+    assert hubel("table", path).err == hubel("table", path, "--input", "8x8x1").err == ""
+    said = hubel("table", path, "--input", "9x9x1")
+    assert said.status == 0
+    assert said.err == f"note: the weights of {path} are for 8x8x1; they do not fit 9x9x1\n"

@@ -112,3 +112,27 @@ def test_the_table_goes_on_to_the_broken_row(hubel: Hubel, file: Path) -> None:
     said = hubel("table", f"{file}:Wrong", "--input", "8x8x3")
     assert "relu1" in said.out
     assert "total" not in said.out
+
+
+def test_a_module_is_compared_and_drawn_as_a_network_is(hubel: Hubel, file: Path) -> None:
+    module, size = f"{file}:make_model", ("--input", "8x8x3")
+    notation = "conv(4, 3) >> relu >> fc(10)"
+    mine, same = json.loads(hubel("compare", module, notation, *size, "--json").out)
+    for name in ("depth", "params", "macs", "last_conv_field", "flow_values", "backward_bytes"):
+        assert mine[name] == same[name]
+    assert hubel("diff", module, module, *size).status == 0
+    assert hubel("diff", module, f"{file}:Odd", *size).status == 1
+    out = file.with_suffix(".svg")
+    assert hubel("draw", module, *size, "-o", out).status == 0
+    assert "conv" in out.read_text()
+
+
+def test_comparisons_say_whose_macs_nobody_knows(hubel: Hubel, file: Path) -> None:
+    nets = (f"{file}:Odd", f"{file}:make_model", "--input", "8x8x3")
+    for verb in ("compare", "diff"):
+        assert hubel(verb, *nets).out.count("MACs left out, as nobody knows them: fft_fft2_1") == 1
+
+
+def test_training_takes_no_module(hubel: Hubel, file: Path, tmp_path: Path) -> None:
+    said = hubel("train", "digits", "--net", f"{file}:make_model", "--out", tmp_path / "run")
+    assert (said.status, "are for hubel table, compare, diff and draw" in said.err) == (1, True)

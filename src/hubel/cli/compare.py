@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import HELP, network
+from hubel.cli.network import ANY_HELP, network
 from hubel.cli.output import picture_form, terminal
 from hubel.errors import UsageError
 from hubel.files import write_whole
@@ -16,7 +16,9 @@ from hubel.report.compare.text import as_json, as_text
 
 
 def compare(
-    nets: Annotated[list[str], typer.Argument(help=f"Two networks or more. {HELP}", metavar="NET NET ...")],
+    nets: Annotated[
+        list[str], typer.Argument(help=f"Two networks or more. {ANY_HELP}", metavar="NET NET ...")
+    ],
     size: Annotated[
         str | None, typer.Option("--input", help="The input volume of all, HxWxD; the zoo's have their own.")
     ] = None,

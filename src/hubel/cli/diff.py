@@ -6,16 +6,17 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import HELP, network
+from hubel import ledger
+from hubel.cli.network import ANY_HELP, network
 from hubel.cli.output import terminal
 from hubel.errors import HubelError, UsageError
-from hubel.net import Ledger, ledger
+from hubel.net import Ledger
 from hubel.report.diff.changes import changes
 from hubel.report.diff.text import as_json, as_text
 
 
 def diff(
-    before: Annotated[str, typer.Argument(help=f"A network. {HELP}", metavar="NET")],
+    before: Annotated[str, typer.Argument(help=f"A network. {ANY_HELP}", metavar="NET")],
     after: Annotated[str, typer.Argument(help="Another one.", metavar="NET")],
     size: Annotated[
         str | None, typer.Option("--input", help="The input volume of both, HxWxD; the zoo's have their own.")

@@ -7,13 +7,13 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import HELP, network
+from hubel import ledger
+from hubel.cli.network import ANY_HELP, network
 from hubel.cli.output import picture_form
-from hubel.net import trace
 
 
 def draw(
-    net: Annotated[str, typer.Argument(help=HELP, metavar="NET")],
+    net: Annotated[str, typer.Argument(help=ANY_HELP, metavar="NET")],
     out: Annotated[Path, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")],
     size: Annotated[
         str | None, typer.Option("--input", help="The input volume, HxWxD; a network of the zoo has its own.")
@@ -21,7 +21,7 @@ def draw(
 ) -> None:
     """Draw a network: volumes as boxes to scale, branches, skip connections and side heads."""
     form = picture_form(out)
-    steps = trace(*network(net, size))
+    steps = ledger(*network(net, size)).steps
 
     from hubel.files import write_whole
     from hubel.report import drawing

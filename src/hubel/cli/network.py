@@ -1,17 +1,22 @@
-"""NET on the command line: a saved model's file, a network of the zoo, or a notation."""
+"""NET on the command line: a saved model's file, a network of the zoo, a notation, or `file.py:name`."""
 
 from __future__ import annotations
 
+import re
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from hubel import zoo
+from hubel.cli.pyfile import is_python, module_of
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
-from hubel.net import Net, Volume, parse
+from hubel.net import Net, Volume, ledger, parse
 from hubel.net.layers import LAYERS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from torch import nn
 
     from hubel.data import DataSet
 
@@ -19,23 +24,36 @@ Word = TypeVar("Word", bound=str)
 
 MODEL_HELP = "A model's file, such as a run's best.safetensors; or efficientnet_lite0, which comes trained."
 HELP = "A notation such as 'conv(6, 5) >> relu >> fc(10)', a network of the zoo, or a saved model's file."
+ANY_HELP = f"{HELP[:-1]}; or file.py:name, a torch module that your file makes."
+
+WEIGHTS = (".pth", ".pt")
+"""How files of PyTorch's end."""
+
+NAME = re.compile(r"[\w.~/ -]+")
+"""What may be the name of a network or a file; operators make it a notation."""
 
 
-def network(text: str, size: str | None) -> tuple[Net, Volume]:
-    """Returns the network a text names, and its input: `size` where given, else its own.
+def network(text: str, size: str | None) -> tuple[Net | nn.Module, Volume]:
+    """Returns the network or module a text stands for, and its input: `size` where given, else its own.
 
-    Raises UsageError: a notation without an input size. Raises NotationError: no network.
+    Says on stderr where the weights of a model's file do not fit the network on `size`.
+
+    Raises UsageError: a notation or a module without an input size. Raises NotationError: no network.
     """
     given = volume_of(size)
-    if text.endswith(".safetensors"):
-        net, own = _saved(Path(text))
-        return net, given or own
     if zoo.known(text):
         return zoo.at(text, given)
-    net = _parsed(text)
+    if _is_file(text):
+        net, own = _saved(Path(text))
+        if given and ledger(net, given).totals.params != ledger(net, own).totals.params:
+            print(f"note: the weights of {text} are for {own}; they do not fit {given}", file=sys.stderr)
+        return net, given or own
+    module = is_python(text)
+    parsed = None if module else _parsed(text)
     if given is None:
-        raise UsageError("a notation says nothing of its input; add --input HxWxD, such as --input 32x32x3")
-    return net, given
+        what = "a module" if module else "a notation"
+        raise UsageError(f"{what} says nothing of its input; add --input HxWxD, such as --input 224x224x3")
+    return parsed or module_of(text), given
 
 
 def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, Volume]:
@@ -46,13 +64,13 @@ def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, V
     Raises UsageError, NotationError, NetworkError: no such network or input.
     """
     given = volume_of(size)
-    if text.endswith(".safetensors"):
-        net, own = _saved(Path(text))
-        return Path(text).stem, net, given or own
     if zoo.known(text):
         _, own = zoo.find(text)
         seen = given or Volume(own.height, own.width, data.depth)
         return text, zoo.find(text, len(data.classes), seen)[0], seen
+    if _is_file(text):
+        net, own = _saved(Path(text))
+        return Path(text).stem, net, given or own
     return "net", _parsed(text), given or Volume(*data.size, data.depth)
 
 
@@ -72,12 +90,36 @@ def one_of(option: str, said: str, known: Sequence[Word]) -> Word:
     raise UsageError(f"{option} is one of {', '.join(known)}, not {said!r}{nearest(said, known)}")
 
 
+def _is_file(text: str) -> bool:
+    """Whether a text stands for a model's file: it ends as one, or is there and can be nothing else."""
+    if text.endswith(".safetensors"):
+        return True
+    other = text in LAYERS or text.endswith((".py", *WEIGHTS))
+    return not other and NAME.fullmatch(text) is not None and Path(text).exists()
+
+
 def _parsed(text: str) -> Net:
-    """The network of a notation; a single word that is no layer was meant for the zoo."""
-    if text.isidentifier() and text not in LAYERS:
+    """The network of a notation. Raises NotationError: none, or a text that was meant as something else."""
+    try:
+        return parse(text)
+    except NotationError as error:
+        raise NotationError(_meant(text, str(error))) from None
+
+
+def _meant(text: str, error: str) -> str:
+    """What is wrong with a text that is no notation, by what it was meant as."""
+    if text.endswith(WEIGHTS):
+        return f"{text} holds weights alone; `hubel import-weights {text} --net NAME` makes a model of them"
+    if is_python(text):
+        return f"{text}: modules of Python files are for hubel table, compare, diff and draw"
+    if NAME.fullmatch(text) and text not in LAYERS:
         hint = nearest(text, [*zoo.ZOO, *LAYERS])
-        raise NotationError(f"there is no network {text!r}{hint}; `hubel zoo` lists them")
-    return parse(text)
+        return f"there is no network and no file {text!r}{hint or ';'} `hubel zoo` lists the networks"
+    unquoted = re.sub(r"""(["']).*?\1""", "", text)
+    whole = next((word for word in re.findall(r"\w+", unquoted) if word in zoo.ZOO), None)
+    if whole:
+        return f"{error}\n  {whole} of the zoo stands alone here; in Python zoo.{whole}() may be a part"
+    return error
 
 
 def _saved(path: Path) -> tuple[Net, Volume]:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from hubel import ledger
-from hubel.cli.network import HELP, network, volume_of
+from hubel.cli.network import ANY_HELP, network
 from hubel.cli.output import terminal
-from hubel.cli.pyfile import is_python, module_of
 from hubel.errors import SizeError, UsageError
-from hubel.net import Net, Volume
+from hubel.net import Net
 from hubel.net.ledger import Ledger
 from hubel.report.table import (
     COLUMNS,
@@ -24,9 +23,6 @@ from hubel.report.table import (
     check_columns,
     rows_as_text,
 )
-
-if TYPE_CHECKING:
-    from torch import nn
 
 
 class Format(StrEnum):
@@ -41,9 +37,7 @@ class Format(StrEnum):
 def table(
     net: Annotated[
         str,
-        typer.Argument(
-            help=f"{HELP[:-1]}; or file.py:name, a torch module that your file makes.", metavar="NET"
-        ),
+        typer.Argument(help=ANY_HELP, metavar="NET"),
     ],
     size: Annotated[
         str | None, typer.Option("--input", help="The input volume, HxWxD; a network of the zoo has its own.")
@@ -63,7 +57,7 @@ def table(
         raise UsageError("--columns is for text, markdown and csv; JSON has every column always")
     console = terminal()
     try:
-        made, volume, text = _made(net, size)
+        made, volume = network(net, size)
         whole = ledger(made, volume, strict=strict)
     except SizeError as error:
         if form is Format.TEXT and error.steps:
@@ -71,24 +65,13 @@ def table(
             console.print(rows_as_text(broken, console.width, names or DEFAULT), end="")
         raise
     if form is Format.JSON:
-        print(as_json(whole, text))
+        print(as_json(whole, repr(made) if isinstance(made, Net) else net))
     elif form is Format.CSV:
         print(as_csv(whole, names or tuple(COLUMNS)))
     elif form is Format.MARKDOWN:
         print(as_markdown(whole, names or DEFAULT))
     else:
         console.print(as_text(whole, console.width, names or DEFAULT))
-
-
-def _made(net: str, size: str | None) -> tuple[Net | nn.Module, Volume, str]:
-    """The network or module NET stands for, its input, and its text: a network's is its notation."""
-    if not is_python(net):
-        made, volume = network(net, size)
-        return made, volume, repr(made)
-    given = volume_of(size)
-    if given is None:
-        raise UsageError("a module says nothing of its input; add --input HxWxD, such as --input 224x224x3")
-    return module_of(net), given, net
 
 
 def _columns(names: str | None) -> tuple[str, ...] | None:

@@ -4,12 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hubel.net.layers import Fc, Rbf
-from hubel.net.sliding import Conv
+from hubel.net.foreign import Foreign
 from hubel.net.trace import INPUT, Step, at_inference
-
-WEIGHTED = (Conv, Fc, Rbf)
-"""The layers that papers count in a network's depth: those whose weights are multiplied, which have MACs."""
 
 
 def depth(steps: Sequence[Step]) -> int:
@@ -21,7 +17,11 @@ def depth(steps: Sequence[Step]) -> int:
     longest = {INPUT: 0}
     main = at_inference(tuple(steps))
     for step in main:
-        longest[step.path] = max(longest[source] for source in step.sources) + isinstance(
-            step.layer, WEIGHTED
-        )
+        longest[step.path] = max(longest[source] for source in step.sources) + _multiplies(step)
     return longest[main[-1].path] if main else 0
+
+
+def _multiplies(step: Step) -> bool:
+    """Whether a layer has MACs, by weights of its own: attention multiplies values by values."""
+    attends = isinstance(step.layer, Foreign) and not step.layer.own
+    return step.layer.macs(step.inputs[0]) > 0 and not attends

@@ -140,7 +140,7 @@ def foot_lines(ledger: Ledger) -> list[str]:
         f"  training state         {memory(totals.training_state_bytes)}, parameters, gradients and momentum",
     ]
     if ledger.unaccounted:
-        lines.insert(1, f"MACs left out, as nobody knows them: {', '.join(ledger.unaccounted)}")
+        lines.insert(1, left_out(ledger))
     if totals.side_params:
         lines.insert(
             1,
@@ -148,6 +148,11 @@ def foot_lines(ledger: Ledger) -> list[str]:
             f"{count(totals.side_macs)} MACs",
         )
     return lines
+
+
+def left_out(ledger: Ledger) -> str:
+    """Which layers' MACs the totals leave out."""
+    return f"MACs left out, as nobody knows them: {', '.join(ledger.unaccounted)}"
 
 
 def as_markdown(ledger: Ledger, names: Sequence[str] = DEFAULT) -> str:

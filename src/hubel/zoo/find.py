@@ -83,5 +83,6 @@ def _call(text: str) -> tuple[str, list[Literal], dict[str, Literal]]:
     except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError):
         pass
     raise NotationError(
-        f'a network of the zoo is written vgg16, or resnet34(classes=10, shortcut="A"); not {text!r}'
+        f'a network of the zoo is written vgg16, or resnet34(classes=10, shortcut="A"), and stands alone; '
+        f"not {text!r}"
     )

@@ -8,13 +8,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from hubel.net import Ledger, Net, Row, Volume, ledger
+from hubel import ledger
+from hubel.net import Ledger, Net, Row, Volume
 from hubel.net.depth import depth
 from hubel.net.field import Field
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
 from hubel.zoo import ZOO, Entry
+
+if TYPE_CHECKING:
+    from torch import nn
 
 MOST = 3
 """How many of the largest parts are named."""
@@ -49,8 +54,8 @@ class Facts:
     entry: Entry | None
 
     @classmethod
-    def of(cls, name: str, net: Net, volume: Volume) -> Facts:
-        """Reads them off a network's ledger. Raises SizeError: the network does not fit."""
+    def of(cls, name: str, net: Net | nn.Module, volume: Volume) -> Facts:
+        """Reads them off the ledger of a network or a module. Raises SizeError: it does not fit."""
         table = ledger(net, volume)
         rows = [row for row in table.rows if not row.side]
         convs = [row.field for row in rows if isinstance(row.layer, Conv)]

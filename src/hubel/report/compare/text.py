@@ -10,6 +10,7 @@ from rich.text import Text
 
 from hubel.net.layer import FLOAT_BYTES
 from hubel.report.compare.facts import MOST, Facts, Share
+from hubel.report.table import left_out
 from hubel.report.units import count, memory, percent
 from hubel.report.zoo import error
 
@@ -49,6 +50,8 @@ def as_text(facts: Sequence[Facts], width: int) -> Text:
         text.append(_said_of(head, each))
         if each.ledger.totals.side_params:
             text.append(f"{head}: what flows, is kept and trains is with the side heads, all else without\n")
+        if each.ledger.unaccounted:
+            text.append(f"{head}: {left_out(each.ledger)}\n")
     return text
 
 
@@ -76,6 +79,7 @@ def as_data(facts: Facts) -> dict[str, Any]:
         "fc_params": facts.fc_params,
         "most_params": [{"part": most.part, "share": most.share} for most in facts.most_params],
         "macs": facts.macs,
+        "macs_unknown": list(facts.ledger.unaccounted),
         "last_conv_field": list(facts.field.size) if facts.field else None,
         "most_values": [{"part": most.part, "share": most.share} for most in facts.most_values],
         **{name: getattr(facts.ledger.totals, name) for name in TOTALS},

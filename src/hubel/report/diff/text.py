@@ -12,6 +12,7 @@ from rich.text import Text
 from hubel.net import Ledger, Row
 from hubel.net.depth import depth
 from hubel.report.diff.changes import Change, Kind
+from hubel.report.table import left_out
 from hubel.report.units import count, memory
 
 SIGNS = {
@@ -53,7 +54,11 @@ def as_text(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequen
     follow = [change.path for change in found if _of_size_alone(change)]
     if follow:
         text.append(f"= {count(len(follow))} more with another size alone: {_few(follow)}\n", "dim")
-    return text.append("\n").append(_totals(names, before, after))
+    text.append("\n").append(_totals(names, before, after))
+    for name, table in zip(names, (before, after), strict=True):
+        if table.unaccounted:
+            text.append(f"{name}: {left_out(table)}\n")
+    return text
 
 
 def as_json(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequence[Change]) -> str:
@@ -65,8 +70,10 @@ def as_data(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequen
     """The difference as plain data: `before` and `after` are null where the layer is not there."""
     tables = {"before": before, "after": after}
     return {
-        "before": {"network": names[0], "input": list(before.volume)},
-        "after": {"network": names[1], "input": list(after.volume)},
+        **{
+            side: {"network": name, "input": list(table.volume), "macs_unknown": list(table.unaccounted)}
+            for name, (side, table) in zip(names, tables.items(), strict=True)
+        },
         "changes": [
             {
                 "change": change.kind.value,
