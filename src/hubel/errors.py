@@ -15,6 +15,7 @@ and exits with 1, or with 2 for a `UsageError`.
 
 from __future__ import annotations
 
+import re
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
@@ -61,10 +62,16 @@ class UsageError(HubelError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns `; did you mean X?` for the known name most like `name`, the first of several; or nothing."""
-    ratio, close = max(
-        ((SequenceMatcher(None, word, name).ratio(), word) for word in known),
-        key=lambda pair: pair[0],
-        default=(0.0, ""),
-    )
-    return f"; did you mean {close}?" if ratio >= 0.5 else ""
+    """Returns `; did you mean X?` for the known name most like `name`, by its number too; or nothing."""
+
+    def likeness(word: str) -> tuple[float, int]:
+        return SequenceMatcher(None, word, name).ratio(), -abs(_number(word) - _number(name))
+
+    close = max(known, key=likeness, default="")
+    return f"; did you mean {close}?" if close and likeness(close)[0] >= 0.5 else ""
+
+
+def _number(name: str) -> int:
+    """The first number in a name."""
+    found = re.search(r"\d{1,9}", name)
+    return int(found[0]) if found else 0
