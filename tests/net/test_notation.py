@@ -358,6 +358,7 @@ def test_a_network_with_a_slip_is_a_network_or_a_notation_error(net: Net, data: 
         ("relu >> side", "side", "side needs its arguments: side(name, head, weight=1.0)"),
         ("relu >> conv(6, 0)", "conv(6, 0)", "size is a whole number of at least 1"),
         ("relu >> conv(6, x)", "x)", "an argument of conv is a number"),
+        ("fc(10**9)", "10**9", "an argument of fc is a number written out"),
         ("relu >> 0 * relu", "0 * relu", "write at least one copy"),
         ("relu >> fc(2) * 2", "fc(2) * 2", "stands left of *"),
         ("relu >> 3", "3", "a network is expected here"),

@@ -57,5 +57,7 @@ def test_a_side_is_a_whole_number_of_at_least_one(side: object, place: int, name
 def test_a_zero_in_a_text_is_the_same_error() -> None:
     with pytest.raises(NetworkError, match="a volume's width is a whole number of at least 1, not 0"):
         Volume.of("1x0x1")
+    with pytest.raises(NetworkError, match="at most 1,000,000,000, not 99999999999999999999"):
+        Volume.of(f"{10**20 - 1}x1x1")
     with pytest.raises(NetworkError, match="at most 1,000,000,000"):
         Volume.of("9999999999x1x1")

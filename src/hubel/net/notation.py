@@ -143,7 +143,9 @@ class _Reader:
                 pass
         elif owner in _WRAPPERS:
             return self.net(node)
-        raise self._error(node, f"an argument of {owner} is a number, a text, True, False, None or a tuple")
+        raise self._error(
+            node, f"an argument of {owner} is a number written out, a text, True, False, None or a tuple"
+        )
 
     def _made(self, node: ast.expr, make: Callable[..., Net], *values: object, **words: object) -> Net:
         """Makes a value, and shows the place where that fails."""

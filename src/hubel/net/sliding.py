@@ -11,7 +11,7 @@ from typing import Literal, TypeAlias
 from hubel.errors import NetworkError, SizeError
 from hubel.net.layer import FLOAT_BYTES, INDEX_BYTES, Keeps, Layer, Ready, settle, truth, whole
 from hubel.net.volume import LARGEST, Volume
-from hubel.net.window import Pair, Size, Window, pair, size_of
+from hubel.net.window import Pair, Size, Window, pair, pair_text, size_of
 
 Links: TypeAlias = tuple[tuple[int, ...], ...]
 Pad: TypeAlias = Size | Literal["same"]
@@ -133,7 +133,8 @@ class _Pool(Sliding):
             pad=size_of(self.kind, "pad", self.pad, 0),
         )
         if any(most < pad for most, pad in zip(self.most_pad, pair(self.pad), strict=True)):
-            raise NetworkError(f"{self.kind}: pad is at most half the size, {self.size}, not {self.pad}")
+            most = pair_text(self.most_pad)
+            raise NetworkError(f"{self.kind}: pad is at most {most}, half the size, not {self.pad}")
 
     @property
     def most_pad(self) -> Pair:

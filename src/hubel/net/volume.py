@@ -43,7 +43,7 @@ class Volume:
         if isinstance(value, Volume):
             return value
         if isinstance(value, str):
-            match = re.fullmatch(r"\s*(\d{1,10})\s*[x×]\s*(\d{1,10})\s*[x×]\s*(\d{1,10})\s*", value)
+            match = re.fullmatch(r"\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*", value)
             if match is None:
                 raise NetworkError(f"{value!r} is no volume; write height x width x depth, such as 32x32x3")
             return cls(*map(int, match.groups()))
