@@ -26,6 +26,7 @@ from hubel.net import (
     trace,
 )
 from hubel.net.trace import INPUT
+from hubel.zoo import resnet20
 from tests.strategies import fitting_nets
 
 SAME = conv(3, 3, pad=1)  # keeps 8x8x3
@@ -275,3 +276,8 @@ def test_an_error_within_a_branch_keeps_the_steps_before_it() -> None:
 def test_what_is_no_network_is_not_walked(net: Any) -> None:
     with pytest.raises(NetworkError, match="a network is expected"):
         trace(net, IN)
+
+
+def test_what_makes_a_network_is_to_be_called() -> None:
+    with pytest.raises(NetworkError, match=r"not resnet20 itself; call it: resnet20\(\.\.\.\)$"):
+        trace(resnet20, IN)  # type: ignore[arg-type]

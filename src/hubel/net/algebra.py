@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
+from textwrap import shorten
 from typing import ClassVar
 
 from hubel.errors import NetworkError
@@ -77,7 +78,7 @@ class _Joined(Net):
     def __post_init__(self) -> None:
         parts: list[Net] = []
         for part in self.parts:
-            _check_net(part)
+            check_net(part)
             parts.extend(part.parts if isinstance(part, type(self)) else (part,))
         if len(parts) < 2:
             raise NetworkError(f"{type(self).__name__} joins two networks or more, not {len(parts)}")
@@ -127,7 +128,7 @@ class Times(Net):
     binds: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
-        _check_net(self.net)
+        check_net(self.net)
         if not isinstance(self.copies, int) or isinstance(self.copies, bool):
             raise NetworkError(f"the copies of a network are a whole number, not {self.copies!r}")
         if self.copies < 1:
@@ -149,7 +150,7 @@ class Named(Net):
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        _check_net(self.net)
+        check_net(self.net)
         _bound(self, self.net.layers, self.net.nesting)
 
     def __repr__(self) -> str:
@@ -171,7 +172,7 @@ class Side(Net):
 
     def __post_init__(self) -> None:
         _check_name(self.name)
-        _check_net(self.head)
+        check_net(self.head)
         number = isinstance(self.weight, (int, float)) and not isinstance(self.weight, bool)
         if not number or not 0 < self.weight <= sys.float_info.max:
             raise NetworkError(f"side {self.name!r}: the weight of its loss is above 0, not {self.weight!r}")
@@ -201,6 +202,9 @@ def _check_name(name: object) -> None:
         raise NetworkError(f"a name is letters, digits and _ (not first a digit), as conv2_x; not {name!r}")
 
 
-def _check_net(net: object) -> None:
+def check_net(net: object) -> None:
+    """Raises NetworkError: a value is no network; of a function or class, that it is to be called."""
     if not isinstance(net, Net):
-        raise NetworkError(f"a network is expected here, such as conv(6, 5) >> relu; not {net!r}")
+        name = getattr(net, "__name__", "")
+        what = f"{name} itself; call it: {name}(...)" if name and callable(net) else shorten(repr(net), 80)
+        raise NetworkError(f"a network is expected here, such as conv(6, 5) >> relu; not {what}")

@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from textwrap import shorten
 
 from hubel.errors import NetworkError, SizeError
-from hubel.net.algebra import Beside, Chain, Named, Net, Plus, Side, Times
+from hubel.net.algebra import Beside, Chain, Named, Net, Plus, Side, Times, check_net
 from hubel.net.layer import Layer
 from hubel.net.layers import Add, Concat, SideHead
 from hubel.net.volume import Volume, VolumeLike
@@ -44,8 +43,7 @@ def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, 
     Raises SizeError: a layer does not fit; its `steps` are those before the broken one.
     Raises NetworkError: two parts have one name.
     """
-    if not isinstance(net, Net):
-        raise NetworkError(f"a network is expected, such as conv(6, 5) >> relu; not {shorten(repr(net), 80)}")
+    check_net(net)
     walk = _Walk(strict)
     walk.run(net, _Place(INPUT, Volume.of(volume)), _Scope("", _names(net)))
     return tuple(walk.steps)
