@@ -195,3 +195,8 @@ def test_sizes_parameters_and_macs_are_torchs(pair: tuple[Net, Volume]) -> None:
                 modules[row.path](values[step.sources[0]])
         assert 2 * row.macs == counter.get_total_flops()
     assert INPUT in values
+
+
+def test_a_ledger_prints_in_a_line() -> None:
+    table = ledger(conv(6, 5) >> relu, "8x8x1")
+    assert repr(table) == str(table) == f"<Ledger of 2 layers on 8x8x1: {table.totals}>"

@@ -64,9 +64,9 @@ class Totals:
         return 2 * self.macs
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Ledger:
-    """The rows and totals of a network on an input volume."""
+    """The rows and totals of a network on an input volume; `hubel.report.table` has them as text."""
 
     volume: Volume
     steps: tuple[Step, ...]
@@ -79,6 +79,9 @@ class Ledger:
         seen, over = fields(steps), overwriting(steps)
         rows = tuple(_row(step, seen[step.path], over) for step in steps)
         return cls(volume, tuple(steps), rows, _totals(volume, steps, rows))
+
+    def __repr__(self) -> str:
+        return f"<Ledger of {len(self.rows)} layers on {self.volume}: {self.totals}>"
 
     @property
     def unaccounted(self) -> tuple[str, ...]:
