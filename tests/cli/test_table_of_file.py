@@ -32,6 +32,8 @@ def raises():
 
 module = make_model()
 text = "no module"
+grows = nn.Upsample(scale_factor=2)
+grey = nn.Sequential(nn.Sequential(nn.Conv2d(1, WIDTH, 3), nn.BatchNorm2d(5)))
 """
 
 
@@ -112,6 +114,13 @@ def test_the_table_goes_on_to_the_broken_row(hubel: Hubel, file: Path) -> None:
     said = hubel("table", f"{file}:Wrong", "--input", "8x8x3")
     assert "relu1" in said.out
     assert "total" not in said.out
+
+
+def test_a_jump_of_half_a_pixel(hubel: Hubel, file: Path) -> None:
+    given = ("table", f"{file}:grows", "--input", "8x8x3")
+    [row] = json.loads(hubel(*given, "--format", "json").out)["rows"]
+    assert row["field"] == {"size": [1, 1], "jump": [0.5, 0.5], "start": [0, 0]}
+    assert hubel(*given, "--format", "csv", "--columns", "jump").out == "jump\n1/2\n"
 
 
 def test_a_module_is_compared_and_drawn_as_a_network_is(hubel: Hubel, file: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -106,8 +107,13 @@ def test_names_and_sharing() -> None:
     assert row(found, "head").formula == "1·1·10 = 10 inputs"
 
 
-@pytest.mark.parametrize("make", [UpAndDown, Shuffle, ChannelsLast])
-def test_what_a_unit_sees_holds_its_gradient(make: type[nn.Module]) -> None:
+def dealt() -> nn.Module:
+    """Places dealt to maps, and maps to places."""
+    return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 12, 3), nn.PixelShuffle(2))
+
+
+@pytest.mark.parametrize("make", [UpAndDown, Shuffle, ChannelsLast, dealt])
+def test_what_a_unit_sees_holds_its_gradient(make: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
     module = make().double().eval()
     found = ledger(module, SEEN)
@@ -119,6 +125,50 @@ def test_what_a_unit_sees_holds_its_gradient(make: type[nn.Module]) -> None:
         box = found.field(found.rows[-1].path, y, x, clipped=True)
         seen = (int(rows.min()), int(columns.min()), int(rows.max()), int(columns.max()))
         assert seen == (box.top, box.left, box.bottom, box.right)
+
+
+UP = nn.Upsample(scale_factor=2)
+GROWING: list[nn.Sequential] = [
+    nn.Sequential(UP),
+    nn.Sequential(nn.Conv2d(3, 4, 3, padding=1), nn.ConvTranspose2d(4, 4, 2, 2), nn.Conv2d(4, 4, 3)),
+    nn.Sequential(
+        nn.ConvTranspose2d(3, 4, 3, 2, 1), nn.Conv2d(4, 4, 5, padding=2), nn.ConvTranspose2d(4, 4, 4, 2)
+    ),
+    nn.Sequential(nn.Conv2d(3, 4, 3, stride=4), UP, nn.Conv2d(4, 4, 3, padding=1)),
+    nn.Sequential(nn.Upsample(scale_factor=2, mode="bilinear"), nn.MaxPool2d(3, 2)),
+    nn.Sequential(nn.Upsample(scale_factor=3), nn.Conv2d(3, 4, 3, stride=2), UP),
+    nn.Sequential(UP, nn.AdaptiveAvgPool2d(1)),
+    nn.Sequential(UP, nn.AdaptiveAvgPool2d(5), nn.Conv2d(3, 4, 3, padding=1)),
+    nn.Sequential(nn.Conv2d(3, 4, 3), UP, nn.Flatten(), nn.Linear(4 * 36, 5)),
+    nn.Sequential(
+        nn.PixelUnshuffle(2), nn.Conv2d(12, 12, 3, padding=1), nn.PixelShuffle(2), nn.Conv2d(3, 4, 3)
+    ),
+    nn.Sequential(nn.Conv2d(3, 8, 3), nn.PixelShuffle(2)),
+]
+
+
+@pytest.mark.parametrize("module", GROWING, ids=str)
+def test_where_a_map_grows_a_row_has_the_largest_field_of_its_units(
+    module: nn.Sequential,
+) -> None:
+    size = 5 if any(isinstance(part, nn.Flatten) for part in module) else 20
+    found = ledger(module, Volume(size, size, 3))
+    for line in found.rows:
+        boxes = [found.field(line.path, unit, unit) for unit in range(line.output.height)]
+        assert line.field.size[0] == max(box.size[0] for box in boxes)
+        assert line.field.start[0] == boxes[0].top
+        if len(boxes) > 12:  # after 12 units the fields of all these modules repeat
+            assert boxes[12].top - boxes[0].top == 12 * line.field.jump[0]
+
+
+def test_what_may_see_less_than_all_says_so_once() -> None:
+    class Cubic(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return F.interpolate(F.interpolate(x, scale_factor=2, mode="bicubic"), scale_factor=1.5)
+
+    found = ledger(Cubic(), Volume(8, 8, 3))
+    assert [each.note for each in found.rows] == ["what it sees is not known: all at most", ""]
+    assert [each.field.size for each in found.rows] == [(8, 8), (8, 8)]
 
 
 def test_a_gate_sees_all() -> None:

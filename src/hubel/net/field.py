@@ -8,14 +8,20 @@ the second.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
+from typing import TypeAlias
 
 from hubel.errors import SizeError, nearest
 from hubel.net.foreign import RisingAxis
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
 from hubel.net.window import Axis, Pair, UnevenAxis
+
+Jump: TypeAlias = tuple[int | Fraction, int | Fraction]
+"""Pixels from unit to unit, (height, width); a fraction where a map has more units than pixels."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class Field:
     """
 
     size: Pair = (1, 1)
-    jump: Pair = (1, 1)
+    jump: Jump = (1, 1)
     start: Pair = (0, 0)
 
 
@@ -73,17 +79,18 @@ NOTHING = Box(0, 0, -1, -1)
 def fields(steps: Sequence[Step]) -> dict[str, Field]:
     """The field of every path, the input's included.
 
-    Behind pooling windows of uneven sizes the fields of neighbours differ: there `size` is the
-    largest of them, and `jump` what most lie apart.
+    Behind pooling windows of uneven sizes, and where a map grows, the fields of neighbours differ: there
+    `size` is the largest of them, and `jump` what most, or where a map grows all together, lie apart.
     """
     known = {INPUT: Field()}
-    uneven: set[str] = set()
+    periods: dict[str, Pair] = {INPUT: (1, 1)}
     for at, step in enumerate(steps):
         seen = _union([_spread(known[source], volume, step) for source, volume in _sources(step)])
+        before = [periods[source] for source in step.sources]
+        periods[step.path] = _period(step, before)
         known[step.path] = _through(step, seen)
-        if _is_uneven(step) or not uneven.isdisjoint(step.sources):
-            uneven.add(step.path)
-            known[step.path] = _largest(steps[: at + 1], known[step.path].jump)
+        if {periods[step.path], *before} != {(1, 1)}:
+            known[step.path] = _largest(steps[: at + 1], known[step.path].jump, periods[step.path])
     return known
 
 
@@ -121,18 +128,17 @@ def box(steps: Sequence[Step], path: str, row: int, column: int, *, clipped: boo
 def _through(step: Step, seen: Field) -> Field:
     """The field after one step, from the field of what it sees."""
     axes = zip(step.layer.window(step.inputs[0]).axes, seen.size, seen.jump, seen.start, strict=True)
-    rows, columns = (
-        (size + (axis.reach - 1) * jump, _apart(axis, jump), start - axis.pad * jump)
+    (high, down, top), (wide, right, left) = (
+        (int(size + (axis.reach - 1) * jump), _apart(axis, jump), int(start - axis.pad * jump))
         for axis, size, jump, start in axes
     )
-    return Field(*zip(rows, columns, strict=True))
+    return Field((high, wide), (down, right), (top, left))
 
 
-def _apart(axis: Axis, jump: int) -> int:
-    """The jump after an axis; below one pixel, where a map grows beyond the image, it stays 1."""
-    if isinstance(axis, RisingAxis):
-        return max(min(1, jump), jump // axis.rise)
-    return jump * axis.stride
+def _apart(axis: Axis, jump: int | Fraction) -> int | Fraction:
+    """The jump after an axis; whole where it can be."""
+    apart = Fraction(jump * axis.stride, axis.rise if isinstance(axis, RisingAxis) else 1)
+    return apart.numerator if apart.denominator == 1 else apart
 
 
 def _sources(step: Step) -> Iterator[tuple[str, Volume]]:
@@ -161,24 +167,36 @@ def _gathered(there: Box, volume: Volume, step: Step) -> Box:
     return Box(top, left, bottom, right)
 
 
-def _is_uneven(step: Step) -> bool:
-    return any(isinstance(axis, UnevenAxis) for axis in step.layer.window(step.inputs[0]).axes)
+def _period(step: Step, sources: Sequence[Pair]) -> Pair:
+    """After how many rows and columns the fields of a step's units repeat, some pixels on."""
+    axes = zip(step.layer.window(step.inputs[0]).axes, zip(*sources, strict=True), strict=True)
+    rows, columns = (_repeats(axis, math.lcm(*periods)) for axis, periods in axes)
+    return rows, columns
 
 
-def _largest(steps: Sequence[Step], jump: Pair) -> Field:
-    """The field of the last step, from the boxes of its units: rows and columns by themselves."""
+def _repeats(axis: Axis, period: int) -> int:
+    """After how many outputs of an axis, where its inputs repeat after `period`."""
+    if isinstance(axis, UnevenAxis):
+        return axis.outputs * (period // math.gcd(period, axis.inputs))
+    if isinstance(axis, RisingAxis):
+        return axis.rise * period
+    return period // math.gcd(period, axis.stride)
+
+
+def _largest(steps: Sequence[Step], jump: Jump, period: Pair) -> Field:
+    """The field of the last step, from the boxes of its units, by the diagonal: each axis is for itself."""
     path, output = steps[-1].path, steps[-1].output
-    rows = [box(steps, path, row, 0) for row in range(output.height)]
-    columns = [box(steps, path, 0, column) for column in range(output.width)]
-    size = max(each.size[0] for each in rows), max(each.size[1] for each in columns)
-    return Field(size, jump, (rows[0].top, columns[0].left))
+    high, wide = min(output.height, period[0]), min(output.width, period[1])
+    boxes = [box(steps, path, min(at, high - 1), min(at, wide - 1)) for at in range(max(high, wide))]
+    tall, broad = zip(*(each.size for each in boxes), strict=True)
+    return Field((max(tall), max(broad)), jump, (boxes[0].top, boxes[0].left))
 
 
 def _union(branches: list[Field]) -> Field:
     """The field of units that see several branches at once."""
     if len(branches) == 1:
         return branches[0]
-    rows, columns = (
+    (high, down, top), (wide, right, left) = (
         (
             max(field.start[axis] + field.size[axis] for field in branches)
             - min(field.start[axis] for field in branches),
@@ -187,4 +205,4 @@ def _union(branches: list[Field]) -> Field:
         )
         for axis in (0, 1)
     )
-    return Field(*zip(rows, columns, strict=True))
+    return Field((high, wide), (down, right), (top, left))

@@ -13,15 +13,16 @@ from typing import Any
 from rich.text import Text
 
 from hubel.errors import UsageError, nearest
+from hubel.net.field import Jump
 from hubel.net.ledger import Ledger, Row
-from hubel.net.window import Pair, pair_text
-from hubel.report.units import count, memory, short
+from hubel.net.window import pair_text
+from hubel.report.units import count, memory, plain, short
 
 DEFAULT = ("path", "layer", "formula", "output", "params", "macs", "field")
 """The columns that fit a terminal of 100 characters."""
 
 
-def _sides(size: Pair) -> str:
+def _sides(size: Jump) -> str:
     return str(size[0]) if size[0] == size[1] else f"{size[0]}x{size[1]}"
 
 
@@ -200,7 +201,7 @@ def as_data(ledger: Ledger, network: str) -> dict[str, Any]:
                 "values": row.values,
                 "field": {
                     "size": list(row.field.size),
-                    "jump": list(row.field.jump),
+                    "jump": [plain(side) for side in row.field.jump],
                     "start": list(row.field.start),
                 },
                 "note": row.note,

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 
 def count(number: int) -> str:
     """A whole number with its thousands apart: `60,965,224`."""
     return f"{number:,}"
+
+
+def plain(number: int | Fraction) -> int | float:
+    """A number as JSON has it."""
+    return number if isinstance(number, int) else float(number)
 
 
 def short(number: float) -> str:

@@ -97,6 +97,18 @@ def _larger(call: Call, _made: Tensor, output: Volume) -> Window | None:
     return Window(rows, columns)
 
 
+def _shuffled(call: Call, _made: Tensor, output: Volume) -> Window | None:
+    """Maps dealt to the places of larger ones."""
+    rise = output.height // call.place.volume.height
+    return Window(RisingAxis.of(rise, rise, 0), RisingAxis.of(rise, rise, 0))
+
+
+def _unshuffled(call: Call, _made: Tensor, output: Volume) -> Window | None:
+    """Places dealt to the maps of smaller ones."""
+    fall = call.place.volume.height // output.height
+    return Window.of(fall, fall)
+
+
 def _pooled(call: Call, _made: Tensor, _output: Volume) -> Window | None:
     given = call.given("input kernel_size stride padding dilation ceil_mode")
     sizes = _two(given["kernel_size"]), _two(given.get("stride") or given["kernel_size"])
@@ -120,6 +132,8 @@ _SEERS: dict[str, Seer] = {
     "pad": _padded,
     "conv_transpose2d": _spread,
     "interpolate": _larger,
+    "pixel_shuffle": _shuffled,
+    "pixel_unshuffle": _unshuffled,
     "max_pool2d": _pooled,
     "lp_pool2d": _pooled,
     "adaptive_max_pool2d": _adaptive,

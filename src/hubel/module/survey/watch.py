@@ -233,17 +233,18 @@ class Watch(TorchFunctionMode):
         view = not changed and storage(call.seen) == storage(made)
         keeps = saved.keeps([t for t, _ in flowing], made, [t for t in given if id(t) not in self._places])
         norm = call.name in NORMALISATIONS
+        window = sees(call, made, volume, local=tally.local)
         layer = Foreign(
             call.name.strip("_"),
             volume,
             count=None if tally.unknown else tally.macs,
-            sees=sees(call, made, volume, local=tally.local),
+            sees=window,
             over=view
             or changed
             or (len(flowing) == 1 and volume == call.place.volume and (tally.local or norm)),
             part=view,
             kept=keeps,
-            remark=_remark(call, tally),
+            remark=_remark(call, tally, window),
         )
         self._record(layer, flowing, made, weights, result)
 
@@ -267,7 +268,7 @@ class Watch(TorchFunctionMode):
         self._append(layer, sources, inputs, output, self._origin(result, out, axes, weights))
         mixed = any(place.mixed for place in places)
         if layer.window(inputs[0]) is not ONE:
-            mixed = mixed or any(isinstance(axis, WholeAxis) for axis in layer.window(inputs[0]).axes)
+            mixed = mixed or _mixes(layer.window(inputs[0]))
         self._put(out, Place(len(self.records) - 1, output, axes, mixed))
 
     def _append(
@@ -330,7 +331,18 @@ def _version(tensor: Tensor | None) -> int:
     return 0 if tensor is None or tensor.is_inference() else tensor._version  # noqa: SLF001
 
 
-def _remark(call: Call, tally: Tally) -> str:
+def _remark(call: Call, tally: Tally, window: Window) -> str:
+    """What is not known of a call; that it may see less than all is said of the first on the way."""
+    known = not _mixes(window) or any(place.mixed for _, place in call.flowing)
+    remarks = [_unknown(call, tally), "" if known else "what it sees is not known: all at most"]
+    return "; ".join(filter(None, remarks))
+
+
+def _mixes(window: Window) -> bool:
+    return any(isinstance(axis, WholeAxis) for axis in window.axes)
+
+
+def _unknown(call: Call, tally: Tally) -> str:
     if tally.unknown:
         return f"not accounted: {', '.join(tally.unknown)}; MACs unknown"
     if call.name in ("group_norm", "instance_norm"):

@@ -12,7 +12,7 @@ import numpy as np
 from hubel.net.field import NOTHING
 from hubel.report.look.plot import Plane, in_grey, signed, unsigned
 from hubel.report.style import INK, LINE, MUTED, PAPER, RIGHT, WRONG
-from hubel.report.units import percent
+from hubel.report.units import percent, plain
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -288,7 +288,11 @@ def _layer_json(layer: LayerMaps, *, values: bool) -> Mapping[str, object]:
         "volume": str(layer.volume),
         "scale": layer.scale,
         "signed": layer.signed,
-        "field": {"size": layer.field.size, "jump": layer.field.jump, "start": layer.field.start},
+        "field": {
+            "size": layer.field.size,
+            "jump": [plain(side) for side in layer.field.jump],
+            "start": layer.field.start,
+        },
         "rows": layer.rows.tolist(),
         "columns": layer.columns.tolist(),
         "strongest": {
