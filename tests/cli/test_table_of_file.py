@@ -86,6 +86,7 @@ def test_what_nobody_knows_is_no_zero(hubel: Hubel, file: Path) -> None:
     [
         (":raises", 1, "mine.py, line 18: return [][1])"),
         (":Wrong", 1, "mine.py, line 12: return y @ torch.ones(3, 4))"),
+        (":grey", 1, "error: 0.0 fails on 8x8x3: its filters take depth 1, not 3; 8x8x1 would fit"),
         (":text", 1, "makes a str; a torch.nn.Module is expected"),
         (":make_modle", 2, "did you mean make_model?"),
         ("", 2, "mine.py:make_model"),

@@ -161,6 +161,17 @@ def test_where_a_map_grows_a_row_has_the_largest_field_of_its_units(
             assert boxes[12].top - boxes[0].top == 12 * line.field.jump[0]
 
 
+def test_filters_of_another_depth_say_what_they_take() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ConvTranspose2d(5, 2, 2))
+    with pytest.raises(
+        SizeError, match=r"^1 fails on 6x6x4: its filters take depth 5, not 4; 6x6x5 would fit$"
+    ) as at:
+        ledger(module, Volume(8, 8, 3))
+    assert [step.path for step in at.value.steps] == ["0"]
+    with pytest.raises(SizeError, match="its filters take depth 4, not 3"):
+        ledger(nn.Conv2d(4, 8, 3, groups=2), Volume(8, 8, 3))
+
+
 def test_what_may_see_less_than_all_says_so_once() -> None:
     class Cubic(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -289,7 +300,7 @@ def test_weights_are_not_copied() -> None:
 
 def test_a_module_that_does_not_fit_says_where() -> None:
     module = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Conv2d(5, 4, 3))
-    with pytest.raises(SizeError, match=r"^2 fails on 30x30x4: RuntimeError: ") as raised:
+    with pytest.raises(SizeError, match=r"^2 fails on 30x30x4: its filters take depth 5") as raised:
         ledger(module, SEEN)
     assert [step.path for step in raised.value.steps] == ["0", "1"]
 

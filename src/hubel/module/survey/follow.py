@@ -139,13 +139,13 @@ def _failure(watch: Watch, volume: Volume, error: Exception, module: nn.Module) 
     """The user's error of a run that broke off, with the steps it got to."""
     path, seen = watch.failed_in or ("", "")
     where = f"{path or type(module).__name__} fails on {seen or volume}"
-    if isinstance(error, NetworkError):
+    if isinstance(error, NetworkError) and not isinstance(error, SizeError):
         return error
-    reason = why(error)
+    reason = str(error) if isinstance(error, SizeError) else why(error)
     if "meta" in str(error):
         reason = f"its way depends on the values of the image, which are not there yet; {reason}"
     steps: Sequence[Step] = tell(watch, (), module, sides=False, unused=False)
-    if isinstance(error, RuntimeError):
+    if isinstance(error, (RuntimeError, SizeError)):
         return SizeError(f"{where}: {reason}", tuple(steps))
     return NetworkError(f"{where}: {reason}")
 

@@ -72,7 +72,7 @@ def _padded(call: Call, _made: Tensor, _output: Volume) -> Window | None:
 
 def _spread(call: Call, _made: Tensor, _output: Volume) -> Window | None:
     """A transposed convolution."""
-    given = call.given("input weight bias stride padding output_padding groups dilation")
+    given = call.given()
     sides = (_two(given.get(name, of)) for name, of in (("stride", 1), ("padding", 0), ("dilation", 1)))
     size = given["weight"].shape[2:]
     return Window(

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 import torch
 from torch import Tensor
 
+from hubel.errors import SizeError
 from hubel.module import layers as own
 from hubel.module.survey.places import Place
 from hubel.net import layers as spec
@@ -45,6 +46,7 @@ class Call:
 
 ARGUMENTS = {
     "conv2d": "input weight bias stride padding dilation groups",
+    "conv_transpose2d": "input weight bias stride padding output_padding groups dilation",
     "linear": "input weight bias",
     "batch_norm": "input running_mean running_var weight bias training momentum eps",
     "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
@@ -65,6 +67,19 @@ def image(call: Call) -> Volume | None:
     """The volume of a tensor read as n x depth x height x width; None where it is not."""
     shape = call.seen.shape
     return Volume(shape[2], shape[3], shape[1]) if len(shape) == 4 and shape[0] == 1 else None
+
+
+def check_depth(call: Call) -> None:
+    """Raises SizeError: the filters of a convolution take another depth than it sees."""
+    seen = image(call)
+    if call.name not in ("conv2d", "conv_transpose2d") or seen is None:
+        return
+    given = call.given()
+    shape = given["weight"].shape
+    takes = shape[0] if call.name == "conv_transpose2d" else shape[1] * given.get("groups", 1)
+    if takes != seen.depth:
+        fits = Volume(*seen.plane, takes)
+        raise SizeError(f"its filters take depth {takes}, not {seen.depth}; {fits} would fit")
 
 
 def per_depth(call: Call) -> bool:

@@ -18,7 +18,7 @@ from torch.overrides import TorchFunctionMode
 from hubel.module.survey.calls import ENTERS, Origin, Visit, Visits, name_of, tensors
 from hubel.module.survey.geometry import NORMALISATIONS, sees, whole
 from hubel.module.survey.places import Place, by_shape, moved
-from hubel.module.survey.reading import JOINERS, ON_IMAGES, OWN, READERS, Call, image, per_depth
+from hubel.module.survey.reading import JOINERS, ON_IMAGES, OWN, READERS, Call, check_depth, image, per_depth
 from hubel.module.survey.tally import Saved, Tally, storage
 from hubel.net.foreign import Foreign, WholeAxis
 from hubel.net.layer import Join, Layer
@@ -120,6 +120,7 @@ class Watch(TorchFunctionMode):
             if not flowing:
                 return self._on_weights(func, args, words, given)
             call = Call(name, args, words, flowing)
+            check_depth(call)
             layer = self._read(call, given)
             if layer is None:
                 return self._foreign(func, call, given)
