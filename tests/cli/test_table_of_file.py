@@ -135,6 +135,8 @@ def test_a_module_is_compared_and_drawn_as_a_network_is(hubel: Hubel, file: Path
     out = file.with_suffix(".svg")
     assert hubel("draw", module, *size, "-o", out).status == 0
     assert "conv" in out.read_text()
+    hubel("draw", f"{file}:grows", *size, "-o", out)
+    assert ">interpolate<" in out.read_text()
 
 
 def test_comparisons_say_whose_macs_nobody_knows(hubel: Hubel, file: Path) -> None:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from math import sqrt
 from typing import TypeAlias
 
+from hubel.net.foreign import Foreign
 from hubel.net.layers import GlobalAvgPool
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.volume import Volume
@@ -327,7 +328,7 @@ def _span(first: str, last: str) -> str:
 
 
 def window_text(cell: Cell) -> str:
-    """What slides over the volume before: `3×3`, `max 3×3/2`, where 2 is the stride."""
+    """What slides over the volume before: `3×3`, `max 3×3/2`, where 2 is the stride; or what else is done."""
     if not cell.steps or cell.kind not in ("conv", "pool", "other"):
         return ""
     layer, seen = cell.steps[0].layer, cell.steps[0].inputs[0]
@@ -335,6 +336,8 @@ def window_text(cell: Cell) -> str:
         return "mean"
     if isinstance(layer, PadShortcut):
         return "zeros"
+    if isinstance(layer, Foreign):
+        return layer.op
     rows, columns = layer.window(seen).axes
     stride = "" if (rows.stride, columns.stride) == (1, 1) else f"/{rows.stride}"
     word = "max " if isinstance(layer, MaxPool) else "avg " if cell.kind == "pool" else ""
