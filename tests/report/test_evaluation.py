@@ -76,6 +76,7 @@ def test_json_has_everything() -> None:
         "f1": pytest.approx(2 / 3),
     }
     assert said["classes"]["eel"]["recall"] is None
+    assert said["confusion"] == [[1, 2, 0], [0, 2, 0], [0, 0, 0]]
     assert said["confused"] == [{"truth": "cat", "prediction": "dog", "images": 2}]
     ranges = said["reliability"]
     assert sum(each["images"] for each in ranges) == 5

@@ -79,7 +79,10 @@ def as_text(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
 
 
 def as_json(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
-    """All of an evaluation as a JSON object; null where there is no number."""
+    """All of an evaluation as a JSON object; null where there is no number.
+
+    The rows of `confusion` are true classes, its columns what they are taken for, in the order of `classes`.
+    """
     plain = evaluation.at(1)
     said = {
         "split": split,
@@ -93,6 +96,7 @@ def as_json(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
         "at_temperature_1": {"loss": known(plain.loss), "ece": known(plain.ece)},
         "reliability": _ranges(evaluation.reliability),
         "classes": {line.pop("name"): line for line in map(asdict, class_lines(classes, evaluation))},
+        "confusion": evaluation.confusion.tolist(),
         "confused": [
             {"truth": truth, "prediction": taken, "images": times}
             for truth, taken, times, _ in confused_pairs(classes, evaluation)
