@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import math
@@ -86,6 +87,32 @@ def test_predict_says_what_is_wrong_with_a_file(hubel: Hubel, model: Path, tmp_p
     assert lines[1] == str(good)
     assert len(lines) == 5
     assert hubel("predict", model, good, "--top", 0).status == 2
+
+
+def test_predict_goes_through_a_folder(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+    for number, name in enumerate(("숫자.png", "하나/1.png")):
+        path = tmp_path / "set" / name
+        path.parent.mkdir(exist_ok=True)
+        open_data("digits", val=0).train.image(number).save(path)
+    (tmp_path / "set" / "읽기.txt").touch()
+    files = [str(tmp_path / "set" / name) for name in ("숫자.png", "하나/1.png")]
+    found = json.loads(hubel("predict", model, tmp_path / "set", "--json").out)
+    assert [each["file"] for each in found] == files
+    said = hubel("predict", model, tmp_path / "set", tmp_path / "gone.png", "--csv")
+    assert (said.status, said.out[0]) == (1, "\ufeff")
+    *rows, gone = csv.DictReader(said.out[1:].splitlines())
+    assert [row["file"] for row in rows] == files
+    for row, each in zip(rows, found, strict=True):
+        assert row["class"] == each["classes"][0]["name"]
+        assert float(row["probability"]) == pytest.approx(each["classes"][0]["probability"], abs=1e-6)
+    assert gone == {
+        "file": str(tmp_path / "gone.png"),
+        "class": "",
+        "probability": "",
+        "error": "no such file",
+    }
+    assert hubel("predict", model, files[0], "--csv", "--top", 3).out.count("숫자.png") == 3
+    assert hubel("predict", model, files[0], "--csv", "--json").status == 2
 
 
 def test_val_stops_at_a_bad_picture_or_leaves_it_out(hubel: Hubel, model: Path, tmp_path: Path) -> None:

@@ -11,10 +11,11 @@ from PIL import Image
 
 from hubel import fc
 from hubel.data import FilePictures, Preprocessing, decode
+from hubel.errors import DataError
 from hubel.module import build
 from hubel.net import Volume
 from hubel.ship.model import Model
-from hubel.ship.predict import predict
+from hubel.ship.predict import picture_files, predict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,13 +50,31 @@ def test_a_file_is_seen_as_in_training(model: Model, photo: Path) -> None:
     assert not np.array_equal(whole, decoded.images[0])
 
 
-def test_a_bad_file_is_named_and_spoils_no_other(model: Model, photo: Path, tmp_path: Path) -> None:
+def test_a_bad_file_spoils_no_other(
+    model: Model, photo: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (tmp_path / "cut.jpg").write_bytes(photo.read_bytes()[:500])
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "float.tif")
-    found = list(predict(model, [tmp_path / "cut.jpg", tmp_path / "float.tif", photo], top=2))
-    for each, name in zip(found[:2], ("cut.jpg", "float.tif"), strict=True):
-        assert each.error.startswith(f"{tmp_path / name}: ")
-        assert each.error.count(str(tmp_path)) == 1
+    monkeypatch.chdir(tmp_path)
+    files: list[str | Path] = ["./cut.jpg", tmp_path / "float.tif", "gone.png", photo]
+    *bad, good = predict(model, files, top=2)
+    assert [each.file for each in bad] == list(map(str, files[:3]))
+    for each, reason in zip(bad, ("Truncated", "floating-point", "no such file"), strict=True):
+        assert reason in each.error
+        assert not any(place in each.error for place in ("cut.jpg", "gone", str(tmp_path)))
         assert not each.classes
-    assert len(found[2].classes) == 2
-    assert not found[2].error
+    assert len(good.classes) == 2
+    assert not good.error
+
+
+def test_a_folder_stands_for_the_pictures_in_it(tmp_path: Path) -> None:
+    names = ("b/c/1.JPG", "b/2.png", "a.webp", "z.txt", ".hidden.png", ".kept/3.png")
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "b" / "again").symlink_to(tmp_path)
+    (tmp_path / "b" / "empty").mkdir()
+    inside = [tmp_path / name for name in ("a.webp", "b/2.png", "b/c/1.JPG")]
+    assert picture_files(["x.png", tmp_path, tmp_path / "z.txt"]) == ["x.png", *inside, tmp_path / "z.txt"]
+    with pytest.raises(DataError, match="empty: a folder without pictures"):
+        picture_files([tmp_path / "b" / "empty"])

@@ -3,7 +3,7 @@
 from hubel.ship.foreign import Imported, import_weights, read_weights
 from hubel.ship.header import Header, read_header
 from hubel.ship.model import Model, load
-from hubel.ship.predict import Prediction, predict
+from hubel.ship.predict import Prediction, picture_files, predict
 from hubel.ship.pretrained import PRETRAINED, open_model
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "import_weights",
     "load",
     "open_model",
+    "picture_files",
     "predict",
     "read_header",
     "read_weights",
