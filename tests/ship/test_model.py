@@ -163,7 +163,7 @@ def test_a_bad_file_spoils_no_other(model: Model, tmp_path: Path) -> None:
     bad.write_bytes(good.read_bytes()[:40])
     found = list(predict(model, [good, bad, tmp_path / "none.png", good], top=2))
     assert [bool(each.error) for each in found] == [False, True, True, False]
-    assert str(bad) in found[1].error
+    assert found[1].file == str(bad)
     expected = model.probabilities([picture(1)])[0]
     best = expected.topk(2)
     assert [name for name, _ in found[0].classes] == [CLASSES[at] for at in best.indices.tolist()]
