@@ -237,16 +237,33 @@ def test_a_run_goes_on_without_the_model_it_started_from(tmp_path: Path) -> None
     assert torch.equal(*(n.state_dict()["conv1.weight"] for n in (again.network, setting.network)))
 
 
+def test_filters_that_whiten_stay_when_a_run_goes_on(tmp_path: Path) -> None:
+    asked = changed(CONFIG, {"net": "conv(18, 3) >> relu >> fc(10)", "whiten": True, "epochs": 2})
+    run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
+    trainer = Trainer.of(setting.network, asked, setting.train)
+    next(event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
+    filters = setting.network.get_parameter("conv1.weight").clone()
+    again = Setting.of(asked, kept=load(run.best).preprocessing)
+    trainer = Trainer.of(again.network, asked, again.train)
+    run.restore(trainer, again)
+    list(run.follow(again, trainer))
+    assert torch.equal(again.network.get_parameter("conv1.weight"), filters)
+
+
 def test_runs_that_begin_at_once_get_folders_of_their_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each looks before any has made its folder."""
+    """Each looks before any has made its folder; where none can be made, one is told."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "exists", lambda path: False)
     assert [Run.create(None, "digits", "net").folder.name for _ in range(2)] == [
         "digits-net-1",
         "digits-net-2",
     ]
+    Path("runs").rename("elsewhere")
+    Path("runs").symlink_to(tmp_path / "unmounted" / "disk")
+    with pytest.raises(UsageError, match="no run can be kept in runs"):
+        Run.create(None, "digits", "net")
 
 
 def test_a_large_seed_is_a_seed(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import HELP, network_for, one_of
+from hubel.cli.network import HELP, is_model_file, network_for, one_of
 from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
@@ -61,7 +61,7 @@ def preview(
     network = network_for(net, size, dataset)
     volume = network[2]
     preprocessing = preprocessing_of(net, volume, way)
-    start = net if net.endswith(".safetensors") else NONE
+    start = net if is_model_file(net) else NONE
     chosen = choose(dataset, network=network, recipe_name=recipe, start=start)
     shown = shown_of(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
     write_whole(out, preview_figure(dataset.name, shown, volume, preprocessing.fit))
@@ -76,7 +76,7 @@ def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing
     from hubel.data import Preprocessing
     from hubel.ship.header import read_header
 
-    if not net.endswith(".safetensors"):
+    if not is_model_file(net):
         return Preprocessing.of(volume, fit=fit or "crop")
     return Preprocessing.from_json(read_header(Path(net)).preprocessing).at(volume).fitting(fit)
 

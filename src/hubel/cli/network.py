@@ -43,7 +43,7 @@ def network(text: str, size: str | None) -> tuple[Net | nn.Module, Volume]:
     given = volume_of(size)
     if zoo.known(text):
         return zoo.at(text, given)
-    if _is_file(text):
+    if is_model_file(text):
         net, own = _saved(Path(text))
         if given and ledger(net, given).totals.params != ledger(net, own).totals.params:
             print(f"note: the weights of {text} are for {own}; they do not fit {given}", file=sys.stderr)
@@ -68,7 +68,7 @@ def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, V
         _, own = zoo.find(text)
         seen = given or Volume(own.height, own.width, data.depth)
         return text, zoo.find(text, len(data.classes), seen)[0], seen
-    if _is_file(text):
+    if is_model_file(text):
         net, own = _saved(Path(text))
         return Path(text).stem, net, given or own
     return "net", _parsed(text), given or Volume(*data.size, data.depth)
@@ -90,7 +90,7 @@ def one_of(option: str, said: str, known: Sequence[Word]) -> Word:
     raise UsageError(f"{option} is one of {', '.join(known)}, not {said!r}{nearest(said, known)}")
 
 
-def _is_file(text: str) -> bool:
+def is_model_file(text: str) -> bool:
     """Whether a text stands for a model's file: it ends as one, or is there and can be nothing else."""
     if text.endswith(".safetensors"):
         return True

@@ -17,6 +17,7 @@ from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.cli.progress import Watch
+    from hubel.data import DataSet
     from hubel.ship import Model
     from hubel.train import Config, Evaluation, Run, Setting, Trainer
 
@@ -40,7 +41,7 @@ BEGAN = process_began()
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
 NAMED = {"data": "DATA", "net": "--net", "input": "--input", "start": "--from"}
-"""What of a run's config is chosen before the rest, and how it is said: `--set` would come too late."""
+"""What is chosen for DATA before the rest, and how it is said: `--set` would come too late."""
 
 ONE_STEP = 1e-6
 """A limit in seconds after which a run by the clock ends with its first step."""
@@ -190,10 +191,7 @@ def _run_data(
         if key in wishes:
             raise UsageError(f"{key} is no setting to change: say it with {instead}")
     found = open_data(data, val=0)
-    if found.val is not None and "val" in wishes:
-        raise UsageError(
-            f"{found.name} has pictures for validation, of which --val takes no share; leave it out"
-        )
+    _check_val(found, wishes)
     wishes.setdefault("val", share_held_out(len(found.train)))
     asked = changed(Config("", "", ""), wishes)  # what is wrong with it is said before anything is measured
     _check_pace(asked, wishes)
@@ -224,12 +222,14 @@ def _run_data(
 def _run_config(path: Path, wishes: dict[str, Any], out: Path | None, *, tensorboard: bool) -> None:
     """A run that a file describes; options on the command line come before it."""
     from hubel.cli.progress import Watch
-    from hubel.data import whereabouts
+    from hubel.data import open_data, whereabouts
     from hubel.train import Config, changed
 
     config = changed(Config.from_toml(path), wishes)
     config = replace(config, data=whereabouts(config.data))
     _check_pace(config, wishes)
+    if "val" in wishes:
+        _check_val(open_data(config.data, val=0), wishes)
     with Watch() as watch:
         _begin(config, out, (Path(config.data).name, "config"), watch, tensorboard=tensorboard)
 
@@ -237,7 +237,18 @@ def _run_config(path: Path, wishes: dict[str, Any], out: Path | None, *, tensorb
 def _check_pace(config: Config, wishes: dict[str, Any]) -> None:
     """Raises UsageError: epochs are wished for a run by the clock."""
     if config.seconds and "epochs" in wishes:
-        raise UsageError("a run goes by the clock or by epochs; take --time or the epochs away")
+        raise UsageError(
+            "a run goes by the clock or by epochs: take the time away (--time, or the seconds of a config), or "
+            "--epochs"
+        )
+
+
+def _check_val(data: DataSet, wishes: dict[str, Any]) -> None:
+    """Raises UsageError: a share is to be held out of a set that has pictures for validation."""
+    if data.val is not None and "val" in wishes:
+        raise UsageError(
+            f"{data.name} has pictures for validation, of which --val takes no share; leave it out"
+        )
 
 
 def _begin(

@@ -99,8 +99,9 @@ def end_text(run: Run, model: Model, result: Evaluation) -> str:
         views = (
             f", averaged over {VIEWS[model.views]} views of each; {percent(model.summary['val_top1'])} of one"
         )
+    began = "" if model.summary.get("epoch", 1) else ", as it began"
     return (
-        f"best model: {percent(result.top1)} of the held-out pictures right "
+        f"best model{began}: {percent(result.top1)} of the held-out pictures right "
         f"({count(right)} of {count(len(result.labels))}{views})\n"
         f"  model   {run.best}\n  report  {run.folder / 'report.html'}\n"
         f"  use it  hubel predict {run.best} IMAGE"

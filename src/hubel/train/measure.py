@@ -97,8 +97,7 @@ def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
         again = with_val(data, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))
     except DataError:  # none can be held out, and so none was
         return data
-    names = [again.train.name(index) for index in range(len(again.train))]
-    if fingerprint(names) == model.summary.get("trained_on"):
+    if fingerprint(again.train) == model.summary.get("trained_on"):
         return again
     if there:
         raise DataError(

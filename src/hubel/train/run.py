@@ -82,10 +82,11 @@ class Run:
                 if any(folder.iterdir()):
                     raise UsageError(f"{folder} is not empty, and a run is never written over; name another")
                 return cls(folder, made)
+            RUNS.mkdir(exist_ok=True)
             for number in count(1):
                 place = RUNS / f"{_slug(data)}-{_slug(net)}-{number}"
                 with suppress(FileExistsError):  # another run's
-                    place.mkdir(parents=True)
+                    place.mkdir()
                     return cls(place, made=True)
         except OSError as error:
             raise UsageError(f"no run can be kept in {folder or RUNS}: {error.strerror}") from None
@@ -168,7 +169,7 @@ class Run:
         return finished, result.at(finished.temperature)
 
     def discard_unfinished(self) -> None:
-        """Takes back what a run wrote that has no finished round; a folder that was there before stays."""
+        """Takes back what a run wrote that has no finished round; a folder that it was given stays."""
         if (self.folder / METRICS).exists():
             return
         for path in [self.folder] if self.made else list(self.folder.iterdir()):  # which was empty
@@ -202,7 +203,7 @@ class Run:
         for name, value in trainer.network.state_dict().items():
             if name not in weights or weights[name].shape != value.shape:
                 raise TrainingError(f"{self.folder}: its {CONFIG} names another network: {name} does not fit")
-        if progress["pictures"] != setting.fingerprint:
+        if progress.get("pictures") != setting.fingerprint:
             raise TrainingError(
                 f"{setting.data.name}: its pictures have changed since the run began; bring them back, or "
                 f"begin another run from its model, with --from {self.best}"

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 
-from hubel.data import Batches, DataSet, Preprocessing, open_data
+from hubel.data import Batches, DataSet, Pictures, Preprocessing, open_data
 from hubel.data.cache import Warn
 from hubel.data.decoded import Bad
 from hubel.data.stream import batches_of, decoded_or_streamed, to_measure
-from hubel.errors import NetworkError
+from hubel.errors import DataError, NetworkError
 from hubel.module import Network, build
 from hubel.net import Volume, ledger, parse, trace
 from hubel.net.layers import BatchNorm
@@ -31,6 +33,9 @@ from hubel.train.symptoms import not_held_out
 from hubel.train.whiten import whiten
 
 EVALUATION_BATCH = 256
+
+LOOKED_AT = 8
+"""How many pictures a set's fingerprint looks into, evenly spread."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +67,8 @@ class Setting:
         """Reads the data into memory and builds the network, on the best device there is.
 
         `progress` is called with the number of pictures read so far, `warn` with what should be known.
-        `kept` is the preprocessing of a run that goes on: its weights will be brought back, and are neither
-        taken from a model nor measured.
+        `kept` is the preprocessing of a run that goes on: it is not measured again, and no weights are taken
+        from the model the run started from, since its own will be brought back.
 
         Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
         model to start from cannot be used.
@@ -80,8 +85,7 @@ class Setting:
         recipe = config.recipe
         pictures = decoded_or_streamed(data.train, preprocessing, progress, config.on_bad, warn)
         held_out = decoded_or_streamed(data.val, preprocessing, None, config.on_bad)
-        anew = not start and not kept
-        if anew:
+        if not start and not kept:
             preprocessing = preprocessing.measured(to_measure(pictures))
         train = batches_of(pictures)(
             pictures,
@@ -95,7 +99,7 @@ class Setting:
             classes=len(data.classes),
         )
         val = batches_of(held_out)(held_out, preprocessing, EVALUATION_BATCH, device=device)
-        if recipe.whiten and anew:
+        if recipe.whiten and not config.start:
             whiten(network, train.first()[0])
         network.to(device)
         weights = class_weights(torch.from_numpy(pictures.labels), len(data.classes)).to(device)
@@ -118,22 +122,27 @@ class Setting:
 
     @property
     def fingerprint(self) -> str:
-        """The checksum of the training pictures by their names, those left out among them."""
-        return fingerprint([self.data.train.name(place) for place in range(len(self.data.train))])
+        """The checksum of the training pictures, those left out among them."""
+        return fingerprint(self.data.train)
 
     def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
         """A network of this setting with all it takes to use it."""
         return Model(network, self.data.classes, self.preprocessing, summary, views=views)
 
 
-def fingerprint(names: Sequence[str]) -> str:
-    """A checksum of pictures by their names: what tells whether a split still has the same ones.
+def fingerprint(pictures: Pictures) -> str:
+    """A checksum of pictures: what tells whether a split still has the same ones, wherever they are now.
 
-    What all names begin with does not count, such as the folder the pictures are in: it may be moved.
+    It is of all names, without what all of them begin with, such as the folder they are in, and of the
+    pixels of a few pictures: those of another set may be called the same.
     """
+    names = [pictures.name(place) for place in range(len(pictures))]
     start = len(os.path.commonprefix(names))  # noqa: RUF071  # of any characters, and of addresses too
-    within = "\n".join(name[start:] for name in names)
-    return hashlib.sha256(within.encode("utf-8", "surrogateescape")).hexdigest()
+    digest = hashlib.sha256("\n".join(name[start:] for name in names).encode("utf-8", "surrogateescape"))
+    for place in np.linspace(0, len(pictures) - 1, LOOKED_AT).astype(int):
+        with suppress(DataError):  # a picture that cannot be read has no pixels
+            digest.update(pictures.image(int(place)).tobytes())
+    return digest.hexdigest()
 
 
 def check_classes(network: Network, data: DataSet) -> None:
