@@ -238,7 +238,7 @@ def _check_pace(config: Config, wishes: dict[str, Any]) -> None:
     """Raises UsageError: epochs are wished for a run by the clock."""
     if config.seconds and "epochs" in wishes:
         raise UsageError(
-            "a run goes by the clock or by epochs: take the time away (--time, or the seconds of a config), or "
+            "a run goes by the clock or by epochs: take away the time (--time, or a config's seconds) or "
             "--epochs"
         )
 
