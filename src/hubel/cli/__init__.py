@@ -63,9 +63,7 @@ def root(
 
 def main() -> None:
     """Runs the command line: exit status 0, 1 for an error of the matter, 2 for one of usage."""
-    atexit.register(
-        gc.freeze
-    )  # else its end, half a second, goes into looking for garbage among all of torch
+    atexit.register(gc.freeze)  # else half a second at the end goes into looking for garbage in torch
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is loaded
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
