@@ -44,7 +44,7 @@ class Setting:
 
     `start` says what became of the weights the run starts from, None where it starts anew. `weights`
     weigh the classes in the loss, None where they count by their pictures. `skipped` are pictures that
-    could not be read and were left out.
+    could not be read and were left out. `fingerprint` is that of the training pictures, these among them.
     """
 
     data: DataSet
@@ -55,6 +55,7 @@ class Setting:
     start: Start | None
     weights: torch.Tensor | None
     skipped: tuple[Bad, ...]
+    fingerprint: str
 
     @classmethod
     def of(
@@ -112,6 +113,7 @@ class Setting:
             start=start,
             weights=weights if config.balance == "loss" else None,
             skipped=(*pictures.skipped, *held_out.skipped),
+            fingerprint=fingerprint(data.train),
         )
 
     def train_head(self) -> Evaluation | None:
@@ -119,11 +121,6 @@ class Setting:
         if not self.start or not self.start.loaded.head:
             return None
         return train_head(self.network, self.train, self.val, self.weights)
-
-    @property
-    def fingerprint(self) -> str:
-        """The checksum of the training pictures, those left out among them."""
-        return fingerprint(self.data.train)
 
     def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
         """A network of this setting with all it takes to use it."""
