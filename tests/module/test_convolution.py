@@ -1,92 +1,107 @@
-"""Convolution as a matrix product: held against PyTorch's convolution and against finite differences."""
+"""Which way a convolution goes, and that every way has its results."""
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
-import torch.nn.functional as F  # noqa: N812
 from torch import nn
 
-from hubel.module.convolution import Convolution, Product
+from hubel.module.convolution import Convolution
+from hubel.module.product import Product
+from hubel.module.winograd import Winograd
 from hubel.train.device import computing_in
 
-WAYS = [
-    ((3, 3), (1, 1), (1, 1), True),
-    ((3, 3), (2, 2), (1, 1), False),
-    ((1, 1), (1, 1), (0, 0), True),
-    ((1, 1), (2, 2), (0, 0), False),
-    ((3, 2), (1, 2), (0, 2), True),
-    ((2, 2), (1, 1), (2, 2), False),
-]
-"""Kernel, stride, padding, whether there is a bias."""
+
+@pytest.fixture
+def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The names of the ways gone, PyTorch's aside."""
+    gone: list[str] = []
+
+    def noted(kind: type[torch.autograd.Function]) -> Any:
+        apply = kind.apply
+
+        def noting(*parts: object) -> object:
+            gone.append(kind.__name__)
+            return apply(*parts)  # type: ignore[no-untyped-call]
+
+        return noting
+
+    for kind in (Product, Winograd):
+        monkeypatch.setattr(kind, "apply", noted(kind))
+    monkeypatch.setattr("hubel.module.convolution.HAS_MKL", True)
+    return gone
 
 
-@pytest.mark.parametrize("few", [1, 0], ids=["by convolution", "by product"])
-@pytest.mark.parametrize(("kernel", "stride", "padding", "biased"), WAYS)
-def test_a_product_is_the_convolution_and_has_its_gradients(
-    kernel: tuple[int, int],
-    stride: tuple[int, int],
-    padding: tuple[int, int],
-    biased: bool,
-    few: int,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("hubel.module.convolution.FILTERS_A_PLACE", few)
-    torch.manual_seed(0)
-    images = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
-    weight = torch.randn(4, 3, *kernel, dtype=torch.float64, requires_grad=True)
-    bias = torch.randn(4, dtype=torch.float64, requires_grad=True) if biased else None
-
-    def product(*parts: torch.Tensor | None) -> torch.Tensor:
-        found: torch.Tensor = Product.apply(*parts, stride, padding)  # type: ignore[no-untyped-call]
-        return found
-
-    expected = F.conv2d(images, weight, bias, stride, padding)
-    torch.testing.assert_close(product(images, weight, bias), expected)
-    given = (images, weight) if bias is None else (images, weight, bias)
-    assert torch.autograd.gradcheck(lambda *parts: product(*parts, *[None] * (3 - len(parts))), given)
-
-
-def test_only_small_maps_in_bfloat16_are_made_by_a_product(monkeypatch: pytest.MonkeyPatch) -> None:
-    used: list[torch.Size] = []
-    apply = Product.apply
-
-    def counted(images: torch.Tensor, *rest: object) -> torch.Tensor:
-        used.append(images.shape)
-        found: torch.Tensor = apply(images, *rest)  # type: ignore[no-untyped-call]
-        return found
-
-    monkeypatch.setattr(Product, "apply", counted)
+def test_only_small_maps_in_bfloat16_are_made_by_a_product(ways: list[str]) -> None:
     layer = Convolution(128, 128, 3, padding=1)
     small, large = torch.randn(1, 128, 7, 7), torch.randn(1, 128, 8, 8)
-    layer(small)
     with computing_in("bfloat16", torch.device("cpu")):
         layer(large)
         layer(small.expand(300, -1, -1, -1))  # 33.9 MB of windows
         Convolution(128, 128, 3, padding=1, groups=2)(small)
         Convolution(128, 64, 3, padding=1)(small)
-        assert used == []
+        assert ways == []
         layer(small)
-    assert used == [small.shape]
+    assert ways == ["Product"]
 
 
-def test_both_ways_agree_to_bfloat16() -> None:
+def test_only_training_in_float32_goes_by_winograd(ways: list[str]) -> None:
+    images = torch.randn(16, 128, 16, 16)
+    layer = Convolution(128, 128, 3, padding=1)
+    for other in (
+        Convolution(128, 128, 3, padding=1).eval(),
+        Convolution(128, 128, 3, padding=1, stride=2),
+        Convolution(128, 128, 3, padding=2, dilation=2),
+        Convolution(128, 128, 3, padding=1, groups=2),
+        Convolution(128, 128, 5, padding=2),
+        Convolution(128, 16, 3, padding=1),  # of few maps
+    ):
+        other(images)
+    layer(images[:, :, :2, :2])  # mostly beyond the edge
+    layer.double()(images.double())
+    with computing_in("bfloat16", torch.device("cpu")):
+        layer.float()(images)
+    assert ways == []
+    layer(images)
+    assert ways == ["Winograd"]
+
+
+def test_without_fast_products_of_many_small_matrices_none_goes_by_winograd(
+    ways: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubel.module.convolution.HAS_MKL", False)
+    Convolution(128, 128, 3, padding=1)(torch.randn(16, 128, 16, 16))
+    assert ways == []
+
+
+WAYS = [("bfloat16", 2, 0.01), ("float32", 1, 1e-5)]
+"""Precision, stride, and how far results may lie from PyTorch's, of their norm."""
+
+
+@pytest.mark.parametrize(("precision", "stride", "near"), WAYS)
+def test_results_and_gradients_are_those_of_pytorch(
+    ways: list[str], precision: str, stride: int, near: float
+) -> None:
     torch.manual_seed(0)
-    layer = Convolution(128, 160, 3, stride=2, padding=1)
-    plain = nn.Conv2d(128, 160, 3, stride=2, padding=1)
+    layer = Convolution(128, 160, 3, stride, 1)
+    plain = nn.Conv2d(128, 160, 3, stride, 1)
     plain.load_state_dict(layer.state_dict())
-    images = torch.randn(4, 128, 8, 8).to(memory_format=torch.channels_last)
+    images = torch.randn(16, 128, 8, 8).to(memory_format=torch.channels_last)
     results = []
     for module in (layer, plain):
         seen = images.clone().requires_grad_()
-        with computing_in("bfloat16", torch.device("cpu")):
+        with computing_in(precision, torch.device("cpu")):
             out = module(seen)
         out.float().square().sum().backward()
-        assert out.dtype == torch.bfloat16
+        assert out.dtype == getattr(torch, precision)
         assert out.is_contiguous(memory_format=torch.channels_last)
-        assert seen.grad is not None
-        assert module.weight.grad is not None
-        assert module.weight.grad.dtype == torch.float32
-        results.append((out.float(), seen.grad, module.weight.grad))
+        parameters = list(module.parameters())
+        assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in parameters)
+        results.append((out.float(), seen.grad, *(p.grad for p in parameters)))
+    assert len(ways) == 1
     for ours, theirs in zip(*results, strict=True):
-        assert (ours - theirs).norm() < 0.01 * theirs.norm()
+        assert ours is not None
+        assert theirs is not None
+        assert (ours - theirs).norm() < near * theirs.norm()
