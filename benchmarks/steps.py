@@ -33,12 +33,13 @@ from typing import Any
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 from torch.optim import SGD
 
 from hubel import Net, Volume, batchnorm, conv, fc, globalavgpool, ledger, maxpool, named, relu, trace, zoo
 from hubel.data.batches import Batch, Epoch, Sides
 from hubel.module import Network, build
+from hubel.module.convolution import Convolution
 from hubel.net.layers import BatchNorm, Fc
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.trace import Step
@@ -120,6 +121,9 @@ def batch_of(case: Case) -> tuple[Network, Tensor, Tensor]:
 def plain(case: Case) -> None:
     """The loop of a tutorial."""
     network, images, labels = batch_of(case)
+    for part in network.modules():
+        if isinstance(part, Convolution):
+            part.__class__ = nn.Conv2d  # type: ignore[assignment]  # the same parameters, PyTorch's way alone
     optimizer = SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
 
     def step() -> float:

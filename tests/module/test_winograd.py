@@ -71,7 +71,7 @@ def test_pictures_that_are_worked_on_in_parts_come_out_the_same(monkeypatch: pyt
     whole = winograd(images, weight, None, (1, 1))
     gradients = torch.autograd.grad(whole.square().sum(), (images, weight))
     monkeypatch.setattr("hubel.module.winograd.PART_BYTES", 2 * 36 * 4 * 3 * 8)  # two pictures
-    assert len(list(Tiling.of(images, (1, 1)).parts(5, 3 * 8))) == 3
+    assert len(list(Tiling.of(images, (1, 1)).parts(images, weight))) == 3
     parted = winograd(images, weight, None, (1, 1))
     torch.testing.assert_close(parted, whole)
     torch.testing.assert_close(torch.autograd.grad(parted.square().sum(), (images, weight)), gradients)
@@ -88,9 +88,9 @@ def test_in_float32_it_rounds_to_a_hundred_thousandth_of_the_largest() -> None:
 @pytest.mark.parametrize(
     ("images", "filters", "expected"),
     [
-        ((128, 180, 16, 16), 180, 4 / (1 + 1 + 50 / 2048)),
-        ((128, 90, 16, 16), 180, 4 / (1 + 1.5 + 50 / 2048)),
-        ((128, 180, 3, 5), 180, 4 * 15 / 32 / (1 + 1 + 50 / 256)),
+        ((128, 230, 16, 16), 230, 4 / (1 + 1 + 60 / 2048)),
+        ((128, 115, 16, 16), 230, 4 / (1 + 1.5 + 60 / 2048)),
+        ((128, 230, 3, 5), 230, 4 * 15 / 32 / (1 + 1 + 60 / 256)),
     ],
 )
 def test_the_gain_is_a_quarter_of_the_products_less_what_mapping_and_edges_cost(

@@ -26,35 +26,39 @@ class Convolution(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
-        kind, padding = self._kind(images), cast("Pair", self.padding)
-        if kind == torch.bfloat16 and is_faster(images, self.weight, cast("Pair", self.stride), padding):
-            return self._by_product(images)
-        if kind == torch.float32 and self._is_faster_by_winograd(images, padding):
-            found: Tensor = Winograd.apply(images, self.weight, self.bias, padding)  # type: ignore[no-untyped-call]
+        kind = self._kind(images)
+        if kind is None:
+            return super().forward(images)
+        stride, padding = cast("Pair", self.stride), cast("Pair", self.padding)
+        found: Tensor
+        if kind == torch.float32 and self._gains_by_winograd(images, padding):
+            found = Winograd.apply(images, self.weight, self.bias, padding)  # type: ignore[no-untyped-call]
             return found
-        return super().forward(images)
+        if not is_faster(images, self.weight, stride, padding, kind):
+            return super().forward(images)
+        bias = None if self.bias is None else self.bias.to(kind)
+        with torch.autocast("cpu", enabled=False):
+            found = Product.apply(  # type: ignore[no-untyped-call]
+                images.to(kind), self.weight.to(kind), bias, stride, padding
+            )
+        return found
 
     def _kind(self, images: Tensor) -> torch.dtype | None:
-        """What is computed in where there is a choice of ways: on a CPU, of dense windows, not compiled."""
+        """What is computed in, where there is a choice of ways: on a CPU, of dense windows, not compiled.
+
+        In float32 only in training: at inference the results are PyTorch's, to the last digit.
+        """
         if images.device.type != "cpu" or torch.compiler.is_compiling():
             return None
         if self.groups > 1 or self.dilation != (1, 1):
             return None
-        if torch.is_autocast_enabled("cpu"):
-            return torch.get_autocast_dtype("cpu")
-        return images.dtype if images.dtype == self.weight.dtype else None
+        autocast = torch.is_autocast_enabled("cpu")
+        kind = torch.get_autocast_dtype("cpu") if autocast else images.dtype
+        if not autocast and self.weight.dtype != kind:
+            return None
+        return kind if kind == torch.bfloat16 or (kind == torch.float32 and self.training) else None
 
-    def _by_product(self, images: Tensor) -> Tensor:
-        kind = torch.bfloat16
-        bias = None if self.bias is None else self.bias.to(kind)
-        with torch.autocast("cpu", enabled=False):
-            found: Tensor = Product.apply(  # type: ignore[no-untyped-call]
-                images.to(kind), self.weight.to(kind), bias, self.stride, self.padding
-            )
-        return found
-
-    def _is_faster_by_winograd(self, images: Tensor, padding: Pair) -> bool:
-        """Whether to train by it: at inference the results are PyTorch's, to the last digit."""
-        if not HAS_MKL or not self.training or self.kernel_size != (SIZE, SIZE) or self.stride != (1, 1):
+    def _gains_by_winograd(self, images: Tensor, padding: Pair) -> bool:
+        if not HAS_MKL or self.kernel_size != (SIZE, SIZE) or self.stride != (1, 1):
             return False
         return gain(images, self.weight, padding) >= WORTH

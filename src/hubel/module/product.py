@@ -1,9 +1,9 @@
-"""Convolution as matrix products, in bfloat16 on the CPU.
+"""Convolution onto small maps as matrix products, on the CPU.
 
-There the library's convolution reaches the machine's rate on large maps, and less on small
-ones: for the gradient of the weights about half of it on 4x4, a sixth to a quarter on 2x2. The windows
-are laid out as the rows of a matrix, a small part of the time while that fits into the cache, and the rest is
-matrix products, which reach nearly all of the rate.
+There the library's convolution reaches the machine's rate on large maps, and less on small ones: for the
+gradient of the weights about half of it on 4x4, a sixth to a quarter on 2x2. The windows are laid out as the
+rows of a matrix, a small part of the time while that fits into the cache, and the rest is matrix products,
+which reach nearly all of the rate.
 """
 
 from __future__ import annotations
@@ -30,13 +30,12 @@ FILTERS_A_PLACE = 32
 """How many filters a place of the map must have for the map itself to be made by a product."""
 
 
-def is_faster(images: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> bool:
+def is_faster(images: Tensor, weight: Tensor, stride: Pair, padding: Pair, kind: torch.dtype) -> bool:
     """Whether a layer is one of those the module's first lines speak of, for these images."""
     if min(weight.shape[:2]) < FEWEST_MAPS:
         return False
     places = prod(_places(images, weight, stride, padding))
-    matrix = len(images) * places * weight[0].numel() * torch.bfloat16.itemsize
-    return places <= MOST_PLACES and matrix <= MOST_BYTES
+    return places <= MOST_PLACES and len(images) * places * weight[0].numel() * kind.itemsize <= MOST_BYTES
 
 
 class Product(torch.autograd.Function):

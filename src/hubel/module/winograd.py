@@ -5,7 +5,8 @@ in, are mapped back to 4x4 results: 36 multiplications a map in place of 144, an
 products of matrices. The gradients run through the same mappings, transposed.
 Source: Lavin and Gray 2015, "Fast algorithms for convolutional neural networks", section 4.3: F(4x4, 3x3).
 
-The results are those of convolution but for rounding: in float32 about 1e-5 of the largest.
+The results are those of convolution but for rounding: in float32 about 1e-5 of the largest. Nothing is kept
+for the gradients but the images, as by any convolution: mapping them once more costs less than memory does.
 """
 
 from __future__ import annotations
@@ -54,12 +55,12 @@ OF_KERNELS = (
 """Its G: a column of three weights to six values."""
 
 TO_RESULTS = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
-"""Its A transposed: six products to a column of four results."""
+"""Its A transposed: six sums of products to a column of four results."""
 
 PART_BYTES = 32 << 20
 """About what the mapped values of the pictures that are worked on at once take: more come from memory."""
 
-MAPPING, KERNELS = 90.0, 50.0
+MAPPING, KERNELS = 115.0, 60.0
 """What mapping a map costs, in and out, in products of a map with a map; and kernels, in tiles."""
 
 
@@ -83,49 +84,56 @@ class Winograd(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, padding: Pair) -> Tensor:
-        tiling = Tiling.of(images, padding)
-        filters, depth = weight.shape[:2]
-        to_kernels, to_seen, to_results = (
-            _both_ways(of, weight.dtype) for of in (OF_KERNELS, OF_IMAGES, TO_RESULTS)
-        )
-        kernels = (to_kernels @ weight.permute(2, 3, 1, 0).reshape(SIZE**2, -1)).view(SEEN**2, depth, filters)
-        seen = images.new_empty(len(images) * tiling.count, SEEN**2, depth)
-        results = images.new_empty(len(images), *tiling.results, filters)
-        for pictures, tiles in tiling.parts(len(images), max(depth, filters) * images.itemsize):
-            torch.matmul(to_seen, tiling.cut_seen(images.permute(0, 2, 3, 1)[pictures]), out=seen[tiles])
-            results[pictures] = tiling.joined(to_results @ _products(seen[tiles], kernels))
+        ctx.save_for_backward(images, weight)
+        ctx.padding = padding
+        tiling, kernels = Tiling.of(images, padding), _mapped_kernels(weight)
+        rows = images.permute(0, 2, 3, 1)
+        results = rows.new_empty(len(rows), *tiling.results, len(weight))
+        of_images, to_results = (_both_ways(of, rows.dtype) for of in (OF_IMAGES, TO_RESULTS))
+        for part in tiling.parts(rows, weight):
+            sums = _products(of_images @ tiling.cut_images(rows[part]), kernels)
+            results[part] = tiling.joined(to_results @ sums)
         if bias is not None:
             results += bias
-        ctx.save_for_backward(seen if ctx.needs_input_grad[1] else None, kernels)
-        ctx.tiling = tiling
         return results.permute(0, 3, 1, 2)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        seen, kernels = ctx.saved_tensors
-        tiling, (_, depth, filters) = ctx.tiling, kernels.shape
-        of_seen, of_kernels, of_results = (
-            _both_ways(of, gradient.dtype).T.contiguous() for of in (OF_IMAGES, OF_KERNELS, TO_RESULTS)
+        images, weight = ctx.saved_tensors
+        tiling, kernels = Tiling.of(images, ctx.padding), _mapped_kernels(weight)
+        rows, gradients = images.permute(0, 2, 3, 1), gradient.permute(0, 2, 3, 1)
+        for_images = torch.empty_like(rows) if ctx.needs_input_grad[0] else None
+        for_kernels = torch.zeros_like(kernels) if ctx.needs_input_grad[1] else None
+        of_images, to_results = (_both_ways(of, rows.dtype) for of in (OF_IMAGES, TO_RESULTS))
+        of_sums, of_mapped = to_results.T.contiguous(), of_images.T.contiguous()
+        for part in tiling.parts(rows, weight):
+            sums = of_sums @ tiling.cut_results(gradients[part])
+            if for_kernels is not None:
+                mapped = of_images @ tiling.cut_images(rows[part])
+                for_kernels.baddbmm_(mapped.permute(1, 2, 0), sums.transpose(0, 1))
+            if for_images is not None:
+                mapped = of_mapped @ _products(sums, kernels.transpose(1, 2))
+                for_images[part] = tiling.overlapped(mapped)
+        return (
+            None if for_images is None else for_images.permute(0, 3, 1, 2),
+            None if for_kernels is None else _of_mapped_kernels(for_kernels),
+            gradients.sum((0, 1, 2)) if ctx.needs_input_grad[2] else None,
+            None,
         )
-        rows = gradient.permute(0, 2, 3, 1)
-        of_images = gradient.new_empty(len(rows), *tiling.images, depth) if ctx.needs_input_grad[0] else None
-        of_weight = torch.zeros_like(kernels) if ctx.needs_input_grad[1] else None
-        for pictures, tiles in tiling.parts(len(rows), max(depth, filters) * gradient.itemsize):
-            mapped = of_results @ tiling.cut_results(rows[pictures])
-            if of_weight is not None:
-                of_weight.baddbmm_(seen[tiles].permute(1, 2, 0), mapped.transpose(0, 1))
-            if of_images is not None:
-                of_images[pictures] = tiling.overlapped(of_seen @ _products(mapped, kernels.transpose(1, 2)))
-        if of_images is not None:
-            of_images = of_images.permute(0, 3, 1, 2)
-        if of_weight is not None:
-            of_weight = (
-                (of_kernels @ of_weight.view(SEEN**2, -1))
-                .view(SIZE, SIZE, depth, filters)
-                .permute(3, 2, 0, 1)
-            )
-        return of_images, of_weight, rows.sum((0, 1, 2)) if ctx.needs_input_grad[2] else None, None
+
+
+def _mapped_kernels(weight: Tensor) -> Tensor:
+    """The mapped kernels, 36 x depth x filters."""
+    filters, depth = weight.shape[:2]
+    flat = weight.permute(2, 3, 1, 0).reshape(SIZE**2, -1)
+    return (_both_ways(OF_KERNELS, weight.dtype) @ flat).view(SEEN**2, depth, filters)
+
+
+def _of_mapped_kernels(gradient: Tensor) -> Tensor:
+    """The gradient of the weight, of that of the mapped kernels."""
+    flat = _both_ways(OF_KERNELS, gradient.dtype).T @ gradient.flatten(1)
+    return flat.view(SIZE, SIZE, *gradient.shape[1:]).permute(3, 2, 0, 1)
 
 
 def _products(mapped: Tensor, kernels: Tensor) -> Tensor:
@@ -161,22 +169,25 @@ class Tiling:
         """How many tiles a picture has."""
         return prod(self.tiles)
 
-    def parts(self, pictures: int, bytes_a_place: int) -> Iterator[tuple[slice, slice]]:
-        """Which pictures to work on at once, and which tiles are theirs."""
-        step = max(1, PART_BYTES // (SEEN**2 * self.count * bytes_a_place))
-        for first in range(0, pictures, step):
-            last = min(first + step, pictures)
-            yield slice(first, last), slice(first * self.count, last * self.count)
+    def parts(self, images: Tensor, weight: Tensor) -> Iterator[slice]:
+        """Which pictures to work on at once."""
+        size = SEEN**2 * self.count * max(weight.shape[:2]) * weight.itemsize
+        step = max(1, PART_BYTES // size)
+        return (slice(first, first + step) for first in range(0, len(images), step))
 
-    def cut_seen(self, images: Tensor) -> Tensor:
+    def cut_images(self, images: Tensor) -> Tensor:
         """What the tiles see, (n * tiles) x 36 x maps; zeros around the images."""
-        edges = (0, 0, *self._edges(1), *self._edges(0))
-        tiles = F.pad(images, edges).unfold(1, SEEN, MADE).unfold(2, SEEN, MADE)
-        return tiles.permute(0, 1, 2, 4, 5, 3).reshape(-1, SEEN**2, images.shape[3])
+        (height, width), (up, left), (down, across) = self.images, self.padding, self.tiles
+        beyond = SEEN - MADE
+        right, below = MADE * across + beyond - left - width, MADE * down + beyond - up - height
+        padded = F.pad(images, (0, 0, left, right, up, below))
+        tiles = padded.unfold(1, SEEN, MADE).unfold(2, SEEN, MADE).permute(0, 1, 2, 4, 5, 3)
+        return tiles.reshape(-1, SEEN**2, images.shape[3])
 
     def overlapped(self, tiles: Tensor) -> Tensor:
-        """The images of which each place is the sum of all that `cut_seen` makes of it."""
-        (down, across), maps = self.tiles, tiles.shape[2]
+        """The images of which each place is the sum of all that `cut_images` makes of it."""
+        (height, width), (up, left), (down, across) = self.images, self.padding, self.tiles
+        maps = tiles.shape[2]
         cut = tiles.view(-1, down, across, SEEN, SEEN, maps).permute(0, 1, 3, 2, 4, 5)
         whole = tiles.new_zeros(len(cut), down + 1, MADE, across + 1, MADE, maps)
         own, next_ = slice(MADE), slice(MADE, SEEN)
@@ -184,7 +195,6 @@ class Tiling:
             part = cut[:, :, rows, :, columns]
             whole[:, i : i + down, : part.shape[2], j : j + across, : part.shape[4]] += part
         whole = whole.view(len(cut), MADE * (down + 1), MADE * (across + 1), maps)
-        (height, width), (up, left) = self.images, self.padding
         return whole[:, up : up + height, left : left + width]
 
     def cut_results(self, results: Tensor) -> Tensor:
@@ -200,14 +210,9 @@ class Tiling:
         whole = tiles.view(-1, down, across, MADE, MADE, maps).transpose(2, 3)
         return whole.reshape(-1, MADE * down, MADE * across, maps)[:, :height, :width]
 
-    def _edges(self, axis: int) -> Pair:
-        """The zeros before and after the images along an axis."""
-        before, seen = self.padding[axis], MADE * self.tiles[axis] + SEEN - MADE
-        return before, seen - self.images[axis] - before
-
 
 @cache
 def _both_ways(matrix: tuple[tuple[float, ...], ...], kind: torch.dtype) -> Tensor:
-    """A mapping of columns, applied to columns and rows of a tile at once."""
+    """A mapping of columns, applied to the columns and the rows of a tile at once."""
     one = torch.tensor(matrix, dtype=torch.float64)
     return torch.kron(one, one).to(kind)
