@@ -1,9 +1,10 @@
-"""Convolutions onto small maps in bfloat16: hubel's, by products of matrices where faster, and PyTorch's.
+"""Layers that hubel convolves its own way in training, against PyTorch's convolution.
 
-One layer forwards and backwards, gradients of images and weights, the two in turns; medians. The last rows
-are shapes just outside of what hubel makes by a product, where both are the same code.
+Small maps by products of matrices; in float32 windows of 3x3 by Winograd's filtering. One layer
+forwards and backwards, gradients of images and weights, the two in turns; medians. Where neither way is
+taken both are the same code.
 
-    python benchmarks/convolution.py [ROUNDS]
+    python benchmarks/convolution.py float32|bfloat16 [ROUNDS]
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from torch import nn
 
 from hubel.module.convolution import Convolution
 from hubel.train.device import computing_in
-from hubel.train.engine import keep_memory
+from hubel.train.engine import PRECISIONS, keep_memory
 
 SHAPES = (
     (128, 512, 512, 2, 1, 3),
@@ -34,15 +35,21 @@ SHAPES = (
     (16, 512, 2048, 7, 1, 1),
     (16, 1024, 2048, 14, 2, 1),
     (512, 256, 256, 5, 1, 3),
+    (512, 256, 256, 7, 1, 3),
     (128, 256, 256, 8, 1, 3),
+    (128, 128, 128, 16, 1, 3),
+    (512, 64, 256, 15, 1, 3),
+    (128, 64, 64, 32, 1, 3),
 )
 """Pictures, maps in, maps out, side, stride, window."""
 
 
-def measured(shape: tuple[int, ...], rounds: int) -> dict[str, object]:
+def measured(shape: tuple[int, ...], precision: str, rounds: int) -> dict[str, object]:
     """Milliseconds of a layer both ways."""
     count, depth, filters, side, stride, window = shape
-    images = torch.randn(count, depth, side, side).bfloat16().to(memory_format=torch.channels_last)
+    images = (
+        torch.randn(count, depth, side, side).to(PRECISIONS[precision]).to(memory_format=torch.channels_last)
+    )
     images.requires_grad_()
     layers: dict[str, nn.Module] = {
         name: kind(depth, filters, window, stride, window // 2, bias=False)
@@ -52,7 +59,7 @@ def measured(shape: tuple[int, ...], rounds: int) -> dict[str, object]:
     for turn in range(rounds + 2):
         for name, layer in layers.items():
             began = time.perf_counter()
-            with computing_in("bfloat16", torch.device("cpu")):
+            with computing_in(precision, torch.device("cpu")):
                 out = layer(images)
             out.backward(out.detach())
             if turn >= 2:
@@ -62,13 +69,14 @@ def measured(shape: tuple[int, ...], rounds: int) -> dict[str, object]:
     return {"layer": text, "ms": found, "times_torch": round(found["torch"] / found["hubel"], 2)}
 
 
-def main(rounds: int) -> None:
+def main(precision: str, rounds: int = 15) -> None:
     """Measures every shape and prints what came out, a line each."""
     keep_memory()  # as a training run does
     torch.manual_seed(0)
     for shape in SHAPES:
-        print(json.dumps(measured(shape, rounds)), flush=True)
+        print(json.dumps(measured(shape, precision, rounds)), flush=True)
     about = {
+        "precision": precision,
         "rounds": rounds,
         "torch": version("torch"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
@@ -77,4 +85,4 @@ def main(rounds: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 15)
+    main(sys.argv[1], *map(int, sys.argv[2:]))
