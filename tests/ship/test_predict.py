@@ -15,7 +15,7 @@ from hubel.errors import DataError
 from hubel.module import build
 from hubel.net import Volume
 from hubel.ship.model import Model
-from hubel.ship.predict import picture_files, predict
+from hubel.ship.predict import AT_ONCE, picture_files, predict
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,6 +65,22 @@ def test_a_bad_file_spoils_no_other(
         assert not each.classes
     assert len(good.classes) == 2
     assert not good.error
+
+
+def test_many_files_are_answered_in_order_whatever_lies_between(model: Model, tmp_path: Path) -> None:
+    files = [tmp_path / f"{number}.png" for number in range(AT_ONCE + 9)]
+    draw = np.random.default_rng(0)
+    for number, file in enumerate(files):
+        if number % 7:
+            Image.fromarray(draw.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(file)
+    found = list(predict(model, iter(files), top=1))
+    assert [each.file for each in found] == list(map(str, files))
+    assert [not each.error for each in found] == [number % 7 > 0 for number in range(len(files))]
+    for each, file in zip(found, files, strict=True):
+        if not each.error:
+            (alone,) = predict(model, [file], top=1)
+            assert alone.classes[0][0] == each.classes[0][0]
+            assert alone.classes[0][1] == pytest.approx(each.classes[0][1], rel=1e-4)
 
 
 def test_a_folder_stands_for_the_pictures_in_it(tmp_path: Path) -> None:

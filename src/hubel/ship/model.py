@@ -6,7 +6,7 @@ import platform
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import safetensors.torch
@@ -23,6 +23,9 @@ from hubel.module.views import VIEWS, scores
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
 from hubel.ship.header import Header, read_header
+
+if TYPE_CHECKING:
+    from hubel.data.pictures import Bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +66,6 @@ class Model:
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         write_whole(path, safetensors.torch.save(state, self.header.to_metadata()))
 
-    @torch.inference_mode()
     def probabilities(self, pictures: Sequence[Image | Path | str]) -> Tensor:
         """The probability of each class for each picture: float32, pictures x classes.
 
@@ -73,9 +75,14 @@ class Model:
         """
         take = self.preprocessing
         seen = [take.read(Path(p)) if isinstance(p, str | Path) else take.pixels(p) for p in pictures]
-        pixels = torch.from_numpy(np.stack(seen)).to(next(self.network.parameters()).device)
+        return self.probabilities_of(np.stack(seen))
+
+    @torch.inference_mode()
+    def probabilities_of(self, pixels: Bytes) -> Tensor:
+        """The same for pictures that were read: uint8, pictures x height x width x depth."""
         self.network.eval()
-        found = scores(self.network, self.preprocessing.normalise(pixels), self.views)
+        there = torch.from_numpy(pixels).to(next(self.network.parameters()).device)
+        found = scores(self.network, self.preprocessing.normalise(there), self.views)
         return (found / self.temperature).softmax(1).cpu()
 
 

@@ -1,15 +1,30 @@
-"""What a model says of image files, one by one, so that a bad file spoils no other."""
+"""What a model says of image files, a batch at a time; a bad file spoils no other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+import numpy as np
+
+from hubel.cores import allowed_cores
 from hubel.data.folder import visible
 from hubel.data.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError
 from hubel.ship.model import Model
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from hubel.data.pictures import Bytes
+
+AT_ONCE = 32
+"""How many files are read and answered at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +37,31 @@ class Prediction:
 
 
 def predict(model: Model, files: Iterable[str | Path], top: int = 5) -> Iterator[Prediction]:
-    """Yields what the model says of each file, in order; `top` classes each."""
-    for file in files:
-        try:
-            probabilities = model.probabilities([Path(file)])[0]
-        except DataError as error:
-            yield Prediction(str(file), error=str(error).removeprefix(f"{Path(file)}: "))
-            continue
-        order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
-        yield Prediction(str(file), tuple((model.classes[at], float(probabilities[at])) for at in order))
+    """Yields what the model says of each file, in order; `top` classes each. Some are read at a time."""
+    rest = iter(files)
+    with ThreadPoolExecutor(allowed_cores()) as pool:
+        while some := list(islice(rest, AT_ONCE)):
+            seen = list(pool.map(partial(_read, model), some))
+            good = [pixels for pixels in seen if not isinstance(pixels, DataError)]
+            found = iter(model.probabilities_of(np.stack(good)) if good else ())
+            for file, pixels in zip(some, seen, strict=True):
+                if isinstance(pixels, DataError):
+                    yield Prediction(str(file), error=str(pixels).removeprefix(f"{Path(file)}: "))
+                else:
+                    yield Prediction(str(file), _most_probable(model, next(found), top))
+
+
+def _read(model: Model, file: str | Path) -> Bytes | DataError:
+    """The pixels of a file as the model sees it, or why it cannot be used."""
+    try:
+        return model.preprocessing.read(Path(file))
+    except DataError as error:
+        return error
+
+
+def _most_probable(model: Model, probabilities: Tensor, top: int) -> tuple[tuple[str, float], ...]:
+    order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
+    return tuple((model.classes[at], float(probabilities[at])) for at in order)
 
 
 def picture_files(places: Iterable[str | Path]) -> list[str | Path]:
