@@ -4,7 +4,7 @@ Small maps by products of matrices; in float32 windows of 3x3 by Winograd's filt
 forwards and backwards, gradients of images and weights, the two in turns; medians. Where neither way is
 taken both are the same code.
 
-    python benchmarks/convolution.py float32|bfloat16 [ROUNDS]
+    python benchmarks/convolution.py [float32|bfloat16] [ROUNDS]
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ def measured(shape: tuple[int, ...], precision: str, rounds: int) -> dict[str, o
     return {"layer": text, "ms": found, "times_torch": round(found["torch"] / found["hubel"], 2)}
 
 
-def main(precision: str, rounds: int = 15) -> None:
+def main(precision: str, rounds: int) -> None:
     """Measures every shape and prints what came out, a line each."""
     keep_memory()  # as a training run does
     torch.manual_seed(0)
@@ -85,4 +85,4 @@ def main(precision: str, rounds: int = 15) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], *map(int, sys.argv[2:]))
+    main(sys.argv[1] if len(sys.argv) > 1 else "float32", int(sys.argv[2]) if len(sys.argv) > 2 else 15)

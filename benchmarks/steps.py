@@ -6,7 +6,7 @@ the loop of a run with its standard recipe, which clips the gradient too; its pr
 Each has a process of its own, and the processes take turns: one runs while the others wait. Prints medians
 over all steps of all rounds, images a second and how many times the plain loop that is; GFLOP/s reckoned as
 6 times the ledger's multiply-adds of a picture; and their share of the rate of `torch.mm` on 2048 x 2048 in
-hubel's precision, which takes its turns with the rest.
+hubel's precision, which takes its turns with the rest: above 1 where a layer needs fewer multiply-adds.
 
     python benchmarks/steps.py [NETWORKS] [--rounds 5] [--keras PYTHON]
 
@@ -39,7 +39,6 @@ from torch.optim import SGD
 from hubel import Net, Volume, batchnorm, conv, fc, globalavgpool, ledger, maxpool, named, relu, trace, zoo
 from hubel.data.batches import Batch, Epoch, Sides
 from hubel.module import Network, build
-from hubel.module.convolution import Convolution
 from hubel.net.layers import BatchNorm, Fc
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.trace import Step
@@ -122,8 +121,8 @@ def plain(case: Case) -> None:
     """The loop of a tutorial."""
     network, images, labels = batch_of(case)
     for part in network.modules():
-        if isinstance(part, Convolution):
-            part.__class__ = nn.Conv2d  # type: ignore[assignment]  # the same parameters, PyTorch's way alone
+        if isinstance(part, nn.Conv2d):
+            part.__class__ = nn.Conv2d  # PyTorch's way of it alone
     optimizer = SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
 
     def step() -> float:
@@ -172,7 +171,7 @@ def hubel(case: Case) -> None:
 
 
 def matmul(precision: str) -> None:
-    """The limit: a product of two square matrices, in hubel's precision."""
+    """A product of two square matrices, in hubel's precision: the limit of multiply-adds."""
     first, second = torch.randn(2, MATMUL, MATMUL).to(PRECISIONS[precision])
     turns(lambda: first @ second, precision)
 

@@ -76,6 +76,31 @@ def test_in_float32_both_are_for_training_alone(ways: list[str]) -> None:
     assert ways == []
 
 
+@pytest.mark.parametrize(
+    ("padding", "shape"),
+    [(1, (0, 128, 16, 16)), (1, (128, 16, 16)), ("same", (16, 128, 16, 16)), (1, (16, 128, 4, 4))],
+)
+def test_what_pytorch_takes_is_taken(padding: int | str, shape: tuple[int, ...]) -> None:
+    layer = Convolution(128, 128, 3, padding=padding)
+    images = torch.randn(shape)
+    expected = nn.functional.conv2d(images, layer.weight, layer.bias, padding=padding)
+    torch.testing.assert_close(layer(images), expected, rtol=1e-4, atol=1e-4)
+    assert layer(images).relu_().stride() == expected.stride()
+
+
+def test_what_pytorch_refuses_it_refuses_itself() -> None:
+    with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
+        Convolution(128, 128, 3)(torch.randn(16, 128, 2, 2))
+
+
+def test_what_is_followed_goes_the_way_of_pytorch(ways: list[str]) -> None:
+    images = torch.randn(16, 128, 8, 8)
+    layer = Convolution(128, 128, 3, padding=1)
+    torch.func.grad(lambda seen: layer(seen).sum())(images)
+    torch.compile(layer, backend="eager", fullgraph=True)(images)
+    assert ways == []
+
+
 def test_without_fast_products_of_many_small_matrices_none_goes_by_winograd(
     ways: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -84,13 +109,13 @@ def test_without_fast_products_of_many_small_matrices_none_goes_by_winograd(
     assert ways == []
 
 
-WAYS = [("bfloat16", 2, 0.01), ("float32", 2, 1e-6), ("float32", 1, 1e-5)]
-"""Precision, stride, and how far results may lie from PyTorch's, of their norm."""
+WAYS = [("bfloat16", 2, 0.01, "Product"), ("float32", 2, 1e-6, "Product"), ("float32", 1, 1e-5, "Winograd")]
+"""Precision, stride, how far results may lie from PyTorch's, of their norm, and the way that is gone."""
 
 
-@pytest.mark.parametrize(("precision", "stride", "near"), WAYS)
+@pytest.mark.parametrize(("precision", "stride", "near", "way"), WAYS)
 def test_results_and_gradients_are_those_of_pytorch(
-    ways: list[str], precision: str, stride: int, near: float
+    ways: list[str], precision: str, stride: int, near: float, way: str
 ) -> None:
     torch.manual_seed(0)
     layer = Convolution(128, 160, 3, stride, 1)
@@ -108,7 +133,7 @@ def test_results_and_gradients_are_those_of_pytorch(
         parameters = list(module.parameters())
         assert all(p.grad is not None and p.grad.dtype == torch.float32 for p in parameters)
         results.append((out.float(), seen.grad, *(p.grad for p in parameters)))
-    assert len(ways) == 1
+    assert ways == [way]
     for ours, theirs in zip(*results, strict=True):
         assert ours is not None
         assert theirs is not None

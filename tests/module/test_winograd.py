@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
+from torch._subclasses import FakeTensorMode
 
 from hubel.module.winograd import Tiling, Winograd, gain
 
@@ -26,8 +27,7 @@ def winograd(*parts: Tensor | tuple[int, int] | None) -> Tensor:
 def test_it_is_the_convolution_and_has_its_gradients(
     plane: tuple[int, int], padding: tuple[int, int], pictures: int, biased: bool
 ) -> None:
-    if min(side + 2 * pad for side, pad in zip(plane, padding, strict=True)) < 3:
-        return  # no window fits
+    assume(min(side + 2 * pad for side, pad in zip(plane, padding, strict=True)) >= 3)
     torch.manual_seed(0)
     images = torch.randn(pictures, 2, *plane, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(3, 2, 3, 3, dtype=torch.float64, requires_grad=True)
@@ -41,13 +41,34 @@ def test_it_is_the_convolution_and_has_its_gradients(
     )
 
 
-def test_its_gradients_are_those_of_finite_differences() -> None:
+def test_its_gradients_are_those_of_finite_differences_twice_over() -> None:
     torch.manual_seed(0)
-    parts = [
-        torch.randn(*shape, dtype=torch.float64, requires_grad=True)
-        for shape in ((2, 2, 5, 6), (3, 2, 3, 3), (3,))
-    ]
+    shapes = (2, 2, 5, 6), (3, 2, 3, 3), (3,)
+    parts = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
     assert torch.autograd.gradcheck(lambda *given: winograd(*given, (1, 0)), parts)
+    assert torch.autograd.gradgradcheck(lambda *given: winograd(*given, (1, 0)), parts)
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_maps_lie_in_memory_as_the_images_do(last: bool) -> None:
+    kind = torch.channels_last if last else torch.contiguous_format
+    images = torch.randn(2, 3, 7, 5).to(memory_format=kind).requires_grad_()
+    found = winograd(images, torch.randn(4, 3, 3, 3), None, (1, 1))
+    assert found.is_contiguous(memory_format=kind)
+    found.relu_().sum().backward()  # type: ignore[no-untyped-call]
+    assert images.grad is not None
+    assert images.grad.is_contiguous(memory_format=kind)
+
+
+def test_tensors_without_memory_leave_nothing_behind() -> None:
+    images, weight = torch.randn(1, 2, 5, 5), torch.randn(3, 2, 3, 3)
+    with FakeTensorMode(allow_non_fake_inputs=True):
+        assert winograd(images, weight, None, (1, 1)).shape == (1, 3, 5, 5)
+    with torch.device("meta"):
+        meta = winograd(images.to("meta"), weight.to("meta"), None, (1, 1))
+    assert meta.device.type == "meta"
+    expected = F.conv2d(images, weight, padding=1)
+    torch.testing.assert_close(winograd(images, weight, None, (1, 1)), expected, rtol=1e-4, atol=1e-4)
 
 
 def test_only_what_is_asked_for_gets_a_gradient() -> None:
@@ -79,22 +100,36 @@ def test_pictures_that_are_worked_on_in_parts_come_out_the_same(monkeypatch: pyt
 
 def test_in_float32_it_rounds_to_a_hundred_thousandth_of_the_largest() -> None:
     torch.manual_seed(0)
-    images, weight = torch.randn(8, 256, 8, 8), torch.randn(256, 256, 3, 3)
-    exact = F.conv2d(images.double(), weight.double(), padding=1)
-    error = (winograd(images, weight, None, (1, 1)) - exact).abs().max()
-    assert error < 2e-5 * exact.abs().max()
+    given = torch.randn(8, 256, 8, 8), torch.randn(256, 256, 3, 3)
+    ours = [part.clone().requires_grad_() for part in given]
+    exact = [part.double().requires_grad_() for part in given]
+    found, expected = winograd(*ours, None, (1, 1)), F.conv2d(exact[0], exact[1], padding=1)
+    direction = torch.randn_like(found)
+    ours = [found, *torch.autograd.grad(found, ours, direction)]
+    exact = [expected, *torch.autograd.grad(expected, exact, direction.double())]
+    for one, other in zip(ours, exact, strict=True):
+        assert (one - other).abs().max() < 1e-5 * other.abs().max()
 
 
-@pytest.mark.parametrize(
-    ("images", "filters", "expected"),
-    [
-        ((128, 230, 16, 16), 230, 4 / (1 + 1 + 60 / 2048)),
-        ((128, 115, 16, 16), 230, 4 / (1 + 1.5 + 60 / 2048)),
-        ((128, 230, 3, 5), 230, 4 * 15 / 32 / (1 + 1 + 60 / 256)),
-    ],
-)
-def test_the_gain_is_a_quarter_of_the_products_less_what_mapping_and_edges_cost(
-    images: tuple[int, ...], filters: int, expected: float
+def gained(images: tuple[int, int, int, int], filters: int) -> float:
+    return gain(
+        torch.empty(images, device="meta"), torch.empty(filters, images[1], 3, 3, device="meta"), (1, 1)
+    )
+
+
+@given(st.integers(1, 600), st.integers(1, 600), st.integers(1, 600), st.integers(1, 20))
+def test_the_gain_is_at_most_the_products_saved_and_grows_with_maps_and_pictures(
+    pictures: int, depth: int, filters: int, tiles: int
 ) -> None:
-    weight = torch.empty(filters, images[1], 3, 3)
-    assert gain(torch.empty(images), weight, (1, 1)) == pytest.approx(expected)
+    shape = (pictures, depth, 4 * tiles, 4 * tiles)
+    assume(gained(shape, filters))
+    assert 0 < gained(shape, filters) < 4
+    assert gained((2 * pictures, *shape[1:]), filters) > gained(shape, filters)
+    assert gained(shape, filters) > 0.9 * gained(shape, max(1, filters - 1))
+
+
+def test_no_gain_comes_of_places_beyond_the_edge_or_of_pictures_beyond_the_cache() -> None:
+    assert gained((10**6, 10**4, 4, 4), 10**4) == pytest.approx(4, rel=0.05)
+    assert gained((10**6, 512, 3, 3), 512) == pytest.approx(gained((10**6, 512, 4, 4), 512) * 9 / 16)
+    assert gained((1, 128, 1000, 1000), 128) == 0
+    assert gain(torch.empty(1, 512, 2, 2), torch.empty(512, 512, 3, 3), (0, 0)) == 0

@@ -1,6 +1,6 @@
 """Convolution by whichever way is faster on a CPU: PyTorch's, by matrix products, or by Winograd's filtering.
 
-Which way is taken depends on shapes and types alone, so that runs can be repeated.
+Which way is taken is never measured but reckoned from shapes and types, so that runs can be repeated.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ HAS_MKL: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-cal
 """Whether PyTorch has Intel's library, which is fast at thousands of products of small matrices."""
 
 WORTH = 1.05
-"""The gain, as reckoned, from which a layer is trained by Winograd's filtering."""
+"""The least gain, as reckoned, for which a layer is trained by Winograd's filtering."""
 
 
 class Convolution(nn.Conv2d):
-    """`nn.Conv2d`, its parameters and its results; padding is of zeros."""
+    """`nn.Conv2d`, its parameters and, in training but for rounding, its results; padding is of zeros."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
@@ -44,13 +44,13 @@ class Convolution(nn.Conv2d):
         return found
 
     def _kind(self, images: Tensor) -> torch.dtype | None:
-        """What is computed in, where there is a choice of ways: on a CPU, of dense windows, not compiled.
+        """What is computed in, where there is a choice of ways: of batches on a CPU, of dense windows.
 
         In float32 only in training: at inference the results are PyTorch's, to the last digit.
         """
-        if images.device.type != "cpu" or torch.compiler.is_compiling():
+        if _is_followed() or images.device.type != "cpu" or images.dim() != 4 or not len(images):
             return None
-        if self.groups > 1 or self.dilation != (1, 1):
+        if self.groups > 1 or self.dilation != (1, 1) or isinstance(self.padding, str):
             return None
         autocast = torch.is_autocast_enabled("cpu")
         kind = torch.get_autocast_dtype("cpu") if autocast else images.dtype
@@ -62,3 +62,9 @@ class Convolution(nn.Conv2d):
         if not HAS_MKL or self.kernel_size != (SIZE, SIZE) or self.stride != (1, 1):
             return False
         return gain(images, self.weight, padding) >= WORTH
+
+
+def _is_followed() -> bool:
+    """Whether a compiler or a transform of `torch.func` follows the computation: these know PyTorch's way."""
+    transformed: bool = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - there is no other name
+    return transformed or torch.compiler.is_compiling()
