@@ -22,6 +22,8 @@ def write_whole(path: Path, content: bytes | str) -> None:
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
         Path(name).replace(path)
-    except BaseException:
+    except BaseException as error:
         Path(name).unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename is None:  # such as of a full disk
+            error.filename = str(path)
         raise

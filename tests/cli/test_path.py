@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import shutil
 from collections.abc import Callable
@@ -72,8 +73,8 @@ def test_from_photos_to_answers(hubel: Hubel, run: Path, photos: Path, tmp_path:
 
 def test_other_data_are_measured_whole(hubel: Hubel, run: Path, tmp_path: Path) -> None:
     for number in range(5):
-        draw(tmp_path / "new" / "blue" / f"{number}.png", 2, number)
-        draw(tmp_path / "new" / "red" / f"{number}.png", 0, number)
+        draw(tmp_path / "new" / "blue" / f"{number}.png", 2, 1000 + number)
+        draw(tmp_path / "new" / "red" / f"{number}.png", 0, 2000 + number)
     measured = json.loads(hubel("val", run / "best.safetensors", tmp_path / "new", "--json").out)
     assert measured["split"] == "all"
     assert measured["images"] == 10
@@ -219,7 +220,7 @@ def test_bad_wishes(
     assert not out.exists()
 
 
-def test_pictures_that_came_after_the_training_are_not_taken_for_held_out(
+def test_pictures_that_came_after_the_training_are_measured_with_those_held_out(
     hubel: Hubel, photos: Path, tmp_path: Path
 ) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
@@ -227,9 +228,15 @@ def test_pictures_that_came_after_the_training_are_not_taken_for_held_out(
     trained = hubel("train", data, "--net", NET, "--input", "16x16x3", "--epochs", 1, "--out", run)
     assert trained.status == 0, trained.err
     draw(data / "red" / "new.png", 0, 4711)
-    said = hubel("val", run / "best.safetensors", data)
-    assert said.status == 1
-    assert "pictures have changed since the model was trained" in said.err
+    before = json.loads(hubel("val", run / "best.safetensors", photos, "--json").out)
+    said = hubel("val", run / "best.safetensors", data, "--json")
+    after = json.loads(said.out)
+    assert (before["split"], after["split"]) == ("val", "new")
+    assert after["images"] == before["images"] + 1
+    assert "left out: " in said.err
+    assert "on which the model was trained" in said.err
+    again = ["--from", run / "best.safetensors", "--seed", 5, "--epochs", 1, "--out", tmp_path / "again"]
+    assert "results are too good; hold out the same" in hubel("train", photos, *again).err
     assert hubel("val", run / "best.safetensors", data, "--split", "test").status == 1
 
 
@@ -257,3 +264,35 @@ def test_a_run_that_fails_leaves_the_folder_it_was_given(hubel: Hubel, photos: P
     said = hubel("train", photos, "--net", NET, "--input", "16x16x3", "--out", out, "--lr", "1e30")
     assert said.status == 1
     assert list(out.iterdir()) == []
+
+
+def test_bad_pictures_on_either_side_are_named_together(hubel: Hubel, photos: Path, tmp_path: Path) -> None:
+    data, out = tmp_path / "data", tmp_path / "run"
+    shutil.copytree(photos, data)
+    files = sorted(data.rglob("*.png"))
+    for file in files[::3]:
+        file.write_bytes(file.read_bytes()[:60])
+    said = hubel("train", data, "--net", NET, "--input", "16x16x3", "--epochs", 1, "--out", out)
+    assert said.status == 1
+    assert f"{len(files[::3])} of {len(files)} pictures cannot be used" in said.err
+    assert not out.exists()
+
+
+def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
+    hubel: Hubel, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "run"
+    report = "hubel.report.page.run_page"
+
+    def full(*_: object, **__: object) -> str:
+        raise OSError(errno.ENOSPC, "No space left on device", str(out / "report.html"))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(report, full)
+        given = ["--net", NET, "--input", "16x16x3", "--epochs", 1, "--out", out]
+        said = hubel("train", photos, *given)
+    assert said.status == 1
+    assert f"{out / 'report.html'}: No space left on device" in said.err
+    assert f"go on with  hubel train --resume {out}" in said.err + said.out
+    assert hubel("train", "--resume", out).status == 0
+    assert (out / "report.html").exists()

@@ -14,9 +14,11 @@ import torch
 from PIL import Image
 
 from hubel import build, parse
-from hubel.data import Preprocessing, open_data, with_val
+from hubel.data import Preprocessing, decode, open_data, with_val
+from hubel.data.marks import marks, written
 from hubel.errors import DataError, UsageError
 from hubel.ship import Model
+from hubel.ship.model import SEEN
 from hubel.train.measure import measure, pictures_of
 from hubel.train.setting import fingerprint
 
@@ -130,6 +132,39 @@ def test_pictures_that_have_changed_since_are_not_called_new(tmp_path: Path) -> 
     (tmp_path / "set" / "cat" / "0.png").rename(tmp_path / "set" / "cat" / "zero.png")
     with pytest.raises(DataError, match="pictures have changed since"):
         pictures_of(str(tmp_path / "set"), model=ours)
+
+
+def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp_path: Path) -> None:
+    """By pixels: whatever the files are called, and wherever they are."""
+    place = folder(tmp_path / "set")
+    split = with_val(open_data(str(place), val=0), 0.3, 3)
+    assert split.val is not None
+    seen = decode(split.train, Preprocessing.of("8x8x3"))
+    ours = replace(
+        trained_on(place), summary={**trained_on(place).summary, SEEN: written(marks(seen.images))}
+    )
+    assert measure(ours, str(place)).split == "val"
+    assert measure(ours, str(place)).known == 0
+    (place / "cat" / "0.png").rename(place / "cat" / "new.png")
+    found = measure(ours, str(place))
+    assert (found.split, found.known) == ("new", len(split.train))
+    assert {Path(name).name for name in found.pictures.names} == {
+        Path(split.val.name(at)).name.replace("0.png", "new.png" if "cat" in split.val.name(at) else "0.png")
+        for at in range(len(split.val))
+    }
+    for at in range(len(split.val)):
+        name = Path(split.val.name(at))
+        (name if name.exists() else name.with_name("new.png")).unlink()
+    with pytest.raises(DataError, match="the model was trained on every picture of it"):
+        measure(ours, str(place))
+
+
+def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:
+    place = folder(tmp_path / "set", "train", "test")
+    shutil.copy(place / "train" / "cat" / "1.png", place / "test" / "dog" / "again.png")
+    seen = decode(open_data(str(place), val=0).train, Preprocessing.of("8x8x3"))
+    found = measure(model(seen=written(marks(seen.images))), str(place))
+    assert (found.split, len(found.pictures), found.known) == ("test", 21, 1)
 
 
 def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:

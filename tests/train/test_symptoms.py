@@ -15,6 +15,7 @@ from hubel.train.symptoms import (
     dead_maps,
     dying,
     first_non_finite,
+    in_both,
     never_named,
     not_held_out,
     stuck,
@@ -32,6 +33,16 @@ def network() -> Network:
 
 def images(count: int = 8) -> torch.Tensor:
     return torch.randn(count, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+
+
+def test_pictures_on_both_sides() -> None:
+    held_out = [bytes([number]) for number in range(200)]
+    assert in_both([b"no", held_out[7]], held_out) is None
+    said = in_both([b"no", held_out[7], held_out[9]], held_out)
+    assert said is not None
+    assert said.startswith("2 of the 200 held-out pictures are also among those to train")
+    assert in_both([], held_out) is None
+    assert in_both([b"no"], []) is None
 
 
 @pytest.mark.parametrize(("loss", "ill"), [(1.0, 1), (1.009, 1), (0.991, 1), (1.02, 0), (0.98, 0)])

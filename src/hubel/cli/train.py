@@ -101,6 +101,7 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.")] = None,
 ) -> None:
     """Train a network on labelled pictures."""
+    from hubel.train.run import check_free
     from hubel.train.settings import wish
     from hubel.train.tensorboard import check_installed
 
@@ -137,7 +138,10 @@ def train(
                 f"from its model: hubel train DATA --from {shlex.quote(str(resume / 'best.safetensors'))}"
             )
         _resume(resume, tensorboard=tensorboard)
-    elif config is not None:
+        return
+    if out is not None:
+        check_free(out)
+    if config is not None:
         _run_config(config, wishes, out, tensorboard=tensorboard)
     else:
         _run_data(str(data), choice, wishes, out, tensorboard=tensorboard)
@@ -318,7 +322,7 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
         for name, text in files.items():
             write_whole(run.folder / name, text)
         watch.end(run, model, result)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, OSError):
         if run.metrics():
             watch.say(f"stopped; go on with  hubel train --resume {shlex.quote(str(run.folder))}")
         raise

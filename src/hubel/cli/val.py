@@ -36,5 +36,7 @@ def val(
     measured = measure(trained, data, split, one_of("--on-bad", on_bad, get_args(OnBad)))
     if skipped := measured.pictures.skipped:
         print(left_out_text(skipped, len(measured.pictures)), file=sys.stderr)
+    if known := evaluation.known_text(measured.split, measured.known, len(measured.pictures)):
+        print(known, file=sys.stderr)
     said = evaluation.as_json if as_json else evaluation.as_text
     print(said(measured.split, measured.result, trained.classes))

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from hubel.data.augment import Colours
-    from hubel.data.pictures import Bytes, Labels, Pictures
+    from hubel.data.pictures import Bytes, Flags, Labels, Pictures
     from hubel.data.preprocess import Preprocessing
 
 OnBad: TypeAlias = Literal["stop", "skip"]
@@ -33,6 +33,15 @@ class Bad:
 
     name: str
     reason: str
+
+
+class UnusableError(DataError):
+    """Pictures that cannot be used, among so many; says which, by name."""
+
+    def __init__(self, bad: list[Bad], count: int) -> None:
+        super().__init__(_refusal(bad, count))
+        self.bad = bad
+        self.count = count
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,6 +67,11 @@ class Decoded:
         from hubel.data.augment import Colours
 
         return Colours.of(torch.from_numpy(self.images))
+
+    def only(self, wanted: Flags) -> Decoded:
+        """Those of the pictures that are `wanted`: bool, n."""
+        names = tuple(name for name, kept in zip(self.names, wanted, strict=True) if kept)
+        return replace(self, images=self.images[wanted], labels=self.labels[wanted], names=names)
 
     def relabelled(self, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Decoded:
         """The same pictures with labels of `classes` changed to the numbers these have in `wanted`.
@@ -87,13 +101,13 @@ def decode(
     `progress` is called, from the caller's thread, with the number of pictures done so far. With `on_bad`
     of `skip`, pictures that cannot be used are left out and listed in the result.
 
-    Raises DataError: pictures that cannot be used, by name, unless they are to be skipped and others remain.
+    Raises UnusableError: pictures that cannot be used, unless they are to be skipped and others remain.
     """
     shape = (len(pictures), preprocessing.height, preprocessing.width, preprocessing.depth)
     images = np.empty(shape, np.uint8)
     bad = read_all(pictures, preprocessing, images.__setitem__, progress)
     if bad and (on_bad == "stop" or len(bad) == len(pictures)):
-        raise DataError(refusal(list(bad.values()), len(pictures)))
+        raise UnusableError(list(bad.values()), len(pictures))
     return without_bad(pictures, np.delete(images, list(bad), axis=0) if bad else images, bad)
 
 
@@ -140,7 +154,7 @@ def without_bad(pictures: Pictures, images: Bytes, bad: dict[int, Bad]) -> Decod
     return Decoded(images, pictures.labels[good], names, tuple(bad.values()))
 
 
-def refusal(bad: list[Bad], count: int) -> str:
+def _refusal(bad: list[Bad], count: int) -> str:
     """What to say of pictures that cannot be used; the first 20 are named."""
     lines = [f"{each.name}: {each.reason}" for each in bad[:_MOST_NAMED]]
     if len(bad) == 1:

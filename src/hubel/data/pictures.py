@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     Labels: TypeAlias = npt.NDArray[np.int64]
     Indices: TypeAlias = npt.NDArray[np.intp]
     Bytes: TypeAlias = npt.NDArray[np.uint8]
+    Flags: TypeAlias = npt.NDArray[np.bool_]
 
 Seen = TypeVar("Seen")
 

@@ -17,7 +17,7 @@ from hubel.cores import allowed_cores
 from hubel.data.augment import Colours
 from hubel.data.batches import AHEAD, Batch, Batches
 from hubel.data.cache import Warn, decode_once
-from hubel.data.decoded import Bad, Decoded, OnBad, read_all, refusal
+from hubel.data.decoded import Bad, Decoded, OnBad, UnusableError, read_all
 from hubel.data.pictures import FilePictures
 from hubel.data.shards import ShardPictures, near
 from hubel.errors import DataError
@@ -105,7 +105,7 @@ def decoded_or_streamed(
         return Streamed.of(pictures, preprocessing)
     bad = read_all(pictures, preprocessing, progress=progress)
     if len(bad) == len(pictures):
-        raise DataError(refusal(list(bad.values()), len(pictures)))
+        raise UnusableError(list(bad.values()), len(pictures))
     good = np.array([place for place in range(len(pictures)) if place not in bad], np.intp)
     return Streamed.of(pictures.select(good), preprocessing, tuple(bad.values()))
 
@@ -116,7 +116,7 @@ def _refuse_unusable(pictures: Pictures) -> None:
         known = pictures.unusable
         bad = [Bad(str(path), known[path]) for path in pictures.paths if path in known]
         if bad:
-            raise DataError(refusal(bad, len(pictures)))
+            raise UnusableError(bad, len(pictures))
 
 
 def to_measure(decoded: Decoded) -> Bytes:
@@ -131,7 +131,7 @@ def to_measure(decoded: Decoded) -> Bytes:
     images = np.empty((len(places), *source.shape[1:]), np.uint8)
     bad = read_all(source.pictures.select(places), source.preprocessing, images.__setitem__)
     if bad:
-        raise DataError(refusal(list(bad.values()), len(places)))
+        raise UnusableError(list(bad.values()), len(places))
     return images
 
 

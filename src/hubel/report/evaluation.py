@@ -105,6 +105,17 @@ def as_json(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
     return json.dumps(said, indent=2, ensure_ascii=False)
 
 
+def known_text(split: str, known: int, measured: int) -> str:
+    """What to say of pictures that a model was trained on, beside so many that it was measured on."""
+    if not known:
+        return ""
+    if split == "new":
+        return (
+            f"left out: {count(known)} of {count(known + measured)} pictures, on which the model was trained"
+        )
+    return f"{count(known)} of the {count(measured)} pictures are among those that the model was trained on"
+
+
 def share(value: float | None) -> str:
     """A share as a percentage, a dash where there is none."""
     return "–" if value is None else percent(value)

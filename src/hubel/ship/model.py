@@ -15,6 +15,7 @@ from PIL.Image import Image
 from torch import Tensor
 
 import hubel
+from hubel.data.marks import marks, read
 from hubel.data.preprocess import Preprocessing
 from hubel.errors import HubelError, ModelError
 from hubel.files import write_whole
@@ -25,7 +26,10 @@ from hubel.net.volume import Volume
 from hubel.ship.header import Header, read_header
 
 if TYPE_CHECKING:
-    from hubel.data.pictures import Bytes
+    from hubel.data.pictures import Bytes, Flags
+
+SEEN = "seen"
+"""The place in a summary of the marks of the pictures that a model was trained on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +64,14 @@ class Model:
             temperature=self.temperature,
             views=self.views,
         )
+
+    def saw(self, images: Bytes) -> Flags:
+        """Which pictures, as it sees them, it was trained on, as far as is known: bool, n.
+
+        `images`: uint8, n x h x w x c. What is kept of the training is a mark of every picture.
+        """
+        seen = read(self.summary.get(SEEN, ""))
+        return np.array([mark in seen for mark in marks(images)] if seen else [False] * len(images), bool)
 
     def save(self, path: Path) -> None:
         """Writes the model as one file, whole or not at all."""

@@ -241,12 +241,14 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
 
 def _of_model(start: str, data: DataSet) -> list[Candidate]:
     """A trained model with a head for a set's classes, at its own size and below, the cheapest first."""
-    own = open_model(start).network
+    model = open_model(start)
+    own = model.network
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
     net = with_classes(own.net, len(data.classes))
     height, width = own.volume.plane
     volumes = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < min(height, width)]
-    return [Candidate(name, net, volume, RECIPES["finetune"], LARGER) for volume in (*volumes, own.volume)]
+    usual = replace(RECIPES["finetune"], views=model.views)
+    return [Candidate(name, net, volume, usual, LARGER) for volume in (*volumes, own.volume)]
 
 
 def _fitted(candidate: Candidate, data: DataSet) -> Candidate:

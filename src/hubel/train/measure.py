@@ -4,19 +4,24 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from hubel.data import DataSet, Decoded, Pictures, open_data, whereabouts, with_val
 from hubel.data.cache import decode_once
 from hubel.data.decoded import OnBad
 from hubel.data.pictures import SPLITS as NAMES
-from hubel.data.stream import batches_of, decoded_or_streamed
+from hubel.data.stream import Streamed, batches_of, decoded_or_streamed
 from hubel.errors import DataError, UsageError, nearest
-from hubel.ship.model import Model
+from hubel.ship.model import SEEN, Model
 from hubel.train.device import best_device
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import EVALUATION_BATCH, fingerprint
 
 SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
 """Which pictures of a set to take; `auto` is for `pictures_of` to decide."""
+
+ALL = "all"
+"""What the pictures of a set without splits are called."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,27 +45,37 @@ class HeldOut:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How a model did, on which pictures: `split` is their split's name, or `all`."""
+    """How a model did, on which pictures: `split` is their split's name, `all`, or `new`.
+
+    `known` are how many of the set's pictures it was trained on: left out of `new` ones, else among them.
+    """
 
     split: str
     pictures: Decoded
     result: Evaluation
+    known: int = 0
 
 
 def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop") -> Measured:
     """Measures a model, on the best device there is, on the pictures that `pictures_of` takes.
 
     Pictures too many for memory are streamed. `on_bad` is what one that cannot be used does: `stop`, or be
-    left out.
+    left out. Of a set without splits those are left out that the model was trained on, as far as is known.
 
-    Raises DataError, UsageError: as `pictures_of`, or a class the model does not know.
+    Raises DataError, UsageError: as `pictures_of`, a class the model does not know, or no picture that is
+    new to it.
     """
     held_out, device = pictures_of(data, split, model), best_device()
     pictures = decoded_or_streamed(held_out.pictures, model.preprocessing, on_bad=on_bad)
-    decoded = pictures.relabelled(held_out.classes, model.classes)
+    decoded, split = pictures.relabelled(held_out.classes, model.classes), held_out.split
+    known = np.zeros(len(decoded), bool) if isinstance(decoded, Streamed) else model.saw(decoded.images)
+    if split == ALL and known.any():
+        if known.all():
+            raise DataError(f"{data}: the model was trained on every picture of it; measure on others")
+        decoded, split = decoded.only(~known), "new"
     batches = batches_of(decoded)(decoded, model.preprocessing, EVALUATION_BATCH, device=device)
     result = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
-    return Measured(held_out.split, decoded, result)
+    return Measured(split, decoded, result, int(known.sum()))
 
 
 def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> HeldOut:
@@ -80,7 +95,7 @@ def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> H
     splits = {"train": found.train, "val": found.val, "test": found.test}
     there = {name: pictures for name, pictures in splits.items() if pictures is not None}
     if split == "auto":
-        split = next((name for name in ("test", "val") if name in there), "all")
+        split = next((name for name in ("test", "val") if name in there), ALL)
         return HeldOut(split, found.classes, there.get(split, found.train))
     if split not in there:
         raise DataError(f"{found.name} has no {split} split; it has {', '.join(there)}")
@@ -99,7 +114,7 @@ def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
         return data
     if fingerprint(again.train) == model.summary.get("trained_on"):
         return again
-    if there:
+    if there and SEEN not in model.summary:
         raise DataError(
             f"{data.name}: its pictures have changed since the model was trained on them, so that none is "
             "known to be new to it; measure on a folder of other pictures"

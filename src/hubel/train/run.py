@@ -32,7 +32,7 @@ from torch.optim import Optimizer
 
 from hubel.errors import TrainingError, UsageError
 from hubel.files import write_whole
-from hubel.ship.model import Model, load
+from hubel.ship.model import SEEN, Model, load
 from hubel.train.calibration import temperature
 from hubel.train.config import Config
 from hubel.train.events import Event, RoundDone, Warned
@@ -77,10 +77,9 @@ class Run:
         """
         try:
             if folder is not None:
+                check_free(folder)
                 made = not folder.exists()
                 folder.mkdir(parents=True, exist_ok=True)
-                if any(folder.iterdir()):
-                    raise UsageError(f"{folder} is not empty, and a run is never written over; name another")
                 return cls(folder, made)
             RUNS.mkdir(exist_ok=True)
             for number in count(1):
@@ -149,7 +148,7 @@ class Run:
         """The model as it is, with a line on how it came about."""
         config = trainer.config
         about = {"data": config.data, "val": config.val, "seed": config.seed}
-        summary = {**about, "trained_on": setting.fingerprint, **line}
+        summary = {**about, "trained_on": setting.fingerprint, SEEN: setting.seen, **line}
         return setting.model(trainer.model, summary, views=config.recipe.views)
 
     def finish(self, setting: Setting) -> tuple[Model, Evaluation]:
@@ -198,7 +197,10 @@ class Run:
                 tensors, progress = found
                 break
         else:
-            raise TrainingError(f"{self.folder} has no state to go on from; train anew with --config")
+            raise TrainingError(
+                f"{self.folder} has no state to go on from: no round of it was finished; train anew with "
+                f"--config {self.folder / CONFIG} --out NEW"
+            )
         weights = _under("network.", tensors)
         for name, value in trainer.network.state_dict().items():
             if name not in weights or weights[name].shape != value.shape:
@@ -246,6 +248,12 @@ class Run:
         if _read_state(state) is not None:
             state.replace(self.folder / PREVIOUS)
         write_whole(state, safetensors.torch.save(tensors, metadata))
+
+
+def check_free(folder: Path) -> None:
+    """Raises UsageError: there is something in a folder already."""
+    if folder.is_dir() and any(folder.iterdir()):
+        raise UsageError(f"{folder} is not empty, and a run is never written over; name another")
 
 
 def round_line(event: RoundDone) -> dict[str, Any]:

@@ -14,8 +14,9 @@ import torch
 
 from hubel.data import Batches, DataSet, Pictures, Preprocessing, open_data
 from hubel.data.cache import Warn
-from hubel.data.decoded import Bad
-from hubel.data.stream import batches_of, decoded_or_streamed, to_measure
+from hubel.data.decoded import Bad, Decoded, OnBad, UnusableError
+from hubel.data.marks import marks, written
+from hubel.data.stream import Streamed, batches_of, decoded_or_streamed, to_measure
 from hubel.errors import DataError, NetworkError
 from hubel.module import Network, build
 from hubel.net import Volume, ledger, parse, trace
@@ -29,7 +30,7 @@ from hubel.train.loss import class_weights
 from hubel.train.metrics import Evaluation
 from hubel.train.recipe import Recipe
 from hubel.train.start import Start, train_head
-from hubel.train.symptoms import not_held_out
+from hubel.train.symptoms import in_both, not_held_out
 from hubel.train.whiten import whiten
 
 EVALUATION_BATCH = 256
@@ -44,7 +45,8 @@ class Setting:
 
     `start` says what became of the weights the run starts from, None where it starts anew. `weights`
     weigh the classes in the loss, None where they count by their pictures. `skipped` are pictures that
-    could not be read and were left out. `fingerprint` is that of the training pictures, these among them.
+    could not be read and were left out. `fingerprint` is that of the training pictures, these among them;
+    `seen` are their marks, and of those that the model was trained on that the run starts from, as a text.
     """
 
     data: DataSet
@@ -56,6 +58,7 @@ class Setting:
     weights: torch.Tensor | None
     skipped: tuple[Bad, ...]
     fingerprint: str
+    seen: str
 
     @classmethod
     def of(
@@ -84,8 +87,10 @@ class Setting:
         start = Start.at(config.start, network) if config.start and not kept else None
         preprocessing = kept or _preprocessing(config, network, start)
         recipe = config.recipe
-        pictures = decoded_or_streamed(data.train, preprocessing, progress, config.on_bad, warn)
-        held_out = decoded_or_streamed(data.val, preprocessing, None, config.on_bad)
+        pictures, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
+        seen, new = _marks(pictures), _marks(held_out)
+        if warn and (told := in_both(seen, new) or (start.knows(new) if start else "")):
+            warn(told)
         if not start and not kept:
             preprocessing = preprocessing.measured(to_measure(pictures))
         train = batches_of(pictures)(
@@ -114,6 +119,7 @@ class Setting:
             weights=weights if config.balance == "loss" else None,
             skipped=(*pictures.skipped, *held_out.skipped),
             fingerprint=fingerprint(data.train),
+            seen=written([*seen, *(start.seen if start else ())]),
         )
 
     def train_head(self) -> Evaluation | None:
@@ -125,6 +131,35 @@ class Setting:
     def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
         """A network of this setting with all it takes to use it."""
         return Model(network, self.data.classes, self.preprocessing, summary, views=views)
+
+
+def _decoded(
+    data: DataSet,
+    preprocessing: Preprocessing,
+    on_bad: OnBad,
+    progress: Callable[[int], None] | None,
+    warn: Warn | None,
+) -> tuple[Decoded, Decoded]:
+    """The pictures to train on and those held out. Raises UnusableError: pictures of either, together."""
+    assert data.val is not None, "a share above 0 is held out"
+    found: list[Decoded] = []
+    bad: list[Bad] = []
+    among = 0
+    for pictures, told, warned in ((data.train, progress, warn), (data.val, None, None)):
+        try:
+            found.append(decoded_or_streamed(pictures, preprocessing, told, on_bad, warned))
+        except UnusableError as error:
+            bad += error.bad
+            among += error.count
+    if bad:
+        raise UnusableError(bad, among + sum(map(len, found)))
+    train, val = found
+    return train, val
+
+
+def _marks(pictures: Decoded) -> list[bytes]:
+    """The marks of pictures in memory; of a stream, which is not read for them, none."""
+    return [] if isinstance(pictures, Streamed) else marks(pictures.images)
 
 
 def fingerprint(pictures: Pictures) -> str:

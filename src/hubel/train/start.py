@@ -6,7 +6,7 @@ send gradients through the network that undo what that has learned.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel.data import Batches, DataSet, Preprocessing
+from hubel.data.marks import read
 from hubel.data.modes import COLOUR
 from hubel.errors import ModelError
 from hubel.look.subject import Subject
@@ -21,6 +22,7 @@ from hubel.module.network import Network
 from hubel.module.weights import Loaded, load_weights
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
+from hubel.ship.model import SEEN
 from hubel.ship.pretrained import PRETRAINED, is_installed, open_model
 from hubel.train.metrics import Evaluation, evaluate
 
@@ -36,11 +38,15 @@ PHOTO = 64
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A trained model whose weights a network got: `loaded` says which, `preprocessing` what it saw."""
+    """A trained model whose weights a network got: `loaded` says which, `preprocessing` what it saw.
+
+    `seen` are the marks of the pictures that it was trained on, as far as is known.
+    """
 
     name: str
     loaded: Loaded
     preprocessing: Preprocessing
+    seen: frozenset[bytes] = frozenset()
 
     @classmethod
     def at(cls, text: str, network: Network) -> Start:
@@ -56,7 +62,17 @@ class Start:
                 f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
                 f"away: {error}"
             ) from None
-        return cls(text, loaded, model.preprocessing.at(network.volume))
+        return cls(text, loaded, model.preprocessing.at(network.volume), read(model.summary.get(SEEN, "")))
+
+    def knows(self, held_out: Sequence[bytes]) -> str:
+        """What to say where it was trained on pictures that are held out, by their marks; else nothing."""
+        known = sum(mark in self.seen for mark in held_out)
+        if not known:
+            return ""
+        return (
+            f"{self.name} was trained on {known:,} of the {len(held_out):,} held-out pictures, so that "
+            "results are too good; hold out the same as then, with its --val and --seed"
+        )
 
 
 def best_at_hand() -> str | None:

@@ -26,6 +26,9 @@ DEAD = 0.5
 WAITED = 0.1
 """The share of its time from which a step that waits for pictures is worth a word."""
 
+TWICE = 0.01
+"""The share of the held-out pictures that are trained on from which that is worth a word."""
+
 MOST_NAMED = 5
 """How many classes or layers a sentence names."""
 
@@ -67,6 +70,18 @@ def not_held_out(labels: Labels, classes: Sequence[str]) -> str | None:
     if not missing:
         return None
     return f"no picture of {_listed(missing)} is held out, so that nothing measures how well it is told"
+
+
+def in_both(train: Sequence[bytes], held_out: Sequence[bytes]) -> str | None:
+    """A hundredth of the held-out pictures or more, by their marks, that are also among those to train."""
+    seen = set(train)
+    twice = sum(mark in seen for mark in held_out)
+    if not twice or twice < TWICE * len(held_out):
+        return None
+    return (
+        f"{twice:,} of the {len(held_out):,} held-out pictures are also among those to train, so that "
+        "results are too good; `hubel data check` names pictures that are there twice"
+    )
 
 
 def waiting(share: float) -> str | None:
