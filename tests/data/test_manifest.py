@@ -77,6 +77,7 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
     [
         ("", "has no column path"),
         ("path\na.png\n", "has no column label; its header is path,label[,split][,group]"),
+        ("path;label\na.png;x\n", "its columns are separated by ';'; separate them by commas"),
         ("path,lable\na.png,x\n", "no column can be called 'lable'; did you mean label?"),
         ("path,label,label\n", "two columns are called label"),
         ("path,label\n", "lists no pictures"),

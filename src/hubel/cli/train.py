@@ -173,12 +173,16 @@ def left(limit: float, *, worth_keeping: bool = False) -> float:
     Where none are left, but a network that is worth keeping, it is as little as one step takes.
     Raises UsageError: none are left.
     """
-    rest = limit - (time.perf_counter() - BEGAN) if limit else 0.0
+    took = time.perf_counter() - BEGAN
+    rest = limit - took if limit else 0.0
     if rest >= 0:
         return rest
     if worth_keeping:
         return ONE_STEP
-    raise UsageError(f"--time {limit:g}s is over before the first step: all that comes before took longer")
+    raise UsageError(
+        f"--time {limit:g}s is over before the first step: what comes before took {took:.1f} s; give several "
+        "times that"
+    )
 
 
 def _run_data(

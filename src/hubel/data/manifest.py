@@ -89,6 +89,10 @@ def _rows(file: Path) -> Iterator[_Row]:
 
 def _check_header(file: Path, header: list[str]) -> None:
     accepted = "path,label[,split][,group]"
+    if len(header) == 1 and (between := next((mark for mark in ";\t|" if mark in header[0]), "")):
+        raise DataError(
+            f"{file}: its columns are separated by {between!r}; separate them by commas: {accepted}"
+        )
     for name in header:
         if name not in COLUMNS:
             raise DataError(

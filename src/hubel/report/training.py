@@ -65,6 +65,13 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
         f"network of {short(parameters)} parameters; {how_long}, batches of {recipe.batch}, "
         f"learning rate up to {recipe.lr:g}, seed {config.seed}, in {config.precision}",
     ]
+    if recipe.hardest < 1:
+        lines.append(
+            f"an epoch after the first is of the {percent(recipe.hardest)} of pictures that were hardest"
+        )
+    if config.freeze:
+        drawn = "" if config.start else ", with weights drawn at random: --from takes trained ones"
+        lines.append(f"frozen: {', '.join(config.freeze)}{drawn}")
     if setting.start:
         lines.append(f"starts from {setting.start.name}: {setting.start.loaded}")
     if setting.skipped:

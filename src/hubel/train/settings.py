@@ -42,7 +42,9 @@ def from_table(kind: type[Value], table: Mapping[str, Any], where: str) -> Value
     given = {}
     for key, value in table.items():
         if key not in known:
-            raise UsageError(f"{where}: there is no setting {key!r}{nearest(key, known)}")
+            raise UsageError(
+                f"{where}: there is no setting {key!r}{nearest(key, known)}; choose {', '.join(known)}"
+            )
         given[key] = _typed(f"{where}: {key}", types[key], value)
     needed = [
         name
