@@ -227,13 +227,14 @@ def test_a_run_goes_on_without_the_model_it_started_from(tmp_path: Path) -> None
     run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
     trainer = Trainer.of(setting.network, asked, setting.train)
     next(event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
-    kept = load(run.best).preprocessing
-    assert kept == setting.preprocessing
+    kept = load(run.best)
+    assert kept.preprocessing == setting.preprocessing
     began.best.unlink()
     again = Setting.of(asked, kept=kept)
+    assert again.seen == setting.seen
     trainer = Trainer.of(again.network, asked, again.train)
     run.restore(trainer, again)
-    assert (again.preprocessing, trainer.epoch) == (kept, 1)
+    assert (again.preprocessing, trainer.epoch) == (kept.preprocessing, 1)
     assert torch.equal(*(n.state_dict()["conv1.weight"] for n in (again.network, setting.network)))
 
 
@@ -243,7 +244,7 @@ def test_filters_that_whiten_stay_when_a_run_goes_on(tmp_path: Path) -> None:
     trainer = Trainer.of(setting.network, asked, setting.train)
     next(event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
     filters = setting.network.get_parameter("conv1.weight").clone()
-    again = Setting.of(asked, kept=load(run.best).preprocessing)
+    again = Setting.of(asked, kept=load(run.best))
     trainer = Trainer.of(again.network, asked, again.train)
     run.restore(trainer, again)
     list(run.follow(again, trainer))

@@ -294,7 +294,7 @@ def _resume(folder: Path, *, tensorboard: bool) -> None:
     run = Run(folder)
     config = run.config()
     with Watch() as watch:
-        kept = load(run.best).preprocessing if run.best.exists() else None
+        kept = load(run.best) if run.best.exists() else None
         setting = Setting.of(config, watch.pictures, watch.warn, kept)
         trainer = Trainer.of(setting.network, config, setting.train, weights=setting.weights)
         run.restore(trainer, setting)

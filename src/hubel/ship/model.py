@@ -65,12 +65,17 @@ class Model:
             views=self.views,
         )
 
+    @property
+    def seen(self) -> frozenset[bytes]:
+        """The marks of the pictures that it was trained on, none where they are not known."""
+        return read(self.summary.get(SEEN, ""))
+
     def saw(self, images: Bytes) -> Flags:
         """Which pictures, as it sees them, it was trained on, as far as is known: bool, n.
 
         `images`: uint8, n x h x w x c. What is kept of the training is a mark of every picture.
         """
-        seen = read(self.summary.get(SEEN, ""))
+        seen = self.seen
         return np.array([mark in seen for mark in marks(images)] if seen else [False] * len(images), bool)
 
     def save(self, path: Path) -> None:

@@ -66,13 +66,13 @@ class Setting:
         config: Config,
         progress: Callable[[int], None] | None = None,
         warn: Warn | None = None,
-        kept: Preprocessing | None = None,
+        kept: Model | None = None,
     ) -> Setting:
         """Reads the data into memory and builds the network, on the best device there is.
 
         `progress` is called with the number of pictures read so far, `warn` with what should be known.
-        `kept` is the preprocessing of a run that goes on: it is not measured again, and no weights are taken
-        from the model the run started from, since its own will be brought back.
+        `kept` is the best model of a run that goes on: its preprocessing is not measured again, and no
+        weights are taken from the model the run started from, since its own will be brought back.
 
         Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
         model to start from cannot be used.
@@ -85,7 +85,7 @@ class Setting:
             warn(told)
         device = best_device()
         start = Start.at(config.start, network) if config.start and not kept else None
-        preprocessing = kept or _preprocessing(config, network, start)
+        preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
         recipe = config.recipe
         pictures, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
         seen, new = _marks(pictures), _marks(held_out)
@@ -119,7 +119,7 @@ class Setting:
             weights=weights if config.balance == "loss" else None,
             skipped=(*pictures.skipped, *held_out.skipped),
             fingerprint=fingerprint(data.train),
-            seen=written([*seen, *(start.seen if start else ())]),
+            seen=written([*seen, *(start.seen if start else kept.seen if kept else ())]),
         )
 
     def train_head(self) -> Evaluation | None:

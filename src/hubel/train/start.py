@@ -14,7 +14,6 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel.data import Batches, DataSet, Preprocessing
-from hubel.data.marks import read
 from hubel.data.modes import COLOUR
 from hubel.errors import ModelError
 from hubel.look.subject import Subject
@@ -22,7 +21,6 @@ from hubel.module.network import Network
 from hubel.module.weights import Loaded, load_weights
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
-from hubel.ship.model import SEEN
 from hubel.ship.pretrained import PRETRAINED, is_installed, open_model
 from hubel.train.metrics import Evaluation, evaluate
 
@@ -62,7 +60,7 @@ class Start:
                 f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
                 f"away: {error}"
             ) from None
-        return cls(text, loaded, model.preprocessing.at(network.volume), read(model.summary.get(SEEN, "")))
+        return cls(text, loaded, model.preprocessing.at(network.volume), model.seen)
 
     def knows(self, held_out: Sequence[bytes]) -> str:
         """What to say where it was trained on pictures that are held out, by their marks; else nothing."""
