@@ -52,6 +52,13 @@ def test_the_file_gives_the_model_back(model: Model, path: Path) -> None:
     assert not list(path.parent.glob(".*")), "no temporary file is left"
 
 
+@pytest.mark.parametrize("seen", [5, "?", "AAAA"])
+def test_damaged_marks_are_refused(model: Model, tmp_path: Path, seen: object) -> None:
+    replace(model, summary={"seen": seen}).save(tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="its marks of pictures cannot be read"):
+        load(tmp_path / "model.safetensors")
+
+
 def test_probabilities_are_the_softmax_of_the_scores_once(model: Model) -> None:
     """The notation ends in a softmax; the whole network in eval mode is the reference."""
     whole = build(parse(NOTATION), "8x8x3").eval()

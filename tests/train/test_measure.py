@@ -17,6 +17,7 @@ from hubel import build, parse
 from hubel.data import Preprocessing, decode, open_data, with_val
 from hubel.data.marks import marks, written
 from hubel.errors import DataError, UsageError
+from hubel.report.evaluation import known_text
 from hubel.ship import Model
 from hubel.ship.model import SEEN
 from hubel.train.measure import measure, pictures_of
@@ -157,6 +158,24 @@ def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp
         (name if name.exists() else name.with_name("new.png")).unlink()
     with pytest.raises(DataError, match="the model was trained on every picture of it"):
         measure(ours, str(place))
+
+
+def test_where_a_model_was_trained_pictures_of_which_it_knows_none_have_changed(tmp_path: Path) -> None:
+    place = folder(tmp_path / "set")
+    ours = replace(trained_on(place), summary={**trained_on(place).summary, SEEN: written([b"a mark"])})
+    (place / "cat" / "0.png").rename(place / "cat" / "new.png")
+    with pytest.raises(DataError, match="its pictures have changed"):
+        measure(ours, str(place))
+
+
+def test_a_stream_is_not_looked_through_for_pictures_that_are_known(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubel.data.stream.free_memory", lambda: 0)
+    place = folder(tmp_path / "set")
+    found = measure(model(seen=written([b"a mark"])), str(place))
+    assert (found.split, found.known) == ("all", None)
+    assert "are not looked for among them" in known_text(found.split, found.known, 20)
 
 
 def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ def val(
         str,
         typer.Option(
             help="train, val, test; or auto: test where the data has it, else val; of data without splits, "
-            "the pictures held out when the model was trained on them, or all of them if it was not."
+            "the pictures held out when the model was trained on them, or all that are new to it."
         ),
     ] = "auto",
     on_bad: Annotated[
@@ -35,7 +35,8 @@ def val(
     trained = open_model(model)
     measured = measure(trained, data, split, one_of("--on-bad", on_bad, get_args(OnBad)))
     if skipped := measured.pictures.skipped:
-        print(left_out_text(skipped, len(measured.pictures)), file=sys.stderr)
+        left = measured.known or 0 if measured.split == "new" else 0
+        print(left_out_text(skipped, len(measured.pictures) + left), file=sys.stderr)
     if known := evaluation.known_text(measured.split, measured.known, len(measured.pictures)):
         print(known, file=sys.stderr)
     said = evaluation.as_json if as_json else evaluation.as_text

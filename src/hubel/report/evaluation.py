@@ -105,8 +105,12 @@ def as_json(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
     return json.dumps(said, indent=2, ensure_ascii=False)
 
 
-def known_text(split: str, known: int, measured: int) -> str:
+def known_text(split: str, known: int | None, measured: int) -> str:
     """What to say of pictures that a model was trained on, beside so many that it was measured on."""
+    if known is None and split == "all":
+        return (
+            "too many pictures for memory: those that the model was trained on are not looked for among them"
+        )
     if not known:
         return ""
     if split == "new":

@@ -70,7 +70,11 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
             f"an epoch after the first is of the {percent(recipe.hardest)} of pictures that were hardest"
         )
     if config.freeze:
-        drawn = "" if config.start else ", with weights drawn at random: --from takes trained ones"
+        drawn = (
+            ""
+            if config.start or recipe.whiten
+            else ", with weights drawn at random: --from takes trained ones"
+        )
         lines.append(f"frozen: {', '.join(config.freeze)}{drawn}")
     if setting.start:
         lines.append(f"starts from {setting.start.name}: {setting.start.loaded}")

@@ -124,7 +124,12 @@ def load(path: str | Path) -> Model:
         raise ModelError(f"{path}: it looks at views {header.views!r}; known are {', '.join(VIEWS)}")
     _take(network, safetensors.torch.load_file(path), path)
     network.eval()
-    return Model(network, header.classes, preprocessing, header.summary, header.temperature, header.views)
+    model = Model(network, header.classes, preprocessing, header.summary, header.temperature, header.views)
+    try:
+        model.seen  # noqa: B018 - asked for what is wrong with it
+    except (TypeError, ValueError) as error:
+        raise ModelError(f"{path}: its marks of pictures cannot be read: {error}") from None
+    return model
 
 
 def _take(network: Network, state: dict[str, Tensor], path: Path) -> None:

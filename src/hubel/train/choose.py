@@ -144,7 +144,7 @@ def choose(
     else:
         known = _of_model(start, data) if network is None else [_asked(*network, start)]
         candidates = known if volume is None else [replace(known[-1], volume=volume)]
-    if recipe_name is not None:
+    if recipe_name is not None and (recipe_name != "finetune" or start == NONE):
         candidates = [replace(each, recipe=recipe(recipe_name)) for each in candidates]
     if recipe_name is None or recipe_name in RECIPES:  # one of a file is taken as it is written
         candidates = [_fitted(each, data) for each in candidates]

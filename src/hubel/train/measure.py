@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from hubel.data import DataSet, Decoded, Pictures, open_data, whereabouts, with_val
 from hubel.data.cache import decode_once
 from hubel.data.decoded import OnBad
@@ -24,6 +22,12 @@ ALL = "all"
 """What the pictures of a set without splits are called."""
 
 
+_CHANGED = (
+    "{}: its pictures have changed since the model was trained on them, so that none is known to be new "
+    "to it; measure on a folder of other pictures"
+)
+
+
 @dataclass(frozen=True, slots=True)
 class HeldOut:
     """Pictures to hold against a model, not read yet; labels are of the set's own `classes`.
@@ -38,22 +42,25 @@ class HeldOut:
     def decoded(self, model: Model) -> Decoded:
         """The pictures as the model sees them, labelled by its classes.
 
-        Raises DataError: a picture that cannot be used, or of a class that the model does not know.
+        Of a set without splits those that it was not trained on. Raises DataError: a picture that cannot be
+        used, or of a class that the model does not know, or none that is new to it.
         """
-        return decode_once(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
+        found = decode_once(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
+        return new_to(model, found, "the set") if self.split == ALL else found
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
     """How a model did, on which pictures: `split` is their split's name, `all`, or `new`.
 
-    `known` are how many of the set's pictures it was trained on: left out of `new` ones, else among them.
+    `known` are how many of the set's pictures it was trained on: left out of `new` ones, else among them;
+    None where they are a stream, in which these are not looked for.
     """
 
     split: str
     pictures: Decoded
     result: Evaluation
-    known: int = 0
+    known: int | None = 0
 
 
 def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop") -> Measured:
@@ -68,14 +75,24 @@ def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop"
     held_out, device = pictures_of(data, split, model), best_device()
     pictures = decoded_or_streamed(held_out.pictures, model.preprocessing, on_bad=on_bad)
     decoded, split = pictures.relabelled(held_out.classes, model.classes), held_out.split
-    known = np.zeros(len(decoded), bool) if isinstance(decoded, Streamed) else model.saw(decoded.images)
-    if split == ALL and known.any():
-        if known.all():
-            raise DataError(f"{data}: the model was trained on every picture of it; measure on others")
-        decoded, split = decoded.only(~known), "new"
+    known = None
+    if not isinstance(decoded, Streamed):
+        known = int(model.saw(decoded.images).sum())
+        if split == ALL and not known and model.seen and model.summary.get("data") == whereabouts(data):
+            raise DataError(_CHANGED.format(data))
+        if split == ALL and known:
+            decoded, split = new_to(model, decoded, data), "new"
     batches = batches_of(decoded)(decoded, model.preprocessing, EVALUATION_BATCH, device=device)
     result = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
-    return Measured(split, decoded, result, int(known.sum()))
+    return Measured(split, decoded, result, known)
+
+
+def new_to(model: Model, pictures: Decoded, name: str) -> Decoded:
+    """The pictures that a model was not trained on, as far as is known. Raises DataError: it was on all."""
+    known = model.saw(pictures.images)
+    if known.all():
+        raise DataError(f"{name}: the model was trained on every picture of it; measure on others")
+    return pictures.only(~known)
 
 
 def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> HeldOut:
@@ -115,8 +132,5 @@ def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
     if fingerprint(again.train) == model.summary.get("trained_on"):
         return again
     if there and SEEN not in model.summary:
-        raise DataError(
-            f"{data.name}: its pictures have changed since the model was trained on them, so that none is "
-            "known to be new to it; measure on a folder of other pictures"
-        )
+        raise DataError(_CHANGED.format(data.name))
     return data

@@ -148,7 +148,8 @@ class Run:
         """The model as it is, with a line on how it came about."""
         config = trainer.config
         about = {"data": config.data, "val": config.val, "seed": config.seed}
-        summary = {**about, "trained_on": setting.fingerprint, SEEN: setting.seen, **line}
+        seen = {} if setting.seen is None else {SEEN: setting.seen}
+        summary = {**about, "trained_on": setting.fingerprint, **seen, **line}
         return setting.model(trainer.model, summary, views=config.recipe.views)
 
     def finish(self, setting: Setting) -> tuple[Model, Evaluation]:

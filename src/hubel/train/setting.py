@@ -46,7 +46,8 @@ class Setting:
     `start` says what became of the weights the run starts from, None where it starts anew. `weights`
     weigh the classes in the loss, None where they count by their pictures. `skipped` are pictures that
     could not be read and were left out. `fingerprint` is that of the training pictures, these among them;
-    `seen` are their marks, and of those that the model was trained on that the run starts from, as a text.
+    `seen` are their marks, and of those that the model was trained on that the run starts from, as a text;
+    None of a stream, which is not read for them.
     """
 
     data: DataSet
@@ -58,7 +59,7 @@ class Setting:
     weights: torch.Tensor | None
     skipped: tuple[Bad, ...]
     fingerprint: str
-    seen: str
+    seen: str | None
 
     @classmethod
     def of(
@@ -89,8 +90,9 @@ class Setting:
         recipe = config.recipe
         pictures, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
         seen, new = _marks(pictures), _marks(held_out)
-        if warn and (told := in_both(seen, new) or (start.knows(new) if start else "")):
-            warn(told)
+        for told in (in_both(seen, new), start.knows(new) if start else None):
+            if warn and told:
+                warn(told)
         if not start and not kept:
             preprocessing = preprocessing.measured(to_measure(pictures))
         train = batches_of(pictures)(
@@ -119,7 +121,9 @@ class Setting:
             weights=weights if config.balance == "loss" else None,
             skipped=(*pictures.skipped, *held_out.skipped),
             fingerprint=fingerprint(data.train),
-            seen=written([*seen, *(start.seen if start else kept.seen if kept else ())]),
+            seen=None
+            if isinstance(pictures, Streamed)
+            else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
         )
 
     def train_head(self) -> Evaluation | None:

@@ -23,6 +23,7 @@ from hubel.net.layers import Fc
 from hubel.net.trace import Step
 from hubel.ship.pretrained import PRETRAINED, is_installed, open_model
 from hubel.train.metrics import Evaluation, evaluate
+from hubel.train.symptoms import TWICE
 
 DECAY = 1e-3
 """The weight decay of a head that is trained alone: features are many, pictures few."""
@@ -38,7 +39,7 @@ PHOTO = 64
 class Start:
     """A trained model whose weights a network got: `loaded` says which, `preprocessing` what it saw.
 
-    `seen` are the marks of the pictures that it was trained on, as far as is known.
+    `seen` are the marks of the pictures that it was trained on, as far as is known, and at the same size.
     """
 
     name: str
@@ -60,13 +61,14 @@ class Start:
                 f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
                 f"away: {error}"
             ) from None
-        return cls(text, loaded, model.preprocessing.at(network.volume), model.seen)
+        seen = model.seen if model.network.volume == network.volume else frozenset()
+        return cls(text, loaded, model.preprocessing.at(network.volume), seen)
 
-    def knows(self, held_out: Sequence[bytes]) -> str:
-        """What to say where it was trained on pictures that are held out, by their marks; else nothing."""
+    def knows(self, held_out: Sequence[bytes]) -> str | None:
+        """What to say where it was trained on pictures that are held out, by their marks."""
         known = sum(mark in self.seen for mark in held_out)
-        if not known:
-            return ""
+        if not known or known < TWICE * len(held_out):
+            return None
         return (
             f"{self.name} was trained on {known:,} of the {len(held_out):,} held-out pictures, so that "
             "results are too good; hold out the same as then, with its --val and --seed"
