@@ -233,6 +233,10 @@ def test_pictures_that_came_after_the_training_are_measured_with_those_held_out(
     after = json.loads(said.out)
     assert (before["split"], after["split"]) == ("val", "new")
     assert after["images"] == before["images"] + 1
+    assert (before["trained_on"], after["trained_on"]) == (
+        0,
+        len(list(photos.rglob("*.png"))) - before["images"],
+    )
     assert "left out: " in said.err
     assert "on which the model was trained" in said.err
     again = ["--from", run / "best.safetensors", "--seed", 5, "--epochs", 1, "--out", tmp_path / "again"]

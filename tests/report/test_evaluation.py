@@ -63,7 +63,8 @@ def test_text_of_many_classes_at_a_temperature() -> None:
 
 def test_json_has_everything() -> None:
     warm = FOUND.at(2.0)
-    said = json.loads(as_json("val", warm, CLASSES))
+    said = json.loads(as_json("val", warm, CLASSES, 7))
+    assert said["trained_on"] == 7
     assert (said["split"], said["images"], said["top1"], said["top5"]) == ("val", 5, 0.6, None)
     assert said["macro_f1"] == pytest.approx((0.5 + 2 / 3) / 2)
     assert (said["loss"], said["ece"], said["temperature"]) == (warm.loss, warm.ece, 2.0)

@@ -39,5 +39,7 @@ def val(
         print(left_out_text(skipped, len(measured.pictures) + left), file=sys.stderr)
     if known := evaluation.known_text(measured.split, measured.known, len(measured.pictures)):
         print(known, file=sys.stderr)
-    said = evaluation.as_json if as_json else evaluation.as_text
-    print(said(measured.split, measured.result, trained.classes))
+    if as_json:
+        print(evaluation.as_json(measured.split, measured.result, trained.classes, measured.known))
+    else:
+        print(evaluation.as_text(measured.split, measured.result, trained.classes))

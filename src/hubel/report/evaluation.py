@@ -78,15 +78,17 @@ def as_text(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def as_json(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
+def as_json(split: str, evaluation: Evaluation, classes: Sequence[str], trained_on: int | None = None) -> str:
     """All of an evaluation as a JSON object; null where there is no number.
 
+    `trained_on` is of how many pictures of the set that is known, None where it was not looked for.
     The rows of `confusion` are true classes, its columns what they are taken for, in the order of `classes`.
     """
     plain = evaluation.at(1)
     said = {
         "split": split,
         "images": len(evaluation.labels),
+        "trained_on": trained_on,
         "loss": known(evaluation.loss),
         "top1": evaluation.top1,
         "top5": evaluation.top5,
