@@ -175,7 +175,7 @@ def test_a_stream_is_not_looked_through_for_pictures_that_are_known(
     place = folder(tmp_path / "set")
     found = measure(model(seen=written([b"a mark"])), str(place))
     assert (found.split, found.known) == ("all", None)
-    assert "are not looked for among them" in known_text(found.split, found.known, 20)
+    assert "are not looked for among them" in known_text(found)
 
 
 def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:

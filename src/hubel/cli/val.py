@@ -35,9 +35,8 @@ def val(
     trained = open_model(model)
     measured = measure(trained, data, split, one_of("--on-bad", on_bad, get_args(OnBad)))
     if skipped := measured.pictures.skipped:
-        left = measured.known or 0 if measured.split == "new" else 0
-        print(left_out_text(skipped, len(measured.pictures) + left), file=sys.stderr)
-    if known := evaluation.known_text(measured.split, measured.known, len(measured.pictures)):
+        print(left_out_text(skipped, measured.usable), file=sys.stderr)
+    if known := evaluation.known_text(measured):
         print(known, file=sys.stderr)
     if as_json:
         print(evaluation.as_json(measured.split, measured.result, trained.classes, measured.known))

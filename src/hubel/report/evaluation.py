@@ -13,6 +13,7 @@ from torch import Tensor
 
 from hubel.report.units import count, percent
 from hubel.train.calibration import BINS, Reliability
+from hubel.train.measure import ALL, NEW, Measured
 from hubel.train.metrics import Evaluation
 
 
@@ -107,19 +108,18 @@ def as_json(split: str, evaluation: Evaluation, classes: Sequence[str], trained_
     return json.dumps(said, indent=2, ensure_ascii=False)
 
 
-def known_text(split: str, known: int | None, measured: int) -> str:
-    """What to say of pictures that a model was trained on, beside so many that it was measured on."""
-    if known is None and split == "all":
+def known_text(measured: Measured) -> str:
+    """What to say of pictures that the model was trained on; nothing where there is none."""
+    if measured.known is None and measured.split == ALL:
         return (
             "too many pictures for memory: those that the model was trained on are not looked for among them"
         )
-    if not known:
+    if not measured.known:
         return ""
-    if split == "new":
-        return (
-            f"left out: {count(known)} of {count(known + measured)} pictures, on which the model was trained"
-        )
-    return f"{count(known)} of the {count(measured)} pictures are among those that the model was trained on"
+    known, usable = count(measured.known), count(measured.usable)
+    if measured.split == NEW:
+        return f"left out: {known} of {usable} pictures, on which the model was trained"
+    return f"{known} of the {usable} pictures are among those that the model was trained on"
 
 
 def share(value: float | None) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from hubel.data import DataSet, Decoded, Pictures, open_data, whereabouts, with_val
 from hubel.data.cache import decode_once
@@ -15,12 +16,14 @@ from hubel.train.device import best_device
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import EVALUATION_BATCH, fingerprint
 
+if TYPE_CHECKING:
+    from hubel.data.pictures import Flags
+
 SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
 """Which pictures of a set to take; `auto` is for `pictures_of` to decide."""
 
-ALL = "all"
-"""What the pictures of a set without splits are called."""
-
+ALL, NEW = "all", "new"
+"""What the pictures of a set without splits are called, and those of them that a model was not trained on."""
 
 _CHANGED = (
     "{}: its pictures have changed since the model was trained on them, so that none is known to be new "
@@ -46,7 +49,7 @@ class HeldOut:
         used, or of a class that the model does not know, or none that is new to it.
         """
         found = decode_once(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
-        return new_to(model, found, "the set") if self.split == ALL else found
+        return _new(found, model.saw(found.images), "the set") if self.split == ALL else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,11 @@ class Measured:
     result: Evaluation
     known: int | None = 0
 
+    @property
+    def usable(self) -> int:
+        """How many pictures of the set could be used, measured or not."""
+        return len(self.pictures) + (self.known if self.split == NEW and self.known else 0)
+
 
 def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop") -> Measured:
     """Measures a model, on the best device there is, on the pictures that `pictures_of` takes.
@@ -75,21 +83,19 @@ def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop"
     held_out, device = pictures_of(data, split, model), best_device()
     pictures = decoded_or_streamed(held_out.pictures, model.preprocessing, on_bad=on_bad)
     decoded, split = pictures.relabelled(held_out.classes, model.classes), held_out.split
-    known = None
-    if not isinstance(decoded, Streamed):
-        known = int(model.saw(decoded.images).sum())
-        if split == ALL and not known and model.seen and model.summary.get("data") == whereabouts(data):
+    known = None if isinstance(decoded, Streamed) else model.saw(decoded.images)
+    if split == ALL and known is not None:
+        if known.any():
+            decoded, split = _new(decoded, known, data), NEW
+        elif model.seen and model.summary.get("data") == whereabouts(data):
             raise DataError(_CHANGED.format(data))
-        if split == ALL and known:
-            decoded, split = new_to(model, decoded, data), "new"
     batches = batches_of(decoded)(decoded, model.preprocessing, EVALUATION_BATCH, device=device)
     result = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
-    return Measured(split, decoded, result, known)
+    return Measured(split, decoded, result, None if known is None else int(known.sum()))
 
 
-def new_to(model: Model, pictures: Decoded, name: str) -> Decoded:
-    """The pictures that a model was not trained on, as far as is known. Raises DataError: it was on all."""
-    known = model.saw(pictures.images)
+def _new(pictures: Decoded, known: Flags, name: str) -> Decoded:
+    """The pictures of a set but those `known` to a model. Raises DataError: it was trained on all."""
     if known.all():
         raise DataError(f"{name}: the model was trained on every picture of it; measure on others")
     return pictures.only(~known)
