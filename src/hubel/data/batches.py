@@ -15,6 +15,7 @@ import torch
 from torch import Generator, Tensor
 
 from hubel.data.augment import resize
+from hubel.data.device import moved
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ class Batches:
         """The batches one by one, in the thread that asks for them."""
         generator = Generator().manual_seed(epoch_seed(self.seed, number))
         for batch, (indices, pixels) in enumerate(self._picked(number, generator, among)):
-            target = self._targets.index_select(0, indices.to(self.device))
+            target = self._targets.index_select(0, moved(indices, self.device))
             picked = pixels
             if self.augmentation is not None:
                 picked = self.augmentation.apply(
@@ -194,7 +195,7 @@ class Batches:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """The batches of an epoch in turn: the places of the pictures, and the pictures on the device."""
         for indices in self._order(generator, among):
-            yield indices, self._sample.index_select(0, indices.to(self.device))
+            yield indices, self._sample.index_select(0, moved(indices, self.device))
 
     @cached_property
     def _sample(self) -> Tensor:

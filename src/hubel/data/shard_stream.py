@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
 from hubel.data.batches import AHEAD, epoch_seed
+from hubel.data.device import moved
 from hubel.data.reading import Encoded
 from hubel.data.shard_index import kept_in, library, parted, trouble
 from hubel.data.shards import ShardPictures
@@ -96,7 +97,7 @@ class ShardBatches(StreamedBatches):
             generator=torch.Generator(),  # or it would draw from everybody's
         )
         for places, pixels in _cut(loader, np.diff(self._bounds(among)).tolist()):
-            yield places, pixels.to(self.device)
+            yield places, moved(pixels, self.device)
 
 
 def _cut(

@@ -18,6 +18,7 @@ from hubel.data.augment import Colours
 from hubel.data.batches import AHEAD, Batch, Batches
 from hubel.data.cache import Warn, decode_once
 from hubel.data.decoded import Bad, Decoded, OnBad, UnusableError, read_all
+from hubel.data.device import moved
 from hubel.data.pictures import FilePictures
 from hubel.data.shards import ShardPictures, near
 from hubel.errors import DataError
@@ -188,7 +189,7 @@ class StreamedBatches(Batches):
         for indices, read in zip(places, loader, strict=True):
             if isinstance(read, str):
                 raise DataError(read)
-            yield indices, read.to(self.device)
+            yield indices, moved(read, self.device)
 
 
 class _Reader(Dataset["Tensor | str"]):

@@ -13,6 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Generator, Tensor
 
 from hubel.data.augment.pixels import WHITE, each, rounded
+from hubel.data.device import moved
 
 _LUMA = (0.299, 0.587, 0.114)
 _SAMPLE = 1 << 22
@@ -48,8 +49,10 @@ def pca(images: Tensor, std: float, colours: Colours, generator: Generator) -> T
     """
     count, _, width, depth = images.shape
     draws = torch.randn((count, depth), generator=generator) * std
-    levels = (draws @ colours.axes.T * WHITE).round().to(images.device, torch.int16)
-    row = levels[:, None, :].expand(count, width, depth).reshape(count, 1, width * depth)
+    levels = moved((draws @ colours.axes.T * WHITE).round().to(torch.int16), images.device)
+    row = (
+        moved(levels, images.device)[:, None, :].expand(count, width, depth).reshape(count, 1, width * depth)
+    )
     values = images.flatten(2).to(torch.int16).add_(row).clamp_(0, WHITE)
     return values.to(torch.uint8).view(images.shape)
 
@@ -96,7 +99,7 @@ def sharpness(images: Tensor, factors: Tensor) -> Tensor:
 def posterize(images: Tensor, bits: Tensor) -> Tensor:
     """Keeps the highest `bits` (int64, n, from 0 to 8) of each value."""
     mask = (WHITE << (8 - bits)) & WHITE
-    return images & mask.to(images.device, torch.uint8).view(-1, 1, 1, 1)
+    return images & moved(mask.to(torch.uint8), images.device).view(-1, 1, 1, 1)
 
 
 def solarize(images: Tensor, thresholds: Tensor) -> Tensor:
@@ -130,7 +133,7 @@ def _grey(images: Tensor) -> Tensor:
     """The images in grey: float32 of whole numbers, n x h x w x 1."""
     if images.shape[-1] == 1:
         return images.float()
-    return (images.float() @ torch.tensor(_LUMA, device=images.device)).round_().unsqueeze(-1)
+    return (images.float() @ moved(torch.tensor(_LUMA), images.device)).round_().unsqueeze(-1)
 
 
 def _away(dull: Tensor, images: Tensor, factors: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Generator, Tensor
 
 from hubel.data.augment.pixels import rounded
+from hubel.data.device import moved
 from hubel.errors import DataError
 
 RATIO = 4 / 3
@@ -44,7 +45,7 @@ def shift(images: Tensor, by: int, generator: Generator) -> Tensor:
     # ten times as fast as indexing pixels.
     starts = ((torch.arange(count)[:, None] * height + rows) * (width + 2 * by) + across) * depth
     runs = wide.view(-1).unfold(0, width * depth, 1)
-    return runs.index_select(0, starts.flatten().to(images.device)).view(images.shape)
+    return runs.index_select(0, moved(starts.flatten(), images.device)).view(images.shape)
 
 
 def flip(images: Tensor, generator: Generator) -> Tensor:
@@ -103,8 +104,8 @@ def cutout(images: Tensor, side: int, fill: Tensor, generator: Generator) -> Ten
         starts = torch.randint(length, (count, 1), generator=generator) - side // 2
         places = torch.arange(length)
         within.append((places >= starts) & (places < starts + side))
-    covered = (within[0][:, :, None] & within[1][:, None, :]).to(images.device)
-    colour = rounded(fill.to(images.device, torch.float32, copy=True))
+    covered = moved(within[0][:, :, None] & within[1][:, None, :], images.device)
+    colour = rounded(moved(fill, images.device).to(torch.float32, copy=True))
     return torch.where(covered[..., None], colour.view(1, 1, 1, depth), images)
 
 
@@ -139,16 +140,16 @@ def _widened(rows: Tensor, by: int, depth: int) -> Tensor:
     width = rows.shape[1] // depth
     columns = torch.cat((torch.arange(by, 0, -1), torch.arange(width - 2, width - 2 - by, -1)))
     places = (columns[:, None] * depth + torch.arange(depth)).flatten()
-    edges = rows.T.index_select(0, places.to(rows.device)).T  # column by column, not pixel by pixel
+    edges = rows.T.index_select(0, moved(places, rows.device)).T  # column by column, not pixel by pixel
     return torch.cat((edges[:, : by * depth], rows, edges[:, by * depth :]), dim=1)
 
 
 def _mirrored(images: Tensor, chosen: Tensor) -> Tensor:
     """A copy with the chosen images (bool, n, on the CPU) mirrored left to right."""
     places = chosen.nonzero().flatten()
-    mirrored = images.index_select(0, places.to(images.device)).flip(2)
+    mirrored = images.index_select(0, moved(places, images.device)).flip(2)
     sources = torch.arange(len(images)).index_copy(0, places, len(images) + torch.arange(len(places)))
-    return torch.cat((images, mirrored)).index_select(0, sources.to(images.device))
+    return torch.cat((images, mirrored)).index_select(0, moved(sources, images.device))
 
 
 def _sampled(images: Tensor, across: Tensor, down: Tensor, outside: str) -> Tensor:
@@ -159,7 +160,7 @@ def _sampled(images: Tensor, across: Tensor, down: Tensor, outside: str) -> Tens
     count, height, width, _ = images.shape
     places = torch.stack(
         [
-            (2 * places.to(images.device) / length - 1).expand(count, height, width)
+            (2 * moved(places, images.device) / length - 1).expand(count, height, width)
             for places, length in ((across, width), (down, height))
         ],
         dim=-1,

@@ -11,6 +11,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from hubel.data.device import moved
+
 
 def mixup(images: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """Adds each image and its partner, weighted by a share from Beta(`alpha`, `alpha`); the targets too.
@@ -18,7 +20,7 @@ def mixup(images: Tensor, targets: Tensor, alpha: float, generator: Generator) -
     Source: Zhang et al. 2018, equation 1; the share is drawn for each pair, as there.
     """
     partners, shares = _drawn(len(images), alpha, generator)
-    partners, shares = partners.to(images.device), shares.to(images.device)
+    partners, shares = moved(partners, images.device), moved(shares, images.device)
     mixed = torch.lerp(_taken(images, partners), images, shares.view(-1, 1, 1, 1))
     return mixed, torch.lerp(targets.index_select(0, partners), targets, shares[:, None])
 
@@ -38,7 +40,7 @@ def cutmix(images: Tensor, targets: Tensor, alpha: float, generator: Generator) 
         within.append((places >= centres - half) & (places < centres + half))
     cut = within[0][:, :, None] & within[1][:, None, :]
     kept = 1 - cut.float().mean((1, 2))
-    partners, cut, kept = (part.to(images.device) for part in (partners, cut, kept))
+    partners, cut, kept = (moved(part, images.device) for part in (partners, cut, kept))
     mixed = torch.where(cut[:, None], _taken(images, partners), images)
     return mixed, torch.lerp(targets.index_select(0, partners), targets, kept[:, None])
 

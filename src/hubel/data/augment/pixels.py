@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import torch
 
+from hubel.data.device import moved
+
 WHITE = 255
 
 
@@ -17,4 +19,4 @@ def rounded(values: torch.Tensor) -> torch.Tensor:
 
 def each(numbers: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """Returns one number for each picture (n) as float32 n x 1 x 1 x 1, where the images are."""
-    return numbers.to(images.device, torch.float32).view(-1, 1, 1, 1)
+    return moved(numbers.float(), images.device).view(-1, 1, 1, 1)

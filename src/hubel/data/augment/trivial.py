@@ -13,6 +13,7 @@ from torch import Generator, Tensor
 
 from hubel.data.augment import colour
 from hubel.data.augment.geometry import warp
+from hubel.data.device import moved
 
 STRENGTHS = 31
 """How many strengths an operation has, from none at all to its strongest."""
@@ -28,7 +29,7 @@ def trivial(images: Tensor, generator: Generator) -> Tensor:
     for number, operation in enumerate(WIDE.values()):
         places = (chosen == number).nonzero().flatten()
         if len(places):
-            there = places.to(images.device)
+            there = moved(places, images.device)
             changed.index_copy_(0, there, operation(images.index_select(0, there), strengths[places]))
     return changed
 
