@@ -16,15 +16,13 @@ from hubel import build, parse
 from hubel.data import Batches, Decoded, Preprocessing
 from hubel.data.batches import Made
 from hubel.errors import TrainingError, UsageError
-from hubel.module import Network
 from hubel.train import changed, evaluate
 from hubel.train.config import Config
-from hubel.train.engine import repays
 from hubel.train.events import BatchDone, RoundDone, Warned
-from hubel.train.loop import Round, Trainer, side
+from hubel.train.loop import Round, Trainer
 from hubel.train.loss import class_weights
 from hubel.train.recipe import Recipe
-from hubel.train.schedule import SCHEDULES
+from hubel.train.schedule import SCHEDULES, side
 
 NET = "conv(4, 3) >> relu >> dropout >> fc(2)"
 NET_WITH_SIDE = 'conv(4, 3) >> relu >> side("aux", fc(2), weight=0.3) >> fc(2)'
@@ -284,44 +282,6 @@ def test_a_network_too_large_for_the_time_is_told_after_its_first_step(limit: fl
     assert [text.partition(":")[0] for text in told] == ["the run may end late"] * late
 
 
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")  # torch's compiler warns of torch's own calls
-def test_compiled_steps_train_the_same_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Compiled after the first epoch; the compiler is one that changes nothing, so that it needs no GPU."""
-    asked = config(epochs=2)
-    plain = trainer(asked)
-    list(plain.run(*batches(asked)))
-    made: list[float] = []
-
-    def compiled(network: Network) -> Any:
-        made.append(ours.progress)
-        return torch.compile(network, backend="eager")
-
-    loop = sys.modules["hubel.train.loop"]
-    monkeypatch.setattr(loop, "repays", lambda _device, seconds: seconds > 0)
-    monkeypatch.setattr(loop, "compiled", compiled)
-    ours = trainer(asked)
-    list(ours.run(*batches(asked)))
-    assert made == [0.5]
-    for name, value in plain.network.state_dict().items():
-        torch.testing.assert_close(ours.network.state_dict()[name], value)
-
-
-@pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_a_compiler_that_fails_is_done_without(monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(_graph: Any, _inputs: Any) -> Any:
-        raise RuntimeError("no C compiler")
-
-    loop = sys.modules["hubel.train.loop"]
-    monkeypatch.setattr(loop, "repays", lambda _device, seconds: seconds > 0)
-    monkeypatch.setattr(loop, "compiled", lambda network: torch.compile(network, backend=broken))
-    asked = config(epochs=3)
-    events = list(trainer(asked).run(*batches(asked)))
-    said = [event.text for event in events if isinstance(event, Warned)]
-    assert len(said) == 1
-    assert "without being compiled" in said[0]
-    assert sum(isinstance(event, RoundDone) for event in events) == 3
-
-
 def test_parts_of_a_batch_are_never_of_one_picture() -> None:
     """5 pictures in parts of at most 2 would leave one over, which batch normalisation refuses."""
     ours = trainer(config("conv(2, 3) >> batchnorm >> globalavgpool >> fc(2)"))
@@ -332,14 +292,6 @@ def test_parts_of_a_batch_are_never_of_one_picture() -> None:
     )
     ours._gradients(torch.randn(5, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0]))
     assert seen == [3, 2]
-
-
-def test_compiling_repays_on_a_gpu_with_time_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: name)
-    cpu, gpu = torch.device("cpu"), torch.device("cuda")
-    assert not repays(cpu, 1e6)
-    assert not repays(gpu, 60)
-    assert repays(gpu, 3600)
 
 
 def test_waiting_is_the_time_until_a_batch_comes(monkeypatch: pytest.MonkeyPatch) -> None:

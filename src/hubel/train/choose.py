@@ -17,11 +17,12 @@ from hubel.net import Net, Volume, ledger
 from hubel.net.head import with_classes
 from hubel.ship.pretrained import open_model
 from hubel.train.config import AUTO, NONE, Config
-from hubel.train.device import best_device, use_allowed_cores
+from hubel.train.device import best_device, tried, use_allowed_cores
 from hubel.train.engine import emulates_bfloat16, fastest, keep_memory, now
 from hubel.train.loss import loss_of
 from hubel.train.optimizer import OPTIMIZERS
 from hubel.train.recipe import RECIPES, Recipe, recipe
+from hubel.train.record import Recorded, clear_gradients
 from hubel.train.run import BEST
 from hubel.train.settings import changed
 from hubel.train.start import best_at_hand, is_of_photos
@@ -67,7 +68,7 @@ TRAINING = 0.85
 """The share of the time that is reckoned to be left for steps."""
 
 TRIED = 64
-"""How many pictures a step has by which a candidate is measured."""
+"""How many pictures a step has by which a candidate is measured on a CPU."""
 
 PASSES = 5
 """How many steps measuring a candidate takes, its optimizer's and the building of it reckoned in."""
@@ -160,11 +161,12 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
     """The most expensive candidate that still sees so many pictures often enough in the time.
 
     Candidates come the cheapest first. Each is measured that is not bound to be too slow, and while
-    measuring keeps to its share of the time; one that differs from the last in its recipe alone is as fast.
+    measuring the others keeps to its share of the time; one that differs from the last in its recipe alone is
+    as fast.
     """
+    best = last = _measured(candidates[0], pictures, seconds)  # a GPU takes seconds to begin with
     began = time.perf_counter()
     passes = PASSES if emulates_bfloat16(best_device()) else PASSES + TRYING
-    best = last = _measured(candidates[0], pictures, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs
         if last.epochs * HOPE < candidate.epochs * times:
@@ -191,10 +193,17 @@ def pictures_per_second(candidate: Candidate) -> float:
     """How many pictures a second a candidate trains on, measured on noise on this machine, now."""
     keep_memory()
     use_allowed_cores()
-    device, volume = best_device(), candidate.volume
+    device = best_device()
+    return tried(
+        candidate.recipe.batch, TRIED, device, lambda count: _speed_in_steps(candidate, count, device)
+    )
+
+
+def _speed_in_steps(candidate: Candidate, count: int, device: torch.device) -> float:
+    """The same, by steps of so many pictures."""
+    volume = candidate.volume
     network = build(candidate.net, volume, init=candidate.recipe.init, scores=True).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    count = min(TRIED, candidate.recipe.batch)
     images = torch.randn(count, volume.depth, *volume.plane, device=device)
     images = images.to(memory_format=torch.channels_last)
     labels = torch.arange(count, device=device) % network.output.depth
@@ -202,16 +211,27 @@ def pictures_per_second(candidate: Candidate) -> float:
     precision = candidate.precision
     if precision == AUTO or emulates_bfloat16(device):
         precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
-    passes = []
-    for _ in range(3):
-        began = now(device)
+
+    def backward() -> tuple[()]:
         loss_of(network, images, labels, precision=precision)[0].backward()  # type: ignore[no-untyped-call]
-        passes.append(now(device) - began)
-    began = now(device)
-    for optimizer in optimizers:
-        optimizer.step()
-    step = now(device) - began
-    return candidate.recipe.batch / (min(passes) * candidate.recipe.batch / count + step)
+        return ()
+
+    def move() -> tuple[()]:
+        for optimizer in optimizers:
+            optimizer.step()
+        return ()
+
+    passes, moves = Recorded(backward, device), Recorded(move, device)
+    passing, moving = [], []
+    for _ in range(3):
+        clear_gradients(network)
+        began = now(device)
+        passes()
+        between = now(device)
+        moves()
+        passing.append(between - began)
+        moving.append(now(device) - between)
+    return candidate.recipe.batch / (min(passing) * candidate.recipe.batch / count + min(moving))
 
 
 def _asked(name: str, net: Net, volume: Volume, start: str) -> Candidate:

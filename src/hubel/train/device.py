@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import torch
 
 from hubel.cores import allowed_cores
 from hubel.train.engine import PRECISIONS
+
+Found = TypeVar("Found")
+
+SMALLEST_PART = 2
+"""The fewest pictures that go through at once: batch normalisation needs two."""
 
 
 def best_device() -> torch.device:
@@ -35,3 +43,20 @@ def free_memory(device: torch.device) -> None:
     """Gives back what the device's allocator keeps."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
+
+
+def tried(batch: int, few: int, device: torch.device, trial: Callable[[int], Found]) -> Found:
+    """What a trial on some pictures of a batch finds out; it is told how many.
+
+    They are `few` on a CPU. A GPU takes as long for a few as for many and is tried on whole batches, or on
+    as much of them as fits in memory.
+    """
+    count = batch if device.type == "cuda" else min(few, batch)
+    while True:
+        try:
+            return trial(count)
+        except RuntimeError as error:
+            if not out_of_memory(error) or count <= SMALLEST_PART:
+                raise
+        count = max(SMALLEST_PART, count // 2)
+        free_memory(device)

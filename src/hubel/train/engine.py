@@ -1,22 +1,20 @@
-"""What makes a step fast on this machine: the allocator, the precision, on a GPU a compiler."""
+"""What makes a step fast on this machine: the allocator, the precision."""
 
 from __future__ import annotations
 
 import copy
 import ctypes
-import importlib.util
 import math
 import sys
 import time
 from collections.abc import Callable
 from functools import cache
-from typing import TYPE_CHECKING, TypeVar, cast
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
-if TYPE_CHECKING:
-    from hubel.module.network import Network
+from hubel.train.record import Recorded, clear_gradients
 
 Module = TypeVar("Module", bound=nn.Module)
 
@@ -39,13 +37,6 @@ PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torc
 """What a step may be computed in; the weights are float32 always."""
 
 
-COMPILING_SECONDS = 60.0
-"""What compiling a network for training is taken to cost: half of it to all of it was measured, on a CPU."""
-
-REPAID = 10
-"""How many times that must be left of a run: then a gain of a tenth repays it."""
-
-
 def keep_memory() -> None:
     """Lets the allocator keep what is freed for the next step, where it is glibc's.
 
@@ -59,21 +50,6 @@ def keep_memory() -> None:
         mallopt(M_MMAP_THRESHOLD, 1 << 30)
         mallopt(M_TRIM_THRESHOLD, 2**31 - 4097)
         mallopt(M_TOP_PAD, 256 << 20)
-
-
-def repays(device: torch.device, seconds: float) -> bool:
-    """Whether compiling repays what it takes in so many seconds of training.
-
-    On a CPU it never does: compiled steps were measured at 0.94 to 1.0 times the speed of these.
-    """
-    if device.type != "cuda" or importlib.util.find_spec("triton") is None:
-        return False
-    return seconds >= REPAID * COMPILING_SECONDS
-
-
-def compiled(network: Network) -> Network:
-    """The network with steps that are compiled, and replayed as CUDA graphs; its parameters are the same."""
-    return cast("Network", torch.compile(network, mode="reduce-overhead"))
 
 
 def now(device: torch.device) -> float:
@@ -99,11 +75,17 @@ def fastest(network: Module, step: Callable[[Module, str], Tensor]) -> str:
 def _seconds(network: Module, precision: str, step: Callable[[Module, str], Tensor]) -> float:
     """The shortest of three steps forwards and backwards, after one to warm up."""
     times, device = [], next(network.parameters()).device
+
+    def run() -> tuple[()]:
+        step(network, precision).backward()  # type: ignore[no-untyped-call]
+        return ()
+
+    recorded = Recorded(run, device)
     for _ in range(4):
         began = now(device)
-        step(network, precision).backward()  # type: ignore[no-untyped-call]
+        recorded()
         times.append(now(device) - began)
-        network.zero_grad()
+        clear_gradients(network)
     return min(times[1:])
 
 

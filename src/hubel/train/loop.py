@@ -5,43 +5,41 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import count, islice
-from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from hubel.data.batches import Batch, Epoch, Made, Sides, epoch_seed
+from hubel.data.batches import Made, Sides, epoch_seed
 from hubel.errors import TrainingError, UsageError, nearest
 from hubel.module.network import Network
 from hubel.net.layers import BatchNorm
 from hubel.train.average import Average
 from hubel.train.config import AUTO, Config
-from hubel.train.device import computing_in, free_memory, out_of_memory, use_allowed_cores
-from hubel.train.engine import compiled, emulates_bfloat16, fastest, keep_memory, repays
+from hubel.train.device import (
+    SMALLEST_PART,
+    computing_in,
+    free_memory,
+    out_of_memory,
+    tried,
+    use_allowed_cores,
+)
+from hubel.train.engine import emulates_bfloat16, fastest, keep_memory
 from hubel.train.events import BatchDone, Event, RoundDone, Warned
 from hubel.train.hardest import Hardest
 from hubel.train.loss import loss_of
 from hubel.train.metrics import evaluate
-from hubel.train.optimizer import OPTIMIZERS
+from hubel.train.optimizer import OPTIMIZERS, peaked, set_rates
 from hubel.train.pace import Pace
-from hubel.train.recipe import Recipe
-from hubel.train.schedule import SCHEDULES
+from hubel.train.record import Recorded, clear_gradients
+from hubel.train.schedule import SCHEDULES, side
+from hubel.train.source import Source
 from hubel.train.symptoms import first_non_finite
 
-if TYPE_CHECKING:
-    from hubel.data.pictures import Labels
-
 MEASURED = 16
-"""How many pictures of a batch the precisions are measured on."""
-
-SMALLEST_PART = 2
-"""The fewest pictures that go through at once: batch normalisation needs two."""
-
-SIDE_STEP = 4
-"""Sides of growing pictures are multiples of this, so that few shapes occur."""
+"""How many pictures of a batch the precisions are measured on by a CPU."""
 
 STEP = 3.0
 """How many times as long as a forward pass a step of training takes, by its multiply-adds."""
@@ -50,30 +48,13 @@ EMULATES = "this machine only emulates bfloat16, many times slower: the run is c
 """What is said where a run asks for bfloat16, as one that another machine began."""
 
 
-class Source(Protocol):
-    """Where batches come from: `Batches` in memory, or streams of what is too large for it."""
-
-    @property
-    def labels(self) -> Labels:
-        """The class of every picture."""
-
-    def batches(self, among: Tensor | None = None) -> int:
-        """How many batches an epoch has, of all pictures or `among` some."""
-
-    def first(self) -> Batch:
-        """The first batch of the first epoch, made at once."""
-
-    def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
-        """Images and targets, batch by batch, resized to `sides`; the same for the same number."""
-
-
 @dataclass(slots=True)
 class Round:
     """What adds up until a round is done."""
 
     began: float
     pictures: int = 0
-    right: float = 0.0
+    right: float | Tensor = 0.0  # a number on the device, which is not waited for
     loss: float = 0.0
     waited: float = 0.0
 
@@ -88,7 +69,7 @@ class Round:
         """Takes a batch in."""
         truth = targets.argmax(1) if targets.is_floating_point() else targets
         self.pictures += len(scores)
-        self.right += (scores.argmax(1) == truth).sum().item()
+        self.right += (scores.argmax(1) == truth).sum()
         self.loss += loss * len(scores)
 
 
@@ -118,9 +99,13 @@ class Trainer:
     seconds: float = 0.0
     best: float = -1.0
     validation: float = 0.0
-    _compiled: Network | None = None
-    _compiles: bool = True
     _told: str = ""
+    _backward: Recorded = field(init=False)
+    _move: Recorded = field(init=False)
+
+    def __post_init__(self) -> None:
+        device = next(self.network.parameters()).device
+        self._backward, self._move = Recorded(self._backwards, device), Recorded(self._moved, device)
 
     @classmethod
     def of(
@@ -151,7 +136,7 @@ class Trainer:
         return cls(
             network=network,
             config=config,
-            optimizers=_peaked(OPTIMIZERS[recipe.optimizer](network, recipe)),
+            optimizers=peaked(OPTIMIZERS[recipe.optimizer](network, recipe)),
             pace=Pace(recipe.epochs),
             average=Average(network, recipe.average) if recipe.average else None,
             hardest=_hardest(config, train) if recipe.hardest < 1 else None,
@@ -238,10 +223,7 @@ class Trainer:
         return lambda batch: side(recipe, self.pace.progress(epoch + batch / batches, self.seconds), whole)
 
     def _learn(self) -> None:
-        """Puts the network in training mode, but for what is frozen and statistics that are to stay.
-
-        Once pictures have their full size, steps are compiled if what is left of the run repays it.
-        """
+        """Puts the network in training mode, but for what is frozen and statistics that are to stay."""
         self.network.train()
         staying = parts(self.network, self.config.freeze)
         if self.config.start and self.config.recipe.fixed_statistics:
@@ -249,10 +231,6 @@ class Trainer:
             staying += [self.network.get_submodule(step.path) for step in normed if not step.side]
         for part in staying:
             part.eval()
-        device = next(self.network.parameters()).device
-        grown = self.progress >= self.config.recipe.grown
-        if self._compiles and grown and repays(device, self.left):
-            self._compiles, self._compiled = False, compiled(self.network)
 
     def _over(self, round_: Round) -> bool:
         """Whether a round is: at the end of an epoch, or when the clock says so."""
@@ -284,27 +262,33 @@ class Trainer:
                 break
             except RuntimeError as error:
                 yield Warned(self._mended(error, images))
-        if recipe.clip:
-            nn.utils.clip_grad_norm_(self.network.parameters(), recipe.clip)
-        for optimizer in self.optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = share * group["initial_lr"]
-            optimizer.step()
+        set_rates(self.optimizers, share)
+        self._move()
         if self.average:
             self.average.update(self.network)
+        for part in (self._backward, self._move):
+            if part.failed:
+                yield Warned(f"steps go on without being recorded on the GPU: {part.failed}")
+                part.failed = ""
         return loss, scores
+
+    def _moved(self) -> tuple[()]:
+        """Moves the weights along their gradients."""
+        if self.config.recipe.clip:
+            nn.utils.clip_grad_norm_(self.network.parameters(), self.config.recipe.clip)
+        for optimizer in self.optimizers:
+            optimizer.step()
+        return ()
 
     def _mended(self, error: RuntimeError, images: Tensor) -> str:
         """Changes what a step may have failed of, so that it can be tried again, and says so.
 
         No weight has moved. Raises the error where there is nothing to change.
         """
-        if self._compiled is not None:
-            self._compiled = None
-            return f"steps go on without being compiled: {str(error).strip().splitlines()[0]}"
         if not out_of_memory(error) or self.micro <= SMALLEST_PART:
             raise error
         self.micro = max(SMALLEST_PART, min(self.micro, len(images)) // 2)
+        self._backward.forget()
         free_memory(images.device)
         return f"a batch of {len(images)} does not fit in memory: it goes on in parts of {self.micro}"
 
@@ -313,26 +297,30 @@ class Trainer:
 
         Raises TrainingError: the loss is not finite. No weight has moved then.
         """
-        self.network.zero_grad()  # of parameters that no optimizer moves as well: clipping counts them
+        clear_gradients(self.network)  # of parameters that no optimizer moves as well: clipping counts them
         total, scores = 0.0, []
         count = min(math.ceil(len(images) / self.micro), max(1, len(images) // SMALLEST_PART))
         for part, truth in zip(images.tensor_split(count), targets.tensor_split(count), strict=True):
-            if self._compiled is not None:  # what a graph returned before is no longer needed
-                torch.compiler.cudagraph_mark_step_begin()  # type: ignore[no-untyped-call]
-            loss, out = loss_of(
-                self.network if self._compiled is None else self._compiled,
-                part,
-                truth,
-                precision=self.config.precision,
-                smoothing=self.config.recipe.label_smoothing,
-                weights=self.weights,
-            )
-            loss = loss * (self._weight(truth) / self._weight(targets))
-            self._check(loss.item(), part)
-            loss.backward()  # type: ignore[no-untyped-call]
+            share = self._weight(truth) / self._weight(targets)
+            loss, out = self._backward(part, truth, torch.full((), share, device=part.device))
             total += loss.item()
-            scores.append(out)
+            self._check(total, part)
+            scores.append(out.clone())
         return total, torch.cat(scores)
+
+    def _backwards(self, images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
+        """Adds to the gradients those of a part of a batch, which is a share of it; its loss and scores."""
+        loss, scores = loss_of(
+            self.network,
+            images,
+            targets,
+            precision=self.config.precision,
+            smoothing=self.config.recipe.label_smoothing,
+            weights=self.weights,
+        )
+        loss = loss * share
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss.detach(), scores
 
     def _weight(self, targets: Tensor) -> float:
         """What a mean over pictures of these targets is divided by: torch's rule for weighted classes."""
@@ -353,9 +341,9 @@ class Trainer:
         yield RoundDone(
             epoch=self.done,
             progress=self.progress,
-            lr=self.optimizers[-1].param_groups[0]["lr"],
+            lr=float(self.optimizers[-1].param_groups[0]["lr"]),
             train_loss=loss,
-            train_top1=round_.right / round_.pictures,
+            train_top1=float(round_.right) / round_.pictures,
             waited=round_.waited / (start - round_.began),
             val=result,
             seconds=self.seconds,
@@ -383,34 +371,21 @@ def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
     return [network.get_submodule(path) for path in paths]
 
 
-def side(recipe: Recipe, progress: float, whole: int) -> int:
-    """The side in pixels at which a recipe shows pictures at a point of the run."""
-    if progress >= recipe.grown or recipe.smallest == 1:
-        return whole
-    share = recipe.smallest + (1 - recipe.smallest) * progress / recipe.grown
-    return min(whole, math.ceil(share * whole / SIDE_STEP) * SIDE_STEP)
-
-
 def _hardest(config: Config, train: Source) -> Hardest:
     """Before the first epoch: all pictures, of which the hardest of all or of each class will be picked."""
     labels = torch.from_numpy(train.labels)
     return Hardest.of(config.recipe.hardest, labels, balanced=config.balance == "sampler")
 
 
-def _peaked(optimizers: list[Optimizer]) -> list[Optimizer]:
-    """Optimizers that remember their peak rates, under torch's own name for them."""
-    for optimizer in optimizers:
-        for group in optimizer.param_groups:
-            group["initial_lr"] = group["lr"]
-    return optimizers
-
-
 def _fastest(network: Network, train: Source) -> str:
     """The precision in which a step on these batches takes least."""
-    images, targets = (part[:MEASURED] for part in train.first())
+    images, targets = train.first()
     network.train()
 
-    def step(trial: Network, precision: str) -> Tensor:
-        return loss_of(trial, images, targets, precision=precision)[0]
+    def trial(count: int) -> str:
+        def step(copy: Network, precision: str) -> Tensor:
+            return loss_of(copy, images[:count], targets[:count], precision=precision)[0]
 
-    return fastest(network, step)
+        return fastest(network, step)
+
+    return tried(len(images), MEASURED, images.device, trial)

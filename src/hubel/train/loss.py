@@ -32,7 +32,7 @@ def loss_of(
     for path, weight in network.side_weights.items():
         side = F.cross_entropy(sides[path].float(), targets, weights, label_smoothing=smoothing)
         loss = loss + weight * side
-    return loss, scores.detach().clone()  # a graph's own memory is written anew by the next step
+    return loss, scores.detach()
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:

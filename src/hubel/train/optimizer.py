@@ -50,7 +50,7 @@ class Muon(Optimizer):
                 momentum = state["momentum_buffer"].mul_(group["momentum"]).add_(weight.grad)
                 ahead = weight.grad.add(momentum, alpha=group["momentum"])  # Nesterov's
                 weight.mul_(len(weight) ** 0.5 / weight.norm().clamp(min=1e-7))
-                weight.add_(orthogonal(ahead.flatten(1)).view_as(weight), alpha=-group["lr"])
+                weight.sub_(orthogonal(ahead.flatten(1)).mul_(group["lr"]).view_as(weight))
 
 
 def orthogonal(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
@@ -64,7 +64,8 @@ def orthogonal(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
     x = (wide / wide.norm().clamp(min=1e-7)).to(kind)
     for _ in range(iterations):
         square = x @ x.T
-        x = first * x + (second * square + third * square @ square) @ x
+        polynomial = torch.addmm(square, square, square, beta=second, alpha=third)
+        x = torch.addmm(x, polynomial, x, beta=first)
     found: Tensor = x if matrix.shape[0] <= matrix.shape[1] else x.T
     return found.float()
 
@@ -77,7 +78,8 @@ def sgd(network: nn.Module, recipe: Recipe) -> list[Optimizer]:
 def adamw(network: nn.Module, recipe: Recipe) -> list[Optimizer]:
     """AdamW; weight decay on weights, none on biases and normalisation. Source: Loshchilov, Hutter 2017."""
     groups = _decayed(_learning(network), recipe)
-    return [AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True)]
+    on_gpu = groups[0]["params"][0].is_cuda
+    return [AdamW(groups, lr=recipe.lr, betas=(recipe.momentum, 0.999), fused=True, capturable=on_gpu)]
 
 
 def muon(network: nn.Module, recipe: Recipe) -> list[Optimizer]:
@@ -108,6 +110,30 @@ OPTIMIZERS: dict[str, Callable[[nn.Module, Recipe], list[Optimizer]]] = {
     "muon": muon,
 }
 """Every way to move a network's parameters, by name."""
+
+
+def peaked(optimizers: list[Optimizer]) -> list[Optimizer]:
+    """Optimizers that remember their peak rates, under torch's own name for them.
+
+    On a GPU the rates are tensors: a step that is recorded there looks them up.
+    """
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            group["initial_lr"] = group["lr"]
+            if group["params"][0].is_cuda:
+                group["lr"] = torch.tensor(group["lr"], device=group["params"][0].device)
+    return optimizers
+
+
+def set_rates(optimizers: list[Optimizer], share: float) -> None:
+    """Sets the rates of optimizers to a share of their peaks."""
+    for optimizer in optimizers:
+        for group in optimizer.param_groups:
+            rate = share * group["initial_lr"]
+            if isinstance(group["lr"], Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
 
 
 def _sgd(groups: list[dict[str, Any]], recipe: Recipe) -> Optimizer:

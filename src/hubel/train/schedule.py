@@ -1,4 +1,4 @@
-"""Schedules: the learning rate at a point of the run, as a share of its peak."""
+"""Schedules: at a point of the run, the learning rate as a share of its peak, and the pictures' side."""
 
 from __future__ import annotations
 
@@ -14,6 +14,10 @@ Schedule: TypeAlias = "Callable[[float, Recipe], float]"
 
 FIRST = 0.01
 """The least share while the rate rises, so that the first step moves something."""
+
+
+SIDE_STEP = 4
+"""Sides of growing pictures are multiples of this, so that few shapes occur."""
 
 
 def cycle(progress: float, recipe: Recipe) -> float:
@@ -38,6 +42,14 @@ def decay(progress: float, recipe: Recipe) -> float:
 
 SCHEDULES: dict[str, Schedule] = {"cycle": cycle, "triangle": triangle, "steps": steps, "decay": decay}
 """Every schedule by its name."""
+
+
+def side(recipe: Recipe, progress: float, whole: int) -> int:
+    """The side in pixels at which a recipe shows pictures at a point of the run."""
+    if progress >= recipe.grown or recipe.smallest == 1:
+        return whole
+    share = recipe.smallest + (1 - recipe.smallest) * progress / recipe.grown
+    return min(whole, math.ceil(share * whole / SIDE_STEP) * SIDE_STEP)
 
 
 def _risen(progress: float, recipe: Recipe, fall: Callable[[float], float]) -> float:

@@ -25,10 +25,11 @@ from hubel.net.trace import Step
 from hubel.ship.model import Model
 from hubel.train.config import Config
 from hubel.train.device import best_device
-from hubel.train.loop import parts, side
+from hubel.train.loop import parts
 from hubel.train.loss import class_weights
 from hubel.train.metrics import Evaluation
 from hubel.train.recipe import Recipe
+from hubel.train.schedule import side
 from hubel.train.start import Start, train_head
 from hubel.train.symptoms import in_both, not_held_out
 from hubel.train.whiten import whiten
