@@ -5,8 +5,9 @@ of one batch. The plain loop is what a tutorial has: float32, no memory format, 
 the loop of a run with its standard recipe, which clips the gradient too; its precision is what it chooses.
 Each has a process of its own, and the processes take turns: one runs while the others wait. Prints medians
 over all steps of all rounds, images a second and how many times the plain loop that is; GFLOP/s reckoned as
-6 times the ledger's multiply-adds of a picture; and their share of the rate of `torch.mm` on 2048 x 2048 in
-hubel's precision, which takes its turns with the rest: above 1 where a layer needs fewer multiply-adds.
+6 times the ledger's multiply-adds of a picture; and their share of the rate of `torch.mm` on 2048 x 2048, on
+a GPU on 8192 x 8192, in hubel's precision, which takes its turns with the rest: above 1 where a layer needs
+fewer multiply-adds.
 
     python benchmarks/steps.py [NETWORKS] [--rounds 5] [--keras PYTHON]
 
@@ -44,13 +45,14 @@ from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.trace import Step
 from hubel.net.window import pair
 from hubel.train import BatchDone, Config, Recipe, Trainer
-from hubel.train.engine import PRECISIONS
+from hubel.train.device import best_device
+from hubel.train.engine import PRECISIONS, now
 from hubel.zoo.resnet import basic, projected_once
 
 SLICE = 1.0
 """Seconds of a turn; a step at least."""
 
-MATMUL = 2048
+MATMUL = 8192 if best_device().type == "cuda" else 2048
 
 
 def resnet18() -> Net:
@@ -112,9 +114,10 @@ def turns(step: Callable[[], object], about: str) -> None:
 
 def batch_of(case: Case) -> tuple[Network, Tensor, Tensor]:
     """A case's network in training mode, and one batch of noise."""
-    network = build(case.make(), case.volume, scores=True).train()
-    images = torch.randn(case.batch, network.volume.depth, *network.volume.plane)
-    return network, images, torch.randint(network.output.depth, (case.batch,))
+    device = best_device()
+    network = build(case.make(), case.volume, scores=True).train().to(device)
+    images = torch.randn(case.batch, network.volume.depth, *network.volume.plane, device=device)
+    return network, images, torch.randint(network.output.depth, (case.batch,), device=device)
 
 
 def plain(case: Case) -> None:
@@ -139,7 +142,7 @@ class Same:
     """A source whose batches are all the same one."""
 
     def __init__(self, images: Tensor, targets: Tensor) -> None:
-        self.labels = targets.numpy()
+        self.labels = targets.cpu().numpy()
         self._made = torch.arange(len(targets)), images.to(memory_format=torch.channels_last), targets
 
     def batches(self, among: Tensor | None = None) -> int:
@@ -172,8 +175,14 @@ def hubel(case: Case) -> None:
 
 def matmul(precision: str) -> None:
     """A product of two square matrices, in hubel's precision: the limit of multiply-adds."""
-    first, second = torch.randn(2, MATMUL, MATMUL).to(PRECISIONS[precision])
-    turns(lambda: first @ second, precision)
+    device = best_device()
+    first, second = torch.randn(2, MATMUL, MATMUL, device=device, dtype=PRECISIONS[precision])
+
+    def step() -> None:
+        first @ second
+        now(device)
+
+    turns(step, precision)
 
 
 ANNOTATED = "from __future__ import annotations\n"
