@@ -31,8 +31,8 @@ FAST = (
     ("fast_tiny", "fast_short", 0.0),
     ("fast_small", "fast_short", 1.2),
     ("fast", "fast_short", 4.5),
-    ("fast", "fast", 7.0),
-    ("fast_large", "fast", 5.0),
+    ("fast_deep", "fast_short", 4.0),
+    ("fast_deep", "fast_long", 9.0),
     ("fast_large", "fast_long", 15.0),
 )
 """hubel's own networks and their recipes, and the fewest epochs in which each beats the one before."""

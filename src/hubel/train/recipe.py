@@ -151,7 +151,12 @@ RECIPES: dict[str, Recipe] = {
     # with more of either it is learned by heart. Flips alternate by epochs, whichever pictures these have.
     "fast_short": replace(_FAST, epochs=23, hardest=0.5),
     # The same for so many epochs that the pictures are learned by heart otherwise.
-    "fast_long": replace(_FAST, epochs=40, augmentation=Augmentation(flip="alternating", shift=3, cutout=8)),
+    "fast_long": replace(
+        _FAST,
+        epochs=40,
+        hardest=0.7,
+        augmentation=Augmentation(flip="alternating", shift=3, cutout=8),
+    ),
     # What a trained model is fitted to new pictures with, after its head. With the statistics of batches it
     # would be another network than that its head was fitted to, and unlearn: from 74 % right to 40 %.
     "finetune": Recipe(

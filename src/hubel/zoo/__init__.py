@@ -7,7 +7,7 @@ from hubel.zoo.alexnet import alexnet, alexnet_one_tower, alexnet_owt
 from hubel.zoo.allcnn import allcnn_c
 from hubel.zoo.efficientnet import efficientnet_lite0
 from hubel.zoo.entry import Entry
-from hubel.zoo.fast import fast, fast_large, fast_small, fast_tiny
+from hubel.zoo.fast import fast, fast_deep, fast_large, fast_small, fast_tiny
 from hubel.zoo.find import at, find, known
 from hubel.zoo.fit import check_input, smallest_input
 from hubel.zoo.googlenet import googlenet, googlenet_bn
@@ -66,6 +66,7 @@ __all__ = [
     "check_input",
     "efficientnet_lite0",
     "fast",
+    "fast_deep",
     "fast_large",
     "fast_small",
     "fast_tiny",

@@ -7,7 +7,7 @@ from hubel.zoo.alexnet import alexnet, alexnet_one_tower, alexnet_owt
 from hubel.zoo.allcnn import allcnn_c
 from hubel.zoo.efficientnet import efficientnet_lite0
 from hubel.zoo.entry import Entry
-from hubel.zoo.fast import fast, fast_large, fast_small, fast_tiny
+from hubel.zoo.fast import fast, fast_deep, fast_large, fast_small, fast_tiny
 from hubel.zoo.googlenet import googlenet, googlenet_bn
 from hubel.zoo.lecture import lecture_demo, pattern
 from hubel.zoo.lenet import lenet5, lenet5_1998
@@ -132,6 +132,7 @@ ZOO: dict[str, Entry] = {
     "fast_tiny": Entry(fast_tiny, RGB32, 2026, JORDAN, CIFAR, result=NONE),
     "fast_small": Entry(fast_small, RGB32, 2026, JORDAN, CIFAR, result=NONE),
     "fast": Entry(fast, RGB32, 2026, JORDAN, CIFAR, result=NONE),
+    "fast_deep": Entry(fast_deep, RGB32, 2026, JORDAN, CIFAR, result=NONE),
     "fast_large": Entry(fast_large, RGB32, 2026, JORDAN, CIFAR, result=NONE),
     "lecture_demo": Entry(lecture_demo, RGB32, 2016, KARPATHY, CIFAR, result=NONE),
     "pattern": Entry(pattern, RGB32, 2016, KARPATHY, CIFAR, result=NONE),

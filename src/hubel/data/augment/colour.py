@@ -50,9 +50,7 @@ def pca(images: Tensor, std: float, colours: Colours, generator: Generator) -> T
     count, _, width, depth = images.shape
     draws = torch.randn((count, depth), generator=generator) * std
     levels = moved((draws @ colours.axes.T * WHITE).round().to(torch.int16), images.device)
-    row = (
-        moved(levels, images.device)[:, None, :].expand(count, width, depth).reshape(count, 1, width * depth)
-    )
+    row = levels[:, None, :].expand(count, width, depth).reshape(count, 1, width * depth)
     values = images.flatten(2).to(torch.int16).add_(row).clamp_(0, WHITE)
     return values.to(torch.uint8).view(images.shape)
 
