@@ -136,7 +136,8 @@ class PadShortcut(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h/stride x w/stride."""
-        return F.pad(images[:, :, :: self.stride[0], :: self.stride[1]], (0, 0, 0, 0, 0, self.zeros))
+        kept = F.avg_pool2d(images, 1, self.stride)  # whose gradient, unlike a slice's, is channels_last too
+        return F.pad(kept, (0, 0, 0, 0, 0, self.zeros))
 
 
 class Concat(nn.Module):

@@ -216,6 +216,9 @@ class PadShortcut(Sliding):
     def window(self, seen: Volume) -> Window:
         return Window.of(1, self.stride)
 
+    def keeps(self, seen: Volume) -> Keeps:
+        return Keeps(input=True, relays=True)
+
 
 def _pad(owner: str, value: object) -> Pad:
     """Checks the padding. Raises NetworkError: neither a size nor "same"."""
