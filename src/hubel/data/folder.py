@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import numpy as np
@@ -96,9 +97,11 @@ def _pictures(folders: list[Path], classes: tuple[str, ...], wrong: Wrong) -> Fi
 
 def _class_pictures(folder: Path, wrong: Wrong) -> list[Path]:
     """Returns the files in a class folder."""
+    with os.scandir(folder) as entries:
+        folders = {entry.name for entry in entries if entry.is_dir()}
     found = []
     for path in visible(folder):
-        if path.is_dir():
+        if path.name in folders:
             wrong(path, f"a folder in class folder {folder.name!r}; move its pictures up into that")
         else:
             found.append(path)
@@ -127,7 +130,6 @@ def _folders(root: Path, wrong: Wrong) -> list[Path]:
 
 def visible(folder: Path) -> list[Path]:
     """Returns what lies in a folder, sorted by name, less hidden files and what systems leave behind."""
-    found = (path for path in folder.iterdir() if not path.name.startswith("."))
-    return sorted(
-        (path for path in found if path.name.lower() not in _LEFT_BY_SYSTEMS), key=lambda path: path.name
-    )
+    with os.scandir(folder) as entries:
+        names = [entry.name for entry in entries if not entry.name.startswith(".")]
+    return [folder / name for name in sorted(names) if name.lower() not in _LEFT_BY_SYSTEMS]
