@@ -1,6 +1,6 @@
 """Property tests draw the same examples every time; `HYPOTHESIS_PROFILE=search` draws new, and more.
 
-Tests are of the CPU, which gives the same numbers again; `CUDA_VISIBLE_DEVICES=0` adds those of a GPU.
+Tests are of the CPU, which gives the same numbers again; `HUBEL_TEST_GPU=1` lets them see a GPU.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from hypothesis import HealthCheck, settings
 
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ["OMP_NUM_THREADS"] = "1"  # the workers share the cores
-os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
+if "HUBEL_TEST_GPU" not in os.environ:
+    os.environ["CUDA_VISIBLE_DEVICES"] = ""
 os.environ["HUBEL_CACHE"] = tempfile.mkdtemp(prefix="hubel-tests-")  # never the user's own
 
 SLOW_IS_FINE = [HealthCheck.too_slow, HealthCheck.data_too_large]

@@ -401,3 +401,12 @@ def test_every_layer_one_can_type_is_here_and_has_a_module() -> None:
     kinds = {type(layer) if isinstance(layer, Layer) else layer for layer in LAYERS.values()}
     assert kinds <= set(MAKERS)
     assert SideHead not in MAKERS
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_the_gradient_of_a_padshortcut_lies_in_memory_as_its_images_do(last: bool) -> None:
+    kind = torch.channels_last if last else torch.contiguous_format
+    images = torch.randn(2, 3, 6, 6).to(memory_format=kind).requires_grad_()
+    out = build(padshortcut(9, 2), "6x6x3")(images)
+    (gradient,) = torch.autograd.grad(out.square().sum(), images)
+    assert gradient.is_contiguous(memory_format=kind)

@@ -93,12 +93,12 @@ def test_large_pictures_are_seen_larger_where_there_is_time(
 
 @pytest.mark.parametrize(
     ("passes", "rate", "tried"),
-    [(20, 5e11, 4), (20, 1.5e11, 3), (20, 4e10, 2), (20, 2e10, 1), (5, 3e10, 3), (5, 1e10, 2), (5, 5e9, 1)],
+    [(20, 5e11, 4), (20, 1.5e11, 3), (20, 4e10, 2), (20, 3e10, 1), (5, 3e10, 3), (5, 1e10, 2), (5, 5e9, 1)],
 )
 def test_measuring_keeps_to_its_share_of_the_time(
     passes: int, rate: float, tried: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that only measuring moves, by passes of 64 pictures; the first is measured anyhow.
+    """A clock that only measuring moves, by passes of 64 pictures: 20 are 9.5e9 of `fast_tiny`.
 
     Where bfloat16 is emulated 5 are enough.
     """
@@ -116,7 +116,7 @@ def test_measuring_keeps_to_its_share_of_the_time(
     found = in_time(candidates, pictures=40, seconds=20.0)
     assert len(measured) == tried
     assert found.candidate == measured[-1]
-    assert clock[0] <= passes * 64 * candidates[0].macs / rate + 0.1 * 20
+    assert clock[0] <= max(0.1 * 20, passes * 64 * candidates[0].macs / rate)
 
 
 def test_one_network_is_measured_once_whatever_its_recipes(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,9 +19,10 @@ from hubel.errors import TrainingError, UsageError
 from hubel.train import changed, evaluate
 from hubel.train.config import Config
 from hubel.train.events import BatchDone, RoundDone, Warned
-from hubel.train.loop import Round, Trainer
+from hubel.train.loop import Trainer
 from hubel.train.loss import class_weights
 from hubel.train.recipe import Recipe
+from hubel.train.round import Round
 from hubel.train.schedule import SCHEDULES, side
 
 NET = "conv(4, 3) >> relu >> dropout >> fc(2)"

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from hubel import build, parse
-from hubel.train.optimizer import BIAS_LR, HEAD_LR, Muon, muon, orthogonal
+from hubel.train.optimizer import BIAS_LR, HEAD_LR, Muon, muon, orthogonal, set_rates
 from hubel.train.recipe import Recipe
 
 
@@ -47,3 +47,20 @@ def test_who_moves_by_which_rule() -> None:
     assert banks.param_groups[0]["lr"] == pytest.approx(0.24 * math.sqrt(500 / 2000))
     assert groups[("fc1.weight",)]["lr"] == pytest.approx(HEAD_LR / 2 / 144**2)
     assert groups[("conv1.bias", "batchnorm1.bias", "fc1.bias")]["lr"] == pytest.approx(BIAS_LR / 2)
+
+
+@pytest.mark.parametrize("looked_up", [False, True])
+def test_rates_are_shares_of_their_peaks(looked_up: bool) -> None:
+    """As numbers, or in tensors, which stay where they are; each as torch's own SGD moves by it."""
+    weight = torch.nn.Parameter(torch.ones(2))
+    optimizer = torch.optim.SGD([weight], lr=0.5, fused=True)
+    group = optimizer.param_groups[0]
+    group["initial_lr"] = group["lr"]
+    if looked_up:
+        group["lr"] = torch.tensor(0.5)
+    before = group["lr"]
+    assert set_rates([optimizer], 0.25) == 0.125
+    assert (group["lr"] is before) == looked_up
+    weight.grad = torch.ones(2)
+    optimizer.step()
+    assert weight.tolist() == [0.875, 0.875]

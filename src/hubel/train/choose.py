@@ -17,7 +17,7 @@ from hubel.net import Net, Volume, ledger
 from hubel.net.head import with_classes
 from hubel.ship.pretrained import open_model
 from hubel.train.config import AUTO, NONE, Config
-from hubel.train.device import best_device, tried, use_allowed_cores
+from hubel.train.device import best_device, on_trial, tried, use_allowed_cores, warm_up
 from hubel.train.engine import emulates_bfloat16, fastest, keep_memory, now
 from hubel.train.loss import loss_of
 from hubel.train.optimizer import OPTIMIZERS
@@ -161,12 +161,13 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
     """The most expensive candidate that still sees so many pictures often enough in the time.
 
     Candidates come the cheapest first. Each is measured that is not bound to be too slow, and while
-    measuring the others keeps to its share of the time; one that differs from the last in its recipe alone is
-    as fast.
+    measuring keeps to its share of the time; one that differs from the last in its recipe alone is as fast.
     """
-    best = last = _measured(candidates[0], pictures, seconds)  # a GPU takes seconds to begin with
+    device = best_device()
+    warm_up(device)
     began = time.perf_counter()
-    passes = PASSES if emulates_bfloat16(best_device()) else PASSES + TRYING
+    passes = PASSES if emulates_bfloat16(device) else PASSES + TRYING
+    best = last = _measured(candidates[0], pictures, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs
         if last.epochs * HOPE < candidate.epochs * times:
@@ -174,7 +175,8 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
         if (candidate.net, candidate.volume) == (last.candidate.net, last.candidate.volume):
             last = replace(last, candidate=candidate)
         else:
-            measuring = times * passes * TRIED / last.pictures_per_second
+            count = on_trial(candidate.recipe.batch, TRIED, device)
+            measuring = times * passes * count / last.pictures_per_second
             if time.perf_counter() - began + measuring > MEASURING * seconds:
                 continue
             last = _measured(candidate, pictures, seconds)

@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import TypeVar
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 
 from hubel.cores import allowed_cores
-from hubel.train.engine import PRECISIONS
+from hubel.train.engine import PRECISIONS, now
 
 Found = TypeVar("Found")
 
@@ -45,13 +46,23 @@ def free_memory(device: torch.device) -> None:
         torch.cuda.empty_cache()
 
 
-def tried(batch: int, few: int, device: torch.device, trial: Callable[[int], Found]) -> Found:
-    """What a trial on some pictures of a batch finds out; it is told how many.
+def warm_up(device: torch.device) -> None:
+    """Has a GPU load what it convolves and multiplies with, which takes seconds once."""
+    if device.type == "cuda":
+        images = torch.ones(2, 4, 8, 8, device=device, requires_grad=True)
+        maps = F.conv2d(images, torch.ones(4, 4, 3, 3, device=device))
+        (maps.flatten(1) @ maps.flatten(1).T).sum().backward()  # type: ignore[no-untyped-call]
+        now(device)
 
-    They are `few` on a CPU. A GPU takes as long for a few as for many and is tried on whole batches, or on
-    as much of them as fits in memory.
-    """
-    count = batch if device.type == "cuda" else min(few, batch)
+
+def on_trial(batch: int, few: int, device: torch.device) -> int:
+    """How many pictures of a batch a trial is of: `few`, on a GPU all, which takes as long for a few."""
+    return batch if device.type == "cuda" else min(few, batch)
+
+
+def tried(batch: int, few: int, device: torch.device, trial: Callable[[int], Found]) -> Found:
+    """What a trial on some pictures of a batch finds out; it is told how many, less if they do not fit."""
+    count = on_trial(batch, few, device)
     while True:
         try:
             return trial(count)

@@ -30,10 +30,11 @@ from hubel.train.engine import emulates_bfloat16, fastest, keep_memory
 from hubel.train.events import BatchDone, Event, RoundDone, Warned
 from hubel.train.hardest import Hardest
 from hubel.train.loss import loss_of
-from hubel.train.metrics import evaluate
+from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.optimizer import OPTIMIZERS, peaked, set_rates
 from hubel.train.pace import Pace
 from hubel.train.record import Recorded, clear_gradients
+from hubel.train.round import Round
 from hubel.train.schedule import SCHEDULES, side
 from hubel.train.source import Source
 from hubel.train.symptoms import first_non_finite
@@ -46,31 +47,6 @@ STEP = 3.0
 
 EMULATES = "this machine only emulates bfloat16, many times slower: the run is computed in float32"
 """What is said where a run asks for bfloat16, as one that another machine began."""
-
-
-@dataclass(slots=True)
-class Round:
-    """What adds up until a round is done."""
-
-    began: float
-    pictures: int = 0
-    right: float | Tensor = 0.0  # a number on the device, which is not waited for
-    loss: float = 0.0
-    waited: float = 0.0
-
-    def waiting(self, batches: Iterator[Made]) -> Made:
-        """The next batch; how long it took to come is added up."""
-        asked = time.perf_counter()
-        batch = next(batches)
-        self.waited += time.perf_counter() - asked
-        return batch
-
-    def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
-        """Takes a batch in."""
-        truth = targets.argmax(1) if targets.is_floating_point() else targets
-        self.pictures += len(scores)
-        self.right += (scores.argmax(1) == truth).sum()
-        self.loss += loss * len(scores)
 
 
 @dataclass(slots=True)
@@ -100,6 +76,7 @@ class Trainer:
     best: float = -1.0
     validation: float = 0.0
     _told: str = ""
+    _rate: float = 0.0
     _backward: Recorded = field(init=False)
     _move: Recorded = field(init=False)
 
@@ -155,16 +132,6 @@ class Trainer:
         """How far the run is, from 0 to 1."""
         return self.pace.progress(self.epoch, self.seconds)
 
-    @property
-    def left(self) -> float:
-        """How many seconds the run will still take, as far as one knows; 0 before anything is known.
-
-        By epochs it is too many at first where those after the first are of fewer pictures.
-        """
-        if self.pace.limit:
-            return max(0.0, self.pace.limit - self.seconds)
-        return self.seconds / self.progress - self.seconds if self.progress else 0.0
-
     def run(self, train: Source, val: Source) -> Iterator[Event]:
         """Trains to the end, yielding every batch and every round.
 
@@ -174,24 +141,31 @@ class Trainer:
             yield Warned(self._told)
         began = time.perf_counter() - self.seconds
         batches = self._batches(train)
-        while self.progress < 1:
-            self._learn()
-            round_ = Round(time.perf_counter())
-            while not self._over(round_):
-                places, images, targets = round_.waiting(batches)
-                progress = self.pace.progress(self.done, self.seconds)
-                loss, scores = yield from self._step(images, targets, progress)
-                round_.add(loss, scores, targets)
-                if self.hardest:
-                    self.hardest.saw(places, scores, targets)
-                self.batch += 1
-                yield BatchDone(self.epoch + 1, self.batch, self.batches, loss, progress)
-                if self.batch == self.batches:
-                    self.epoch, self.batch = self.epoch + 1, 0
-                first, self.seconds = not self.seconds, time.perf_counter() - began
-                if first and self.pace.limit:
-                    yield from self._late(len(images), len(val.labels))
-            yield from self._validated(round_, val, began)
+        try:
+            while self.progress < 1:
+                round_ = Round(time.perf_counter())
+                yield from self._round(round_, batches, began, len(val.labels))
+                yield from self._validated(round_, val, began)
+        finally:
+            self._forget()
+
+    def _round(self, round_: Round, batches: Iterator[Made], began: float, held_out: int) -> Iterator[Event]:
+        """Trains until a round is over."""
+        self._learn()
+        while not self._over(round_):
+            places, images, targets = round_.waiting(batches)
+            progress = self.pace.progress(self.done, self.seconds)
+            loss, scores = yield from self._step(images, targets, progress)
+            round_.add(loss, scores, targets)
+            if self.hardest:
+                self.hardest.saw(places, scores, targets)
+            self.batch += 1
+            yield BatchDone(self.epoch + 1, self.batch, self.batches, loss, progress)
+            if self.batch == self.batches:
+                self.epoch, self.batch = self.epoch + 1, 0
+            first, self.seconds = not self.seconds, time.perf_counter() - began
+            if first and self.pace.limit:
+                yield from self._late(len(images), held_out)
 
     @property
     def done(self) -> float:
@@ -262,14 +236,13 @@ class Trainer:
                 break
             except RuntimeError as error:
                 yield Warned(self._mended(error, images))
-        set_rates(self.optimizers, share)
+        self._rate = set_rates(self.optimizers, share)
         self._move()
         if self.average:
             self.average.update(self.network)
         for part in (self._backward, self._move):
-            if part.failed:
-                yield Warned(f"steps go on without being recorded on the GPU: {part.failed}")
-                part.failed = ""
+            if why := part.told():
+                yield Warned(f"steps go on without being recorded on the GPU: {why}")
         return loss, scores
 
     def _moved(self) -> tuple[()]:
@@ -285,12 +258,20 @@ class Trainer:
 
         No weight has moved. Raises the error where there is nothing to change.
         """
-        if not out_of_memory(error) or self.micro <= SMALLEST_PART:
+        if not out_of_memory(error):
+            raise error
+        if self._forget():
+            free_memory(images.device)
+            return "memory is full: steps go on without being recorded on the GPU"
+        if self.micro <= SMALLEST_PART:
             raise error
         self.micro = max(SMALLEST_PART, min(self.micro, len(images)) // 2)
-        self._backward.forget()
         free_memory(images.device)
         return f"a batch of {len(images)} does not fit in memory: it goes on in parts of {self.micro}"
+
+    def _forget(self) -> bool:
+        """Gives back the memory of recorded steps; whether there were any."""
+        return any([self._backward.forget(), self._move.forget()])
 
     def _gradients(self, images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         """The gradients of a batch, its loss and its scores.
@@ -328,11 +309,22 @@ class Trainer:
             return len(targets)
         return self.weights[targets].sum().item()
 
+    def _evaluated(self, val: Source) -> Evaluation:
+        """The model on held-out pictures; where memory is full, without the recorded steps in it."""
+        device = next(self.model.parameters()).device
+        with computing_in(self.config.precision, device):
+            try:
+                return evaluate(self.model, val.epoch(0))
+            except RuntimeError as error:
+                if not out_of_memory(error) or not self._forget():
+                    raise
+            free_memory(device)
+            return evaluate(self.model, val.epoch(0))
+
     def _validated(self, round_: Round, val: Source, began: float) -> Iterator[Event]:
         """Ends a round: validates the model and tells what was seen."""
         start = time.perf_counter()
-        with computing_in(self.config.precision, next(self.model.parameters()).device):
-            result = evaluate(self.model, val.epoch(0))
+        result = self._evaluated(val)
         self._check(result.loss)
         self.validation = time.perf_counter() - start
         self.seconds = time.perf_counter() - began
@@ -341,7 +333,7 @@ class Trainer:
         yield RoundDone(
             epoch=self.done,
             progress=self.progress,
-            lr=float(self.optimizers[-1].param_groups[0]["lr"]),
+            lr=self._rate,
             train_loss=loss,
             train_top1=float(round_.right) / round_.pictures,
             waited=round_.waited / (start - round_.began),

@@ -15,7 +15,6 @@ Schedule: TypeAlias = "Callable[[float, Recipe], float]"
 FIRST = 0.01
 """The least share while the rate rises, so that the first step moves something."""
 
-
 SIDE_STEP = 4
 """Sides of growing pictures are multiples of this, so that few shapes occur."""
 

@@ -1,0 +1,121 @@
+"""What networks and recipes reach in a given work: hubel's own loop, by a clock that counts multiply-adds.
+
+An accuracy in a time is one of a machine. By work, 6 times the multiply-adds of all pictures forwards,
+networks and recipes can be compared on any, and on a GPU in seconds each; starting and validating are free.
+Prints what is right, with the recipe's views, of the held-out pictures, by which one may choose, and of the
+test split, by which one may not.
+
+    python benchmarks/recipes.py DATA WORK NET RECIPE [--val 0.1] [--seeds 1]
+
+DATA is a folder with train/CLASS/* and test/CLASS/*, WORK such as 0.96e15, NET a name of the zoo or a
+notation, RECIPE a name or a TOML file.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Iterator
+from functools import cache, partial
+from importlib.metadata import version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from hubel import Net, Volume, ledger, zoo
+from hubel.data import open_data
+from hubel.data.batches import Batch, Batches, Sides
+from hubel.train import Config, Trainer, evaluate, loop, measure, recipe
+from hubel.train.device import best_device, computing_in
+from hubel.train.setting import Setting
+
+
+class Clock:
+    """Stands in for the loop's `time`: a second is the whole work."""
+
+    def __init__(self, net: Net, depth: int, work: float) -> None:
+        self.seconds = 0.0
+        self._macs = cache(lambda height, width: ledger(net, Volume(height, width, depth)).totals.macs)
+        self._work = work
+
+    def perf_counter(self) -> float:
+        """The share of the work that is done."""
+        return self.seconds
+
+    def step(self, images: Tensor) -> None:
+        """Counts a step on images, n x c x h x w."""
+        self.seconds += 6 * self._macs(*images.shape[2:]) * len(images) / self._work
+
+
+class Counted(Iterator[Batch]):
+    """The batches of an epoch, each of which moves a clock."""
+
+    def __init__(self, clock: Clock, source: Batches, *which: Any) -> None:
+        self._clock, self._epoch = clock, source.epoch(*which)
+
+    @property
+    def places(self) -> Tensor:
+        """Where the pictures of the last batch are in their set."""
+        return self._epoch.places
+
+    def __next__(self) -> Batch:
+        images, targets = next(self._epoch)
+        self._clock.step(images)
+        return images, targets
+
+
+class Source:
+    """Batches whose epochs are counted."""
+
+    def __init__(self, clock: Clock, batches: Batches) -> None:
+        self.labels, self.batches, self.first = batches.labels, batches.batches, batches.first
+        self._counted = partial(Counted, clock, batches)
+
+    def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Any:
+        """The batches of an epoch."""
+        return self._counted(number, sides, among)
+
+
+def reached(given: argparse.Namespace, seed: int) -> dict[str, float]:
+    """Trains once; what is right, in percent, and how many epochs it was."""
+    data = open_data(given.data, val=given.val, seed=seed)
+    net, volume = zoo.find(given.net, classes=len(data.classes))
+    fitted = recipe(given.recipe).fitted(mirror=data.mirror, side=min(volume.plane), pictures=len(data.train))
+    config = Config(given.data, repr(net), str(volume), val=given.val, seed=seed, recipe=fitted)
+    setting = Setting.of(config)
+    trainer = Trainer.of(setting.network, config, setting.train)
+    clock = Clock(net, volume.depth, given.work)
+    trainer.pace.limit = 1.0
+    vars(loop)["time"] = clock
+    for _ in trainer.run(Source(clock, setting.train), setting.val):
+        pass
+    model = setting.model(trainer.model, {"data": given.data, "val": given.val}, views=fitted.views)
+    with computing_in(trainer.config.precision, best_device()):
+        found = evaluate(trainer.model, setting.val.epoch(0), fitted.views)
+    test = measure(model, given.data, "test").result
+    return {
+        "held_out": round(100 * found.top1, 2),
+        "test": round(100 * test.top1, 2),
+        "epochs": round(trainer.done, 1),
+    }
+
+
+def main(given: argparse.Namespace) -> None:
+    """Prints a line for each seed."""
+    for seed in range(given.seeds):
+        about = {"net": given.net, "recipe": given.recipe, "work": given.work, "seed": seed}
+        print(json.dumps(about | reached(given, seed)), flush=True)
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    print(json.dumps({"torch": version("torch"), "device": device}))
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("data")
+    arguments.add_argument("work", type=float)
+    arguments.add_argument("net")
+    arguments.add_argument("recipe")
+    arguments.add_argument("--val", type=float, default=0.1)
+    arguments.add_argument("--seeds", type=int, default=1)
+    main(arguments.parse_args())
