@@ -126,6 +126,8 @@ def test_what_a_config_says_comes_from_anywhere_and_goes_by_one_count(
     occupied = hubel("train", photos, "--net", NET, "--epochs", 1, "--out", "again")
     assert "is not empty, and a run is never written over" in occupied.err
     assert "classes" not in occupied.err, "nothing is read before"
+    taken = hubel("train", photos, "--net", NET, "--epochs", 1, "--out", tmp_path / "mine.toml")
+    assert taken.err.endswith("mine.toml is a file; name a folder for the run\n")
 
 
 def test_pictures_for_validation_leave_no_share_to_hold_out(

@@ -252,7 +252,9 @@ class Run:
 
 
 def check_free(folder: Path) -> None:
-    """Raises UsageError: there is something in a folder already."""
+    """Raises UsageError: there is something in a folder already, or it is none."""
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is a file; name a folder for the run")
     if folder.is_dir() and any(folder.iterdir()):
         raise UsageError(f"{folder} is not empty, and a run is never written over; name another")
 
