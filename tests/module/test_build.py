@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import io
 import pickle
+import subprocess
+import sys
 import weakref
 from collections.abc import Callable, Iterator
 
@@ -417,3 +419,15 @@ def test_weights_travel_between_builds() -> None:
     assert not torch.equal(scores(one, images), scores(two, images))
     two.load_state_dict(one.state_dict())
     assert torch.equal(scores(one, images), scores(two, images))
+
+
+def test_building_draws_nothing_and_loads_no_algebra_of_symbols() -> None:
+    """torch's own way to leave numbers unset loads sympy, which takes longer than all else but torch."""
+    code = """
+import sys, torch, hubel
+state = torch.get_rng_state()
+hubel.build(hubel.parse("conv(4, 3) >> batchnorm >> fc(2)"), "8x8x1")
+print(torch.equal(torch.get_rng_state(), state), "sympy" in sys.modules)
+"""
+    out = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert out.split() == ["True", "False"]

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.nn.utils import skip_init
+from torch.overrides import TorchFunctionMode
 
 from hubel.module.codes import codes
 from hubel.module.convolution import Convolution
@@ -171,11 +171,22 @@ def _odd(layer: sliding.Conv, seen: Volume) -> tuple[int, ...]:
     return (0, columns.odd, 0, rows.odd) if rows.odd or columns.odd else ()
 
 
+class _Unset(TorchFunctionMode):
+    """Leaves numbers as memory comes. torch's own `skip_init` goes by way of sympy, most of a second."""
+
+    def __torch_function__(
+        self, function: Any, types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", None) == "torch.nn.init":
+            return kwargs["tensor"] if "tensor" in kwargs else args[0]
+        return function(*args, **kwargs)
+
+
 def _unset(kind: type[nn.Module], *arguments: Any) -> nn.Module:
     """Makes a module whose numbers are not set: `initialise` sets them, once and seeded."""
-    device = torch.get_default_device()
-    module: nn.Module = skip_init(kind, *arguments, device=device)  # type: ignore[no-untyped-call]
-    return module
+    with _Unset():
+        return kind(*arguments)
 
 
 def _conv(layer: sliding.Conv, seen: Volume) -> nn.Module:
