@@ -114,12 +114,19 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
         if isinstance(event, RoundDone):
             raise KeyboardInterrupt
 
+    def at_once(_watch: Watch, _event: Event) -> None:
+        raise KeyboardInterrupt
+
     run = tmp_path / "a run"
     options = ("--input", "8x8x1", "--set", "precision=float32", "--epochs", "2", "--out", run)
     monkeypatch.setattr(Watch, "event", interrupted)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options)
     assert stopped.status != 0
     assert f"stopped; go on with  hubel train --resume '{run}'" in stopped.err
+    monkeypatch.setattr(Watch, "event", at_once)
+    stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options[:-1], tmp_path / "b")
+    assert "stopped before the first round was done: nothing is kept" in stopped.err
+    assert "leaves none" in hubel("train", "--resume", tmp_path / "b").err
     monkeypatch.setattr(Watch, "event", shown)
     assert hubel("train", "--resume", run).status == 0
     ended = hubel("train", "--resume", run)

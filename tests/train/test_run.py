@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -336,6 +337,8 @@ def test_several_views_are_kept_unless_one_does_better(top1: float, views: str, 
     kept = load(run.best)
     replace(kept, views="mirror-shift", summary={**kept.summary, "val_top1": top1}).save(run.best)
     setting = Setting.of(CONFIG)
+    assert run.finish(setting, hurried=True)[0].views == "one"
+    replace(load(run.best), views="mirror-shift").save(run.best)
     model, result = run.finish(setting)
     assert load(run.best).views == model.views == views
     expected = evaluate(model.network, setting.val.epoch(0), views, model.temperature)
@@ -370,6 +373,24 @@ def test_a_class_never_named_is_told_even_where_the_time_ends_within_an_epoch(tm
     assert trainer.done < 1
     assert any("no held-out picture is taken for" in text for text in told)
     assert not any("guessing" in text for text in told)
+    assert told[-1].startswith("the time was over before all pictures were seen")
+    assert f" {1 - trainer.batch / trainer.batches:.0%} of them never" in told[-1]
+
+
+def test_how_long_finishing_takes_is_told_by_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a clock that moves a second a picture, and nine more the first time: the held-out ones."""
+    run, clock, seen = finish(tmp_path / "run"), [0.0], list[int]()
+
+    def timed(_network: object, batches: list[Any], _views: str) -> None:
+        seen.append(len(batches[0][0]))
+        clock[0] += seen[-1] + (9 if len(seen) == 1 else 0)
+
+    module = sys.modules["hubel.train.run"]
+    monkeypatch.setattr(module, "evaluate", timed)
+    monkeypatch.setattr(module, "now", lambda device: clock[0])
+    setting = Setting.of(CONFIG)
+    assert run.finishing(setting) == pytest.approx(len(setting.val.labels))
+    assert max(seen) <= module.FINISHED
 
 
 def test_single_pictures_that_grow_are_refused_where_they_are_too_small_to_normalise() -> None:

@@ -304,9 +304,12 @@ def _resume(folder: Path, *, tensorboard: bool) -> None:
 def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tensorboard: bool) -> None:
     """Trains to the end, shows every event, finishes the model and says where everything is.
 
-    A run by the clock is finished once for trial after its first round: what that took is kept at the end.
+    After the first round of a run by the clock it is reckoned what has to be kept for the end, where several
+    views of a picture take no more than half of what is left.
     """
     from hubel.files import write_whole
+    from hubel.module.views import VIEWS
+    from hubel.ship import load
     from hubel.train import RoundDone
     from hubel.train.tensorboard import TensorBoard
 
@@ -314,34 +317,36 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
     if tensorboard:
         listeners.append(TensorBoard(run.folder, len(run.metrics())).event)
     watch.beginning(setting, trainer)
+    hurried = False
     try:
         for event in run.follow(setting, trainer):
             for listener in listeners:
                 listener(event)
             if isinstance(event, RoundDone) and trainer.pace.limit and not trainer.pace.after:
                 began = time.perf_counter()
-                _finished(run, setting, trainer)
-                trainer.pace.after = time.perf_counter() - began + trainer.validation
-        model, result, files = _finished(run, setting, trainer)
-        for name, text in files.items():
+                _files(run, setting, trainer, load(run.best), event.val)
+                ending = trainer.validation + time.perf_counter() - began
+                finishing = run.finishing(setting)
+                if hurried := finishing > (trainer.pace.limit - trainer.seconds - ending) / 2:
+                    finishing /= VIEWS[trainer.config.recipe.views]
+                trainer.pace.after = ending + finishing
+        model, result = run.finish(setting, hurried=hurried)
+        for name, text in _files(run, setting, trainer, model, result).items():
             write_whole(run.folder / name, text)
         watch.end(run, model, result)
     except (KeyboardInterrupt, OSError):
         if run.metrics():
             watch.say(f"stopped; go on with  hubel train --resume {shlex.quote(str(run.folder))}")
+        else:
+            watch.say("stopped before the first round was done: nothing is kept")
         raise
 
 
-def _finished(run: Run, setting: Setting, trainer: Trainer) -> tuple[Model, Evaluation, dict[str, str]]:
-    """Measures the best model and calibrates it; with the files that say how it does, their texts by name."""
+def _files(run: Run, setting: Setting, trainer: Trainer, model: Model, result: Evaluation) -> dict[str, str]:
+    """The files that say how a model does, their texts by name."""
     from hubel.report.mistakes import mistakes_csv
     from hubel.report.page import run_page
 
-    model, result = run.finish(setting)
     pictures = setting.val.decoded
     page = run_page(trainer.config, run.metrics(), model, result, pictures, skipped=setting.skipped)
-    return (
-        model,
-        result,
-        {"errors.csv": mistakes_csv(model.classes, result, pictures.names), "report.html": page},
-    )
+    return {"errors.csv": mistakes_csv(model.classes, result, pictures.names), "report.html": page}

@@ -215,8 +215,13 @@ class Trainer:
         return self.progress >= 1 or self.pace.due(time.perf_counter() - round_.began, self.validation)
 
     def _late(self, pictures: int, held_out: int) -> Iterator[Event]:
-        """Warns after the first step, of so many pictures, if validating and finishing outlast the time."""
-        after = 2 * held_out * self.seconds / pictures / STEP
+        """Warns after the first step, of so many pictures, if validating and finishing outlast the time.
+
+        Held-out pictures are seen twice then, at full size, at which the step's may not have been.
+        """
+        whole = min(self.network.volume.plane)
+        larger = (whole / side(self.config.recipe, 0.0, whole)) ** 2
+        after = 2 * held_out * larger * self.seconds / pictures / STEP
         if self.seconds + after > self.pace.limit:
             yield Warned(
                 f"the run may end late: a step took {self.seconds:.1f} s, validating and finishing may take "

@@ -35,12 +35,13 @@ from hubel.files import write_whole
 from hubel.ship.model import SEEN, Model, load
 from hubel.train.calibration import temperature
 from hubel.train.config import Config
+from hubel.train.engine import now
 from hubel.train.events import Event, RoundDone, Warned
 from hubel.train.hardest import Hardest
 from hubel.train.loop import Trainer
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import Setting
-from hubel.train.symptoms import dead_maps, dying, never_named, stuck, waiting
+from hubel.train.symptoms import dead_maps, dying, never_named, stuck, unseen, waiting
 
 RUNS = Path("runs")
 """Where runs are kept that are given no folder."""
@@ -57,6 +58,9 @@ CONFUSED = 100
 
 _COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
 """What a trainer counts, by its names: a run goes on from it."""
+
+FINISHED = 32
+"""How many held-out pictures tell how long all of them take at the end."""
 
 HALF = 0.5
 """How far a run is before classes that are never named and filters that are dead are worth a word."""
@@ -127,6 +131,8 @@ class Run:
                 yield from _warnings(event, setting, trainer, warned)
             if isinstance(event, RoundDone) and 0 < trainer.config.target <= trainer.best:
                 return
+        if trainer.pace.limit and (text := unseen(trainer.done)):
+            yield Warned(text)
 
     def _keep(self, event: RoundDone, trainer: Trainer, setting: Setting) -> None:
         """Keeps a round: the model if it is the best so far, its line, the state to resume from."""
@@ -152,21 +158,34 @@ class Run:
         summary = {**about, "trained_on": setting.fingerprint, **seen, **line}
         return setting.model(trainer.model, summary, views=config.recipe.views)
 
-    def finish(self, setting: Setting) -> tuple[Model, Evaluation]:
+    def finish(self, setting: Setting, *, hurried: bool = False) -> tuple[Model, Evaluation]:
         """Measures the best model on the held-out pictures, as it will be used, and calibrates it.
 
-        Of the recipe's views there is one alone where several do worse.
+        Of the recipe's views there is one alone where several do worse, or if it is `hurried`.
         """
-        model = load(self.best)
+        kept = load(self.best)
+        model = replace(kept, views="one") if hurried else kept
         network = model.network.to(setting.train.device)
         result = evaluate(network, setting.val.epoch(0), model.views)
         finished = model
         if result.top1 < model.summary["val_top1"]:
             result, finished = evaluate(network, setting.val.epoch(0)), replace(model, views="one")
         finished = replace(finished, temperature=temperature(result.scores, result.labels))
-        if (finished.views, finished.temperature) != (model.views, model.temperature):
+        if (finished.views, finished.temperature) != (kept.views, kept.temperature):
             finished.save(self.best)  # else it was finished before, and its file stays as it is
         return finished, result.at(finished.temperature)
+
+    def finishing(self, setting: Setting) -> float:
+        """How many seconds `finish` will take, by what it takes for a few of the held-out pictures."""
+        model = load(self.best)
+        images, labels = (part[:FINISHED] for part in setting.val.first())
+        network, device = model.network.to(images.device), images.device
+        took = []
+        for _ in range(2):  # the first may load something
+            began = now(device)
+            evaluate(network, [(images, labels)], model.views)
+            took.append(now(device) - began)
+        return min(took) * len(setting.val.labels) / len(labels)
 
     def discard_unfinished(self) -> None:
         """Takes back what a run wrote that has no finished round; a folder that it was given stays."""
@@ -183,6 +202,8 @@ class Run:
 
     def config(self) -> Config:
         """The run's config. Raises UsageError: the folder is no run's."""
+        if not self.folder.exists():
+            raise UsageError(f"there is no {self.folder}: a run that stops in its first round leaves none")
         if not (self.folder / CONFIG).is_file():
             raise UsageError(f"{self.folder} is no run: it has no {CONFIG}")
         return Config.from_toml(self.folder / CONFIG)

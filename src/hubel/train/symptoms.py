@@ -84,6 +84,16 @@ def in_both(train: Sequence[bytes], held_out: Sequence[bytes]) -> str | None:
     )
 
 
+def unseen(epochs: float) -> str | None:
+    """A run by the clock that ended within its first epoch."""
+    if epochs >= 1:
+        return None
+    return (
+        f"the time was over before all pictures were seen, {1 - epochs:.0%} of them never; give more time, "
+        "take a smaller network, or see pictures smaller with --input"
+    )
+
+
 def waiting(share: float) -> str | None:
     """A step that waited for pictures a tenth of its round or more."""
     if share < WAITED:
