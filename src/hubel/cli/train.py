@@ -47,6 +47,7 @@ ONE_STEP = 1e-6
 """A limit in seconds after which a run by the clock ends with its first step."""
 
 
+# Wide, since Typer takes every option as an argument.
 def train(
     data: Annotated[
         str | None,

@@ -35,7 +35,10 @@ FAST = (
     ("fast_deep", "fast_long", 9.0),
     ("fast_large", "fast_long", 15.0),
 )
-"""hubel's own networks and their recipes, and the fewest epochs in which each beats the one before."""
+"""hubel's own networks, their recipes, and from how many epochs on each is taken to beat the one before.
+
+Those of `fast_deep` and `fast_large` lie between and beyond what was measured (benchmarks/README.md).
+"""
 
 USUAL = "fast"
 """The one that is trained where no time is given, and its recipe then."""

@@ -32,6 +32,7 @@ LAYER_HELP = "A layer to compare by CKA; give it again for more. Default: all ac
 _BATCH = 250
 
 
+# Wide, since Typer takes every option as an argument.
 def compare(
     context: typer.Context,
     others: Annotated[

@@ -27,6 +27,7 @@ _NEAR_HELP = "Draw the pictures most like this image instead of the plane."
 _METHOD_HELP = "tsne; or umap, which needs umap-learn."
 
 
+# Wide, since Typer takes every option as an argument.
 def embedding(
     context: typer.Context,
     data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
