@@ -23,7 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from hubel import Net, Volume, ledger, zoo
+from hubel import Net, Volume, ledger
+from hubel.cli.network import network_for
 from hubel.data import open_data
 from hubel.data.batches import Batch, Batches, Sides
 from hubel.train import Config, Trainer, evaluate, loop, measure, recipe
@@ -80,7 +81,7 @@ class Source:
 def reached(given: argparse.Namespace, seed: int) -> dict[str, float]:
     """Trains once; what is right, in percent, and how many epochs it was."""
     data = open_data(given.data, val=given.val, seed=seed)
-    net, volume = zoo.find(given.net, classes=len(data.classes))
+    _, net, volume = network_for(given.net, None, data)
     fitted = recipe(given.recipe).fitted(mirror=data.mirror, side=min(volume.plane), pictures=len(data.train))
     config = Config(given.data, repr(net), str(volume), val=given.val, seed=seed, recipe=fitted)
     setting = Setting.of(config)
