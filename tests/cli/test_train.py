@@ -118,11 +118,13 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
         raise KeyboardInterrupt
 
     run = tmp_path / "a run"
-    options = ("--input", "8x8x1", "--set", "precision=float32", "--epochs", "2", "--out", run)
+    kept = ("--set", "precision=float32", "--set", "hardest=0.5")
+    options = ("--input", "8x8x1", *kept, "--epochs", "2", "--out", run)
     monkeypatch.setattr(Watch, "event", interrupted)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options)
     assert stopped.status != 0
     assert f"stopped; go on with  hubel train --resume '{run}'" in stopped.err
+    assert "of the 50.00 % of pictures that were hardest" in stopped.err
     monkeypatch.setattr(Watch, "event", at_once)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options[:-1], tmp_path / "b")
     assert "stopped before the first round was done: nothing is kept" in stopped.err
@@ -132,6 +134,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     ended = hubel("train", "--resume", run)
     assert ended.status == 0
     assert "; nothing left to train, " in ended.err
+    assert "hardest" not in ended.err
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
 
 

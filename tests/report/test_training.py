@@ -15,7 +15,7 @@ from hubel.report.training import chosen_text, end_text, left_out_text
 from hubel.ship import Model
 from hubel.train import Candidate, Chosen, Evaluation, Recipe, Run
 
-CANDIDATE = Candidate("net", parse("fc(2)"), Volume(8, 8, 3), Recipe())
+CANDIDATE = Candidate("net", parse("fc(2)"), Volume(8, 8, 3), Recipe(), by="fast_short")
 
 
 def test_pictures_left_out_are_counted_and_the_first_are_named() -> None:
@@ -42,5 +42,6 @@ def test_a_start_says_why() -> None:
         chosen, asked=False
     )
     assert "starts from efficientnet_lite0, as it was trained" in chosen_text(chosen)
-    assert "starts" not in chosen_text(Chosen(CANDIDATE))
+    alone = chosen_text(Chosen(CANDIDATE))
+    assert alone == "network: net, seeing pictures as 8x8x3, trained by the recipe fast_short"
     assert "none is at hand" in chosen_text(Chosen(CANDIDATE, none_at_hand=True), asked=False)

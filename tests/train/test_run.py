@@ -355,7 +355,7 @@ def test_a_run_that_reached_its_target_has_nothing_left(tmp_path: Path) -> None:
 
 def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
-    trainer.pace.limit, trainer.pace.after = 1000.0, 25.0
+    trainer.pace.after, trainer.pace.hurried = 25.0, True
     events = run.follow(setting, trainer)
     trainer.pace.limit = 1e-9  # the first step is the last
     assert any(isinstance(event, RoundDone) for event in events)

@@ -318,7 +318,6 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
     if tensorboard:
         listeners.append(TensorBoard(run.folder, len(run.metrics())).event)
     watch.beginning(setting, trainer)
-    hurried = False
     try:
         for event in run.follow(setting, trainer):
             for listener in listeners:
@@ -328,10 +327,11 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
                 _files(run, setting, trainer, load(run.best), event.val)
                 ending = trainer.validation + time.perf_counter() - began
                 finishing = run.finishing(setting)
-                if hurried := finishing > (trainer.pace.limit - trainer.seconds - ending) / 2:
+                trainer.pace.hurried = finishing > (trainer.pace.limit - trainer.seconds - ending) / 2
+                if trainer.pace.hurried:
                     finishing /= VIEWS[trainer.config.recipe.views]
                 trainer.pace.after = ending + finishing
-        model, result = run.finish(setting, hurried=hurried)
+        model, result = run.finish(setting, hurried=trainer.pace.hurried)
         for name, text in _files(run, setting, trainer, model, result).items():
             write_whole(run.folder / name, text)
         watch.end(run, model, result)

@@ -21,7 +21,7 @@ MOST_LEFT_OUT = 20
 def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
     """Which network is trained, from what, and why; `asked` is whether a start was asked for."""
     name, volume = chosen.candidate.name, chosen.candidate.volume
-    said = f"network: {name}, seeing pictures as {volume}"
+    said = f"network: {name}, seeing pictures as {volume}, trained by the recipe {chosen.candidate.by}"
     if chosen.epochs:
         speed = f"{chosen.pictures_per_second:,.0f} pictures a second on this machine"
         enough = chosen.epochs >= max(1.0, chosen.candidate.epochs)
@@ -57,7 +57,8 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
         how_long = f"epochs {trainer.epoch + 1} to {recipe.epochs}"
     if trainer.pace.limit and trainer.seconds:
         how_long = f"{how_long} after {duration(trainer.seconds)} and {trainer.done:.4g} epochs"
-    if trainer.epoch and (trainer.progress >= 1 or 0 < config.target <= trainer.best):
+    over = trainer.epoch > 0 and (trainer.progress >= 1 or 0 < config.target <= trainer.best)
+    if over:
         how_long = "nothing left to train"
     lines = [
         f"{setting.data.name}: {len(setting.data.classes)} classes, {count(len(setting.train.labels))} "
@@ -65,7 +66,7 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
         f"network of {short(parameters)} parameters; {how_long}, batches of {recipe.batch}, "
         f"learning rate up to {recipe.lr:g}, seed {config.seed}, in {config.precision}",
     ]
-    if recipe.hardest < 1:
+    if recipe.hardest < 1 and (trainer.pace.limit or recipe.epochs > 1) and not over:
         lines.append(
             f"an epoch after the first is of the {percent(recipe.hardest)} of pictures that were hardest"
         )

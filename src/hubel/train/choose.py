@@ -84,7 +84,8 @@ TRYING = 15
 class Candidate:
     """A network that might be trained; `epochs` are the fewest in which it is worth its price.
 
-    `precision` is what its steps are computed in, `auto` for the fastest.
+    `by` is the name of its recipe, or its file. `precision` is what its steps are computed in, `auto` for
+    the fastest.
     """
 
     name: str
@@ -92,6 +93,7 @@ class Candidate:
     volume: Volume
     recipe: Recipe
     epochs: float = 0.0
+    by: str = ""
     precision: str = AUTO
 
     @property
@@ -149,7 +151,7 @@ def choose(
         known = _of_model(start, data) if network is None else [_asked(*network, start)]
         candidates = known if volume is None else [replace(known[-1], volume=volume)]
     if recipe_name is not None and (recipe_name != "finetune" or start == NONE):
-        candidates = [replace(each, recipe=recipe(recipe_name)) for each in candidates]
+        candidates = [replace(each, recipe=recipe(recipe_name), by=recipe_name) for each in candidates]
     if recipe_name is None or recipe_name in RECIPES:  # one of a file is taken as it is written
         candidates = [_fitted(each, data) for each in candidates]
     candidates = [_set(each, settings or {}) for each in candidates]
@@ -243,7 +245,7 @@ def _asked(name: str, net: Net, volume: Volume, start: str) -> Candidate:
     """The network asked for, with its usual recipe."""
     known = {each: usual for each, usual, _ in reversed(FAST)} | {USUAL: USUAL}
     usual = "finetune" if start != NONE else known.get(name.partition("(")[0].strip(), "standard")
-    return Candidate(name, net, volume, RECIPES[usual])
+    return Candidate(name, net, volume, RECIPES[usual], by=usual)
 
 
 def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume | None) -> list[Candidate]:
@@ -260,7 +262,7 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
         for seen in volumes if number else volumes[:1]:
             net = zoo.ZOO[name].make(classes=len(data.classes), depth=seen.depth, side=min(seen.plane))
             worth = epochs if seen == volumes[0] else max(epochs, LARGER)
-            found.append(Candidate(name, net, seen, RECIPES[usual], worth * few))
+            found.append(Candidate(name, net, seen, RECIPES[usual], worth * few, usual))
     return sorted(found, key=lambda candidate: candidate.macs)
 
 
@@ -273,7 +275,7 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
     height, width = own.volume.plane
     volumes = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < min(height, width)]
     usual = replace(RECIPES["finetune"], views=model.views)
-    return [Candidate(name, net, volume, usual, LARGER) for volume in (*volumes, own.volume)]
+    return [Candidate(name, net, volume, usual, LARGER, "finetune") for volume in (*volumes, own.volume)]
 
 
 def _fitted(candidate: Candidate, data: DataSet) -> Candidate:

@@ -16,12 +16,14 @@ class Pace:
     """How far a run is, from 0 to 1.
 
     `limit` is the seconds from the first step until everything is done, 0 where epochs count;
-    `after` are those of them kept for what comes after the last step, known once it was measured.
+    `after` are those of them kept for what comes after the last step, known once it was measured, and
+    `hurried` says that they leave no time for several views of a picture.
     """
 
     epochs: int
     limit: float = 0.0
     after: float = 0.0
+    hurried: bool = False
 
     def progress(self, epochs: float, seconds: float) -> float:
         """How far a run is after so many epochs and seconds."""

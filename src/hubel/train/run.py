@@ -59,6 +59,9 @@ CONFUSED = 100
 _COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
 """What a trainer counts, by its names: a run goes on from it."""
 
+_PACED = ("limit", "after", "hurried")
+"""What its pace knows of the time, likewise."""
+
 FINISHED = 32
 """How many held-out pictures tell how long all of them take at the end."""
 
@@ -239,7 +242,8 @@ class Run:
         _restore_optimizers(trainer, tensors)
         if trainer.hardest:
             _restore_hardest(trainer.hardest, tensors)
-        trainer.pace.limit, trainer.pace.after = progress["limit"], progress["after"]
+        for name in _PACED:
+            setattr(trainer.pace, name, progress[name])
         for name in _COUNTED:
             setattr(trainer, name, progress[name])
 
@@ -258,8 +262,7 @@ class Run:
         tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
         progress = {
             **{name: getattr(trainer, name) for name in _COUNTED},
-            "limit": trainer.pace.limit,
-            "after": trainer.pace.after,
+            **{name: getattr(trainer.pace, name) for name in _PACED},
             "averaged": trainer.average.steps if trainer.average else 0,
             "pictures": setting.fingerprint,
         }
