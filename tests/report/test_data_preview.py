@@ -5,6 +5,7 @@ from __future__ import annotations
 from io import BytesIO
 
 import numpy as np
+import pytest
 from PIL import Image
 
 from hubel.net.volume import Volume
@@ -32,6 +33,7 @@ def test_a_row_shows_the_picture_then_what_is_seen_then_variants() -> None:
     assert np.ptp(columns) + 1 == 256  # of 900
 
 
+@pytest.mark.filterwarnings("ignore:no font with Korean")  # whether there is one or not
 def test_equal_content_is_drawn_as_equal_bytes() -> None:
     shown = Shown("고양이", Image.new("L", (3, 4)), plain("lime"), [])
     first, again = (preview_figure("photos", [shown], Volume(8, 6, 3), "pad") for _ in range(2))

@@ -52,3 +52,7 @@ def test_an_installed_font_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch)
     korean.cache_clear()
     assert Path(korean() or "").name == "DejaVuSerif.ttf"
     korean.cache_clear()
+    monkeypatch.setattr("hubel.report.style.KOREAN", ("No Such Font",))
+    with pytest.warns(UserWarning, match="install one of No Such Font"):
+        assert korean() is None
+    korean.cache_clear()

@@ -67,6 +67,7 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is loaded
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
+    warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     warnings.filterwarnings(
         "ignore", "Image size .* could be decompression bomb"
     )  # twice as large is refused

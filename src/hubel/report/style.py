@@ -52,12 +52,17 @@ def lettering(size: int, *texts: str) -> ImageFont.FreeTypeFont:
 
 @cache
 def korean() -> str | None:
-    """The file of an installed font with Korean letters."""
+    """The file of an installed font with Korean letters; where there is none, that is said once."""
     from matplotlib.font_manager import findfont
 
     for name in KOREAN:
         with suppress(ValueError):  # it is not installed
             return str(findfont(name, fallback_to_default=False))
+    warnings.warn(
+        "no font with Korean, Chinese or Japanese letters is installed: they are drawn as boxes; install "
+        f"one of {', '.join(KOREAN[:3])}",
+        stacklevel=2,
+    )
     return None
 
 
