@@ -47,11 +47,12 @@ def test_pictures_on_both_sides() -> None:
 
 @pytest.mark.parametrize(("loss", "ill"), [(1.0, 1), (1.009, 1), (0.991, 1), (1.02, 0), (0.98, 0)])
 def test_a_loss_like_guessing(loss: float, ill: bool) -> None:
-    said = stuck(loss * math.log(10), 2.31, 10)
+    said = stuck(loss * math.log(10), 2.31, 10, steps=100)
     assert (said is not None) == ill
     if said:
         assert "ln(10) = 2.3026" in said
-        assert "learning rate" in said
+        assert "nothing is learned; try a tenth of the learning rate" in said
+        assert "steps were few: take more epochs" in str(stuck(loss * math.log(10), 2.31, 10, steps=99))
 
 
 def test_classes_of_which_nothing_is_held_out() -> None:
@@ -67,11 +68,11 @@ def test_a_step_that_waits() -> None:
 
 
 def test_a_loss_like_guessing_of_hard_pictures_alone() -> None:
-    assert stuck(math.log(10), 1.4, 10) is None
+    assert stuck(math.log(10), 1.4, 10, steps=100) is None
 
 
 def test_a_loss_that_is_not_finite_is_not_stuck() -> None:
-    assert stuck(math.inf, math.inf, 10) is None
+    assert stuck(math.inf, math.inf, 10, steps=100) is None
 
 
 def test_classes_that_are_never_named() -> None:

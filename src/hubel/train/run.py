@@ -41,7 +41,7 @@ from hubel.train.hardest import Hardest
 from hubel.train.loop import Trainer
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import Setting
-from hubel.train.symptoms import dead_maps, dying, never_named, stuck, unseen, waiting
+from hubel.train.symptoms import ENOUGH, dead_maps, dying, never_named, stuck, unseen, waiting
 
 RUNS = Path("runs")
 """Where runs are kept that are given no folder."""
@@ -321,8 +321,9 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
     classes = setting.data.classes
     train_loss = event.train_loss / (1 + sum(setting.network.side_weights.values()))
     found = {"waiting": waiting(event.waited)}
-    if event.epoch >= 1:
-        found["stuck"] = stuck(train_loss, event.val.loss, len(classes))
+    steps = trainer.epoch * trainer.batches + trainer.batch
+    if event.epoch >= 1 and (steps >= ENOUGH or event.progress == 1):
+        found["stuck"] = stuck(train_loss, event.val.loss, len(classes), steps)
     if event.progress >= HALF and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
         found["dying"] = dying(dead_maps(trainer.model, setting.val.first()[0]))

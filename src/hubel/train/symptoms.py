@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STUCK = 0.01
 """How near the loss of guessing, as a share of it, a loss is to be called stuck."""
 
+ENOUGH = 100
+"""From how many steps on the learning rate is to blame for a stuck loss, and not that they are few."""
+
 DEAD = 0.5
 """The share of a layer's maps that say nothing that is worth a word; healthy layers reach a fifth."""
 
@@ -33,18 +36,23 @@ MOST_NAMED = 5
 """How many classes or layers a sentence names."""
 
 
-def stuck(train_loss: float, val_loss: float, classes: int) -> str | None:
-    """A loss within 1 % of ln(classes), which is that of giving every class the same probability.
+def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str | None:
+    """A loss after `steps` within 1 % of ln(classes), that of giving every class the same probability.
 
     Held-out pictures that are judged better speak against it: of the hardest alone the training loss is high.
     """
     guessing = math.log(classes)
     if val_loss < (1 - STUCK) * guessing or not abs(train_loss - guessing) <= STUCK * guessing:
         return None
+    advice = "steps were few: take more epochs, or a smaller --batch"
+    if steps >= ENOUGH:
+        advice = (
+            "try a tenth of the learning rate, then ten times it, and see with `hubel data check` that "
+            "pictures are in the folders of their classes"
+        )
     return (
         f"the training loss, {train_loss:.4f}, is still that of guessing, ln({classes}) = {guessing:.4f}: "
-        "nothing is learned; try a tenth of the learning rate, then ten times it, and see with `hubel data "
-        "check` that pictures are in the folders of their classes"
+        f"nothing is learned; {advice}"
     )
 
 
