@@ -19,6 +19,7 @@ from hubel.data import open_data
 from hubel.errors import UsageError
 from hubel.net import Volume
 from hubel.train import Event, RoundDone
+from hubel.train.checkpoint import Checkpoint
 
 
 @pytest.mark.parametrize(
@@ -147,3 +148,16 @@ def test_the_clock_of_a_run_began_with_its_process() -> None:
     age = float(said.stdout)
     assert age <= time.perf_counter() - started + 0.02  # starts are counted in hundredths of a second
     assert age >= 1 or sys.platform != "linux"
+
+
+def test_what_a_run_by_the_clock_keeps_for_its_end_is_known_from_its_first_round(
+    hubel: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a run that ended with that would have time left when it goes on. Here it ends by its target."""
+    pytest.importorskip("sklearn")
+    monkeypatch.setattr("hubel.train.pace.ROUNDS", 10**6)  # the first is over at once
+    options = ("--input", "8x8x1", "--time", "10m", "--target", "0.01", "--out", tmp_path / "run")
+    assert hubel("train", "digits", "--net", "fc(10)", *options).status == 0
+    kept = Checkpoint.read(tmp_path / "run")
+    assert kept is not None
+    assert kept.progress["after"] > 0

@@ -166,7 +166,7 @@ def test_free_memory_is_the_machines_or_less_in_a_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert free_memory() > 0
-    for name in ("_MEMORY", "_LIMIT", "_USED"):
+    for name in ("_MEMORY", "_LIMIT", "_USED", "_STATISTICS"):
         monkeypatch.setattr(streaming, name, tmp_path / name)
     assert free_memory() == 4 * 1024**3
     (tmp_path / "_MEMORY").write_text("MemTotal:  9000 kB\nMemAvailable:    5000 kB\n")
@@ -174,5 +174,7 @@ def test_free_memory_is_the_machines_or_less_in_a_container(
     (tmp_path / "_USED").write_text("1000000\n")
     (tmp_path / "_LIMIT").write_text("max\n")
     assert free_memory() == 5000 * 1024
+    (tmp_path / "_STATISTICS").write_text("anon 300000\ninactive_file 600000\nactive_file 100000\n")
+    assert free_memory() == 5000 * 1024
     (tmp_path / "_LIMIT").write_text("3000000\n")
-    assert free_memory() == 2000000
+    assert free_memory() == 2600000

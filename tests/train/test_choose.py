@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from hubel import zoo
-from hubel.data import ArrayPictures, DataSet
-from hubel.errors import UsageError
+from hubel import build, parse, zoo
+from hubel.data import ArrayPictures, DataSet, Preprocessing
+from hubel.errors import ModelError, UsageError
 from hubel.module import Network
 from hubel.net import Volume, trace
+from hubel.ship import Model
 from hubel.train import choose
 from hubel.train.choose import FAST, Candidate, in_time
 from hubel.train.pace import Pace
@@ -244,6 +245,28 @@ def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
     large = choose(pictures(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
     assert large.whiten
     assert large.augmentation.cutout == 8
+
+
+@pytest.mark.parametrize(
+    ("net", "sides"), [("conv(4, 3) >> globalavgpool >> fc(4)", {128, 160}), ("conv(4, 3) >> fc(4)", {160})]
+)
+def test_a_model_sees_pictures_smaller_where_its_weights_fit(
+    net: str, sides: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def measure(candidate: Candidate) -> float:
+        seen.append(min(candidate.volume.plane))
+        return 1e9
+
+    monkeypatch.setattr(modules["hubel.train.choose"], "pictures_per_second", measure)
+    built = build(parse(net), "160x160x3")
+    Model(built, tuple("abcd"), Preprocessing.of("160x160x3")).save(tmp_path / "m.safetensors")
+    found = choose(pictures(160, 3, count=8), start=str(tmp_path / "m.safetensors"), seconds=60.0)
+    assert set(seen) <= sides
+    assert found.candidate.volume == Volume(160, 160, 3)
+    with pytest.raises(ModelError):  # before anything is said of it
+        choose(pictures(8, 1), network=("x", parse(net), VOLUME), start=str(tmp_path / "none.safetensors"))
 
 
 @pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])

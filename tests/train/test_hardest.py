@@ -36,7 +36,7 @@ def test_none_left_out_is_harder_than_one_picked(losses: list[float], share: flo
     out = torch.ones(len(losses), dtype=torch.bool)
     out[hardest.picked] = False
     seen = sum(loss < math.inf for loss in losses)
-    assert out.sum() == seen - math.ceil(share * seen)
+    assert out.sum() == max(0, min(seen - math.ceil(share * seen), len(losses) - 2))
     if out.any():
         assert hardest.losses[out].max() <= hardest.losses[hardest.picked].min()
 

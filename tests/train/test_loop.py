@@ -145,6 +145,20 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
         torch.testing.assert_close(now.detach(), then, equal_nan=True)
 
 
+def test_a_loss_that_is_not_finite_in_validation_names_the_epoch_and_the_layer() -> None:
+    """The only step of the epoch moves the weights beyond all numbers."""
+    asked = config("fc(2)", batch=64, clip=0.0, lr=3e38, schedule="steps", warm_up=0.0)
+    with pytest.raises(TrainingError, match=r"in validation after epoch 1, and .* fc1"):
+        list(trainer(asked).run(*batches(asked)))
+
+
+def test_the_rate_that_a_round_tells_is_the_runs() -> None:
+    """Of its optimizers one may have a rate of its own, as for the head."""
+    asked = config("conv(4, 3) >> relu >> fc(2)", optimizer="muon", lr=0.2, schedule="steps", warm_up=0.0)
+    rounds = [event for event in trainer(asked).run(*batches(asked)) if isinstance(event, RoundDone)]
+    assert [event.lr for event in rounds] == [0.2] * 3
+
+
 @pytest.mark.parametrize("net", [NET_WITH_SIDE, "conv(8, 3) >> lrn >> batchnorm >> tanh >> fc(2)"])
 def test_in_bfloat16_it_learns_as_well(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every layer runs in it, the weights stay float32, and the first loss is float32's to 1 %."""

@@ -59,7 +59,7 @@ def test_rates_are_shares_of_their_peaks(looked_up: bool) -> None:
     if looked_up:
         group["lr"] = torch.tensor(0.5)
     before = group["lr"]
-    assert set_rates([optimizer], 0.25) == 0.125
+    set_rates([optimizer], 0.25)
     assert (group["lr"] is before) == looked_up
     weight.grad = torch.ones(2)
     optimizer.step()

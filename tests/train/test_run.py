@@ -29,10 +29,10 @@ from hubel.train import (
     changed,
     evaluate,
 )
+from hubel.train.checkpoint import PREVIOUS, STATE
 from hubel.train.events import Warned
 from hubel.train.hardest import Hardest
 from hubel.train.recipe import RECIPES
-from hubel.train.run import PREVIOUS, STATE
 
 pytest.importorskip("sklearn")
 
@@ -75,6 +75,18 @@ def test_a_run_without_a_round_leaves_nothing_behind(there: bool, tmp_path: Path
     (run.folder / "epochs" / "1.safetensors").write_bytes(b"model")
     run.discard_unfinished()
     assert list(tmp_path.rglob("*")) == [run.folder] * there
+
+
+def test_the_folders_above_a_run_that_fails_go_where_they_were_made_for_it(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    run = Run.create(tmp_path / "a" / "b" / "c" / "run", "digits", "net")
+    other = Run.create(tmp_path / "a" / "b" / "run", "digits", "net")
+    run.discard_unfinished()
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "run"]
+    other.begin(CONFIG)
+    run = Run.create(tmp_path / "a" / "d" / "run", "digits", "net")
+    run.discard_unfinished()
+    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b"]
 
 
 def test_what_is_kept(tmp_path: Path) -> None:
@@ -303,7 +315,7 @@ def test_a_stopped_epoch_goes_on_with_its_hardest_pictures(tmp_path: Path) -> No
     trainer = Trainer.of(setting.network, asked, setting.train)
     steps = (event for event in trainer.run(setting.train, setting.val) if isinstance(event, BatchDone))
     next(step for step in steps if (step.epoch, step.batch) == (2, 2))
-    run._save_state(trainer, setting)
+    run.save_state(trainer, setting)
     whole = [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2]
     again = Trainer.of(Setting.of(asked).network, asked, setting.train)
     run.restore(again, setting)
@@ -331,7 +343,7 @@ def test_finishing_calibrates_the_best_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("top1", "views"), [(0.0, "mirror-shift"), (1.1, "one")])
-def test_several_views_are_kept_unless_one_does_better(top1: float, views: str, tmp_path: Path) -> None:
+def test_several_views_are_kept_where_they_do_better(top1: float, views: str, tmp_path: Path) -> None:
     """What a round measured with one view, made up: less than any accuracy, and more."""
     run = finish(tmp_path / "run")
     kept = load(run.best)
@@ -363,6 +375,18 @@ def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     run.restore(again, setting)
     assert (again.pace, again.seconds, again.done) == (trainer.pace, trainer.seconds, trainer.done)
     assert again.validation == trainer.validation > 0
+
+
+def test_by_the_clock_a_best_model_that_is_kept_stays_to_be_beaten(tmp_path: Path) -> None:
+    """As where the power fails between it and the state: what comes again is not the same round."""
+    run, setting, trainer = start(tmp_path / "run")
+    trainer.pace.limit = 1e-9
+    assert any(isinstance(event, RoundDone) for event in run.follow(setting, trainer))
+    kept = load(run.best)
+    replace(kept, summary={**kept.summary, "val_top1": 1.0}).save(run.best)
+    again = Trainer.of(setting.network, CONFIG, setting.train)
+    run.restore(again, setting)
+    assert (again.best, trainer.best < 1) == (1.0, True)
 
 
 def test_a_class_never_named_is_told_even_where_the_time_ends_within_an_epoch(tmp_path: Path) -> None:

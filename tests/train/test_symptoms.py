@@ -63,8 +63,9 @@ def test_classes_of_which_nothing_is_held_out() -> None:
 
 
 def test_a_step_that_waits() -> None:
-    assert waiting(0.0999) is None
-    assert "steps wait for pictures" in str(waiting(0.1))
+    assert waiting(0.0999, 10.0) is None
+    assert waiting(0.1, 9.99) is None
+    assert "steps wait for pictures" in str(waiting(0.1, 10.0))
 
 
 def test_a_loss_like_guessing_of_hard_pictures_alone() -> None:

@@ -55,7 +55,8 @@ def train(
     ] = None,
     *,
     net: Annotated[
-        str | None, typer.Option("--net", help=f"The network, its weights drawn anew. {HELP}")
+        str | None,
+        typer.Option("--net", help=f"The network, its weights drawn anew or those of --from. {HELP}"),
     ] = None,
     size: Annotated[str | None, typer.Option("--input", help="The volume the network sees, HxWxD.")] = None,
     limit: Annotated[
@@ -331,6 +332,7 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
                 if trainer.pace.hurried:
                     finishing /= VIEWS[trainer.config.recipe.views]
                 trainer.pace.after = ending + finishing
+                run.save_state(trainer, setting)
         model, result = run.finish(setting, hurried=trainer.pace.hurried)
         for name, text in _files(run, setting, trainer, model, result).items():
             write_whole(run.folder / name, text)

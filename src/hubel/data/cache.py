@@ -69,7 +69,7 @@ def decode_once(
     cache = _Cache(cache_folder() / "decoded", warn)
     if isinstance(pictures, FilePictures):
         told = zip(pictures.paths, cache.digests(pictures.paths), strict=True)
-        digests = [pictures.unusable.get(path, "").encode() or digest for path, digest in told]
+        digests = [_of_text(pictures.unusable.get(path, "")) or digest for path, digest in told]
     elif isinstance(pictures, ShardPictures):
         digests = pictures.digests()
     else:
@@ -242,6 +242,11 @@ def _file_digest(stat: _Stat) -> bytes:
             return blake2b(file.readall(), digest_size=_DIGEST).digest()
     except OSError:
         return b""
+
+
+def _of_text(text: str) -> bytes:
+    """The bytes of a text that may hold a file's name, which may be no text."""
+    return text.encode("utf-8", "surrogateescape")
 
 
 def _key(digests: list[bytes], preprocessing: Preprocessing) -> str:

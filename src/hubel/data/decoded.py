@@ -39,7 +39,8 @@ class UnusableError(DataError):
     """Pictures that cannot be used, among so many; says which, by name."""
 
     def __init__(self, bad: list[Bad], count: int) -> None:
-        super().__init__(_refusal(bad, count))
+        hint = " (hubel train and hubel val leave them out with --on-bad skip)"
+        super().__init__(_refusal(bad, count, hint if len(bad) < count else ""))
         self.bad = bad
         self.count = count
 
@@ -154,15 +155,12 @@ def without_bad(pictures: Pictures, images: Bytes, bad: dict[int, Bad]) -> Decod
     return Decoded(images, pictures.labels[good], names, tuple(bad.values()))
 
 
-def _refusal(bad: list[Bad], count: int) -> str:
+def _refusal(bad: list[Bad], count: int, or_else: str) -> str:
     """What to say of pictures that cannot be used; the first 20 are named."""
     lines = [f"{each.name}: {each.reason}" for each in bad[:_MOST_NAMED]]
     if len(bad) == 1:
         return lines[0]
     if len(bad) > _MOST_NAMED:
         lines.append(f"and {len(bad) - _MOST_NAMED:,} more")
-    head = (
-        f"{len(bad):,} of {count:,} pictures cannot be used; mend or remove them "
-        "(hubel train and hubel val leave them out with --on-bad skip):"
-    )
+    head = f"{len(bad):,} of {count:,} pictures cannot be used; mend or remove them{or_else}:"
     return "\n  ".join([head, *lines])

@@ -12,6 +12,7 @@ import torch
 
 from hubel import zoo
 from hubel.data import DataSet
+from hubel.errors import NetworkError
 from hubel.module import build
 from hubel.net import Net, Volume, ledger
 from hubel.net.head import with_classes
@@ -144,6 +145,8 @@ def choose(
     due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
     if start == AUTO:
         start = (best_at_hand() if due else None) or NONE
+    if start != NONE:
+        open_model(start)  # one that is not there is told before anything is said of it
     own = FAST if seconds else ((USUAL, USUAL, 0.0),)
     if network is None and start == NONE:
         candidates = _own(data, own, volume)
@@ -273,9 +276,19 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
     net = with_classes(own.net, len(data.classes))
     height, width = own.volume.plane
-    volumes = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < min(height, width)]
+    sides = [side for side in FINETUNE_SIDES if side < min(height, width)]
+    volumes = [Volume(side, side, own.volume.depth) for side in sides]
+    volumes = [volume for volume in volumes if _has_the_same(net, volume, own.volume)]
     usual = replace(RECIPES["finetune"], views=model.views)
     return [Candidate(name, net, volume, usual, LARGER, "finetune") for volume in (*volumes, own.volume)]
+
+
+def _has_the_same(net: Net, volume: Volume, own: Volume) -> bool:
+    """Whether a network has as many parameters on a volume as on its own, so that its weights fit."""
+    try:
+        return ledger(net, volume).totals.params == ledger(net, own).totals.params
+    except NetworkError:  # too small
+        return False
 
 
 def _fitted(candidate: Candidate, data: DataSet) -> Candidate:

@@ -9,6 +9,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+LEAST = 2
+"""The fewest pictures of an epoch, where there are so many: batch normalisation needs two."""
+
 
 @dataclass(slots=True)
 class Hardest:
@@ -44,6 +47,8 @@ class Hardest:
         losses = self.losses[group]
         seen = int(losses.isfinite().sum())
         count = len(group) - seen + math.ceil(self.share * seen)
+        if len(self.groups) == 1:
+            count = max(LEAST, count)
         return group[losses.argsort(descending=True, stable=True)[:count]]
 
     def saw(self, places: Tensor, scores: Tensor, targets: Tensor) -> None:

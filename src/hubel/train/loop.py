@@ -241,7 +241,8 @@ class Trainer:
                 break
             except RuntimeError as error:
                 yield Warned(self._mended(error, images))
-        self._rate = set_rates(self.optimizers, share)
+        set_rates(self.optimizers, share)
+        self._rate = share * recipe.lr
         self._move()
         if self.average:
             self.average.update(self.network)
@@ -290,7 +291,8 @@ class Trainer:
             share = self._weight(truth) / self._weight(targets)
             loss, out = self._backward(part, truth, torch.full((), share, device=part.device))
             total += loss.item()
-            self._check(total, part)
+            if not math.isfinite(total):
+                raise self._not_finite(total, part, f"in epoch {self.epoch + 1}")
             scores.append(out.clone())
         return total, torch.cat(scores)
 
@@ -330,7 +332,8 @@ class Trainer:
         """Ends a round: validates the model and tells what was seen."""
         start = time.perf_counter()
         result = self._evaluated(val)
-        self._check(result.loss)
+        if not math.isfinite(result.loss):
+            raise self._not_finite(result.loss, val.first()[0], f"in validation after epoch {self.done:.4g}")
         self.validation = time.perf_counter() - start
         self.seconds = time.perf_counter() - began
         best, self.best = result.top1 > self.best, max(result.top1, self.best)
@@ -347,13 +350,12 @@ class Trainer:
             best=best,
         )
 
-    def _check(self, loss: float, images: Tensor | None = None) -> None:
-        if math.isfinite(loss):
-            return
-        where = None if images is None else first_non_finite(self.network, images)
+    def _not_finite(self, loss: float, images: Tensor, when: str) -> TrainingError:
+        """What to say of the loss of images that is not finite."""
+        where = first_non_finite(self.network, images)
         said = f", and the first values that are not finite come out of {where}" if where else ""
-        raise TrainingError(
-            f"the loss is {loss} in epoch {self.epoch + 1}{said}: the run cannot go on; "
+        return TrainingError(
+            f"the loss is {loss} {when}{said}: the run cannot go on; "
             f"try a lower learning rate, such as {min(self.config.recipe.lr / 10, 0.01):g}"
         )
 

@@ -125,8 +125,8 @@ def peaked(optimizers: list[Optimizer]) -> list[Optimizer]:
     return optimizers
 
 
-def set_rates(optimizers: list[Optimizer], share: float) -> float:
-    """Sets the rates of optimizers to a share of their peaks; returns that of the last one's first group."""
+def set_rates(optimizers: list[Optimizer], share: float) -> None:
+    """Sets the rates of optimizers to a share of their peaks."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             rate = share * group["initial_lr"]
@@ -134,7 +134,6 @@ def set_rates(optimizers: list[Optimizer], share: float) -> float:
                 group["lr"].fill_(rate)
             else:
                 group["lr"] = rate
-    return float(share * optimizers[-1].param_groups[0]["initial_lr"])
 
 
 def _sgd(groups: list[dict[str, Any]], recipe: Recipe) -> Optimizer:

@@ -12,7 +12,6 @@ A folder that holds something already is never written over.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import re
@@ -24,20 +23,15 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-import safetensors
-import safetensors.torch
-import torch
-from torch import Tensor, nn
-from torch.optim import Optimizer
-
 from hubel.errors import TrainingError, UsageError
 from hubel.files import write_whole
+from hubel.ship.header import read_header
 from hubel.ship.model import SEEN, Model, load
 from hubel.train.calibration import temperature
+from hubel.train.checkpoint import Checkpoint
 from hubel.train.config import Config
 from hubel.train.engine import now
 from hubel.train.events import Event, RoundDone, Warned
-from hubel.train.hardest import Hardest
 from hubel.train.loop import Trainer
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import Setting
@@ -49,18 +43,10 @@ RUNS = Path("runs")
 BEST = "best.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
-STATE = Path("last", "state.safetensors")
-PREVIOUS = Path("last", "previous.safetensors")
 EPOCHS = "epochs"
 
 CONFUSED = 100
 """The most classes of which every round keeps who is taken for whom."""
-
-_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
-"""What a trainer counts, by its names: a run goes on from it."""
-
-_PACED = ("limit", "after", "hurried")
-"""What its pace knows of the time, likewise."""
 
 FINISHED = 32
 """How many held-out pictures tell how long all of them take at the end."""
@@ -71,10 +57,10 @@ HALF = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """A run's folder; `made` says whether the run made it, or was given it empty."""
+    """A run's folder; `made` are the folders that go again with an unfinished run, the innermost first."""
 
     folder: Path
-    made: bool = False
+    made: tuple[Path, ...] = ()
 
     @classmethod
     def create(cls, folder: Path | None, data: str, net: str) -> Run:
@@ -85,7 +71,7 @@ class Run:
         try:
             if folder is not None:
                 check_free(folder)
-                made = not folder.exists()
+                made = tuple(each for each in (folder, *folder.parents) if not each.exists())
                 folder.mkdir(parents=True, exist_ok=True)
                 return cls(folder, made)
             RUNS.mkdir(exist_ok=True)
@@ -93,7 +79,7 @@ class Run:
                 place = RUNS / f"{_slug(data)}-{_slug(net)}-{number}"
                 with suppress(FileExistsError):  # another run's
                     place.mkdir()
-                    return cls(place, made=True)
+                    return cls(place, (place, RUNS))
         except OSError as error:
             raise UsageError(f"no run can be kept in {folder or RUNS}: {error.strerror}") from None
         raise AssertionError("count() never ends")
@@ -151,7 +137,7 @@ class Run:
                 model.save(self.folder / EPOCHS / f"{len(before) + 1:04}.safetensors")
         lines = [json.dumps(line) for line in (*before, line | by_class(event.val))]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
-        self._save_state(trainer, setting)
+        self.save_state(trainer, setting)
 
     def _model(self, setting: Setting, trainer: Trainer, line: dict[str, Any]) -> Model:
         """The model as it is, with a line on how it came about."""
@@ -164,14 +150,14 @@ class Run:
     def finish(self, setting: Setting, *, hurried: bool = False) -> tuple[Model, Evaluation]:
         """Measures the best model on the held-out pictures, as it will be used, and calibrates it.
 
-        Of the recipe's views there is one alone where several do worse, or if it is `hurried`.
+        Of the recipe's views there is one alone where several do no better, or if it is `hurried`.
         """
         kept = load(self.best)
         model = replace(kept, views="one") if hurried else kept
         network = model.network.to(setting.train.device)
         result = evaluate(network, setting.val.epoch(0), model.views)
         finished = model
-        if result.top1 < model.summary["val_top1"]:
+        if model.views != "one" and result.top1 <= model.summary["val_top1"]:
             result, finished = evaluate(network, setting.val.epoch(0)), replace(model, views="one")
         finished = replace(finished, temperature=temperature(result.scores, result.labels))
         if (finished.views, finished.temperature) != (kept.views, kept.temperature):
@@ -194,14 +180,14 @@ class Run:
         """Takes back what a run wrote that has no finished round; a folder that it was given stays."""
         if (self.folder / METRICS).exists():
             return
-        for path in [self.folder] if self.made else list(self.folder.iterdir()):  # which was empty
+        for path in list(self.folder.iterdir()):  # it was empty
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink()
-        if self.folder.parent == RUNS:
-            with suppress(OSError):  # it has other runs
-                RUNS.rmdir()
+        for folder in self.made:
+            with suppress(OSError):  # there is another run in it by now
+                folder.rmdir()
 
     def config(self) -> Config:
         """The run's config. Raises UsageError: the folder is no run's."""
@@ -217,62 +203,26 @@ class Run:
         Raises TrainingError: there is none, or it is of another network or of other pictures, of which some
         would be trained on that were held out, or the other way round.
         """
-        for path in (self.folder / STATE, self.folder / PREVIOUS):
-            if (found := _read_state(path)) is not None:
-                tensors, progress = found
-                break
-        else:
+        kept = Checkpoint.read(self.folder)
+        if kept is None:
             raise TrainingError(
                 f"{self.folder} has no state to go on from: no round of it was finished; train anew with "
                 f"--config {self.folder / CONFIG} --out NEW"
             )
-        weights = _under("network.", tensors)
-        for name, value in trainer.network.state_dict().items():
-            if name not in weights or weights[name].shape != value.shape:
-                raise TrainingError(f"{self.folder}: its {CONFIG} names another network: {name} does not fit")
-        if progress.get("pictures") != setting.fingerprint:
+        if name := kept.unfit(trainer.network):
+            raise TrainingError(f"{self.folder}: its {CONFIG} names another network: {name} does not fit")
+        if kept.pictures != setting.fingerprint:
             raise TrainingError(
                 f"{setting.data.name}: its pictures have changed since the run began; bring them back, or "
                 f"begin another run from its model, with --from {self.best}"
             )
-        trainer.network.load_state_dict(weights)
-        if trainer.average:
-            trainer.average.network.load_state_dict(_under("average.", tensors))
-            trainer.average.steps = progress["averaged"]
-        _restore_optimizers(trainer, tensors)
-        if trainer.hardest:
-            _restore_hardest(trainer.hardest, tensors)
-        for name in _PACED:
-            setattr(trainer.pace, name, progress[name])
-        for name in _COUNTED:
-            setattr(trainer, name, progress[name])
+        kept.bring_back(trainer)
+        if trainer.pace.limit and self.best.exists():  # a round that was cut short comes out otherwise now
+            trainer.best = max(trainer.best, read_header(self.best).summary["val_top1"])
 
-    def _save_state(self, trainer: Trainer, setting: Setting) -> None:
-        """Writes all that changes in training; the state before stays as `previous`."""
-        tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
-        if trainer.average:
-            kept = trainer.average.network.state_dict()
-            tensors |= {f"average.{name}": value for name, value in kept.items()}
-        if trainer.hardest:
-            tensors |= {"hardest.losses": trainer.hardest.losses, "hardest.picked": trainer.hardest.picked}
-        for optimizer in trainer.optimizers:
-            for parameter, name in _owned(optimizer, trainer.network):
-                for key, value in optimizer.state.get(parameter, {}).items():
-                    tensors[f"optimizer.{name}.{key}"] = value
-        tensors = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        progress = {
-            **{name: getattr(trainer, name) for name in _COUNTED},
-            **{name: getattr(trainer.pace, name) for name in _PACED},
-            "averaged": trainer.average.steps if trainer.average else 0,
-            "pictures": setting.fingerprint,
-        }
-        metadata = {"progress": json.dumps(progress)}
-        metadata["sha256"] = _digest(tensors, metadata["progress"])
-        state = self.folder / STATE
-        state.parent.mkdir(exist_ok=True)
-        if _read_state(state) is not None:
-            state.replace(self.folder / PREVIOUS)
-        write_whole(state, safetensors.torch.save(tensors, metadata))
+    def save_state(self, trainer: Trainer, setting: Setting) -> None:
+        """Keeps all that changes in training, to go on from."""
+        Checkpoint.of(trainer, setting.fingerprint).write(self.folder)
 
 
 def check_free(folder: Path) -> None:
@@ -320,7 +270,7 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
     """What goes wrong in a run, each kind once: what may yet come right is said after half of it."""
     classes = setting.data.classes
     train_loss = event.train_loss / (1 + sum(setting.network.side_weights.values()))
-    found = {"waiting": waiting(event.waited)}
+    found = {"waiting": waiting(event.waited, event.seconds)}
     steps = trainer.epoch * trainer.batches + trainer.batch
     if event.epoch >= 1 and (steps >= ENOUGH or event.progress == 1):
         found["stuck"] = stuck(train_loss, event.val.loss, len(classes), steps)
@@ -331,60 +281,6 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
         if text and kind not in said:
             said.add(kind)
             yield Warned(text)
-
-
-def _read_state(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The tensors and the progress of a state's file, None where it is missing or damaged."""
-    try:
-        with safetensors.safe_open(path, framework="pt") as file:
-            metadata = file.metadata()
-            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-        whole = metadata["sha256"] == _digest(tensors, metadata["progress"])
-        return (tensors, json.loads(metadata["progress"])) if whole else None
-    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _restore_hardest(hardest: Hardest, tensors: dict[str, Tensor]) -> None:
-    """Brings back how hard pictures were. Raises TrainingError: of another number of pictures."""
-    found, wanted = len(tensors["hardest.losses"]), len(hardest.losses)
-    if found != wanted:
-        raise TrainingError(
-            f"the run had {found:,} pictures to train, and now there are {wanted:,}; train anew with --config"
-        )
-    hardest.losses, hardest.picked = tensors["hardest.losses"], tensors["hardest.picked"]
-
-
-def _restore_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
-    """Brings a trainer's optimizers to what a state's file says of them."""
-    for optimizer in trainer.optimizers:
-        for parameter, name in _owned(optimizer, trainer.network):
-            for key, value in _under(f"optimizer.{name}.", tensors).items():
-                # in the parameter's own layout, which fused optimizers rely on
-                like = parameter if value.shape == parameter.shape else value
-                optimizer.state[parameter][key] = torch.empty_like(like, device=parameter.device).copy_(value)
-
-
-def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors whose names begin with a prefix, under the rest of their names."""
-    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
-
-
-def _owned(optimizer: Optimizer, network: nn.Module) -> Iterator[tuple[nn.Parameter, str]]:
-    """The parameters that an optimizer moves, with their names."""
-    moved = {parameter for group in optimizer.param_groups for parameter in group["params"]}
-    for name, parameter in network.named_parameters():
-        if parameter in moved:
-            yield parameter, name
-
-
-def _digest(tensors: dict[str, Tensor], progress: str) -> str:
-    """The checksum of named tensors and the text of the progress."""
-    digest = hashlib.sha256(progress.encode())
-    for name in sorted(tensors):
-        digest.update(name.encode())
-        digest.update(tensors[name].numpy().tobytes())
-    return digest.hexdigest()
 
 
 def _slug(text: str) -> str:

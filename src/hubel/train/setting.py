@@ -31,7 +31,7 @@ from hubel.train.metrics import Evaluation
 from hubel.train.recipe import Recipe
 from hubel.train.schedule import side
 from hubel.train.start import Start, train_head
-from hubel.train.symptoms import in_both, not_held_out
+from hubel.train.symptoms import gone, in_both, not_held_out
 from hubel.train.whiten import whiten
 
 EVALUATION_BATCH = 256
@@ -83,15 +83,16 @@ class Setting:
         assert data.val is not None, "a share above 0 is held out"
         network = _network(config)
         check_classes(network, data)
-        if warn and (told := not_held_out(data.val.labels, data.classes)):
-            warn(told)
         device = best_device()
         start = Start.at(config.start, network) if config.start and not kept else None
         preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
         recipe = config.recipe
         pictures, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
+        if missing := gone(pictures.labels, data.classes):
+            raise DataError(f"{data.name}: {missing}")
         seen, new = _marks(pictures), _marks(held_out)
-        for told in (in_both(seen, new), start.knows(new) if start else None):
+        known = start.knows(new) if start else None
+        for told in (not_held_out(held_out.labels, data.classes), in_both(seen, new), known):
             if warn and told:
                 warn(told)
         if not start and not kept:
@@ -145,7 +146,10 @@ def _decoded(
     progress: Callable[[int], None] | None,
     warn: Warn | None,
 ) -> tuple[Decoded, Decoded]:
-    """The pictures to train on and those held out. Raises UnusableError: pictures of either, together."""
+    """The pictures to train on and those held out. Raises UnusableError: pictures of either, together.
+
+    To skip them it is raised where none are left of one of the two.
+    """
     assert data.val is not None, "a share above 0 is held out"
     found: list[Decoded] = []
     bad: list[Bad] = []
@@ -154,6 +158,8 @@ def _decoded(
         try:
             found.append(decoded_or_streamed(pictures, preprocessing, told, on_bad, warned))
         except UnusableError as error:
+            if on_bad == "skip":  # and none of them is left
+                raise
             bad += error.bad
             among += error.count
     if bad:
@@ -233,5 +239,7 @@ def _network(config: Config) -> Network:
     alone = [step.path for step in normed if step.output.plane == (1, 1)]
     if recipe.batch == 1 and alone and not (config.start and recipe.fixed_statistics):
         raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
+    if recipe.views == "mirror-shift" and min(network.volume.plane) < 2:
+        raise NetworkError("the recipe's views, mirror-shift, are of pictures of 2 pixels a side or more")
     parts(network, config.freeze)
     return network

@@ -59,7 +59,7 @@ class Start:
         except ModelError as error:
             raise ModelError(
                 f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
-                f"away: {error}"
+                f"or --input away: {error}"
             ) from None
         seen = model.seen if model.network.volume == network.volume else frozenset()
         return cls(text, loaded, model.preprocessing.at(network.volume), seen)

@@ -29,6 +29,9 @@ DEAD = 0.5
 WAITED = 0.1
 """The share of its time from which a step that waits for pictures is worth a word."""
 
+SHORT = 1.0
+"""The seconds waited below which it is not: every epoch waits for its first batch."""
+
 TWICE = 0.01
 """The share of the held-out pictures that are trained on from which that is worth a word."""
 
@@ -72,9 +75,20 @@ def never_named(evaluation: Evaluation, classes: Sequence[str]) -> str | None:
     )
 
 
+def gone(labels: Labels, classes: Sequence[str]) -> str | None:
+    """Classes of which no picture is left to train on; `labels` are those of the pictures left: int64, n."""
+    missing = _missing(labels, classes)
+    if not missing:
+        return None
+    return (
+        f"none of the training pictures of {_listed(missing)} can be used; mend them, or take the folder or "
+        "the lines out"
+    )
+
+
 def not_held_out(labels: Labels, classes: Sequence[str]) -> str | None:
     """Classes of which no picture is held out; `labels` are those of the held-out pictures: int64, n."""
-    missing = [name for place, name in enumerate(classes) if place not in labels]
+    missing = _missing(labels, classes)
     if not missing:
         return None
     return f"no picture of {_listed(missing)} is held out, so that nothing measures how well it is told"
@@ -102,9 +116,9 @@ def unseen(epochs: float) -> str | None:
     )
 
 
-def waiting(share: float) -> str | None:
-    """A step that waited for pictures a tenth of its round or more."""
-    if share < WAITED:
+def waiting(share: float, seconds: float) -> str | None:
+    """Steps that waited for pictures a share of a run of so many seconds: a tenth or more, and a second."""
+    if share < WAITED or share * seconds < SHORT:
         return None
     return (
         "steps wait for pictures: the network is faster than decoding and augmenting; fewer augmentations, a "
@@ -159,6 +173,10 @@ def first_non_finite(network: Network, images: Tensor) -> str | None:
     subject.run(images.float(), look, [step.path for step in subject.steps])
     own = [name for name in broken if not found or name.startswith(f"{found[0]}.")]
     return next(iter([*own, *found]), None)
+
+
+def _missing(labels: Labels, classes: Sequence[str]) -> list[str]:
+    return [name for place, name in enumerate(classes) if place not in labels]
 
 
 def _listed(names: Sequence[str]) -> str:
