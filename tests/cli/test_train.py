@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -113,7 +115,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     def interrupted(watch: Watch, event: Event) -> None:
         shown(watch, event)
         if isinstance(event, RoundDone):
-            raise KeyboardInterrupt
+            os.kill(os.getpid(), signal.SIGTERM)  # as Ctrl-C
 
     def at_once(_watch: Watch, _event: Event) -> None:
         raise KeyboardInterrupt

@@ -102,8 +102,14 @@ def test_pixels_without_a_known_white_are_refused(
 
 
 def test_a_mode_that_cannot_be_converted_is_refused() -> None:
-    with pytest.raises(DataError, match=r"mode LAB cannot become L .* re-export it as PNG"):
-        flatten(Image.new("LAB", (2, 2)), GREY)
+    with pytest.raises(DataError, match=r"mode La cannot become RGB .* re-export it as PNG"):
+        flatten(Image.new("La", (2, 2)), COLOUR)
+
+
+def test_lab_becomes_grey_by_its_colour() -> None:
+    lab = Image.new("LAB", (2, 2), (120, 140, 100))
+    assert (values(lab, GREY) == values(flatten(lab, COLOUR), GREY)).all()
+    assert len(np.unique(values(lab, COLOUR))) == 3
 
 
 TURNED = {

@@ -46,6 +46,8 @@ def test_who_moves_by_which_rule() -> None:
     assert set(groups) == {("fc1.weight",), ("conv1.bias", "batchnorm1.bias", "fc1.bias")}
     assert banks.param_groups[0]["lr"] == pytest.approx(0.24 * math.sqrt(500 / 2000))
     assert groups[("fc1.weight",)]["lr"] == pytest.approx(HEAD_LR / 2 / 144**2)
+    for group in groups.values():  # what a step takes off a weight, whatever its rate
+        assert group["lr"] * group["weight_decay"] == pytest.approx(1e-3)
     assert groups[("conv1.bias", "batchnorm1.bias", "fc1.bias")]["lr"] == pytest.approx(BIAS_LR / 2)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from dataclasses import replace
 from itertools import islice
@@ -375,6 +376,45 @@ def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     run.restore(again, setting)
     assert (again.pace, again.seconds, again.done) == (trainer.pace, trainer.seconds, trainer.done)
     assert again.validation == trainer.validation > 0
+
+
+def test_by_the_clock_the_state_is_kept_within_a_round_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Here after every batch; a run goes on from the last of an epoch, and from one within."""
+    module = sys.modules["hubel.train.run"]
+    monkeypatch.setattr(module, "SAVING", 0.0)
+    run, setting, trainer = start(tmp_path / "run")
+    trainer.pace.limit = 1000.0
+    for steps, event in enumerate(run.follow(setting, trainer), start=1):
+        assert isinstance(event, BatchDone)
+        again = Trainer.of(setting.network, CONFIG, setting.train)
+        run.restore(again, setting)
+        assert (again.epoch, again.batch) == divmod(steps, event.batches)
+        assert again.seconds == trainer.seconds > 0
+        if again.done == 1:
+            break
+    assert run.can_go_on
+    assert not run.metrics()
+    run.discard_unfinished()
+    again.pace.limit = 1.001 * again.seconds  # until after the next step
+    assert any(isinstance(event, RoundDone) for event in run.follow(setting, again))
+    assert again.done > 1
+    run, setting, trainer = start(tmp_path / "by epochs")
+    next(run.follow(setting, trainer))
+    assert not run.can_go_on
+
+
+def test_of_two_processes_one_trains_in_a_folder(tmp_path: Path) -> None:
+    run = Run.create(tmp_path / "run", "digits", "net")
+    with run.alone():
+        other = "from hubel.train import Run; from pathlib import Path; import sys\n"
+        other += "with Run(Path(sys.argv[1])).alone(): pass"
+        command = [sys.executable, "-c", other, str(run.folder)]
+        told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
+        assert "UsageError: another process trains in" in told
+    with run.alone():
+        pass
 
 
 def test_by_the_clock_a_best_model_that_is_kept_stays_to_be_beaten(tmp_path: Path) -> None:

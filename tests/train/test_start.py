@@ -32,7 +32,7 @@ def test_everything_but_a_head_of_other_classes_is_taken(tmp_path: Path) -> None
     path, model = saved(tmp_path)
     network = build(parse(NET.format(10)), "8x8x1", seed=4)
     head = network.get_parameter("head.weight").detach().clone()
-    start = Start.at(str(path), network)
+    start = Start.at(str(path), network, "0123456789")
     assert start.loaded.head == (3, 10)
     assert start.preprocessing == model.preprocessing
     torch.testing.assert_close(
@@ -40,7 +40,19 @@ def test_everything_but_a_head_of_other_classes_is_taken(tmp_path: Path) -> None
     )
     torch.testing.assert_close(network.get_parameter("head.weight").detach(), head)
     with pytest.raises(ModelError):
-        Start.at(str(tmp_path / "none.safetensors"), network)
+        Start.at(str(tmp_path / "none.safetensors"), network, "0123456789")
+
+
+@pytest.mark.parametrize(("classes", "kept"), [("abc", True), ("bca", False), ("xyz", False)])
+def test_a_head_of_as_many_other_classes_stays_anew(classes: str, kept: bool, tmp_path: Path) -> None:
+    path, model = saved(tmp_path)
+    network = build(parse(NET.format(3)), "8x8x1", seed=4)
+    drawn = network.get_parameter("head.weight").detach().clone()
+    start = Start.at(str(path), network, classes)
+    assert start.loaded.head == (None if kept else (3, 3))
+    expected = model.network.get_parameter("head.weight").detach() if kept else drawn
+    assert torch.equal(network.get_parameter("head.weight").detach(), expected)
+    assert torch.equal(*(each.get_parameter("conv1.weight") for each in (network, model.network)))
 
 
 def test_a_head_alone_is_multinomial_regression() -> None:

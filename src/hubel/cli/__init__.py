@@ -6,6 +6,7 @@ import atexit
 import gc
 import io
 import os
+import signal
 import sys
 import warnings
 from typing import Annotated
@@ -67,6 +68,7 @@ def main() -> None:
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is loaded
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what runs ends in order
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     warnings.filterwarnings(
         "ignore", "Image size .* could be decompression bomb"

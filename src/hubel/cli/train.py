@@ -281,7 +281,8 @@ def _begin(
         if at_start is not None:
             run.keep_start(setting, trainer, at_start)
         trainer.pace.limit = left(config.seconds, worth_keeping=head is not None)
-        _follow(run, setting, trainer, watch, tensorboard=tensorboard)
+        with run.alone():
+            _follow(run, setting, trainer, watch, tensorboard=tensorboard)
     except BaseException:
         run.discard_unfinished()
         raise
@@ -295,7 +296,7 @@ def _resume(folder: Path, *, tensorboard: bool) -> None:
 
     run = Run(folder)
     config = run.config()
-    with Watch() as watch:
+    with run.alone(), Watch() as watch:
         kept = load(run.best) if run.best.exists() else None
         setting = Setting.of(config, watch.pictures, watch.warn, kept)
         trainer = Trainer.of(setting.network, config, setting.train, weights=setting.weights)
@@ -338,7 +339,7 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
             write_whole(run.folder / name, text)
         watch.end(run, model, result)
     except (KeyboardInterrupt, OSError):
-        if run.metrics():
+        if run.can_go_on:
             watch.say(f"stopped; go on with  hubel train --resume {shlex.quote(str(run.folder))}")
         else:
             watch.say("stopped before the first round was done: nothing is kept")

@@ -46,6 +46,8 @@ def flatten(image: Image.Image, depth: int) -> Image.Image:
         elif image.has_transparency_data:
             paper = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(paper, image.convert("RGBA"))
+        elif image.mode == "LAB":
+            image = image.convert(_MODES[COLOUR])  # it becomes grey by this way alone
         return image.convert(_MODES[depth])
     except ValueError as error:
         raise DataError(

@@ -160,10 +160,11 @@ class Trainer:
             if self.hardest:
                 self.hardest.saw(places, scores, targets)
             self.batch += 1
-            yield BatchDone(self.epoch + 1, self.batch, self.batches, loss, progress)
+            done = BatchDone(self.epoch + 1, self.batch, self.batches, loss, progress)
             if self.batch == self.batches:
                 self.epoch, self.batch = self.epoch + 1, 0
             first, self.seconds = not self.seconds, time.perf_counter() - began
+            yield done
             if first and self.pace.limit:
                 yield from self._late(len(images), held_out)
 

@@ -3,7 +3,7 @@
     config.toml        reruns the run
     metrics.jsonl      a line a round, which is an epoch, or a tenth of the time where the clock counts
     best.safetensors   the model of the best round, or the one the run starts from until it is beaten
-    last/              the state of the last round, and of the one before, from which the run resumes
+    last/              the last state, and the one before, from which the run resumes
     epochs/            the model of every round, where the config keeps them
     errors.csv         what the best model gets wrong, and report.html, both written at the end
 
@@ -16,19 +16,22 @@ import json
 import math
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+from filelock import FileLock, Timeout
 
 from hubel.errors import TrainingError, UsageError
 from hubel.files import write_whole
 from hubel.ship.header import read_header
 from hubel.ship.model import SEEN, Model, load
 from hubel.train.calibration import temperature
-from hubel.train.checkpoint import Checkpoint
+from hubel.train.checkpoint import STATE, Checkpoint
 from hubel.train.config import Config
 from hubel.train.engine import now
 from hubel.train.events import Event, RoundDone, Warned
@@ -43,10 +46,14 @@ RUNS = Path("runs")
 BEST = "best.safetensors"
 CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
+LOCK = Path("last", "lock")
 EPOCHS = "epochs"
 
 CONFUSED = 100
 """The most classes of which every round keeps who is taken for whom."""
+
+SAVING = 60.0
+"""After how many seconds without a round a run by the clock keeps its state."""
 
 FINISHED = 32
 """How many held-out pictures tell how long all of them take at the end."""
@@ -108,13 +115,22 @@ class Run:
         self._model(setting, trainer, {"epoch": 0, "val_top1": found.top1}).save(self.best)
 
     def follow(self, setting: Setting, trainer: Trainer) -> Iterator[Event]:
-        """Trains to the end, or to the target, and passes every event on; a round is kept before."""
+        """Trains to the end, or to the target, and passes every event on; a round is kept before.
+
+        By the clock the state is kept every minute too: within an epoch, after which nothing is promised to
+        come out the same.
+        """
         if trainer.seconds and 0 < trainer.config.target <= trainer.best:
             return
         warned: set[str] = set()
+        saved = time.perf_counter()
         for event in trainer.run(setting.train, setting.val):
             if isinstance(event, RoundDone):
                 self._keep(event, trainer, setting)
+                saved = time.perf_counter()
+            elif trainer.pace.limit and trainer.progress < 1 and time.perf_counter() - saved > SAVING:
+                self.save_state(trainer, setting)
+                saved = time.perf_counter()
             yield event
             if isinstance(event, RoundDone):
                 yield from _warnings(event, setting, trainer, warned)
@@ -176,9 +192,26 @@ class Run:
             took.append(now(device) - began)
         return min(took) * len(setting.val.labels) / len(labels)
 
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Keeps other processes from training in the folder. Raises UsageError: one does."""
+        lock = self.folder / LOCK
+        lock.parent.mkdir(exist_ok=True)
+        try:
+            held = FileLock(lock).acquire(timeout=0)
+        except Timeout:
+            raise UsageError(f"another process trains in {self.folder}; let it end, or stop it") from None
+        with held:
+            yield
+
+    @property
+    def can_go_on(self) -> bool:
+        """Whether there is a state to go on from."""
+        return (self.folder / STATE).exists()
+
     def discard_unfinished(self) -> None:
-        """Takes back what a run wrote that has no finished round; a folder that it was given stays."""
-        if (self.folder / METRICS).exists():
+        """Takes back what a run wrote that cannot go on; a folder that it was given stays."""
+        if self.can_go_on:
             return
         for path in list(self.folder.iterdir()):  # it was empty
             if path.is_dir():
@@ -206,7 +239,7 @@ class Run:
         kept = Checkpoint.read(self.folder)
         if kept is None:
             raise TrainingError(
-                f"{self.folder} has no state to go on from: no round of it was finished; train anew with "
+                f"{self.folder} has no state to go on from; train anew with "
                 f"--config {self.folder / CONFIG} --out NEW"
             )
         if name := kept.unfit(trainer.network):

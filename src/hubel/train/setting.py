@@ -84,7 +84,7 @@ class Setting:
         network = _network(config)
         check_classes(network, data)
         device = best_device()
-        start = Start.at(config.start, network) if config.start and not kept else None
+        start = Start.at(config.start, network, data.classes) if config.start and not kept else None
         preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
         recipe = config.recipe
         pictures, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
