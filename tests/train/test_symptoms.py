@@ -20,6 +20,7 @@ from hubel.train.symptoms import (
     not_held_out,
     stuck,
     waiting,
+    wild,
 )
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(6) >> relu >> fc(3)"
@@ -74,6 +75,17 @@ def test_a_loss_like_guessing_of_hard_pictures_alone() -> None:
 
 def test_a_loss_that_is_not_finite_is_not_stuck() -> None:
     assert stuck(math.inf, math.inf, 10, steps=100) is None
+
+
+@pytest.mark.parametrize(("scale", "right", "ill"), [(20.0, 0, 1), (1.0, 0, 0), (20.0, 2, 1), (20.0, 4, 0)])
+def test_a_model_that_is_worse_than_guessing(scale: float, right: int, ill: bool) -> None:
+    """Of six pictures of three classes; two right are what guessing gets."""
+    labels = torch.tensor([0, 1, 2, 0, 1, 2])
+    named = torch.where(torch.arange(6) < right, labels, (labels + 1) % 3)
+    found = Evaluation(scale * torch.eye(3)[named], labels)
+    if right == 2:
+        assert found.top1 == pytest.approx(1 / 3)
+    assert ("learning rate is probably too high" in str(wild(found))) == ill
 
 
 def test_classes_that_are_never_named() -> None:

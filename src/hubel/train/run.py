@@ -38,7 +38,7 @@ from hubel.train.events import Event, RoundDone, Warned
 from hubel.train.loop import Trainer
 from hubel.train.metrics import Evaluation, evaluate
 from hubel.train.setting import Setting
-from hubel.train.symptoms import ENOUGH, dead_maps, dying, never_named, stuck, unseen, waiting
+from hubel.train.symptoms import ENOUGH, dead_maps, dying, never_named, stuck, unseen, waiting, wild
 
 RUNS = Path("runs")
 """Where runs are kept that are given no folder."""
@@ -307,7 +307,8 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
     steps = trainer.epoch * trainer.batches + trainer.batch
     if event.epoch >= 1 and (steps >= ENOUGH or event.progress == 1):
         found["stuck"] = stuck(train_loss, event.val.loss, len(classes), steps)
-    if event.progress >= HALF and not {"never named", "dying"} <= said:
+    found["wild"] = wild(event.val) if event.progress >= HALF and event.epoch >= 1 else None
+    if event.progress >= HALF and not found["wild"] and not {"never named", "dying"} <= said:
         found["never named"] = never_named(event.val, classes)
         found["dying"] = dying(dead_maps(trainer.model, setting.val.first()[0]))
     for kind, text in found.items():

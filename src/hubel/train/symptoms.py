@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 STUCK = 0.01
 """How near the loss of guessing, as a share of it, a loss is to be called stuck."""
 
+WILD = 1.5
+"""What is wild: a loss of so many times that of guessing or more, at most so many times its right ones."""
+
 ENOUGH = 100
 """From how many steps on the learning rate is to blame for a stuck loss, and not that they are few."""
 
@@ -56,6 +59,17 @@ def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str |
     return (
         f"the training loss, {train_loss:.4f}, is still that of guessing, ln({classes}) = {guessing:.4f}: "
         f"nothing is learned; {advice}"
+    )
+
+
+def wild(evaluation: Evaluation) -> str | None:
+    """Held-out pictures judged far worse than by guessing, in loss and in what is right."""
+    classes = len(evaluation.support)
+    if evaluation.loss < WILD * math.log(classes) or evaluation.top1 > WILD / classes:
+        return None
+    return (
+        f"the held-out loss, {evaluation.loss:.4g}, is far above that of guessing, {math.log(classes):.4g}: "
+        "the learning rate is probably too high; try a tenth of it"
     )
 
 
