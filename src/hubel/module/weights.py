@@ -30,8 +30,8 @@ COUNTER = "num_batches_tracked"
 class Loaded:
     """What became of the weights.
 
-    `maker` is whose names they had; `matched` how many tensors found their place. Of another number
-    of classes, `head` is theirs and the network's, and the head stays as initialised; `left` are their
+    `maker` is whose names they had; `matched` how many tensors found their place. Of other classes,
+    `head` is how many they have and the network has, and the head stays as initialised; `left` are their
     tensors without a place on purpose. `untrained` are the side heads they lack, `summed` is the
     convolution whose three colours became one grey.
     """
@@ -50,19 +50,19 @@ class Loaded:
         return ", ".join([*said, f"{self.matched} tensors matched"])
 
 
-def load_weights(module: Network, state: Mapping[str, Tensor]) -> Loaded:
+def load_weights(module: Network, state: Mapping[str, Tensor], *, other_classes: bool = False) -> Loaded:
     """Puts weights into a network: its own, or of another library where the zoo's network is known to it.
 
     `state` is a state_dict; a prefix that `DataParallel` or `torch.compile` put before all names is
     taken off. Reads `weight`s of a fully connected layer in the shape of a convolution; sums the
     first convolution over its colours where the network sees grey. A head of another number of
-    classes stays as it is.
+    classes stays as it is, and so does one of as many `other_classes`.
 
     Raises ModelError: the first name or shape that differs; the network is as it was.
     """
     found = _bare(state)
     layout = _likeliest(module, found)
-    fitting = _Fitting(module, found, layout)
+    fitting = _Fitting(module, found, layout, other_classes=other_classes)
     values = fitting.values()
     own = module.state_dict()
     with torch.no_grad():
@@ -81,9 +81,12 @@ def load_weights(module: Network, state: Mapping[str, Tensor]) -> Loaded:
 class _Fitting:
     """One attempt to fit weights to a network, and what it met on the way."""
 
-    def __init__(self, module: Network, found: Mapping[str, Tensor], layout: Layout) -> None:
+    def __init__(
+        self, module: Network, found: Mapping[str, Tensor], layout: Layout, *, other_classes: bool
+    ) -> None:
         self.module = module
         self.found = found
+        self.other_classes = other_classes
         self.paths = layout.paths()
         learning = [step for step in module.steps if step.layer.params(step.inputs[0])]
         self.steps = {step.path: step for step in learning}
@@ -113,12 +116,12 @@ class _Fitting:
                 raise self._misfit(theirs, own.shape)
             used.add(theirs)
             value = self.found[theirs]
-            if self._other_classes(path, own, value):
+            if self._of_other_classes(path, own, value):
                 reset.append(name)
                 self.left.append(theirs)
             else:
                 values[name] = self._shaped(path, theirs, own, value)
-        taken = {name.rpartition(".")[0] for name in values}
+        taken = {path for path, _, leaf in (name.rpartition(".") for name in values) if leaf != COUNTER}
         for name in reset:
             if name.rpartition(".")[0] in taken:
                 raise self._misfit(self._theirs(name), self.module.state_dict()[name].shape)
@@ -134,11 +137,11 @@ class _Fitting:
         path, _, leaf = name.rpartition(".")
         return f"{self.paths.get(path, path)}.{leaf}"
 
-    def _other_classes(self, path: str, own: Tensor, value: Tensor) -> bool:
-        """Whether this is of a head with another number of classes, and nothing else differs."""
-        if path not in self.heads or own.shape == value.shape or not value.shape:
+    def _of_other_classes(self, path: str, own: Tensor, value: Tensor) -> bool:
+        """Whether this is of a head with other classes, and nothing else differs."""
+        if path not in self.heads or not value.shape or value[0].numel() != own[0].numel():
             return False
-        if value.shape[0] == own.shape[0] or value[0].numel() != own[0].numel():
+        if value.shape[0] == own.shape[0] and not self.other_classes:
             return False
         if not self.steps[path].side:
             self.head = (value.shape[0], own.shape[0])

@@ -145,8 +145,6 @@ def choose(
     due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
     if start == AUTO:
         start = (best_at_hand() if due else None) or NONE
-    if start != NONE:
-        open_model(start)  # one that is not there is told before anything is said of it
     own = FAST if seconds else ((USUAL, USUAL, 0.0),)
     if network is None and start == NONE:
         candidates = _own(data, own, volume)
@@ -245,7 +243,9 @@ def _speed_in_steps(candidate: Candidate, count: int, device: torch.device) -> f
 
 
 def _asked(name: str, net: Net, volume: Volume, start: str) -> Candidate:
-    """The network asked for, with its usual recipe."""
+    """The network asked for, with its usual recipe. Raises ModelError: there is no model to start from."""
+    if start != NONE:
+        open_model(start)
     known = {each: usual for each, usual, _ in reversed(FAST)} | {USUAL: USUAL}
     usual = "finetune" if start != NONE else known.get(name.partition("(")[0].strip(), "standard")
     return Candidate(name, net, volume, RECIPES[usual], by=usual)

@@ -304,7 +304,7 @@ def _warnings(event: RoundDone, setting: Setting, trainer: Trainer, said: set[st
     classes = setting.data.classes
     train_loss = event.train_loss / (1 + sum(setting.network.side_weights.values()))
     found = {"waiting": waiting(event.waited, event.seconds)}
-    steps = trainer.epoch * trainer.batches + trainer.batch
+    steps = trainer.epoch * trainer.batches + trainer.batch  # at least, where the first epoch has more
     if event.epoch >= 1 and (steps >= ENOUGH or event.progress == 1):
         found["stuck"] = stuck(train_loss, event.val.loss, len(classes), steps)
     found["wild"] = wild(event.val) if event.progress >= HALF and event.epoch >= 1 else None

@@ -31,7 +31,7 @@ from hubel.train.metrics import Evaluation
 from hubel.train.recipe import Recipe
 from hubel.train.schedule import side
 from hubel.train.start import Start, train_head
-from hubel.train.symptoms import gone, in_both, not_held_out
+from hubel.train.symptoms import in_both, not_held_out
 from hubel.train.whiten import whiten
 
 EVALUATION_BATCH = 256
@@ -88,8 +88,7 @@ class Setting:
         preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
         recipe = config.recipe
         pictures, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
-        if missing := gone(pictures.labels, data.classes):
-            raise DataError(f"{data.name}: {missing}")
+        check_left(pictures, data)
         seen, new = _marks(pictures), _marks(held_out)
         known = start.knows(new) if start else None
         for told in (not_held_out(held_out.labels, data.classes), in_both(seen, new), known):
@@ -186,6 +185,16 @@ def fingerprint(pictures: Pictures) -> str:
         with suppress(DataError):  # a picture that cannot be read has no pixels
             digest.update(pictures.image(int(place)).tobytes())
     return digest.hexdigest()
+
+
+def check_left(pictures: Decoded, data: DataSet) -> None:
+    """Raises DataError: of a class no picture is left to train on, when those that are bad are left out."""
+    missing = [name for place, name in enumerate(data.classes) if place not in pictures.labels]
+    if missing:
+        raise DataError(
+            f"{data.name}: none of the training pictures of {', '.join(missing)} can be used; mend them, or "
+            "take the folder or the lines out"
+        )
 
 
 def check_classes(network: Network, data: DataSet) -> None:

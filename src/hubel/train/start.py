@@ -6,7 +6,6 @@ send gradients through the network that undo what that has learned.
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
@@ -55,20 +54,14 @@ class Start:
         Raises ModelError, UsageError: no such model, or one of another network.
         """
         model = open_model(text)
-        heads = {step.side: step.path for step in network.steps if step.layer.params(step.inputs[0])}
-        drawn = {path: copy.deepcopy(network.get_submodule(path).state_dict()) for path in heads.values()}
+        other = model.classes != tuple(classes)
         try:
-            loaded = load_weights(network, model.network.state_dict())
+            loaded = load_weights(network, model.network.state_dict(), other_classes=other)
         except ModelError as error:
             raise ModelError(
                 f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
                 f"or --input away: {error}"
             ) from None
-        if loaded.head is None and model.classes != tuple(classes):  # as many, but others
-            for path, state in drawn.items():
-                network.get_submodule(path).load_state_dict(state)
-            head, reset = (len(model.classes), len(classes)), sum(map(len, drawn.values()))
-            loaded = replace(loaded, head=head, matched=loaded.matched - reset)
         seen = model.seen if model.network.volume == network.volume else frozenset()
         return cls(text, loaded, model.preprocessing.at(network.volume), seen)
 

@@ -89,20 +89,9 @@ def never_named(evaluation: Evaluation, classes: Sequence[str]) -> str | None:
     )
 
 
-def gone(labels: Labels, classes: Sequence[str]) -> str | None:
-    """Classes of which no picture is left to train on; `labels` are those of the pictures left: int64, n."""
-    missing = _missing(labels, classes)
-    if not missing:
-        return None
-    return (
-        f"none of the training pictures of {_listed(missing)} can be used; mend them, or take the folder or "
-        "the lines out"
-    )
-
-
 def not_held_out(labels: Labels, classes: Sequence[str]) -> str | None:
     """Classes of which no picture is held out; `labels` are those of the held-out pictures: int64, n."""
-    missing = _missing(labels, classes)
+    missing = [name for place, name in enumerate(classes) if place not in labels]
     if not missing:
         return None
     return f"no picture of {_listed(missing)} is held out, so that nothing measures how well it is told"
@@ -187,10 +176,6 @@ def first_non_finite(network: Network, images: Tensor) -> str | None:
     subject.run(images.float(), look, [step.path for step in subject.steps])
     own = [name for name in broken if not found or name.startswith(f"{found[0]}.")]
     return next(iter([*own, *found]), None)
-
-
-def _missing(labels: Labels, classes: Sequence[str]) -> list[str]:
-    return [name for place, name in enumerate(classes) if place not in labels]
 
 
 def _listed(names: Sequence[str]) -> str:
