@@ -30,8 +30,12 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
-from hubel.data import Augmentation, Batches, FilePictures, Preprocessing, decode
-from hubel.train.engine import keep_memory
+from hubel.data.augment.policy import Augmentation
+from hubel.data.dataset import FilePictures
+from hubel.data.feed.batches import Batches
+from hubel.data.feed.decoded import decode
+from hubel.data.image.preprocess import Preprocessing
+from hubel.training.step.memory import keep_memory
 
 Epochs: TypeAlias = Callable[[], Iterable[Sequence[torch.Tensor]]]
 

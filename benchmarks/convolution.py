@@ -21,8 +21,8 @@ import torch
 from torch import nn
 
 from hubel.module.convolution import Convolution
-from hubel.train.device import computing_in
-from hubel.train.engine import PRECISIONS, keep_memory
+from hubel.training.step.memory import keep_memory
+from hubel.training.step.precision import PRECISIONS, computing_in
 
 SHAPES = (
     (128, 512, 512, 2, 1, 3),

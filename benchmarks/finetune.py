@@ -34,7 +34,7 @@ from pathlib import Path
 from PIL import Image
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-from hubel.ship.pretrained import pretrained
+from hubel.model.pretrained import pretrained
 from hubel.net.head import with_classes
 from hubel.module import build
 folder, seconds = Path(sys.argv[1]), float(sys.argv[2])

@@ -27,10 +27,10 @@ import hashlib, json, resource, sys, time
 import numpy as np, torch
 from hubel import build, zoo
 from hubel.data import ArrayPictures, Preprocessing, open_data
-from hubel.data.pictures import numbered
-from hubel.look import Subject
-from hubel.look.patches import cut, features, maps_of, stream, top_pictures
-from hubel.ship import load
+from hubel.data.dataset import numbered
+from hubel.instruments import Subject
+from hubel.instruments.patches import cut, features, maps_of, stream, top_pictures
+from hubel.model import load
 model, data, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if model:
     loaded = load(model)

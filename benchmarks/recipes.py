@@ -25,11 +25,17 @@ from torch import Tensor
 
 from hubel import Net, Volume, ledger
 from hubel.cli.network import network_for
-from hubel.data import open_data
-from hubel.data.batches import Batch, Batches, Sides
-from hubel.train import Config, Trainer, evaluate, loop, measure, recipe
-from hubel.train.device import best_device, computing_in
-from hubel.train.setting import Setting
+from hubel.data.feed.batches import Batch, Batches, Sides
+from hubel.data.sources import open_data
+from hubel.device import best_device
+from hubel.evaluation.metrics import evaluate
+from hubel.evaluation.splits import measure
+from hubel.training import trainer as loop
+from hubel.training.run.prepare import Setting
+from hubel.training.settings.config import Config
+from hubel.training.settings.recipes import recipe
+from hubel.training.step.precision import computing_in
+from hubel.training.trainer import Trainer
 
 
 class Clock:

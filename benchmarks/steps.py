@@ -37,17 +37,33 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.optim import SGD
 
-from hubel import Net, Volume, batchnorm, conv, fc, globalavgpool, ledger, maxpool, named, relu, trace, zoo
-from hubel.data.batches import Batch, Epoch, Sides
-from hubel.module import Network, build
+from hubel import (
+    Net,
+    Volume,
+    batchnorm,
+    conv,
+    fc,
+    globalavgpool,
+    ledger,
+    maxpool,
+    named,
+    relu,
+    trace,
+    zoo,
+)
+from hubel.data.feed.batches import Batch, Epoch, Sides
+from hubel.device import best_device, now
+from hubel.module.network import Network, build
 from hubel.net.layers import BatchNorm, Fc
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.trace import Step
 from hubel.net.window import pair
-from hubel.train import BatchDone, Config, Recipe, Trainer
-from hubel.train.device import best_device
-from hubel.train.engine import PRECISIONS, now
-from hubel.zoo.resnet import basic, projected_once
+from hubel.training.events import BatchDone
+from hubel.training.settings.config import Config
+from hubel.training.settings.recipe import Recipe
+from hubel.training.step.precision import PRECISIONS
+from hubel.training.trainer import Trainer
+from hubel.zoo.pages.resnet import basic, projected_once
 
 SLICE = 1.0
 """Seconds of a turn; a step at least."""

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from hubel.data import Preprocessing, open_data
-from hubel.data.shards import ShardPictures
+from hubel.data.formats.shards import ShardPictures
+from hubel.data.image.preprocess import Preprocessing
+from hubel.data.sources import open_data
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

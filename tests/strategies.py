@@ -13,10 +13,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from hubel.net import (
-    Layer,
-    Net,
-    Volume,
+from hubel.net.algebra import Net, named, side
+from hubel.net.layer import Layer
+from hubel.net.names import (
     adaptiveavgpool,
     avgpool,
     batchnorm,
@@ -28,17 +27,16 @@ from hubel.net import (
     identity,
     lrn,
     maxpool,
-    named,
     padshortcut,
     rbf,
     relu,
     relu6,
-    side,
     sigmoid,
     softmax,
     subsample,
     tanh,
 )
+from hubel.net.volume import Volume
 
 # --- any network one can write -------------------------------------------------------------------
 

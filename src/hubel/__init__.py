@@ -10,19 +10,13 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from hubel.errors import HubelError
-from hubel.net import (
-    Box,
-    Field,
-    Layer,
-    Ledger,
-    Net,
-    Row,
-    Step,
-    Totals,
-    Volume,
-    VolumeLike,
+from hubel.net.algebra import Net, named, side
+from hubel.net.field import Box, Field
+from hubel.net.layer import Layer
+from hubel.net.ledger import Ledger, Row, Totals
+from hubel.net.ledger import ledger as _ledger
+from hubel.net.names import (
     adaptiveavgpool,
-    at_inference,
     avgpool,
     batchnorm,
     conv,
@@ -33,35 +27,33 @@ from hubel.net import (
     identity,
     lrn,
     maxpool,
-    named,
     padshortcut,
-    parse,
     rbf,
     relu,
     relu6,
-    side,
     sigmoid,
     softmax,
     subsample,
     tanh,
-    trace,
 )
-from hubel.net import ledger as _ledger
+from hubel.net.notation import parse
+from hubel.net.trace import Step, at_inference, trace
+from hubel.net.volume import Volume, VolumeLike
 
 if TYPE_CHECKING:
     from torch import nn
 
     from hubel import zoo as zoo
-    from hubel.module import build as build
-    from hubel.module import load_weights as load_weights
-    from hubel.ship import load as load
+    from hubel.model.file import load as load
+    from hubel.module.network import build as build
+    from hubel.module.weights import load_weights as load_weights
 
 __version__ = "0.1.0"
 
 _LATER = {
-    "build": "hubel.module",
-    "load": "hubel.ship",
-    "load_weights": "hubel.module",
+    "build": "hubel.module.network",
+    "load": "hubel.model.file",
+    "load_weights": "hubel.module.weights",
 }
 """Names that are imported when first used, and where from."""
 
@@ -117,10 +109,14 @@ def ledger(net: Net | nn.Module, volume: VolumeLike, *, strict: bool = False) ->
     """
     torch = sys.modules.get("torch")
     if torch is not None and isinstance(net, torch.nn.Module):
-        from hubel.module.survey import survey
+        from hubel.module.survey.follow import survey
 
         return survey(net, volume, strict=strict)
     return _ledger(net, volume, strict=strict)  # type: ignore[arg-type]  # trace refuses what is no network
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
 
 
 def __getattr__(name: str) -> Any:

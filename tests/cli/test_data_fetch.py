@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from hubel.data import open_data
-from hubel.data.fetch import FETCHABLE, Fetchable, Remote
+from hubel.data.formats.fetch import FETCHABLE, Fetchable, Remote
+from hubel.data.sources import open_data
 from tests.cli.conftest import Hubel
 
 

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from hubel import build, parse
-from hubel.data import Preprocessing
-from hubel.ship import Model
+from hubel.data.image.preprocess import Preprocessing
+from hubel.model.file import Model
 from tests.cli.conftest import Hubel
 
 

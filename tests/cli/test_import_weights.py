@@ -9,8 +9,8 @@ import pytest
 import torch
 from PIL import Image
 
-from hubel.ship import load
-from hubel.ship.foreign import PREPROCESSINGS
+from hubel.model.file import load
+from hubel.model.import_weights import PREPROCESSINGS
 from tests.cli.conftest import Hubel
 from tests.weights.fixtures import seeded
 
@@ -100,7 +100,7 @@ def test_weights_of_the_hub(
     (tmp_path / "config.json").write_text(json.dumps({"architecture": "resnet18", "pretrained_cfg": config}))
     (tmp_path / "pytorch_model.bin").write_bytes(checkpoint.read_bytes())
     here = {path.name: path for path in tmp_path.iterdir()}
-    monkeypatch.setattr("hubel.ship.hub._file", lambda _repo, name, _revision: here.get(name))
+    monkeypatch.setattr("hubel.model.hub._file", lambda _repo, name, _revision: here.get(name))
     monkeypatch.chdir(tmp_path)
     said = hubel("import-weights", "hf:timm/resnet18.a1_in1k")
     assert said.status == 1

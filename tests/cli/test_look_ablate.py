@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from hubel import build, parse
-from hubel.data import Preprocessing
-from hubel.ship import Model
+from hubel.data.image.preprocess import Preprocessing
+from hubel.model.file import Model
 from tests.cli.conftest import Hubel
 
 NET = "conv(3, 3) >> relu >> maxpool(2) >> fc(10)"

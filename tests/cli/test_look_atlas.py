@@ -12,10 +12,10 @@ from PIL import Image
 
 from hubel import build, conv, fc, maxpool, relu
 from hubel.cli.look import atlas
-from hubel.data import Preprocessing
-from hubel.look.atlas import Atlas, Census
-from hubel.look.patches import BATCH
-from hubel.ship import Model
+from hubel.data.image.preprocess import Preprocessing
+from hubel.instruments.atlas import Atlas, Census
+from hubel.instruments.patches import BATCH
+from hubel.model.file import Model
 from tests.cli.conftest import Hubel
 
 NET = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)

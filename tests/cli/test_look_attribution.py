@@ -10,10 +10,10 @@ import pytest
 from PIL import Image
 
 from hubel import build, conv, fc, maxpool, relu
-from hubel.data import Preprocessing
-from hubel.look.attribution import METHODS, Randomised
-from hubel.report.look.attribution import checks_text, overlay, scale_of, shades
-from hubel.ship import Model
+from hubel.data.image.preprocess import Preprocessing
+from hubel.instruments.attribution import METHODS, Randomised
+from hubel.model.file import Model
+from hubel.report.instruments.attribution import checks_text, overlay, scale_of, shades
 from tests.cli.conftest import Hubel
 
 

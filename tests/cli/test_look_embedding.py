@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from hubel import build, conv, fc, maxpool, relu
-from hubel.data import Preprocessing
-from hubel.report.look.embedding import map_figure, palette
-from hubel.ship import Model
+from hubel.data.image.preprocess import Preprocessing
+from hubel.model.file import Model
+from hubel.report.instruments.embedding import map_figure, palette
 from tests.cli.conftest import Hubel
 
 

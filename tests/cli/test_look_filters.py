@@ -11,9 +11,9 @@ from typer.testing import CliRunner
 
 from hubel import build, parse
 from hubel.cli.look import look
-from hubel.data import Preprocessing
+from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError
-from hubel.ship import Model
+from hubel.model.file import Model
 
 
 @pytest.fixture(scope="module")

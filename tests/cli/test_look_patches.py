@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from hubel import build, conv, fc, maxpool, relu
-from hubel.data import Preprocessing
-from hubel.ship import Model
+from hubel.data.image.preprocess import Preprocessing
+from hubel.model.file import Model
 from tests.cli.conftest import Hubel
 
 NET = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
@@ -119,7 +119,11 @@ def test_the_model_and_the_set_are_opened_once(
     words: list[object],
 ) -> None:
     spies = []
-    for home, name in (("ship", "open_model"), ("train.measure", "open_data"), ("data", "open_data")):
+    for home, name in (
+        ("model.open", "open_model"),
+        ("evaluation.splits", "open_data"),
+        ("data.sources", "open_data"),
+    ):
         module = import_module(f"hubel.{home}")
         spies.append(Mock(wraps=getattr(module, name)))
         monkeypatch.setattr(module, name, spies[-1])

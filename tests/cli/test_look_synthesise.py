@@ -11,12 +11,12 @@ import pytest
 from PIL import Image
 
 from hubel import build, conv, fc, maxpool, relu
-from hubel.data import Preprocessing
-from hubel.look import Unit
-from hubel.look.synthesise import Synthesis
+from hubel.data.image.preprocess import Preprocessing
+from hubel.instruments.synthesise import Synthesis
+from hubel.instruments.unit import Unit
+from hubel.model.file import Model
 from hubel.net.field import Box
-from hubel.report.look.synthesise import course, synthesis_figure
-from hubel.ship import Model
+from hubel.report.instruments.synthesise import course, synthesis_figure
 from tests.cli.conftest import Hubel
 
 

@@ -11,8 +11,8 @@ import pytest
 from PIL import Image
 
 from hubel import build, parse
-from hubel.data import Preprocessing
-from hubel.ship import Model
+from hubel.data.image.preprocess import Preprocessing
+from hubel.model.file import Model
 from tests.cli.conftest import Hubel
 
 NET = "conv(4, 5) >> relu >> maxpool(2) >> conv(6, 3) >> relu >> fc(3)"

@@ -14,7 +14,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from hubel import Volume, ledger, parse, zoo
-from hubel.ship.header import Header
+from hubel.model.header import Header
 from tests.cli.conftest import Hubel
 
 LENET = "conv(6, 5) >> relu >> maxpool(2) >> conv(16, 5) >> relu >> maxpool(2) >> fc(10)"

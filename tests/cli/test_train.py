@@ -17,11 +17,11 @@ from hubel import zoo
 from hubel.cli.network import network_for
 from hubel.cli.progress import Watch
 from hubel.cli.train import ONE_STEP, left, seconds
-from hubel.data import open_data
+from hubel.data.sources import open_data
 from hubel.errors import UsageError
-from hubel.net import Volume
-from hubel.train import Event, RoundDone
-from hubel.train.checkpoint import Checkpoint
+from hubel.net.volume import Volume
+from hubel.training.events import Event, RoundDone
+from hubel.training.run.checkpoint import Checkpoint
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_what_a_run_by_the_clock_keeps_for_its_end_is_known_from_its_first_round
 ) -> None:
     """Else a run that ended with that would have time left when it goes on. Here it ends by its target."""
     pytest.importorskip("sklearn")
-    monkeypatch.setattr("hubel.train.pace.ROUNDS", 10**6)  # the first is over at once
+    monkeypatch.setattr("hubel.training.clock.ROUNDS", 10**6)  # the first is over at once
     options = ("--input", "8x8x1", "--time", "10m", "--target", "0.01", "--out", tmp_path / "run")
     assert hubel("train", "digits", "--net", "fc(10)", *options).status == 0
     kept = Checkpoint.read(tmp_path / "run")

@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from hubel import build, parse
-from hubel.data import Preprocessing, open_data
-from hubel.ship import Model, load
+from hubel.data.image.preprocess import Preprocessing
+from hubel.data.sources import open_data
+from hubel.model.file import Model, load
 from tests.cli.conftest import Hubel
 
 pytest.importorskip("sklearn")

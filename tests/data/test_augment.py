@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 import torch
 
-from hubel.data import Augmentation
-from hubel.data.augment import Colours, alternate, crop, cutout, flip, jitter, pca, shift, trivial
+from hubel.data.augment.colour import Colours, jitter, pca
+from hubel.data.augment.geometry import alternate, crop, cutout, flip, shift
+from hubel.data.augment.policy import Augmentation
+from hubel.data.augment.trivial import trivial
 from hubel.errors import UsageError
 
 EVERYTHING = Augmentation("random", 2, crop=0.4, cutout=3, pca=0.2, jitter=0.3, trivial=True)

@@ -10,8 +10,9 @@ import pytest
 import torch
 from PIL import Image, ImageEnhance, ImageOps
 
-from hubel.data.augment import Colours, colour, jitter, pca, trivial
-from hubel.data.augment.trivial import STRENGTHS, WIDE
+from hubel.data.augment import colour
+from hubel.data.augment.colour import Colours, jitter, pca
+from hubel.data.augment.trivial import STRENGTHS, WIDE, trivial
 
 FACTORS = [0.0, 0.3, 0.99, 1.0, 1.4, 1.99]
 

@@ -10,8 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hubel.data.augment import alternate, crop, cutout, flip, resize, shift
-from hubel.data.augment.geometry import warp
+from hubel.data.augment.geometry import alternate, crop, cutout, flip, resize, shift, warp
 from hubel.errors import DataError
 
 

@@ -9,8 +9,8 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from hubel.data import Augmentation
-from hubel.data.augment import cutmix, mixup
+from hubel.data.augment.mixing import cutmix, mixup
+from hubel.data.augment.policy import Augmentation
 
 Mixer = Callable[[torch.Tensor, torch.Tensor, float, torch.Generator], tuple[torch.Tensor, torch.Tensor]]
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data import ArrayPictures, open_data, whereabouts
-from hubel.data.sources import NAMED
+from hubel.data.dataset import ArrayPictures
+from hubel.data.sources import NAMED, open_data, whereabouts
 from hubel.errors import DataError, UsageError
 
 
@@ -56,7 +56,7 @@ def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.Mon
 
 def test_digits_that_are_kept_elsewhere_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
-    monkeypatch.setattr("hubel.data.digits.FILE", "moved.csv")
+    monkeypatch.setattr("hubel.data.formats.digits.FILE", "moved.csv")
     with pytest.raises(DataError, match=r"has no .*moved\.csv"):
         open_data("digits")
 

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubel.data import ArrayPictures, DataSet, FilePictures
-from hubel.data.pictures import numbered
+from hubel.data.dataset import ArrayPictures, DataSet, FilePictures, numbered
 from hubel.data.split import held_out, with_val
 from hubel.errors import DataError
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from hubel import Net, Volume, build, trace
-from hubel.module import Heads, Network
 from hubel.module.layers import LinkedConv, Rbf
+from hubel.module.network import Heads, Network
 from tests.module.reference import Array
 
 

@@ -42,8 +42,8 @@ from hubel import (
     trace,
 )
 from hubel.errors import NetworkError, SizeError
-from hubel.module import Heads, Network
-from hubel.zoo.lenet import lenet5
+from hubel.module.network import Heads, Network
+from hubel.zoo.pages.lenet import lenet5
 from tests.module.probes import normalises_one_value, random_images, scores_of
 from tests.strategies import fitting_nets
 

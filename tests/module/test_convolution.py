@@ -11,7 +11,7 @@ from torch import nn
 from hubel.module.convolution import Convolution
 from hubel.module.product import Product
 from hubel.module.winograd import Winograd
-from hubel.train.device import computing_in
+from hubel.training.step.precision import computing_in
 
 
 @pytest.fixture

@@ -42,9 +42,9 @@ from hubel import (
     subsample,
     tanh,
 )
-from hubel.module import Network
+from hubel.module.network import Network
 from hubel.net.window import Size, pair
-from hubel.zoo.lenet import C3_TABLE, lenet5, lenet5_1998
+from hubel.zoo.pages.lenet import C3_TABLE, lenet5, lenet5_1998
 from tests.module.probes import Count, counted, random_images, scores_of
 from tests.strategies import fitting_nets
 

@@ -20,7 +20,7 @@ from hubel import (
     padshortcut,
     subsample,
 )
-from hubel.net import Box
+from hubel.net.field import Box
 from tests.module.probes import random_images, scores_of
 
 NETS: list[Net] = [

@@ -10,9 +10,10 @@ from torch import Tensor
 
 from hubel import Net, Volume, batchnorm, build, conv, fc, named, relu, subsample
 from hubel.errors import UsageError
-from hubel.module import RULES, Network, initialise
-from hubel.zoo.alexnet import alexnet
-from hubel.zoo.lenet import lenet5, lenet5_1998
+from hubel.module.initialise import RULES, initialise
+from hubel.module.network import Network
+from hubel.zoo.pages.alexnet import alexnet
+from hubel.zoo.pages.lenet import lenet5, lenet5_1998
 
 NET = (
     named("plain", conv(128, 5))

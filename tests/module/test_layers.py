@@ -37,8 +37,9 @@ from hubel import (
     tanh,
 )
 from hubel.module.layers import MAKERS
-from hubel.net.layers import LAYERS, SideHead
-from hubel.zoo.lenet import C3_TABLE
+from hubel.net.layers import SideHead
+from hubel.net.names import LAYERS
+from hubel.zoo.pages.lenet import C3_TABLE
 from tests.module import reference
 from tests.module.probes import built, scores_of, to_array, to_tensor
 from tests.module.reference import Array, Pair

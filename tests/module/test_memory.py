@@ -27,7 +27,7 @@ from hubel import (
     subsample,
     tanh,
 )
-from hubel.zoo.lenet import lenet5, lenet5_1998
+from hubel.zoo.pages.lenet import lenet5, lenet5_1998
 from tests.module.probes import kept_for_backward, normalises_one_value, random_images
 from tests.module.test_counts import LAYERS, ON
 from tests.strategies import fitting_nets

@@ -13,10 +13,11 @@ from hypothesis import given, settings
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-import hubel.net
+import hubel
 from hubel import Ledger, Net, Volume, build, ledger, zoo
 from hubel.errors import NetworkError, SizeError
-from hubel.module import Network
+from hubel.module.network import Network
+from hubel.net.names import LAYERS
 from tests.module.probes import kept_for_backward
 from tests.module.strangers import Attention, Branches, ChannelsLast, Gate, Shuffle, UpAndDown
 from tests.strategies import fitting_nets
@@ -352,8 +353,8 @@ def test_neither_network_nor_module() -> None:
 
 
 def test_all_names_of_the_algebra_are_at_the_top() -> None:
-    assert set(hubel.net.__all__) <= set(hubel.__all__)
-    assert all(hasattr(hubel, name) for name in hubel.net.__all__)
+    assert set(LAYERS) <= set(hubel.__all__)
+    assert all(getattr(hubel, name) is layer for name, layer in LAYERS.items())
 
 
 def test_strict_holds_for_a_layer_with_a_remark() -> None:

@@ -8,17 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812
 
-from hubel.net import Layer, Step, Volume
-from hubel.net.layers import (
-    AdaptiveAvgPool,
-    Add,
-    BatchNorm,
-    Concat,
-    Fc,
-    GlobalAvgPool,
-)
+from hubel.net.layer import Layer
+from hubel.net.layers import AdaptiveAvgPool, Add, BatchNorm, Concat, Fc, GlobalAvgPool
 from hubel.net.sliding import AvgPool, Conv, MaxPool, PadShortcut, Subsample
-from hubel.net.trace import INPUT
+from hubel.net.trace import INPUT, Step
+from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -12,22 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubel.errors import NetworkError
-from hubel.net import (
-    Net,
-    batchnorm,
-    conv,
-    dropout,
-    fc,
-    lrn,
-    maxpool,
-    named,
-    relu,
-    relu6,
-    side,
-    tanh,
-)
-from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Plus, Times
-from hubel.net.layers import LAYERS
+from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Net, Plus, Times, named, side
+from hubel.net.names import LAYERS, batchnorm, conv, dropout, fc, lrn, maxpool, relu, relu6, tanh
 from tests.strategies import nets
 
 A, B, C = conv(6, 5), relu, fc(10)

@@ -10,23 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hubel.errors import SizeError
-from hubel.net import (
-    Box,
-    Field,
-    Ledger,
-    Net,
-    Volume,
-    adaptiveavgpool,
-    conv,
-    fc,
-    globalavgpool,
-    identity,
-    ledger,
-    maxpool,
-    relu,
-    side,
-)
-from hubel.net.field import NOTHING
+from hubel.net.algebra import Net, side
+from hubel.net.field import NOTHING, Box, Field
+from hubel.net.ledger import Ledger, ledger
+from hubel.net.names import adaptiveavgpool, conv, fc, globalavgpool, identity, maxpool, relu
+from hubel.net.volume import Volume
 from tests.net.reference import pixels_seen, smooth, walk
 from tests.strategies import fitting_nets
 

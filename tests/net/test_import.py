@@ -7,10 +7,10 @@ import sys
 
 import pytest
 
-MEASURE = "hubel.net.ledger(hubel.net.parse('conv(6, 5) >> relu >> maxpool(2) >> fc(10)'), '32x32x3')"
+MEASURE = "hubel.ledger(hubel.parse('conv(6, 5) >> relu >> maxpool(2) >> fc(10)'), '32x32x3')"
 
 
-@pytest.mark.parametrize("code", ["import hubel.net", f"import hubel.net; {MEASURE}"])
+@pytest.mark.parametrize("code", ["import hubel", f"import hubel; {MEASURE}"])
 def test_no_tensors_are_loaded(code: str) -> None:
     loaded = f"{code}; import sys; print(sorted({{'torch', 'numpy'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True)

@@ -8,25 +8,23 @@ from hypothesis import given, settings
 from torch.utils.flop_counter import FlopCounterMode
 
 from hubel.errors import SizeError
-from hubel.net import (
-    Ledger,
-    Net,
-    Volume,
+from hubel.net.algebra import Net, side
+from hubel.net.ledger import Ledger, ledger
+from hubel.net.names import (
     adaptiveavgpool,
     batchnorm,
     conv,
     fc,
     globalavgpool,
     identity,
-    ledger,
     lrn,
     maxpool,
     rbf,
     relu,
-    side,
     subsample,
 )
 from hubel.net.trace import INPUT
+from hubel.net.volume import Volume
 from tests.net.reference import built, walk
 from tests.strategies import fitting_nets
 

@@ -8,21 +8,9 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hubel.net import (
-    Net,
-    avgpool,
-    batchnorm,
-    conv,
-    dropout,
-    fc,
-    globalavgpool,
-    identity,
-    ledger,
-    maxpool,
-    relu,
-    side,
-)
-from hubel.net.ledger import Ledger
+from hubel.net.algebra import Net, side
+from hubel.net.ledger import Ledger, ledger
+from hubel.net.names import avgpool, batchnorm, conv, dropout, fc, globalavgpool, identity, maxpool, relu
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -12,9 +12,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubel.errors import NotationError
-from hubel.net import Net, Volume, conv, fc, identity, named, parse, relu, side
-from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Plus
-from hubel.net.notation import MAX_TEXT
+from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Net, Plus, named, side
+from hubel.net.names import conv, fc, identity, relu
+from hubel.net.notation import MAX_TEXT, parse
+from hubel.net.volume import Volume
 from tests.strategies import fitting_nets, nets
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from hubel import Net, Volume, build, conv, ledger, parse, relu, trace
 from hubel.errors import NetworkError, NotationError
-from hubel.module import Network
+from hubel.module.network import Network
 from hubel.net.window import Axis
 from tests.module.probes import kept_for_backward, random_images
 

@@ -9,23 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubel.errors import NetworkError, SizeError
-from hubel.net import (
-    Net,
-    Volume,
-    at_inference,
-    conv,
-    fc,
-    globalavgpool,
-    identity,
-    maxpool,
-    named,
-    padshortcut,
-    relu,
-    side,
-    softmax,
-    trace,
-)
-from hubel.net.trace import INPUT
+from hubel.net.algebra import Net, named, side
+from hubel.net.names import conv, fc, globalavgpool, identity, maxpool, padshortcut, relu, softmax
+from hubel.net.trace import INPUT, at_inference, trace
+from hubel.net.volume import Volume
 from hubel.zoo import resnet20
 from tests.strategies import fitting_nets
 

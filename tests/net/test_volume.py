@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubel.errors import NetworkError
-from hubel.net import Volume
+from hubel.net.volume import Volume
 
 SIDES = st.integers(1, 10_000)
 

@@ -13,8 +13,12 @@ from hypothesis import strategies as st
 from torch.nn import functional as F  # noqa: N812
 
 from hubel.errors import NetworkError, SizeError
-from hubel.net import Layer, Volume, avgpool, conv, maxpool, padshortcut, parse, subsample, trace
+from hubel.net.layer import Layer
+from hubel.net.names import avgpool, conv, maxpool, padshortcut, subsample
+from hubel.net.notation import parse
 from hubel.net.sliding import Sliding
+from hubel.net.trace import trace
+from hubel.net.volume import Volume
 from hubel.net.window import Axis, UnevenAxis, Window, decimal, pair_text, size_of
 from tests.strategies import sizes
 

@@ -18,13 +18,13 @@ import torch
 from PIL import Image
 
 from hubel import build, parse
-from hubel.data import ArrayPictures, Preprocessing
-from hubel.data.pictures import numbered
-from hubel.look import Subject
-from hubel.look.atlas import Atlas, Census, tuned
-from hubel.look.patches import features
-from hubel.look.tuning import tune
-from hubel.report.look.atlas import TILE, About, atlas_page, layer_text
+from hubel.data.dataset import ArrayPictures, numbered
+from hubel.data.image.preprocess import Preprocessing
+from hubel.instruments.atlas import Atlas, Census, tuned
+from hubel.instruments.patches import features
+from hubel.instruments.subject import Subject
+from hubel.instruments.tuning import tune
+from hubel.report.instruments.atlas import TILE, About, atlas_page, layer_text
 
 NET = parse(
     "conv(4, 3, pad=1) >> relu >> maxpool(2) >> (conv(3, 3, pad=1) | conv(2, 1)) >> relu >> "

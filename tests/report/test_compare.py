@@ -10,7 +10,9 @@ import pytest
 
 from hubel import zoo
 from hubel.errors import UsageError
-from hubel.net import Volume, conv, fc, maxpool, parse, relu
+from hubel.net.names import conv, fc, maxpool, relu
+from hubel.net.notation import parse
+from hubel.net.volume import Volume
 from hubel.report.compare.facts import Facts
 from hubel.report.compare.plot import plot, published
 from hubel.report.compare.text import as_data, as_json, as_text

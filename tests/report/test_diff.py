@@ -8,20 +8,10 @@ import pytest
 from hypothesis import given, settings
 
 from hubel import zoo
-from hubel.net import (
-    Ledger,
-    Net,
-    Volume,
-    batchnorm,
-    conv,
-    dropout,
-    fc,
-    identity,
-    ledger,
-    maxpool,
-    named,
-    relu,
-)
+from hubel.net.algebra import Net, named
+from hubel.net.ledger import Ledger, ledger
+from hubel.net.names import batchnorm, conv, dropout, fc, identity, maxpool, relu
+from hubel.net.volume import Volume
 from hubel.report.diff import changes as difference
 from hubel.report.diff.changes import Change, Kind, align, changes
 from hubel.report.diff.text import as_json, as_text

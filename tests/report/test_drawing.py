@@ -16,7 +16,7 @@ from matplotlib.path import Path as Outline
 from PIL import Image
 
 from hubel import parse, zoo
-from hubel.net import Step, trace
+from hubel.net.trace import Step, trace
 from hubel.report.drawing.layout import WIDEST, layout
 from hubel.report.drawing.paint import PLUS, Box, Drawing, Solid, Text, draw, painted
 from hubel.report.drawing.pen import width_of

@@ -10,9 +10,9 @@ import math
 import pytest
 import torch
 
+from hubel.evaluation.metrics import Evaluation
 from hubel.report.evaluation import ClassLine, as_json, as_text, class_lines, confused_pairs
 from hubel.report.mistakes import mistakes_csv
-from hubel.train.metrics import Evaluation
 
 CLASSES = ("cat", "dog", "eel")
 PROBABILITIES = torch.tensor(

@@ -14,8 +14,8 @@ import pytest
 import torch
 from PIL import Image
 
+from hubel.evaluation.calibration import Reliability
 from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
-from hubel.train.calibration import Reliability
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 import torch
 
-from hubel.data import Preprocessing
-from hubel.data.decoded import Decoded
-from hubel.module import build
-from hubel.net import parse
+from hubel.data.feed.decoded import Decoded
+from hubel.data.image.preprocess import Preprocessing
+from hubel.evaluation.metrics import Evaluation
+from hubel.model.file import Model
+from hubel.module.network import build
+from hubel.net.notation import parse
 from hubel.report.page import interval, run_page
-from hubel.ship.model import Model
-from hubel.train import Config, Evaluation
+from hubel.training.settings.config import Config
 
 NET = "conv(2, 3) >> relu >> fc(3)"
 CLASSES = ("cat", "dog", "<script>alert(1)</script>")

@@ -6,8 +6,8 @@ import codecs
 import csv
 import json
 
+from hubel.model.prediction import Prediction
 from hubel.report.prediction import as_csv, as_json, as_text
-from hubel.ship import Prediction
 
 FOUND = [
     Prediction("a.png", (("고양이", 0.75), ("dog", 0.25))),

@@ -8,12 +8,15 @@ from pathlib import Path
 import torch
 
 from hubel import build, parse
-from hubel.data import Preprocessing
-from hubel.data.decoded import Bad
-from hubel.net import Volume
+from hubel.data.feed.decoded import Bad
+from hubel.data.image.preprocess import Preprocessing
+from hubel.evaluation.metrics import Evaluation
+from hubel.model.file import Model
+from hubel.net.volume import Volume
 from hubel.report.training import chosen_text, end_text, left_out_text
-from hubel.ship import Model
-from hubel.train import Candidate, Chosen, Evaluation, Recipe, Run
+from hubel.training.run.auto import Candidate, Chosen
+from hubel.training.run.folder import Run
+from hubel.training.settings.recipe import Recipe
 
 CANDIDATE = Candidate("net", parse("fc(2)"), Volume(8, 8, 3), Recipe(), by="fast_short")
 

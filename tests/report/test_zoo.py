@@ -7,10 +7,12 @@ import re
 
 import pytest
 
-from hubel.net import conv, fc, named, relu, side, trace
+from hubel.net.algebra import named, side
 from hubel.net.depth import depth
 from hubel.net.layers import Fc, Rbf
+from hubel.net.names import conv, fc, relu
 from hubel.net.sliding import Conv
+from hubel.net.trace import trace
 from hubel.report.zoo import as_json, as_text, catalogue
 from hubel.zoo import ZOO
 from tests.zoo.papers import FACTS, measured

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 
 from hubel import zoo
-from hubel.module import Network
-from hubel.net import VolumeLike
+from hubel.module.network import Network
+from hubel.net.volume import VolumeLike
 
 HERE = Path(__file__).parent
 

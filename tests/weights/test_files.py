@@ -11,11 +11,20 @@ import safetensors.torch
 import torch
 from torch import Tensor, nn
 
-from hubel.data import Preprocessing
+from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError, NotationError, UsageError
-from hubel.net import Volume
-from hubel.ship import import_weights, load, read_weights
-from hubel.ship.foreign import MEAN, PREPROCESSINGS, STD, class_names, fitted, preprocessing_named
+from hubel.model.file import load
+from hubel.model.import_weights import (
+    MEAN,
+    PREPROCESSINGS,
+    STD,
+    class_names,
+    fitted,
+    import_weights,
+    preprocessing_named,
+    read_weights,
+)
+from hubel.net.volume import Volume
 from hubel.zoo import imagenet_classes
 from tests.weights.fixtures import seeded
 

@@ -17,9 +17,9 @@ import safetensors.torch
 import torch
 
 from hubel.errors import ModelError, UsageError
-from hubel.net import Volume
-from hubel.ship import hub, import_weights, read_weights
-from hubel.ship.foreign import MEAN, PREPROCESSINGS, STD
+from hubel.model import hub
+from hubel.model.import_weights import MEAN, PREPROCESSINGS, STD, import_weights, read_weights
+from hubel.net.volume import Volume
 from tests.weights.fixtures import seeded
 
 constants = pytest.importorskip("huggingface_hub.constants")

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 import hubel
 from hubel import batchnorm, build, conv, fc, load_weights, relu, zoo
 from hubel.errors import ModelError
-from hubel.module import Network
+from hubel.module.network import Network
 from tests.weights.fixtures import flat, network, seeded
 
 State: TypeAlias = dict[str, Tensor]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from hubel import load_weights
-from hubel.module import Network
-from hubel.ship.foreign import PREPROCESSINGS, fitted
+from hubel.model.import_weights import PREPROCESSINGS, fitted
+from hubel.module.network import Network
 from tests.weights import reference
 from tests.weights.fixtures import network, seeded
 

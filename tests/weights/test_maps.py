@@ -6,7 +6,7 @@ import pytest
 
 from hubel import load_weights
 from hubel.errors import ModelError
-from hubel.module.maps import LAYOUTS
+from hubel.module.state_dict_maps import LAYOUTS
 from tests.weights.fixtures import NETWORKS, flat, network, shapes
 
 ORDERED = [

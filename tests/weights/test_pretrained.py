@@ -8,8 +8,10 @@ import pytest
 import torch
 
 from hubel.errors import ModelError, UsageError
-from hubel.ship import Model, open_model, predict
-from hubel.ship.pretrained import efficientnet_lite0, pretrained
+from hubel.model.file import Model
+from hubel.model.open import open_model
+from hubel.model.prediction import predict
+from hubel.model.pretrained import efficientnet_lite0, pretrained
 from tests.weights.fixtures import HERE
 
 ARGMAX = 701
@@ -69,7 +71,7 @@ def test_a_network_without_weights() -> None:
 
 
 def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("hubel.ship.pretrained.find_spec", lambda _name: None)
+    monkeypatch.setattr("hubel.model.pretrained.find_spec", lambda _name: None)
     with pytest.raises(ModelError, match=r'not installed: pip install "hubel\[pretrained\]"'):
         efficientnet_lite0()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from hubel import zoo
-from hubel.net import Ledger, ledger
+from hubel.net.ledger import Ledger, ledger
 
 TESTS = Path(__file__).parent.parent
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubel.zoo.googlenet import TABLE_1
+from hubel.zoo.pages.googlenet import TABLE_1
 from tests.zoo.papers import measured, page
 
 PAGE = page("googlenet")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from hubel.net import Row
 from hubel.net.layers import Fc
+from hubel.net.ledger import Row
 from hubel.net.sliding import Conv, Subsample
-from hubel.zoo.lenet import C3_TABLE
+from hubel.zoo.pages.lenet import C3_TABLE
 from tests.zoo.papers import measured, page
 
 

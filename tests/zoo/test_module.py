@@ -16,10 +16,11 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel import zoo
-from hubel.module import Heads, Network
-from hubel.net import Ledger, Volume
+from hubel.module.network import Heads, Network
 from hubel.net.layers import BatchNorm, SideHead
+from hubel.net.ledger import Ledger
 from hubel.net.sliding import Conv
+from hubel.net.volume import Volume
 from tests.module.probes import Count, counted
 from tests.zoo.papers import FACTS, having, measured
 

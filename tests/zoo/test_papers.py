@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from hubel import zoo
-from hubel.net import Volume
 from hubel.net.memory import backward_bytes
 from hubel.net.trace import at_inference
+from hubel.net.volume import Volume
 from tests.zoo.papers import FACTS, PAGES, having, measured, page
 
 

@@ -7,7 +7,10 @@ import inspect
 import pytest
 
 from hubel import zoo
-from hubel.net import Volume, ledger, parse, trace
+from hubel.net.ledger import ledger
+from hubel.net.notation import parse
+from hubel.net.trace import trace
+from hubel.net.volume import Volume
 from tests.zoo.papers import measured
 
 every = pytest.mark.parametrize("name", zoo.ZOO)

@@ -36,7 +36,7 @@ def fetch(
     """Download a set of the field, checked by SHA-256; a download that broke off goes on."""
     from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
 
-    from hubel.data.fetch import fetch as bring
+    from hubel.data.formats.fetch import fetch as bring
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with bar(*columns) as shown:

@@ -12,9 +12,10 @@ from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.data import Augmentation, DataSet, Preprocessing
-    from hubel.data.preprocess import Fit
-    from hubel.net import Volume
+    from hubel.data.augment.policy import Augmentation
+    from hubel.data.dataset import DataSet
+    from hubel.data.image.preprocess import Fit, Preprocessing
+    from hubel.net.volume import Volume
     from hubel.report.data_preview import Shown
 
 MOST_CLASSES = 20
@@ -49,12 +50,12 @@ def preview(
         raise UsageError(f"--seed is at least 0, not {seed}")
     from typing import get_args
 
-    from hubel.data import open_data
-    from hubel.data.preprocess import Fit
+    from hubel.data.image.preprocess import Fit
+    from hubel.data.sources import open_data
     from hubel.files import write_whole
     from hubel.report.data_preview import preview_figure
-    from hubel.train import choose
-    from hubel.train.config import NONE
+    from hubel.training.run.auto import choose
+    from hubel.training.settings.config import NONE
 
     way = None if fit is None else one_of("--fit", fit, get_args(Fit))
     dataset = open_data(data, val=0)
@@ -73,8 +74,8 @@ def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing
 
     Raises ModelError, DataError: the model's file cannot be used.
     """
-    from hubel.data import Preprocessing
-    from hubel.ship.header import read_header
+    from hubel.data.image.preprocess import Preprocessing
+    from hubel.model.header import read_header
 
     if not is_model_file(net):
         return Preprocessing.of(volume, fit=fit or "crop")
@@ -91,9 +92,9 @@ def shown_of(
     import numpy as np
     import torch
 
-    from hubel.data.augment import Colours
-    from hubel.data.modes import COLOUR, flatten, upright
-    from hubel.data.stream import decoded_or_streamed, to_measure
+    from hubel.data.augment.colour import Colours
+    from hubel.data.feed.stream import decoded_or_streamed, to_measure
+    from hubel.data.image.modes import COLOUR, flatten, upright
     from hubel.report.data_preview import Shown
 
     labels = dataset.train.labels

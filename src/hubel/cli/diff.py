@@ -10,7 +10,7 @@ from hubel import ledger
 from hubel.cli.network import ANY_HELP, network
 from hubel.cli.output import terminal
 from hubel.errors import HubelError, UsageError
-from hubel.net import Ledger
+from hubel.net.ledger import Ledger
 from hubel.report.diff.changes import changes
 from hubel.report.diff.text import as_json, as_text
 

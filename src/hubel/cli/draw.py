@@ -24,7 +24,8 @@ def draw(
     steps = ledger(*network(net, size)).steps
 
     from hubel.files import write_whole
-    from hubel.report import drawing
+    from hubel.report.drawing.layout import layout
+    from hubel.report.drawing.paint import draw as painted
 
-    write_whole(out, drawing.draw(drawing.layout(steps), form))
+    write_whole(out, painted(layout(steps), form))
     print(f"wrote {out}")

@@ -39,7 +39,8 @@ def import_weights(
     ] = None,
 ) -> None:
     """Make a model of weights from torchvision, timm and others; nothing in the file is executed."""
-    from hubel.ship import foreign, hub
+    from hubel.model import hub
+    from hubel.model import import_weights as foreign
 
     prepared = foreign.preprocessing_named(preprocessing) if preprocessing else None
     if hub.is_hub(source):

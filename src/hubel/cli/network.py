@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, TypeVar
 from hubel import zoo
 from hubel.cli.pyfile import is_python, module_of
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
-from hubel.net import Net, Volume, ledger, parse
-from hubel.net.layers import LAYERS
+from hubel.net.algebra import Net
+from hubel.net.ledger import ledger
+from hubel.net.names import LAYERS
+from hubel.net.notation import parse
+from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from torch import nn
 
-    from hubel.data import DataSet
+    from hubel.data.dataset import DataSet
 
 Word = TypeVar("Word", bound=str)
 
@@ -123,7 +126,7 @@ def _meant(text: str, error: str) -> str:
 
 
 def _saved(path: Path) -> tuple[Net, Volume]:
-    from hubel.ship.header import read_header
+    from hubel.model.header import read_header
 
     header = read_header(path)
     return parse(header.notation), header.volume

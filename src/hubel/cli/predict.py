@@ -13,7 +13,7 @@ from hubel.cli.network import MODEL_HELP
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.ship import Prediction
+    from hubel.model.prediction import Prediction
 
 
 def predict(
@@ -34,9 +34,10 @@ def predict(
     ] = None,
 ) -> None:
     """Name what is in images, the most probable class first; exit status 1 if any cannot be read."""
+    from hubel.model.open import open_model
+    from hubel.model.prediction import picture_files
+    from hubel.model.prediction import predict as predictions
     from hubel.report import prediction
-    from hubel.ship import open_model, picture_files
-    from hubel.ship import predict as predictions
 
     if as_json and as_csv:
         raise UsageError("print one of --json and --csv")

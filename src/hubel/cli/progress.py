@@ -12,8 +12,12 @@ from hubel.report.training import beginning_text, end_text, round_text
 from hubel.report.units import count
 
 if TYPE_CHECKING:
-    from hubel.ship import Model
-    from hubel.train import Evaluation, Event, Run, Setting, Trainer
+    from hubel.evaluation.metrics import Evaluation
+    from hubel.model.file import Model
+    from hubel.training.events import Event
+    from hubel.training.run.folder import Run
+    from hubel.training.run.prepare import Setting
+    from hubel.training.trainer import Trainer
 
 WHOLE = 1000
 """How finely the bar of a run is cut."""
@@ -59,7 +63,7 @@ class Watch:
 
     def event(self, event: Event) -> None:
         """A batch or a round is done, or something is to be known."""
-        from hubel.train import BatchDone, RoundDone
+        from hubel.training.events import BatchDone, RoundDone
 
         if isinstance(event, BatchDone):
             self.bar.update(

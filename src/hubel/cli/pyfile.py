@@ -30,7 +30,7 @@ def module_of(text: str) -> nn.Module:
     """
     from torch import nn
 
-    from hubel.module.survey.blame import why
+    from hubel.module.survey.user_line import why
 
     if text.endswith(".py"):
         raise UsageError(

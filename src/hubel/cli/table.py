@@ -11,7 +11,7 @@ from hubel import ledger
 from hubel.cli.network import ANY_HELP, network
 from hubel.cli.output import terminal
 from hubel.errors import SizeError, UsageError
-from hubel.net import Net
+from hubel.net.algebra import Net
 from hubel.net.ledger import Ledger
 from hubel.report.table import (
     COLUMNS,

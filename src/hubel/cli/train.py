@@ -17,9 +17,13 @@ from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.cli.progress import Watch
-    from hubel.data import DataSet
-    from hubel.ship import Model
-    from hubel.train import Config, Evaluation, Run, Setting, Trainer
+    from hubel.data.dataset import DataSet
+    from hubel.evaluation.metrics import Evaluation
+    from hubel.model.file import Model
+    from hubel.training.run.folder import Run
+    from hubel.training.run.prepare import Setting
+    from hubel.training.settings.config import Config
+    from hubel.training.trainer import Trainer
 
 
 def process_began() -> float:
@@ -103,9 +107,9 @@ def train(
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.")] = None,
 ) -> None:
     """Train a network on labelled pictures."""
-    from hubel.train.run import check_free
-    from hubel.train.settings import wish
-    from hubel.train.tensorboard import check_installed
+    from hubel.training.run.folder import check_free
+    from hubel.training.run.tensorboard import check_installed
+    from hubel.training.settings.toml import wish
 
     if sum(place is not None for place in (data, config, resume)) != 1:
         raise UsageError("say what to train on by one of these alone: DATA, --config FILE, --resume RUN")
@@ -192,10 +196,12 @@ def _run_data(
 ) -> None:
     """A run on data, with the network asked for or the one that suits them, the machine and the time."""
     from hubel.cli.progress import Watch
-    from hubel.data import open_data, whereabouts, with_val
+    from hubel.data.sources import open_data, whereabouts
+    from hubel.data.split import with_val
     from hubel.report.training import chosen_text
-    from hubel.train import Config, changed, choose, share_held_out
-    from hubel.train.config import AUTO
+    from hubel.training.run.auto import choose, share_held_out
+    from hubel.training.settings.config import AUTO, Config
+    from hubel.training.settings.toml import changed
 
     for key, instead in NAMED.items():
         if key in wishes:
@@ -232,8 +238,9 @@ def _run_data(
 def _run_config(path: Path, wishes: dict[str, Any], out: Path | None, *, tensorboard: bool) -> None:
     """A run that a file describes; options on the command line come before it."""
     from hubel.cli.progress import Watch
-    from hubel.data import open_data, whereabouts
-    from hubel.train import Config, changed
+    from hubel.data.sources import open_data, whereabouts
+    from hubel.training.settings.config import Config
+    from hubel.training.settings.toml import changed
 
     config = changed(Config.from_toml(path), wishes)
     config = replace(config, data=whereabouts(config.data))
@@ -265,8 +272,11 @@ def _begin(
     config: Config, out: Path | None, name: tuple[str, str], watch: Watch, *, tensorboard: bool
 ) -> None:
     """Starts a run; one that fails before its first round is done leaves nothing behind."""
+    from hubel.evaluation.metrics import evaluate
     from hubel.report.training import head_text
-    from hubel.train import Run, Setting, Trainer, evaluate
+    from hubel.training.run.folder import Run
+    from hubel.training.run.prepare import Setting
+    from hubel.training.trainer import Trainer
 
     run = Run.create(out, *name)
     try:
@@ -291,8 +301,10 @@ def _begin(
 def _resume(folder: Path, *, tensorboard: bool) -> None:
     """Goes on with a run after its last whole round."""
     from hubel.cli.progress import Watch
-    from hubel.ship import load
-    from hubel.train import Run, Setting, Trainer
+    from hubel.model.file import load
+    from hubel.training.run.folder import Run
+    from hubel.training.run.prepare import Setting
+    from hubel.training.trainer import Trainer
 
     run = Run(folder)
     config = run.config()
@@ -311,10 +323,10 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
     views of a picture take no more than half of what is left.
     """
     from hubel.files import write_whole
+    from hubel.model.file import load
     from hubel.module.views import VIEWS
-    from hubel.ship import load
-    from hubel.train import RoundDone
-    from hubel.train.tensorboard import TensorBoard
+    from hubel.training.events import RoundDone
+    from hubel.training.run.tensorboard import TensorBoard
 
     listeners = [watch.event]
     if tensorboard:

@@ -26,11 +26,11 @@ def val(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Measure a model on labelled pictures: accuracy, loss, calibration, every class."""
-    from hubel.data.decoded import OnBad
+    from hubel.data.feed.decoded import OnBad
+    from hubel.evaluation.splits import measure
+    from hubel.model.open import open_model
     from hubel.report import evaluation
     from hubel.report.training import left_out_text
-    from hubel.ship import open_model
-    from hubel.train import measure
 
     trained = open_model(model)
     measured = measure(trained, data, split, one_of("--on-bad", on_bad, get_args(OnBad)))

@@ -14,19 +14,20 @@ import numpy as np
 from PIL import Image
 
 from hubel.cores import allowed_cores
-from hubel.data.folder import visible, walk
-from hubel.data.modes import COLOUR, as_image, flatten, upright
-from hubel.data.pictures import FilePictures
-from hubel.data.reading import is_empty, opened, read_raster
-from hubel.data.shards import ShardPictures
+from hubel.data.dataset import FilePictures
+from hubel.data.formats.folder import visible, walk
+from hubel.data.formats.shards import ShardPictures
+from hubel.data.image.modes import COLOUR, as_image, flatten, upright
+from hubel.data.image.reading import is_empty, opened, read_raster
 from hubel.data.sources import FORMATS, UNPACKED, open_data
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from hubel.data.pictures import Bytes, Pictures
-    from hubel.data.reading import File
+    from hubel.data.arrays import Bytes
+    from hubel.data.dataset import Pictures
+    from hubel.data.image.reading import File
 
 Level: TypeAlias = Literal["error", "warning", "notice"]
 

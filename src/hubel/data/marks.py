@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
+import numpy as np
+
+from hubel.errors import DataError
+
 if TYPE_CHECKING:
-    from hubel.data.pictures import Bytes
+    from hubel.data.arrays import Bytes
+    from hubel.data.dataset import Pictures
 
 SIZE = 6
 """Bytes of a mark: in 280 million pictures one stranger is taken for one of a million."""
@@ -30,3 +37,22 @@ def read(text: str) -> frozenset[bytes]:
     if len(whole) % SIZE:
         raise ValueError(f"{len(whole)} bytes are no marks of {SIZE}")
     return frozenset(whole[at : at + SIZE] for at in range(0, len(whole), SIZE))
+
+
+LOOKED_AT = 8
+"""How many pictures a set's fingerprint looks into, evenly spread."""
+
+
+def fingerprint(pictures: Pictures) -> str:
+    """A checksum of pictures: what tells whether a split still has the same ones, wherever they are now.
+
+    It is of all names, without what all of them begin with, such as the folder they are in, and of the
+    pixels of a few pictures: those of another set may be called the same.
+    """
+    names = [pictures.name(place) for place in range(len(pictures))]
+    start = len(os.path.commonprefix(names))  # noqa: RUF071  # of any characters, and of addresses too
+    digest = hashlib.sha256("\n".join(name[start:] for name in names).encode("utf-8", "surrogateescape"))
+    for place in np.linspace(0, len(pictures) - 1, LOOKED_AT).astype(int):
+        with suppress(DataError):  # a picture that cannot be read has no pixels
+            digest.update(pictures.image(int(place)).tobytes())
+    return digest.hexdigest()

@@ -7,23 +7,28 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubel.data.cifar import is_cifar_binary, is_cifar_python, read_cifar_binary, read_cifar_python
-from hubel.data.digits import read_digits
-from hubel.data.fetch import FETCHABLE, fetched
-from hubel.data.folder import LAYOUTS, read_folder
-from hubel.data.huggingface import SCHEME, is_tables, read_hub, read_table, read_tables
-from hubel.data.idx import is_idx, read_fashion_mnist, read_idx
-from hubel.data.manifest import read_manifest
-from hubel.data.npz import read_npz
-from hubel.data.shard_index import is_remote
-from hubel.data.shards import is_shards, read_shard_folder, read_shards
+from hubel.data.formats.cifar import (
+    is_cifar_binary,
+    is_cifar_python,
+    read_cifar_binary,
+    read_cifar_python,
+)
+from hubel.data.formats.digits import read_digits
+from hubel.data.formats.fetch import FETCHABLE, fetched
+from hubel.data.formats.folder import LAYOUTS, read_folder
+from hubel.data.formats.huggingface import SCHEME, is_tables, read_hub, read_table, read_tables
+from hubel.data.formats.idx import is_idx, read_fashion_mnist, read_idx
+from hubel.data.formats.manifest import read_manifest
+from hubel.data.formats.npz import read_npz
+from hubel.data.formats.shard_index import is_remote
+from hubel.data.formats.shards import is_shards, read_shard_folder, read_shards
 from hubel.data.split import with_val
 from hubel.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from hubel.data.pictures import DataSet
+    from hubel.data.dataset import DataSet
 
 FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], DataSet]], ...] = (
     (is_idx, read_idx),

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.data.pictures import FilePictures
-from hubel.data.shards import ShardPictures
+from hubel.data.dataset import FilePictures
+from hubel.data.formats.shards import ShardPictures
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
-    from hubel.data.pictures import DataSet, Indices, Labels
+    from hubel.data.arrays import Indices, Labels
+    from hubel.data.dataset import DataSet
 
 
 def held_out(

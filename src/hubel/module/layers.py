@@ -14,8 +14,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from hubel.module.codes import codes
 from hubel.module.convolution import Convolution
+from hubel.module.lenet_codes import codes
 from hubel.net import layers as spec
 from hubel.net import sliding
 from hubel.net.layer import Layer

@@ -1,7 +1,7 @@
 """Weights in: the tensors of torchvision, timm and others take their places in a built network.
 
-Each tensor goes where an explicit map says (`hubel.module.maps`), or is named as deliberately left;
-anything else is refused before a single number has changed.
+Each tensor goes where an explicit map says (`hubel.module.state_dict_maps`), or is named as deliberately
+left; anything else is refused before a single number has changed.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from torch import Tensor
 
 from hubel import zoo
 from hubel.errors import ModelError
-from hubel.module.maps import LAYOUTS, Layout
 from hubel.module.network import Network
+from hubel.module.state_dict_maps import LAYOUTS, Layout
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
 

@@ -9,8 +9,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubel.errors import SizeError
-from hubel.net.layer import FLOAT_BYTES, Join, Keeps, Layer, PlaceByPlace, Ready, real, settle, truth, whole
-from hubel.net.sliding import AvgPool, Conv, MaxPool, PadShortcut, Subsample
+from hubel.net.layer import (
+    FLOAT_BYTES,
+    Join,
+    Keeps,
+    Layer,
+    PlaceByPlace,
+    Ready,
+    real,
+    settle,
+    truth,
+    whole,
+)
 from hubel.net.volume import Volume
 from hubel.net.window import UnevenAxis, Window
 
@@ -271,47 +281,3 @@ class SideHead(PlaceByPlace):
     """Where a side head ends: its scores, and the weight of their loss."""
 
     weight: float = 1.0
-
-
-conv = Conv
-maxpool = MaxPool
-avgpool = AvgPool
-globalavgpool = GlobalAvgPool()
-adaptiveavgpool = AdaptiveAvgPool
-subsample = Subsample()
-relu = Relu()
-relu6 = Relu(6)
-tanh = Tanh()
-sigmoid = Sigmoid()
-gelu = Gelu()
-lrn = Lrn()
-batchnorm = BatchNorm()
-dropout = Dropout()
-fc = Fc
-rbf = Rbf
-softmax = Softmax()
-identity = Identity()
-padshortcut = PadShortcut
-
-LAYERS: dict[str, type[Layer] | Ready] = {
-    "conv": conv,
-    "maxpool": maxpool,
-    "avgpool": avgpool,
-    "globalavgpool": globalavgpool,
-    "adaptiveavgpool": adaptiveavgpool,
-    "subsample": subsample,
-    "relu": relu,
-    "relu6": relu6,
-    "tanh": tanh,
-    "sigmoid": sigmoid,
-    "gelu": gelu,
-    "lrn": lrn,
-    "batchnorm": batchnorm,
-    "dropout": dropout,
-    "fc": fc,
-    "rbf": rbf,
-    "softmax": softmax,
-    "identity": identity,
-    "padshortcut": padshortcut,
-}
-"""Every layer one can type, by its name."""

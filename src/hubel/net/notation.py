@@ -15,7 +15,7 @@ from typing import Any
 from hubel.errors import NetworkError, NotationError, nearest
 from hubel.net.algebra import Net, Times, named, side
 from hubel.net.layer import Ready
-from hubel.net.layers import LAYERS
+from hubel.net.names import LAYERS
 from hubel.net.volume import LARGEST
 
 MAX_TEXT = 4_000_000

@@ -10,10 +10,10 @@ import numpy as np
 from PIL import Image
 
 from hubel.net.volume import Volume
-from hubel.report.look.canvas import Table, as_colour, tables
+from hubel.report.instruments.canvas import Table, as_colour, tables
 
 if TYPE_CHECKING:
-    from hubel.data.pictures import Bytes
+    from hubel.data.arrays import Bytes
 
 _SIDE = 128
 

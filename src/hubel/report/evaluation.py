@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from hubel.evaluation.calibration import BINS, Reliability
+from hubel.evaluation.metrics import Evaluation
+from hubel.evaluation.splits import ALL, NEW, Measured
 from hubel.report.units import count, percent
-from hubel.train.calibration import BINS, Reliability
-from hubel.train.measure import ALL, NEW, Measured
-from hubel.train.metrics import Evaluation
 
 
 @dataclass(frozen=True, slots=True)

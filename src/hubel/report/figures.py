@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from matplotlib.axes import Axes
 
-    from hubel.train.calibration import Reliability
+    from hubel.evaluation.calibration import Reliability
 
     Bytes = npt.NDArray[np.uint8]
     Counts = npt.NDArray[np.int64]

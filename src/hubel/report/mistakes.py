@@ -6,7 +6,7 @@ import csv
 import io
 from collections.abc import Sequence
 
-from hubel.train.metrics import Evaluation
+from hubel.evaluation.metrics import Evaluation
 
 
 def mistakes_csv(classes: Sequence[str], result: Evaluation, names: Sequence[str]) -> str:

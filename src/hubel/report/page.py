@@ -15,7 +15,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from torch import Tensor
 
-from hubel.data.decoded import Bad, Decoded
+from hubel.data.feed.decoded import Bad, Decoded
+from hubel.evaluation.metrics import Evaluation
+from hubel.model.file import Model
 from hubel.module.layers import LinkedConv
 from hubel.module.views import VIEWS
 from hubel.net.ledger import ledger
@@ -24,9 +26,7 @@ from hubel.report.evaluation import ClassLine, class_lines, confused_pairs, shar
 from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
 from hubel.report.table import COLUMNS, DEFAULT, NUMBERS, foot_lines
 from hubel.report.units import count, duration
-from hubel.ship.model import Model
-from hubel.train.config import Config
-from hubel.train.metrics import Evaluation
+from hubel.training.settings.config import Config
 
 MOST_MISTAKES = 36
 """How many mistakes the page shows as pictures."""

@@ -8,8 +8,8 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from hubel.model.prediction import Prediction
 from hubel.report.units import percent
-from hubel.ship.predict import Prediction
 
 
 def as_text(found: Iterable[Prediction]) -> Iterator[str]:

@@ -10,9 +10,14 @@ from hubel.report.units import count, duration, percent, short
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hubel.data.decoded import Bad
-    from hubel.ship import Model
-    from hubel.train import Chosen, Evaluation, RoundDone, Run, Setting, Trainer
+    from hubel.data.feed.decoded import Bad
+    from hubel.evaluation.metrics import Evaluation
+    from hubel.model.file import Model
+    from hubel.training.events import RoundDone
+    from hubel.training.run.auto import Chosen
+    from hubel.training.run.folder import Run
+    from hubel.training.run.prepare import Setting
+    from hubel.training.trainer import Trainer
 
 MOST_LEFT_OUT = 20
 """How many of the pictures left out are named."""

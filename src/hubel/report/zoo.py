@@ -10,8 +10,8 @@ from typing import Any
 
 from rich.text import Text
 
-from hubel.net import trace
 from hubel.net.depth import depth
+from hubel.net.trace import trace
 from hubel.report.units import count, short
 from hubel.zoo import ZOO, Entry
 

@@ -3,19 +3,18 @@
 `ZOO` is the registry; `find` reads a text.
 """
 
-from hubel.zoo.alexnet import alexnet, alexnet_one_tower, alexnet_owt
-from hubel.zoo.allcnn import allcnn_c
-from hubel.zoo.efficientnet import efficientnet_lite0
 from hubel.zoo.entry import Entry
-from hubel.zoo.fast import fast, fast_deep, fast_large, fast_small, fast_tiny
-from hubel.zoo.find import at, find, known
-from hubel.zoo.fit import check_input, smallest_input
-from hubel.zoo.googlenet import googlenet, googlenet_bn
 from hubel.zoo.imagenet import imagenet_classes
-from hubel.zoo.lecture import lecture_demo, pattern
-from hubel.zoo.lenet import lenet5, lenet5_1998
-from hubel.zoo.registry import ZOO
-from hubel.zoo.resnet import (
+from hubel.zoo.input import check_input, smallest_input
+from hubel.zoo.lookup import at, find, known
+from hubel.zoo.pages.alexnet import alexnet, alexnet_one_tower, alexnet_owt
+from hubel.zoo.pages.allcnn import allcnn_c
+from hubel.zoo.pages.efficientnet import efficientnet_lite0
+from hubel.zoo.pages.fast import fast, fast_deep, fast_large, fast_small, fast_tiny
+from hubel.zoo.pages.googlenet import googlenet, googlenet_bn
+from hubel.zoo.pages.lecture import lecture_demo, pattern
+from hubel.zoo.pages.lenet import lenet5, lenet5_1998
+from hubel.zoo.pages.resnet import (
     plain18,
     plain20,
     plain32,
@@ -38,7 +37,7 @@ from hubel.zoo.resnet import (
     resnet152_v1_5,
     resnet1202,
 )
-from hubel.zoo.vgg import (
+from hubel.zoo.pages.vgg import (
     vgg11,
     vgg11_bn,
     vgg11_lrn,
@@ -53,7 +52,8 @@ from hubel.zoo.vgg import (
     vgg19,
     vgg19_bn,
 )
-from hubel.zoo.zfnet import zfnet, zfnet_1024
+from hubel.zoo.pages.zfnet import zfnet, zfnet_1024
+from hubel.zoo.registry import ZOO
 
 __all__ = [
     "ZOO",

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from hubel.net import Net, Volume
+from hubel.net.algebra import Net
+from hubel.net.volume import Volume
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from hubel.net import Volume
-from hubel.zoo.alexnet import alexnet, alexnet_one_tower, alexnet_owt
-from hubel.zoo.allcnn import allcnn_c
-from hubel.zoo.efficientnet import efficientnet_lite0
+from hubel.net.volume import Volume
 from hubel.zoo.entry import Entry
-from hubel.zoo.fast import fast, fast_deep, fast_large, fast_small, fast_tiny
-from hubel.zoo.googlenet import googlenet, googlenet_bn
-from hubel.zoo.lecture import lecture_demo, pattern
-from hubel.zoo.lenet import lenet5, lenet5_1998
-from hubel.zoo.resnet import (
+from hubel.zoo.pages.alexnet import alexnet, alexnet_one_tower, alexnet_owt
+from hubel.zoo.pages.allcnn import allcnn_c
+from hubel.zoo.pages.efficientnet import efficientnet_lite0
+from hubel.zoo.pages.fast import fast, fast_deep, fast_large, fast_small, fast_tiny
+from hubel.zoo.pages.googlenet import googlenet, googlenet_bn
+from hubel.zoo.pages.lecture import lecture_demo, pattern
+from hubel.zoo.pages.lenet import lenet5, lenet5_1998
+from hubel.zoo.pages.resnet import (
     plain18,
     plain20,
     plain32,
@@ -34,7 +34,7 @@ from hubel.zoo.resnet import (
     resnet152_v1_5,
     resnet1202,
 )
-from hubel.zoo.vgg import (
+from hubel.zoo.pages.vgg import (
     vgg11,
     vgg11_bn,
     vgg11_lrn,
@@ -49,7 +49,7 @@ from hubel.zoo.vgg import (
     vgg19,
     vgg19_bn,
 )
-from hubel.zoo.zfnet import zfnet, zfnet_1024
+from hubel.zoo.pages.zfnet import zfnet, zfnet_1024
 
 GREY32, RGB32 = Volume(32, 32, 1), Volume(32, 32, 3)
 RGB224, RGB227 = Volume(224, 224, 3), Volume(227, 227, 3)

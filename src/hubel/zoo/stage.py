@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hubel.net import Net, named
+from hubel.net.algebra import Net, named
 
 
 def stage(name: str, first: Net, others: Net, blocks: int) -> Net:

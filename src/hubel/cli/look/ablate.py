@@ -13,10 +13,11 @@ from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.look import Subject, Unit
-    from hubel.look.ablate import Level
-    from hubel.ship import Model
-    from hubel.train.measure import HeldOut
+    from hubel.evaluation.splits import HeldOut
+    from hubel.instruments.ablate import Level
+    from hubel.instruments.subject import Subject
+    from hubel.instruments.unit import Unit
+    from hubel.model.file import Model
 
 LAYER_HELP = (
     "A layer, whose maps are silenced one by one, or one map, such as relu2 or 'relu2[7]'; give it again "
@@ -46,10 +47,10 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Silence units one at a time, and see which classes the network no longer tells."""
-    from hubel.data import Batches
-    from hubel.look.ablate import LEVELS
-    from hubel.look.ablate import ablate as instrument
-    from hubel.report.look import ablate as report
+    from hubel.data.feed.batches import Batches
+    from hubel.instruments.ablate import LEVELS
+    from hubel.instruments.ablate import ablate as instrument
+    from hubel.report.instruments import ablate as report
 
     if out is not None:
         picture_form(out, ("png",))
@@ -73,8 +74,8 @@ def sample(model: Model, data: str, split: str, most: int) -> HeldOut:
 
     Raises DataError, UsageError: as `pictures_of`; no picture asked for.
     """
-    from hubel.look.embedding import evenly
-    from hubel.train.measure import pictures_of
+    from hubel.evaluation.splits import pictures_of
+    from hubel.instruments.embedding import evenly
 
     if most < 1:
         raise UsageError(f"--images is at least 1, not {most}")
@@ -84,8 +85,8 @@ def sample(model: Model, data: str, split: str, most: int) -> HeldOut:
 
 def _units(subject: Subject, names: list[str], *, whole: bool) -> list[Unit]:
     """What is silenced: the maps of the layers that are named or, where none is, of the last activation."""
-    from hubel.look import Unit
-    from hubel.look.patches import features
+    from hubel.instruments.patches import features
+    from hubel.instruments.unit import Unit
 
     named = [Unit.parse(name, subject.steps) for name in names]
     named = named or [Unit((features(subject)[:-1] or [subject.steps[0].path])[-1])]

@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.progress import Progress, TaskID
 
-    from hubel.data import Pictures
-    from hubel.look import Subject
-    from hubel.look.atlas import Atlas, Seen, UnitView
-    from hubel.look.tuning import Tuning
-    from hubel.ship import Model
+    from hubel.data.dataset import Pictures
+    from hubel.instruments.atlas import Atlas, Seen, UnitView
+    from hubel.instruments.subject import Subject
+    from hubel.instruments.tuning import Tuning
+    from hubel.model.file import Model
 
     Arrays = dict[str, npt.NDArray[Any]]
 
@@ -72,9 +72,9 @@ def atlas(
 
     It may be stopped: the same command goes on from there.
     """
+    from hubel.evaluation.splits import pictures_of
     from hubel.files import write_whole
-    from hubel.look.embedding import evenly
-    from hubel.train.measure import pictures_of
+    from hubel.instruments.embedding import evenly
 
     limits = Limits(units, classes, top, pictures)
     limits.check()
@@ -174,9 +174,9 @@ class Job:
 
     def page(self, model: str, data: str) -> str:
         """The page, of a model and a set of these names."""
-        from hubel.look.atlas import Atlas
-        from hubel.look.deconv import fitting
-        from hubel.report.look.atlas import About, atlas_page
+        from hubel.instruments.atlas import Atlas
+        from hubel.instruments.deconv import fitting
+        from hubel.report.instruments.atlas import About, atlas_page
 
         seen, tunings = self._seen(), self._tunings()
         rule = fitting(self.subject)
@@ -188,7 +188,7 @@ class Job:
 
     def _layers(self, whole: Atlas) -> list[str]:
         """The layers as texts: as kept, or made."""
-        from hubel.report.look.atlas import layer_text
+        from hubel.report.instruments.atlas import layer_text
 
         layers, texts = whole.layers(), []
         task = self.bar.add_task("units", total=sum(layer.shown for layer in layers))
@@ -212,8 +212,8 @@ class Job:
 
     def _seen(self) -> Seen:
         """What the pass over the pictures finds, from where it was stopped."""
-        from hubel.look.atlas import Census
-        from hubel.look.patches import stream
+        from hubel.instruments.atlas import Census
+        from hubel.instruments.patches import stream
 
         census = Census(self.subject, self.pictures.labels, len(self.classes), top=self.limits.top)
         total = len(self.pictures)
@@ -235,8 +235,8 @@ class Job:
 
     def _tunings(self) -> tuple[Tuning, ...]:
         """How units answer to gratings: as kept, or found."""
-        from hubel.look.atlas import tuned
-        from hubel.look.tuning import Gratings, Tuning, tune
+        from hubel.instruments.atlas import tuned
+        from hubel.instruments.tuning import Gratings, Tuning, tune
 
         units = tuned(self.subject, most=self.limits.units)
         gratings = Gratings.over(self.subject.volume)
@@ -285,8 +285,8 @@ def _key(model: Model, pictures: Pictures, classes: tuple[str, ...], limits: Lim
 
 def _fingerprint(pictures: Pictures) -> str:
     """A digest of pictures: of those in files the names, sizes and times, of those in memory the pixels."""
-    from hubel.data import ArrayPictures, FilePictures
-    from hubel.data.shards import ShardPictures
+    from hubel.data.dataset import ArrayPictures, FilePictures
+    from hubel.data.formats.shards import ShardPictures
 
     digest = hashlib.sha256(pictures.labels.tobytes())
     for index in range(len(pictures)):

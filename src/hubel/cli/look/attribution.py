@@ -14,9 +14,9 @@ from hubel.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hubel.look import Subject
-    from hubel.look.attribution import Attribution, Occlusion, Randomised
-    from hubel.ship import Model
+    from hubel.instruments.attribution import Attribution, Occlusion, Randomised
+    from hubel.instruments.subject import Subject
+    from hubel.model.file import Model
 
 _METHOD_HELP = "gradcam, integrated, occlusion or gradient."
 _CLASS_HELP = "The class to look for. Default: the most probable one."
@@ -47,8 +47,8 @@ def attribution(
     form = "" if out is None else picture_form(out)
 
     from hubel.cli.look.synthesise import class_of
-    from hubel.look.attribution import checked, class_scores
-    from hubel.report.look import attribution as report
+    from hubel.instruments.attribution import checked, class_scores
+    from hubel.report.instruments import attribution as report
 
     looked: Looked = context.obj
     model, subject = looked.opened()
@@ -81,7 +81,7 @@ def _attributed(
     square: int | None,
 ) -> tuple[Attribution, Occlusion | None]:
     """The attribution; of occlusion with what it is made from. Integrated gradients begin at black."""
-    from hubel.look.attribution import attribute, checked, occlude, of_occlusion
+    from hubel.instruments.attribution import attribute, checked, occlude, of_occlusion
 
     if method == "occlusion" and layer is None:
         with progress("sliding a square", 100) as done:
@@ -107,7 +107,7 @@ def _checks(
     model: Model, subject: Subject, shown: Tensor, found: Attribution, square: int | None
 ) -> list[Randomised]:
     """How alike the maps of ever more random networks are to this one."""
-    from hubel.look.attribution import cascade
+    from hubel.instruments.attribution import cascade
 
     def look(other: Subject) -> Attribution:
         return _attributed(

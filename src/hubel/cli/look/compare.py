@@ -16,9 +16,9 @@ from hubel.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hubel.data import Pictures
-    from hubel.look.compare import Likeness
-    from hubel.ship import Model
+    from hubel.data.dataset import Pictures
+    from hubel.instruments.compare import Likeness
+    from hubel.model.file import Model
 
 UNIT_HELP = (
     "Follow a map or all maps of a layer, such as conv1 or 'relu2[7]', through the states of a network: "
@@ -117,11 +117,12 @@ def _over_time(
     states: list[tuple[str, Path]], source: tuple[str, str, int], wanted: tuple[list[str], int], top: int
 ) -> tuple[bytes, str]:
     """The maps' picture and JSON."""
-    from hubel.look import Subject, Unit
-    from hubel.look.ages import State, over_time
-    from hubel.look.deconv import fitting
-    from hubel.report.look.ages import ages_as_json, ages_figure
-    from hubel.ship import load
+    from hubel.instruments.ages import State, over_time
+    from hubel.instruments.deconv import fitting
+    from hubel.instruments.subject import Subject
+    from hubel.instruments.unit import Unit
+    from hubel.model.file import load
+    from hubel.report.instruments.ages import ages_as_json, ages_figure
 
     models = [load(file) for _, file in states]
     seen = [
@@ -146,9 +147,9 @@ def _alike(
     files: list[str], source: tuple[str, str, int], layers: list[str], *, as_json: bool
 ) -> tuple[bytes, str]:
     """The matrices' picture, and their text or JSON."""
-    from hubel.look.compare import likeness
-    from hubel.look.patches import features
-    from hubel.report.look.compare import likeness_as_json, likeness_as_text, likeness_figure
+    from hubel.instruments.compare import likeness
+    from hubel.instruments.patches import features
+    from hubel.report.instruments.compare import likeness_as_json, likeness_as_text, likeness_figure
 
     opened = [Looked(file).opened() for file in files]
     models, subjects = [model for model, _ in opened], [subject for _, subject in opened]
@@ -176,7 +177,7 @@ def _pairs(first: Model, second: Model, pictures: Pictures) -> Iterator[tuple[Te
     """The same pictures as two models see them, in one order that has nothing to do with their classes."""
     import numpy as np
 
-    from hubel.look.patches import stream
+    from hubel.instruments.patches import stream
 
     order = np.random.default_rng(0).permutation(len(pictures)).astype(np.intp)
     mixed = pictures.select(order)

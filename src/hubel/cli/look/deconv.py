@@ -13,8 +13,8 @@ from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.look import Subject
-    from hubel.ship import Model
+    from hubel.instruments.subject import Subject
+    from hubel.model.file import Model
 
 _SOURCE_HELP = "An image file; or a folder of pictures or a set's name, for the patches that drive each map."
 _UNIT_HELP = (
@@ -57,10 +57,10 @@ def deconv(
 
 def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str], list[str], int]) -> bytes:
     """Units of one image, a row each: the image with what the unit sees, and its projections."""
-    from hubel.look import Unit
-    from hubel.look.deconv import RULES, fitting, project
-    from hubel.look.patches import seen_by
-    from hubel.report.look.deconv import projections_figure
+    from hubel.instruments.deconv import RULES, fitting, project
+    from hubel.instruments.patches import seen_by
+    from hubel.instruments.unit import Unit
+    from hubel.report.instruments.deconv import projections_figure
 
     layers, names, maps = wanted
     images = seen(model, [image])
@@ -89,8 +89,8 @@ def _of_data(
     rule: str | None,
 ) -> bytes:
     """The patches that drive each map most, beside their projections, layer by layer."""
-    from hubel.look.deconv import checked, fitting, project_cuts
-    from hubel.report.look.patches import patches_figure
+    from hubel.instruments.deconv import checked, fitting, project_cuts
+    from hubel.report.instruments.patches import patches_figure
 
     chosen = fitting(subject) if rule is None else checked(rule)
     pictures, tops, cuts = driven(model, subject, source, wanted, top)

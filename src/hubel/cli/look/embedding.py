@@ -17,10 +17,10 @@ from hubel.errors import UsageError
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hubel.data import Decoded
-    from hubel.look import Subject
-    from hubel.look.embedding import Floats, Neighbours
-    from hubel.ship import Model
+    from hubel.data.feed.decoded import Decoded
+    from hubel.instruments.embedding import Floats, Neighbours
+    from hubel.instruments.subject import Subject
+    from hubel.model.file import Model
 
 _IMAGES_HELP = "How many pictures to take, evenly spread over the set."
 _NEAR_HELP = "Draw the pictures most like this image instead of the plane."
@@ -49,8 +49,8 @@ def embedding(
     if images < 1:
         raise UsageError(f"--images is at least 1, not {images}")
 
-    from hubel.look.embedding import place
-    from hubel.report.look import embedding as report
+    from hubel.instruments.embedding import place
+    from hubel.report.instruments import embedding as report
 
     looked: Looked = context.obj
     model, subject = looked.opened()
@@ -80,7 +80,7 @@ def _nearest(
     """The pictures most like an image file, which is not its own neighbour where the set has it."""
     import numpy as np
 
-    from hubel.look.embedding import features, neighbours
+    from hubel.instruments.embedding import features, neighbours
 
     taken, values = among
     itself = Path(near).resolve()
@@ -95,10 +95,10 @@ def _looked_at(
     """Pictures of a set and its split, the set's classes, and the pictures' features."""
     import torch
 
-    from hubel.data import decode
-    from hubel.look.embedding import evenly, features
-    from hubel.look.patches import BATCH
-    from hubel.train.measure import pictures_of
+    from hubel.data.feed.decoded import decode
+    from hubel.evaluation.splits import pictures_of
+    from hubel.instruments.embedding import evenly, features
+    from hubel.instruments.patches import BATCH
 
     found = pictures_of(*source)
     some = evenly(len(found.pictures), most)

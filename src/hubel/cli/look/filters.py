@@ -13,10 +13,10 @@ from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.look import Subject
-    from hubel.look.filters import Filters
-    from hubel.look.stimuli import Stimuli
-    from hubel.ship import Model
+    from hubel.instruments.filters import Filters
+    from hubel.instruments.stimuli import Stimuli
+    from hubel.instruments.subject import Subject
+    from hubel.model.file import Model
 
 DATA_HELP = (
     "A folder of pictures, or a set's name: deeper filters are drawn by what drives them, and those that "
@@ -47,9 +47,9 @@ def filters(
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
 
-    from hubel.look import filters as instrument
+    from hubel.instruments import filters as instrument
     from hubel.net.trace import INPUT
-    from hubel.report.look import filters as report
+    from hubel.report.instruments import filters as report
 
     looked: Looked = context.obj
     model, subject = looked.opened()
@@ -74,7 +74,7 @@ def _driven(
     model: Model, subject: Subject, found: Filters, source: tuple[str, str, int], most: int
 ) -> Stimuli:
     """What drives the filters, found in a sample of a set's split."""
-    from hubel.look.stimuli import stimuli
+    from hubel.instruments.stimuli import stimuli
 
     pictures = sample(model, *source).pictures
     with progress("looking at pictures", len(pictures)) as done:

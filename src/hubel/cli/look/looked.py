@@ -13,8 +13,8 @@ from hubel.cli.output import bar
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hubel.look import Subject
-    from hubel.ship import Model
+    from hubel.instruments.subject import Subject
+    from hubel.model.file import Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ class Looked:
 
     def opened(self) -> tuple[Model, Subject]:
         """The model, and its network in front of the instruments. Raises ModelError: it cannot be read."""
-        from hubel.look import Subject
-        from hubel.ship import open_model
+        from hubel.instruments.subject import Subject
+        from hubel.model.open import open_model
 
         folder = Path(self.text)
         model = open_model(str(folder / "best.safetensors") if folder.is_dir() else self.text)

@@ -41,8 +41,8 @@ def maps(
 
     import torch
 
-    from hubel.look import maps as instrument
-    from hubel.report.look import maps as report
+    from hubel.instruments import maps as instrument
+    from hubel.report.instruments import maps as report
 
     looked: Looked = context.obj
     model, subject = looked.opened()

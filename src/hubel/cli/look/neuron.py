@@ -18,9 +18,9 @@ def neuron(
     as_json: Annotated[bool, typer.Option("--json", help="Print all numbers as JSON.")] = False,
 ) -> None:
     """Show how one unit's value comes about: its window, its weights, their products, their sum."""
-    from hubel.look import Unit
-    from hubel.look import neuron as instrument
-    from hubel.report.look import neuron as report
+    from hubel.instruments import neuron as instrument
+    from hubel.instruments.unit import Unit
+    from hubel.report.instruments import neuron as report
 
     looked: Looked = context.obj
     model, subject = looked.opened()

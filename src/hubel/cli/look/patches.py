@@ -13,10 +13,11 @@ from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.data import Pictures
-    from hubel.look import Subject, Unit
-    from hubel.look.patches import Patch, Top
-    from hubel.ship import Model
+    from hubel.data.dataset import Pictures
+    from hubel.instruments.patches import Patch, Top
+    from hubel.instruments.subject import Subject
+    from hubel.instruments.unit import Unit
+    from hubel.model.file import Model
 
 LAYER_HELP = (
     "A layer by its path, all its maps; give it again for more. Default: all activations and the scores."
@@ -40,7 +41,7 @@ def patches(
     as_json: Annotated[bool, typer.Option("--json", help="Print the patches as a JSON list.")] = False,
 ) -> None:
     """The patches of a data set that drive each map most, cut to exactly what its units see."""
-    from hubel.report.look import patches as report
+    from hubel.report.instruments import patches as report
 
     if out is None and not as_json:
         raise UsageError("say where the picture goes, such as -o patches.png; or ask for --json")
@@ -67,9 +68,9 @@ def driven(
 
     Wanted are layers, units, and how many maps of a layer at most.
     """
-    from hubel.look import Unit
-    from hubel.look.patches import cut, maps_of, stream, top_pictures
-    from hubel.train.measure import pictures_of
+    from hubel.evaluation.splits import pictures_of
+    from hubel.instruments.patches import cut, maps_of, stream, top_pictures
+    from hubel.instruments.unit import Unit
 
     layers, names, most = wanted
     if most < 1:
@@ -93,7 +94,7 @@ def driven(
 def notes(subject: Subject, tops: Sequence[Top], most: int) -> dict[str, str]:
     """What to say of each layer: what its units see, and how many of its maps are shown."""
     from hubel.net.field import fields
-    from hubel.report.look.patches import field_note
+    from hubel.report.instruments.patches import field_note
 
     known = fields(subject.steps)
     return {

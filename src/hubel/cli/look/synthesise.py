@@ -14,9 +14,10 @@ from hubel.cli.output import bar, picture_form
 from hubel.errors import UsageError, nearest
 
 if TYPE_CHECKING:
-    from hubel.look import Subject, Unit
-    from hubel.look.synthesise import Climb, Floats
-    from hubel.ship import Model
+    from hubel.instruments.subject import Subject
+    from hubel.instruments.synthesise import Climb, Floats
+    from hubel.instruments.unit import Unit
+    from hubel.model.file import Model
 
 _UNITS_HELP = "Maps such as 'conv2[3]', units such as 'conv2[3,5,7]', or a layer for its first maps."
 _COLOURS_HELP = "A folder of pictures, or a set's name, for the colours to keep to. Default: ImageNet's."
@@ -44,9 +45,9 @@ def synthesise(
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
 
-    from hubel.look import synthesise as instrument
-    from hubel.look.patches import seen_by
-    from hubel.report.look import synthesise as report
+    from hubel.instruments import synthesise as instrument
+    from hubel.instruments.patches import seen_by
+    from hubel.report.instruments import synthesise as report
 
     looked: Looked = context.obj
     model, subject = looked.opened()
@@ -85,7 +86,7 @@ def class_of(model: Model, name: str) -> int:
 
 def _chosen(subject: Subject, texts: list[str], maps: int) -> Iterator[Unit]:
     """The units of these names; of a layer its first maps."""
-    from hubel.look import Unit
+    from hubel.instruments.unit import Unit
 
     for text in texts:
         unit = Unit.parse(text, subject.steps)
@@ -98,7 +99,7 @@ def _chosen(subject: Subject, texts: list[str], maps: int) -> Iterator[Unit]:
 
 def _named(subject: Subject, model: Model, names: list[str]) -> dict[Unit, str]:
     """The units of these classes, with their names."""
-    from hubel.look.synthesise import class_unit
+    from hubel.instruments.synthesise import class_unit
 
     every = model.classes if names == ["all"] and "all" not in model.classes else names
     return {class_unit(subject, class_of(model, name)): name for name in every}
@@ -108,9 +109,9 @@ def _colours_of(model: Model, data: str) -> Floats:
     """The colours of a set's pictures, of a hundred of them."""
     import numpy as np
 
-    from hubel.look.embedding import evenly
-    from hubel.look.synthesise import colour_root
-    from hubel.train.measure import pictures_of
+    from hubel.evaluation.splits import pictures_of
+    from hubel.instruments.embedding import evenly
+    from hubel.instruments.synthesise import colour_root
 
     pictures = pictures_of(data).pictures
     some = [pictures.fitted(int(at), model.preprocessing) for at in evenly(len(pictures), 100)]

@@ -12,8 +12,9 @@ from hubel.cli.output import picture_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.look import Subject, Unit
-    from hubel.look.tuning import Tuning
+    from hubel.instruments.subject import Subject
+    from hubel.instruments.tuning import Tuning
+    from hubel.instruments.unit import Unit
 
 LAYER_HELP = (
     "A layer, one of its maps or one unit, such as relu2, 'relu2[7]' or 'relu2[7,3,5]'; give it again for "
@@ -39,8 +40,8 @@ def tuning(
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """How units answer to gratings: orientation, frequency, and whether they are simple or complex."""
-    from hubel.look.tuning import Gratings, tune
-    from hubel.report.look import tuning as report
+    from hubel.instruments.tuning import Gratings, tune
+    from hubel.report.instruments import tuning as report
 
     if out is not None:
         picture_form(out, ("png",))
@@ -71,8 +72,8 @@ def topography(
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
     """How position in a map follows position in the picture: a spot of light walks, the answer moves."""
-    from hubel.look.topography import topography as instrument
-    from hubel.report.look import topography as report
+    from hubel.instruments.topography import topography as instrument
+    from hubel.report.instruments import topography as report
 
     if out is not None:
         picture_form(out, ("png",))
@@ -89,8 +90,8 @@ def topography(
 
 def _units(subject: Subject, names: list[str]) -> list[Unit]:
     """The units asked for; of all activations the central ones where none are."""
-    from hubel.look import Unit
-    from hubel.look.patches import features
+    from hubel.instruments.patches import features
+    from hubel.instruments.unit import Unit
 
     if names:
         return [Unit.parse(name, subject.steps) for name in names]
@@ -104,7 +105,7 @@ def _drawn(found: tuple[Tuning, ...], layer: list[str] | None) -> tuple[Tuning, 
 
 def _some_layers(subject: Subject) -> list[str]:
     """Up to four layers that have places, evenly from the first to the last."""
-    from hubel.look.patches import features
+    from hubel.instruments.patches import features
 
     there = [path for path in features(subject) if max(subject.step(path).output.plane) > 1]
     if not there:

@@ -18,9 +18,9 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from hubel.errors import NetworkError, SizeError
-from hubel.module.survey.blame import why
 from hubel.module.survey.calls import Origin, tensors
-from hubel.module.survey.telling import tell
+from hubel.module.survey.steps import tell
+from hubel.module.survey.user_line import why
 from hubel.module.survey.watch import Watch
 from hubel.net.ledger import Ledger
 from hubel.net.trace import INPUT, Step, refuse_rest

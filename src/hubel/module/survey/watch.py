@@ -16,10 +16,19 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from hubel.module.survey.calls import ENTERS, Origin, Visit, Visits, name_of, tensors
+from hubel.module.survey.costs import Saved, Tally, storage
 from hubel.module.survey.geometry import NORMALISATIONS, sees, whole
 from hubel.module.survey.places import Place, by_shape, moved
-from hubel.module.survey.reading import JOINERS, ON_IMAGES, OWN, READERS, Call, check_depth, image, per_depth
-from hubel.module.survey.tally import Saved, Tally, storage
+from hubel.module.survey.reading import (
+    JOINERS,
+    ON_IMAGES,
+    OWN,
+    READERS,
+    Call,
+    check_depth,
+    image,
+    per_depth,
+)
 from hubel.net.foreign import Foreign, WholeAxis
 from hubel.net.layer import Join, Layer
 from hubel.net.volume import Volume

@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubel import ledger
-from hubel.net import Ledger, Net, Row, Volume
+from hubel.net.algebra import Net
 from hubel.net.depth import depth
 from hubel.net.field import Field
 from hubel.net.layers import Fc
+from hubel.net.ledger import Ledger, Row
 from hubel.net.sliding import Conv
+from hubel.net.volume import Volume
 from hubel.zoo import ZOO, Entry
 
 if TYPE_CHECKING:

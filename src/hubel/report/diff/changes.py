@@ -13,8 +13,9 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import TypeAlias
 
-from hubel.net import Ledger, Row, Step
 from hubel.net.layers import Gelu, Relu, Sigmoid, Tanh
+from hubel.net.ledger import Ledger, Row
+from hubel.net.trace import Step
 
 Match: TypeAlias = tuple[int | None, int | None]
 """The place of a layer in either network; None where it has no partner there."""

@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from rich.text import Text
 
-from hubel.net import Ledger, Row
 from hubel.net.depth import depth
+from hubel.net.ledger import Ledger, Row
 from hubel.report.diff.changes import Change, Kind
 from hubel.report.table import left_out
 from hubel.report.units import count, memory

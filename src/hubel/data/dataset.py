@@ -1,0 +1,251 @@
+"""Pictures: a labelled collection of images as their source has them, not yet of the network's size."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+import numpy as np
+from PIL import Image
+
+from hubel.data.image.modes import COLOUR, GREY, as_image, has_colour
+from hubel.data.image.reading import read_image, read_size
+from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from hubel.data.arrays import Bytes, Indices, Labels
+    from hubel.data.image.preprocess import Preprocessing
+
+Seen = TypeVar("Seen")
+
+SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+"""The splits by what they may be called, in lower case."""
+
+_SAMPLE = 200
+
+
+class Pictures(Protocol):
+    """A labelled collection of pictures; `labels`: int64, n, each an index into the set's classes."""
+
+    @property
+    def labels(self) -> Labels:
+        """The class of each picture."""
+
+    def __len__(self) -> int: ...
+
+    def name(self, index: int) -> str:
+        """What to call a picture in an error or a list: its path, or its place such as `digits/0007`."""
+
+    def image(self, index: int) -> Image.Image:
+        """The whole picture. Raises DataError: one that cannot be read."""
+
+    def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
+        """The picture as a network of this preprocessing sees it: uint8, h x w x c, not to be written to.
+
+        Raises DataError: one that cannot be read or has no sure meaning, by name.
+        """
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
+
+    def select(self, indices: Indices) -> Pictures:
+        """The pictures at `indices`, in that order."""
+
+
+@dataclass(frozen=True, eq=False)
+class FilePictures:
+    """Pictures in files, read when asked for; a picture's name is its path.
+
+    `groups`: int64, n, or None: pictures of one group, such as of one patient, stay on one side of a split.
+    `unusable`: why the files at some paths count as pictures that cannot be read, whatever is there.
+    """
+
+    labels: Labels
+    paths: tuple[Path, ...]
+    groups: Labels | None = None
+    unusable: Mapping[Path, str] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.paths)
+
+    def name(self, index: int) -> str:
+        """The picture's path."""
+        return str(self.paths[index])
+
+    def file(self, index: int) -> Path:
+        """The picture's file. Raises DataError: an unusable one."""
+        path = self.paths[index]
+        if path in self.unusable:
+            raise DataError(f"{path}: {self.unusable[path]}")
+        return path
+
+    def image(self, index: int) -> Image.Image:
+        """The whole picture. Raises DataError: one that cannot be read."""
+        return read_image(self.file(index))
+
+    def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
+        """The picture as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
+        return preprocessing.read(self.file(index))
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
+        return read_size(self.file(index))
+
+    def select(self, indices: Indices) -> FilePictures:
+        """The pictures at `indices`, in that order; nothing is read."""
+        groups = None if self.groups is None else self.groups[indices]
+        paths = tuple(self.paths[index] for index in indices)
+        return FilePictures(self.labels[indices], paths, groups, self.unusable)
+
+
+@dataclass(frozen=True, eq=False)
+class ArrayPictures:
+    """Pictures in memory; `pixels`: uint8, n x h x w x c with c of 1 or 3."""
+
+    labels: Labels
+    pixels: Bytes
+    names: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.pixels)
+
+    def name(self, index: int) -> str:
+        """The picture's place in its source, such as `digits/0007`."""
+        return self.names[index]
+
+    def image(self, index: int) -> Image.Image:
+        """The picture, of mode L or RGB."""
+        return as_image(self.pixels[index])
+
+    def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
+        """The picture as a network of this preprocessing sees it."""
+        return preprocessing.pixels(self.pixels[index])
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width in pixels, the same for all."""
+        return self.pixels.shape[1], self.pixels.shape[2]
+
+    def select(self, indices: Indices) -> ArrayPictures:
+        """The pictures at `indices`, in that order, copied."""
+        names = tuple(self.names[index] for index in indices)
+        return ArrayPictures(self.labels[indices], self.pixels[indices], names)
+
+
+def numbered(source: str, count: int) -> tuple[str, ...]:
+    """Returns a name for each of `count` pictures: `digits/0000`, `digits/0001` and on."""
+    digits = len(str(count - 1))
+    return tuple(f"{source}/{number:0{digits}}" for number in range(count))
+
+
+def labelled(names: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], dict[str, Labels]]:
+    """Returns the classes that all splits name, in order, and in each split the places in them: int64, n."""
+    classes = class_order({name for of in names.values() for name in of})
+    places = {name: place for place, name in enumerate(classes)}
+    return classes, {split: np.array([places[name] for name in of], np.int64) for split, of in names.items()}
+
+
+def class_order(names: Iterable[str]) -> tuple[str, ...]:
+    """Returns names sorted by number if every one is a number, else as texts."""
+    found = list(names)
+    if all(name.isascii() and name.isdecimal() for name in found):
+        return tuple(sorted(found, key=lambda name: (int(name), name)))
+    return tuple(sorted(found))
+
+
+@dataclass(frozen=True, eq=False)
+class DataSet:
+    """A set of labelled pictures in its splits; a split the source lacks is None.
+
+    `declared_mirror` is what the source knows of `mirror`, and None where it knows nothing.
+
+    Raises DataError: fewer than two classes, two of one name, a class without a training picture, a label
+    that is no class.
+    """
+
+    name: str
+    classes: tuple[str, ...]
+    train: Pictures
+    val: Pictures | None = None
+    test: Pictures | None = None
+    declared_mirror: bool | None = None
+
+    def __post_init__(self) -> None:
+        if len(self.classes) < 2:
+            only = f"one class, {self.classes[0]!r}" if self.classes else "no class"
+            raise DataError(f"{self.name}: {only}; a classifier needs at least two")
+        if len(set(self.classes)) < len(self.classes):
+            raise DataError(f"{self.name}: two classes have one name: {', '.join(self.classes)}")
+        for split, pictures in (("train", self.train), ("val", self.val), ("test", self.test)):
+            if pictures is not None:
+                self._check_labels(split, pictures)
+        missing = np.flatnonzero(np.bincount(self.train.labels, minlength=len(self.classes)) == 0)
+        if len(missing):
+            raise DataError(
+                f"{self.name}: class {self.classes[missing[0]]!r} has no training picture; "
+                "add pictures of it or take the class out"
+            )
+
+    @cached_property
+    def depth(self) -> int:
+        """1 for grey, 3 for colour: if any picture of a sample spread over the training set has colour.
+
+        Raises DataError: no picture of the sample can be read.
+        """
+        return COLOUR if any(self._seen(lambda index: has_colour(self.train.image(index)))) else GREY
+
+    @cached_property
+    def size(self) -> tuple[int, int]:
+        """Median height and median width in pixels of a sample spread over the training set.
+
+        Raises DataError: no picture of the sample can be read.
+        """
+        sizes = np.array(list(self._seen(self.train.size)))
+        height, width = np.median(sizes, axis=0)
+        return int(height), int(width)
+
+    @cached_property
+    def mirror(self) -> bool:
+        """Whether the mirror image of a picture is one of its class too, so that flips may augment.
+
+        The source's word where it has one: photographs and clothes yes, digits no. Otherwise yes for
+        colour pictures, unless the classes are called by single characters or numbers, which most often
+        are characters or signs that a mirror changes; no for grey ones, often writing or scans.
+
+        Raises DataError: no picture of the sample for `depth` can be read.
+        """
+        if self.declared_mirror is not None:
+            return self.declared_mirror
+        characters = all(len(name) == 1 or name.isdecimal() for name in self.classes)
+        return not characters and self.depth == COLOUR
+
+    def _seen(self, look: Callable[[int], Seen]) -> Iterator[Seen]:
+        """What is seen of at most 200 pictures, evenly spread: where they come in order of class, of all.
+
+        One that cannot be read is left to whoever reads them all. Raises DataError: none can be.
+        """
+        count, bad, any_seen = len(self.train), None, False
+        for place in np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64):
+            try:
+                yield look(int(place))
+                any_seen = True
+            except DataError as error:
+                bad = bad or error
+        if bad and not any_seen:
+            raise bad
+
+    def _check_labels(self, split: str, pictures: Pictures) -> None:
+        if len(pictures.labels) != len(pictures):
+            raise DataError(
+                f"{self.name}/{split}: {len(pictures)} pictures but {len(pictures.labels)} labels"
+            )
+        wrong = np.flatnonzero((pictures.labels < 0) | (pictures.labels >= len(self.classes)))
+        if len(wrong):
+            where = int(wrong[0])
+            raise DataError(
+                f"{self.name}: {pictures.name(where)} has label {pictures.labels[where]}, "
+                f"but classes are numbered 0 to {len(self.classes) - 1}; mend the label or the classes"
+            )

@@ -1,0 +1,271 @@
+"""The cache: picture files are decoded once, and opened from then on for as long as nothing has changed.
+
+    ~/.cache/hubel/decoded/KEY.npy           all pictures of a list, at the network's size, as one array
+    ~/.cache/hubel/decoded/digests.sqlite    what each file holds, by path, size and time of last change
+
+The key is of what the files hold, of their order, and of what makes pixels of them: a file changed, added or
+moved to another place in the list is another key, files copied elsewhere are not. After an array comes a line
+of JSON with its checksum and the pictures left out of it. Pictures in shards are known by shard and place.
+
+A cache that cannot be read or written is done without.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sqlite3
+import tempfile
+import time
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from hashlib import blake2b
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+
+import numpy as np
+import PIL
+import simplejpeg
+
+from hubel.cores import allowed_cores
+from hubel.data.dataset import FilePictures
+from hubel.data.feed.decoded import Bad, Decoded, OnBad, decode, without_bad
+from hubel.data.formats.fetch import CACHE, cache_folder
+from hubel.data.formats.shards import ShardPictures
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes
+    from hubel.data.dataset import Pictures
+    from hubel.data.image.preprocess import Preprocessing
+
+Warn: TypeAlias = Callable[[str], None]
+
+MOST_BYTES = 20 * 10**9
+"""How much the arrays may take in all; beyond that those longest unused are deleted."""
+
+_MOST_FILES = 5_000_000
+_DIGEST = 16
+_BLOCK = 256
+_CHUNK = 1 << 24
+_MOMENT_NS = 2 * 10**9
+_FORMAT = f"1 {PIL.__version__} {simplejpeg.__version__}"
+"""What an array depends on besides files and preprocessing; another decoder may round otherwise."""
+
+
+def decode_once(
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    progress: Callable[[int], None] | None = None,
+    on_bad: OnBad = "stop",
+    warn: Warn | None = None,
+) -> Decoded:
+    """Returns what `decode` returns, from the cache if these files were decoded before.
+
+    The images are then the file itself, mapped into memory; what is written to them stays in memory.
+    Pictures that lie in memory already are never cached. `warn` is told, once, why nothing can be kept.
+
+    Raises DataError: as `decode`.
+    """
+    cache = _Cache(cache_folder() / "decoded", warn)
+    if isinstance(pictures, FilePictures):
+        told = zip(pictures.paths, cache.digests(pictures.paths), strict=True)
+        digests = [_of_text(pictures.unusable.get(path, "")) or digest for path, digest in told]
+    elif isinstance(pictures, ShardPictures):
+        digests = pictures.digests()
+    else:
+        return decode(pictures, preprocessing, progress, on_bad)
+    key = _key(digests, preprocessing)
+    kept = cache.open(key)
+    if kept is not None and (on_bad == "skip" or not kept.reasons):
+        if progress is not None:
+            progress(len(pictures))
+        bad = {index: Bad(pictures.name(index), reason) for index, reason in kept.reasons.items()}
+        return without_bad(pictures, kept.images, bad)
+    decoded = decode(pictures, preprocessing, progress, on_bad)
+    reasons = {bad.name: bad.reason for bad in decoded.skipped}
+    names = (pictures.name(index) for index in range(len(pictures)))
+    left_out = {index: reasons[name] for index, name in enumerate(names) if name in reasons}
+    cache.keep(key, Kept(decoded.images, left_out))
+    return decoded
+
+
+class Kept(NamedTuple):
+    """An array of the cache; `images`: uint8, n x h x w x c. `reasons`: the places left out, and why."""
+
+    images: Bytes
+    reasons: dict[int, str]
+
+
+class _Cache:
+    """A folder of arrays and digests, none of whose faults is more than a warning, given once."""
+
+    def __init__(self, folder: Path, warn: Warn | None) -> None:
+        self.folder = folder
+        self._warn = warn
+
+    def open(self, key: str) -> Kept | None:
+        """The array of a key; None if there is none, or a damaged one."""
+        path = self.folder / f"{key}.npy"
+        try:
+            # Mapped for private writing, since torch warns of memory that cannot be written to.
+            images = np.load(path, mmap_mode="c", allow_pickle=False)
+            with path.open("rb") as file:
+                file.seek(images.offset + images.nbytes)
+                about = json.loads(file.read())
+            if about["checksum"] != _checksum(images):
+                return None
+            reasons = {int(index): str(reason) for index, reason in about["reasons"].items()}
+        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError):
+            return None
+        with suppress(OSError):
+            os.utime(path)  # used now: the last to be deleted
+        return Kept(np.asarray(images), reasons)
+
+    def keep(self, key: str, kept: Kept) -> None:
+        """Writes an array, whole or not at all, and deletes those longest unused when there are too many."""
+        size = kept.images.nbytes
+        if size > MOST_BYTES:
+            return
+        about = {"checksum": _checksum(kept.images), "reasons": kept.reasons}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._make_room(MOST_BYTES - size)
+            with tempfile.TemporaryDirectory(prefix="part-", dir=self.folder) as place:
+                part = Path(place, "part.npy")
+                with part.open("wb") as file:
+                    np.save(file, kept.images)
+                    file.write(json.dumps(about).encode())
+                part.replace(self.folder / f"{key}.npy")
+        except OSError as error:
+            self._say(error)
+
+    def digests(self, paths: Iterable[Path]) -> list[bytes]:
+        """The digest of each file's bytes; those not changed since the last time are not read again."""
+        stats = [_stat(path) for path in paths]
+        known = self._remembered({each.folder for each in stats})
+        unknown = [each for each in dict.fromkeys(stats) if each not in known]
+
+        def work(start: int) -> list[bytes]:
+            return [_file_digest(each) for each in unknown[start : start + _BLOCK]]
+
+        with ThreadPoolExecutor(allowed_cores()) as pool:
+            found = [d for block in pool.map(work, range(0, len(unknown), _BLOCK)) for d in block]
+        fresh = dict(zip(unknown, found, strict=True))
+        if fresh:
+            self._remember(fresh)
+        known |= fresh
+        return [known[each] for each in stats]
+
+    def _remembered(self, folders: set[bytes]) -> dict[_Stat, bytes]:
+        """The digests of all files known in some folders, as they were when last seen."""
+        known = {}
+        try:
+            with closing(self._database()) as database:
+                query = "SELECT folder, name, size, mtime_ns, digest FROM digests WHERE folder = ?"
+                for folder in folders:
+                    for *stat, digest in database.execute(query, (folder,)):
+                        known[_Stat(*stat)] = digest
+        except sqlite3.OperationalError as error:  # locked, or no place for it
+            self._say(error)
+        except (OSError, sqlite3.DatabaseError):  # damaged: all is learned anew
+            with suppress(OSError):
+                (self.folder / "digests.sqlite").unlink()
+        return known
+
+    def _remember(self, digests: dict[_Stat, bytes]) -> None:
+        """Keeps digests, but not of files so new that they may change again within the clock's grain."""
+        sure = time.time_ns() - _MOMENT_NS
+        rows = [(*stat, digest) for stat, digest in digests.items() if 0 <= stat.mtime_ns < sure]
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with closing(self._database()) as database, database:
+                database.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", rows)
+                database.execute(
+                    "DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (_MOST_FILES,)
+                )
+        except (OSError, sqlite3.Error) as error:
+            self._say(error)
+
+    def _database(self) -> sqlite3.Connection:
+        """Opens the digests, made where they are missing; of a folder that is missing, none."""
+        place = self.folder / "digests.sqlite" if self.folder.is_dir() else ":memory:"
+        database = sqlite3.connect(place)
+        database.execute(
+            "CREATE TABLE IF NOT EXISTS digests (folder BLOB, name BLOB, size INTEGER, mtime_ns INTEGER, "
+            "digest BLOB, PRIMARY KEY (folder, name))"
+        )
+        return database
+
+    def _make_room(self, most: int) -> None:
+        """Deletes arrays, and what broken-off runs left of them, the longest unused first, down to `most`."""
+        files = sorted((path.stat().st_mtime, path) for path in self.folder.rglob("*.npy"))
+        total = sum(path.stat().st_size for _, path in files)
+        for _, path in files:
+            if total <= most:
+                return
+            total -= path.stat().st_size
+            path.unlink()
+
+    def _say(self, error: OSError | sqlite3.Error) -> None:
+        """Warns that the cache is done without, the first time."""
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        if self._warn is not None:
+            self._warn(
+                f"decoded pictures are not kept in {self.folder} ({reason}), so they are decoded each time; "
+                f"name another folder in the environment variable {CACHE}"
+            )
+        self._warn = None
+
+
+class _Stat(NamedTuple):
+    """What tells whether a file has changed; of one that is not there, a size of -1."""
+
+    folder: bytes
+    name: bytes
+    size: int
+    mtime_ns: int
+
+
+def _stat(path: Path) -> _Stat:
+    folder, name = os.path.split(os.fsencode(path.absolute()))
+    try:
+        found = os.stat(path)  # noqa: PTH116 - a third faster than the path's own
+    except OSError:
+        return _Stat(folder, name, -1, -1)
+    return _Stat(folder, name, found.st_size, found.st_mtime_ns)
+
+
+def _file_digest(stat: _Stat) -> bytes:
+    """The digest of a file's bytes; of one that cannot be read, nothing."""
+    try:
+        with Path(os.fsdecode(stat.folder), os.fsdecode(stat.name)).open("rb", buffering=0) as file:
+            return blake2b(file.readall(), digest_size=_DIGEST).digest()
+    except OSError:
+        return b""
+
+
+def _of_text(text: str) -> bytes:
+    """The bytes of a text that may hold a file's name, which may be no text."""
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _key(digests: list[bytes], preprocessing: Preprocessing) -> str:
+    """The name of an array: of all that its bytes follow from, which mean and std are not of."""
+    of = preprocessing
+    form = (_FORMAT, of.height, of.width, of.depth, of.fit, of.resize, of.interpolation)
+    total = blake2b(json.dumps(form).encode(), digest_size=_DIGEST)
+    for digest in digests:
+        total.update(digest.ljust(_DIGEST, b"\0"))
+    return total.hexdigest()
+
+
+def _checksum(images: Bytes) -> str:
+    """The digest of an array's values, on all cores: that of the digests of its parts."""
+    flat = images.reshape(-1)
+
+    def work(start: int) -> bytes:
+        return blake2b(flat[start : start + _CHUNK].data, digest_size=_DIGEST).digest()
+
+    with ThreadPoolExecutor(allowed_cores()) as pool:
+        return blake2b(b"".join(pool.map(work, range(0, flat.size, _CHUNK)))).hexdigest()

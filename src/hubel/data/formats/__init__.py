@@ -1,0 +1,1 @@
+"""Where labelled images lie: one file a format."""

@@ -1,0 +1,217 @@
+"""Hugging Face: sets of the hub, and Parquet and Arrow files, read through the library `datasets`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hubel.data.dataset import SPLITS, DataSet, labelled
+from hubel.data.image.modes import upright
+from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from PIL import Image
+
+    from hubel.data.arrays import Bytes, Indices, Labels
+    from hubel.data.image.preprocess import Preprocessing
+
+SCHEME = "hf:"
+
+_NAME = re.compile(r"hf:(?P<name>[A-Za-z0-9][\w.-]*(?:/[A-Za-z0-9][\w.-]*)?)(?:@(?P<config>[\w.-]+))?")
+_SAVED = ("state.json", "dataset_dict.json")
+_TABLES = {".parquet": "parquet", ".arrow": "arrow"}
+
+
+@dataclass(frozen=True, eq=False)
+class TablePictures:
+    """Pictures in the rows of a table, decoded when asked for; picture i is in row `places[i]`.
+
+    `rows` is a `datasets.Dataset`; a picture's name is its place in it, such as `cifar10/train/7`.
+    """
+
+    labels: Labels
+    places: Indices
+    rows: Any
+    column: str
+    source: str
+
+    def __len__(self) -> int:
+        return len(self.places)
+
+    def name(self, index: int) -> str:
+        """The picture's place in its source."""
+        return f"{self.source}/{self.places[index]}"
+
+    def image(self, index: int) -> Image.Image:
+        """The whole picture. Raises DataError: one that is missing or cannot be read."""
+        try:
+            image: Image.Image | None = self.rows[int(self.places[index])][self.column]
+        except Exception as error:  # as with files, a decoder on damaged bytes raises nearly anything
+            raise DataError(f"{self.name(index)}: is a damaged picture ({error}); remove it") from error
+        if image is None:
+            raise DataError(f"{self.name(index)}: has no picture; remove the row")
+        return image
+
+    def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
+        """The picture as a network of this preprocessing sees it. Raises DataError: as both, by name."""
+        image = self.image(index)
+        try:
+            return preprocessing.pixels(image)
+        except DataError as error:
+            raise DataError(f"{self.name(index)}: {error}") from error
+
+    def size(self, index: int) -> tuple[int, int]:
+        """Height and width in pixels, upright. Raises DataError: as `image`."""
+        image = upright(self.image(index))
+        return image.height, image.width
+
+    def select(self, indices: Indices) -> TablePictures:
+        """The pictures at `indices`, in that order; nothing is read."""
+        return TablePictures(self.labels[indices], self.places[indices], self.rows, self.column, self.source)
+
+
+def read_hub(text: str) -> DataSet:
+    """Reads the set that `hf:NAME` or `hf:NAME@CONFIG` names, from the library's cache once it is there.
+
+    Raises DataError: no such text, the library is missing, the hub cannot be reached or has no such set, or
+    as `_dataset`.
+    """
+    match = _NAME.fullmatch(text)
+    if match is None:
+        raise DataError(f"{text!r} is no set of the hub; write hf:ylecun/mnist, or hf:NAME@CONFIG")
+    return _dataset(_loaded(text, match["name"], match["config"]), match["name"])
+
+
+def is_tables(folder: Path) -> bool:
+    """Whether the folder holds Parquet or Arrow files, in itself or in its folder `data`."""
+    return _kind(folder) is not None
+
+
+def read_tables(folder: Path) -> DataSet:
+    """Reads a folder of Parquet or Arrow files, split by their names as on the hub: `train-00000.parquet`.
+
+    Raises DataError: the library is missing, files it cannot read, or as `_dataset`.
+    """
+    name = folder.resolve().name
+    if any((folder / file).is_file() for file in _SAVED):
+        try:
+            return _dataset(_library(str(folder)).load_from_disk(str(folder)), name)
+        except (OSError, ValueError, KeyError) as error:
+            raise DataError(f"{folder}: cannot be read ({error}); save the set to disk again") from error
+    return _dataset(_loaded(str(folder), str(_kind(folder)), data_dir=str(folder)), name)
+
+
+def read_table(file: Path) -> DataSet:
+    """Reads one Parquet or Arrow file, all of it training.
+
+    Raises DataError: as `read_tables`.
+    """
+    kind = _TABLES[file.suffix.lower()]
+    return _dataset(_loaded(str(file), kind, data_files=str(file)), file.stem)
+
+
+def _kind(folder: Path) -> str | None:
+    """What the library calls the format of a folder's files."""
+    for place in (folder, folder / "data"):
+        for suffix, kind in _TABLES.items():
+            if next(place.glob(f"*{suffix}"), None) is not None:
+                return kind
+    return "arrow" if (folder / _SAVED[1]).is_file() else None
+
+
+def _library(where: str) -> Any:
+    try:
+        import datasets
+    except ImportError:
+        raise DataError(
+            f'{where}: read through the library datasets, which is missing; run `pip install "hubel[hf]"`'
+        ) from None
+    return datasets
+
+
+def _loaded(where: str, *what: str | None, **options: str) -> Any:
+    """Calls the library; its errors are of many kinds and lines."""
+    datasets = _library(where)
+    try:
+        return datasets.load_dataset(*what, **options)
+    except Exception as error:  # OSError, ValueError, its own and its HTTP client's
+        cause = error.__cause__ or error
+        said = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        raise DataError(f"{where}: cannot be read ({said})") from error
+
+
+def _dataset(found: Any, name: str) -> DataSet:
+    """Returns the set that the tables of all splits are.
+
+    Pictures are the one column of images. Labels are the one column of class labels; without any, the one of
+    whole numbers or texts; of several, the one called `label`. A test split without labels is left out.
+
+    Raises DataError: no training split, or no such column.
+    """
+    tables = {"train": found} if hasattr(found, "features") else dict(found)
+    splits = {SPLITS[key]: rows for key, rows in tables.items() if key in SPLITS}
+    if "train" not in splits:
+        raise DataError(f"{name}: has no split called train, only {', '.join(tables)}")
+    features = splits["train"].features
+    image, label = _columns(features, name)
+    values = {split: rows.select_columns([label])[:][label] for split, rows in splits.items()}
+    if "test" in values and set(values["test"]) <= {-1, None}:
+        del values["test"]
+    for split, column in values.items():
+        if None in column:
+            raise DataError(f"{name}/{split}/{column.index(None)}: has no {label}; remove the row")
+    classes = getattr(features[label], "names", None)
+    if classes:
+        labels = {split: np.array(column, np.int64) for split, column in values.items()}
+    else:
+        classes, labels = labelled({split: list(map(str, column)) for split, column in values.items()})
+    pictures = {
+        split: TablePictures(
+            of, np.arange(len(of)), _pictured(splits[split], image), image, f"{name}/{split}"
+        )
+        for split, of in labels.items()
+    }
+    return DataSet(name, tuple(classes), pictures["train"], pictures.get("val"), pictures.get("test"))
+
+
+def _columns(features: Any, name: str) -> tuple[str, str]:
+    """The columns of pictures and of labels."""
+    datasets = _library(name)
+    images = [column for column, kind in features.items() if _is_image(kind)]
+    labels = [column for column, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
+    labels = labels or [column for column, kind in features.items() if _is_name(kind)]
+    if len(labels) > 1 and "label" in labels:
+        labels = ["label"]
+    if len(images) != 1 or len(labels) != 1:
+        there = ", ".join(f"{column} ({_told(kind)})" for column, kind in features.items())
+        raise DataError(
+            f"{name}: needs one column of images and one of labels, of class labels, whole numbers or texts; "
+            f"its columns are {there}"
+        )
+    return images[0], labels[0]
+
+
+def _is_image(kind: Any) -> bool:
+    """Whether a column is of images, also where its file does not say so: their bytes with their path."""
+    return type(kind).__name__ == "Image" or (isinstance(kind, dict) and set(kind) == {"bytes", "path"})
+
+
+def _is_name(kind: Any) -> bool:
+    return str(getattr(kind, "dtype", "")).startswith(("int", "uint", "string", "large_string"))
+
+
+def _told(kind: Any) -> str:
+    dtype = getattr(kind, "dtype", None)
+    return dtype if isinstance(dtype, str) and type(kind).__name__ == "Value" else type(kind).__name__
+
+
+def _pictured(rows: Any, column: str) -> Any:
+    """The table with the pictures' column alone, decoded when asked for."""
+    alone = rows.select_columns([column])
+    kind = alone.features[column]
+    return alone if type(kind).__name__ == "Image" else alone.cast_column(column, _library(column).Image())

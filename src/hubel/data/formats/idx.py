@@ -1,0 +1,147 @@
+"""IDX: the format of MNIST and of the sets made in its image, grey pictures and labels in four files.
+
+Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "File formats".
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import math
+import re
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubel.data.dataset import ArrayPictures, DataSet, numbered
+from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes, Indices
+
+DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
+"""Where Debian's package dataset-fashion-mnist puts its files."""
+
+FASHION_MNIST = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+"""The official class names. Source: Xiao, Rasul, Vollgraf 2017, table 2."""
+
+_FASHION_LABELS = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"
+_FILE = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
+_UNSIGNED_BYTE = 0x08
+
+
+def is_idx(folder: Path) -> bool:
+    """Whether the folder holds any of the four files, plain or gzipped."""
+    return any(_FILE.fullmatch(path.name) for path in folder.iterdir())
+
+
+def read_idx(folder: Path) -> DataSet:
+    """Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and, if there, the `t10k` pair.
+
+    IDX files carry no class names: Fashion-MNIST is known by the checksum of its training labels and gets
+    its official ones; any other set's classes are its training labels as they are, "0" to "9" for MNIST.
+
+    Raises DataError: a file missing, damaged or of another length than its header says; pictures and labels
+    that differ in number; a test label that training does not have.
+    """
+    pixels, labels = _read_pair(folder, "train")
+    values = np.unique(labels)
+    fashion = hashlib.sha256(labels.tobytes()).hexdigest() == _FASHION_LABELS
+    test = None
+    if _find(folder, "t10k", "images") or _find(folder, "t10k", "labels"):
+        test_pixels, test_labels = _read_pair(folder, "t10k")
+        unknown = np.setdiff1d(test_labels, values)
+        if len(unknown):
+            raise DataError(
+                f"{folder}: the t10k files have label {unknown[0]}, which the train files do not; "
+                "check that all four files are of one set"
+            )
+        test = _pictures("test", test_pixels, np.searchsorted(values, test_labels))
+    return DataSet(
+        name="fashion-mnist" if fashion else folder.resolve().name,
+        classes=FASHION_MNIST if fashion else tuple(str(value) for value in values),
+        train=_pictures("train", pixels, np.searchsorted(values, labels)),
+        test=test,
+        declared_mirror=fashion,
+    )
+
+
+def read_fashion_mnist() -> DataSet:
+    """Reads Fashion-MNIST from where Debian's package puts it.
+
+    Raises DataError: the package is not installed.
+    """
+    if not DEBIAN_FASHION_MNIST.is_dir():
+        raise DataError(
+            f"fashion-mnist: {DEBIAN_FASHION_MNIST} is missing; on Debian or Ubuntu run "
+            "`apt-get install dataset-fashion-mnist`, elsewhere give the folder that holds its four IDX files"
+        )
+    return read_idx(DEBIAN_FASHION_MNIST)
+
+
+def read_array(path: Path) -> Bytes:
+    """Reads one IDX file of unsigned bytes, gzipped or not, whatever its name says.
+
+    Raises DataError: not IDX, another type than unsigned byte, a length its header does not explain.
+    """
+    content = path.read_bytes()
+    if content[:2] == b"\x1f\x8b":
+        try:
+            content = gzip.decompress(content)
+        except (OSError, EOFError, zlib.error) as error:
+            raise DataError(f"{path}: its gzip is damaged ({error}); get the file again") from error
+    if len(content) < 4 or content[:2] != b"\0\0":
+        raise DataError(f"{path}: not an IDX file, which begins with two zero bytes; get the file again")
+    kind, dimensions = content[2], content[3]
+    if kind != _UNSIGNED_BYTE:
+        raise DataError(f"{path}: IDX type 0x{kind:02x}; only 0x08, unsigned byte, is read")
+    start = 4 + 4 * dimensions
+    shape = [int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4)]
+    if len(content) != start + math.prod(shape):
+        raise DataError(
+            f"{path}: its header says {' x '.join(map(str, shape))}, {start + math.prod(shape)} bytes; "
+            f"it has {len(content)}; get the file again"
+        )
+    return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _read_pair(folder: Path, split: str) -> tuple[Bytes, Bytes]:
+    """Reads a split's pixels, n x h x w, and its labels, n."""
+    arrays = []
+    for kind, dimensions in (("images", 3), ("labels", 1)):
+        path = _find(folder, split, kind)
+        if path is None:
+            raise DataError(f"{folder}: {split}-{kind}-idx{dimensions}-ubyte is missing; put it there")
+        array = read_array(path)
+        if array.ndim != dimensions or array.size == 0:
+            raise DataError(
+                f"{path}: {split} {kind} have {dimensions} dimensions and none of them is 0, "
+                f"but this file is {' x '.join(map(str, array.shape))}; get the file again"
+            )
+        arrays.append(array)
+    pixels, labels = arrays
+    if len(pixels) != len(labels):
+        raise DataError(
+            f"{folder}: {len(pixels)} {split} pictures but {len(labels)} labels; "
+            "check that both files are of one set"
+        )
+    return pixels, labels
+
+
+def _find(folder: Path, split: str, kind: str) -> Path | None:
+    """Returns a split's file of `kind`; of a plain and a gzipped one, the plain."""
+    files = sorted(
+        path
+        for path in folder.iterdir()
+        if (match := _FILE.fullmatch(path.name)) and match.groups()[:2] == (split, kind)
+    )
+    return files[0] if files else None
+
+
+def _pictures(split: str, pixels: Bytes, labels: Indices) -> ArrayPictures:
+    return ArrayPictures(labels.astype(np.int64), pixels[..., None], numbered(split, len(pixels)))

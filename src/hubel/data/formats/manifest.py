@@ -1,0 +1,149 @@
+"""Manifests: a CSV file that lists pictures where they lie, with their labels, splits and groups."""
+
+from __future__ import annotations
+
+import csv
+from collections import defaultdict
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubel.data.dataset import SPLITS, DataSet, FilePictures, labelled
+from hubel.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from hubel.data.arrays import Labels
+
+COLUMNS = ("path", "label", "split", "group")
+"""The columns there can be, in any order; the first two there must be."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A picture as a line of the manifest has it; `group` is empty where it has none."""
+
+    line: int
+    path: Path
+    label: str
+    split: str
+    group: str
+
+
+def read_manifest(file: Path) -> DataSet:
+    """Reads a CSV file with the header `path,label[,split][,group]`, without opening a picture.
+
+    Paths are relative to the file's folder. Without `split` all is training. Pictures with the same `group`,
+    such as those of one patient or of one burst, are kept on one side of every split; a picture with an
+    empty one is a group of its own. Classes are in order of name, or of number if every name is one.
+
+    A path where no file is counts as a picture that cannot be read.
+
+    Raises DataError: no UTF-8 or no CSV, an unknown column or split, a line of another length, an empty path
+    or label, a path listed twice, a group in two splits.
+    """
+    rows = list(_rows(file))
+    if not rows:
+        raise DataError(f"{file}: lists no pictures; add a line for each below {','.join(COLUMNS[:2])}")
+    _check(file, rows)
+    splits: defaultdict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        splits[row.split].append(row)
+    if "train" not in splits:
+        raise DataError(f"{file}: no line says train as its split; give some, or leave the column out")
+    classes, labels = labelled({split: [row.label for row in of] for split, of in splits.items()})
+    missing = {row.path: _missing(file, row) for row in rows if not row.path.is_file()}
+    pictures = {
+        split: FilePictures(labels[split], tuple(row.path for row in of), _groups(of), missing)
+        for split, of in splits.items()
+    }
+    return DataSet(file.stem, classes, pictures["train"], pictures.get("val"), pictures.get("test"))
+
+
+def _groups(rows: list[_Row]) -> Labels | None:
+    """The group of each line as a number, None where no line has one."""
+    if not any(row.group for row in rows):
+        return None
+    _, groups = np.unique([row.group or f"\0{row.line}" for row in rows], return_inverse=True)
+    return groups.astype(np.int64)
+
+
+def _rows(file: Path) -> Iterator[_Row]:
+    """Yields the lines below the header; lines without any value are passed over."""
+    try:
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            reader = csv.reader(lines, strict=True)
+            header = [name.strip().lower() for name in next(reader, [])]
+            _check_header(file, header)
+            for values in reader:
+                if any(value.strip() for value in values):
+                    yield _row(file, reader.line_num, header, values)
+    except UnicodeDecodeError as error:
+        raise DataError(f"{file}: not UTF-8 ({error}); save it as CSV in UTF-8") from error
+    except csv.Error as error:
+        raise DataError(f"{file}: line {reader.line_num} is not CSV ({error}); mend it") from error
+
+
+def _check_header(file: Path, header: list[str]) -> None:
+    accepted = "path,label[,split][,group]"
+    if len(header) == 1 and (between := next((mark for mark in ";\t|" if mark in header[0]), "")):
+        raise DataError(
+            f"{file}: its columns are separated by {between!r}; separate them by commas: {accepted}"
+        )
+    for name in header:
+        if name not in COLUMNS:
+            raise DataError(
+                f"{file}: no column can be called {name!r}{nearest(name, COLUMNS)}; its header is {accepted}"
+            )
+        if header.count(name) > 1:
+            raise DataError(f"{file}: two columns are called {name}; leave one")
+    for name in COLUMNS[:2]:
+        if name not in header:
+            raise DataError(f"{file}: has no column {name}; its header is {accepted}")
+
+
+def _row(file: Path, line: int, header: list[str], values: list[str]) -> _Row:
+    if len(values) != len(header):
+        raise DataError(
+            f"{file}: line {line} has {len(values)} values, but the header names {len(header)}; "
+            "put a value that holds a comma in double quotes"
+        )
+    said = dict(zip(header, (value.strip() for value in values), strict=True))
+    for name in COLUMNS[:2]:
+        if not said[name]:
+            raise DataError(f"{file}: line {line} has no {name}; give it one or take the line out")
+    split = SPLITS.get(said.get("split", "train").lower())
+    if split is None:
+        raise DataError(
+            f"{file}: line {line} has split {said['split']!r}, which is none of {', '.join(SPLITS)}"
+            f"{nearest(said['split'], SPLITS)}"
+        )
+    return _Row(line, file.parent / said["path"], said["label"], split, said.get("group", ""))
+
+
+def _missing(file: Path, row: _Row) -> str:
+    """Why the picture of a line cannot be read."""
+    where = f"line {row.line} of {file}"
+    return f"no file is there, but {where} names it; paths are relative to the manifest's folder"
+
+
+def _check(file: Path, rows: list[_Row]) -> None:
+    """Refuses pictures that are listed twice, and groups that are in two splits."""
+    lines: dict[Path, int] = {}
+    members: dict[str, dict[str, int]] = defaultdict(dict)
+    for row in rows:
+        if row.path in lines:
+            raise DataError(f"{file}: {row.path} is on lines {lines[row.path]} and {row.line}; leave one")
+        lines[row.path] = row.line
+        if row.group:
+            members[row.group].setdefault(row.split, row.line)
+    for group, splits in members.items():
+        if len(splits) > 1:
+            (one, first), (other, second) = list(splits.items())[:2]
+            raise DataError(
+                f"{file}: group {group!r} is in {one} (line {first}) and in {other} (line {second}), so "
+                f"what is learned of it would be tested on it; put it into one"
+            )

@@ -1,0 +1,153 @@
+"""NumPy archives: pictures and labels as arrays in one `.npz` file, such as Keras' mnist.npz."""
+
+from __future__ import annotations
+
+import zipfile
+import zlib
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from hubel.data.dataset import ArrayPictures, DataSet, labelled, numbered
+from hubel.data.image.modes import COLOUR, GREY
+from hubel.errors import DataError, nearest
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    import numpy.typing as npt
+
+    from hubel.data.arrays import Bytes, Labels
+
+    Values: TypeAlias = npt.NDArray[np.generic]
+
+NAMES = {
+    "train": (("images", "labels"), ("x", "y"), ("x_train", "y_train"), ("train_images", "train_labels")),
+    "val": (("x_val", "y_val"), ("val_images", "val_labels")),
+    "test": (("x_test", "y_test"), ("test_images", "test_labels")),
+}
+"""What a split's pictures and labels may be called."""
+
+CLASSES = ("classes", "class_names", "label_names")
+"""What the list of class names may be called."""
+
+_ZIP, _NPY = b"PK", b"\x93NUMPY"
+"""What archives of arrays begin with, and what single arrays do."""
+
+_KNOWN = [*CLASSES, *(name for pairs in NAMES.values() for pair in pairs for name in pair)]
+
+
+def read_npz(file: Path) -> DataSet:
+    """Reads pictures, uint8 of n x h x w [x c], and labels, n, of train and, if there, of val and test.
+
+    Labels are texts, which are the classes; or whole numbers: places in the list of class names if there is
+    one, else the classes themselves, "0" to "9" for MNIST. Nothing is unpickled.
+
+    Raises DataError: no such archive, a name unknown or missing, pictures of another type or shape, labels
+    that do not fit them.
+    """
+    arrays = _arrays(file)
+    found = {split: _pair(file, arrays, split) for split in NAMES}
+    pairs = {split: pair for split, pair in found.items() if pair is not None}
+    if "train" not in pairs:
+        known = " or ".join(" and ".join(pair) for pair in NAMES["train"])
+        raise DataError(f"{file}: has no training pictures, which are called {known}")
+    classes, labels = _labels(file, arrays, {split: values for split, (_, values) in pairs.items()})
+    sets = {
+        split: ArrayPictures(labels[split], pixels, numbered(split, len(pixels)))
+        for split, (pixels, _) in pairs.items()
+    }
+    return DataSet(file.stem, classes, sets["train"], sets.get("val"), sets.get("test"))
+
+
+def _arrays(file: Path) -> dict[str, Values]:
+    """Returns the arrays by name."""
+    try:
+        with file.open("rb") as stream:
+            if not stream.read(len(_NPY)).startswith((_ZIP, _NPY)):
+                raise DataError(f"{file}: is no .npz file; save pictures and labels with numpy.savez(x=, y=)")
+            stream.seek(0)
+            archive: Any = np.load(stream, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise DataError(
+                    f"{file}: one array without a name; save pictures and labels with numpy.savez(x=, y=)"
+                )
+            for name in archive.files:
+                if name not in _KNOWN:
+                    raise DataError(
+                        f"{file}: nothing in it can be called {name!r}{nearest(name, _KNOWN)}; "
+                        f"known are {', '.join(_KNOWN)}"
+                    )
+            return {name: archive[name] for name in archive.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(
+            f"{file}: not a .npz file of plain arrays ({error}); save it again with numpy.savez, "
+            "texts as arrays of str rather than of objects"
+        ) from error
+
+
+def _pair(file: Path, arrays: dict[str, Values], split: str) -> tuple[Bytes, Values] | None:
+    """Returns a split's pixels, n x h x w x c, and its labels, n, as they are; None where it has neither."""
+    present = [pair for pair in NAMES[split] if any(name in arrays for name in pair)]
+    if not present:
+        return None
+    if len(present) > 1:
+        names = " and ".join(name for pair in present for name in pair if name in arrays)
+        raise DataError(f"{file}: {names} are all of the {split} split; leave one pair")
+    images, labels = present[0]
+    for name in present[0]:
+        if name not in arrays:
+            raise DataError(f"{file}: has {labels if name == images else images} but no {name}")
+    pixels, values = _pixels(file, images, arrays[images]), _flat(arrays[labels])
+    if values.shape != (len(pixels),):
+        raise DataError(
+            f"{file}: {images} are {len(pixels)} pictures, but {labels} is {_shape(arrays[labels])}; "
+            "give each picture one label, a whole number or a text"
+        )
+    return pixels, values
+
+
+def _pixels(file: Path, name: str, array: Values) -> Bytes:
+    if array.dtype != np.uint8:
+        advice = "from 0 to 1, save np.rint(x * 255).astype(np.uint8)" if array.dtype.kind == "f" else ""
+        raise DataError(
+            f"{file}: {name} is {array.dtype}; pictures are uint8, 0 black and 255 white"
+            + (f"; of floats {advice}" if advice else "")
+        )
+    pixels: Any = array[..., None] if array.ndim == 3 else array
+    if pixels.ndim != 4 or pixels.shape[-1] not in (GREY, COLOUR) or pixels.size == 0:
+        first = array.ndim == 4 and array.shape[1] in (GREY, COLOUR)
+        raise DataError(
+            f"{file}: {name} is {_shape(array)}; pictures are n x height x width, "
+            f"or n x height x width x {GREY} or {COLOUR}"
+            + ("; bring the channels to the end with x.transpose(0, 2, 3, 1)" if first else "")
+        )
+    return np.ascontiguousarray(pixels)
+
+
+def _labels(
+    file: Path, arrays: dict[str, Values], values: dict[str, Values]
+) -> tuple[tuple[str, ...], dict[str, Labels]]:
+    """Returns the classes and each split's labels as places in them."""
+    listed = [name for name in CLASSES if name in arrays]
+    if len(listed) > 1:
+        raise DataError(f"{file}: {' and '.join(listed)} both list the classes; leave one")
+    kinds = {array.dtype.kind for array in values.values()}
+    if not (kinds <= set("iu") or kinds == {"U"}):
+        types = ", ".join(str(array.dtype) for array in values.values())
+        raise DataError(f"{file}: labels are {types}; they are whole numbers or texts, in all splits alike")
+    if listed and kinds <= set("iu"):
+        names = arrays[listed[0]]
+        if names.ndim != 1 or names.dtype.kind != "U":
+            raise DataError(f"{file}: {listed[0]} is {names.dtype} of {_shape(names)}; it is a list of texts")
+        return tuple(map(str, names)), {split: array.astype(np.int64) for split, array in values.items()}
+    return labelled({split: list(map(str, array)) for split, array in values.items()})
+
+
+def _flat(labels: Values) -> Values:
+    """Labels as a list; some archives keep them as a column."""
+    return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
+
+
+def _shape(array: Values) -> str:
+    return " x ".join(map(str, array.shape)) or "a single value"

@@ -1,0 +1,172 @@
+"""Reading picture files: a whole picture, or an error that names the file and what to do with it."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import simplejpeg
+from PIL import Image, UnidentifiedImageError
+
+from hubel.data.image.modes import as_image
+from hubel.errors import DataError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from hubel.data.arrays import Bytes
+
+IMAGE_SUFFIXES = frozenset(
+    {
+        *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".apng", ".gif", ".bmp", ".dib"),
+        *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
+    }
+)
+"""The endings, in lower case, of the files hubel takes for pictures."""
+
+_ORIENTATION = 0x0112
+_LYING = frozenset({5, 6, 7, 8})
+_JPEG = b"\xff\xd8\xff"
+_MAY_BE_TURNED = (b"Exif\0\0", b"tiff:Orientation")
+_PLAIN = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "GRAY"}
+"""The colour spaces of a JPEG file that both decoders read alike, and what each is decoded to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A picture's file that lies within another one: its bytes, in memory, and what to call it."""
+
+    name: str
+    data: bytes
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def suffix(self) -> str:
+        """The ending of its name, as that of a path."""
+        return Path(self.name).suffix
+
+
+File: TypeAlias = Path | Encoded
+"""A picture as it is kept; its text is what to call it."""
+
+
+def opened(file: File) -> Image.Image:
+    """Opens a picture with Pillow, whose errors are of many kinds; no pixel is read yet."""
+    return Image.open(BytesIO(file.data) if isinstance(file, Encoded) else file)
+
+
+def is_empty(file: File) -> bool:
+    """Whether there is a file without a byte in it."""
+    if isinstance(file, Encoded):
+        return not file.data
+    return file.is_file() and file.stat().st_size == 0
+
+
+def read_image(path: File) -> Image.Image:
+    """Opens a picture and reads all its pixels; of an animation or a file of many pages, the first.
+
+    The picture is as the file has it: `Preprocessing.pixels` turns it upright and converts its mode.
+
+    Raises DataError: no such file, one that may not be read, an empty file, no picture, a damaged or
+    truncated one, one of so many pixels that it may be a decompression bomb.
+    """
+    raster = read_raster(path)
+    return raster if isinstance(raster, Image.Image) else as_image(raster)
+
+
+def read_raster(path: File, side: int | None = None) -> Image.Image | Bytes:
+    """Reads a picture as `read_image` does, but a plain JPEG file as an array: uint8, h x w x c, c of 1 or 3.
+
+    Where the network needs no more than `side` pixels of the shorter side, a JPEG file of twice that or more
+    is decoded at a half, a quarter or an eighth of its size, which leaves at least `side`: its decoder
+    then leaves out what would only be averaged away.
+
+    Raises DataError: as `read_image`.
+    """
+    raster = _plain_jpeg(path, side)
+    if raster is not None:
+        return raster
+    with _opened(path) as image:
+        if side is not None:
+            image.draft(None, (side, side))  # for other formats than JPEG this does nothing
+        image.load()
+        return image
+
+
+def read_size(path: File) -> tuple[int, int]:
+    """Returns a picture's height and width in pixels, upright, mostly from its header alone.
+
+    Raises DataError: as `read_image`, for what the header shows.
+    """
+    with _opened(path) as image:
+        if image.format == "TIFF":
+            image.load()  # turns it; whether its size is turned before that differs between Pillow's versions
+        width, height = image.size
+        lying = image.getexif().get(_ORIENTATION) in _LYING
+        return (width, height) if lying else (height, width)
+
+
+def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
+    """The pixels of a JPEG file in grey or three colours that nothing asks to turn; None for any other file.
+
+    They are those of Pillow, bit for bit, at several times its speed: both call libjpeg-turbo. Whatever is
+    wrong or unusual is left to Pillow to read or to refuse.
+    """
+    with suppress(OSError, ValueError):
+        data = path.data if isinstance(path, Encoded) else _if_jpeg(path)
+        if not data.startswith(_JPEG):
+            return None
+        height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
+        bomb = Image.MAX_IMAGE_PIXELS is not None and height * width > Image.MAX_IMAGE_PIXELS
+        if colours not in _PLAIN or bomb or any(mark in data for mark in _MAY_BE_TURNED):
+            return None
+        by = 1 if side is None else _shrink(min(height, width) // side)
+        least = (0, 0) if by == 1 else (-(-height // by), -(-width // by))
+        pixels: Bytes = simplejpeg.decode_jpeg(data, _PLAIN[colours], min_height=least[0], min_width=least[1])
+        return pixels
+    return None
+
+
+def _if_jpeg(path: Path) -> bytes:
+    """A file's bytes, of any other than a JPEG file only the first."""
+    with path.open("rb", buffering=0) as file:
+        data = file.read(len(_JPEG))
+        return data + file.readall() if data == _JPEG else data
+
+
+def _shrink(times: int) -> int:
+    """The largest step of the decoder that is no more than `times`, as Pillow's `draft` takes it."""
+    return next((step for step in (8, 4, 2) if step <= times), 1)
+
+
+@contextmanager
+def _opened(path: File) -> Iterator[Image.Image]:
+    """Opens a picture; whatever goes wrong with it until the end of the block becomes a DataError."""
+    try:
+        with opened(path) as image:
+            yield image
+    except (
+        Exception
+    ) as error:  # a decoder on damaged bytes raises OSError, SyntaxError, struct.error and more
+        raise DataError(f"{path}: {_reason(path, error)}") from error
+
+
+def _reason(path: File, error: Exception) -> str:
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, IsADirectoryError):
+        return f"is a folder; give its files, such as {Path(str(path), '*.jpg')}"
+    if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
+        return "has so many pixels that it may be a decompression bomb; shrink it or remove it"
+    if isinstance(error, UnidentifiedImageError):
+        if is_empty(path):
+            return "is an empty file (0 bytes); re-export it or remove it"
+        return "is not a picture that can be read; re-export it as PNG or JPEG, or remove it"
+    if isinstance(error, OSError) and error.strerror:
+        return f"cannot be read: {error.strerror}; mend that or remove it"
+    return f"is a damaged picture ({error}); re-export it or remove it"

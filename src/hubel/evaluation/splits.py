@@ -1,0 +1,144 @@
+"""A finished model measured on labelled pictures: which pictures, and how well it does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hubel.data.dataset import SPLITS as NAMES
+from hubel.data.dataset import DataSet, Pictures
+from hubel.data.feed.cache import decode_once
+from hubel.data.feed.decoded import Decoded, OnBad
+from hubel.data.feed.stream import Streamed, batches_of, decoded_or_streamed
+from hubel.data.marks import fingerprint
+from hubel.data.sources import open_data, whereabouts
+from hubel.data.split import with_val
+from hubel.device import best_device
+from hubel.errors import DataError, UsageError, nearest
+from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation, evaluate
+from hubel.model.file import SEEN, Model
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Flags
+
+SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
+"""Which pictures of a set to take; `auto` is for `pictures_of` to decide."""
+
+ALL, NEW = "all", "new"
+"""What the pictures of a set without splits are called, and those of them that a model was not trained on."""
+
+_CHANGED = (
+    "{}: its pictures have changed since the model was trained on them, so that none is known to be new "
+    "to it; measure on a folder of other pictures"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeldOut:
+    """Pictures to hold against a model, not read yet; labels are of the set's own `classes`.
+
+    `split` is the name of their split, or `all`.
+    """
+
+    split: str
+    classes: tuple[str, ...]
+    pictures: Pictures
+
+    def decoded(self, model: Model) -> Decoded:
+        """The pictures as the model sees them, labelled by its classes.
+
+        Of a set without splits those that it was not trained on. Raises DataError: a picture that cannot be
+        used, or of a class that the model does not know, or none that is new to it.
+        """
+        found = decode_once(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
+        return _new(found, model.saw(found.images), "the set") if self.split == ALL else found
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """How a model did, on which pictures: `split` is their split's name, `all`, or `new`.
+
+    `known` are how many of the set's pictures it was trained on: left out of `new` ones, else among them;
+    None where they are a stream, in which these are not looked for.
+    """
+
+    split: str
+    pictures: Decoded
+    result: Evaluation
+    known: int | None = 0
+
+    @property
+    def usable(self) -> int:
+        """How many pictures of the set could be used, measured or not."""
+        return len(self.pictures) + (self.known if self.split == NEW and self.known else 0)
+
+
+def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop") -> Measured:
+    """Measures a model, on the best device there is, on the pictures that `pictures_of` takes.
+
+    Pictures too many for memory are streamed. `on_bad` is what one that cannot be used does: `stop`, or be
+    left out. Of a set without splits those are left out that the model was trained on, as far as is known.
+
+    Raises DataError, UsageError: as `pictures_of`, a class the model does not know, or no picture that is
+    new to it.
+    """
+    held_out, device = pictures_of(data, split, model), best_device()
+    pictures = decoded_or_streamed(held_out.pictures, model.preprocessing, on_bad=on_bad)
+    decoded, split = pictures.relabelled(held_out.classes, model.classes), held_out.split
+    known = None if isinstance(decoded, Streamed) else model.saw(decoded.images)
+    if split == ALL and known is not None:
+        if known.any():
+            decoded, split = _new(decoded, known, data), NEW
+        elif model.seen and model.summary.get("data") == whereabouts(data):
+            raise DataError(_CHANGED.format(data))
+    batches = batches_of(decoded)(decoded, model.preprocessing, EVALUATION_BATCH, device=device)
+    result = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
+    return Measured(split, decoded, result, None if known is None else int(known.sum()))
+
+
+def _new(pictures: Decoded, known: Flags, name: str) -> Decoded:
+    """The pictures of a set but those `known` to a model. Raises DataError: it was trained on all."""
+    if known.all():
+        raise DataError(f"{name}: the model was trained on every picture of it; measure on others")
+    return pictures.only(~known)
+
+
+def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> HeldOut:
+    """The pictures of a set to hold against a model, of a split if one is named.
+
+    `auto` takes the test split where the set has one, else the validation split, else all. Of a set
+    without either, a `model` that was trained on it, or on a copy of it, has the split of its training.
+
+    Raises DataError: no such set or split, or not the pictures any more that the model was trained on.
+    Raises UsageError: a split that no set has.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
+    found = open_data(data, val=0)
+    if model is not None and found.val is None and (split in ("train", "val") or found.test is None):
+        found = _as_trained(found, model, there=model.summary.get("data") == whereabouts(data))
+    splits = {"train": found.train, "val": found.val, "test": found.test}
+    there = {name: pictures for name, pictures in splits.items() if pictures is not None}
+    if split == "auto":
+        split = next((name for name in ("test", "val") if name in there), ALL)
+        return HeldOut(split, found.classes, there.get(split, found.train))
+    if split not in there:
+        raise DataError(f"{found.name} has no {split} split; it has {', '.join(there)}")
+    return HeldOut(split, found.classes, there[split])
+
+
+def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
+    """A set without splits, with the pictures held out that were held out if the model was trained on it.
+
+    As it is where the model was trained on another. Raises DataError: it was trained `there`, where the
+    pictures are no longer those of the training.
+    """
+    try:
+        again = with_val(data, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))
+    except DataError:  # none can be held out, and so none was
+        return data
+    if fingerprint(again.train) == model.summary.get("trained_on"):
+        return again
+    if there and SEEN not in model.summary:
+        raise DataError(_CHANGED.format(data.name))
+    return data

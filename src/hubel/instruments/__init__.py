@@ -1,0 +1,1 @@
+"""What a network has learned to see: arrays in and arrays out. `hubel.report` draws them."""

@@ -1,0 +1,252 @@
+"""The atlas: all that can be said of every unit of a network, computed a layer at a time.
+
+One pass over the pictures of a set finds the patches that drive each map most and, by class, how much
+a map answers; a `Census` is that pass, to be put down at any picture and taken up again. Gratings find
+how units are tuned, in one pass too. What is left, an `Atlas` tells of one layer at a time: patches, their
+projections, and what drives a unit.
+
+Class selectivity is (a - b) / (a + b) of a unit's mean answer to the class it answers to most, a, and
+the mean over its means to all others, b: 0 for all classes alike, 1 for one alone. A unit's answer to a
+picture is the largest value of its map; the source takes the map's mean.
+
+Source: Morcos et al. 2018, On the importance of single directions for generalization.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubel.data.feed.decoded import decode
+from hubel.errors import UsageError
+from hubel.instruments.deconv import Rule, project_patches
+from hubel.instruments.drive import Drive, Drives
+from hubel.instruments.patches import BATCH, Patch, Search, Top, cut, features
+from hubel.instruments.subject import Subject
+from hubel.instruments.unit import Unit
+from hubel.module.network import Network
+from hubel.net.field import Field, fields
+from hubel.net.layer import Layer
+from hubel.net.volume import Volume
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hubel.data.dataset import Pictures
+    from hubel.data.image.preprocess import Preprocessing
+    from hubel.instruments.tuning import Tuning
+
+    Counts = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float64]
+    Signals = npt.NDArray[np.float32]
+
+Level: TypeAlias = Literal["low", "mid", "high"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Seen:
+    """What a pass over `pictures` pictures found.
+
+    `tops`: what drives each layer most, in order. `means`: for each layer float64, maps x classes, the
+    mean over a class's pictures of a map's largest value, NaN for a class without a picture.
+    """
+
+    pictures: int
+    tops: tuple[Top, ...]
+    means: Mapping[str, Floats]
+
+
+class Census:
+    """The pass over the pictures: a batch at a time, to be put down after any and taken up again.
+
+    `labels`: int64, the class of every picture in the set's order, of `classes` classes. The layers are
+    those of `paths`, else `patches.features`.
+
+    Raises UsageError: no such layer, or `top` below 1.
+    """
+
+    def __init__(
+        self, subject: Subject, labels: Counts, classes: int, paths: Sequence[str] = (), *, top: int = 9
+    ) -> None:
+        self.labels = labels
+        self._search = Search(subject, paths, top=top)
+        depths = {path: subject.step(path).output.depth for path in self._search.paths}
+        self._sums = {path: np.zeros((depth, classes)) for path, depth in depths.items()}
+
+    @property
+    def done(self) -> int:
+        """How many pictures have been."""
+        return self._search.done
+
+    def take(self, images: Tensor) -> None:
+        """Takes in the next pictures: float32, n x depth x height x width."""
+        labels = self.labels[self.done : self.done + len(images)]
+        for path, largest in self._search.take(images).items():
+            sums, answers = self._sums[path], largest.double().numpy()
+            for label in np.unique(labels):
+                sums[:, label] += answers[labels == label].sum(0)
+
+    def seen(self) -> Seen:
+        """What the pictures so far have shown. Raises UsageError: there were none."""
+        tops = self._search.tops()
+        classes = self._sums[tops[0].path].shape[1]
+        counts = np.bincount(self.labels[: self.done], minlength=classes).astype(np.float64)
+        counts[counts == 0] = np.nan
+        return Seen(self.done, tops, {path: sums / counts for path, sums in self._sums.items()})
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All that is known so far, as arrays by name: what `resume` goes on from."""
+        sums = {f"{at}.sums": each for at, each in enumerate(self._sums.values())}
+        return self._search.state() | sums
+
+    def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from where a census of the same layers was put down."""
+        self._search.resume(state)
+        self._sums = {path: state[f"{at}.sums"].copy() for at, path in enumerate(self._sums)}
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class UnitView:
+    """All that is said of one map, `unit`.
+
+    `patches` are what drives it most, `signals` their projections: float32, depth x h x w each, as large
+    as their patch. `means`: float64, classes, its mean answer to each. `selectivity` is NaN where an
+    answer can be below zero, or never is above. `drive` is what it is computed from.
+    """
+
+    unit: Unit
+    patches: tuple[Patch, ...]
+    signals: tuple[Signals, ...]
+    means: Floats
+    selectivity: float
+    drive: Drive
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class LayerView:
+    """A layer of the atlas: its units are the first `shown` of the maps of `volume`.
+
+    `field` is what they see of the picture, `level` how much of it: `low` to a third of its side, `mid`
+    to two thirds, `high` above. `tuning` has one unit for each that is shown, the central one of its map;
+    it is None where a map has one place alone.
+    """
+
+    path: str
+    layer: Layer
+    volume: Volume
+    field: Field
+    level: Level
+    shown: int
+    tuning: Tuning | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Atlas:
+    """All that an atlas is made from; `pictures` are those that were `seen`, in their order.
+
+    At most `most` maps of a layer are shown, its first ones; patches are projected by `rule`.
+    """
+
+    subject: Subject
+    preprocessing: Preprocessing
+    pictures: Pictures
+    seen: Seen
+    tunings: Sequence[Tuning]
+    rule: Rule
+    most: int = 64
+
+    def layers(self) -> tuple[LayerView, ...]:
+        """The layers, in order."""
+        known = fields(self.subject.steps)
+        tunings = {tuning.path: tuning for tuning in self.tunings}
+        found = []
+        for top in self.seen.tops:
+            step = self.subject.step(top.path)
+            field, shown = known[top.path], min(self.most, step.output.depth)
+            rank = level(field, self.subject.volume)
+            found.append(
+                LayerView(top.path, step.layer, step.output, field, rank, shown, tunings.get(top.path))
+            )
+        return tuple(found)
+
+    def units(self, path: str) -> Iterator[UnitView]:
+        """Yields the units of a layer; patches are projected in batches.
+
+        Raises UsageError: no layer of the atlas. Raises DataError: a picture that cannot be read again.
+        """
+        top = next((top for top in self.seen.tops if top.path == path), None)
+        if top is None:
+            raise UsageError(
+                f"the atlas has no layer {path!r}; it has {', '.join(t.path for t in self.seen.tops)}"
+            )
+        subject = until(self.subject, path)
+        drives = Drives(self.subject, [found.path for found in self.seen.tops])
+        means = self.seen.means[path]
+        index = selectivity(means)
+        shown = [Unit(path, channel) for channel in range(min(self.most, len(means)))]
+        at_once = max(1, BATCH // max(1, top.scores.shape[1]))
+        for start in range(0, len(shown), at_once):
+            units = shown[start : start + at_once]
+            for unit, patches, signals in self._projected(subject, top, units):
+                channel = unit.channel or 0
+                yield UnitView(unit, patches, signals, means[channel], float(index[channel]), drives.of(unit))
+
+    def _projected(
+        self, subject: Subject, top: Top, units: Sequence[Unit]
+    ) -> Iterator[tuple[Unit, tuple[Patch, ...], tuple[Signals, ...]]]:
+        """The patches of some units of one layer and their projections."""
+        channels = [unit.channel or 0 for unit in units]
+        wanted = np.unique(top.pictures[channels][~top.silent[channels]])
+        images = decode(self.pictures.select(wanted), self.preprocessing).images
+        place = {int(picture): at for at, picture in enumerate(wanted)}
+        cuts = cut(subject, [top], units, lambda index: images[place[index]], self.pictures.name)
+        every = [patch for patches in cuts.values() for patch in patches]
+        chosen = torch.from_numpy(images[[place[patch.picture] for patch in every]])
+        signals = iter(project_patches(subject, self.preprocessing.normalise(chosen), every, self.rule))
+        for unit, patches in cuts.items():
+            yield unit, patches, tuple(next(signals) for _ in patches)
+
+
+def tuned(subject: Subject, paths: Sequence[str] = (), *, most: int = 64) -> tuple[Unit, ...]:
+    """The units an atlas holds gratings to: the first maps of all layers with more than one place."""
+    steps = [subject.step(path) for path in paths or features(subject)]
+    return tuple(
+        Unit(step.path, channel)
+        for step in steps
+        for channel in range(min(most, step.output.depth))
+        if step.output.plane != (1, 1)
+    )
+
+
+def level(field: Field, volume: Volume) -> Level:
+    """How much of the picture units of this field see: to a third of its side, to two thirds, more."""
+    seen = [(3 * size, side) for size, side in zip(field.size, volume.plane, strict=True)]
+    return LEVELS[max(0 if size <= side else 1 if size <= 2 * side else 2 for size, side in seen)]
+
+
+def selectivity(means: Floats) -> Floats:
+    """The class selectivity of units from their mean answers, units x classes: units.
+
+    NaN where a mean is below zero, where none is above, or of fewer than two classes with pictures.
+    """
+    there = means[:, ~np.isnan(means).all(0)]
+    if there.shape[1] < 2:
+        return np.full(len(means), np.nan)
+    best = there.max(1)
+    rest = (there.sum(1) - best) / (there.shape[1] - 1)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where((there.min(1) >= 0) & (best > 0), (best - rest) / (best + rest), np.nan)
+
+
+def until(subject: Subject, path: str) -> Subject:
+    """A built network as far as a layer, so that what is behind it does not run; any other as it is."""
+    if not isinstance(subject.module, Network):
+        return subject
+    places = [step.path for step in subject.steps]
+    return replace(subject, steps=subject.steps[: places.index(path) + 1])

@@ -1,0 +1,142 @@
+"""Compare: two networks by what they represent alike. For one network over its training see `ages`.
+
+CKA compares two layers on the same pictures by the similarity of pictures in each, so that neither
+their widths nor the order of their units matter: turning a layer's space or scaling it changes nothing.
+Here it is linear, and its HSIC the unbiased estimate, averaged over batches and divided once at the end:
+1 for equal representations, about 0 for unrelated ones, below it by chance.
+
+Sources: Kornblith et al. 2019, section 3; Song et al. 2012, equation 5 (HSIC_1); Nguyen et al. 2021,
+section 2 (over batches).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubel.errors import UsageError
+from hubel.instruments.subject import Subject
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+
+FEWEST = 4
+"""The fewest pictures of a batch: the unbiased estimate divides by n - 3."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Likeness:
+    """How alike the layers of two networks are: `values`, float64, first's layers x second's.
+
+    NaN where a layer is the same for all pictures.
+    """
+
+    first: tuple[str, ...]
+    second: tuple[str, ...]
+    values: Floats
+    images: int
+
+    @property
+    def nearest(self) -> dict[str, str]:
+        """For each layer of the first network the layer of the second that is most like it."""
+        places = np.nan_to_num(self.values, nan=-np.inf).argmax(1)
+        return {path: self.second[int(place)] for path, place in zip(self.first, places, strict=True)}
+
+
+def cka(first: Tensor, second: Tensor) -> float:
+    """Linear CKA of two representations of the same pictures: n x ... each, n at least 4.
+
+    Raises UsageError: different numbers of pictures, or fewer than 4.
+    """
+    if len(first) != len(second) or len(first) < FEWEST:
+        raise UsageError(
+            f"CKA takes the same pictures twice, {FEWEST} at least, not {len(first)} and {len(second)}"
+        )
+    one, other = (_gram(values)[None] for values in (first, second))
+    own, their = (_hsic(gram, gram).diagonal() for gram in (one, other))
+    return float(_divided(_hsic(one, other), own, their)[0, 0])
+
+
+@torch.no_grad()
+def likeness(
+    first: Subject,
+    second: Subject,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    layers: tuple[Sequence[str], Sequence[str]],
+    *,
+    progress: Callable[[int], None] | None = None,
+) -> Likeness:
+    """CKA of every layer of one network with every layer of another.
+
+    `batches` gives the same pictures as each network sees them: float32, n x depth x height x width;
+    pictures of all kinds belong in each batch, so shuffle them. `layers` are the paths in the first and
+    in the second. A batch of fewer than 4 is left out. `progress` is called with the number of pictures
+    done.
+
+    Raises UsageError: no such layer, no layers, or no batch of at least 4 pictures.
+    """
+    ones, others = (tuple(dict.fromkeys(paths)) for paths in layers)
+    if not (ones and others):
+        raise UsageError("say which layers to compare")
+    cross = torch.zeros(len(ones), len(others), dtype=torch.float64)
+    own, their = torch.zeros(len(ones)).double(), torch.zeros(len(others)).double()
+    count = 0
+    for one_sees, other_sees in batches:
+        if len(one_sees) != len(other_sees):
+            raise UsageError("both networks see the same pictures, one for one")
+        if len(one_sees) < FEWEST:
+            continue
+        one, other = _grams(first, one_sees, ones), _grams(second, other_sees, others)
+        cross += len(one_sees) * _hsic(one, other)
+        own += len(one_sees) * _hsic(one, one).diagonal()
+        their += len(one_sees) * _hsic(other, other).diagonal()
+        count += len(one_sees)
+        if progress is not None:
+            progress(count)
+    if not count:
+        raise UsageError(f"CKA takes batches of at least {FEWEST} pictures")
+    return Likeness(ones, others, _divided(cross, own, their).numpy(), count)
+
+
+def _grams(subject: Subject, images: Tensor, paths: Sequence[str]) -> Tensor:
+    """How alike pictures are in each layer: float64, layers x n x n."""
+    found: dict[str, Tensor] = {}
+
+    def keep(path: str, value: Tensor) -> Tensor:
+        found[path] = _gram(value)
+        return value
+
+    subject.run(images, keep, paths)
+    return torch.stack([found[path] for path in paths])
+
+
+def _gram(values: Tensor) -> Tensor:
+    """The products of pictures with one another, and 0 with themselves: float64, n x n.
+
+    A constant vector is taken off them first: HSIC_1 does not feel it, and float32 is spent on the rest.
+    """
+    flat = values.flatten(1)
+    flat = flat - flat.mean(0)
+    return (flat @ flat.T).double().cpu().fill_diagonal_(0)
+
+
+def _hsic(first: Tensor, second: Tensor) -> Tensor:
+    """HSIC_1 of every pair of Gram matrices with empty diagonals: layers x other layers."""
+    n = first.shape[1]
+    rows, others = first.sum(2), second.sum(2)
+    traces = first.flatten(1) @ second.flatten(1).T
+    sums = rows.sum(1)[:, None] * others.sum(1) / ((n - 1) * (n - 2))
+    return (traces + sums - 2 / (n - 2) * (rows @ others.T)) / (n * (n - 3))
+
+
+def _divided(cross: Tensor, own: Tensor, their: Tensor) -> Tensor:
+    """CKA from HSIC; NaN where a layer varies no more than by chance."""
+    scale = own[:, None] * their
+    return torch.where((own[:, None] > 0) & (their > 0), cross / scale.clamp(min=0).sqrt(), torch.nan)

@@ -1,0 +1,93 @@
+"""The arithmetic of one unit: what it takes from where, by what it is multiplied, and what that adds up to.
+
+All is computed anew in float64 from what enters the layer and from the layer's own numbers, and held
+against the value the network computes: what does not agree is refused.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubel.errors import NetworkError, UsageError
+from hubel.instruments.arithmetic import RULES, Sight, Taken, array
+from hubel.instruments.patches import seen_by
+from hubel.instruments.subject import Subject, bare
+from hubel.instruments.unit import Unit
+from hubel.net.field import NOTHING, Box
+from hubel.net.layer import Layer
+from hubel.net.trace import INPUT
+
+AGREES = 100
+"""Within how many steps of the network's own precision its value is the arithmetic's: 1e-5 in float32."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neuron:
+    """One unit of one image.
+
+    `taken` is what it sees of its sources. `parts` are the numbers of its rule, by name and in their
+    order, such as `sum` and `bias`. `value` is what they make in float64, `computed` what the network has
+    there. `box` are the pixels of the image it looks at, without padding: `NOTHING` in a map of zeros.
+    """
+
+    unit: Unit
+    layer: Layer
+    taken: tuple[Taken, ...]
+    parts: Mapping[str, float]
+    value: float
+    computed: float
+    box: Box
+
+    @property
+    def difference(self) -> float:
+        """How far the network's value is from the arithmetic's."""
+        return abs(self.value - self.computed)
+
+
+def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
+    """The arithmetic of one unit for one image as the network sees it: depth x height x width.
+
+    A map of one place needs no row and column. Raises UsageError: no single unit. Raises NetworkError: a
+    layer whose arithmetic is not known, or whose module computes something else.
+    """
+    unit.check(subject.steps)
+    step = subject.step(unit.path)
+    if unit.channel is not None and unit.row is None and step.output.plane == (1, 1):
+        unit = replace(unit, row=0, column=0)
+    if unit.channel is None or unit.row is None or unit.column is None:
+        raise UsageError(f"{unit} is {step.output}, not one unit; write {unit.path}[map,row,column]")
+    layer = bare(step.layer)
+    rule = RULES.get(type(layer))
+    if rule is None:
+        raise NetworkError(f"{unit.path} is {layer!r}, whose arithmetic is not known unit by unit")
+    values = subject.values(image[None], {step.path, *step.sources} - {INPUT}) | {INPUT: image[None]}
+    arrays = tuple(array(values[source][0]) for source in step.sources)
+    sight = Sight(step, layer, subject.works_with(unit.path), arrays, unit.channel, unit.row, unit.column)
+    taken, parts, value = rule(sight)
+    output = values[step.path]
+    computed = float(output[0, unit.channel, unit.row, unit.column])
+    _agree(unit, value, computed, _size(taken), output.dtype)
+    seen = seen_by(subject, unit) if taken else NOTHING
+    return Neuron(unit, layer, taken, parts, value, computed, seen)
+
+
+def _size(taken: tuple[Taken, ...]) -> float:
+    """How large the numbers are that were summed: what rounding is a share of."""
+    terms = [each.values if each.products is None else each.products for each in taken]
+    return float(sum(np.abs(each[np.isfinite(each)]).sum() for each in terms))
+
+
+def _agree(unit: Unit, value: float, computed: float, size: float, kind: torch.dtype) -> None:
+    """Raises NetworkError: the network's value is not the arithmetic's."""
+    room = AGREES * torch.finfo(kind).eps * max(1.0, abs(value), size)
+    if not abs(value - computed) <= room and not (math.isnan(value) and math.isnan(computed)):
+        raise NetworkError(
+            f"{unit} is {computed:g} in the network, but {value:g} by its layer's arithmetic: its module, "
+            "or a hook on one before it, computes something of its own"
+        )

@@ -1,0 +1,344 @@
+"""Patches: the pictures of a data set that drive each unit most, cut to what the unit sees.
+
+One pass over the pictures. Of a batch only the strongest place of each map in each picture is looked
+at, and only what beats the best so far is kept: no activations are stored, whatever the set's size.
+A picture gives a map one patch at most, its strongest place (the first in reading order where several
+are equal); of pictures that drive a map equally, the first in the set wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubel.data.feed.decoded import decode
+from hubel.errors import UsageError
+from hubel.instruments.subject import Subject, activates, bare
+from hubel.instruments.unit import Unit
+from hubel.net.field import Box, box
+from hubel.net.layers import Add, BatchNorm, Concat, Dropout, Gelu, Identity, Relu, Sigmoid, Tanh
+from hubel.net.sliding import AvgPool, Conv, MaxPool, Subsample
+from hubel.net.trace import Step
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hubel.data.dataset import Pictures
+    from hubel.data.image.preprocess import Preprocessing
+
+    Bytes = npt.NDArray[np.uint8]
+    Counts = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float32]
+
+BATCH = 64
+_BLOCK_BYTES = 32 * 1024**2
+"""How much of a data set is decoded at once."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Top:
+    """What drives the maps of a layer most, the strongest first; all arrays are maps x k.
+
+    `pictures`: int64, places in the data set; `rows`, `columns`: int64, the unit's place in its map;
+    `scores`: float32, what comes out there. k is what was asked for, or the number of pictures if that
+    is less. `silent`: bool, where a rectifier lets nothing through, so that the picture drives the map
+    no more than any other.
+    """
+
+    path: str
+    pictures: Counts
+    rows: Counts
+    columns: Counts
+    scores: Floats
+    silent: npt.NDArray[np.bool_]
+
+    def unit(self, channel: int, place: int) -> Unit:
+        """The unit of a map that its picture at `place`, counted from 0, drives most."""
+        return Unit(self.path, channel, int(self.rows[channel, place]), int(self.columns[channel, place]))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Patch:
+    """What one unit sees of the picture that drives it.
+
+    `box` is its receptive field in pixels of the network's input, which may reach into the padding; of
+    a map that comes from one branch of a concatenation it is what that branch sees;
+    `seen` the part of it that lies on the picture and `pixels` that part: uint8, h x w x c, as the
+    network sees it before normalisation. `picture` is the picture's place in the set, `name` its file.
+    """
+
+    unit: Unit
+    score: float
+    picture: int
+    name: str
+    box: Box
+    seen: Box
+    pixels: Bytes
+
+
+def features(subject: Subject) -> tuple[str, ...]:
+    """The layers one looks at first: all activations, and the scores.
+
+    Of a network without activations, its convolutions and the scores.
+    """
+    active = [step.path for step in subject.steps if activates(subject, step)]
+    paths = active or [step.path for step in subject.steps if isinstance(bare(step.layer), Conv)]
+    return tuple(dict.fromkeys([*paths, subject.last.path]))
+
+
+def top_pictures(
+    subject: Subject, batches: Iterable[Tensor], paths: Sequence[str] = (), *, top: int = 9
+) -> tuple[Top, ...]:
+    """What drives every map of the layers at `paths` most, over one pass; `features` where none is said.
+
+    Batches: float32, n x depth x height x width, as the network sees them; pictures are numbered in the
+    order they come.
+
+    Raises UsageError: no such layer, nothing to be seen there, `top` below 1, or no pictures.
+    """
+    search = Search(subject, paths, top=top)
+    for images in batches:
+        search.take(images)
+    return search.tops()
+
+
+class Search:
+    """The pass over the pictures: a batch at a time, to be put down after any and taken up again.
+
+    `paths` are the layers looked at, `done` is how many pictures have been.
+
+    Raises UsageError: no such layer, or `top` below 1.
+    """
+
+    def __init__(self, subject: Subject, paths: Sequence[str] = (), *, top: int = 9) -> None:
+        if top < 1:
+            raise UsageError(f"top is at least 1, not {top}")
+        self.subject, self.top, self.done = subject, top, 0
+        self.paths = tuple(dict.fromkeys(paths or features(subject)))
+        self._running = {path: _Running.empty(subject.step(path).output.depth) for path in self.paths}
+
+    def take(self, images: Tensor) -> dict[str, Tensor]:
+        """Takes in the next pictures: float32, n x depth x height x width.
+
+        Returns the largest value of each map in each of them: for each layer float32, n x maps.
+        """
+        largest: dict[str, Tensor] = {}
+
+        def visit(path: str, value: Tensor) -> Tensor:
+            largest[path] = self._running[path].take(value, self.done, self.top)
+            return value
+
+        with torch.no_grad():
+            self.subject.run(images, visit, self.paths)
+        self.done += len(images)
+        return largest
+
+    def tops(self) -> tuple[Top, ...]:
+        """What has driven every map most so far, in the order of `paths`.
+
+        Raises UsageError: there were no pictures.
+        """
+        if not self.done:
+            raise UsageError("there are no pictures to look at")
+        return tuple(
+            found.result(path, rectified=isinstance(bare(self.subject.step(path).layer), Relu))
+            for path, found in self._running.items()
+        )
+
+    def state(self) -> dict[str, npt.NDArray[np.generic]]:
+        """All that is known so far, as arrays by name: what `resume` goes on from."""
+        known: dict[str, npt.NDArray[np.generic]] = {"done": np.array(self.done)}
+        for at, found in enumerate(self._running.values()):
+            known[f"{at}.scores"], known[f"{at}.pictures"] = found.scores.numpy(), found.pictures.numpy()
+            known[f"{at}.places"], known[f"{at}.width"] = found.places.numpy(), np.array(found.width)
+        return known
+
+    def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
+        """Goes on from where a search of the same layers was put down."""
+        self.done = int(state["done"])
+        for at, path in enumerate(self.paths):
+            scores, pictures, places = (
+                torch.from_numpy(state[f"{at}.{name}"]) for name in ("scores", "pictures", "places")
+            )
+            self._running[path] = _Running(scores, pictures, places, int(state[f"{at}.width"]))
+
+
+def stream(
+    pictures: Pictures,
+    preprocessing: Preprocessing,
+    *,
+    batch: int = BATCH,
+    first: int = 0,
+    progress: Callable[[int], None] | None = None,
+) -> Iterator[Tensor]:
+    """Yields pictures in their order as the network sees them, float32, n x c x h x w, `channels_last`.
+
+    They are decoded a block at a time, so that memory does not grow with their number. The first is the
+    one at `first`; `progress` is called with the number of pictures done.
+
+    Raises DataError: a picture that cannot be used, by name.
+    """
+    size = preprocessing.height * preprocessing.width * preprocessing.depth
+    block = max(1, _BLOCK_BYTES // (size * batch)) * batch
+    for start in range(first, len(pictures), block):
+        chosen = np.arange(start, min(start + block, len(pictures)), dtype=np.intp)
+        images = torch.from_numpy(decode(pictures.select(chosen), preprocessing).images)
+        for at in range(0, len(images), batch):
+            part = images[at : at + batch]
+            yield preprocessing.normalise(part)
+            if progress is not None:
+                progress(start + at + len(part))
+
+
+def cut(
+    subject: Subject,
+    tops: Sequence[Top],
+    units: Iterable[Unit],
+    pixels: Callable[[int], Bytes],
+    name: Callable[[int], str],
+) -> dict[Unit, tuple[Patch, ...]]:
+    """The patches of `units`, each a map of a layer of `tops`; silent ones are left out.
+
+    `pixels` gives a picture of the set, uint8, h x w x c at the size of the network's input, and `name`
+    what to call it. Each picture is asked for once.
+
+    Raises UsageError: a unit that is no map of these layers.
+    """
+    by_path = {top.path: top for top in tops}
+    wanted = list(dict.fromkeys(units))
+    for unit in wanted:
+        unit.check(subject.steps)
+        if unit.channel is None or unit.row is not None or unit.path not in by_path:
+            raise UsageError(f"{unit} is no map of {', '.join(by_path)}")
+    joined = any(isinstance(step.layer, Concat) for step in subject.steps)
+    steps = cache(lambda path, channel: behind(subject.steps, path, channel) if joined else subject.steps)
+    boxes = cache(
+        lambda path, channel, row, column, clipped: box(
+            steps(path, channel), path, row, column, clipped=clipped
+        )
+    )
+    places: list[tuple[int, Unit, int]] = []
+    for unit in wanted:
+        top, channel = by_path[unit.path], unit.channel or 0
+        shown = np.flatnonzero(~top.silent[channel])
+        places += [(int(top.pictures[channel, at]), unit, int(at)) for at in shown]
+    found: dict[tuple[Unit, int], Patch] = {}
+    last, whole = -1, None
+    for picture, unit, at in sorted(places, key=lambda place: place[0]):
+        if whole is None or picture != last:
+            last, whole = picture, pixels(picture)
+        top, channel = by_path[unit.path], unit.channel or 0
+        exact = top.unit(channel, at)
+        field, seen = (
+            boxes(exact.path, channel if joined else 0, exact.row, exact.column, clipped)
+            for clipped in (False, True)
+        )
+        part = whole[seen.top : seen.bottom + 1, seen.left : seen.right + 1].copy()
+        score = float(top.scores[channel, at])
+        found[unit, at] = Patch(exact, score, picture, name(picture), field, seen, part)
+    return {
+        unit: tuple(found[unit, at] for at in range(len(by_path[unit.path].scores[0])) if (unit, at) in found)
+        for unit in wanted
+    }
+
+
+def maps_of(tops: Sequence[Top], most: int | None = None) -> tuple[Unit, ...]:
+    """The maps of these layers, the first `most` of each."""
+    return tuple(Unit(top.path, channel) for top in tops for channel in range(len(top.scores))[:most])
+
+
+def seen_by(subject: Subject, unit: Unit) -> Box:
+    """The pixels a unit with its row and column sees; of a map from one branch, those of that branch."""
+    assert unit.channel is not None and unit.row is not None and unit.column is not None  # noqa: PT018
+    steps = behind(subject.steps, unit.path, unit.channel)
+    return box(steps, unit.path, unit.row, unit.column, clipped=True)
+
+
+def behind(steps: Sequence[Step], path: str, channel: int) -> tuple[Step, ...]:
+    """The steps as one map of a layer sees them: a concatenation has only the branch the map comes from.
+
+    That holds as far back as maps stay apart, as in activations and pooling; a convolution sees them all.
+    """
+    maps: dict[str, int | None] = {path: channel}
+    kept = []
+    for step in reversed(steps):
+        here = maps.get(step.path)
+        if here is not None and isinstance(step.layer, Concat):
+            at = 0
+            while here >= step.inputs[at].depth:
+                here -= step.inputs[at].depth
+                at += 1
+            step = replace(step, sources=step.sources[at : at + 1], inputs=step.inputs[at : at + 1])  # noqa: PLW2901
+        elif not isinstance(step.layer, _APART):
+            here = None
+        if step.path in maps:
+            for source in step.sources:
+                maps[source] = here if maps.get(source, here) == here else None
+        kept.append(step)
+    return tuple(reversed(kept))
+
+
+_APART = (Concat, Add, Relu, Tanh, Sigmoid, Gelu, BatchNorm, Dropout, Identity, MaxPool, AvgPool, Subsample)
+"""Layers that treat every map by itself."""
+
+
+@dataclass(slots=True)
+class _Running:
+    """The best so far of one layer: each k x maps, k growing to what is asked for."""
+
+    scores: Tensor
+    pictures: Tensor
+    places: Tensor
+    width: int = 1
+
+    @classmethod
+    def empty(cls, maps: int) -> _Running:
+        """Nothing yet."""
+        none = torch.empty(0, maps, dtype=torch.int64)
+        return cls(torch.empty(0, maps), none, none)
+
+    def take(self, values: Tensor, first: int, top: int) -> Tensor:
+        """Takes in what came out for a batch, n x maps x height x width; its first picture is `first`.
+
+        Returns the largest value of each map in each picture: float32, n x maps.
+        """
+        self.width = values.shape[3]
+        best = values.amax((2, 3)).float().cpu()
+        full = len(self.scores) == top
+        maps = (best > self.scores[-1]).any(0).nonzero()[:, 0] if full else torch.arange(best.shape[1])
+        if not len(maps):
+            return best
+        before = len(self.scores)
+        scores = torch.cat([self.scores[:, maps], best[:, maps]])
+        scores, order = (each[:top] for each in scores.sort(dim=0, descending=True, stable=True))
+        new = (order >= before).nonzero()
+        rows, columns = new[:, 0], new[:, 1]
+        batch_places = order[rows, columns] - before
+        maximal = values[batch_places.to(values.device), maps[columns].to(values.device)]
+        found = maximal.flatten(1).argmax(1).cpu()
+        old = order.clamp(max=max(before - 1, 0))
+        pictures, places = (
+            kept[:, maps].gather(0, old) if before else torch.zeros_like(order)
+            for kept in (self.pictures, self.places)
+        )
+        pictures[rows, columns] = batch_places + first
+        places[rows, columns] = found
+        if full:
+            self.scores[:, maps], self.pictures[:, maps], self.places[:, maps] = scores, pictures, places
+        else:
+            self.scores, self.pictures, self.places = scores, pictures, places
+        return best
+
+    def result(self, path: str, *, rectified: bool) -> Top:
+        """The best of all."""
+        scores = self.scores.T.contiguous().numpy()
+        pictures, places = self.pictures.T.contiguous().numpy(), self.places.T.contiguous().numpy()
+        rows, columns = np.divmod(places, self.width)
+        silent = scores <= 0 if rectified else np.zeros_like(scores, dtype=bool)
+        return Top(path, pictures, rows, columns, scores, silent)

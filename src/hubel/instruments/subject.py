@@ -1,0 +1,194 @@
+"""A network in front of the instruments: its steps, and what flows at each of their paths.
+
+A built network runs here step by step, so that nothing is attached to it. Any other module is run by
+its own `forward`, in which the calls are found again that the survey told as steps: submodules, functions,
+operators. What holds them is put on and taken off by one context manager.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from hubel.errors import NetworkError, UsageError, nearest
+from hubel.module.network import Network
+from hubel.module.survey.calls import Origin, tensors
+from hubel.module.survey.follow import surveyed
+from hubel.module.survey.replay import Stop, Visitor, attributes, replaying
+from hubel.net.foreign import Marked
+from hubel.net.layer import Layer
+from hubel.net.trace import INPUT, Step, at_inference
+from hubel.net.volume import Volume, VolumeLike
+
+
+@dataclass(frozen=True, slots=True)
+class Subject:
+    """A module and the steps it takes at inference on images of `volume`.
+
+    Of a module that is none of hubel's, `origins` says which call makes what comes out at each path, and
+    `end` where the scores come out, which of a network is the last step.
+    """
+
+    module: nn.Module
+    volume: Volume
+    steps: tuple[Step, ...]
+    origins: Mapping[str, Origin] = field(default_factory=dict)
+    end: str = ""
+
+    @classmethod
+    def of(cls, module: nn.Module, volume: VolumeLike | None = None) -> Subject:
+        """The subject of a built network, or of any module on a volume.
+
+        Raises UsageError: a module that is none of hubel's, without a volume. Raises SizeError,
+        NetworkError: one that cannot be followed.
+        """
+        module = getattr(module, "_orig_mod", module)  # what was compiled cannot be watched
+        if isinstance(module, Network):
+            return cls(module, module.volume, at_inference(module.steps))
+        if volume is None:
+            raise UsageError("say what a module of your own sees, as (height, width, depth)")
+        found = surveyed(module, volume)
+        return cls(module, Volume.of(volume), at_inference(found.ledger.steps), found.origins, found.end)
+
+    @property
+    def last(self) -> Step:
+        """The step whose output is the scores."""
+        return self.step(self.end) if self.end else self.steps[-1]
+
+    def step(self, path: str) -> Step:
+        """The step at a path. Raises UsageError: there is none."""
+        for step in self.steps:
+            if step.path == path:
+                return step
+        known = [step.path for step in self.steps]
+        raise UsageError(f"the network has no layer {path!r}{nearest(path, known)}")
+
+    def sees(self, path: str) -> bool:
+        """Whether something comes out at a path: neither of the input nor of parameters nothing reads."""
+        if isinstance(self.module, Network):
+            return path != INPUT
+        return path in self.origins
+
+    def run(self, images: Tensor, visit: Visitor, paths: Collection[str]) -> Tensor:
+        """Runs images, n x depth x height x width, and returns the scores.
+
+        `visit` sees what comes out at each of `paths`, in the order of the steps, and may change it.
+        Raises UsageError: a path that is not there, or where nothing comes out. Raises NetworkError: a
+        module that runs otherwise than when it was surveyed.
+        """
+        for path in paths:
+            self.step(path)
+        with quiet(self.module):
+            if isinstance(self.module, Network):
+                return self._run_network(self.module, images, visit, paths)
+            return self._run_module(images, visit, paths)[0]
+
+    def values(self, images: Tensor, paths: Collection[str]) -> dict[str, Tensor]:
+        """What comes out at each of `paths`: n x depth x height x width."""
+        found: dict[str, Tensor] = {}
+
+        def keep(path: str, value: Tensor) -> Tensor:
+            found[path] = value
+            return value
+
+        self.run(images, keep, paths)
+        return found
+
+    def works_with(self, path: str) -> Mapping[str, Any]:
+        """What the layer at a path works with, by PyTorch's names, such as `weight` and `running_mean`.
+
+        Of a function it is what it is given, found in a run on a picture of zeros; empty where its
+        arguments are not known by name.
+        """
+        self.step(path)
+        if isinstance(self.module, Network):
+            return attributes(self.module.get_submodule(path))
+        device = next((each.device for each in self.module.parameters()), torch.device("cpu"))
+        kind = next((each.dtype for each in self.module.parameters() if each.is_floating_point()), None)
+        image = torch.zeros(1, self.volume.depth, *self.volume.plane, device=device, dtype=kind)
+        with quiet(self.module), torch.no_grad():
+            return self._run_module(image, lambda _path, value: value, [path])[1][path]
+
+    def learns(self, path: str) -> dict[str, nn.Parameter]:
+        """The parameters the layer at a path reads, by their full names."""
+        own = dict(self.module.named_parameters())
+        if isinstance(self.module, Network):
+            return {name: each for name, each in own.items() if name.rpartition(".")[0] == path}
+        return {name: own[name] for name in sorted(self.origins[path].weights) if name in own}
+
+    def _run_network(
+        self, network: Network, images: Tensor, visit: Visitor, paths: Collection[str]
+    ) -> Tensor:
+        values = {INPUT: images}
+        value = images
+        last_reader = {source: step.path for step in self.steps for source in step.sources}
+        for step in self.steps:
+            value = network.get_submodule(step.path)(*(values[source] for source in step.sources))
+            if step.path in paths:
+                value = visit(step.path, value)
+            values[step.path] = value
+            for source in {source for source in step.sources if last_reader[source] == step.path}:
+                del values[source]
+        return _plain(value)
+
+    def _run_module(
+        self, images: Tensor, visit: Visitor, paths: Collection[str]
+    ) -> tuple[Tensor, Mapping[str, dict[str, Any]]]:
+        """The scores, and what the calls at the paths were given."""
+        for path in paths:
+            if path not in self.origins:
+                raise UsageError(f"nothing comes out at {path}: no operation reads its parameters")
+        stops = [Stop(path, self.origins[path], self.step(path).output) for path in paths]
+        # as a module's author would give them: laid out row by row, for `view`, and free to be written over
+        images = images.clone(memory_format=torch.contiguous_format)
+        with replaying(self.module, stops, visit, len(images)) as replay:
+            out = self.module(images)
+        passed_by = [path for path in paths if path not in replay.given]
+        if passed_by:
+            raise NetworkError(f"{passed_by[0]} was not run: the module takes another way than in its table")
+        return _plain(next(tensors(out))), replay.given
+
+
+ACTIVATIONS = {"relu", "tanh", "sigmoid", "gelu", "silu", "hardswish"}
+ACTIVATIONS |= {"leaky_relu", "prelu", "elu", "selu", "celu", "mish", "softplus"}
+"""The kinds of layers that are activations, functions of a module's own among them."""
+
+
+def activates(subject: Subject, step: Step) -> bool:
+    """Whether a step is an activation; one that gates maps, multiplied with them, is none."""
+    if step.layer.kind not in ACTIVATIONS:
+        return False
+    return not any(each.layer.kind == "mul" for each in subject.steps if step.path in each.sources)
+
+
+def bare(layer: Layer) -> Layer:
+    """The layer itself, where it is marked as used in an unusual way."""
+    return layer.layer if isinstance(layer, Marked) else layer
+
+
+def _plain(scores: Tensor) -> Tensor:
+    """Scores of 1 x 1 places are plain scores."""
+    return scores.flatten(1) if scores.shape[2:] == (1, 1) else scores
+
+
+@contextmanager
+def quiet(module: nn.Module) -> Iterator[None]:
+    """A module as instruments need it: evaluating, its parameters fixed; all as it was afterwards."""
+    modes = [(part, part.training) for part in module.modules()]
+    learning = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
+    try:
+        module.eval()
+        for parameter, _ in learning:
+            parameter.requires_grad_(False)
+        with torch.random.fork_rng(devices=[]):
+            yield
+    finally:
+        for part, training in modes:
+            part.training = training
+        for parameter, learns in learning:
+            parameter.requires_grad_(learns)

@@ -1,0 +1,330 @@
+"""Synthesise: a picture made to excite a unit, a map or a class, by climbing its activation.
+
+Two things keep such a picture from becoming noise that only this network at this very place answers to.
+It is climbed in a decorrelated space: its Fourier coefficients, each divided by its frequency as in
+natural pictures, and colours along the axes in which natural colours do not depend on each other. And at
+each step it is moved, turned and scaled a little, so that only what survives that is climbed.
+
+Source: Olah et al. 2017, Feature Visualization; its colour and frequency scales are from lucid.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Generator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from hubel.errors import UsageError
+from hubel.instruments.subject import Subject
+from hubel.instruments.unit import Unit
+from hubel.net.layers import Relu, Softmax
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hubel.data.image.preprocess import Preprocessing
+
+    Bytes = npt.NDArray[np.uint8]
+    Floats = npt.NDArray[np.float32]
+
+IMAGENET_COLOURS = ((0.26, 0.09, 0.02), (0.27, 0.00, -0.05), (0.27, -0.09, 0.03))
+"""A square root of ImageNet's colour covariance: red, green, blue x independent axes. Source: lucid."""
+
+_LEAST = 1e-4
+
+
+class Shake(NamedTuple):
+    """How far the picture is moved, turned and scaled at each step, either way, all drawn evenly.
+
+    `shift` is a share of the picture's side, `turn` in degrees, `zoom` a share of its size.
+    """
+
+    shift: float = 1 / 12
+    turn: float = 6.0
+    zoom: float = 0.08
+
+
+class Climb(NamedTuple):
+    """One step of the climb: `activations` are of the shaken pictures, float32, n."""
+
+    step: int
+    steps: int
+    activations: Floats
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Synthesis:
+    """A picture that excites `unit`: a map stands for its mean over places.
+
+    `picture`: uint8, h x w x depth, before normalisation; `history`: float32, steps, the activation of
+    the shaken picture at each; `start` and `score`, the activations of the first picture and of this
+    one, unshaken and in 8 bits.
+    """
+
+    unit: Unit
+    picture: Bytes
+    history: Floats
+    start: float
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Decorrelated:
+    """The space that is climbed: real Fourier coefficients on independent colour axes.
+
+    `height` and `width` in pixels; `mixing`: float32, depth x depth, colours from independent axes.
+    A point is float32, n x depth x height x (width // 2 + 1) x 2, of real and imaginary parts.
+    """
+
+    height: int
+    width: int
+    mixing: Floats
+
+    @classmethod
+    def of(cls, plane: tuple[int, int], depth: int, colours: npt.ArrayLike | None = None) -> Decorrelated:
+        """The space for grey or colour pictures; `colours` is a root of the colours' covariance,
+        depth x depth (default: ImageNet's), of which only the proportions count.
+
+        Raises UsageError: a root of another shape, or one that cannot be turned back.
+        """
+        if colours is None:
+            colours = IMAGENET_COLOURS if depth == 3 else np.eye(depth)
+        root = np.asarray(colours, np.float64)
+        if root.shape != (depth, depth) or abs(np.linalg.det(root)) < 1e-12:
+            raise UsageError(f"the colours of {depth} channels are an invertible {depth} x {depth} matrix")
+        largest = float(np.linalg.norm(root, axis=0).max())
+        return cls(*plane, (root / largest).astype(np.float32))
+
+    @property
+    def scale(self) -> Tensor:
+        """What each coefficient is multiplied by, one over its frequency: height x (width // 2 + 1) x 1."""
+        down = torch.fft.fftfreq(self.height)[:, None]
+        across = torch.fft.rfftfreq(self.width)[None]
+        frequency = (down.square() + across.square()).sqrt().clamp(min=1 / max(self.height, self.width))
+        scale: Tensor = math.sqrt(self.height * self.width) / frequency / 4
+        return scale[..., None]
+
+    def light(self, point: Tensor) -> Tensor:
+        """The pictures at a point, with values of 0 to 1: n x depth x height x width."""
+        spectrum = torch.view_as_complex((point * self.scale.to(point)).contiguous())
+        axes = torch.fft.irfft2(spectrum, s=(self.height, self.width), norm="backward")
+        mixing = torch.from_numpy(self.mixing).to(point)
+        return torch.einsum("cd,ndhw->nchw", mixing, axes).sigmoid()
+
+    def point(self, light: Tensor) -> Tensor:
+        """The point of pictures with values above 0 and below 1: the way back of `light`."""
+        values = light.clamp(_LEAST, 1 - _LEAST).logit()
+        apart = torch.from_numpy(np.linalg.inv(self.mixing.astype(np.float64))).to(values)
+        axes = torch.einsum("cd,ndhw->nchw", apart, values)
+        spectrum = torch.view_as_real(torch.fft.rfft2(axes, norm="backward"))
+        return spectrum / self.scale.to(values)
+
+
+def colour_root(pictures: Bytes) -> Floats:
+    """A root of the colours' covariance in pictures, uint8, n x h x w x depth: float32, depth x depth.
+
+    Its columns are independent axes, the one along which colours vary most first.
+    Raises UsageError: there are no pictures.
+    """
+    if not len(pictures):
+        raise UsageError("there are no pictures to take colours from")
+    values = pictures.reshape(-1, pictures.shape[-1]) / 255
+    variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(values.T)))
+    order = np.argsort(-variances)
+    spread = np.sqrt(np.maximum(variances[order], 1e-6))
+    return np.asarray(axes[:, order] * spread, np.float32)
+
+
+def synthesise(
+    subject: Subject,
+    units: Sequence[Unit],
+    preprocessing: Preprocessing,
+    *,
+    steps: int = 256,
+    seed: int = 0,
+    rate: float = 0.05,
+    shake: Shake | None = None,
+    colours: npt.ArrayLike | None = None,
+    progress: Callable[[Climb], None] | None = None,
+) -> tuple[Synthesis, ...]:
+    """Makes a picture for each unit; all climb at once, in the number of `steps`, by Adam at `rate`.
+
+    A map stands for its mean over places, `class_unit` gives a class. `preprocessing` says what pixels
+    become for the network. Which units climb together does not matter to any of them; all begin
+    at one picture drawn by `seed` and are shaken alike, by `Shake()` where None is said. `colours` is as
+    in `Decorrelated.of`. `progress` is called after each step.
+
+    Raises UsageError: no units, no such unit or a layer without a map, where nothing can be seen,
+    fewer than 1 step, or a preprocessing of another size than the network's.
+    """
+    climb = ascend(
+        subject, units, preprocessing, steps=steps, seed=seed, rate=rate, shake=shake, colours=colours
+    )
+    while True:
+        try:
+            step = next(climb)
+        except StopIteration as end:
+            found: tuple[Synthesis, ...] = end.value
+            return found
+        if progress is not None:
+            progress(step)
+
+
+def ascend(
+    subject: Subject,
+    units: Sequence[Unit],
+    preprocessing: Preprocessing,
+    *,
+    steps: int = 256,
+    seed: int = 0,
+    rate: float = 0.05,
+    shake: Shake | None = None,
+    colours: npt.ArrayLike | None = None,
+) -> Generator[Climb, None, tuple[Synthesis, ...]]:
+    """As `synthesise`, a step at a time: yields each step and returns the pictures."""
+    _check(subject, units, preprocessing, steps)
+    space = Decorrelated.of(subject.volume.plane, subject.volume.depth, colours)
+    generator = torch.Generator().manual_seed(seed)
+    shape = (subject.volume.depth, space.height, space.width // 2 + 1, 2)
+    device = next((parameter.device for parameter in subject.module.parameters()), torch.device("cpu"))
+    first = 0.01 * torch.randn(shape, generator=generator)
+    with torch.inference_mode(mode=False):
+        point = first.to(device).repeat(len(units), 1, 1, 1, 1).requires_grad_()
+        adam = torch.optim.Adam([point], lr=rate)
+        began = _told(subject, units, _pixels(space, point), preprocessing)
+        history = np.empty((steps, len(units)), np.float32)
+        for step in range(steps):
+            with torch.enable_grad():
+                shaken = _shaken(space.light(point), shake or Shake(), generator)
+                values, climbed = _responses(subject, units, _normal(shaken, preprocessing))
+                point.grad = -_gradient(climbed, point)
+            adam.step()
+            history[step] = values.detach().float().cpu().numpy()
+            yield Climb(step + 1, steps, history[step])
+        pictures = _pixels(space, point)
+        ended = _told(subject, units, pictures, preprocessing)
+    return tuple(
+        Synthesis(unit, pictures[at].numpy(), history[:, at].copy(), float(began[at]), float(ended[at]))
+        for at, unit in enumerate(units)
+    )
+
+
+def class_unit(subject: Subject, label: int) -> Unit:
+    """The unit that says a class's score, before a final softmax.
+
+    Raises UsageError: no such class.
+    """
+    last = subject.last
+    if not 0 <= label < last.output.depth:
+        raise UsageError(
+            f"the network tells {last.output.depth} classes, numbered 0 to {last.output.depth - 1}, "
+            f"not {label}"
+        )
+    before = isinstance(last.layer, Softmax) and subject.sees(last.sources[0])
+    return Unit(last.sources[0] if before else last.path, label)
+
+
+def _check(subject: Subject, units: Sequence[Unit], preprocessing: Preprocessing, steps: int) -> None:
+    if not units:
+        raise UsageError("say which units to make pictures for")
+    for unit in units:
+        unit.check(subject.steps)
+        if unit.channel is None:
+            raise UsageError(f"{unit} is a layer; name one of its maps, such as {unit}[0]")
+    if steps < 1:
+        raise UsageError(f"a climb has 1 step at least, not {steps}")
+    made = (preprocessing.height, preprocessing.width, preprocessing.depth)
+    if made != (*subject.volume.plane, subject.volume.depth):
+        raise UsageError(
+            f"the preprocessing makes {'x'.join(map(str, made))}, the network sees {subject.volume}"
+        )
+
+
+def _responses(subject: Subject, units: Sequence[Unit], images: Tensor) -> tuple[Tensor, Tensor]:
+    """What each unit says of its image, n, and what is climbed for it.
+
+    Both are one, except where a rectifier lets nothing through: there nothing leads upwards, and what
+    comes in to it is climbed until something does.
+    """
+    steps = {unit.path: subject.step(unit.path) for unit in units}
+    under = {
+        path: step.sources[0]
+        for path, step in steps.items()
+        if isinstance(step.layer, Relu) and subject.sees(step.sources[0])
+    }
+    found = subject.values(images, {*steps, *under.values()})
+    values = _said(found, [(unit.path, unit) for unit in units])
+    beneath = [unit.path in under for unit in units]
+    if not any(beneath):
+        return values, values
+    silent = torch.tensor(beneath, device=values.device) & (values.detach() <= 0)
+    return values, torch.where(
+        silent, _said(found, [(under.get(unit.path, unit.path), unit) for unit in units]), values
+    )
+
+
+def _said(found: dict[str, Tensor], units: Sequence[tuple[str, Unit]]) -> Tensor:
+    """What each unit says of its image, n, of what comes out at a path: n x depth x height x width."""
+    said: list[Tensor] = [torch.empty(0)] * len(units)
+    for path in dict.fromkeys(path for path, _ in units):
+        means = found[path].mean((2, 3))
+        places = [at for at, (its, unit) in enumerate(units) if its == path and unit.row is None]
+        if places:
+            maps = [units[at][1].channel or 0 for at in places]
+            for at, value in zip(places, means[places, maps], strict=True):
+                said[at] = value
+        for at, (its, unit) in enumerate(units):
+            if its == path and unit.row is not None:
+                said[at] = found[path][at, unit.channel, unit.row, unit.column]
+    return torch.stack(said)
+
+
+def _gradient(climbed: Tensor, point: Tensor) -> Tensor:
+    """What leads upwards; nothing where nothing does."""
+    if not climbed.requires_grad:
+        return torch.zeros_like(point)
+    found: tuple[Tensor | None, ...] = torch.autograd.grad(climbed.sum(), point, allow_unused=True)
+    return torch.zeros_like(point) if found[0] is None else found[0]
+
+
+def _shaken(light: Tensor, shake: Shake, generator: torch.Generator) -> Tensor:
+    """The pictures moved, turned and scaled a little, all alike; what comes in at an edge is mirrored."""
+    draws = (2 * torch.rand(4, generator=generator) - 1).tolist()
+    angle, size = math.radians(shake.turn * draws[2]), 1 + shake.zoom * draws[3]
+    height, width = light.shape[2:]
+    cosine, sine = size * math.cos(angle), size * math.sin(angle)
+    rows = (
+        (cosine, -sine * height / width, 2 * shake.shift * draws[0]),
+        (sine * width / height, cosine, 2 * shake.shift * draws[1]),
+    )
+    theta = torch.tensor(rows, device=light.device)[None].expand(len(light), 2, 3)
+    grid = F.affine_grid(theta, list(light.shape), align_corners=False)
+    return F.grid_sample(light, grid, mode="bilinear", padding_mode="reflection", align_corners=False)
+
+
+def _normal(light: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """Values of 0 to 1 as the network sees them, as `Preprocessing.normalise` does for bytes."""
+    mean, std = (
+        torch.tensor(values, device=light.device).view(-1, 1, 1)
+        for values in (preprocessing.mean, preprocessing.std)
+    )
+    return (light - mean) / std
+
+
+@torch.no_grad()
+def _pixels(space: Decorrelated, point: Tensor) -> Tensor:
+    """The pictures at a point in 8 bits: uint8, n x h x w x depth."""
+    return (255 * space.light(point.detach())).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().contiguous()
+
+
+@torch.no_grad()
+def _told(subject: Subject, units: Sequence[Unit], pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """What the units say of finished pictures, uint8, n x h x w x depth: n."""
+    device = next((parameter.device for parameter in subject.module.parameters()), torch.device("cpu"))
+    return _responses(subject, units, preprocessing.normalise(pictures.to(device)))[0].cpu()

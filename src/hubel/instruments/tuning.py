@@ -1,0 +1,398 @@
+"""Tuning: what Hubel and Wiesel measured, a unit's response to gratings drifting through what it sees.
+
+A grating is a cosine of light around the middle grey. Its orientation is that of its bars, in degrees
+counter-clockwise from the horizontal as one looks at the picture: 0 is bars that lie, 90 bars that
+stand, and 180 is 0 again. Its frequency is in cycles per pixel across the bars, at most 0.5. Its phase
+is at the picture's centre: 0 has a bright bar there.
+
+Over the phases of one grating a response has a mean, F0, counted from the response to plain grey, and
+an amplitude, F1, with which it follows the bars as they move. The strength of a response is the larger
+of the two, as in cortex. A unit is simple where F1/F0 is above 1, so that it tells where the bars lie,
+and complex below, where it tells only that they are there.
+
+Sources: Hubel and Wiesel 1962; Skottun et al. 1991 (F1/F0); Ringach et al. 2002 (circular variance).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from hubel.errors import UsageError, nearest
+from hubel.instruments.subject import Subject
+from hubel.instruments.unit import Unit
+from hubel.net.volume import Volume
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    Floats = npt.NDArray[np.float64]
+    Responses = npt.NDArray[np.float32]
+
+COLOURS: dict[str, tuple[float, float, float]] = {
+    "grey": (1.0, 1.0, 1.0),
+    "red-green": (1.0, -1.0, 0.0),
+    "blue-yellow": (-0.5, -0.5, 1.0),
+}
+"""How much of a grating each channel carries, by the name of what alternates."""
+
+BATCH = 64
+_SILENT = 1e-6
+
+
+@dataclass(frozen=True, slots=True)
+class Gratings:
+    """The gratings that are shown: every orientation at every frequency in `phases` even steps.
+
+    `orientations` in degrees, evenly over 0 to below 180; `frequencies` in cycles per pixel; `contrast`
+    is Michelson's, so that 1 goes from black to white; `colour` is a name of `COLOURS`.
+
+    Raises UsageError: nothing to show, a frequency that pixels cannot carry, or no such colour.
+    """
+
+    orientations: tuple[float, ...]
+    frequencies: tuple[float, ...]
+    phases: int = 8
+    contrast: float = 1.0
+    colour: str = "grey"
+
+    def __post_init__(self) -> None:
+        even = np.arange(len(self.orientations)) * 180 / max(len(self.orientations), 1)
+        if len(even) < 4 or not np.allclose(self.orientations, even):
+            raise UsageError("orientations are 4 or more, evenly from 0 to below 180 degrees")
+        if not self.frequencies or not all(0 < each <= 0.5 for each in self.frequencies):
+            raise UsageError("frequencies are one or more, above 0 and at most 0.5 cycles per pixel")
+        if self.phases < 4:
+            raise UsageError(f"phases are at least 4, to tell a mean from an amplitude, not {self.phases}")
+        if not 0 < self.contrast <= 1:
+            raise UsageError(f"contrast is above 0 and at most 1, not {self.contrast}")
+        if self.colour not in COLOURS:
+            hint = nearest(self.colour, COLOURS)
+            raise UsageError(f"there is no colour {self.colour!r}{hint}; choose {', '.join(COLOURS)}")
+
+    @classmethod
+    def over(
+        cls,
+        volume: Volume,
+        *,
+        orientations: int = 24,
+        frequencies: int = 8,
+        phases: int = 8,
+        contrast: float = 1.0,
+        colour: str = "grey",
+    ) -> Gratings:
+        """Gratings for pictures of a volume: from two cycles over its longer side, at least 0.02, to 0.4.
+
+        Above 0.4 cycles per pixel a grating is more the pixels' beat than a grating.
+        Raises UsageError: as the class.
+        """
+        lowest = min(max(2 / max(volume.plane), 0.02), 0.2)
+        return cls(
+            tuple(180 * at / max(orientations, 1) for at in range(orientations)),
+            tuple(float(each) for each in np.geomspace(lowest, 0.4, max(frequencies, 0))),
+            phases,
+            contrast,
+            colour,
+        )
+
+    def __len__(self) -> int:
+        return len(self.orientations) * len(self.frequencies) * self.phases
+
+    def light(self, volume: Volume, orientation: float, frequency: float, phase: float) -> Floats:
+        """One grating as light: float64, height x width x depth, black 0 and white 1; angles in degrees."""
+        rows = np.arange(volume.height)[:, None] - (volume.height - 1) / 2
+        columns = np.arange(volume.width)[None] - (volume.width - 1) / 2
+        angle = np.deg2rad(orientation)
+        across = columns * np.sin(angle) + rows * np.cos(angle)
+        wave = np.cos(2 * np.pi * frequency * across + np.deg2rad(phase))
+        return np.asarray(0.5 + 0.5 * self.contrast * wave[..., None] * _tint(self.colour, volume))
+
+    def pixels(self, volume: Volume, batch: int = BATCH) -> Iterator[Tensor]:
+        """Yields all as pictures: uint8, n x height x width x depth, phases fastest, orientations slowest.
+
+        Raises UsageError: a colour in pictures that have none.
+        """
+        _tint(self.colour, volume)
+        waiting: list[npt.NDArray[np.uint8]] = []
+        for orientation in self.orientations:
+            for frequency in self.frequencies:
+                for at in range(self.phases):
+                    light = self.light(volume, orientation, frequency, 360 * at / self.phases)
+                    waiting.append(np.rint(255 * light).astype(np.uint8))
+                    if len(waiting) == batch:
+                        yield torch.from_numpy(np.stack(waiting))
+                        waiting = []
+        if waiting:
+            yield torch.from_numpy(np.stack(waiting))
+
+
+@dataclass(frozen=True, eq=False)
+class Tuning:
+    """How units of one layer answer to gratings.
+
+    `responses`: float32, units x orientations x frequencies x phases, what comes out; `blank`: float32,
+    units, what comes out for plain grey. All that follows from them has one value a unit, NaN where the
+    unit answers to no grating at all.
+    """
+
+    path: str
+    units: tuple[Unit, ...]
+    gratings: Gratings
+    responses: Responses
+    blank: Responses
+
+    @cached_property
+    def f0(self) -> Floats:
+        """The mean over the phases, less the response to grey: units x orientations x frequencies."""
+        return np.asarray(self.responses.mean(3, dtype=np.float64) - self.blank[:, None, None])
+
+    @cached_property
+    def f1(self) -> Floats:
+        """The amplitude with which responses follow the phase: units x orientations x frequencies."""
+        phases = self.gratings.phases
+        turn = np.exp(-2j * np.pi * np.arange(phases) / phases)
+        return np.asarray(np.abs(self.responses.astype(np.float64) @ turn) * 2 / phases)
+
+    @cached_property
+    def strength(self) -> Floats:
+        """The larger of F1 and F0, at least 0: units x orientations x frequencies."""
+        return np.maximum(self.f1, np.maximum(self.f0, 0))
+
+    @cached_property
+    def answers(self) -> npt.NDArray[np.bool_]:
+        """Whether a unit answers to any grating."""
+        largest = np.abs(self.responses).max(initial=0)
+        return np.asarray(self.strength.max((1, 2)) > _SILENT * max(float(largest), _SILENT))
+
+    @cached_property
+    def best(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+        """The places in the grid, orientation and frequency, of the strongest response."""
+        flat = self.strength.reshape(len(self.units), -1).argmax(1)
+        orientations, frequencies = np.divmod(flat, len(self.gratings.frequencies))
+        return orientations, frequencies
+
+    @property
+    def curves(self) -> Floats:
+        """The strength over orientations at the preferred frequency: units x orientations."""
+        return self.strength[np.arange(len(self.units)), :, self.best[1]]
+
+    @property
+    def peak(self) -> Floats:
+        """The orientation on the grid with the strongest response, in degrees."""
+        return self._answered(np.array(self.gratings.orientations)[self.best[0]])
+
+    @property
+    def preferred(self) -> Floats:
+        """The preferred orientation in degrees: where the curve's vector sum on twice the angle points."""
+        return self._answered(np.rad2deg(np.angle(self._vector)) / 2 % 180)
+
+    @property
+    def selectivity(self) -> Floats:
+        """The length of that sum over the sum of lengths: 0 for all orientations alike, 1 for one alone.
+
+        It is 1 minus the circular variance.
+        """
+        with np.errstate(invalid="ignore"):
+            return self._answered(np.abs(self._vector) / self.curves.sum(1))
+
+    @property
+    def frequency(self) -> Floats:
+        """The preferred spatial frequency on the grid, in cycles per pixel."""
+        return self._answered(np.array(self.gratings.frequencies)[self.best[1]])
+
+    @property
+    def bandwidth(self) -> Floats:
+        """The half width at half height of the curve, in degrees, the mean of its two sides.
+
+        The curve is straight between its points. NaN where a side does not fall to half within 90 degrees.
+        """
+        step = 180 / len(self.gratings.orientations)
+        widths = [step * _half_width(curve) for curve in self.curves]
+        return self._answered(np.array(widths))
+
+    @property
+    def modulation(self) -> Floats:
+        """F1/F0 at the strongest response: above 1 is simple, below is complex.
+
+        F0 is taken without its sign. Infinite where F0 is nothing, as for a unit that is linear.
+        """
+        units = np.arange(len(self.units))
+        first, mean = (each[units, *self.best] for each in (self.f1, np.abs(self.f0)))
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return self._answered(np.where(mean > _SILENT * first, first / mean, np.inf))
+
+    @property
+    def simple(self) -> npt.NDArray[np.bool_]:
+        """Whether a unit is simple; False as well where it answers to nothing."""
+        return np.asarray(self.modulation > 1)
+
+    @property
+    def _vector(self) -> npt.NDArray[np.complex128]:
+        return np.asarray(self.curves @ np.exp(2j * np.deg2rad(np.array(self.gratings.orientations))))
+
+    def _answered(self, values: Floats) -> Floats:
+        return np.where(self.answers, values, np.nan)
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A layer's units together: medians over those that answer, NaN where none does.
+
+    `answering` of `units` do; `simple` is the share of these with F1/F0 above 1; `bandwidth` in degrees,
+    over the units that have one.
+    """
+
+    path: str
+    units: int
+    answering: int
+    modulation: float
+    simple: float
+    selectivity: float
+    bandwidth: float
+    frequency: float
+
+
+def tune(
+    subject: Subject,
+    units: Sequence[Unit],
+    see: Callable[[Tensor], Tensor] | None = None,
+    gratings: Gratings | None = None,
+    *,
+    batch: int = BATCH,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[Tuning, ...]:
+    """Shows gratings to a network and returns how units answer, layer by layer as the network runs.
+
+    A layer stands for all its maps, a map for its central unit. `see` makes of pictures, uint8, n x
+    height x width x depth, what the network sees: a model's `preprocessing.normalise`; by default light
+    from 0 to 1. Layers behind the last one asked for do not run. `progress` is called with the number
+    of gratings shown.
+
+    Raises UsageError: no units, no such layer or unit.
+    """
+    shown = gratings or Gratings.over(subject.volume)
+    see = see or light
+    layers = _by_layer(subject, units)
+    if not layers:
+        raise UsageError("say which units to tune")
+    grey = torch.full((1, *subject.volume.plane, subject.volume.depth), 128, dtype=torch.uint8)
+    blank = _out(subject, see(grey), layers)
+    parts: dict[str, list[Tensor]] = {path: [] for path in layers}
+    done = 0
+    for pictures in shown.pixels(subject.volume, batch):
+        for path, values in _out(subject, see(pictures), layers).items():
+            parts[path].append(values)
+        done += len(pictures)
+        if progress is not None:
+            progress(done)
+    grid = (len(shown.orientations), len(shown.frequencies), shown.phases)
+    return tuple(
+        Tuning(
+            path,
+            tuple(chosen),
+            shown,
+            torch.cat(parts[path]).T.reshape(len(chosen), *grid).numpy(),
+            blank[path][0].numpy(),
+        )
+        for path, chosen in layers.items()
+    )
+
+
+def summary(tuning: Tuning) -> Summary:
+    """The units of a tuning together."""
+    answers = tuning.answers
+    widths = tuning.bandwidth
+    return Summary(
+        path=tuning.path,
+        units=len(answers),
+        answering=int(answers.sum()),
+        modulation=_median(tuning.modulation[answers]),
+        simple=float(tuning.simple[answers].mean()) if answers.any() else float("nan"),
+        selectivity=_median(tuning.selectivity[answers]),
+        bandwidth=_median(widths[~np.isnan(widths)]),
+        frequency=_median(tuning.frequency[answers]),
+    )
+
+
+def light(pictures: Tensor) -> Tensor:
+    """Pictures, uint8, n x height x width x depth, as light from 0 to 1: float32, n x depth x h x w."""
+    return pictures.permute(0, 3, 1, 2).float() / 255
+
+
+class _Enough(Exception):  # noqa: N818
+    """All that was asked for has been seen: what is behind need not run."""
+
+
+def glance(subject: Subject, images: Tensor, paths: Sequence[str]) -> dict[str, Tensor]:
+    """What comes out at each of `paths`, as `Subject.values`, without running what is behind the last."""
+    found: dict[str, Tensor] = {}
+
+    def visit(path: str, value: Tensor) -> Tensor:
+        found.setdefault(path, value)
+        if len(found) == len(set(paths)):
+            raise _Enough
+        return value
+
+    try:
+        with torch.no_grad():
+            subject.run(images, visit, paths)
+    except _Enough:
+        pass
+    return found
+
+
+def _out(subject: Subject, images: Tensor, layers: dict[str, list[Unit]]) -> dict[str, Tensor]:
+    """What comes out at units: for each layer float32, images x units, on the CPU."""
+    values = glance(subject, images, list(layers))
+    out = {}
+    for path, units in layers.items():
+        places = torch.tensor([(unit.channel, unit.row, unit.column) for unit in units])
+        channels, rows, columns = places.T.to(values[path].device)
+        out[path] = values[path][:, channels, rows, columns].float().cpu()
+    return out
+
+
+def _by_layer(subject: Subject, units: Sequence[Unit]) -> dict[str, list[Unit]]:
+    """The single units meant, by their layers."""
+    layers: dict[str, list[Unit]] = {}
+    for unit in units:
+        unit.check(subject.steps)
+        volume = subject.step(unit.path).output
+        row, column = (volume.height // 2, volume.width // 2) if unit.row is None else (unit.row, unit.column)
+        channels = range(volume.depth) if unit.channel is None else (unit.channel,)
+        layers.setdefault(unit.path, []).extend(Unit(unit.path, channel, row, column) for channel in channels)
+    order = [step.path for step in subject.steps if step.path in layers]
+    return {path: list(dict.fromkeys(layers[path])) for path in order}
+
+
+def _tint(colour: str, volume: Volume) -> Floats:
+    """How much of a grating each channel of a volume carries."""
+    if volume.depth == 3:
+        return np.array(COLOURS[colour])
+    if colour != "grey":
+        raise UsageError(f"{colour} gratings need three channels; the network sees {volume}")
+    return np.ones(volume.depth)
+
+
+def _half_width(curve: Floats) -> float:
+    """Steps from a closed curve's maximum to half of it, the mean of both sides; NaN where it stays above."""
+    start, half = int(curve.argmax()), curve.max() / 2
+    sides = []
+    for direction in (1, -1):
+        walk = curve[(start + direction * np.arange(len(curve) // 2 + 1)) % len(curve)]
+        below = np.flatnonzero(walk <= half)
+        if not len(below) or half <= 0:
+            return float("nan")
+        end = int(below[0])
+        sides.append(end - 1 + (walk[end - 1] - half) / (walk[end - 1] - walk[end]))
+    return float(np.mean(sides))
+
+
+def _median(values: Floats) -> float:
+    return float(np.median(values)) if len(values) else float("nan")

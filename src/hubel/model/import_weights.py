@@ -1,0 +1,160 @@
+"""Foreign weights become a model: read without unpickling, with their preprocessing and class names."""
+
+from __future__ import annotations
+
+import pickle
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from hubel import zoo
+from hubel.data.image.preprocess import Preprocessing
+from hubel.errors import ModelError, UsageError, nearest
+from hubel.model.file import Model
+from hubel.module.network import build
+from hubel.module.weights import Loaded, load_weights
+from hubel.net.volume import Volume, VolumeLike
+
+WRAPPERS = ("state_dict", "model")
+"""Where training programs put the state_dict in a checkpoint."""
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+"""ImageNet's, as torchvision and timm have them."""
+
+HALF = (0.5, 0.5, 0.5)
+LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
+
+PREPROCESSINGS: dict[str, Preprocessing] = {
+    # torchvision's IMAGENET1K_V1 weights.
+    "torchvision": Preprocessing(224, 224, 3, MEAN, STD, resize=256),
+    # torchvision's IMAGENET1K_V2 weights of ResNets.
+    "torchvision_v2": Preprocessing(224, 224, 3, MEAN, STD, resize=232),
+    # torchvision's GoogLeNet, which itself brings the values to -1 to 1 (`transform_input`).
+    "googlenet": Preprocessing(224, 224, 3, HALF, HALF, resize=256),
+    # timm's a1 weights of ResNets: 0.95 of the picture, floor(224/0.95) = 235.
+    "timm_a1": Preprocessing(224, 224, 3, MEAN, STD, resize=235, interpolation="bicubic"),
+    # (x - 127)/128 of values to 255. Source: README of tensorflow/tpu, efficientnet/lite.
+    "efficientnet_lite0": Preprocessing(
+        224, 224, 3, LITE_MEAN, LITE_STD, resize=256, interpolation="bicubic"
+    ),
+}
+"""How pictures were prepared for weights that are published, by name."""
+
+USUAL = {"googlenet_bn": "googlenet", "efficientnet_lite0": "efficientnet_lite0"}
+"""The preprocessing of a network's published weights, where it is not torchvision's first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model made of foreign weights, and what became of them."""
+
+    model: Model
+    loaded: Loaded
+
+
+def read_weights(path: str | Path) -> dict[str, Tensor]:
+    """Reads a state_dict from `.safetensors`, or from a checkpoint of torch's with `weights_only=True`.
+
+    Raises ModelError: no such file, damaged, or a pickle that needs more than tensors, which could
+    run any code and is never unpickled.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist; give a file of weights, .pth or .safetensors")
+    content = _safetensors(path) if path.suffix == ".safetensors" else _checkpoint(path)
+    for key in WRAPPERS:
+        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
+            content = content[key]
+    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+        raise ModelError(
+            f"{path} holds no state_dict, neither by itself nor under {' or '.join(map(repr, WRAPPERS))}; "
+            "save one with torch.save(model.state_dict(), ...)"
+        )
+    return dict(content)
+
+
+def import_weights(
+    net: str,
+    state: Mapping[str, Tensor],
+    *,
+    preprocessing: Preprocessing | None = None,
+    volume: VolumeLike | None = None,
+    classes: Sequence[str] | None = None,
+    source: str = "",
+) -> Imported:
+    """Makes a model of a network of the zoo and weights from elsewhere.
+
+    `net` is a text such as `resnet50_v1_5`. What is not given is usual: ImageNet's class names where
+    there are 1,000 classes, else numbers; the preprocessing of the network's published weights, which
+    is fitted to another `volume`.
+
+    Raises NotationError, SizeError: no such network, or a volume that does not fit.
+    Raises ModelError: weights that are not the network's, or another number of class names.
+    """
+    if volume is None and preprocessing is not None:
+        volume = (preprocessing.height, preprocessing.width, preprocessing.depth)
+    made, seen = zoo.at(net, volume)
+    module = build(made, seen, scores=True)
+    loaded = load_weights(module, state)
+    if preprocessing is None:
+        preprocessing = PREPROCESSINGS[USUAL.get(net.partition("(")[0].strip(), "torchvision")]
+    names = tuple(classes) if classes is not None else class_names(module.output.depth)
+    if len(names) != module.output.depth:
+        raise ModelError(f"{len(names)} class names are given for {module.output.depth} classes")
+    module.eval()
+    summary = {"weights": source, "names": loaded.maker, "report": str(loaded)}
+    return Imported(Model(module, names, fitted(preprocessing, seen), summary), loaded)
+
+
+def class_names(count: int) -> tuple[str, ...]:
+    """ImageNet's names for 1,000 classes; `class 0`, `class 1` and so on for any other number."""
+    names = zoo.imagenet_classes()
+    return names if count == len(names) else tuple(f"class {number}" for number in range(count))
+
+
+def fitted(preprocessing: Preprocessing, volume: Volume) -> Preprocessing:
+    """The same preprocessing for another volume: resized in proportion, in grey with the colours' means."""
+    at = preprocessing.at(volume)
+    if volume.depth == at.depth:
+        return at
+    mean, std = ((sum(values) / at.depth,) for values in (at.mean, at.std))
+    return replace(at, depth=volume.depth, mean=mean, std=std)
+
+
+def preprocessing_named(name: str) -> Preprocessing:
+    """A preprocessing by its name. Raises UsageError: there is none."""
+    if name not in PREPROCESSINGS:
+        hint = nearest(name, PREPROCESSINGS)
+        raise UsageError(f"there is no preprocessing {name!r}{hint}; choose {', '.join(PREPROCESSINGS)}")
+    return PREPROCESSINGS[name]
+
+
+def _safetensors(path: Path) -> dict[str, Tensor]:
+    try:
+        tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path} is no safetensors file, or is cut short ({error})") from None
+    return tensors
+
+
+def _checkpoint(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        found = re.search(r"GLOBAL ([\w.]+)", str(error))
+        needs = f"it asks for {found[1]}" if found else "it is damaged or asks for more than tensors"
+        raise ModelError(
+            f"{path} is not read: {needs}. Reading more than tensors from a pickle can run any code, so "
+            "hubel never does. Where you trust the file, load it in the program that wrote it and save its "
+            "weights alone: torch.save(model.state_dict(), ...)"
+        ) from None
+    except Exception as error:  # damage raises RuntimeError, EOFError, KeyError, struct.error and more
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise ModelError(f"{path} is no checkpoint that can be read, or is cut short ({reason})") from None

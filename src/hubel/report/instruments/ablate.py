@@ -1,0 +1,117 @@
+"""What silence costs, drawn: recall lost, class by class and unit by unit; as text and as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubel.report.instruments.chart import SIGNED, chart, finite
+from hubel.report.style import INK, LINE, MUTED
+from hubel.report.units import count, percent
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+    from hubel.instruments.ablate import Ablation
+
+_CELL, _WIDE, _BAR, _HEAD, _MARGIN = 15.0, 38.0, 150.0, 56.0, 18.0
+_MOST_CLASSES_WRITTEN = 25
+
+
+def ablation_figure(found: Ablation, classes: Sequence[str], *, most: int = 64) -> bytes:
+    """Draws the recall each class loses without each unit as a PNG: units down, classes across.
+
+    Orange is lost, blue gained; beside it the accuracy lost over all classes. Of more than `most` units
+    those whose silence costs any class most are drawn, in the order of the units.
+    """
+    drops = np.nan_to_num(found.drops)
+    order = np.sort(np.argsort(-drops.max(1), kind="stable")[:most])
+    wide = _WIDE if len(classes) <= _MOST_CLASSES_WRITTEN else max(6.0, 700 / len(classes))
+    names = 6.2 * max(len(str(found.units[at])) for at in order) + 12
+    heads = 5.2 * max(map(len, classes)) + 10
+    grid = (wide * len(classes), _CELL * len(order))
+    width = max(_MARGIN + names + grid[0] + 24 + _BAR + _MARGIN, 620)
+    with chart(width, _HEAD + heads + grid[1] + 30 + _MARGIN) as made:
+        shown = f"; {len(order)} of {len(found.units)} units" if len(order) < len(found.units) else ""
+        made.title(
+            _MARGIN,
+            _MARGIN + 6,
+            "Recall lost without each unit",
+            f"silenced to {_level(found)}, percentage points; {count(int(found.images.sum()))} pictures, "
+            f"{percent(found.accuracy)} right with all{shown}",
+        )
+        axes = made.axes(_MARGIN + names, _HEAD + heads, *grid)
+        limit = max(0.05, float(np.abs(drops[order]).max()))
+        axes.imshow(drops[order], cmap=SIGNED, vmin=-limit, vmax=limit, aspect="auto", interpolation="none")
+        axes.set_yticks(range(len(order)), [str(found.units[at]) for at in order], size=8, color=INK)
+        axes.set_xticks(range(len(classes)), classes, size=8, color=INK, rotation=90, va="bottom")
+        axes.tick_params(top=True, labeltop=True, bottom=False, labelbottom=False)
+        if len(classes) <= _MOST_CLASSES_WRITTEN:
+            _write(axes, drops[order], limit)
+        lost = 100 * (found.accuracy - found.accuracies[order])
+        bars = made.axes(_MARGIN + names + grid[0] + 24, _HEAD + heads, _BAR, grid[1])
+        bars.barh(range(len(order)), lost, color=MUTED, height=0.7)
+        bars.axvline(0, color=INK, linewidth=0.6)
+        bars.set_ylim(axes.get_ylim())
+        bars.set_yticks([])
+        bars.grid(axis="x", color=LINE, linewidth=0.6)
+        bars.set_axisbelow(True)
+        bars.set_xlabel("accuracy lost, points", size=8, color=INK)
+        return made.png()
+
+
+def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
+    """How the whole network does, and which class depends on which unit most."""
+    lines = [
+        f"{count(int(found.images.sum()))} pictures, {percent(found.accuracy)} right with all; "
+        f"{len(found.units)} units silenced to {_level(found)}, one at a time",
+        "the classes that lose most:",
+    ]
+    for each in found.top(most):
+        recall = found.recall[each.label]
+        lines.append(
+            f"  {each.unit!s:<16} {classes[each.label]}: {percent(recall)} to {percent(recall - each.drop)}"
+            f" (all classes {percent(found.accuracies[each.place])})"
+        )
+    return "\n".join(lines)
+
+
+def as_json(found: Ablation, classes: Sequence[str]) -> str:
+    """All counts' shares; null where a class has no pictures."""
+    return json.dumps(
+        {
+            "images": int(found.images.sum()),
+            "level": found.level,
+            "accuracy": found.accuracy,
+            "recall": {name: finite(value) for name, value in zip(classes, found.recall, strict=True)},
+            "units": [
+                {
+                    "unit": str(unit),
+                    "accuracy": finite(accuracy),
+                    "drop": {name: finite(value) for name, value in zip(classes, drops, strict=True)},
+                }
+                for unit, accuracy, drops in zip(found.units, found.accuracies, found.drops, strict=True)
+            ],
+            "most_dependent": [
+                {"unit": str(each.unit), "class": classes[each.label], "drop": finite(each.drop)}
+                for each in found.top(20)
+            ],
+        },
+        indent=2,
+        ensure_ascii=False,
+    )
+
+
+def _level(found: Ablation) -> str:
+    return "their means over the pictures" if found.level == "mean" else "zero"
+
+
+def _write(axes: Axes, drops: np.ndarray[tuple[int, ...], np.dtype[np.float64]], limit: float) -> None:
+    """Writes percentage points into the cells that have any."""
+    for row, column in np.argwhere(np.abs(drops) >= 0.005):
+        value = drops[row, column]
+        colour = "#ffffff" if abs(value) > 0.6 * limit else INK
+        axes.text(column, row, f"{100 * value:.0f}", size=7, ha="center", va="center_baseline", color=colour)

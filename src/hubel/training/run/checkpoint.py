@@ -1,0 +1,162 @@
+"""Checkpoints: all that changes in training, in one file, from which a run goes on.
+
+The file before stays beside it: where the last was not written to its end, a run goes on from that.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from hubel.errors import TrainingError
+from hubel.files import write_whole
+from hubel.training.step.hardest import Hardest
+from hubel.training.trainer import Trainer
+
+STATE = Path("last", "state.safetensors")
+PREVIOUS = Path("last", "previous.safetensors")
+"""Where they are in a run's folder."""
+
+_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
+"""What a trainer counts, by its names: a run goes on from it."""
+
+_PACED = ("limit", "after", "hurried")
+"""What its pace knows of the time, likewise."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """A trainer's `tensors` by name, and its `progress`, all else that changes."""
+
+    tensors: dict[str, Tensor]
+    progress: dict[str, Any]
+
+    @classmethod
+    def of(cls, trainer: Trainer, pictures: str) -> Checkpoint:
+        """All that changes in a trainer; `pictures` is the fingerprint of those it trains on."""
+        tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
+        if trainer.average:
+            kept = trainer.average.network.state_dict()
+            tensors |= {f"average.{name}": value for name, value in kept.items()}
+        if trainer.hardest:
+            tensors |= {"hardest.losses": trainer.hardest.losses, "hardest.picked": trainer.hardest.picked}
+        for optimizer in trainer.optimizers:
+            for parameter, name in _owned(optimizer, trainer.network):
+                for key, value in optimizer.state.get(parameter, {}).items():
+                    tensors[f"optimizer.{name}.{key}"] = value
+        progress = {
+            **{name: getattr(trainer, name) for name in _COUNTED},
+            **{name: getattr(trainer.pace, name) for name in _PACED},
+            "averaged": trainer.average.steps if trainer.average else 0,
+            "pictures": pictures,
+        }
+        return cls({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, progress)
+
+    @classmethod
+    def read(cls, folder: Path) -> Checkpoint | None:
+        """The last of a run's folder that is whole, None where there is none."""
+        return _read(folder / STATE) or _read(folder / PREVIOUS)
+
+    def write(self, folder: Path) -> None:
+        """Writes it into a run's folder; the one before stays as `previous`."""
+        metadata = {"progress": json.dumps(self.progress)}
+        metadata["sha256"] = _digest(self.tensors, metadata["progress"])
+        state = folder / STATE
+        state.parent.mkdir(exist_ok=True)
+        if _read(state) is not None:
+            state.replace(folder / PREVIOUS)
+        write_whole(state, safetensors.torch.save(self.tensors, metadata))
+
+    @property
+    def pictures(self) -> str | None:
+        """The fingerprint of the pictures that are trained on."""
+        return self.progress.get("pictures")
+
+    def unfit(self, network: nn.Module) -> str | None:
+        """The name of a weight of a network that this has none for, None where it is of such a network."""
+        weights = _under("network.", self.tensors)
+        for name, value in network.state_dict().items():
+            if name not in weights or weights[name].shape != value.shape:
+                return name
+        return None
+
+    def bring_back(self, trainer: Trainer) -> None:
+        """Brings a trainer to where this was taken.
+
+        Raises TrainingError: its hardest pictures are of another number.
+        """
+        trainer.network.load_state_dict(_under("network.", self.tensors))
+        if trainer.average:
+            trainer.average.network.load_state_dict(_under("average.", self.tensors))
+            trainer.average.steps = self.progress["averaged"]
+        _restore_optimizers(trainer, self.tensors)
+        if trainer.hardest:
+            _restore_hardest(trainer.hardest, self.tensors)
+        for name in _PACED:
+            setattr(trainer.pace, name, self.progress[name])
+        for name in _COUNTED:
+            setattr(trainer, name, self.progress[name])
+
+
+def _read(path: Path) -> Checkpoint | None:
+    """A checkpoint's file, None where it is missing or damaged."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            metadata = file.metadata()
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        whole = metadata["sha256"] == _digest(tensors, metadata["progress"])
+        return Checkpoint(tensors, json.loads(metadata["progress"])) if whole else None
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
+        return None
+
+
+def _restore_hardest(hardest: Hardest, tensors: dict[str, Tensor]) -> None:
+    """Brings back how hard pictures were. Raises TrainingError: of another number of pictures."""
+    found, wanted = len(tensors["hardest.losses"]), len(hardest.losses)
+    if found != wanted:
+        raise TrainingError(
+            f"the run had {found:,} pictures to train, and now there are {wanted:,}; train anew with --config"
+        )
+    hardest.losses, hardest.picked = tensors["hardest.losses"], tensors["hardest.picked"]
+
+
+def _restore_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
+    """Brings a trainer's optimizers to what a state's file says of them."""
+    for optimizer in trainer.optimizers:
+        for parameter, name in _owned(optimizer, trainer.network):
+            for key, value in _under(f"optimizer.{name}.", tensors).items():
+                # in the parameter's own layout, which fused optimizers rely on
+                like = parameter if value.shape == parameter.shape else value
+                optimizer.state[parameter][key] = torch.empty_like(like, device=parameter.device).copy_(value)
+
+
+def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names begin with a prefix, under the rest of their names."""
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _owned(optimizer: Optimizer, network: nn.Module) -> Iterator[tuple[nn.Parameter, str]]:
+    """The parameters that an optimizer moves, with their names."""
+    moved = {parameter for group in optimizer.param_groups for parameter in group["params"]}
+    for name, parameter in network.named_parameters():
+        if parameter in moved:
+            yield parameter, name
+
+
+def _digest(tensors: dict[str, Tensor], progress: str) -> str:
+    """The checksum of named tensors and the text of the progress."""
+    digest = hashlib.sha256(progress.encode())
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].numpy().tobytes())
+    return digest.hexdigest()

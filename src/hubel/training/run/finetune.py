@@ -1,0 +1,151 @@
+"""Where a run starts from: the weights of a trained model, and a head of its own for the new classes.
+
+The head is trained first, alone, on features computed once, which takes seconds. Random, it would
+send gradients through the network that undo what that has learned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from hubel.data.dataset import DataSet
+from hubel.data.feed.batches import Batches
+from hubel.data.image.modes import COLOUR
+from hubel.data.image.preprocess import Preprocessing
+from hubel.errors import ModelError
+from hubel.evaluation.metrics import Evaluation, evaluate
+from hubel.instruments.subject import Subject
+from hubel.model.open import open_model
+from hubel.model.pretrained import PRETRAINED, is_installed
+from hubel.module.network import Network
+from hubel.module.weights import Loaded, load_weights
+from hubel.net.layers import Fc
+from hubel.net.trace import Step
+from hubel.training.run.diagnose import TWICE
+
+DECAY = 1e-3
+"""The weight decay of a head that is trained alone: features are many, pictures few."""
+
+ITERATIONS = 100
+"""The most steps of L-BFGS, which has converged long before."""
+
+PHOTO = 64
+"""The least median side, in pixels, of colour pictures that are taken for photographs."""
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """A trained model whose weights a network got: `loaded` says which, `preprocessing` what it saw.
+
+    `seen` are the marks of the pictures that it was trained on, as far as is known, and at the same size.
+    """
+
+    name: str
+    loaded: Loaded
+    preprocessing: Preprocessing
+    seen: frozenset[bytes] = frozenset()
+
+    @classmethod
+    def at(cls, text: str, network: Network, classes: Sequence[str]) -> Start:
+        """Gives a network the weights of a model, a file or a name; a head of other `classes` stays anew.
+
+        Raises ModelError, UsageError: no such model, or one of another network.
+        """
+        model = open_model(text)
+        other = model.classes != tuple(classes)
+        try:
+            loaded = load_weights(network, model.network.state_dict(), other_classes=other)
+        except ModelError as error:
+            raise ModelError(
+                f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
+                f"or --input away: {error}"
+            ) from None
+        seen = model.seen if model.network.volume == network.volume else frozenset()
+        return cls(text, loaded, model.preprocessing.at(network.volume), seen)
+
+    def knows(self, held_out: Sequence[bytes]) -> str | None:
+        """What to say where it was trained on pictures that are held out, by their marks."""
+        known = sum(mark in self.seen for mark in held_out)
+        if not known or known < TWICE * len(held_out):
+            return None
+        return (
+            f"{self.name} was trained on {known:,} of the {len(held_out):,} held-out pictures, so that "
+            "results are too good; hold out the same as then, with its --val and --seed"
+        )
+
+
+def best_at_hand() -> str | None:
+    """The best network of the zoo whose trained weights are installed, None without any."""
+    return next(filter(is_installed, PRETRAINED), None)
+
+
+def is_of_photos(data: DataSet) -> bool:
+    """Whether a set looks like photographs: in colour, and large enough to show more than a thumbnail.
+
+    Raises DataError: no picture of a sample can be read.
+    """
+    return data.depth == COLOUR and min(data.size) >= PHOTO
+
+
+def head_of(network: Network) -> Step | None:
+    """The fully connected layer that gives the scores, None where the network ends otherwise."""
+    last = next(step for step in reversed(network.steps) if not step.side)
+    return last if isinstance(last.layer, Fc) else None
+
+
+def train_head(
+    network: Network, train: Batches, val: Batches, weights: Tensor | None = None
+) -> Evaluation | None:
+    """Trains the head alone on the features of every training picture, and tells how well it then does.
+
+    `weights` weigh the classes. None where the network has no fully connected head: it is left as it is.
+    """
+    head = head_of(network)
+    if head is None:
+        return None
+    layer = network.get_submodule(head.path)
+    assert isinstance(layer, nn.Linear), "a fully connected layer"
+    plain = replace(train, shuffle=False, augmentation=None, balanced=False)
+    fit_head(layer, *features(network, head, plain.epoch(0)), weights)
+    return evaluate(network, val.epoch(0))
+
+
+@torch.no_grad()
+def features(network: Network, head: Step, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+    """What the head sees of every picture, and the labels: float32, n x values; int64, n."""
+    subject, seen, labels = Subject.of(network), [], []
+    for images, truth in batches:
+        source = subject.step(head.path).sources[0]
+        seen.append(subject.values(images, [source])[source].flatten(1).float())
+        labels.append(truth)
+    return torch.cat(seen), torch.cat(labels)
+
+
+def fit_head(layer: nn.Linear, seen: Tensor, labels: Tensor, weights: Tensor | None = None) -> None:
+    """Trains a head alone by multinomial regression: L-BFGS from zero weights.
+
+    `seen` are its inputs, float32, n x values; `labels` int64, n; `weights` weigh the classes.
+    """
+    scale = seen.square().mean().sqrt().clamp(min=1e-12)  # so that one decay suits all features
+    weight = torch.zeros_like(layer.weight).requires_grad_()
+    bias = torch.zeros(len(weight), device=seen.device).requires_grad_(layer.bias is not None)
+    learning = [weight, bias] if bias.requires_grad else [weight]
+    optimizer = torch.optim.LBFGS(learning, max_iter=ITERATIONS, line_search_fn="strong_wolfe")
+
+    def closure() -> Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(F.linear(seen / scale, weight, bias), labels, weights)
+        loss = loss + DECAY * weight.square().sum()
+        loss.backward()  # type: ignore[no-untyped-call]
+        return loss
+
+    optimizer.step(closure)  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        layer.weight.copy_(weight / scale)
+        if layer.bias is not None:
+            layer.bias.copy_(bias)

@@ -1,0 +1,1 @@
+"""What one step of training is made of: the loss, the optimizers, precision and memory."""

@@ -1,0 +1,70 @@
+"""AlexNet: Krizhevsky, Sutskever and Hinton 2012, "ImageNet classification with deep CNNs"; and 2014."""
+
+from __future__ import annotations
+
+from hubel.net.algebra import Net, named
+from hubel.net.names import adaptiveavgpool, conv, dropout, fc, lrn, maxpool, relu
+
+overlapping = maxpool(3, stride=2)
+"""Pooling whose windows overlap. Source: Krizhevsky et al. 2012, section 3.4."""
+
+
+def alexnet(classes: int = 1000) -> Net:
+    """AlexNet as published, its two GPUs as groups: 60,965,224 parameters; 227x227x3.
+
+    conv2, conv4 and conv5 see the maps of their own GPU only; response normalisation before the
+    pooling; dropout in fc6 and fc7. Source: Krizhevsky et al. 2012, sections 3.2 to 3.5 and 4.2,
+    figure 2. Deviation: the paper says 224x224 pixels, on which an 11x11 filter with stride 4 does
+    not give its 55x55 maps; 227x227 does.
+    """
+    conv1 = (
+        named("conv1", conv(96, 11, stride=4)) >> relu >> named("norm1", lrn) >> named("pool1", overlapping)
+    )
+    conv2 = (
+        named("conv2", conv(256, 5, pad=2, groups=2))
+        >> relu
+        >> named("norm2", lrn)
+        >> named("pool2", overlapping)
+    )
+    conv3 = named("conv3", conv(384, 3, pad=1)) >> relu
+    conv4 = named("conv4", conv(384, 3, pad=1, groups=2)) >> relu
+    conv5 = named("conv5", conv(256, 3, pad=1, groups=2)) >> relu >> named("pool5", overlapping)
+    fc6 = named("fc6", fc(4096)) >> relu >> dropout
+    fc7 = named("fc7", fc(4096)) >> relu >> dropout
+    return conv1 >> conv2 >> conv3 >> conv4 >> conv5 >> fc6 >> fc7 >> named("fc8", fc(classes))
+
+
+def alexnet_one_tower(classes: int = 1000) -> Net:
+    """AlexNet as the lecture draws it, in one tower: 62,378,344 parameters; 227x227x3.
+
+    Source: Stanford CS231n, lecture on CNN architectures; the order of Caffe's CaffeNet. Deviations
+    from the paper: no groups, pooling before response normalisation.
+    """
+    conv1 = (
+        named("conv1", conv(96, 11, stride=4)) >> relu >> named("pool1", overlapping) >> named("norm1", lrn)
+    )
+    conv2 = named("conv2", conv(256, 5, pad=2)) >> relu >> named("pool2", overlapping) >> named("norm2", lrn)
+    conv3 = named("conv3", conv(384, 3, pad=1)) >> relu
+    conv4 = named("conv4", conv(384, 3, pad=1)) >> relu
+    conv5 = named("conv5", conv(256, 3, pad=1)) >> relu >> named("pool5", overlapping)
+    fc6 = named("fc6", fc(4096)) >> relu >> dropout
+    fc7 = named("fc7", fc(4096)) >> relu >> dropout
+    return conv1 >> conv2 >> conv3 >> conv4 >> conv5 >> fc6 >> fc7 >> named("fc8", fc(classes))
+
+
+def alexnet_owt(classes: int = 1000) -> Net:
+    """AlexNet of 2014 as torchvision ships it: 61,100,840 parameters; 224x224x3.
+
+    Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks";
+    torchvision.models.alexnet. Deviations, torchvision's: 256 filters in conv4, dropout before fc6
+    and fc7, and an average pooling to 6x6 that is the identity at 224x224 and lets other sizes in.
+    """
+    conv1 = named("conv1", conv(64, 11, stride=4, pad=2)) >> relu >> named("pool1", overlapping)
+    conv2 = named("conv2", conv(192, 5, pad=2)) >> relu >> named("pool2", overlapping)
+    conv3 = named("conv3", conv(384, 3, pad=1)) >> relu
+    conv4 = named("conv4", conv(256, 3, pad=1)) >> relu
+    conv5 = named("conv5", conv(256, 3, pad=1)) >> relu >> named("pool5", overlapping)
+    fc6 = dropout >> named("fc6", fc(4096)) >> relu
+    fc7 = dropout >> named("fc7", fc(4096)) >> relu
+    fc8 = named("fc8", fc(classes))
+    return conv1 >> conv2 >> conv3 >> conv4 >> conv5 >> adaptiveavgpool(6, 6) >> fc6 >> fc7 >> fc8

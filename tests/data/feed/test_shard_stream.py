@@ -1,0 +1,164 @@
+"""Streams of shards on the net: every picture once an epoch, whoever reads them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from io import BytesIO
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from hubel.data.feed import shard_stream as streaming
+from hubel.data.feed.batches import Batches
+from hubel.data.feed.decoded import decode
+from hubel.data.feed.shard_stream import ShardBatches
+from hubel.data.feed.stream import Streamed, StreamedBatches, batches_of, decoded_or_streamed, to_measure
+from hubel.data.sources import open_data
+from hubel.data.split import with_val
+from hubel.errors import DataError
+from tests.shards import EACH, SEEN, SHARDS, picture, remote, sample, shard, write
+
+if TYPE_CHECKING:
+    pass
+
+pytest.importorskip("webdataset")
+
+pytestmark = [
+    pytest.mark.usefixtures("own_cache"),
+    pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning"),
+]
+
+
+def test_on_the_net_whole_shards_are_held_out(root: Path, address: str) -> None:
+    dataset = open_data(f"{address}/pets/part-{{0..3}}.tar", val=0.25, seed=1)
+    assert dataset.val is not None
+    assert len(dataset.val) == EACH
+    shards = [
+        {Path(of.name(place)).parent.name for place in range(len(of))} for of in (dataset.train, dataset.val)
+    ]
+    assert [len(of) for of in shards] == [3, 1]
+    assert not shards[0] & shards[1]
+    alone = open_data(f"{address}/pets/part-0.tar", val=0)
+    with pytest.raises(DataError, match="every class is in one shard, so none can be held out"):
+        with_val(alone, 0.2, 0)
+
+
+def arrived(stream: StreamedBatches, number: int) -> list[int]:
+    """Which pictures an epoch shows, held against what they are and their labels."""
+    expected = {seen(each): each for each in range(SHARDS * EACH)}
+    found = []
+    for images, labels in stream.epoch(number):
+        for image, label in zip(images, labels.tolist(), strict=True):
+            found.append(expected[(image * 255).round().byte().permute(1, 2, 0).numpy().tobytes()])
+            assert label == found[-1] % 3
+    return found
+
+
+def seen(number: int) -> bytes:
+    return np.asarray(Image.open(BytesIO(picture(number)))).tobytes()
+
+
+@pytest.mark.parametrize("workers", [0, 1, 2])
+def test_an_epoch_of_a_stream_shows_every_picture_once(
+    root: Path, address: str, workers: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(streaming, "_CHUNK", 5)
+    decoded = decoded_or_streamed(remote(address), SEEN, memory_limit=0)
+    assert batches_of(decoded) is ShardBatches
+    stream = ShardBatches(decoded, SEEN, 7, shuffle=True, seed=3, workers=workers)
+    assert (len(stream), [len(labels) for _, labels in stream.epoch(0)]) == (5, [7, 7, 7, 7, 8])
+    first, again, other = arrived(stream, 0), arrived(stream, 0), arrived(stream, 1)
+    assert Counter(first) == Counter(range(SHARDS * EACH)) == Counter(other)
+    assert first == again
+    assert first != other
+    assert first != sorted(first)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_of_some_pictures_shows_each_of_them_once(root: Path, address: str, workers: int) -> None:
+    stream = ShardBatches(Streamed.of(remote(address), SEEN), SEEN, 4, shuffle=True, workers=workers)
+    some = torch.tensor([0, 3, 4, 11, 17, 18, 19, 30, 35])
+    assert stream.batches(some) == 2
+    epoch, places, labels = stream.epoch(0, among=some), [], []
+    for _, of in epoch:
+        places.append(epoch.places)
+        labels += of.tolist()
+    assert [len(batch) for batch in places] == [4, 5]
+    assert sorted(torch.cat(places).tolist()) == some.tolist()
+    assert labels == [place % 3 for place in torch.cat(places).tolist()]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_what_is_not_shuffled_is_in_order(root: Path, address: str, workers: int) -> None:
+    pictures = remote(address)
+    stream = ShardBatches(Streamed.of(pictures, SEEN), SEEN, 8, workers=workers)
+    whole = Batches(decode(open_data(root, val=0).train, SEEN), SEEN, 8)
+    for (images, labels), (wanted, targets) in zip(stream.epoch(0), whole.epoch(0), strict=True):
+        assert torch.equal(images, wanted)
+        assert torch.equal(labels, targets)
+    assert stream.names[9] == f"{address}/pets/part-1.tar/009.png"
+
+
+def test_programs_that_train_together_share_the_pictures(
+    root: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decoded = Streamed.of(remote(address), SEEN)
+    found = []
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    for rank in range(3):
+        monkeypatch.setenv("RANK", str(rank))
+        stream = ShardBatches(decoded, SEEN, 6, shuffle=True, workers=0)
+        found.append(arrived(stream, 0))
+        assert len(found[-1]) == sum(len(labels) for _, labels in stream.epoch(1))
+        some = torch.tensor([0, 10, 19, 20, 30])
+        both = {*found[-1]} & {*some.tolist()}
+        assert sum(len(labels) for _, labels in stream.epoch(1, among=some)) == len(both)
+        assert len(arrived(ShardBatches(decoded, SEEN, 6, workers=0), 0)) == SHARDS * EACH
+    assert [len(of) for of in found] == [18, 9, 9]
+    assert sorted(chain(*found)) == list(range(SHARDS * EACH))
+    monkeypatch.setenv("WORLD_SIZE", "5")
+    monkeypatch.setenv("RANK", "4")
+    with pytest.raises(DataError, match="only 4 shards; train in fewer programs"):
+        ShardBatches(decoded, SEEN, 6, shuffle=True)
+
+
+def test_balanced_batches_cannot_be_drawn_from_a_stream(root: Path, address: str) -> None:
+    with pytest.raises(DataError, match="balance the loss instead"):
+        ShardBatches(Streamed.of(remote(address), SEEN), SEEN, 6, shuffle=True, balanced=True)
+
+
+def test_only_what_is_selected_is_streamed_and_measured(
+    root: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    some = remote(address).select(np.array([20, 3, 2, 21]))
+    decoded = Streamed.of(some, SEEN)
+    assert sorted(arrived(ShardBatches(decoded, SEEN, 2, shuffle=True, workers=0), 0)) == [2, 3, 20, 21]
+    assert sorted(to_measure(decoded).tolist()) == sorted(decode(some, SEEN).images.tolist())
+    monkeypatch.setattr("hubel.data.feed.stream.SAMPLE", 10)
+    assert len(to_measure(Streamed.of(remote(address), SEEN))) == 10
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_stream_says_what_is_wrong(root: Path, address: str, workers: int) -> None:
+    write(root / "part-2.tar", *sample(18), ("019.png", b"broken"), ("019.cls", b"bee"), *sample(20))
+    pictures = remote(address)
+    decoded = decoded_or_streamed(pictures, SEEN, memory_limit=0)
+    with pytest.raises(DataError, match=r"^\S*part-2\.tar/019\.png: is not a picture[^\n]*$"):
+        list(ShardBatches(decoded, SEEN, 4, shuffle=True, workers=workers).epoch(0))
+    skipping = decoded_or_streamed(pictures, SEEN, on_bad="skip", memory_limit=0)
+    assert [bad.name for bad in skipping.skipped] == [f"{address}/pets/part-2.tar/019.png"]
+    found = arrived(ShardBatches(skipping, SEEN, 4, shuffle=True, workers=workers), 0)
+    assert sorted(found) == [*range(19), 20, *range(27, 36)]
+    shard(root / "part-2.tar", 18, 1)
+    with pytest.raises(
+        DataError, match=r"part-2\.tar: cannot be streamed to its end \(1 of its .*, delete /"
+    ):
+        list(ShardBatches(skipping, SEEN, 4, shuffle=True, workers=workers).epoch(0))
+    (root / "part-2.tar").unlink()
+    with pytest.raises(DataError, match=r"part-2\.tar: cannot be streamed to its end \("):
+        list(ShardBatches(skipping, SEEN, 4, shuffle=True, workers=workers).epoch(0))

@@ -1,0 +1,129 @@
+"""Manifests, right and wrong, by line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from hubel.data.dataset import DataSet, FilePictures, Pictures
+from hubel.data.feed.decoded import decode
+from hubel.data.formats.manifest import read_manifest
+from hubel.data.image.preprocess import Preprocessing
+from hubel.data.sources import open_data
+from hubel.errors import DataError
+
+
+def plant(root: Path, text: str, *, encoding: str = "utf-8") -> Path:
+    """A manifest in a folder of the pictures a.png to f.png and sub/g.png."""
+    (root / "sub").mkdir()
+    for name in ("a", "b", "c", "d", "e", "f", "sub/g"):
+        Image.new("RGB", (4, 3), "red").save(root / f"{name}.png")
+    file = root / "pets.csv"
+    file.write_bytes(text.encode(encoding))
+    return file
+
+
+def listed(dataset: DataSet, pictures: Pictures | None) -> list[tuple[str, str]]:
+    assert isinstance(pictures, FilePictures)
+    return [
+        (path.name, dataset.classes[label])
+        for path, label in zip(pictures.paths, pictures.labels, strict=True)
+    ]
+
+
+def test_pictures_with_labels_are_all_training(tmp_path: Path) -> None:
+    file = plant(tmp_path, "path,label\na.png,dog\nsub/g.png,cat\n\nb.png, dog \n")
+    dataset = open_data(file, val=0)
+    assert (dataset.name, dataset.classes, dataset.val, dataset.test) == ("pets", ("cat", "dog"), None, None)
+    assert listed(dataset, dataset.train) == [("a.png", "dog"), ("g.png", "cat"), ("b.png", "dog")]
+    assert dataset.train.size(1) == (3, 4)
+    assert dataset.train.name(0) == str(tmp_path / "a.png")
+
+
+def test_columns_may_be_in_any_order_and_paths_absolute(tmp_path: Path) -> None:
+    file = plant(
+        tmp_path,
+        f"\ufeffSplit,label,path\r\nTrain,10,a.png\r\ntest,9,{tmp_path}/b.png\r\ntrain,9,c.png\r\n"
+        "validation,10,d.png\r\n",
+    )
+    dataset = open_data(str(file))
+    assert dataset.classes == ("9", "10")
+    assert listed(dataset, dataset.train) == [("a.png", "10"), ("c.png", "9")]
+    assert listed(dataset, dataset.val) == [("d.png", "10")]
+    assert listed(dataset, dataset.test) == [("b.png", "9")]
+
+
+def test_a_label_may_hold_a_comma_and_a_name_of_any_script(tmp_path: Path) -> None:
+    file = plant(tmp_path, 'path,label\na.png,"cat, black"\nb.png,猫\n')
+    assert read_manifest(file).classes == ("cat, black", "猫")
+
+
+def test_groups_are_not_torn_apart(tmp_path: Path) -> None:
+    rows = ["a.png,x,1", "b.png,y,1", "c.png,x,2", "d.png,y,2", "e.png,x,", "f.png,y,"]
+    file = plant(tmp_path, "\n".join(["path,label,group", *rows]))
+    for seed in range(10):
+        dataset = open_data(file, val=0.34, seed=seed)
+        held = {name[0] for name, _ in listed(dataset, dataset.val)}
+        assert held in ({"a", "b"}, {"c", "d"}, {"e", "f"})
+
+
+def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
+    train = read_manifest(plant(tmp_path, "path,label,group\na.png,x,\nb.png,y,\n")).train
+    assert isinstance(train, FilePictures)
+    assert train.groups is None
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "has no column path"),
+        ("path\na.png\n", "has no column label; its header is path,label[,split][,group]"),
+        ("path;label\na.png;x\n", "its columns are separated by ';'; separate them by commas"),
+        ("path,lable\na.png,x\n", "no column can be called 'lable'; did you mean label?"),
+        ("path,label,label\n", "two columns are called label"),
+        ("path,label\n", "lists no pictures"),
+        ("path,label\na.png\n", "line 2 has 1 values, but the header names 2"),
+        ("path,label\na.png,x\nb.png,cat, black\n", "line 3 has 3 values"),
+        ("path,label\na.png,\n", "line 2 has no label"),
+        ("path,label\n,x\n", "line 2 has no path"),
+        (
+            "path,label,split\na.png,x,trian\n",
+            "line 2 has split 'trian', which is none of train, val, valid, validation, test; did",
+        ),
+        ("path,label,split\na.png,x,\n", "line 2 has split ''"),
+        ("path,label,split\na.png,x,test\nb.png,y,val\n", "no line says train"),
+        ("path,label\na.png,x\nb.png,y\na.png,y\n", "is on lines 2 and 4"),
+        ("path,label\na.png,x\nb.png,x\n", "one class, 'x'"),
+        (
+            "path,label,split,group\na.png,x,train,7\nb.png,y,train,8\nc.png,x,test,7\n",
+            "group '7' is in train (line 2) and in test (line 4)",
+        ),
+        (
+            "path,label,split\na.png,x,train\nb.png,y,test\nc.png,z,train\n",
+            "class 'y' has no training picture",
+        ),
+        ('path,label\na.png,"x\n', "is not CSV"),
+    ],
+)
+def test_what_is_wrong_is_refused_by_line(tmp_path: Path, text: str, reason: str) -> None:
+    file = plant(tmp_path, text)
+    with pytest.raises(DataError) as caught:
+        open_data(file)
+    assert reason in str(caught.value)
+    assert "pets" in str(caught.value)
+
+
+def test_a_picture_that_is_missing_cannot_be_read(tmp_path: Path) -> None:
+    file = plant(tmp_path, "path,label\na.png,x\nz.png,y\nb.png,y\n")
+    train, seen = open_data(file, val=0).train, Preprocessing.of("3x4x3")
+    with pytest.raises(DataError, match=r"z\.png: no file is there, but line 3 of .*pets\.csv names it"):
+        decode(train, seen)
+    assert [Path(name).name for name in decode(train, seen, on_bad="skip").names] == ["a.png", "b.png"]
+
+
+def test_another_encoding_is_refused(tmp_path: Path) -> None:
+    file = plant(tmp_path, "path,label\na.png,Bär\nb.png,x\n", encoding="latin-1")
+    with pytest.raises(DataError, match=r"pets\.csv: not UTF-8 .* save it as CSV in UTF-8"):
+        open_data(file)

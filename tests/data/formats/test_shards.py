@@ -1,0 +1,326 @@
+"""WebDataset shards: tar files on a disk and on the net, against the same pictures in class folders."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+import tarfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from hubel.data.check import check
+from hubel.data.feed.cache import decode_once
+from hubel.data.feed.decoded import decode
+from hubel.data.formats import shard_index as indexing
+from hubel.data.formats.shards import ShardPictures
+from hubel.data.sources import open_data, whereabouts
+from hubel.errors import DataError
+from tests.shards import (
+    CLASSES,
+    EACH,
+    SEEN,
+    SHARDS,
+    Parts,
+    numbers,
+    picture,
+    remote,
+    sample,
+    shard,
+    write,
+)
+
+if TYPE_CHECKING:
+    pass
+
+pytest.importorskip("webdataset")
+
+pytestmark = pytest.mark.usefixtures("own_cache")
+
+
+@pytest.mark.parametrize("form", ["folder", "braces", "relative", "address"])
+def test_shards_are_the_same_pictures_as_class_folders(
+    root: Path, address: str, form: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(SHARDS * EACH):
+        path = root.parent / "folders" / CLASSES[number % 3] / f"{number:03}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(picture(number))
+    monkeypatch.chdir(root)
+    where = {
+        "folder": str(root),
+        "braces": f"{root}/part-{{0..3}}.tar",
+        "relative": "part-{0,1,2,3}.tar",
+        "address": f"{address}/pets/part-{{0..3}}.tar",
+    }[form]
+    dataset = open_data(where, val=0)
+    assert (dataset.name, dataset.classes, dataset.val, dataset.test) == ("pets", CLASSES, None, None)
+    train = dataset.train
+    assert numbers(train) == list(range(SHARDS * EACH))
+    assert train.labels.tolist() == [number % 3 for number in range(SHARDS * EACH)]
+    assert train.name(10).endswith("part-1.tar/010.png")
+    assert (dataset.depth, dataset.size, train.size(7)) == (3, (6, 5), (6, 5))
+    folders = open_data(root.parent / "folders", val=0).train
+    expected = dict(zip(numbers(folders), decode(folders, SEEN).images, strict=True))
+    for place, seen in enumerate(decode(train, SEEN).images):
+        assert np.array_equal(seen, expected[place])
+        assert np.array_equal(np.asarray(train.image(place)), expected[place])
+
+
+def test_a_single_shard_is_called_by_its_name(root: Path) -> None:
+    dataset = open_data(root / "part-2.tar", val=0.34)
+    assert dataset.name == "part-2"
+    assert dataset.val is not None
+    assert sorted(dataset.val.labels) == [0, 1, 2]
+    assert sorted([*numbers(dataset.train), *numbers(dataset.val)]) == list(range(18, 27))
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        ("train-00.tar", "validation-00.tar", "test-00.tar"),
+        ("pets-train-0.tar", "pets-val-0.tar", "pets-test-0.tar"),
+        ("train/0.tar", "val/0.tar", "test/0.tar"),
+    ],
+)
+def test_shards_are_split_by_their_names_or_folders(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for place, name in enumerate(names):
+        shard(tmp_path / "set" / name, place * EACH)
+    dataset = open_data(tmp_path / "set")
+    assert dataset.val is not None
+    assert dataset.test is not None
+    assert numbers(dataset.train) == list(range(9))
+    assert numbers(dataset.val) == list(range(9, 18))
+    assert numbers(dataset.test) == list(range(18, 27))
+    shard(tmp_path / "set" / names[0].replace("train", "held").replace("held/", ""), 40)
+    if "/" not in names[0]:
+        with pytest.raises(DataError, match="is of no split, but others are"):
+            open_data(tmp_path / "set")
+
+
+def test_shards_of_one_split_are_all_there_is_and_without_train_there_is_none(tmp_path: Path) -> None:
+    shard(tmp_path / "val-0.tar", 0)
+    assert len(open_data(tmp_path, val=0).train) == EACH
+    shard(tmp_path / "test-0.tar", 9)
+    with pytest.raises(DataError, match="has shards for test and val but none for train"):
+        open_data(tmp_path)
+
+
+def test_a_tar_beside_class_folders_is_no_shard(root: Path) -> None:
+    for name in CLASSES:
+        (root / name).mkdir()
+        (root / name / "1.png").write_bytes(picture(0))
+    assert open_data(root, val=0).classes == CLASSES
+    assert len(open_data(root, val=0).train) == 3
+
+
+@pytest.mark.parametrize(
+    ("ending", "said", "classes"),
+    [
+        ("cls", ["10", "9\n", "010"], ("9", "10")),
+        ("cls", ["ox", "10", "9"], ("10", "9", "ox")),
+        ("txt", ["ox", "elk", "ox"], ("elk", "ox")),
+        ("json", ['{"label": 10}', '{"class": "9"}', '{"class": "x", "label": 9}'], ("9", "10")),
+    ],
+)
+def test_classes_are_numbers_or_texts(
+    tmp_path: Path, ending: str, said: list[str], classes: tuple[str, ...]
+) -> None:
+    files = [
+        file
+        for number, text in enumerate(said)
+        for file in ((f"a/{number}.PNG", picture(number)), (f"a/{number}.{ending}", text.encode()))
+    ]
+    other = [("._0.png", b""), ("README", b"of nobody"), ("__meta__/0.json", b"{}"), ("a/2.seg.png", b"no")]
+    dataset = open_data(write(tmp_path / "a.tar", *other[:3], *files, other[3]), val=0)
+    assert dataset.classes == classes
+    assert len(dataset.train) == 3
+    assert dataset.train.fitted(1, SEEN).shape == (6, 5, 3)
+
+
+@pytest.mark.parametrize("said", [["1", "0", "2"], ["bee", "ant", "cow"]])
+@pytest.mark.parametrize("net", [False, True])
+def test_a_file_beside_the_shards_names_the_classes(
+    tmp_path: Path, address: str, said: list[str], net: bool
+) -> None:
+    (tmp_path / "classes.txt").write_text("ant\nbee\ncow\n")
+    write(tmp_path / "a.tar", *(file for number in range(3) for file in sample(number, said[number])))
+    dataset = open_data(f"{address}/a.tar" if net else tmp_path / "a.tar", val=0)
+    assert dataset.classes == CLASSES
+    assert dataset.train.labels.tolist() == [1, 0, 2]
+    (tmp_path / "classes.txt").write_text("ant\nbee\n")
+    with pytest.raises(
+        DataError, match=r"a\.tar/002\.png: is of class '(2|cow)', but \S*/classes\.txt has 2"
+    ):
+        open_data(tmp_path / "a.tar")
+
+
+PNG = picture(1)
+
+
+@pytest.mark.parametrize(
+    ("files", "reason"),
+    [
+        ([("1.cls", b"0")], "sample '1' has no picture, only 1.cls"),
+        ([("a.1.png", PNG), ("a.1.cls", b"0")], "name, which ends at the first dot"),
+        (
+            [("1.png", PNG), ("1.jpg", PNG), ("1.cls", b"0")],
+            "sample '1' has several pictures, 1.png and 1.jpg",
+        ),
+        (
+            [("cat/1.png", PNG)],
+            "sample 'cat/1' has no class; let cat/1.cls or .txt say it, or label or class",
+        ),
+        ([("1.png", PNG), ("1.json", b'{"width": 3}')], "sample '1' has no class"),
+        ([("1.png", PNG), ("1.json", b"{")], "1.json: cannot be read"),
+        ([("1.png", PNG), ("1.json", b'{"label": 0.5}')], "1.json: says '0.5'; a class is a whole number or"),
+        ([("1.png", PNG), ("1.txt", b"a cat\non a mat")], r"1.txt: says 'a cat\non a mat'; a class is"),
+        ([("1.png", PNG), ("1.cls", b"\xff")], "1.cls: cannot be read"),
+        ([("1.png", PNG), ("1.cls", b"")], "1.cls: says ''"),
+        ([*sample(1), *sample(2), *sample(1)], "sample '001' comes twice"),
+        ([("1.png", PNG), ("1.png", PNG), ("1.cls", b"0")], "1.png comes twice"),
+        ([("README", b"")], "holds no pictures"),
+    ],
+)
+def test_what_is_no_sample_is_refused_by_name(
+    tmp_path: Path, files: list[tuple[str, bytes]], reason: str
+) -> None:
+    before = sample(7) if len(files) > 1 or files[0][0] != "README" else []
+    write(tmp_path / "a.tar", *before, *files)
+    with pytest.raises(DataError, match=f"^{re.escape(str(tmp_path / 'a.tar'))}.*{re.escape(reason)}"):
+        open_data(tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize("net", [False, True])
+def test_a_shard_that_broke_off_is_refused_wherever_it_did(tmp_path: Path, address: str, net: bool) -> None:
+    whole = write(tmp_path / "whole.tar", *sample(1), *sample(2)).read_bytes()
+    path = tmp_path / "a.tar"
+    for length in (
+        0,
+        100,
+        512,
+        700,
+        1024,
+        1536,
+        1600,
+        2048,
+        4096,
+    ):  # its files are of 1024 bytes with headers
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"a\.tar: is no whole tar file \(.*copy or make it again"):
+            open_data(f"{address}/a.tar" if net else path)
+    path.write_bytes(whole[:1024] + b"x" * 512 + whole[1536:])
+    with pytest.raises(DataError, match="is no whole tar file"):
+        open_data(f"{address}/a.tar" if net else path)
+    path.write_bytes(whole + whole)
+    with pytest.raises(DataError, match="more follows after its end"):
+        open_data(f"{address}/a.tar" if net else path)
+
+
+def test_what_is_missing_or_misspelt_is_refused(root: Path, address: str) -> None:
+    with pytest.raises(DataError, match=r"part-4\.tar: no such shard; 2 of 6 that \S+ names are missing"):
+        open_data(f"{root}/part-{{0..5}}.tar")
+    with pytest.raises(
+        DataError, match=r"part-4\.tar: cannot be read \(no such file, or not for everybody\)"
+    ):
+        open_data(f"{address}/pets/part-{{3..4}}.tar")
+    with pytest.raises(DataError, match="names a shard twice"):
+        open_data(f"{root}/part-{{0,0}}.tar")
+    with pytest.raises(DataError, match="braces stand for nothing"):
+        open_data(f"{root}/part-{{0.tar")
+    with pytest.raises(DataError, match="no shard by its ending"):
+        open_data(f"{address}/pets.zip")
+    with pytest.raises(DataError, match=r"cannot be read \(no answer\)"):
+        open_data("http://127.0.0.1:1/a.tar")
+    with tarfile.open(root.parent / "packed.tar", "w:gz") as tar:
+        tar.add(root / "part-0.tar", "a")
+    with pytest.raises(DataError, match="make it again, uncompressed"):
+        open_data(root.parent / "packed.tar")
+
+
+def test_without_the_library_it_says_what_to_install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "webdataset", None)
+    for where in (f"{root}/part-{{0..3}}.tar", "https://host/a.tar"):
+        with pytest.raises(DataError, match=r'pip install "hubel\[webdataset\]"'):
+            open_data(where)
+    assert len(open_data(root, val=0).train) == SHARDS * EACH
+
+
+def test_an_index_is_made_once_and_anew_when_its_shard_has_changed(
+    root: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+    real = indexing._made
+
+    def counted(where: str, stamp: str) -> indexing.Shard:
+        made.append(where)
+        return real(where, stamp)
+
+    monkeypatch.setattr(indexing, "_made", counted)
+    monkeypatch.setattr(indexing, "_MOMENT_NS", 0)
+    for where in (str(root), f"{address}/pets/part-{{0..3}}.tar"):
+        for _ in range(2):
+            assert len(open_data(where, val=0).train) == 36
+        assert len(made) == 4
+        made.clear()
+    shard(root / "part-1.tar", 100, 5)
+    indexing.kept_in(str(root / "part-2.tar")).write_text("{")
+    assert len(open_data(root, val=0).train) == 32
+    assert sorted(Path(where).name for where in made) == ["part-1.tar", "part-2.tar"]
+
+
+def test_a_shard_just_written_is_not_kept(root: Path) -> None:
+    open_data(root, val=0)
+    assert not list((root.parent / "cache").rglob("*.json"))
+
+
+def test_an_index_of_the_net_must_be_kept(root: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    (root.parent / "cache").write_text("in the way")
+    assert len(open_data(root, val=0).train) == 36
+    with pytest.raises(DataError, match=r"cannot be kept in .*HUBEL_CACHE"):
+        remote(address)
+
+
+def test_decoded_shards_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = open_data(root, val=0).train
+    first = decode_once(train, SEEN)
+    monkeypatch.setattr(ShardPictures, "fitted", None)
+    again = decode_once(train, SEEN)
+    assert np.array_equal(again.images, first.images)
+    assert again.names == first.names
+    with pytest.raises(TypeError):
+        decode_once(train.select(np.array([1, 0])), SEEN)
+
+
+def test_neighbours_on_the_net_are_asked_for_in_one_go(
+    root: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = remote(address)
+    asked: list[str] = []
+    monkeypatch.setattr(Parts, "asked", staticmethod(asked.append))
+    near = pictures.brought([0, 1, 2, 3, 9, 10, 4, 5, 8])
+    assert asked == [f"/pets/part-{number}.tar" for number in (0, 1, 0)]
+    for place in (0, 3, 10, 5, 8):
+        assert near.file(place).data == picture(place)
+    assert len(asked) == 3
+    monkeypatch.setattr(Parts, "parts", False)
+    with pytest.raises(DataError, match="the server sends no parts of files"):
+        pictures.image(0)
+
+
+def test_a_set_on_the_net_finds_itself_again() -> None:
+    assert whereabouts("https://host/pets/part-{0..3}.tar") == "https://host/pets/part-{0..3}.tar"
+
+
+@pytest.mark.parametrize("net", [False, True])
+def test_a_check_looks_into_shards(root: Path, address: str, net: bool) -> None:
+    files = [("a.png", picture(50, "JPEG")), ("b.png", b""), ("c.png", b"x"), ("d.png", picture(0))]
+    said = ((name.replace("png", "cls"), b"bee") for name, _ in files)
+    write(root / "part-1.tar", *(each for pair in zip(files, said, strict=True) for each in pair))
+    found = check(f"{address}/pets/part-{{0..3}}.tar" if net else root)
+    assert found.pictures == 31
+    assert {finding.kind for finding in found.findings} == {"format", "empty", "damaged", "conflict"}
+    assert json.dumps(found.counts["train"]) == '{"ant": 9, "bee": 13, "cow": 9}'

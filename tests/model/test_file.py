@@ -1,0 +1,186 @@
+"""The model's file: one file, everything in it, nothing taken on trust."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from hubel import build, parse
+from hubel.data.image.preprocess import Preprocessing
+from hubel.errors import ModelError
+from hubel.model.file import Model, load
+from hubel.model.header import read_header
+from hubel.model.prediction import predict
+from hubel.module.views import scores
+
+NOTATION = (
+    'named("c1", conv(4, 3)) >> batchnorm >> relu >> side("aux", fc(3), weight=0.3) >> fc(3) >> softmax'
+)
+CLASSES = ("고양이", "dog <b>", "b,i,r,d")
+
+
+@pytest.fixture
+def model() -> Model:
+    network = build(parse(NOTATION), "8x8x3", seed=3, scores=True)
+    preprocessing = Preprocessing(8, 8, 3, mean=(0.5, 0.4, 0.3), std=(0.2, 0.2, 0.2), fit="pad")
+    return Model(network, CLASSES, preprocessing, {"data": "/photos", "val_top1": 0.5})
+
+
+@pytest.fixture
+def path(model: Model, tmp_path: Path) -> Path:
+    model.save(tmp_path / "model.safetensors")
+    return tmp_path / "model.safetensors"
+
+
+def picture(seed: int) -> Image.Image:
+    return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 10, 3)).astype(np.uint8))
+
+
+def test_the_file_gives_the_model_back(model: Model, path: Path) -> None:
+    again = load(path)
+    assert again.network.net == model.network.net
+    assert again.classes == CLASSES
+    assert again.preprocessing == model.preprocessing
+    assert again.summary == model.summary
+    pictures = [picture(1), picture(2)]
+    assert torch.equal(again.probabilities(pictures), model.probabilities(pictures))
+    assert not list(path.parent.glob(".*")), "no temporary file is left"
+
+
+@pytest.mark.parametrize("seen", [5, "?", "AAAA"])
+def test_damaged_marks_are_refused(model: Model, tmp_path: Path, seen: object) -> None:
+    replace(model, summary={"seen": seen}).save(tmp_path / "model.safetensors")
+    with pytest.raises(ModelError, match="its marks of pictures cannot be read"):
+        load(tmp_path / "model.safetensors")
+
+
+def test_probabilities_are_the_softmax_of_the_scores_once(model: Model) -> None:
+    """The notation ends in a softmax; the whole network in eval mode is the reference."""
+    whole = build(parse(NOTATION), "8x8x3").eval()
+    whole.load_state_dict(model.network.state_dict())
+    pixels = torch.from_numpy(model.preprocessing.pixels(picture(1)))[None]
+    expected = whole(model.preprocessing.normalise(pixels))
+    torch.testing.assert_close(model.probabilities([picture(1)]), expected)
+    assert model.probabilities([picture(1)]).sum().item() == pytest.approx(1)
+
+
+def test_files_are_named_by_text_or_path_and_a_loaded_model_is_no_longer_the_files(
+    model: Model, path: Path, tmp_path: Path
+) -> None:
+    picture(1).save(tmp_path / "one.png")
+    again = load(path)
+    expected = again.probabilities([picture(1)])
+    path.write_bytes(b"\0" * path.stat().st_size)  # in place
+    for named in (tmp_path / "one.png", str(tmp_path / "one.png")):
+        torch.testing.assert_close(again.probabilities([named]), expected)
+
+
+@pytest.mark.parametrize("views", ["one", "mirror", "mirror-shift"])
+def test_temperature_and_views_are_kept_and_used(model: Model, tmp_path: Path, views: str) -> None:
+    path = tmp_path / "model.safetensors"
+    replace(model, temperature=1 / 3, views=views).save(path)
+    again = load(path)
+    assert (again.temperature, again.views) == (1 / 3, views)
+    assert (read_header(path).temperature, read_header(path).views) == (1 / 3, views)
+    seen = model.preprocessing.normalise(torch.from_numpy(model.preprocessing.pixels(picture(1)))[None])
+    expected = (3 * scores(model.network.eval(), seen, views)).softmax(1)
+    torch.testing.assert_close(again.probabilities([picture(1)]), expected.detach())
+
+
+def test_an_older_file_has_neither(model: Model, path: Path) -> None:
+    rewritten(path, temperature="", views="")
+    assert (load(path).temperature, load(path).views) == (1.0, "one")
+    assert torch.equal(load(path).probabilities([picture(1)]), model.probabilities([picture(1)]))
+
+
+def test_the_header_needs_no_weights(path: Path) -> None:
+    header = read_header(path)
+    assert header.notation == NOTATION
+    assert str(header.volume) == "8x8x3"
+    assert header.classes == CLASSES
+    assert header.versions.keys() == {"hubel", "torch", "python"}
+
+
+def test_any_reader_of_safetensors_finds_the_weights_by_their_paths(path: Path) -> None:
+    assert {"c1.weight", "c1.bias", "batchnorm1.running_mean", "aux.fc1.weight", "fc1.weight"} <= set(
+        safetensors.torch.load_file(path)
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [(b"", "cut short"), (b"\x80\x04pickle", "no safetensors file"), (None, "does not exist")],
+)
+def test_files_that_are_no_model(tmp_path: Path, content: bytes | None, message: str) -> None:
+    path = tmp_path / "model.safetensors"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ModelError, match=message):
+        load(path)
+
+
+def test_a_file_that_is_cut_short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(ModelError, match="cut short"):
+        load(path)
+
+
+def rewritten(path: Path, **changes: str) -> None:
+    """Writes the model's file again with other texts in its metadata."""
+    tensors = safetensors.torch.load_file(path)
+    metadata = read_header(path).to_metadata() | changes
+    path.write_bytes(safetensors.torch.save(tensors, {k: v for k, v in metadata.items() if v}))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"format": "other/1"}, "is no model of hubel's"),
+        ({"format": ""}, "is no model of hubel's"),
+        ({"classes": "not json"}, "metadata are damaged"),
+        ({"input": "8x8"}, "metadata are damaged"),
+        ({"notation": "conv(4, 3) >> fc(3)"}, r"for conv1.weight its network has .*, the file nothing"),
+        ({"notation": NOTATION.replace("fc(3) >> softmax", "fc(4)")}, "3 classes for 4 scores"),
+        ({"notation": NOTATION.replace("conv(4, 3)", "conv(4, 1)")}, "for c1.weight .*float32 4x3x1x1"),
+        ({"notation": "__import__('os')"}, "there is no layer __import__"),
+        ({"input": "9x9x3"}, "preprocessing makes 8x8x3, its network sees 9x9x3"),
+        ({"summary": "[]"}, "metadata are damaged"),
+        ({"temperature": "warm"}, "metadata are damaged"),
+        ({"temperature": "0"}, "metadata are damaged.*temperature is 0"),
+        ({"temperature": "nan"}, "metadata are damaged.*temperature is nan"),
+        ({"views": "many"}, "looks at views 'many'; known are one, mirror"),
+        ({"preprocessing": "{}"}, "preprocessing lacks 'height'"),
+        ({"classes": json.dumps(["a", "b"])}, "2 classes for 3 scores"),
+    ],
+)
+def test_metadata_that_do_not_fit(path: Path, changes: dict[str, str], message: str) -> None:
+    rewritten(path, **changes)
+    with pytest.raises(ModelError, match=message):
+        load(path)
+
+
+def test_a_bad_file_spoils_no_other(model: Model, tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.png", tmp_path / "bad.png"
+    picture(1).save(good)
+    bad.write_bytes(good.read_bytes()[:40])
+    found = list(predict(model, [good, bad, tmp_path / "none.png", good], top=2))
+    assert [bool(each.error) for each in found] == [False, True, True, False]
+    assert found[1].file == str(bad)
+    expected = model.probabilities([picture(1)])[0]
+    best = expected.topk(2)
+    assert [name for name, _ in found[0].classes] == [CLASSES[at] for at in best.indices.tolist()]
+    assert [p for _, p in found[0].classes] == pytest.approx(best.values.tolist())
+
+
+def test_weights_of_another_precision_are_refused(path: Path) -> None:
+    tensors = {name: value.half() for name, value in safetensors.torch.load_file(path).items()}
+    path.write_bytes(safetensors.torch.save(tensors, read_header(path).to_metadata()))
+    with pytest.raises(ModelError, match=r"c1\.weight its network has float32 4x3x3x3, the file float16"):
+        load(path)

@@ -1,0 +1,291 @@
+"""What is chosen for data and time, with the machine's speed given: no test measures it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from sys import modules
+
+import numpy as np
+import pytest
+from torch import Tensor
+
+from hubel import build, parse, zoo
+from hubel.data.dataset import ArrayPictures, DataSet
+from hubel.data.image.preprocess import Preprocessing
+from hubel.errors import ModelError, UsageError
+from hubel.model.file import Model
+from hubel.module.network import Network
+from hubel.net.trace import trace
+from hubel.net.volume import Volume
+from hubel.training.clock import Pace
+from hubel.training.run.auto import FAST, Candidate, choose, in_time
+from hubel.training.settings.recipe import Recipe
+from hubel.training.settings.recipes import RECIPES
+
+VOLUME = Volume(32, 32, 3)
+SIZES = ("fast_tiny", "fast_small", "fast", "fast_deep", "fast_large")
+
+
+@pytest.fixture
+def free(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Measuring may take any time, and a few pictures are as good as many."""
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "MEASURING", math.inf)
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "FEW", 0)
+
+
+def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 255, (count, side, side, depth)).astype(np.uint8)
+    names = tuple(f"p/{number}" for number in range(count))
+    labels = np.arange(count) % classes
+    return DataSet("made", tuple(f"class {c}" for c in range(classes)), ArrayPictures(labels, pixels, names))
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize(
+    ("rate", "name", "usual"),
+    [
+        (1e17, "fast_large", "fast_long"),
+        (1.2e10, "fast_deep", "fast_long"),
+        (4.5e9, "fast_deep", "fast_short"),
+        (3e9, "fast", "fast_short"),
+        (3e8, "fast_small", "fast_short"),
+        (1e6, "fast_tiny", "fast_short"),
+    ],
+)
+def test_the_largest_network_that_sees_them_often_enough(
+    rate: float, name: str, usual: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At 3e9 multiply-adds a second 10 seconds show `fast` 40 pictures 5.4 times, `fast_deep` 3.1 times."""
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
+    found = choose(pictures(32, 3), seconds=10.0)
+    assert found.candidate.name == name
+    assert found.candidate.recipe.hardest == RECIPES[usual].hardest
+    assert found.candidate.recipe.augmentation.cutout == RECIPES[usual].augmentation.cutout
+    assert found.epochs == pytest.approx(rate / found.candidate.macs * 10 * 0.85 / 40)
+    assert found.start == ""
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize(("few", "name"), [(0, "fast"), (40, "fast"), (55, "fast"), (100, "fast_small")])
+def test_few_pictures_are_seen_oftener_before_a_network_is_larger(
+    few: int, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`fast` would see 40 pictures 6.5 times: enough for them alone, 4.5, and if they count as 55, 6.2."""
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: 3.6e9 / of.macs)
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "FEW", few)
+    found = choose(pictures(32, 3), seconds=10.0)
+    assert found.candidate.name == name
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize(("rate", "name", "side"), [(1.5e8, "fast_tiny", 64), (1.4e9, "fast_small", 160)])
+def test_large_pictures_are_seen_larger_where_there_is_time(
+    rate: float, name: str, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """40 grey pictures, 10 seconds: 1.5 epochs of `fast_tiny` at 96 pixels, 0.6 of `fast_small`, are too few.
+
+    Of `fast_small` at 160 pixels 3.2 are enough.
+    """
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
+    found = choose(pictures(160, 1), seconds=10.0).candidate
+    assert (found.name, min(found.volume.plane)) == (name, side)
+
+
+@pytest.mark.parametrize(
+    ("passes", "rate", "tried"),
+    [(20, 5e11, 4), (20, 1.5e11, 3), (20, 4e10, 2), (20, 3e10, 1), (5, 3e10, 3), (5, 1e10, 2), (5, 5e9, 1)],
+)
+def test_measuring_keeps_to_its_share_of_the_time(
+    passes: int, rate: float, tried: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A clock that only measuring moves, by passes of 64 pictures: 20 are 9.5e9 of `fast_tiny`.
+
+    Where bfloat16 is emulated 5 are enough.
+    """
+    clock, measured = [0.0], []
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "emulates_bfloat16", lambda device: passes == 5)
+
+    def measure(candidate: Candidate) -> float:
+        clock[0] += passes * 64 * candidate.macs / rate
+        measured.append(candidate)
+        return rate / candidate.macs
+
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
+    monkeypatch.setattr(modules["hubel.training.run.auto"].time, "perf_counter", lambda: clock[0])
+    candidates = [Candidate(name, zoo.ZOO[name].make(), VOLUME, Recipe()) for name in SIZES]
+    found = in_time(candidates, pictures=40, seconds=20.0)
+    assert len(measured) == tried
+    assert found.candidate == measured[-1]
+    assert clock[0] <= max(0.1 * 20, passes * 64 * candidates[0].macs / rate)
+
+
+def test_one_network_is_measured_once_whatever_its_recipes(monkeypatch: pytest.MonkeyPatch) -> None:
+    measured: list[Candidate] = []
+
+    def measure(candidate: Candidate) -> float:
+        measured.append(candidate)
+        return 40.0
+
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
+    net = zoo.ZOO["fast"].make()
+    short, long = (
+        Candidate("fast", net, VOLUME, RECIPES[of], least)
+        for of, least in (("fast_short", 0.0), ("fast", 7.0))
+    )
+    assert in_time((short, long), pictures=40, seconds=10.0).candidate == long  # 8.5 times each
+    assert in_time((short, long), pictures=40, seconds=8.0).candidate == short
+    assert measured == [short, short]
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize("rate", [1e7 * 2**step for step in range(12)])
+def test_the_most_expensive_that_has_its_epochs_is_found_whatever_the_order(
+    rate: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pictures of 224 pixels may be seen at five sides: what is asked for does not rise with the cost."""
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
+    photos, seconds = pictures(224, 3, count=4), 100.0
+    found = choose(photos, start="none", seconds=seconds)
+    every = [
+        Candidate(name, net, Volume(side, side, 3), RECIPES[of], epochs if side == 64 else max(epochs, 3.0))
+        for name, of, epochs in FAST
+        for side in ((64,) if name == "fast_tiny" else (64, 96, 128, 160, 224))
+        for net in (zoo.ZOO[name].make(classes=4, side=side),)
+    ]
+    enough = [each for each in every if rate / each.macs * seconds * 0.85 / 4 >= each.epochs]
+    best = max(enough, key=lambda each: each.macs)
+    assert (found.candidate.name, found.candidate.volume) == (best.name, best.volume)
+
+
+@pytest.mark.usefixtures("free")
+def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`fast` has 2.7 times the multiply-adds of `fast_small`: 5 epochs of one are not 4 of the other."""
+    tried: list[str] = []
+
+    def measure(candidate: Candidate) -> float:
+        tried.append(candidate.name)
+        return 5 * 40 / (10 * 0.85)
+
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
+    assert choose(pictures(32, 3), seconds=10.0).candidate.name == "fast_small"
+    assert tried == ["fast_tiny", "fast_small"]
+
+
+@pytest.mark.usefixtures("free")
+@pytest.mark.parametrize(("rate", "name"), [(1e17, "fast_large"), (1e6, "fast_tiny")])
+def test_a_size_asked_for_leaves_the_network_to_the_time(
+    rate: float, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
+    found = choose(pictures(32, 1), seconds=10.0, volume=Volume(64, 48, 3)).candidate
+    assert (found.name, found.volume) == (name, Volume(64, 48, 3))
+    assert found.net == zoo.ZOO[name].make(classes=4, depth=3, side=48)
+
+
+@pytest.mark.parametrize("emulated", [False, True])
+def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch of 8 in float32, with no first filters that whiten: nothing that the recipe would take."""
+    batches: list[int] = []
+    choosing = modules["hubel.training.run.auto"]
+    monkeypatch.setattr(choosing, "emulates_bfloat16", lambda device: emulated)
+    if emulated:
+        monkeypatch.setattr(choosing, "fastest", lambda network, step: "float32")
+    else:
+        monkeypatch.delattr(choosing, "fastest")
+
+    def loss(network: Network, images: Tensor, labels: Tensor, *, precision: str) -> tuple[Tensor, Tensor]:
+        assert precision == "float32"
+        batches.append(len(images))
+        scores = network(images)
+        return scores.mean(), scores
+
+    monkeypatch.setattr(choosing, "loss_of", loss)
+    asked = {"batch": 8, "precision": "float32", "optimizer": "sgd", "seconds": 1e-3}
+    found = choose(pictures(32, 3), seconds=1e-3, settings=asked)
+    assert set(batches) == {8}
+    assert (found.candidate.recipe.batch, found.candidate.recipe.optimizer) == (8, "sgd")
+    with pytest.raises(UsageError, match="did you mean optimizer"):
+        choose(pictures(32, 3), settings={"optimiser": "sgd"})
+
+
+def test_a_recipe_of_a_file_is_taken_as_it_is_written(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text('batch = 32\n[augmentation]\nflip = "random"\nshift = 3\n')
+    found = choose(pictures(64, 1), recipe_name=str(tmp_path / "mine.toml")).candidate.recipe
+    assert (found.batch, found.augmentation.flip, found.augmentation.shift) == (32, "random", 3)
+    fitted = choose(pictures(64, 1), recipe_name="standard").candidate.recipe
+    assert (fitted.batch, fitted.augmentation.flip, fitted.augmentation.shift) == (8, "none", 4)
+
+
+def test_without_a_time_epochs_count() -> None:
+    found = choose(pictures(32, 3))
+    assert (found.candidate.name, found.epochs) == ("fast", 0.0)
+    assert found.candidate.volume == Volume(32, 32, 3)
+
+
+@pytest.mark.parametrize(("side", "seen"), [(8, 32), (28, 28), (40, 40)])
+def test_small_pictures_are_seen_as_they_are_or_enlarged(side: int, seen: int) -> None:
+    assert choose(pictures(side, 1)).candidate.volume == Volume(seen, seen, 1)
+
+
+def test_photographs_want_a_trained_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    photos = pictures(80, 3, count=8)
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "best_at_hand", lambda: None)
+    assert choose(photos).none_at_hand
+    assert not choose(photos, start="none").none_at_hand
+    assert not choose(pictures(32, 3)).none_at_hand
+
+
+def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
+    net, volume = zoo.find("lenet5", classes=4)
+    found = choose(pictures(28, 1), network=("lenet5", net, volume), seconds=60.0)
+    assert found.candidate.net == net
+    assert found.candidate.recipe.optimizer == "sgd"
+    assert choose(pictures(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
+    large = choose(pictures(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
+    assert large.whiten
+    assert large.augmentation.cutout == 8
+
+
+@pytest.mark.parametrize(
+    ("net", "sides"), [("conv(4, 3) >> globalavgpool >> fc(4)", {128, 160}), ("conv(4, 3) >> fc(4)", {160})]
+)
+def test_a_model_sees_pictures_smaller_where_its_weights_fit(
+    net: str, sides: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[int] = []
+
+    def measure(candidate: Candidate) -> float:
+        seen.append(min(candidate.volume.plane))
+        return 1e9
+
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
+    built = build(parse(net), "160x160x3")
+    Model(built, tuple("abcd"), Preprocessing.of("160x160x3")).save(tmp_path / "m.safetensors")
+    found = choose(pictures(160, 3, count=8), start=str(tmp_path / "m.safetensors"), seconds=60.0)
+    assert set(seen) <= sides
+    assert found.candidate.volume == Volume(160, 160, 3)
+    with pytest.raises(ModelError):  # before anything is said of it
+        choose(pictures(8, 1), network=("x", parse(net), VOLUME), start=str(tmp_path / "none.safetensors"))
+
+
+@pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])
+@pytest.mark.parametrize("name", SIZES)
+def test_the_fast_networks_end_in_small_maps_at_every_side(name: str, side: int) -> None:
+    steps = trace(zoo.ZOO[name].make(classes=7, side=side), (side, side, 3))
+    before = next(step for step in steps if step.path == "globalavgpool1").inputs[0]
+    assert 2 <= before.height <= 6
+    assert steps[-1].output == Volume(1, 1, 7)
+
+
+def test_pace() -> None:
+    by_epochs, clock = Pace(4), Pace(4, limit=100.0, after=20.0)
+    assert by_epochs.progress(1.0, 1e9) == 0.25
+    assert clock.progress(1e9, 40.0) == 0.5
+    assert clock.progress(0.0, 90.0) == 1.0
+    assert not by_epochs.due(1e9, 0.0)
+    assert [clock.due(since, 0.1) for since in (9.0, 10.0)] == [False, True]
+    assert [clock.due(since, 1.0) for since in (19.0, 20.0)] == [False, True]
+    assert replace(clock).progress(0, 0) == 0.0
