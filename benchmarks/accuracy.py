@@ -3,11 +3,11 @@
 hubel's time runs from the start of its command to the end, with nothing cached; a peer trains for nearly all
 of the time and is tested after it, for nothing. Each has the machine to itself, one after the other, and runs
 once. What is measured is the test split, which no one trains or chooses by. hubel's models average the views
-of a picture that are part of its recipe.
+of an image that are part of its recipe.
 
     python benchmarks/accuracy.py DATA SECONDS [--ways hubel tutorial resnet20 keras] [--keras PYTHON]
 
-DATA is a folder with train/CLASS/* and test/CLASS/* of pictures of 32x32, or for `hubel` and `lenet5` any
+DATA is a folder with train/CLASS/* and test/CLASS/* of images of 32x32, or for `hubel` and `lenet5` any
 installed set that hubel knows by name, such as fashion-mnist. `tutorial` is hubel's `fast_small` in the loop
 of a tutorial: Adam at one rate, batches of 64 from a DataLoader, float32. `resnet20` has the recipe of its
 paper, its rate falling by the clock, `lenet5` is LeNet-5 in the tutorial's loop, and `keras` the small
@@ -39,13 +39,13 @@ from hubel.data import open_data
 where, seconds, notation, volume = sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4]
 data = open_data(where, val=0)
 grey = data.depth == 1
-class Pictures(Dataset):
-    def __init__(self, pictures, vary):
-        self.pictures, self.vary = pictures, vary
+class Images(Dataset):
+    def __init__(self, images, vary):
+        self.images, self.vary = images, vary
     def __len__(self):
-        return len(self.pictures)
+        return len(self.images)
     def __getitem__(self, at):
-        image = self.pictures.image(at)
+        image = self.images.image(at)
         if self.vary:
             padded = ImageOps.expand(image, 4)
             left, top = (int(torch.randint(9, ())) for _ in range(2))
@@ -57,9 +57,9 @@ class Pictures(Dataset):
         side = int(volume.split("x")[0])
         if values.shape[1] != side:
             values = F.pad(values, [(side - values.shape[1]) // 2] * 4)
-        return values.sub_(0.5).div_(0.25), int(self.pictures.labels[at])
-def loader(pictures, batch, vary):
-    return DataLoader(Pictures(pictures, vary), batch, shuffle=vary, num_workers=2)
+        return values.sub_(0.5).div_(0.25), int(self.images.labels[at])
+def loader(images, batch, vary):
+    return DataLoader(Images(images, vary), batch, shuffle=vary, num_workers=2)
 def fit(optimizer, batch, rate):
     peak, seen = optimizer.param_groups[0]["lr"], 0
     while True:
@@ -101,7 +101,7 @@ os.environ["KERAS_BACKEND"], os.environ["TF_CPP_MIN_LOG_LEVEL"] = "tensorflow", 
 import keras
 from keras import layers
 where, seconds = sys.argv[1], float(sys.argv[2])
-def pictures(split, **words):
+def images(split, **words):
     return keras.utils.image_dataset_from_directory(
         f"{where}/{split}", image_size=(32, 32), batch_size=128, verbose=False, **words)
 class Clock(keras.callbacks.Callback):
@@ -116,8 +116,8 @@ network = keras.Sequential([
     *block(32), *block(64), layers.Flatten(), layers.Dense(512, activation="relu"), layers.Dropout(0.5),
     layers.Dense(10, activation="softmax")])
 network.compile("adam", "sparse_categorical_crossentropy", metrics=["accuracy"])
-history = network.fit(pictures("train"), epochs=10**6, callbacks=[Clock()], verbose=0)
-print(json.dumps({"top1": network.evaluate(pictures("test", shuffle=False), verbose=0)[1],
+history = network.fit(images("train"), epochs=10**6, callbacks=[Clock()], verbose=0)
+print(json.dumps({"top1": network.evaluate(images("test", shuffle=False), verbose=0)[1],
                   "epochs": len(history.epoch)}))
 """
 

@@ -1,13 +1,13 @@
 """Training batches of 32x32: hubel's, decoded once, against a DataLoader that decodes and varies each anew.
 
-Both shift by up to 4 pixels, mirror and normalise; the loader's pictures go through Pillow one by one, in
+Both shift by up to 4 pixels, mirror and normalise; the loader's images go through Pillow one by one, in
 torchvision's way (RandomCrop(32, padding=4), RandomHorizontalFlip, ToTensor, Normalize), in the process
 itself and in 2 workers that stay. The three take turns; torch has one thread. Prints medians of images a
 second over whole epochs, their ratios, and what decoding once takes.
 
     python benchmarks/batches.py [FOLDER] [IMAGES] [ROUNDS]
 
-Of FOLDER the first IMAGES pictures are taken; without, or with `-`, JPEG files are made.
+Of FOLDER the first IMAGES images are taken; without, or with `-`, JPEG files are made.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
 from hubel.data.augment.policy import Augmentation
-from hubel.data.dataset import FilePictures
+from hubel.data.dataset import FileImages
 from hubel.data.feed.batches import Batches
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
@@ -45,7 +45,7 @@ PREPROCESSING = Preprocessing(SIDE, SIDE, 3, MEAN, STD)
 
 
 class Varied(Dataset[tuple[torch.Tensor, int]]):
-    """A picture at a time, as a tutorial has it."""
+    """An image at a time, as a tutorial has it."""
 
     def __init__(self, paths: Sequence[Path]) -> None:
         self.paths = paths
@@ -92,9 +92,9 @@ def main(folder: Path, count: int, rounds: int) -> None:
     torch.set_num_threads(1)
     keep_memory()  # as a training run does
     paths = tuple(sorted(path for path in folder.rglob("*") if path.suffix in {".jpg", ".jpeg"}))[:count]
-    pictures = FilePictures(np.zeros(len(paths), np.int64), paths)
+    images = FileImages(np.zeros(len(paths), np.int64), paths)
     began = time.perf_counter()
-    decoded = decode(pictures, PREPROCESSING)
+    decoded = decode(images, PREPROCESSING)
     result: dict[str, object] = {
         "images": len(paths),
         "decode_seconds": round(time.perf_counter() - began, 2),

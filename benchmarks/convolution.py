@@ -41,7 +41,7 @@ SHAPES = (
     (512, 64, 256, 15, 1, 3),
     (128, 64, 64, 32, 1, 3),
 )
-"""Pictures, maps in, maps out, side, stride, window."""
+"""Images, maps in, maps out, side, stride, window."""
 
 
 def measured(shape: tuple[int, ...], precision: str, rounds: int) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 Both start from the trained EfficientNet-Lite0 and have the same seconds. The loop by hand is a good one of
 its kind: a new head, everything trained, AdamW with warm-up and a cosine by the clock, random-resized crops
-and flips by Pillow in 2 workers, float32. The pictures are CIFAR-10's, enlarged to 128x128 and stored as JPEG
+and flips by Pillow in 2 workers, float32. The images are CIFAR-10's, enlarged to 128x128 and stored as JPEG
 files: 600 of the first class down to 60 of the last to train, 200 of each to test.
 
     python benchmarks/finetune.py CIFAR SECONDS
@@ -94,7 +94,7 @@ print(json.dumps({"top1": right / total, "epochs": round(seen / len(loader.datas
 
 
 def make(cifar: Path, folder: Path) -> None:
-    """Fills a folder with the pictures."""
+    """Fills a folder with the images."""
     names = sorted(path.name for path in (cifar / "train").iterdir())
     for number, name in enumerate(names):
         uneven = round(MOST + (FEWEST - MOST) * number / (len(names) - 1))

@@ -1,8 +1,8 @@
 """What networks and recipes reach in a given work: hubel's own loop, by a clock that counts multiply-adds.
 
-An accuracy in a time is one of a machine. By work, 6 times the multiply-adds of all pictures forwards,
+An accuracy in a time is one of a machine. By work, 6 times the multiply-adds of all images forwards,
 networks and recipes can be compared on any, and on a GPU in seconds each; starting and validating are free.
-Prints what is right, with the recipe's views, of the held-out pictures, by which one may choose, and of the
+Prints what is right, with the recipe's views, of the held-out images, by which one may choose, and of the
 test split, by which one may not.
 
     python benchmarks/recipes.py DATA WORK NET RECIPE [--val 0.1] [--seeds 1]
@@ -63,7 +63,7 @@ class Counted(Iterator[Batch]):
 
     @property
     def places(self) -> Tensor:
-        """Where the pictures of the last batch are in their set."""
+        """Where the images of the last batch are in their set."""
         return self._epoch.places
 
     def __next__(self) -> Batch:
@@ -88,7 +88,7 @@ def reached(given: argparse.Namespace, seed: int) -> dict[str, float]:
     """Trains once; what is right, in percent, and how many epochs it was."""
     data = open_data(given.data, val=given.val, seed=seed)
     _, net, volume = network_for(given.net, None, data)
-    fitted = recipe(given.recipe).fitted(mirror=data.mirror, side=min(volume.plane), pictures=len(data.train))
+    fitted = recipe(given.recipe).fitted(mirror=data.mirror, side=min(volume.plane), images=len(data.train))
     config = Config(given.data, repr(net), str(volume), val=given.val, seed=seed, recipe=fitted)
     setting = Setting.of(config)
     trainer = Trainer.of(setting.network, config, setting.train)

@@ -1,11 +1,11 @@
 """A training step: hubel's against a plain loop in PyTorch, and Keras on TensorFlow, on the same network.
 
-A step is the forward pass, cross-entropy, the backward pass and SGD with momentum 0.9 on random pictures
+A step is the forward pass, cross-entropy, the backward pass and SGD with momentum 0.9 on random images
 of one batch. The plain loop is what a tutorial has: float32, no memory format, nothing fused. hubel's is
 the loop of a run with its standard recipe, which clips the gradient too; its precision is what it chooses.
 Each has a process of its own, and the processes take turns: one runs while the others wait. Prints medians
 over all steps of all rounds, images a second and how many times the plain loop that is; GFLOP/s reckoned as
-6 times the ledger's multiply-adds of a picture; and their share of the rate of `torch.mm` on 2048 x 2048, on
+6 times the ledger's multiply-adds of an image; and their share of the rate of `torch.mm` on 2048 x 2048, on
 a GPU on 8192 x 8192, in hubel's precision, which takes its turns with the rest: above 1 where a layer needs
 fewer multiply-adds.
 
@@ -90,7 +90,7 @@ def vgg11() -> Net:
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """A network, what it sees, and the pictures of a batch."""
+    """A network, what it sees, and the images of a batch."""
 
     make: Callable[[], Net]
     volume: str

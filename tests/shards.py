@@ -1,4 +1,4 @@
-"""Shards for tests: tar files of pictures of noise, and a server that sends parts of them."""
+"""Shards for tests: tar files of images of noise, and a server that sends parts of them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
-from hubel.data.formats.shards import ShardPictures
+from hubel.data.formats.shards import ShardImages
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.sources import open_data
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 SEEN = Preprocessing.of("6x5x3")
 CLASSES = ("ant", "bee", "cow")
 SHARDS, EACH = 4, 9
-"""How many shards a set has, and how many pictures each."""
+"""How many shards a set has, and how many images each."""
 
 
-def picture(number: int, kind: str = "PNG") -> bytes:
-    """A picture of noise, none like another."""
+def image(number: int, kind: str = "PNG") -> bytes:
+    """An image of noise, none like another."""
     pixels = np.random.default_rng(number).integers(0, 256, (6, 5, 3), dtype=np.uint8)
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
@@ -48,9 +48,9 @@ def write(path: Path, *files: tuple[str, bytes]) -> Path:
 
 
 def sample(number: int, said: str | None = None) -> list[tuple[str, bytes]]:
-    """The files of a picture and its class, by default every third of one class."""
+    """The files of an image and its class, by default every third of one class."""
     name = CLASSES[number % 3] if said is None else said
-    return [(f"{number:03}.png", picture(number)), (f"{number:03}.cls", name.encode())]
+    return [(f"{number:03}.png", image(number)), (f"{number:03}.cls", name.encode())]
 
 
 def shard(path: Path, start: int, count: int = EACH) -> Path:
@@ -58,7 +58,7 @@ def shard(path: Path, start: int, count: int = EACH) -> Path:
 
 
 def pets(root: Path) -> Path:
-    """A folder in `root` of four shards of nine pictures."""
+    """A folder in `root` of four shards of nine images."""
     for number in range(SHARDS):
         shard(root / "pets" / f"part-{number}.tar", number * EACH)
     return root / "pets"
@@ -98,12 +98,12 @@ def served(root: Path) -> Iterator[str]:
         thread.join()
 
 
-def remote(address: str) -> ShardPictures:
+def remote(address: str) -> ShardImages:
     train = open_data(f"{address}/pets/part-{{0..3}}.tar", val=0).train
-    assert isinstance(train, ShardPictures)
+    assert isinstance(train, ShardImages)
     return train
 
 
-def numbers(pictures: Any) -> list[int]:
-    """Which pictures these are, by their names."""
-    return [int(Path(pictures.name(place)).stem) for place in range(len(pictures))]
+def numbers(images: Any) -> list[int]:
+    """Which images these are, by their names."""
+    return [int(Path(images.name(place)).stem) for place in range(len(images))]

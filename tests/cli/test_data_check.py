@@ -26,7 +26,7 @@ def root(tmp_path: Path) -> Path:
 def test_a_sound_set_ends_with_0(hubel: Hubel, root: Path) -> None:
     said = hubel("data", "check", root)
     assert (said.status, said.err) == (0, "")
-    assert "6 pictures, 8 pixels high, 9 pixels wide" in said.out
+    assert "6 images, 8 pixels high, 9 pixels wide" in said.out
     assert said.out.endswith("0 errors; 0 warnings; 0 notices\n")
 
 
@@ -39,8 +39,8 @@ def test_warnings_end_with_0_and_errors_with_1(hubel: Hubel, root: Path) -> None
     (root / "dog" / "notes.txt").write_text("")
     said = hubel("data", "check", root)
     assert said.status == 1
-    assert "cut.png: is a damaged picture" in said.out
-    assert "notes.txt: is no picture by its ending" in said.out
+    assert "cut.png: is a damaged image" in said.out
+    assert "notes.txt: is no image by its ending" in said.out
     assert said.out.endswith("2 errors; 1 warning; 0 notices\n")
 
 

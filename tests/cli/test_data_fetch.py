@@ -18,7 +18,7 @@ from tests.cli.conftest import Hubel
 
 @pytest.fixture
 def mnist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Two pictures of 2x3 under the name and in the files of MNIST, and a cache of their own."""
+    """Two images of 2x3 under the name and in the files of MNIST, and a cache of their own."""
     monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
     contents = {
         "train-images-idx3-ubyte.gz": struct.pack(">IIII", 0x803, 2, 2, 3) + bytes(range(12)),

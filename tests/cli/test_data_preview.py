@@ -1,4 +1,4 @@
-"""`hubel data preview`: the picture it writes, and what it refuses."""
+"""`hubel data preview`: the image it writes, and what it refuses."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def height(path: Path) -> int:
         return image.height
 
 
-def test_a_row_for_each_picture_up_to_the_number_asked(hubel: Hubel, root: Path, tmp_path: Path) -> None:
+def test_a_row_for_each_image_up_to_the_number_asked(hubel: Hubel, root: Path, tmp_path: Path) -> None:
     heights = []
     for each in (1, 2, 9):
         out = tmp_path / f"{each}.png"
@@ -70,7 +70,7 @@ def test_refuses(hubel: Hubel, root: Path, tmp_path: Path, arguments: list[str],
 
 
 def test_a_recipe_shows_its_own_variants(hubel: Hubel, root: Path, tmp_path: Path) -> None:
-    """`lenet` leaves pictures as they are, `googlenet` changes colours; `fast` has a recipe of its own."""
+    """`lenet` leaves images as they are, `googlenet` changes colours; `fast` has a recipe of its own."""
     drawn = {}
     for net, recipe in (("fc(2)", "lenet"), ("fc(2)", "googlenet"), ("fast", ""), ("fast", "fast")):
         out = tmp_path / f"{net}-{recipe}.png"
@@ -85,7 +85,7 @@ def test_a_recipe_shows_its_own_variants(hubel: Hubel, root: Path, tmp_path: Pat
 def test_what_is_cut_out_has_the_mean_colour_of_the_whole_set(
     hubel: Hubel, root: Path, tmp_path: Path
 ) -> None:
-    """Of three red pictures and a blue one; a red one and the blue one are shown."""
+    """Of three red images and a blue one; a red one and the blue one are shown."""
     for number in (1, 2):
         (root / "dog" / f"{number}.png").unlink()
     recipe, out = tmp_path / "recipe.toml", tmp_path / "seen.png"

@@ -1,4 +1,4 @@
-"""`hubel look MODEL ablate DATA`: text, JSON and a picture, on scanned digits."""
+"""`hubel look MODEL ablate DATA`: text, JSON and an image, on scanned digits."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def test_maps_are_silenced_one_by_one(hubel: Hubel, model: Path, tmp_path: Path)
     out = tmp_path / "ablate.png"
     said = hubel("look", model, "ablate", "digits", "--layer", "relu1", "--images", 60, "-o", out)
     assert (said.status, said.err) == (0, "")
-    assert said.out.startswith("60 pictures, ")
-    assert "3 units silenced to their means over the pictures" in said.out
+    assert said.out.startswith("60 images, ")
+    assert "3 units silenced to their means over the images" in said.out
     assert out.read_bytes().startswith(b"\x89PNG")
 
 

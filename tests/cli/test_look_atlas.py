@@ -32,7 +32,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder of two classes, four batches of grey pictures."""
+    """A folder of two classes, four batches of grey images."""
     generator = np.random.default_rng(0)
     for name in ("개", "고양이"):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -56,7 +56,7 @@ def test_a_page_of_all_units(hubel: Hubel, model: Path, data: Path, tmp_path: Pa
         "개",
         "고양이",
     }
-    assert f"{2 * EACH} pictures of data" in text
+    assert f"{2 * EACH} images of data" in text
     assert not out.with_name("atlas.html.parts").exists()
 
 
@@ -65,7 +65,7 @@ class Killed(BaseException):
 
 
 @pytest.mark.parametrize("how", [Killed, KeyboardInterrupt])
-@pytest.mark.parametrize(("where", "calls"), [("pictures", 3), ("units", 2)])
+@pytest.mark.parametrize(("where", "calls"), [("images", 3), ("units", 2)])
 def test_what_was_stopped_ends_as_what_was_not(
     hubel: Hubel,
     model: Path,
@@ -88,7 +88,7 @@ def test_what_was_stopped_ends_as_what_was_not(
             raise how
         return real(*given)
 
-    owner, name = (Census, "take") if where == "pictures" else (Atlas, "units")
+    owner, name = (Census, "take") if where == "images" else (Atlas, "units")
     real = getattr(owner, name)
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, stopping)
@@ -105,8 +105,8 @@ def test_what_was_stopped_ends_as_what_was_not(
     assert not parted.exists()
     said = hubel("look", model, "atlas", "--data", data, "-o", parted)
     assert said.status == 0, said.err
-    done, layers = (2 * BATCH, 0) if where == "pictures" else (2 * EACH, 1)
-    assert f"going on after {done} of {2 * EACH} pictures and {layers} layers" in said.err
+    done, layers = (2 * BATCH, 0) if where == "images" else (2 * EACH, 1)
+    assert f"going on after {done} of {2 * EACH} images and {layers} layers" in said.err
     assert parted.read_bytes() == whole.read_bytes()
     assert not Path(f"{parted}.parts").exists()
 

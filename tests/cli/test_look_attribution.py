@@ -28,7 +28,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
-    """A picture of another size than the network's."""
+    """An image of another size than the network's."""
     path = tmp_path / "image.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (14, 12, 3), np.uint8)).save(path)
     return path
@@ -87,13 +87,13 @@ def test_sanity_says_how_alike_the_maps_of_random_networks_are(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say where the picture goes"),
+        ([], "say where the image goes"),
         (["--json", "--method", "gradcan"], "did you mean gradcam?"),
         (["--json", "--class", "cta"], "no class 'cta'; did you mean cat?"),
         (["--json", "--layer", "relu3"], "no layer 'relu3'"),
         (["--json", "--layer", "relu1", "--method", "occlusion"], "a layer is for gradcam"),
         (["--json", "--square", 3], "a square is for occlusion"),
-        (["-o", "map.gif"], "a picture is written as"),
+        (["-o", "map.gif"], "an image is written as"),
     ],
 )
 def test_errors(hubel: Hubel, model: Path, image: Path, words: list[object], message: str) -> None:
@@ -109,7 +109,7 @@ def test_what_speaks_for_a_class_is_red_and_what_speaks_against_it_blue() -> Non
     assert colours[0, 0, 2] > colours[0, 0, 0]
 
 
-def test_a_map_of_nothing_leaves_the_picture_grey() -> None:
+def test_a_map_of_nothing_leaves_the_image_grey() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (6, 6, 3), np.uint8)
     drawn = overlay(pixels, np.zeros((6, 6)), 0.0, signed=True)
     assert (drawn == drawn[..., :1]).all()

@@ -32,7 +32,7 @@ def test_networks_by_cka(hubel: Hubel, models: list[Path], tmp_path: Path) -> No
     out = tmp_path / "cka.png"
     said = hubel("look", first, "compare", second, larger, "digits", "--images", 60, "-o", out)
     assert (said.status, said.err) == (0, "")
-    assert said.out.startswith("model0 and model1: linear CKA on 60 pictures\n")
+    assert said.out.startswith("model0 and model1: linear CKA on 60 images\n")
     assert "model0 and model2" in said.out
     assert out.read_bytes().startswith(b"\x89PNG")
     told = json.loads(hubel("look", first, "compare", first, "digits", "--images", 40, "--json").out)
@@ -92,7 +92,7 @@ def test_a_run_stands_for_its_best_where_networks_are_compared(hubel: Hubel, run
         (["FOLDER", "digits", "--unit", "conv1", "--json"], "train with --keep-epochs"),
         (["MODEL", "digits", "--unit", "conv1", "--states", "1", "--json"], "--states is at least 2, not 1"),
         (["MODEL", "digits", "--unit", "conv1", "--layer", "conv1", "--json"], "give one of them"),
-        (["MODEL", "digits", "--unit", "conv1"], "say where the picture goes"),
+        (["MODEL", "digits", "--unit", "conv1"], "say where the image goes"),
         (["MODEL", "digits", "--layer", "conv2"], "did you mean conv1"),
     ],
 )

@@ -17,13 +17,13 @@ def test_units_of_an_image(hubel: Hubel, model: Path, data: Path, tmp_path: Path
     out, image = tmp_path / "units.png", data / "cat" / "0.png"
     said = hubel("look", model, "deconv", image, "--unit", "relu2[1]", "--unit", "relu1[0,3,4]", "-o", out)
     assert said.status == 0, said.err
-    with Image.open(out) as picture:
-        two = picture.size
+    with Image.open(out) as drawn:
+        two = drawn.size
     said = hubel("look", model, "deconv", image, "--layer", "relu2", "--maps", 4, "-o", out)
     assert said.status == 0, said.err
-    with Image.open(out) as picture:
-        assert picture.width == two[0]
-        assert picture.height > 1.8 * two[1]
+    with Image.open(out) as drawn:
+        assert drawn.width == two[0]
+        assert drawn.height > 1.8 * two[1]
 
 
 def test_patches_beside_their_projections(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder of two classes, eight pictures each."""
+    """A folder of two classes, eight images each."""
     generator = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -50,11 +50,11 @@ def test_a_plane_and_its_places(hubel: Hubel, model: Path, data: Path, tmp_path:
         assert Path(each["file"]).parent.name == each["class"]
         assert 0 <= each["x"] <= 1
         assert 0 <= each["y"] <= 1
-    with Image.open(out) as picture:
-        assert picture.width > 1000
+    with Image.open(out) as image:
+        assert image.width > 1000
 
 
-def test_the_nearest_to_a_picture_is_its_copy_but_never_itself(
+def test_the_nearest_to_a_image_is_its_copy_but_never_itself(
     hubel: Hubel, model: Path, data: Path, tmp_path: Path
 ) -> None:
     out, inside, asked = tmp_path / "near.png", data / "dog" / "3.png", tmp_path / "copy.png"
@@ -74,10 +74,10 @@ def test_the_nearest_to_a_picture_is_its_copy_but_never_itself(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say where the picture goes"),
+        ([], "say where the image goes"),
         (["-o", "plane.jpg"], "written as one of .png"),
         (["--json", "--images", 0], "--images is at least 1"),
-        (["--json", "--images", 3], "5 pictures at least"),
+        (["--json", "--images", 3], "5 images at least"),
         (["--json", "--method", "tsn"], "did you mean tsne?"),
         (["--json", "--split", "tset"], "no split 'tset'"),
     ],

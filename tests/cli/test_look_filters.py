@@ -1,4 +1,4 @@
-"""`hubel look MODEL filters`: a picture, a table, JSON."""
+"""`hubel look MODEL filters`: an image, a table, JSON."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_deeper_filters_are_drawn_by_what_drives_them(model: str, tmp_path: Path
 
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
 @pytest.mark.parametrize("layer", ["conv1", "conv2", "fc1"])
-def test_writes_pictures(model: str, tmp_path: Path, suffix: str, start: bytes, layer: str) -> None:
+def test_writes_images(model: str, tmp_path: Path, suffix: str, start: bytes, layer: str) -> None:
     out = tmp_path / f"filters.{suffix}"
     assert said(model, "filters", "--layer", layer, "-o", out) == f"wrote {out}\n"
     assert out.read_bytes().startswith(start)

@@ -1,4 +1,4 @@
-"""`hubel look MODEL maps`: pictures and numbers, and what is refused."""
+"""`hubel look MODEL maps`: images and numbers, and what is refused."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def said(*arguments: object) -> str:
 
 @pytest.mark.parametrize("layers", [(), ("--layers", "conv1, relu1,fc1"), ("--layers", "all")])
 @pytest.mark.parametrize(("suffix", "start"), [("svg", b"<?xml"), ("png", b"\x89PNG")])
-def test_writes_pictures(
+def test_writes_images(
     files: tuple[str, str], tmp_path: Path, layers: tuple[str, ...], suffix: str, start: bytes
 ) -> None:
     out = tmp_path / f"maps.{suffix}"
@@ -69,7 +69,7 @@ def test_json(files: tuple[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "say where the picture goes"),
+        ((), "say where the image goes"),
         (("-o", "maps.jpg"), "one of .svg, .png, .pdf"),
         (("-o", "missing/maps.png"), "no folder 'missing'"),
         (("-o", "maps.png", "--layers", "relu1,conw1"), "did you mean conv1"),

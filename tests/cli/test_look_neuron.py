@@ -79,7 +79,7 @@ def test_text_is_narrow_and_json_has_it_all(files: tuple[str, str], unit: str) -
 def test_a_small_window_is_written_out(files: tuple[str, str]) -> None:
     model, image = files
     text = said(model, "neuron", "conv1[1,0,4]", image)
-    assert "looks at rows 0 to 1, columns 3 to 5 of the picture as the network sees it: 2x3 pixels" in text
+    assert "looks at rows 0 to 1, columns 3 to 5 of the image as the network sees it: 2x3 pixels" in text
     assert "takes of input (12x12x3) maps 0 to 2, rows -1 to 1, columns 3 to 5" in text
     assert "9 of these 27 are padding, shown as ·" in text
     assert [f"input[{at}]" in text for at in range(3)] == [True] * 3

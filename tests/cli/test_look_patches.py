@@ -29,7 +29,7 @@ def model(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """A folder of two classes, six pictures each."""
+    """A folder of two classes, six images each."""
     generator = np.random.default_rng(0)
     for name in ("cat", "dog"):
         (tmp_path / "data" / name).mkdir(parents=True)
@@ -39,9 +39,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_picture_and_json_of_the_same_patches(
-    hubel: Hubel, model: Path, data: Path, tmp_path: Path
-) -> None:
+def test_a_image_and_json_of_the_same_patches(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "patches.png"
     said = hubel(
         "look",
@@ -78,8 +76,8 @@ def test_a_picture_and_json_of_the_same_patches(
             "right": first["column"] + 2,
         }
     )
-    with Image.open(out) as picture:
-        assert picture.width > 300
+    with Image.open(out) as image:
+        assert image.width > 300
 
 
 def test_by_default_all_activations_and_the_scores(hubel: Hubel, model: Path, data: Path) -> None:
@@ -136,7 +134,7 @@ def test_the_model_and_the_set_are_opened_once(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say where the picture goes"),
+        ([], "say where the image goes"),
         (["-o", "patches.jpg"], "written as one of .png"),
         (["--json", "--layer", "relu9"], "no layer 'relu9'; did you mean relu2?"),
         (["--json", "--unit", "relu1"], "relu1 is no map; write relu1[0]"),

@@ -44,8 +44,8 @@ def test_maps_a_unit_and_classes(hubel: Hubel, model: Path, tmp_path: Path) -> N
         "fc1[1]",
     ]
     assert all(len(each["history"]) == 3 for each in found)
-    with Image.open(out) as picture:
-        assert picture.width > 300
+    with Image.open(out) as image:
+        assert image.width > 300
     again = hubel("look", model, "synthesise", *words, "--json")
     assert again.out == said.out
     other = hubel("look", model, "synthesise", *words, "--json", "--seed", 1)
@@ -70,7 +70,7 @@ def test_the_colours_of_a_set(hubel: Hubel, model: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["conv1[0]"], "say where the picture goes"),
+        (["conv1[0]"], "say where the image goes"),
         (["conv1[0]", "-o", "unit.jpg"], "written as one of .png"),
         (["--json"], "say what to excite"),
         (["conv3[0]", "--json"], "no layer 'conv3'"),
@@ -95,7 +95,7 @@ def test_the_course_of_a_climb() -> None:
     assert (flat == (47, 111, 176)).all(-1).any(0).all()
 
 
-def test_the_picture_is_drawn_as_it_is() -> None:
+def test_the_image_is_drawn_as_it_is() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), np.uint8)
     made = Synthesis(Unit("c", 1), pixels, np.arange(4, dtype=np.float32), 0.0, 3.0)
     drawn = np.array(Image.open(io.BytesIO(synthesis_figure([made], side=64))).convert("RGB"))

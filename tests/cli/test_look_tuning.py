@@ -1,4 +1,4 @@
-"""`hubel look MODEL tuning` and `topography`: pictures, text and JSON of a small trained-like model."""
+"""`hubel look MODEL tuning` and `topography`: images, text and JSON of a small trained-like model."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The straight way through: train on folders of pictures, measure, predict, resume; and every bad input."""
+"""The straight way through: train on folders of images, measure, predict, resume; and every bad input."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ COLOURS = {"red": 0, "green": 1, "blue": 2}
 
 
 def draw(path: Path, channel: int, seed: int) -> None:
-    """A picture of noise in which one colour is strong."""
+    """An image of noise in which one colour is strong."""
     pixels = np.random.default_rng(seed).integers(0, 100, (20, 24, 3))
     pixels[..., channel] += 120
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -28,7 +28,7 @@ def draw(path: Path, channel: int, seed: int) -> None:
 
 @pytest.fixture(scope="session")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A flat folder of 3 classes with 20 pictures each."""
+    """A flat folder of 3 classes with 20 images each."""
     root = tmp_path_factory.mktemp("photos")
     for name, channel in COLOURS.items():
         for number in range(20):
@@ -50,22 +50,22 @@ def test_from_photos_to_answers(hubel: Hubel, run: Path, photos: Path, tmp_path:
     model = run / "best.safetensors"
 
     measured = json.loads(hubel("val", model, photos, "--json").out)
-    assert measured["split"] == "val", "the pictures that were held out in training"
+    assert measured["split"] == "val", "the images that were held out in training"
     assert measured["images"] == 12
     best = max(json.loads(line)["val_top1"] for line in (run / "metrics.jsonl").read_text().splitlines())
     assert measured["top1"] == best
     assert measured["top1"] > 0.9
 
-    picture = tmp_path / "new.png"
-    draw(picture, COLOURS["green"], 999)
-    said = hubel("predict", model, picture, "--json", "--top", 2)
+    image = tmp_path / "new.png"
+    draw(image, COLOURS["green"], 999)
+    said = hubel("predict", model, image, "--json", "--top", 2)
     [answer] = json.loads(said.out)
-    assert answer["file"] == str(picture)
+    assert answer["file"] == str(image)
     assert answer["classes"][0]["name"] == "green"
     assert len(answer["classes"]) == 2
     chances = [each["probability"] for each in answer["classes"]]
     assert chances == sorted(chances, reverse=True)
-    assert "green" in hubel("predict", model, picture).out.splitlines()[1]
+    assert "green" in hubel("predict", model, image).out.splitlines()[1]
 
     table = hubel("table", model, "--format", "json")
     assert json.loads(table.out)["network"] == NET
@@ -114,7 +114,7 @@ def test_a_run_is_never_written_over(hubel: Hubel, run: Path, photos: Path) -> N
 def test_what_a_config_says_comes_from_anywhere_and_goes_by_one_count(
     hubel: Hubel, run: Path, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relative path of the pictures becomes whole, so that what was held out is known again."""
+    """A relative path of the images becomes whole, so that what was held out is known again."""
     monkeypatch.chdir(photos.parent)
     text = (run / "config.toml").read_text().replace(str(photos), photos.name)
     (tmp_path / "mine.toml").write_text(text)
@@ -130,9 +130,7 @@ def test_what_a_config_says_comes_from_anywhere_and_goes_by_one_count(
     assert taken.err.endswith("mine.toml is a file; name a folder for the run\n")
 
 
-def test_pictures_for_validation_leave_no_share_to_hold_out(
-    hubel: Hubel, photos: Path, tmp_path: Path
-) -> None:
+def test_images_for_validation_leave_no_share_to_hold_out(hubel: Hubel, photos: Path, tmp_path: Path) -> None:
     for split in ("train", "val"):
         shutil.copytree(photos, tmp_path / "set" / split)
     refused = hubel("train", tmp_path / "set", "--val", 0.3)
@@ -171,7 +169,7 @@ def _truncated(root: Path) -> Path:
 
 
 def _foreign(root: Path) -> Path:
-    (root / "red" / "notes.txt").write_text("not a picture")
+    (root / "red" / "notes.txt").write_text("not an image")
     return root
 
 
@@ -222,7 +220,7 @@ def test_bad_wishes(
     assert not out.exists()
 
 
-def test_pictures_that_came_after_the_training_are_measured_with_those_held_out(
+def test_images_that_came_after_the_training_are_measured_with_those_held_out(
     hubel: Hubel, photos: Path, tmp_path: Path
 ) -> None:
     data, run = tmp_path / "data", tmp_path / "run"
@@ -272,7 +270,7 @@ def test_a_run_that_fails_leaves_the_folder_it_was_given(hubel: Hubel, photos: P
     assert list(out.iterdir()) == []
 
 
-def test_bad_pictures_on_either_side_are_named_together(hubel: Hubel, photos: Path, tmp_path: Path) -> None:
+def test_bad_images_on_either_side_are_named_together(hubel: Hubel, photos: Path, tmp_path: Path) -> None:
     data, out = tmp_path / "data", tmp_path / "run"
     shutil.copytree(photos, data)
     files = sorted(data.rglob("*.png"))
@@ -280,7 +278,7 @@ def test_bad_pictures_on_either_side_are_named_together(hubel: Hubel, photos: Pa
         file.write_bytes(file.read_bytes()[:60])
     said = hubel("train", data, "--net", NET, "--input", "16x16x3", "--epochs", 1, "--out", out)
     assert said.status == 1
-    assert f"{len(files[::3])} of {len(files)} pictures cannot be used" in said.err
+    assert f"{len(files[::3])} of {len(files)} images cannot be used" in said.err
     assert not out.exists()
 
 

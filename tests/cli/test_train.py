@@ -127,7 +127,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options)
     assert stopped.status != 0
     assert f"stopped; go on with  hubel train --resume '{run}'" in stopped.err
-    assert "of the 50.00 % of pictures that were hardest" in stopped.err
+    assert "of the 50.00 % of images that were hardest" in stopped.err
     monkeypatch.setattr(Watch, "event", at_once)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options[:-1], tmp_path / "b")
     assert "stopped before the first round was done: nothing is kept" in stopped.err

@@ -45,7 +45,7 @@ def test_val_prints_the_numbers_and_a_line_a_class(hubel: Hubel, model: Path) ->
 
 
 def test_val_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -> None:
-    """The same loss, by hand, from what `predict` says of the same pictures."""
+    """The same loss, by hand, from what `predict` says of the same images."""
     digits = open_data("digits", val=0).train
     folder = tmp_path / "few"
     for number in range(6):
@@ -80,7 +80,7 @@ def test_what_a_model_file_keeps_changes_what_is_said(hubel: Hubel, model: Path,
 def test_predict_says_what_is_wrong_with_a_file(hubel: Hubel, model: Path, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     open_data("digits", val=0).train.image(0).save(good)
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     said = hubel("predict", model, bad, good, "--top", 3)
     assert said.status == 1
     lines = said.out.splitlines()
@@ -116,21 +116,21 @@ def test_predict_goes_through_a_folder(hubel: Hubel, model: Path, tmp_path: Path
     assert hubel("predict", model, files[0], "--csv", "--json").status == 2
 
 
-def test_val_stops_at_a_bad_picture_or_leaves_it_out(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+def test_val_stops_at_a_bad_image_or_leaves_it_out(hubel: Hubel, model: Path, tmp_path: Path) -> None:
     digits = open_data("digits", val=0).train
     for number in range(10):
         place = tmp_path / "set" / str(digits.labels[number])
         place.mkdir(parents=True)
         digits.image(number).save(place / "1.png")
     bad = tmp_path / "set" / "0" / "2.png"
-    bad.write_bytes(b"no picture")
+    bad.write_bytes(b"no image")
     stopped = hubel("val", model, tmp_path / "set")
     assert (stopped.status, stopped.out) == (1, "")
     assert str(bad) in stopped.err
     skipped = hubel("val", model, tmp_path / "set", "--on-bad", "skip")
     assert skipped.status == 0
     assert skipped.out.startswith("all: 10 images, ")
-    assert skipped.err.splitlines()[0] == "left out: 1 of 11 pictures"
+    assert skipped.err.splitlines()[0] == "left out: 1 of 11 images"
     assert str(bad) in skipped.err.splitlines()[1]
     assert "did you mean skip?" in hubel("val", model, tmp_path / "set", "--on-bad", "skp").err
 

@@ -1,4 +1,4 @@
-"""Colour against Pillow and NumPy, a picture at a time."""
+"""Colour against Pillow and NumPy, an image at a time."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def images(count: int, height: int = 12, width: int = 15, depth: int = 3) -> torch.Tensor:
-    """Noise, noise of few values in a narrow range, and an even picture last."""
+    """Noise, noise of few values in a narrow range, and an even image last."""
     rng = np.random.default_rng(8)
     pixels = rng.integers(0, 256, (count, height, width, depth), dtype=np.uint8)
     pixels[1::3] = 60 + pixels[1::3] // 4
@@ -30,12 +30,12 @@ def images(count: int, height: int = 12, width: int = 15, depth: int = 3) -> tor
     return torch.from_numpy(pixels)
 
 
-def picture(pixels: torch.Tensor) -> Image.Image:
+def image(pixels: torch.Tensor) -> Image.Image:
     return Image.fromarray(pixels.numpy()[..., 0] if pixels.shape[-1] == 1 else pixels.numpy())
 
 
 def apart(expected: Image.Image, found: torch.Tensor) -> int:
-    """The largest difference of two pictures' values."""
+    """The largest difference of two images' values."""
     pixels: npt.NDArray[np.int16] = np.asarray(expected, np.int16).reshape(found.shape)
     return int(np.abs(pixels - found.numpy()).max())
 
@@ -58,8 +58,8 @@ def test_enhancements_are_pillows_but_for_rounding(
     before = images(len(FACTORS), depth=depth)
     after = change(before, torch.tensor(FACTORS))
     for old, new, factor in zip(before, after, FACTORS, strict=True):
-        # Pillow cuts off where we round, in the dull picture and in the result
-        assert apart(enhancer(picture(old)).enhance(factor), new) <= 2
+        # Pillow cuts off where we round, in the dull image and in the result
+        assert apart(enhancer(image(old)).enhance(factor), new) <= 2
     assert torch.equal(after[3], before[3])
 
 
@@ -67,7 +67,7 @@ def test_posterize_is_pillows() -> None:
     before = images(8)
     after = colour.posterize(before, torch.arange(1, 9))
     for bits, (old, new) in enumerate(zip(before, after, strict=True), 1):
-        assert apart(ImageOps.posterize(picture(old), bits), new) == 0
+        assert apart(ImageOps.posterize(image(old), bits), new) == 0
 
 
 def test_solarize_is_pillows() -> None:
@@ -75,14 +75,14 @@ def test_solarize_is_pillows() -> None:
     before = images(len(thresholds))
     after = colour.solarize(before, torch.tensor(thresholds))
     for threshold, old, new in zip(thresholds, before, after, strict=True):
-        assert apart(ImageOps.solarize(picture(old), threshold), new) == 0
+        assert apart(ImageOps.solarize(image(old), threshold), new) == 0
 
 
 @pytest.mark.parametrize("depth", [1, 3])
 def test_autocontrast_is_pillows_but_for_rounding(depth: int) -> None:
     before = images(7, depth=depth)
     for old, new in zip(before, colour.autocontrast(before), strict=True):
-        assert apart(ImageOps.autocontrast(picture(old)), new) <= 1
+        assert apart(ImageOps.autocontrast(image(old)), new) <= 1
 
 
 @pytest.mark.parametrize("depth", [1, 3])
@@ -90,7 +90,7 @@ def test_autocontrast_is_pillows_but_for_rounding(depth: int) -> None:
 def test_equalize_is_pillows(height: int, width: int, depth: int) -> None:
     before = images(7, height, width, depth)
     for old, new in zip(before, colour.equalize(before), strict=True):
-        assert apart(ImageOps.equalize(picture(old)), new) == 0
+        assert apart(ImageOps.equalize(image(old)), new) == 0
 
 
 def test_jitter_is_three_enhancements_with_factors_in_the_range() -> None:
@@ -104,7 +104,7 @@ def test_jitter_is_three_enhancements_with_factors_in_the_range() -> None:
     after = jitter(before, 0.4, seeded(0))
     draws = 1 + 0.4 * (2 * torch.rand((3, 30), generator=seeded(0)) - 1)
     for old, new, factors in zip(before, after, draws.T.tolist(), strict=True):
-        expected = picture(old)
+        expected = image(old)
         for enhancer, factor in zip(
             (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color), factors, strict=True
         ):
@@ -127,13 +127,13 @@ def test_colours_are_numpys_mean_and_covariance() -> None:
     np.testing.assert_allclose(covariance @ colours.axes.numpy(), colours.axes.numpy() * lengths, atol=1e-6)
 
 
-def test_colours_of_many_pictures_come_from_a_sample() -> None:
+def test_colours_of_many_images_come_from_a_sample() -> None:
     tile = images(1, 64, 64)
     many = tile.expand(2500, -1, -1, -1)  # 10 million pixels
     np.testing.assert_allclose(Colours.of(many).axes.abs(), Colours.of(tile).axes.abs(), atol=1e-6)
 
 
-def test_pca_adds_one_colour_a_picture_with_krizhevskys_covariance() -> None:
+def test_pca_adds_one_colour_a_image_with_krizhevskys_covariance() -> None:
     before = torch.full((4000, 2, 3, 3), 128, dtype=torch.uint8)
     rng = np.random.default_rng(2)
     directions, lengths = np.linalg.qr(rng.normal(size=(3, 3)))[0], np.array([0.3, 0.15, 0.05])
@@ -155,7 +155,7 @@ def test_pca_stops_at_black_and_white() -> None:
     assert (after[:, 0, 1, 0] < 255).any()
 
 
-def test_trivial_does_one_operation_a_picture_evenly() -> None:
+def test_trivial_does_one_operation_a_image_evenly() -> None:
     before = images(1, 32, 32).clone()
     before[0] = torch.from_numpy(np.random.default_rng(0).integers(0, 200, (32, 32, 3), dtype=np.uint8))
     shares = torch.arange(-(STRENGTHS - 1), STRENGTHS) / (STRENGTHS - 1)
@@ -177,9 +177,9 @@ def test_trivial_does_one_operation_a_picture_evenly() -> None:
 def test_strengths_of_trivial_are_even_and_go_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
     found: list[float] = []
 
-    def noted(pictures: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
+    def noted(images: torch.Tensor, shares: torch.Tensor) -> torch.Tensor:
         found.extend(shares.tolist())
-        return pictures
+        return images
 
     for name in WIDE:
         monkeypatch.setitem(WIDE, name, noted)
@@ -201,21 +201,19 @@ def test_operations_of_trivial_reach_the_published_strengths() -> None:
     assert torch.equal(down[1, 32:], before[1, :8])
     turned = WIDE["rotate"](before, both)
     for old, new, degrees in zip(before, turned, (135, -135), strict=True):
-        expected = np.asarray(picture(old).rotate(degrees, Image.Resampling.BILINEAR), np.int16)
+        expected = np.asarray(image(old).rotate(degrees, Image.Resampling.BILINEAR), np.int16)
         x, y = np.meshgrid(np.arange(40) - 19.5, np.arange(40) - 19.5)
         inner = np.hypot(x, y) < 18
         assert np.abs(expected - new.numpy())[inner].max() <= 2
     for name, factors in (("brightness", (1.99, 0.01)), ("contrast", (1.99, 0.01))):
         enhancer = {"brightness": ImageEnhance.Brightness, "contrast": ImageEnhance.Contrast}[name]
         for old, new, factor in zip(before, WIDE[name](before, both), factors, strict=True):
-            assert apart(enhancer(picture(old)).enhance(factor), new) <= 2
-    assert apart(ImageOps.posterize(picture(before[0]), 2), WIDE["posterize"](before, both)[0]) == 0
-    assert apart(ImageOps.solarize(picture(before[0]), 0), WIDE["solarize"](before, both)[0]) == 0
+            assert apart(enhancer(image(old)).enhance(factor), new) <= 2
+    assert apart(ImageOps.posterize(image(before[0]), 2), WIDE["posterize"](before, both)[0]) == 0
+    assert apart(ImageOps.solarize(image(before[0]), 0), WIDE["solarize"](before, both)[0]) == 0
     for name, shear in (("shear_x", (1, 0.99, 0, 0, 1, 0)), ("shear_y", (1, 0, 0, 0.99, 1, 0))):
         sheared = WIDE[name](before, both)[0]
-        drawn = picture(before[0]).transform(
-            (40, 40), Image.Transform.AFFINE, shear, Image.Resampling.BILINEAR
-        )
+        drawn = image(before[0]).transform((40, 40), Image.Transform.AFFINE, shear, Image.Resampling.BILINEAR)
         y, x = np.mgrid[1:39, 1:39]
         inner = x + y < 38
         assert np.abs(np.asarray(drawn, np.int16) - sheared.numpy())[1:39, 1:39][inner].max() <= 2
@@ -231,16 +229,16 @@ def test_operations_of_trivial_reach_the_published_strengths() -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda pictures: jitter(pictures, 0.5, seeded(0)),
-        lambda pictures: pca(pictures, 0.5, Colours.of(pictures), seeded(0)),
-        lambda pictures: trivial(pictures, seeded(0)),
+        lambda images: jitter(images, 0.5, seeded(0)),
+        lambda images: pca(images, 0.5, Colours.of(images), seeded(0)),
+        lambda images: trivial(images, seeded(0)),
         *(
-            lambda pictures, name=name: WIDE[name](pictures, torch.full((30,), 0.7))
+            lambda images, name=name: WIDE[name](images, torch.full((30,), 0.7))
             for name in sorted(set(WIDE) - {"identity", "colour"})
         ),
     ],
 )
-def test_pictures_keep_their_kind_and_the_given_ones_stay(
+def test_images_keep_their_kind_and_the_given_ones_stay(
     change: Callable[[torch.Tensor], torch.Tensor], depth: int
 ) -> None:
     before = images(30, 20, 20, depth)

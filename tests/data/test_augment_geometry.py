@@ -20,13 +20,13 @@ def images(count: int, height: int = 7, width: int = 9, depth: int = 3) -> torch
 
 
 def smooth(count: int, height: int, width: int) -> torch.Tensor:
-    """Colour pictures without fine detail: interpolated alike wherever rounding differs by a hair."""
+    """Colour images without fine detail: interpolated alike wherever rounding differs by a hair."""
     rng = np.random.default_rng(3)
-    pictures = [
+    images = [
         Image.fromarray(rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)).resize((width, height))
         for _ in range(count)
     ]
-    return torch.from_numpy(np.stack([np.asarray(picture) for picture in pictures]))
+    return torch.from_numpy(np.stack([np.asarray(image) for image in images]))
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -111,11 +111,11 @@ def test_alternating_flips_go_by_the_index_and_not_by_its_neighbours() -> None:
 
 
 def ramp(count: int, height: int, width: int) -> torch.Tensor:
-    """Pictures whose red is 8 times the column and whose green 8 times the row: they tell where they are."""
-    picture = torch.zeros((height, width, 3), dtype=torch.uint8)
-    picture[..., 0] = 8 * torch.arange(width)
-    picture[..., 1] = 8 * torch.arange(height)[:, None]
-    return picture.expand(count, -1, -1, -1).contiguous()
+    """Images whose red is 8 times the column and whose green 8 times the row: they tell where they are."""
+    image = torch.zeros((height, width, 3), dtype=torch.uint8)
+    image[..., 0] = 8 * torch.arange(width)
+    image[..., 1] = 8 * torch.arange(height)[:, None]
+    return image.expand(count, -1, -1, -1).contiguous()
 
 
 def drawn_box(rng: np.random.Generator, height: int, width: int, least: float) -> tuple[float, float]:
@@ -132,7 +132,7 @@ def drawn_box(rng: np.random.Generator, height: int, width: int, least: float) -
 def test_crop_takes_boxes_of_the_areas_and_shapes_published() -> None:
     height, width, least, count = 24, 30, 0.2, 2000
     inner = crop(ramp(count, height, width), least, seeded(4))[:, 4:-4, 4:-4].double() / 8
-    # the slope of a ramp enlarged is the side of the box over the side of the picture
+    # the slope of a ramp enlarged is the side of the box over the side of the image
     wide = (inner[:, 0, -1, 0] - inner[:, 0, 0, 0]) / (width - 9) * width
     tall = (inner[:, -1, 0, 1] - inner[:, 0, 0, 1]) / (height - 9) * height
     rng = np.random.default_rng(0)
@@ -165,14 +165,14 @@ def test_crop_is_pillows_enlargement_of_a_box() -> None:
             tall = float(where[-1, 0, 1] - where[0, 0, 1]) / 11 * 20
             left = min(max(float(where[..., 0].mean()) + 0.5 - wide / 2, 0), 26 - wide)
             top = min(max(float(where[..., 1].mean()) + 0.5 - tall / 2, 0), 20 - tall)
-            picture = Image.fromarray(with_ramp[place].numpy())
+            image = Image.fromarray(with_ramp[place].numpy())
             box = (max(left, 0), max(top, 0), min(left + wide, 26), min(top + tall, 20))
-            expected = np.asarray(picture.resize((26, 20), Image.Resampling.BILINEAR, box=box), np.int16)
+            expected = np.asarray(image.resize((26, 20), Image.Resampling.BILINEAR, box=box), np.int16)
             assert np.abs(expected - drawn[place].numpy()).mean() < 3
 
 
 def test_a_crop_of_everything_changes_nothing() -> None:
-    # at a share of 1 a square has one ratio that fits; all others fall back to the whole picture
+    # at a share of 1 a square has one ratio that fits; all others fall back to the whole image
     before = images(20, 8, 8)
     assert torch.equal(crop(before, 1.0, seeded(0)), before)
 
@@ -249,14 +249,14 @@ def test_resize_is_pillows(height: int, width: int, side: int) -> None:
 @pytest.mark.parametrize(
     "change",
     [
-        lambda pictures: shift(pictures, 2, seeded(0)),
-        lambda pictures: flip(pictures, seeded(0)),
-        lambda pictures: alternate(pictures, torch.arange(30), 0),
-        lambda pictures: crop(pictures, 0.2, seeded(0)),
-        lambda pictures: cutout(pictures, 3, torch.zeros(pictures.shape[-1]), seeded(0)),
+        lambda images: shift(images, 2, seeded(0)),
+        lambda images: flip(images, seeded(0)),
+        lambda images: alternate(images, torch.arange(30), 0),
+        lambda images: crop(images, 0.2, seeded(0)),
+        lambda images: cutout(images, 3, torch.zeros(images.shape[-1]), seeded(0)),
     ],
 )
-def test_pictures_keep_their_kind_and_the_given_ones_stay(
+def test_images_keep_their_kind_and_the_given_ones_stay(
     change: Callable[[torch.Tensor], torch.Tensor], depth: int
 ) -> None:
     before = images(30, depth=depth)

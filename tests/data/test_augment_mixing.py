@@ -1,4 +1,4 @@
-"""Mixing: what a target says of a picture is what is in it."""
+"""Mixing: what a target says of an image is what is in it."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def numbered(count: int, height: int = 12, width: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures all of whose values are their number, and which are each of a class of their own."""
+    """Images all of whose values are their number, and which are each of a class of their own."""
     values = torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1).expand(count, 3, height, width)
     return values.contiguous(memory_format=torch.channels_last), torch.eye(count)
 
 
 @pytest.mark.parametrize("mixer", [mixup, cutmix])
-def test_targets_say_how_much_of_each_picture_there_is(mixer: Mixer) -> None:
+def test_targets_say_how_much_of_each_image_there_is(mixer: Mixer) -> None:
     images, targets = numbered(300)
     mixed, shares = mixer(images, targets, 1.0, seeded(0))
     assert mixed.shape == images.shape
     assert mixed.dtype == shares.dtype == torch.float32
     torch.testing.assert_close(shares.sum(1), torch.ones(300))
-    # the mean of a picture that is made of numbers is the mean of the numbers, weighted by its target
+    # the mean of an image that is made of numbers is the mean of the numbers, weighted by its target
     torch.testing.assert_close(mixed.mean((1, 2, 3)), shares @ torch.arange(300.0), rtol=1e-4, atol=1e-3)
     assert torch.equal(images, numbered(300)[0])
     assert torch.equal(targets, torch.eye(300))

@@ -1,4 +1,4 @@
-"""Checking sets of pictures: every fault made by hand is found, all of them in one go."""
+"""Checking sets of images: every fault made by hand is found, all of them in one go."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A set without faults: six different pictures of each of two classes to train, two to test."""
+    """A set without faults: six different images of each of two classes to train, two to test."""
     for split, count in (("train", 6), ("test", 2)):
         for label in ("cat", "dog"):
             folder = tmp_path / split / label
@@ -46,7 +46,7 @@ def test_a_sound_set_has_nothing_wrong(root: Path) -> None:
     found = check(root, seen.append)
     assert found.findings == ()
     assert found.counts == {"train": {"cat": 6, "dog": 6}, "test": {"cat": 2, "dog": 2}}
-    assert found.pictures == 16
+    assert found.images == 16
     assert seen[-1] == 16
     assert found.heights == Spread(8, 9.5, 13)  # of 8 to 13 twice and of 8 and 9 twice
     assert found.widths == Spread(10, 10.0, 10)
@@ -54,7 +54,7 @@ def test_a_sound_set_has_nothing_wrong(root: Path) -> None:
 
 @pytest.mark.parametrize(
     ("content", "kind", "reason"),
-    [(b"", "empty", "0 bytes"), (b"nothing", "damaged", "not a picture"), (None, "damaged", "damaged")],
+    [(b"", "empty", "0 bytes"), (b"nothing", "damaged", "not an image"), (None, "damaged", "damaged")],
 )
 def test_a_file_that_cannot_be_read(root: Path, content: bytes | None, kind: str, reason: str) -> None:
     path = root / "train" / "cat" / "3.png"
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read(root: Path, content: bytes | None, kind: str
     assert str(path) not in finding.message
 
 
-def test_a_picture_without_a_sure_meaning(root: Path) -> None:
+def test_a_image_without_a_sure_meaning(root: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(root / "train" / "cat" / "x.tif")
     finding = only(check(root))
     assert finding.kind == "damaged"
@@ -73,7 +73,7 @@ def test_a_picture_without_a_sure_meaning(root: Path) -> None:
 
 
 @pytest.mark.parametrize("limit", [13 * 10 - 1, 13 * 10 // 2 - 1])
-def test_a_huge_picture(root: Path, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_huge_image(root: Path, limit: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pillow warns beyond its limit and refuses beyond twice that; here both are an error."""
     for path in root.rglob("*.png"):
         image(str(path), 4).save(path)
@@ -98,7 +98,7 @@ def test_a_file_of_another_format_than_its_name_says(root: Path) -> None:
     assert ".jpg" in finding.message
 
 
-def test_turned_pictures_are_noticed_together(root: Path) -> None:
+def test_turned_images_are_noticed_together(root: Path) -> None:
     exif = Image.Exif()
     for orientation in (1, 6, 8):
         exif[0x0112] = orientation
@@ -110,15 +110,15 @@ def test_turned_pictures_are_noticed_together(root: Path) -> None:
     assert found.widths == Spread(8, 10.0, 10)
 
 
-def test_the_same_picture_in_another_format_in_two_splits(root: Path) -> None:
-    with Image.open(root / "train" / "cat" / "2.png") as picture:
-        picture.save(root / "test" / "cat" / "same.bmp")
+def test_the_same_image_in_another_format_in_two_splits(root: Path) -> None:
+    with Image.open(root / "train" / "cat" / "2.png") as image:
+        image.save(root / "test" / "cat" / "same.bmp")
     finding = only(check(root))
     assert (finding.level, finding.kind) == ("error", "leak")
     assert finding.names == (str(root / "train" / "cat" / "2.png"), str(root / "test" / "cat" / "same.bmp"))
 
 
-def test_the_same_picture_of_two_classes_and_twice_in_one(root: Path) -> None:
+def test_the_same_image_of_two_classes_and_twice_in_one(root: Path) -> None:
     grey = Image.new("L", (5, 4), 7)
     grey.save(root / "train" / "cat" / "grey.png")
     grey.convert("RGB").save(root / "train" / "dog" / "colours.png")
@@ -145,7 +145,7 @@ def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
     (root / "train" / "cat" / "notes.txt").write_text("")
     by_ending = only(check(root))
     assert (by_ending.level, by_ending.names) == ("error", (str(root / "train" / "cat" / "notes.txt"),))
-    assert "no picture by its ending" in by_ending.message
+    assert "no image by its ending" in by_ending.message
     image("loose").save(root / "train" / "loose.png")
     (root / "train" / "cat" / "inner").mkdir()
     (root / "train" / "cow").mkdir()
@@ -163,11 +163,11 @@ def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
     assert by_ending in found.findings
     missing = {finding.message for finding in found.findings if finding.kind == "missing"}
     assert missing == {
-        "train has no picture of class cow",
-        "train has no picture of class hen",
-        "test has no picture of class cow",
-        "test has no picture of class hen",
-        *(f"val has no picture of class {label}" for label in ("cat", "cow", "dog")),
+        "train has no image of class cow",
+        "train has no image of class hen",
+        "test has no image of class cow",
+        "test has no image of class hen",
+        *(f"val has no image of class {label}" for label in ("cat", "cow", "dog")),
     }
     assert {finding.kind for finding in found.findings} == {"layout", "missing", "empty", "damaged"}
     assert found.counts["val"] == {"cat": 0, "cow": 0, "dog": 0, "hen": 1}

@@ -1,4 +1,4 @@
-"""Labelled pictures, and what a set knows of itself."""
+"""Labelled images, and what a set knows of itself."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data.dataset import ArrayPictures, DataSet, FilePictures, class_order, labelled, numbered
+from hubel.data.dataset import ArrayImages, DataSet, FileImages, class_order, labelled, numbered
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError
 
@@ -16,47 +16,47 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def files(folder: Path, sizes: list[tuple[int, int]], mode: str = "L", colour: str = "grey") -> FilePictures:
+def files(folder: Path, sizes: list[tuple[int, int]], mode: str = "L", colour: str = "grey") -> FileImages:
     paths = tuple(folder / f"{number}.png" for number in range(len(sizes)))
     for path, (height, width) in zip(paths, sizes, strict=True):
         Image.new(mode, (width, height), colour).save(path)
-    return FilePictures(np.arange(len(sizes)) % 2, paths)
+    return FileImages(np.arange(len(sizes)) % 2, paths)
 
 
-def arrays(count: int, depth: int = 1) -> ArrayPictures:
+def arrays(count: int, depth: int = 1) -> ArrayImages:
     pixels = np.random.default_rng(0).integers(0, 256, (count, 3, 4, depth), dtype=np.uint8)
-    return ArrayPictures(np.arange(count) % 2, pixels, numbered("set", count))
+    return ArrayImages(np.arange(count) % 2, pixels, numbered("set", count))
 
 
 def test_files_are_named_by_path_and_read_when_asked(tmp_path: Path) -> None:
-    pictures = files(tmp_path, [(3, 4), (5, 6), (7, 8)])
-    assert len(pictures) == 3
-    assert pictures.name(1) == str(tmp_path / "1.png")
-    assert pictures.image(1).size == (6, 5)
-    assert pictures.size(1) == (5, 6)
-    chosen = pictures.select(np.array([2, 0]))
+    images = files(tmp_path, [(3, 4), (5, 6), (7, 8)])
+    assert len(images) == 3
+    assert images.name(1) == str(tmp_path / "1.png")
+    assert images.image(1).size == (6, 5)
+    assert images.size(1) == (5, 6)
+    chosen = images.select(np.array([2, 0]))
     assert [chosen.size(index) for index in range(len(chosen))] == [(7, 8), (3, 4)]
     assert chosen.labels.tolist() == [0, 0]
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_arrays_give_their_pixels_as_pictures(depth: int) -> None:
-    pictures = arrays(11, depth)
-    image = np.asarray(pictures.image(7)).reshape(3, 4, depth)
-    assert np.array_equal(image, pictures.pixels[7])
-    assert pictures.size(7) == (3, 4)
-    chosen = pictures.select(np.array([7, 2]))
+def test_arrays_give_their_pixels_as_images(depth: int) -> None:
+    images = arrays(11, depth)
+    image = np.asarray(images.image(7)).reshape(3, 4, depth)
+    assert np.array_equal(image, images.pixels[7])
+    assert images.size(7) == (3, 4)
+    chosen = images.select(np.array([7, 2]))
     assert np.array_equal(np.asarray(chosen.image(0)).reshape(3, 4, depth), image)
     assert (chosen.name(0), chosen.name(1)) == ("set/07", "set/02")
     assert chosen.labels.tolist() == [1, 0]
 
 
-def test_pictures_are_fitted_by_their_preprocessing(tmp_path: Path) -> None:
+def test_images_are_fitted_by_their_preprocessing(tmp_path: Path) -> None:
     preprocessing = Preprocessing.of("4x4x3")
-    for pictures in (files(tmp_path, [(8, 9), (4, 4)], "RGB", "red"), arrays(2, 1), arrays(2, 3)):
+    for images in (files(tmp_path, [(8, 9), (4, 4)], "RGB", "red"), arrays(2, 1), arrays(2, 3)):
         for index in range(2):
-            found = pictures.fitted(index, preprocessing)
-            assert np.array_equal(found, preprocessing.pixels(pictures.image(index)))
+            found = images.fitted(index, preprocessing)
+            assert np.array_equal(found, preprocessing.pixels(images.image(index)))
 
 
 def test_names_have_as_many_digits_as_the_last_one() -> None:
@@ -65,21 +65,21 @@ def test_names_have_as_many_digits_as_the_last_one() -> None:
 
 
 def test_depth_and_size_of_a_set(tmp_path: Path) -> None:
-    pictures = files(tmp_path, [(10, 20), (12, 30), (50, 22)], mode="RGB", colour="grey")
-    dataset = DataSet("set", ("a", "b"), pictures)
+    images = files(tmp_path, [(10, 20), (12, 30), (50, 22)], mode="RGB", colour="grey")
+    dataset = DataSet("set", ("a", "b"), images)
     assert dataset.depth == 1
     assert dataset.size == (12, 22)
-    Image.new("RGB", (2, 2), "red").save(pictures.paths[2])
-    assert DataSet("set", ("a", "b"), pictures).depth == 3
+    Image.new("RGB", (2, 2), "red").save(images.paths[2])
+    assert DataSet("set", ("a", "b"), images).depth == 3
 
 
 def test_a_large_set_is_known_by_a_sample_from_first_to_last(tmp_path: Path) -> None:
-    pictures = files(tmp_path, [(4, 4)])
+    images = files(tmp_path, [(4, 4)])
     Image.new("RGB", (2, 2), "red").save(tmp_path / "last.png")
-    many = FilePictures(np.arange(1000) % 2, (*pictures.paths * 999, tmp_path / "last.png"))
+    many = FileImages(np.arange(1000) % 2, (*images.paths * 999, tmp_path / "last.png"))
     opened = []
 
-    class Counted(FilePictures):
+    class Counted(FileImages):
         def size(self, index: int) -> tuple[int, int]:
             opened.append(index)
             return super().size(index)
@@ -101,26 +101,26 @@ def test_a_large_set_is_known_by_a_sample_from_first_to_last(tmp_path: Path) -> 
         (("a", "dog"), "red", True),
     ],
 )
-def test_mirror_is_for_colour_pictures_that_are_no_characters(
+def test_mirror_is_for_colour_images_that_are_no_characters(
     tmp_path: Path, classes: tuple[str, str], colour: str, mirror: bool
 ) -> None:
-    pictures = files(tmp_path, [(4, 4), (4, 4)], "RGB", colour)
-    assert DataSet("set", classes, pictures).mirror is mirror
+    images = files(tmp_path, [(4, 4), (4, 4)], "RGB", colour)
+    assert DataSet("set", classes, images).mirror is mirror
     for declared in (True, False):
-        assert DataSet("set", classes, pictures, declared_mirror=declared).mirror is declared
+        assert DataSet("set", classes, images, declared_mirror=declared).mirror is declared
 
 
-def test_an_unreadable_picture_is_passed_over_when_the_set_is_looked_at_unless_all_are(
+def test_an_unreadable_image_is_passed_over_when_the_set_is_looked_at_unless_all_are(
     tmp_path: Path,
 ) -> None:
-    pictures = files(tmp_path, [(4, 4), (4, 4)])
-    pictures.paths[1].write_bytes(b"")
-    assert DataSet("set", ("a", "b"), pictures).size == (4, 4)
-    assert DataSet("set", ("a", "b"), pictures).depth == 1
-    pictures.paths[0].write_bytes(b"")
+    images = files(tmp_path, [(4, 4), (4, 4)])
+    images.paths[1].write_bytes(b"")
+    assert DataSet("set", ("a", "b"), images).size == (4, 4)
+    assert DataSet("set", ("a", "b"), images).depth == 1
+    images.paths[0].write_bytes(b"")
     for look in ("size", "depth"):
         with pytest.raises(DataError, match=r"0\.png: is an empty file"):
-            getattr(DataSet("set", ("a", "b"), pictures), look)
+            getattr(DataSet("set", ("a", "b"), images), look)
 
 
 @pytest.mark.parametrize(
@@ -129,23 +129,23 @@ def test_an_unreadable_picture_is_passed_over_when_the_set_is_looked_at_unless_a
         (("a",), [0, 0], "set: one class, 'a'; a classifier needs at least two"),
         ((), [0, 0], "set: no class"),
         (("a", "a"), [0, 1], "two classes have one name"),
-        (("a", "b", "c"), [0, 2], "class 'b' has no training picture"),
+        (("a", "b", "c"), [0, 2], "class 'b' has no training image"),
         (("a", "b"), [0, 2], "set/1 has label 2, but classes are numbered 0 to 1"),
         (("a", "b"), [0, -1], "has label -1"),
-        (("a", "b"), [0, 1, 1], "2 pictures but 3 labels"),
+        (("a", "b"), [0, 1, 1], "2 images but 3 labels"),
     ],
 )
 def test_a_set_that_cannot_be_trained_on_is_refused(
     classes: tuple[str, ...], labels: list[int], reason: str
 ) -> None:
-    pictures = ArrayPictures(np.array(labels), arrays(2).pixels, numbered("set", 2))
+    images = ArrayImages(np.array(labels), arrays(2).pixels, numbered("set", 2))
     with pytest.raises(DataError) as caught:
-        DataSet("set", classes, pictures)
+        DataSet("set", classes, images)
     assert reason in str(caught.value)
 
 
 def test_a_wrong_label_in_another_split_is_refused() -> None:
-    wrong = ArrayPictures(np.array([0, 5]), arrays(2).pixels, numbered("held", 2))
+    wrong = ArrayImages(np.array([0, 5]), arrays(2).pixels, numbered("held", 2))
     with pytest.raises(DataError, match="held/1 has label 5"):
         DataSet("set", ("a", "b"), arrays(4), test=wrong)
 

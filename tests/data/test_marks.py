@@ -1,4 +1,4 @@
-"""Marks: pictures known again by their pixels."""
+"""Marks: images known again by their pixels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from hubel.data.marks import marks, read, written
 
 
-def test_pictures_have_the_same_mark_if_their_pixels_are_the_same() -> None:
+def test_images_have_the_same_mark_if_their_pixels_are_the_same() -> None:
     images = np.random.default_rng(0).integers(0, 256, (6, 4, 5, 3), dtype=np.uint8)
     images[4] = images[1]
     images[5] = images[2]

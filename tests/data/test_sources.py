@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data.dataset import ArrayPictures
+from hubel.data.dataset import ArrayImages
 from hubel.data.sources import NAMED, open_data, whereabouts
 from hubel.errors import DataError, UsageError
 
@@ -38,7 +38,7 @@ def test_digits() -> None:
 def test_digits_are_scikit_learns_scaled_to_bytes() -> None:
     datasets = pytest.importorskip("sklearn.datasets")
     train = open_data("digits", val=0).train
-    assert isinstance(train, ArrayPictures)
+    assert isinstance(train, ArrayImages)
     assert set(np.unique(train.pixels)) == {int(value * 15.9375 + 0.5) for value in range(17)}
     theirs = datasets.load_digits()
     assert (train.labels == theirs.target).all()

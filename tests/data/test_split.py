@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubel.data.dataset import ArrayPictures, DataSet, FilePictures, numbered
+from hubel.data.dataset import ArrayImages, DataSet, FileImages, numbered
 from hubel.data.split import held_out, with_val
 from hubel.errors import DataError
 
@@ -49,15 +49,15 @@ def test_seeds_differ_and_repeat() -> None:
 
 def dataset(labels: list[int]) -> DataSet:
     pixels = np.arange(len(labels), dtype=np.uint8).reshape(-1, 1, 1, 1)
-    pictures = ArrayPictures(np.array(labels), pixels, numbered("set", len(labels)))
-    return DataSet("set", ("a", "b"), pictures, test=pictures, declared_mirror=True)
+    images = ArrayImages(np.array(labels), pixels, numbered("set", len(labels)))
+    return DataSet("set", ("a", "b"), images, test=images, declared_mirror=True)
 
 
 def test_val_is_taken_from_train_and_the_rest_stays() -> None:
     whole = dataset([0, 1] * 5)
     split = with_val(whole, 0.4, 3)
     assert split.val is not None
-    names = [pictures.name(index) for pictures in (split.train, split.val) for index in range(len(pictures))]
+    names = [images.name(index) for images in (split.train, split.val) for index in range(len(images))]
     assert sorted(names) == [f"set/{number}" for number in range(10)]
     assert np.bincount(split.val.labels).tolist() == [2, 2]
     assert (split.test, split.declared_mirror, split.classes) == (whole.test, True, ("a", "b"))
@@ -71,7 +71,7 @@ def test_no_val_is_taken_for_nothing_or_twice() -> None:
 
 
 def test_a_set_with_nothing_to_spare_is_refused() -> None:
-    with pytest.raises(DataError, match=r"none can be held out .* add pictures"):
+    with pytest.raises(DataError, match=r"none can be held out .* add images"):
         with_val(dataset([0, 1]), 0.5, 0)
 
 
@@ -109,7 +109,7 @@ def test_with_groups_of_one_class_each_class_is_held_out_to_within_a_group(
 
 @settings(deadline=None)
 @given(LABELS, st.floats(0.01, 0.99), st.integers(0, 2**40))
-def test_groups_of_one_picture_are_no_groups(
+def test_groups_of_one_image_are_no_groups(
     labels: np.ndarray[tuple[int], np.dtype[np.int64]], fraction: float, seed: int
 ) -> None:
     _, grouped = held_out(labels, fraction, seed, np.arange(len(labels)))
@@ -126,9 +126,9 @@ def test_a_class_whose_groups_are_all_large_gives_its_smallest() -> None:
 def test_val_keeps_groups_whole() -> None:
     labels, groups = np.tile([0, 1], 20), np.repeat(np.arange(10), 4)
     paths = tuple(Path(f"{number}.png") for number in range(40))
-    split = with_val(DataSet("set", ("a", "b"), FilePictures(labels, paths, groups)), 0.2, 0)
-    assert isinstance(split.train, FilePictures)
-    assert isinstance(split.val, FilePictures)
+    split = with_val(DataSet("set", ("a", "b"), FileImages(labels, paths, groups)), 0.2, 0)
+    assert isinstance(split.train, FileImages)
+    assert isinstance(split.val, FileImages)
     assert split.train.groups is not None
     assert split.val.groups is not None
     assert len(set(split.val.groups)) == 2
@@ -137,6 +137,6 @@ def test_val_keeps_groups_whole() -> None:
 
 
 def test_a_set_whose_classes_are_one_group_each_is_refused() -> None:
-    pictures = FilePictures(np.array([0, 0, 1]), (Path("a"), Path("b"), Path("c")), np.array([0, 0, 1]))
-    with pytest.raises(DataError, match=r"every class has one group .* add pictures"):
-        with_val(DataSet("set", ("a", "b"), pictures), 0.5, 0)
+    images = FileImages(np.array([0, 0, 1]), (Path("a"), Path("b"), Path("c")), np.array([0, 0, 1]))
+    with pytest.raises(DataError, match=r"every class has one group .* add images"):
+        with_val(DataSet("set", ("a", "b"), images), 0.5, 0)

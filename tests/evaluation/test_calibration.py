@@ -60,7 +60,7 @@ def test_the_temperature_is_where_the_loss_is_smallest(classes: int, scale: floa
     assert abs(slope) < 1e-8
 
 
-def test_many_drawn_pictures_give_the_temperature_they_were_drawn_at() -> None:
+def test_many_drawn_images_give_the_temperature_they_were_drawn_at() -> None:
     assert temperature(*drawn(5, 2.5, seen=20_000)) == pytest.approx(2.5, rel=0.05)
 
 
@@ -84,7 +84,7 @@ def test_where_no_temperature_is_best_it_stays_one(scores: list[list[float]], la
     assert temperature(torch.tensor(scores), torch.tensor(labels)) == 1
 
 
-def test_one_picture_that_is_barely_wrong() -> None:
+def test_one_image_that_is_barely_wrong() -> None:
     scores = torch.tensor([[8.0, 0.0]] * 99 + [[0.01, 0.0]])
     labels = torch.tensor([0] * 99 + [1])
     found = temperature(scores, labels)

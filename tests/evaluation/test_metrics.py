@@ -44,7 +44,7 @@ def test_classes_by_hand() -> None:
     assert RESULT.macro_f1 == pytest.approx((0.5 + 2 / 3) / 3)
 
 
-def test_a_class_without_pictures_has_no_recall_and_no_f1() -> None:
+def test_a_class_without_images_has_no_recall_and_no_f1() -> None:
     named = Evaluation(torch.eye(4)[[0, 1, 1]], torch.tensor([0, 0, 3]))
     assert named.recall.tolist() == pytest.approx([0.5, math.nan, math.nan, 0], nan_ok=True)
     assert named.precision.tolist() == pytest.approx([1, 0, math.nan, math.nan], nan_ok=True)
@@ -62,7 +62,7 @@ def test_top5_by_hand() -> None:
 def test_as_scikit_learn_has_it(classes: int) -> None:
     metrics = pytest.importorskip("sklearn.metrics")
     found = drawn(classes)
-    found = Evaluation(found.scores, found.labels.clamp(max=classes - 2))  # the last class has no pictures
+    found = Evaluation(found.scores, found.labels.clamp(max=classes - 2))  # the last class has no images
     truth, taken = found.labels.numpy(), found.predicted.numpy()
     assert (taken == classes - 1).any(), "it is named all the same"
     precision, recall, f1, support = metrics.precision_recall_fscore_support(
@@ -101,7 +101,7 @@ def test_scores_that_are_not_finite_are_said_and_break_nothing() -> None:
 
 
 class Logs(nn.Module):
-    """Scores whose softmax is the pictures' own numbers."""
+    """Scores whose softmax is the images' own numbers."""
 
     def forward(self, images: Tensor) -> Tensor:
         assert not self.training

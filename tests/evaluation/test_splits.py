@@ -1,4 +1,4 @@
-"""Measuring a model: which pictures it takes, and that it sees them as it predicts."""
+"""Measuring a model: which images it takes, and that it sees them as it predicts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from hubel.data.marks import fingerprint, marks, written
 from hubel.data.sources import open_data
 from hubel.data.split import with_val
 from hubel.errors import DataError, UsageError
-from hubel.evaluation.splits import measure, pictures_of
+from hubel.evaluation.splits import images_of, measure
 from hubel.model.file import SEEN, Model
 from hubel.report.evaluation import known_text
 
@@ -28,7 +28,7 @@ CLASSES = ("cat", "dog")
 
 
 def folder(root: Path, *splits: str, count: int = 10) -> Path:
-    """A folder of pictures of noise, in class folders below each split."""
+    """A folder of images of noise, in class folders below each split."""
     generator = np.random.default_rng(0)
     for split in splits or ("",):
         for name in CLASSES:
@@ -56,19 +56,19 @@ def trained_on(place: Path, seed: int = 3) -> Model:
     [(("train", "val", "test"), "test"), (("train", "val"), "val"), (("train",), "all"), ((), "all")],
 )
 def test_auto_takes_what_is_newest_to_the_model(tmp_path: Path, splits: tuple[str, ...], taken: str) -> None:
-    found = pictures_of(str(folder(tmp_path / "set", *splits)), model=model())
+    found = images_of(str(folder(tmp_path / "set", *splits)), model=model())
     assert found.split == taken
-    assert len(found.pictures) == 20
+    assert len(found.images) == 20
     assert found.classes == CLASSES
 
 
 def test_a_split_that_is_named(tmp_path: Path) -> None:
     place = str(folder(tmp_path / "set", "train", "val"))
-    assert pictures_of(place, "train", model()).split == "train"
+    assert images_of(place, "train", model()).split == "train"
     with pytest.raises(DataError, match="has no test split; it has train, val"):
-        pictures_of(place, "test", model())
+        images_of(place, "test", model())
     with pytest.raises(UsageError, match="did you mean test"):
-        pictures_of(place, "tset", model())
+        images_of(place, "tset", model())
 
 
 def test_what_was_held_out_in_training_is_held_out_again(
@@ -81,59 +81,59 @@ def test_what_was_held_out_in_training_is_held_out_again(
     monkeypatch.setenv("HOME", str(tmp_path))
     monkeypatch.chdir(tmp_path)
     for where in (str(place), "set", "./set/", "~/set"):
-        found = pictures_of(where, model=ours)
+        found = images_of(where, model=ours)
         assert found.split == "val"
-        names = [Path(found.pictures.name(index)).resolve() for index in range(len(found.pictures))]
+        names = [Path(found.images.name(index)).resolve() for index in range(len(found.images))]
         assert names == [Path(expected.name(index)) for index in range(len(expected))]
-    assert len(pictures_of(str(place), "train", ours).pictures) == 14
-    anything = pictures_of("set")
-    assert (anything.split, len(anything.pictures)) == ("all", 20)
-    assert anything.pictures.name(0) == "set/cat/0.png"
+    assert len(images_of(str(place), "train", ours).images) == 14
+    anything = images_of("set")
+    assert (anything.split, len(anything.images)) == ("all", 20)
+    assert anything.images.name(0) == "set/cat/0.png"
 
 
-def test_what_was_held_out_is_held_out_wherever_the_pictures_are_now(tmp_path: Path) -> None:
+def test_what_was_held_out_is_held_out_wherever_the_images_are_now(tmp_path: Path) -> None:
     place = folder(tmp_path / "set")
     ours = trained_on(place)
-    expected = pictures_of(str(place), model=ours).pictures
+    expected = images_of(str(place), model=ours).images
     for moved in (tmp_path / "moved", tmp_path / "deep" / "train"):
         shutil.copytree(place, moved)
-        found = pictures_of(str(moved.parent if moved.name == "train" else moved), model=ours)
+        found = images_of(str(moved.parent if moved.name == "train" else moved), model=ours)
         assert found.split == "val"
-        names = [Path(found.pictures.name(index)).relative_to(moved) for index in range(len(found.pictures))]
+        names = [Path(found.images.name(index)).relative_to(moved) for index in range(len(found.images))]
         assert names == [Path(expected.name(index)).relative_to(place) for index in range(len(expected))]
 
 
-def test_of_other_pictures_none_was_held_out(tmp_path: Path) -> None:
+def test_of_other_images_none_was_held_out(tmp_path: Path) -> None:
     """Not of those with the same names either."""
     ours = trained_on(folder(tmp_path / "set"))
     for path in folder(tmp_path / "same").rglob("*.png"):
         Image.fromarray(255 - np.asarray(Image.open(path))).save(path)
-    assert pictures_of(str(tmp_path / "same"), model=ours).split == "all"
+    assert images_of(str(tmp_path / "same"), model=ours).split == "all"
     for other in (folder(tmp_path / "other", count=9), folder(tmp_path / "single", count=1)):
-        assert pictures_of(str(other), model=ours).split == "all"
+        assert images_of(str(other), model=ours).split == "all"
 
 
 def test_shards_that_braces_name_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("webdataset")
-    pictures = sorted(folder(tmp_path / "set").rglob("*.png"))
+    images = sorted(folder(tmp_path / "set").rglob("*.png"))
     for number in range(2):
         with tarfile.open(tmp_path / f"{number}.tar", "w") as tar:
-            for place, path in enumerate(pictures[number::2]):
+            for place, path in enumerate(images[number::2]):
                 path.with_suffix(".cls").write_text(path.parent.name)
                 tar.add(path, f"{place}.png")
                 tar.add(path.with_suffix(".cls"), f"{place}.cls")
     ours = trained_on(tmp_path / "{0..1}.tar")
     monkeypatch.chdir(tmp_path)
     for where in ("{0..1}.tar", str(tmp_path / "{0..1}.tar")):
-        found = pictures_of(where, model=ours)
-        assert (found.split, len(found.pictures), found.classes) == ("val", 6, CLASSES)
+        found = images_of(where, model=ours)
+        assert (found.split, len(found.images), found.classes) == ("val", 6, CLASSES)
 
 
-def test_pictures_that_have_changed_since_are_not_called_new(tmp_path: Path) -> None:
+def test_images_that_have_changed_since_are_not_called_new(tmp_path: Path) -> None:
     ours = trained_on(folder(tmp_path / "set"))
     (tmp_path / "set" / "cat" / "0.png").rename(tmp_path / "set" / "cat" / "zero.png")
-    with pytest.raises(DataError, match="pictures have changed since"):
-        pictures_of(str(tmp_path / "set"), model=ours)
+    with pytest.raises(DataError, match="images have changed since"):
+        images_of(str(tmp_path / "set"), model=ours)
 
 
 def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp_path: Path) -> None:
@@ -143,33 +143,33 @@ def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp
     assert split.val is not None
     seen = decode(split.train, Preprocessing.of("8x8x3"))
     ours = replace(
-        trained_on(place), summary={**trained_on(place).summary, SEEN: written(marks(seen.images))}
+        trained_on(place), summary={**trained_on(place).summary, SEEN: written(marks(seen.pixels))}
     )
     assert measure(ours, str(place)).split == "val"
     assert measure(ours, str(place)).known == 0
     (place / "cat" / "0.png").rename(place / "cat" / "new.png")
     found = measure(ours, str(place))
     assert (found.split, found.known) == ("new", len(split.train))
-    assert {Path(name).name for name in found.pictures.names} == {
+    assert {Path(name).name for name in found.images.names} == {
         Path(split.val.name(at)).name.replace("0.png", "new.png" if "cat" in split.val.name(at) else "0.png")
         for at in range(len(split.val))
     }
     for at in range(len(split.val)):
         name = Path(split.val.name(at))
         (name if name.exists() else name.with_name("new.png")).unlink()
-    with pytest.raises(DataError, match="the model was trained on every picture of it"):
+    with pytest.raises(DataError, match="the model was trained on every image of it"):
         measure(ours, str(place))
 
 
-def test_where_a_model_was_trained_pictures_of_which_it_knows_none_have_changed(tmp_path: Path) -> None:
+def test_where_a_model_was_trained_images_of_which_it_knows_none_have_changed(tmp_path: Path) -> None:
     place = folder(tmp_path / "set")
     ours = replace(trained_on(place), summary={**trained_on(place).summary, SEEN: written([b"a mark"])})
     (place / "cat" / "0.png").rename(place / "cat" / "new.png")
-    with pytest.raises(DataError, match="its pictures have changed"):
+    with pytest.raises(DataError, match="its images have changed"):
         measure(ours, str(place))
 
 
-def test_a_stream_is_not_looked_through_for_pictures_that_are_known(
+def test_a_stream_is_not_looked_through_for_images_that_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("hubel.data.feed.stream.free_memory", lambda: 0)
@@ -183,12 +183,12 @@ def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:
     place = folder(tmp_path / "set", "train", "test")
     shutil.copy(place / "train" / "cat" / "1.png", place / "test" / "dog" / "again.png")
     seen = decode(open_data(str(place), val=0).train, Preprocessing.of("8x8x3"))
-    found = measure(model(seen=written(marks(seen.images))), str(place))
-    assert (found.split, len(found.pictures), found.known) == ("test", 21, 1)
+    found = measure(model(seen=written(marks(seen.pixels))), str(place))
+    assert (found.split, len(found.images), found.known) == ("test", 21, 1)
 
 
 def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
-    found = pictures_of(str(folder(tmp_path / "set")), model=model())
+    found = images_of(str(folder(tmp_path / "set")), model=model())
     assert found.decoded(model()).labels.tolist() == [0] * 10 + [1] * 10
     assert found.decoded(model(("dog", "eel", "cat"))).labels.tolist() == [2] * 10 + [0] * 10
     with pytest.raises(DataError, match="class 'cat' is not of the model"):
@@ -199,6 +199,6 @@ def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
 def test_it_measures_what_the_model_predicts(tmp_path: Path, views: str) -> None:
     ours = replace(model(), temperature=0.5, views=views)
     measured = measure(ours, str(folder(tmp_path / "set", count=3)))
-    expected = ours.probabilities([Path(name) for name in measured.pictures.names])
+    expected = ours.probabilities([Path(name) for name in measured.images.names])
     torch.testing.assert_close(measured.result.probabilities, expected)
     assert measured.result.temperature == 0.5

@@ -83,7 +83,7 @@ def test_a_silenced_map_is_one_whose_weights_are_edited(level: Level) -> None:
             conv2.weight[at] = 0
             conv2.bias[at] = means[at] if level == "mean" else 0
         assert found.without[1 + at].tolist() == right(edited, batches)
-    same = found.without[0]  # without any of conv1 all pictures are one
+    same = found.without[0]  # without any of conv1 all images are one
     assert sorted(same / found.images) == [0, 0, 1]
 
 
@@ -157,14 +157,14 @@ def test_a_module_is_left_as_it_was(module: nn.Module, path: str) -> None:
     assert sorted(found.without[1] / found.images) == [0, 0, 1]
 
 
-def test_a_class_without_pictures_has_no_recall() -> None:
+def test_a_class_without_images_has_no_recall() -> None:
     found = Ablation((Unit("x", 0),), "mean", np.array([2, 0]), np.array([2, 0]), np.array([[1, 0]]))
     assert np.isnan(found.recall[1])
     assert [each.label for each in found.top()] == [0]
     assert found.top()[0].drop == 0.5
 
 
-def test_the_picture_shows_where_recall_is_lost() -> None:
+def test_the_image_shows_where_recall_is_lost() -> None:
     without = np.array([[10, 10, 10], [10, 10, 1], [10, 19, 10]])
     found = Ablation(
         tuple(Unit("relu1", at) for at in range(3)), "mean", np.full(3, 20), np.full(3, 10), without
@@ -189,9 +189,9 @@ def test_errors() -> None:
         ablate(subject, none, [Unit("conv1")], 3, "meen")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="say which units"):
         ablate(subject, none, [], 3)
-    with pytest.raises(UsageError, match="no pictures"):
+    with pytest.raises(UsageError, match="no images"):
         ablate(subject, none, [Unit("conv1")], 3)
-    with pytest.raises(UsageError, match="no pictures"):
+    with pytest.raises(UsageError, match="no images"):
         ablate(subject, none, [Unit("conv1")], 3, "zero")
     with pytest.raises(UsageError, match="no layer 'conv9'"):
         ablate(subject, none, [Unit("conv9")], 3)

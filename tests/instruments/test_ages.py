@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from hubel import Volume, build, parse
-from hubel.data.dataset import ArrayPictures, numbered
+from hubel.data.dataset import ArrayImages, numbered
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError
 from hubel.instruments.ages import Ages, State, over_time
@@ -22,7 +22,7 @@ from hubel.report.instruments.ages import ages_figure
 NET = parse("conv(3, 3) >> relu >> fc(2)")
 SEEN = Preprocessing.of("6x6x1")
 PIXELS = np.random.default_rng(0).integers(0, 256, (10, 6, 6, 1), np.uint8)
-PICTURES = ArrayPictures(np.zeros(10, np.int64), PIXELS, numbered("picture", 10))
+IMAGES = ArrayImages(np.zeros(10, np.int64), PIXELS, numbered("image", 10))
 
 
 def states(count: int) -> list[State]:
@@ -33,7 +33,7 @@ def test_the_same_maps_through_the_states_of_a_network() -> None:
     seen = states(3)
     done: list[int] = []
     found = over_time(
-        seen, [Unit("conv1"), Unit("relu1", 2)], PICTURES, top=2, rule="gradient", progress=done.append
+        seen, [Unit("conv1"), Unit("relu1", 2)], IMAGES, top=2, rule="gradient", progress=done.append
     )
     assert [str(each.unit) for each in found] == ["conv1[0]", "conv1[1]", "conv1[2]", "relu1[2]"]
     assert done == [10, 20, 30]
@@ -46,12 +46,12 @@ def test_the_same_maps_through_the_states_of_a_network() -> None:
         assert filters[age] == pytest.approx(weights[1].numpy())
         best = values[:, 1].amax((1, 2)).topk(2)
         assert [patch.score for patch in found[1].patches[age]] == pytest.approx(best.values.tolist())
-        assert [patch.picture for patch in found[1].patches[age]] == best.indices.tolist()
+        assert [patch.image for patch in found[1].patches[age]] == best.indices.tolist()
         assert found[1].patches[age][0].pixels.shape == (3, 3, 1)
-        # of a convolution of the picture itself, what comes back is its filter
+        # of a convolution of the image itself, what comes back is its filter
         assert found[1].projections[age][0] == pytest.approx(weights[1].numpy(), abs=1e-6)
         patch, shown = found[3].patches[age][0], found[3].projections[age][0]
-        whole = project(subject, images[patch.picture][None], patch.unit, "gradient").signals[0]
+        whole = project(subject, images[patch.image][None], patch.unit, "gradient").signals[0]
         seen_part = whole[:, patch.seen.top : patch.seen.bottom + 1, patch.seen.left : patch.seen.right + 1]
         assert shown == pytest.approx(seen_part)
     assert found[3].filters is None
@@ -68,8 +68,8 @@ def test_a_row_is_a_state_and_a_column_a_map() -> None:
         )
         for at, column in enumerate(shades)
     ]
-    picture = ages_figure(found, ["a", "b", "c"], Volume(6, 6, 1))
-    pixels = np.asarray(Image.open(BytesIO(picture)).convert("L"), int)
+    image = ages_figure(found, ["a", "b", "c"], Volume(6, 6, 1))
+    pixels = np.asarray(Image.open(BytesIO(image)).convert("L"), int)
     tiles = [
         [int(np.median(pixels[top : top + 40, left : left + 40])) for left in (40, 102)]
         for top in (62, 116, 170)
@@ -80,8 +80,8 @@ def test_a_row_is_a_state_and_a_column_a_map() -> None:
 def test_errors() -> None:
     for units, message in (([], "which maps"), ([Unit("conv1", 0, 1, 1)], r"follow the map, conv1\[0\]")):
         with pytest.raises(UsageError, match=message):
-            over_time(states(1), units, PICTURES)
+            over_time(states(1), units, IMAGES)
     with pytest.raises(UsageError, match="which states"):
-        over_time([], [Unit("conv1")], PICTURES)
+        over_time([], [Unit("conv1")], IMAGES)
     with pytest.raises(UsageError, match="0 to 2, not 3"):
-        over_time(states(1), [Unit("conv1", 3)], PICTURES)
+        over_time(states(1), [Unit("conv1", 3)], IMAGES)

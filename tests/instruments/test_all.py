@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel import build, parse
-from hubel.data.dataset import ArrayPictures, numbered
+from hubel.data.dataset import ArrayImages, numbered
 from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.ablate import ablate
 from hubel.instruments.ages import State, over_time
@@ -23,7 +23,7 @@ from hubel.instruments.embedding import features
 from hubel.instruments.filters import filters
 from hubel.instruments.maps import maps, passing
 from hubel.instruments.neuron import neuron
-from hubel.instruments.patches import cut, maps_of, top_pictures
+from hubel.instruments.patches import cut, maps_of, top_images
 from hubel.instruments.stimuli import stimuli
 from hubel.instruments.subject import Subject
 from hubel.instruments.synthesise import class_unit, synthesise
@@ -40,9 +40,9 @@ NET = parse(
 SIZE = "11x11x3"
 SEEN = Preprocessing.of(SIZE)
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 11, 11, 3), np.uint8)
-PICTURES = ArrayPictures(np.arange(9) % 3, PIXELS, numbered("picture", 9))
-IMAGES = SEEN.normalise(torch.from_numpy(PIXELS))
-LABELS = torch.from_numpy(PICTURES.labels)
+IMAGES = ArrayImages(np.arange(9) % 3, PIXELS, numbered("image", 9))
+FILES = SEEN.normalise(torch.from_numpy(PIXELS))
+LABELS = torch.from_numpy(IMAGES.labels)
 
 
 class ByHand(nn.Module):
@@ -95,7 +95,7 @@ At: TypeAlias = Callable[[str], str]
 
 
 def of_maps(subject: Subject, at: At) -> list[Any]:
-    found = maps(subject, IMAGES[0], [at("conv1"), at("relu1"), at("concat1"), at("add1"), at("fc1")])
+    found = maps(subject, FILES[0], [at("conv1"), at("relu1"), at("concat1"), at("add1"), at("fc1")])
     assert passing(subject)
     return [found.scores, *(each.values for each in found.layers), *(each.rows for each in found.layers)]
 
@@ -106,7 +106,7 @@ def of_filters(subject: Subject, at: At) -> list[Any]:
 
 
 def of_stimuli(subject: Subject, at: At) -> list[Any]:
-    found = stimuli(subject, filters(subject, at("conv4")), PICTURES, SEEN, most=4, reads=2)
+    found = stimuli(subject, filters(subject, at("conv4")), IMAGES, SEEN, most=4, reads=2)
     assert found.answer == at("conv4")  # an addition reads it, too
     shares = [each.share for inputs in found.inputs.values() for each in inputs]
     return [list(found.inputs), shares, *(each.projection for each in found.stimuli.values())]
@@ -114,15 +114,15 @@ def of_stimuli(subject: Subject, at: At) -> list[Any]:
 
 def of_patches(subject: Subject, at: At) -> list[Any]:
     paths = [at(path) for path in ("conv1", "relu1", "maxpool1", "relu2", "relu3", "relu4", "fc2")]
-    tops = top_pictures(subject, torch.split(IMAGES, 4), paths, top=3)
-    cuts = cut(subject, tops, maps_of(tops), lambda index: PIXELS[index], PICTURES.name)
+    tops = top_images(subject, torch.split(FILES, 4), paths, top=3)
+    cuts = cut(subject, tops, maps_of(tops), lambda index: PIXELS[index], IMAGES.name)
     patches = [patch for unit in maps_of(tops) for patch in cuts[unit]]
     return [*(top.scores for top in tops), *(patch.pixels for patch in patches)]
 
 
 def of_deconv(subject: Subject, at: At) -> list[Any]:
     units = [Unit(at("relu1"), 2), Unit(at("maxpool1"), 1, 2, 2), Unit(at("concat1"), 5), Unit(at("fc2"), 1)]
-    return [project(subject, IMAGES, unit, rule).signals for unit in units for rule in RULES]
+    return [project(subject, FILES, unit, rule).signals for unit in units for rule in RULES]
 
 
 def of_synthesise(subject: Subject, at: At) -> list[Any]:
@@ -132,11 +132,11 @@ def of_synthesise(subject: Subject, at: At) -> list[Any]:
 
 def of_attribution(subject: Subject, at: At) -> list[Any]:
     layers = {method: at("relu1") if method == "gradcam" else None for method in METHODS}
-    return [attribute(subject, IMAGES[1], 2, method, layer=layers[method]).map for method in METHODS]
+    return [attribute(subject, FILES[1], 2, method, layer=layers[method]).map for method in METHODS]
 
 
 def of_sanity(subject: Subject, at: At) -> list[Any]:
-    found = list(cascade(subject, lambda other: attribute(other, IMAGES[1], 2, "gradient")))
+    found = list(cascade(subject, lambda other: attribute(other, FILES[1], 2, "gradient")))
     down = ["fc2", "fc1", "conv4", "conv3", "conv2", "conv1"]
     assert [each.path for each in found] == [at(path) for path in down]
     return [each.correlation for each in found]
@@ -154,7 +154,7 @@ def of_topography(subject: Subject, at: At) -> list[Any]:
 
 
 def of_embedding(subject: Subject, _at: At) -> list[Any]:
-    return [features(subject, torch.split(IMAGES, 4))]
+    return [features(subject, torch.split(FILES, 4))]
 
 
 def of_neuron(subject: Subject, at: At) -> list[Any]:
@@ -166,7 +166,7 @@ def of_neuron(subject: Subject, at: At) -> list[Any]:
         "fc1": (4, 0, 0),
         "fc2": (2, 0, 0),
     }
-    found = [neuron(subject, IMAGES[0], Unit(at(path), *place)) for path, place in places.items()]
+    found = [neuron(subject, FILES[0], Unit(at(path), *place)) for path, place in places.items()]
     for each in found:
         assert abs(each.value - each.computed) <= 1e-5 * max(1.0, abs(each.value))
     return [[each.value, *each.parts.values()] for each in found]
@@ -174,18 +174,18 @@ def of_neuron(subject: Subject, at: At) -> list[Any]:
 
 def of_ablate(subject: Subject, at: At) -> list[Any]:
     units = [Unit(at("relu1")), Unit(at("concat1"), 5), Unit(at("add1"), 1, 2, 2), Unit(at("relu4"), 0)]
-    found = ablate(subject, lambda: [(IMAGES[:5], LABELS[:5]), (IMAGES[5:], LABELS[5:])], units, 3)
+    found = ablate(subject, lambda: [(FILES[:5], LABELS[:5]), (FILES[5:], LABELS[5:])], units, 3)
     return [found.right, found.without]
 
 
 def of_likeness(subject: Subject, at: At) -> list[Any]:
     layers = [at(path) for path in ("conv1", "relu2", "fc1")]
-    return [likeness(subject, subject, [(IMAGES, IMAGES)], (layers, layers)).values]
+    return [likeness(subject, subject, [(FILES, FILES)], (layers, layers)).values]
 
 
 def of_ages(subject: Subject, at: At) -> list[Any]:
     state = State("only", subject, SEEN)
-    found = over_time([state], [Unit(at("conv1"), 1), Unit(at("relu2"), 5)], PICTURES, rule="guided")
+    found = over_time([state], [Unit(at("conv1"), 1), Unit(at("relu2"), 5)], IMAGES, rule="guided")
     assert found[0].filters is not None
     return [found[0].filters, *(each.projections[0][0] for each in found if each.projections[0])]
 

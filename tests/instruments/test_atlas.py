@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 
 from hubel import Volume, build, conv, parse, relu
-from hubel.data.dataset import ArrayPictures, numbered
+from hubel.data.dataset import ArrayImages, numbered
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError
 from hubel.instruments.atlas import Atlas, Census, level, selectivity, tuned, until
 from hubel.instruments.deconv import project
 from hubel.instruments.drive import Drives
-from hubel.instruments.patches import features, top_pictures
+from hubel.instruments.patches import features, top_images
 from hubel.instruments.subject import Subject
 from hubel.instruments.tuning import tune
 from hubel.instruments.unit import Unit
@@ -30,7 +30,7 @@ NET = parse(
 )
 PIXELS = np.random.default_rng(5).integers(0, 256, (23, 8, 8, 3), np.uint8)
 LABELS: npt.NDArray[np.int64] = np.arange(23) * 7 % 3
-PICTURES = ArrayPictures(LABELS, PIXELS, numbered("noise", 23))
+IMAGES = ArrayImages(LABELS, PIXELS, numbered("noise", 23))
 PREPROCESSING = Preprocessing.of("8x8x3")
 
 
@@ -59,16 +59,16 @@ def census(subject: Subject, batch: int = 23, top: int = 4) -> Census:
 
 def atlas(subject: Subject, most: int = 64) -> Atlas:
     tunings = tune(subject, tuned(subject, most=most), PREPROCESSING.normalise)
-    return Atlas(subject, PREPROCESSING, PICTURES, census(subject).seen(), tunings, "deconv", most)
+    return Atlas(subject, PREPROCESSING, IMAGES, census(subject).seen(), tunings, "deconv", most)
 
 
 def test_one_pass_finds_the_patches_and_the_mean_answers_to_each_class() -> None:
     subject = subject_of()
     found = census(subject).seen()
-    assert found.pictures == 23
-    for one, other in zip(found.tops, top_pictures(subject, [seen()], top=4), strict=True):
+    assert found.images == 23
+    for one, other in zip(found.tops, top_images(subject, [seen()], top=4), strict=True):
         assert one.path == other.path
-        for name in ("pictures", "rows", "columns", "scores", "silent"):
+        for name in ("images", "rows", "columns", "scores", "silent"):
             np.testing.assert_array_equal(getattr(one, name), getattr(other, name))
     for path in features(subject):
         values = subject.values(seen(), [path])[path].tolist()
@@ -78,7 +78,7 @@ def test_one_pass_finds_the_patches_and_the_mean_answers_to_each_class() -> None
                 assert found.means[path][channel, label] == pytest.approx(sum(largest) / len(largest))
 
 
-def test_a_class_without_a_picture_has_no_mean() -> None:
+def test_a_class_without_a_image_has_no_mean() -> None:
     subject = subject_of()
     found = Census(subject, np.zeros(23, np.int64), 2)
     found.take(seen())
@@ -128,14 +128,14 @@ def test_patches_and_projections_are_those_of_the_whole_network() -> None:
         for unit in units:
             channel = unit.unit.channel or 0
             kept = ~top.silent[channel]
-            assert [patch.picture for patch in unit.patches] == top.pictures[channel][kept].tolist()
+            assert [patch.image for patch in unit.patches] == top.images[channel][kept].tolist()
             for patch, signal in zip(unit.patches, unit.signals, strict=True):
-                whole = project(subject, seen(PIXELS[[patch.picture]]), patch.unit, "deconv").signals[0]
+                whole = project(subject, seen(PIXELS[[patch.image]]), patch.unit, "deconv").signals[0]
                 box = patch.seen
                 part = whole[:, box.top : box.bottom + 1, box.left : box.right + 1]
                 np.testing.assert_allclose(signal, part, rtol=1e-4, atol=1e-6)
                 np.testing.assert_array_equal(
-                    patch.pixels, PIXELS[patch.picture, box.top : box.bottom + 1, box.left : box.right + 1]
+                    patch.pixels, PIXELS[patch.image, box.top : box.bottom + 1, box.left : box.right + 1]
                 )
 
 
@@ -188,7 +188,7 @@ def test_zeros_are_no_unit() -> None:
     assert [drives.of(Unit("relu2", at)).skips for at in (1, 2)] == [(Unit("relu1", 1),), ()]
 
 
-def test_thirds_of_the_picture() -> None:
+def test_thirds_of_the_image() -> None:
     volume = Volume(30, 30, 3)
     assert [level(Field((side, side)), volume) for side in (1, 10, 11, 20, 21, 90)] == [
         "low", "low", "mid", "mid", "high", "high",
@@ -222,7 +222,7 @@ def test_a_module_of_ones_own_is_left_as_it_was() -> None:
 
 def test_errors() -> None:
     subject = subject_of()
-    with pytest.raises(UsageError, match="no pictures"):
+    with pytest.raises(UsageError, match="no images"):
         Census(subject, LABELS, 3).seen()
     with pytest.raises(UsageError, match="has no layer 'conv1'"):
         next(atlas(subject).units("conv1"))

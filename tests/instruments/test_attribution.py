@@ -35,7 +35,7 @@ def linear(depth: int = 2) -> tuple[Network, Tensor]:
     return network, weights
 
 
-def picture(depth: int, height: int, width: int) -> Tensor:
+def noise(depth: int, height: int, width: int) -> Tensor:
     return torch.randn(depth, height, width, generator=torch.Generator().manual_seed(7))
 
 
@@ -45,7 +45,7 @@ def deep() -> Network:
 
 def test_of_a_linear_network_the_gradient_is_its_weights() -> None:
     network, weights = linear()
-    image = picture(2, 4, 5)
+    image = noise(2, 4, 5)
     found = attribute(Subject.of(network), image, 1, "gradient")
     assert found.cells == pytest.approx(weights[1].numpy())
     assert found.map == pytest.approx(weights[1].abs().amax(0).numpy())
@@ -55,7 +55,7 @@ def test_of_a_linear_network_the_gradient_is_its_weights() -> None:
 
 def test_of_a_linear_network_the_integrated_gradient_is_each_product() -> None:
     network, weights = linear()
-    image, baseline = picture(2, 4, 5), torch.full((2, 4, 5), 0.5)
+    image, baseline = noise(2, 4, 5), torch.full((2, 4, 5), 0.5)
     found = attribute(Subject.of(network), image, 2, "integrated", baseline=baseline)
     assert found.cells == pytest.approx((weights[2] * (image - baseline)).numpy(), abs=1e-6)
     assert found.map == pytest.approx(found.cells.sum(0))
@@ -64,7 +64,7 @@ def test_of_a_linear_network_the_integrated_gradient_is_each_product() -> None:
 
 def test_the_integrated_gradient_sums_to_the_difference_of_the_scores() -> None:
     network = deep()
-    image, baseline = picture(2, 8, 8), -torch.ones(2, 8, 8)
+    image, baseline = noise(2, 8, 8), -torch.ones(2, 8, 8)
     found = attribute(Subject.of(network), image, 0, "integrated", baseline=baseline, steps=400)
     ends = network(torch.stack([baseline, image])).detach()[:, 0]
     difference = float(ends[1] - ends[0])
@@ -74,7 +74,7 @@ def test_the_integrated_gradient_sums_to_the_difference_of_the_scores() -> None:
 
 @pytest.mark.parametrize("path", ["relu1", "concat1", "relu3"])
 def test_grad_cam_is_captums(path: str) -> None:
-    network, image = deep(), picture(2, 8, 8)
+    network, image = deep(), noise(2, 8, 8)
     found = attribute(Subject.of(network), image, 1, layer=path)
     wanted = LayerGradCam(network, network.get_submodule(path)).attribute(
         image[None], target=1, relu_attributions=True
@@ -99,7 +99,7 @@ def test_grad_cam_by_hand() -> None:
 
 
 def test_the_gradient_is_captums() -> None:
-    network, image = deep(), picture(2, 8, 8)
+    network, image = deep(), noise(2, 8, 8)
     wanted = Saliency(network).attribute(image[None].clone().requires_grad_(), target=2, abs=False)
     assert attribute(Subject.of(network), image, 2, "gradient").cells == pytest.approx(
         wanted[0].numpy(), abs=1e-6
@@ -107,7 +107,7 @@ def test_the_gradient_is_captums() -> None:
 
 
 def test_occlusion_is_captums() -> None:
-    network, image = deep(), picture(2, 8, 8)
+    network, image = deep(), noise(2, 8, 8)
     found = occlude(Subject.of(network), image, square=3, stride=1)
     assert found.scores.shape == (6, 6, 3)
     wanted = Occlusion(network).attribute(image[None], (2, 3, 3), strides=(2, 1, 1), target=1)
@@ -116,7 +116,7 @@ def test_occlusion_is_captums() -> None:
 
 def test_of_a_linear_network_a_square_takes_what_is_under_it() -> None:
     network, weights = linear(1)
-    image, ground = picture(1, 4, 5), torch.full((1, 4, 5), 2.0)
+    image, ground = noise(1, 4, 5), torch.full((1, 4, 5), 2.0)
     found = occlude(Subject.of(network), image, square=2, stride=2, fill=ground)
     assert found.rows.tolist() == [0, 2]
     assert found.columns.tolist() == [0, 2, 3]  # the last one at the edge
@@ -144,7 +144,7 @@ def test_random_weights_change_every_map(method: str) -> None:
     network = build(
         parse("conv(6, 3, pad=1) >> relu >> conv(8, 3, pad=1) >> relu >> fc(4)"), "12x12x1", seed=1
     )
-    image = picture(1, 12, 12)
+    image = noise(1, 12, 12)
 
     def look(subject: Subject) -> Attribution:
         return attribute(subject, image, 1, method)  # type: ignore[arg-type]
@@ -162,7 +162,7 @@ def test_a_lone_weight_is_drawn_anew_too() -> None:
 
     def look(subject: Subject) -> Attribution:
         drawn.append(float(next(subject.module.parameters()).detach().flatten()))
-        return attribute(subject, picture(1, 6, 6), 1, "gradient")
+        return attribute(subject, noise(1, 6, 6), 1, "gradient")
 
     list(cascade(Subject.of(network), look))
     trained, _, anew = drawn
@@ -172,7 +172,7 @@ def test_a_lone_weight_is_drawn_anew_too() -> None:
 
 
 def test_a_map_that_does_not_look_at_the_weights_is_found_out() -> None:
-    image = picture(1, 6, 6)
+    image = noise(1, 6, 6)
     edges = image[0].abs().numpy()
     subject = Subject.of(build(conv(2, 3) >> relu >> fc(2), "6x6x1"))
     found = cascade(subject, lambda _: Attribution("gradient", 0, 0, edges, edges, signed=False))
@@ -190,7 +190,7 @@ def test_rank_correlation_is_scipys() -> None:
 
 def test_a_class_scores_before_its_softmax() -> None:
     net = conv(2, 3) >> relu >> fc(3) >> softmax
-    image = picture(1, 6, 6)
+    image = noise(1, 6, 6)
     network = build(net, "6x6x1").eval()
     plain = class_scores(Subject.of(build(net, "6x6x1", scores=True)), image[None])
     torch.testing.assert_close(class_scores(Subject.of(network), image[None]), plain)
@@ -215,14 +215,14 @@ def test_the_module_is_left_as_it_was(module: nn.Module, method: str) -> None:
     module.train()
     next(module.parameters()).requires_grad_(False)
     before = state(module)
-    found = attribute(Subject.of(module, "8x8x2"), picture(2, 8, 8), 1, method)  # type: ignore[arg-type]
+    found = attribute(Subject.of(module, "8x8x2"), noise(2, 8, 8), 1, method)  # type: ignore[arg-type]
     assert state(module) == before
     assert found.map.shape == (8, 8)
     assert np.isfinite(found.map).all()
 
 
 class Cut(nn.Module):
-    """Nothing of its scores can be traced back to the picture."""
+    """Nothing of its scores can be traced back to the image."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -234,20 +234,20 @@ class Cut(nn.Module):
 
 
 @pytest.mark.parametrize("method", ["integrated", "gradient"])
-def test_a_picture_that_does_not_reach_the_score_is_said_to(method: str) -> None:
+def test_a_image_that_does_not_reach_the_score_is_said_to(method: str) -> None:
     with pytest.raises(UsageError, match="nothing of input reaches the class's score"):
-        attribute(Subject.of(Cut(), "6x6x1"), picture(1, 6, 6), 0, method)  # type: ignore[arg-type]
+        attribute(Subject.of(Cut(), "6x6x1"), noise(1, 6, 6), 0, method)  # type: ignore[arg-type]
 
 
 def test_works_where_gradients_are_off() -> None:
-    subject, image = Subject.of(deep()), picture(2, 8, 8)
+    subject, image = Subject.of(deep()), noise(2, 8, 8)
     with torch.inference_mode():
         found = attribute(subject, image, 1)
     assert found.map.max() > 0
 
 
 def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
-    subject, image = Subject.of(deep()), picture(2, 8, 8)
+    subject, image = Subject.of(deep()), noise(2, 8, 8)
     with pytest.raises(UsageError, match="did you mean gradcam"):
         attribute(subject, image, 0, "gradcan")  # type: ignore[arg-type]
     with pytest.raises(UsageError, match="3 classes, numbered 0 to 2, not 3"):

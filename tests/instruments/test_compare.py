@@ -51,7 +51,7 @@ def test_cka_is_the_published_formula() -> None:
     assert 0.3 < wanted < 0.95
 
 
-def test_hsic_is_near_the_biased_form_for_many_pictures() -> None:
+def test_hsic_is_near_the_biased_form_for_many_images() -> None:
     """Kornblith et al. 2019, equation 5: |Y'X|^2 / (|X'X| |Y'Y|) of centred columns."""
     x, y = pair(4000)
     a, b = (each - each.mean(0) for each in (x, y))

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from hubel import Net, Volume, build, conv, fc, lrn, maxpool, parse, relu, relu6
 from hubel.errors import UsageError
 from hubel.instruments.deconv import RULES, Projections, Rule, project, project_patches
-from hubel.instruments.patches import cut, maps_of, top_pictures
+from hubel.instruments.patches import cut, maps_of, top_images
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
@@ -278,12 +278,12 @@ def test_a_map_stands_for_its_strongest_unit() -> None:
 def test_the_projections_of_patches_are_cut_as_they_are() -> None:
     subject = Subject.of(build(BRANCHED, "8x8x2", seed=3))
     images = torch.rand(6, 2, 8, 8)
-    tops = top_pictures(subject, [images], ["relu1"], top=2)
+    tops = top_images(subject, [images], ["relu1"], top=2)
     pixels = np.zeros((8, 8, 2), np.uint8)
     patches = cut(subject, tops, maps_of(tops), lambda _index: pixels, str)[Unit("relu1", 0)]
-    parts = project_patches(subject, images[[patch.picture for patch in patches]], patches, "gradient")
+    parts = project_patches(subject, images[[patch.image for patch in patches]], patches, "gradient")
     for part, patch in zip(parts, patches, strict=True):
-        whole = project(subject, images[[patch.picture]], patch.unit, "gradient").signals[0]
+        whole = project(subject, images[[patch.image]], patch.unit, "gradient").signals[0]
         assert part.shape[1:] == patch.pixels.shape[:2]
         assert np.abs(part).sum() == pytest.approx(np.abs(whole).sum(), rel=1e-5)
     assert project_patches(subject, images[:0], []) == ()
@@ -324,7 +324,7 @@ def test_errors() -> None:
         project(subject, images, Unit("conv1"))
     with pytest.raises(UsageError, match="its maps are 0 to 3, not 4"):
         project(subject, images, Unit("conv1", 4))
-    with pytest.raises(UsageError, match="1 units for 2 pictures"):
+    with pytest.raises(UsageError, match="1 units for 2 images"):
         project(subject, images, [Unit("conv1", 0)])
     with pytest.raises(UsageError, match="of one layer"):
         project(subject, images, [Unit("conv1", 0), Unit("conv2", 0)])

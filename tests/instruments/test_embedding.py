@@ -137,13 +137,13 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
     values = np.eye(6, 4, dtype=np.float32)
     with pytest.raises(UsageError, match="did you mean tsne"):
         place(values, "tsn")
-    with pytest.raises(UsageError, match="5 pictures at least, not 4"):
+    with pytest.raises(UsageError, match="5 images at least, not 4"):
         place(values[:4])
     with pytest.raises(UsageError, match="no angle"):
         neighbours(values, values[0, :3])
     with pytest.raises(UsageError, match="1 neighbour at least"):
         neighbours(values, values[0], 0)
-    with pytest.raises(UsageError, match="no pictures"):
+    with pytest.raises(UsageError, match="no images"):
         features(Subject.of(Foreign(), "8x8x2"), [])
     monkeypatch.setitem(sys.modules, "sklearn.manifold", None)
     monkeypatch.setitem(sys.modules, "umap", None)

@@ -114,7 +114,7 @@ def test_every_kind_of_filter_is_drawn(
 ) -> None:
     found = filters_of(text, "8x8x6", path)
     assert found.weights.shape == shape
-    assert report.picture(found, form) == report.picture(found, form)
+    assert report.image(found, form) == report.image(found, form)
     content = json.loads(report.as_json(found))
     assert content["shape"] == list(shape)
     assert len(content["filters"]) == shape[0]

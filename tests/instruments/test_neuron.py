@@ -134,7 +134,7 @@ def test_a_convolution_by_hand() -> None:
 
 @pytest.mark.parametrize("channel", [0, 1, 2, 3])
 def test_a_map_of_a_branch_looks_at_what_its_branch_sees(channel: int) -> None:
-    """By the gradient of the picture, which is nothing where the unit does not look."""
+    """By the gradient of the image, which is nothing where the unit does not look."""
     network = build(parse("(conv(2, 1) | conv(2, 3, pad=1)) >> tanh >> maxpool(2)"), "8x8x1", seed=2)
     image = torch.randn(1, 8, 8, requires_grad=True)
     window = network(image[None])[0, channel, 2, 1]

@@ -11,12 +11,12 @@ import torch
 from torch import Tensor, nn
 
 from hubel import Volume, avgpool, build, conv, fc, maxpool, parse, relu
-from hubel.data.dataset import ArrayPictures, numbered
+from hubel.data.dataset import ArrayImages, numbered
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError, UsageError
 from hubel.instruments.deconv import project
-from hubel.instruments.patches import Patch, Top, cut, features, maps_of, stream, top_pictures
+from hubel.instruments.patches import Patch, Top, cut, features, maps_of, stream, top_images
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
@@ -27,7 +27,7 @@ Bytes = npt.NDArray[np.uint8]
 
 GENERATOR = np.random.default_rng(7)
 PIXELS: Bytes = GENERATOR.integers(0, 256, (23, 8, 8, 2), np.uint8)
-PIXELS[11] = PIXELS[4]  # drives every unit as much as picture 4 does
+PIXELS[11] = PIXELS[4]  # drives every unit as much as image 4 does
 
 
 def seen(pixels: Bytes) -> Tensor:
@@ -35,17 +35,17 @@ def seen(pixels: Bytes) -> Tensor:
 
 
 def brute(subject: Subject, path: str, top: int) -> list[list[tuple[int, int, int, float]]]:
-    """Picture, row, column and score, place by place in Python."""
+    """Image, row, column and score, place by place in Python."""
     values = subject.values(seen(PIXELS), [path])[path]
     maps = []
     for channel in range(values.shape[1]):
         found = []
-        for picture, plane in enumerate(values[:, channel].tolist()):
+        for image, plane in enumerate(values[:, channel].tolist()):
             places = [
                 (value, row, column) for row, line in enumerate(plane) for column, value in enumerate(line)
             ]
             score, row, column = max(places, key=lambda place: (place[0], -place[1], -place[2]))
-            found.append((picture, row, column, score))
+            found.append((image, row, column, score))
         maps.append(sorted(found, key=lambda one: (-one[3], one[0]))[:top])
     return maps
 
@@ -54,7 +54,7 @@ def as_lists(top: Top) -> list[list[tuple[int, int, int, float]]]:
     return [
         list(
             zip(
-                *(column[channel].tolist() for column in (top.pictures, top.rows, top.columns, top.scores)),
+                *(column[channel].tolist() for column in (top.images, top.rows, top.columns, top.scores)),
                 strict=True,
             )
         )
@@ -67,19 +67,19 @@ def test_one_pass_finds_what_brute_force_finds(top: int, batch: int) -> None:
     subject = Subject.of(build(BRANCHED, "8x8x2", seed=3))
     paths = [step.path for step in subject.steps]
     # one batch size for both: the last bit of a convolution may depend on it
-    found = top_pictures(subject, torch.split(seen(PIXELS), batch), paths, top=top)
-    whole = top_pictures(subject, [seen(PIXELS)], paths, top=top)
+    found = top_images(subject, torch.split(seen(PIXELS), batch), paths, top=top)
+    whole = top_images(subject, [seen(PIXELS)], paths, top=top)
     for one, other in zip(found, whole, strict=True):
         np.testing.assert_allclose(one.scores, other.scores, rtol=1e-5, atol=1e-6)
         assert as_lists(other) == brute(subject, other.path, top)
 
 
-def test_of_equal_pictures_the_first_wins_whatever_the_batches() -> None:
+def test_of_equal_images_the_first_wins_whatever_the_batches() -> None:
     subject = Subject.of(build(conv(3, 3) >> relu, "8x8x2", seed=3))
     same = seen(PIXELS[:1]).expand(9, -1, -1, -1)
     for batch in (1, 2, 4, 9):
-        (found,) = top_pictures(subject, torch.split(same, batch), ["conv1"], top=4)
-        assert found.pictures.tolist() == [[0, 1, 2, 3]] * 3
+        (found,) = top_images(subject, torch.split(same, batch), ["conv1"], top=4)
+        assert found.images.tolist() == [[0, 1, 2, 3]] * 3
         assert (found.rows == found.rows[:, :1]).all()
 
 
@@ -87,7 +87,7 @@ def test_channels_last_changes_nothing() -> None:
     subject = Subject.of(build(BRANCHED, "8x8x2", seed=3))
     images = seen(PIXELS)
     plain, last = (
-        top_pictures(subject, [each], ["relu2"])[0]
+        top_images(subject, [each], ["relu2"])[0]
         for each in (images.contiguous(), images.contiguous(memory_format=torch.channels_last))
     )
     np.testing.assert_array_equal(plain.rows, last.rows)
@@ -116,15 +116,15 @@ def positive(network: Network) -> Network:
 )
 def test_a_patch_is_the_pixels_a_gradient_reaches(net: object) -> None:
     subject = Subject.of(positive(build(net, "8x8x2")))  # type: ignore[arg-type]
-    tops = top_pictures(subject, [seen(PIXELS)], [step.path for step in subject.steps], top=4)
+    tops = top_images(subject, [seen(PIXELS)], [step.path for step in subject.steps], top=4)
     cuts = cut(subject, tops, maps_of(tops), lambda index: PIXELS[index], str)
     for patches in cuts.values():
         for patch in patches:
-            images = seen(PIXELS[patch.picture : patch.picture + 1])
+            images = seen(PIXELS[patch.image : patch.image + 1])
             reached = project(subject, images, patch.unit, "gradient").signals[0].any(0)
             rows, columns = np.flatnonzero(reached.any(1)), np.flatnonzero(reached.any(0))
             assert patch.seen == Box(rows[0], columns[0], rows[-1], columns[-1])
-            part = PIXELS[patch.picture, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+            part = PIXELS[patch.image, rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
             np.testing.assert_array_equal(patch.pixels, part)
             unit = patch.unit
             if "|" not in repr(net):
@@ -133,7 +133,7 @@ def test_a_patch_is_the_pixels_a_gradient_reaches(net: object) -> None:
 
 def test_patches_carry_name_score_and_place() -> None:
     subject = Subject.of(build(BRANCHED, "8x8x2", seed=3))
-    tops = top_pictures(subject, [seen(PIXELS)], ["conv2"], top=2)
+    tops = top_images(subject, [seen(PIXELS)], ["conv2"], top=2)
     asked: list[int] = []
 
     def pixels(index: int) -> Bytes:
@@ -142,13 +142,13 @@ def test_patches_carry_name_score_and_place() -> None:
         return chosen
 
     unit = Unit("conv2", 1)
-    cuts = cut(subject, tops, maps_of(tops, 3), pixels, lambda index: f"picture {index}")
+    cuts = cut(subject, tops, maps_of(tops, 3), pixels, lambda index: f"image {index}")
     assert list(cuts) == [Unit("conv2", 0), unit, Unit("conv2", 2)]
     assert len(asked) == len(set(asked))
     for at, patch in enumerate(cuts[unit]):
         assert patch.unit == tops[0].unit(1, at)
-        assert patch.name == f"picture {patch.picture}"
-        value = subject.values(seen(PIXELS[[patch.picture]]), ["conv2"])["conv2"]
+        assert patch.name == f"image {patch.image}"
+        value = subject.values(seen(PIXELS[[patch.image]]), ["conv2"])["conv2"]
         assert patch.unit.row is not None
         assert patch.unit.column is not None
         assert value[0, 1, patch.unit.row, patch.unit.column] == pytest.approx(patch.score, rel=1e-5)
@@ -159,7 +159,7 @@ def test_a_map_that_never_answers_has_no_patches() -> None:
     with torch.no_grad():
         network.conv1.bias.copy_(torch.tensor([-1e6, 1e6]))  # type: ignore[union-attr, operator]
     subject = Subject.of(network)
-    tops = top_pictures(subject, [seen(PIXELS)], ["relu1", "conv1"], top=2)
+    tops = top_images(subject, [seen(PIXELS)], ["relu1", "conv1"], top=2)
     assert tops[0].silent.tolist() == [[True, True], [False, False]]
     assert not tops[1].silent.any()
     cuts = cut(subject, tops, maps_of(tops), lambda index: PIXELS[index], str)
@@ -177,7 +177,7 @@ def test_a_module_of_ones_own_is_left_as_it_was() -> None:
     module = Foreign()
     before = state(module)
     subject = Subject.of(module, "8x8x2")
-    tops = top_pictures(subject, [seen(PIXELS)])
+    tops = top_images(subject, [seen(PIXELS)])
     assert [top.path for top in tops] == ["act", "sigmoid1"]
     assert as_lists(tops[0]) == brute(subject, "act", 9)
     assert state(module) == before
@@ -194,42 +194,42 @@ def test_a_module_used_again_is_seen_where_it_is_used_first() -> None:
             return self.act(self.conv(self.act(self.conv(images))))  # type: ignore[no-any-return]
 
     module = Again()
-    (found,) = top_pictures(Subject.of(module, "8x8x2"), [seen(PIXELS)], ["act"], top=1)
+    (found,) = top_images(Subject.of(module, "8x8x2"), [seen(PIXELS)], ["act"], top=1)
     first = module.act(module.conv(seen(PIXELS))).amax((0, 2, 3))
     np.testing.assert_allclose(found.scores[:, 0], first.detach().numpy(), rtol=1e-6)
 
 
-def test_pictures_stream_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_stream_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = GENERATOR.integers(0, 256, (11, 9, 9, 1), np.uint8)
-    pictures = ArrayPictures(np.zeros(11, np.int64), grey, numbered("grey", 11))
+    images = ArrayImages(np.zeros(11, np.int64), grey, numbered("grey", 11))
     preprocessing = Preprocessing.of("6x6x1")
     monkeypatch.setattr("hubel.instruments.patches._BLOCK_BYTES", 36 * 7)
     said: list[int] = []
-    parts = list(stream(pictures, preprocessing, batch=3, progress=said.append))
+    parts = list(stream(images, preprocessing, batch=3, progress=said.append))
     assert [len(part) for part in parts] == [3, 3, 3, 2] == np.diff([0, *said]).tolist()
-    whole = preprocessing.normalise(torch.from_numpy(decode(pictures, preprocessing).images))
+    whole = preprocessing.normalise(torch.from_numpy(decode(images, preprocessing).pixels))
     assert torch.equal(torch.cat(parts), whole)
 
 
-def test_a_picture_that_cannot_be_read_is_named(tmp_path: Path) -> None:
-    from hubel.data.dataset import FilePictures
+def test_a_image_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    from hubel.data.dataset import FileImages
 
     broken = tmp_path / "broken.png"
-    broken.write_bytes(b"no picture")
-    pictures = FilePictures(np.zeros(1, np.int64), (broken,))
+    broken.write_bytes(b"no image")
+    images = FileImages(np.zeros(1, np.int64), (broken,))
     with pytest.raises(DataError, match=r"broken\.png"):
-        list(stream(pictures, Preprocessing.of("6x6x1")))
+        list(stream(images, Preprocessing.of("6x6x1")))
 
 
 def test_errors() -> None:
     subject = Subject.of(build(BRANCHED, "8x8x2"))
     with pytest.raises(UsageError, match="top is at least 1"):
-        top_pictures(subject, [seen(PIXELS)], top=0)
+        top_images(subject, [seen(PIXELS)], top=0)
     with pytest.raises(UsageError, match="no layer 'cnv1'"):
-        top_pictures(subject, [seen(PIXELS)], ["cnv1"])
-    with pytest.raises(UsageError, match="no pictures"):
-        top_pictures(subject, [])
-    tops = top_pictures(subject, [seen(PIXELS)], ["conv1"])
+        top_images(subject, [seen(PIXELS)], ["cnv1"])
+    with pytest.raises(UsageError, match="no images"):
+        top_images(subject, [])
+    tops = top_images(subject, [seen(PIXELS)], ["conv1"])
     for unit in (Unit("conv1"), Unit("conv1", 0, 1, 1), Unit("conv2", 0)):
         with pytest.raises(UsageError, match="is no map of conv1"):
             cut(subject, tops, [unit], lambda index: PIXELS[index], str)
@@ -241,7 +241,7 @@ def test_a_patch_is_drawn_where_its_field_lies() -> None:
 
     volume = Volume(8, 8, 1)
     pixels = np.full((3, 2, 1), 7, np.uint8)
-    # a field of 5 x 4 of which 2 rows lie above the picture and 2 columns right of it
+    # a field of 5 x 4 of which 2 rows lie above the image and 2 columns right of it
     corner = Patch(Unit("c", 0, 0, 0), 1.0, 0, "", Box(-2, 6, 2, 9), Box(0, 6, 2, 7), pixels)
     drawn = placed(pixels, corner, volume, (5, 4))
     assert (drawn[2:, :2] == 7).all()
@@ -249,7 +249,7 @@ def test_a_patch_is_drawn_where_its_field_lies() -> None:
     assert (drawn[:, 2:] == GROUND).all()
     # beside units that see more, the field is in the middle of what they see
     assert (placed(pixels, corner, volume, (7, 8))[1:6, 2:6] == drawn).all()
-    # a field larger than the picture: the patch stands at its place on the picture
+    # a field larger than the image: the patch stands at its place on the image
     large = Patch(Unit("c", 0, 0, 0), 1.0, 0, "", Box(3, -6, 12, 1), Box(3, 0, 5, 1), pixels)
     drawn = placed(pixels, large, volume, (8, 8))
     assert (drawn[3:6, :2] == 7).all()

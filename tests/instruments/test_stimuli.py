@@ -9,19 +9,19 @@ import pytest
 import torch
 
 from hubel import build, parse
-from hubel.data.dataset import ArrayPictures, numbered
+from hubel.data.dataset import ArrayImages, numbered
 from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.filters import filters
 from hubel.instruments.stimuli import answers, stimuli
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
-from hubel.report.instruments.filters import driven_picture
+from hubel.report.instruments.filters import driven_image
 
 NET = parse("conv(3, 1) >> relu >> conv(4, 3, pad=1) >> batchnorm >> relu >> maxpool(2) >> fc(2)")
 SEEN = Preprocessing.of("8x8x3")
 PIXELS = np.zeros((4, 8, 8, 3), np.uint8)
 PIXELS[0, :, :, 0], PIXELS[1, :, :, 1], PIXELS[2, :, :, 2] = 255, 255, 255
-PICTURES = ArrayPictures(np.zeros(4, np.int64), PIXELS, numbered("picture", 4))
+IMAGES = ArrayImages(np.zeros(4, np.int64), PIXELS, numbered("image", 4))
 
 
 @pytest.fixture
@@ -43,14 +43,14 @@ def subject() -> Subject:
 
 def test_filters_are_told_by_the_maps_they_read_and_what_drives_those(subject: Subject) -> None:
     done: list[int] = []
-    found = stimuli(subject, filters(subject, "conv2"), PICTURES, SEEN, reads=2, progress=done.append)
+    found = stimuli(subject, filters(subject, "conv2"), IMAGES, SEEN, reads=2, progress=done.append)
     assert (found.answer, found.rule, found.images, done) == ("relu2", "deconv", 4, [4])
     assert list(found.inputs) == [0, 1, 3, 2]  # by their energy
     assert [str(each.unit) for each in found.inputs[0]] == ["relu1[1]", "relu1[0]"]
     assert [each.share for each in found.inputs[0]] == pytest.approx([0.8, 0.2])
     assert found.inputs[0][1].weights == pytest.approx(np.full((3, 3), -0.5))
     assert [str(each.unit) for each in found.inputs[1]] == ["relu1[2]", "relu1[0]"]
-    drives = {str(unit): each.patch.picture for unit, each in found.stimuli.items()}
+    drives = {str(unit): each.patch.image for unit, each in found.stimuli.items()}
     assert drives == {
         "relu2[0]": 1,
         "relu2[1]": 2,
@@ -63,15 +63,15 @@ def test_filters_are_told_by_the_maps_they_read_and_what_drives_those(subject: S
     assert found.stimuli[Unit("relu1", 1)].projection[:, 0, 0] == pytest.approx([0, 1, 0])
 
 
-def test_what_no_picture_drives_is_dead(subject: Subject) -> None:
-    found = stimuli(subject, filters(subject, "conv2"), PICTURES, SEEN)
-    assert found.filters.dead == {2: "relu2 lets nothing of it through on any of 4 pictures"}
+def test_what_no_image_drives_is_dead(subject: Subject) -> None:
+    found = stimuli(subject, filters(subject, "conv2"), IMAGES, SEEN)
+    assert found.filters.dead == {2: "relu2 lets nothing of it through on any of 4 images"}
     assert Unit("relu2", 2) not in found.stimuli
-    assert driven_picture(found, subject.volume, "png").startswith(b"\x89PNG")
+    assert driven_image(found, subject.volume, "png").startswith(b"\x89PNG")
 
 
-def test_the_first_filters_read_the_picture_itself(subject: Subject) -> None:
-    found = stimuli(subject, filters(subject), PICTURES, SEEN)
+def test_the_first_filters_read_the_image_itself(subject: Subject) -> None:
+    found = stimuli(subject, filters(subject), IMAGES, SEEN)
     assert found.answer == "relu1"
     assert not any(found.inputs.values())
 

@@ -109,7 +109,7 @@ def test_a_foreign_module_is_seen_before_it_is_written_over() -> None:
 
 
 class Viewing(nn.Module):
-    """Works on the picture itself, and views values as rows, which it can of such alone."""
+    """Works on the image itself, and views values as rows, which it can of such alone."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -120,14 +120,14 @@ class Viewing(nn.Module):
         return torch.sigmoid(self.head(values.view(-1, 4 * 36)))
 
 
-def test_pictures_in_any_order_of_bytes_are_seen_and_left_as_they_were() -> None:
-    module, pictures = Viewing(), torch.rand(3, 8, 8, 1)
-    expected = module(pictures.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format))
-    images = pictures.clone().permute(0, 3, 1, 2)  # a row of pixels after the other, colours inside
+def test_images_in_any_order_of_bytes_are_seen_and_left_as_they_were() -> None:
+    module, images = Viewing(), torch.rand(3, 8, 8, 1)
+    expected = module(images.permute(0, 3, 1, 2).clone(memory_format=torch.contiguous_format))
+    pixels = images.clone().permute(0, 3, 1, 2)  # a row of pixels after the other, colours inside
     torch.testing.assert_close(
-        Subject.of(module, "8x8x1").run(images, lambda _path, value: value, []), expected
+        Subject.of(module, "8x8x1").run(pixels, lambda _path, value: value, []), expected
     )
-    torch.testing.assert_close(images, pictures.permute(0, 3, 1, 2))
+    torch.testing.assert_close(pixels, images.permute(0, 3, 1, 2))
 
 
 def test_gradients_reach_the_image() -> None:
@@ -145,7 +145,7 @@ def test_side_heads_are_no_part_of_it() -> None:
 
 
 @pytest.mark.parametrize("kind", [Branches, UpAndDown, Attention, ChannelsLast, Shuffle, Foreign, Reused])
-def test_whatever_a_module_calls_is_seen_picture_by_picture(kind: type[nn.Module]) -> None:
+def test_whatever_a_module_calls_is_seen_image_by_image(kind: type[nn.Module]) -> None:
     torch.manual_seed(1)
     module = kind().eval()
     depth = 2 if kind in (Foreign, Reused) else 3

@@ -41,14 +41,14 @@ def detector(template: npt.NDArray[np.float32], *, pad: int = 0) -> Network:
 
 
 def waves(height: int, width: int, depth: int) -> npt.NDArray[np.float32]:
-    """A smooth picture of both signs and nowhere zero, in colour a little yellow."""
+    """A smooth image of both signs and nowhere zero, in colour a little yellow."""
     y, x = np.mgrid[:height, :width] + 0.5
     wave = np.sin(2 * np.pi * x / width) * np.cos(2 * np.pi * y / height)
     return np.stack([(1.0, 0.9, 0.7)[at] * wave for at in range(depth)]).astype(np.float32)
 
 
 @pytest.mark.parametrize("shape", [(12, 10, 1), (7, 9, 3), (8, 8, 3)])
-def test_a_picture_goes_into_the_space_and_back(shape: tuple[int, int, int]) -> None:
+def test_a_image_goes_into_the_space_and_back(shape: tuple[int, int, int]) -> None:
     height, width, depth = shape
     space = Decorrelated.of((height, width), depth)
     light = 0.05 + 0.9 * torch.rand(2, depth, height, width, generator=torch.Generator().manual_seed(1))
@@ -76,12 +76,12 @@ def test_colours_are_mixed_in_natural_proportions() -> None:
     assert (made / made[0]).numpy() == pytest.approx(root[:, 0] / root[0, 0], rel=1e-4)
 
 
-def test_colours_of_pictures_have_their_covariance() -> None:
+def test_colours_of_images_have_their_covariance() -> None:
     generator = np.random.default_rng(0)
     mixed = generator.normal(size=(40, 8, 8, 3)) @ np.array([[20, 20, 18], [0, 6, -6], [2, -1, 0]]) + 128
-    pictures = np.clip(mixed, 0, 255).astype(np.uint8)
-    root = colour_root(pictures)
-    wanted = np.cov(pictures.reshape(-1, 3).T / 255)
+    images = np.clip(mixed, 0, 255).astype(np.uint8)
+    root = colour_root(images)
+    wanted = np.cov(images.reshape(-1, 3).T / 255)
     assert root @ root.T == pytest.approx(wanted, abs=1e-5)
     lengths = np.linalg.norm(root, axis=0)
     assert list(lengths) == sorted(lengths, reverse=True)
@@ -94,11 +94,11 @@ def test_a_planted_detector_gets_its_template(depth: int) -> None:
     subject = Subject.of(detector(template))
     eye = Preprocessing(12, 10, depth, mean=(0.5,) * depth, std=(0.25,) * depth)
     found = synthesise(subject, [Unit("conv1", 0, 0, 0)], eye, steps=200, shake=STILL)[0]
-    assert found.picture.shape == (12, 10, depth)
-    assert found.picture.dtype == np.uint8
+    assert found.image.shape == (12, 10, depth)
+    assert found.image.dtype == np.uint8
     assert found.score > 10 * max(1.0, abs(found.start))
-    shown = found.picture.transpose(2, 0, 1).ravel().astype(float)
-    # no picture says more than one that is white and black by the template's signs
+    shown = found.image.transpose(2, 0, 1).ravel().astype(float)
+    # no image says more than one that is white and black by the template's signs
     assert np.corrcoef(shown, np.sign(template).ravel())[0, 1] > 0.8
     assert found.score <= 2 * np.abs(template).sum() + 1e-3
     assert found.score > 0.7 * 2 * np.abs(template).sum()
@@ -110,7 +110,7 @@ def test_scores_are_the_networks_own() -> None:
     units = [Unit("conv2", 1), Unit("relu2", 2, 3, 1), Unit("fc1", 1)]
     found = synthesise(subject, units, GREY, steps=5)
     values = subject.values(
-        GREY.normalise(torch.from_numpy(np.stack([each.picture for each in found]))),
+        GREY.normalise(torch.from_numpy(np.stack([each.image for each in found]))),
         ["conv2", "relu2", "fc1"],
     )
     wanted = [values["conv2"][0, 1].mean(), values["relu2"][1, 2, 3, 1], values["fc1"][2, 1, 0, 0]]
@@ -118,15 +118,15 @@ def test_scores_are_the_networks_own() -> None:
     assert [each.unit for each in found] == units
 
 
-def test_the_same_seed_makes_the_same_picture_in_any_company() -> None:
+def test_the_same_seed_makes_the_same_image_in_any_company() -> None:
     subject = Subject.of(build(conv(3, 3) >> relu >> fc(2), "12x10x1"))
     units = [Unit("fc1", 0), Unit("relu1", 2), Unit("relu1", 1)]
     alone = synthesise(subject, units[:1], GREY, steps=12, seed=4)[0]
     together = synthesise(subject, units, GREY, steps=12, seed=4)
     assert together[0].history == pytest.approx(alone.history, rel=1e-4)
-    assert np.abs(together[0].picture.astype(int) - alone.picture).max() <= 1
+    assert np.abs(together[0].image.astype(int) - alone.image).max() <= 1
     other = synthesise(subject, units[:1], GREY, steps=12, seed=5)[0]
-    assert (other.picture != alone.picture).any()
+    assert (other.image != alone.image).any()
 
 
 def test_what_survives_shaking_is_climbed() -> None:
@@ -202,5 +202,5 @@ def test_errors() -> None:
         class_unit(subject, 2)
     with pytest.raises(UsageError, match="an invertible 3 x 3 matrix"):
         Decorrelated.of((4, 4), 3, np.ones((3, 3)))
-    with pytest.raises(UsageError, match="no pictures"):
+    with pytest.raises(UsageError, match="no images"):
         colour_root(np.empty((0, 4, 4, 3), np.uint8))

@@ -117,7 +117,7 @@ def test_a_line_is_drawn_only_where_one_orientation_is_preferred() -> None:
     assert apart(found.preferred[4], 50) < 3
 
 
-def test_the_picture_shows_kind_and_orientation() -> None:
+def test_the_image_shows_kind_and_orientation() -> None:
     quick = Gratings(tuple(np.arange(12) * 15.0), (0.2,), phases=8)
     standing = tuned(planted(gabor(90, 0.2)), "relu1", quick)
     pair = tuned(Energy(0, 0.2), "energy", quick)
@@ -171,8 +171,8 @@ def test_one_run_tunes_units_of_several_layers() -> None:
     found = tune(subject, units, gratings=gratings, batch=10, progress=seen.append)
     assert [(each.path, len(each.units)) for each in found] == [("relu1", 1), ("conv3", 4), ("fc1", 5)]
     assert found[1].units == tuple(Unit("conv3", at, 5, 4) for at in (2, 0, 1, 3))
-    pictures = torch.cat(list(gratings.pixels(subject.volume)))
-    values = subject.values(pictures.permute(0, 3, 1, 2) / 255, ["relu1", "fc1"])
+    images = torch.cat(list(gratings.pixels(subject.volume)))
+    values = subject.values(images.permute(0, 3, 1, 2) / 255, ["relu1", "fc1"])
     assert found[0].responses.ravel() == pytest.approx(values["relu1"][:, 1, 2, 3].numpy(), rel=1e-5)
     assert found[2].responses[4].ravel() == pytest.approx(values["fc1"][:, 4, 0, 0].numpy(), abs=1e-5)
     assert seen[-1] == len(gratings) == 32

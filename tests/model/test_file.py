@@ -39,7 +39,7 @@ def path(model: Model, tmp_path: Path) -> Path:
     return tmp_path / "model.safetensors"
 
 
-def picture(seed: int) -> Image.Image:
+def image(seed: int) -> Image.Image:
     return Image.fromarray(np.random.default_rng(seed).integers(0, 256, (12, 10, 3)).astype(np.uint8))
 
 
@@ -49,15 +49,15 @@ def test_the_file_gives_the_model_back(model: Model, path: Path) -> None:
     assert again.classes == CLASSES
     assert again.preprocessing == model.preprocessing
     assert again.summary == model.summary
-    pictures = [picture(1), picture(2)]
-    assert torch.equal(again.probabilities(pictures), model.probabilities(pictures))
+    images = [image(1), image(2)]
+    assert torch.equal(again.probabilities(images), model.probabilities(images))
     assert not list(path.parent.glob(".*")), "no temporary file is left"
 
 
 @pytest.mark.parametrize("seen", [5, "?", "AAAA"])
 def test_damaged_marks_are_refused(model: Model, tmp_path: Path, seen: object) -> None:
     replace(model, summary={"seen": seen}).save(tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match="its marks of pictures cannot be read"):
+    with pytest.raises(ModelError, match="its marks of images cannot be read"):
         load(tmp_path / "model.safetensors")
 
 
@@ -65,18 +65,18 @@ def test_probabilities_are_the_softmax_of_the_scores_once(model: Model) -> None:
     """The notation ends in a softmax; the whole network in eval mode is the reference."""
     whole = build(parse(NOTATION), "8x8x3").eval()
     whole.load_state_dict(model.network.state_dict())
-    pixels = torch.from_numpy(model.preprocessing.pixels(picture(1)))[None]
+    pixels = torch.from_numpy(model.preprocessing.pixels(image(1)))[None]
     expected = whole(model.preprocessing.normalise(pixels))
-    torch.testing.assert_close(model.probabilities([picture(1)]), expected)
-    assert model.probabilities([picture(1)]).sum().item() == pytest.approx(1)
+    torch.testing.assert_close(model.probabilities([image(1)]), expected)
+    assert model.probabilities([image(1)]).sum().item() == pytest.approx(1)
 
 
 def test_files_are_named_by_text_or_path_and_a_loaded_model_is_no_longer_the_files(
     model: Model, path: Path, tmp_path: Path
 ) -> None:
-    picture(1).save(tmp_path / "one.png")
+    image(1).save(tmp_path / "one.png")
     again = load(path)
-    expected = again.probabilities([picture(1)])
+    expected = again.probabilities([image(1)])
     path.write_bytes(b"\0" * path.stat().st_size)  # in place
     for named in (tmp_path / "one.png", str(tmp_path / "one.png")):
         torch.testing.assert_close(again.probabilities([named]), expected)
@@ -89,15 +89,15 @@ def test_temperature_and_views_are_kept_and_used(model: Model, tmp_path: Path, v
     again = load(path)
     assert (again.temperature, again.views) == (1 / 3, views)
     assert (read_header(path).temperature, read_header(path).views) == (1 / 3, views)
-    seen = model.preprocessing.normalise(torch.from_numpy(model.preprocessing.pixels(picture(1)))[None])
+    seen = model.preprocessing.normalise(torch.from_numpy(model.preprocessing.pixels(image(1)))[None])
     expected = (3 * scores(model.network.eval(), seen, views)).softmax(1)
-    torch.testing.assert_close(again.probabilities([picture(1)]), expected.detach())
+    torch.testing.assert_close(again.probabilities([image(1)]), expected.detach())
 
 
 def test_an_older_file_has_neither(model: Model, path: Path) -> None:
     rewritten(path, temperature="", views="")
     assert (load(path).temperature, load(path).views) == (1.0, "one")
-    assert torch.equal(load(path).probabilities([picture(1)]), model.probabilities([picture(1)]))
+    assert torch.equal(load(path).probabilities([image(1)]), model.probabilities([image(1)]))
 
 
 def test_the_header_needs_no_weights(path: Path) -> None:
@@ -168,12 +168,12 @@ def test_metadata_that_do_not_fit(path: Path, changes: dict[str, str], message: 
 
 def test_a_bad_file_spoils_no_other(model: Model, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
-    picture(1).save(good)
+    image(1).save(good)
     bad.write_bytes(good.read_bytes()[:40])
     found = list(predict(model, [good, bad, tmp_path / "none.png", good], top=2))
     assert [bool(each.error) for each in found] == [False, True, True, False]
     assert found[1].file == str(bad)
-    expected = model.probabilities([picture(1)])[0]
+    expected = model.probabilities([image(1)])[0]
     best = expected.topk(2)
     assert [name for name, _ in found[0].classes] == [CLASSES[at] for at in best.indices.tolist()]
     assert [p for _, p in found[0].classes] == pytest.approx(best.values.tolist())

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 
 from hubel import fc
-from hubel.data.dataset import FilePictures
+from hubel.data.dataset import FileImages
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError
 from hubel.model.file import Model
-from hubel.model.prediction import AT_ONCE, picture_files, predict
+from hubel.model.prediction import AT_ONCE, image_files, predict
 from hubel.module.network import build
 from hubel.net.volume import Volume
 
@@ -42,14 +42,14 @@ def photo(tmp_path: Path) -> Path:
 
 
 def test_a_file_is_seen_as_in_training(model: Model, photo: Path) -> None:
-    decoded = decode(FilePictures(np.array([1]), (photo,)), model.preprocessing)
-    scores = model.network(model.preprocessing.normalise(torch.from_numpy(decoded.images)))
+    decoded = decode(FileImages(np.array([1]), (photo,)), model.preprocessing)
+    scores = model.network(model.preprocessing.normalise(torch.from_numpy(decoded.pixels)))
     expected = dict(zip(CLASSES, scores[0].softmax(0).tolist(), strict=True))
     (found,) = predict(model, [photo])
     assert dict(found.classes) == pytest.approx(expected)
     with Image.open(photo) as image:
         whole = model.preprocessing.pixels(image)
-    assert not np.array_equal(whole, decoded.images[0])
+    assert not np.array_equal(whole, decoded.pixels[0])
 
 
 def test_a_bad_file_spoils_no_other(
@@ -85,7 +85,7 @@ def test_many_files_are_answered_in_order_whatever_lies_between(model: Model, tm
             assert alone.classes[0][1] == pytest.approx(each.classes[0][1], rel=1e-4)
 
 
-def test_a_folder_stands_for_the_pictures_in_it(tmp_path: Path) -> None:
+def test_a_folder_stands_for_the_images_in_it(tmp_path: Path) -> None:
     names = ("b/c/1.JPG", "b/2.png", "a.webp", "z.txt", ".hidden.png", ".kept/3.png")
     for name in names:
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -93,6 +93,6 @@ def test_a_folder_stands_for_the_pictures_in_it(tmp_path: Path) -> None:
     (tmp_path / "b" / "again").symlink_to(tmp_path)
     (tmp_path / "b" / "empty").mkdir()
     inside = [tmp_path / name for name in ("a.webp", "b/2.png", "b/c/1.JPG")]
-    assert picture_files(["x.png", tmp_path, tmp_path / "z.txt"]) == ["x.png", *inside, tmp_path / "z.txt"]
-    with pytest.raises(DataError, match="empty: a folder without pictures"):
-        picture_files([tmp_path / "b" / "empty"])
+    assert image_files(["x.png", tmp_path, tmp_path / "z.txt"]) == ["x.png", *inside, tmp_path / "z.txt"]
+    with pytest.raises(DataError, match="empty: a folder without images"):
+        image_files([tmp_path / "b" / "empty"])

@@ -12,7 +12,7 @@ from hubel.zoo.pages.lenet import lenet5_1998
 from tests.module.probes import scores_of
 
 
-def test_the_digits_are_pictures_of_7_by_12_points() -> None:
+def test_the_digits_are_images_of_7_by_12_points() -> None:
     digits = codes(10, 84)
     assert digits.shape == (10, 84)
     assert digits.dtype == torch.float32

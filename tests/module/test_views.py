@@ -20,7 +20,7 @@ class Corner(nn.Module):
         return torch.stack([images[:, 0, 0, 0], images[:, 0, -1, -1] ** 2], 1)
 
 
-PICTURE = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])[None, None]
+IMAGE = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])[None, None]
 
 
 def test_one_is_the_network() -> None:
@@ -31,16 +31,16 @@ def test_one_is_the_network() -> None:
 
 def test_mirror_by_hand() -> None:
     # as it is: 1 and 9²; mirrored: 3 and 7²
-    assert scores(Corner(), PICTURE, "mirror").tolist() == [[2, (81 + 49) / 2]]
+    assert scores(Corner(), IMAGE, "mirror").tolist() == [[2, (81 + 49) / 2]]
 
 
 def test_mirror_shift_by_hand() -> None:
     # numpy's reflection: 5 4 5 6 5 / 2 1 2 3 2 / 5 4 5 6 5 / 8 7 8 9 8 / 5 4 5 6 5
-    padded = np.pad(PICTURE[0, 0].numpy(), 1, mode="reflect")
+    padded = np.pad(IMAGE[0, 0].numpy(), 1, mode="reflect")
     assert padded[0].tolist() == [5, 4, 5, 6, 5]
     first = (1 + 3) / 4 + (5 + 5) / 8 + (5 + 5) / 8  # in place, from the upper left, from the lower right
     second = (81 + 49) / 4 + (padded[2, 2] ** 2 + padded[2, 0] ** 2) / 8 + (25 + 25) / 8
-    assert scores(Corner(), PICTURE, "mirror-shift").tolist() == [[first, second]]
+    assert scores(Corner(), IMAGE, "mirror-shift").tolist() == [[first, second]]
 
 
 def test_mirror_shift_as_the_record_has_it() -> None:
@@ -62,7 +62,7 @@ def test_of_the_same_pixels_every_view_is_the_same() -> None:
     torch.testing.assert_close(scores(network, plain, "mirror-shift"), network(plain))
 
 
-def test_a_mirrored_picture_has_the_same_scores() -> None:
+def test_a_mirrored_image_has_the_same_scores() -> None:
     network = build(parse("conv(4, 3) >> relu >> fc(3)"), "6x6x1").eval()
     images = torch.randn(3, 1, 6, 6)
     one, other = (scores(network, seen, "mirror") for seen in (images, images.flip(3)))
@@ -72,4 +72,4 @@ def test_a_mirrored_picture_has_the_same_scores() -> None:
 
 def test_no_such_views() -> None:
     with pytest.raises(UsageError, match="did you mean mirror"):
-        scores(Corner(), PICTURE, "miror")
+        scores(Corner(), IMAGE, "miror")

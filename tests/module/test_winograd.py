@@ -25,11 +25,11 @@ def winograd(*parts: Tensor | tuple[int, int] | None) -> Tensor:
     st.booleans(),
 )
 def test_it_is_the_convolution_and_has_its_gradients(
-    plane: tuple[int, int], padding: tuple[int, int], pictures: int, biased: bool
+    plane: tuple[int, int], padding: tuple[int, int], count: int, biased: bool
 ) -> None:
     assume(min(side + 2 * pad for side, pad in zip(plane, padding, strict=True)) >= 3)
     torch.manual_seed(0)
-    images = torch.randn(pictures, 2, *plane, dtype=torch.float64, requires_grad=True)
+    images = torch.randn(count, 2, *plane, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(3, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     bias = torch.randn(3, dtype=torch.float64, requires_grad=True) if biased else None
     inputs = [images, weight] if bias is None else [images, weight, bias]
@@ -85,13 +85,13 @@ def test_only_what_is_asked_for_gets_a_gradient() -> None:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_pictures_that_are_worked_on_in_parts_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_images_that_are_worked_on_in_parts_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     images = torch.randn(5, 2, 7, 7, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(3, 2, 3, 3, dtype=torch.float64, requires_grad=True)
     whole = winograd(images, weight, None, (1, 1))
     gradients = torch.autograd.grad(whole.square().sum(), (images, weight))
-    monkeypatch.setattr("hubel.module.winograd.PART_BYTES", 2 * 36 * 4 * 3 * 8)  # two pictures
+    monkeypatch.setattr("hubel.module.winograd.PART_BYTES", 2 * 36 * 4 * 3 * 8)  # two images
     assert len(list(Tiling.of(images, (1, 1)).parts(images, weight))) == 3
     parted = winograd(images, weight, None, (1, 1))
     torch.testing.assert_close(parted, whole)
@@ -119,17 +119,17 @@ def gained(images: tuple[int, int, int, int], filters: int) -> float:
 
 
 @given(st.integers(1, 600), st.integers(1, 600), st.integers(1, 600), st.integers(1, 20))
-def test_the_gain_is_at_most_the_products_saved_and_grows_with_maps_and_pictures(
-    pictures: int, depth: int, filters: int, tiles: int
+def test_the_gain_is_at_most_the_products_saved_and_grows_with_maps_and_images(
+    images: int, depth: int, filters: int, tiles: int
 ) -> None:
-    shape = (pictures, depth, 4 * tiles, 4 * tiles)
+    shape = (images, depth, 4 * tiles, 4 * tiles)
     assume(gained(shape, filters))
     assert 0 < gained(shape, filters) < 4
-    assert gained((2 * pictures, *shape[1:]), filters) > gained(shape, filters)
+    assert gained((2 * images, *shape[1:]), filters) > gained(shape, filters)
     assert gained(shape, filters) > 0.9 * gained(shape, max(1, filters - 1))
 
 
-def test_no_gain_comes_of_places_beyond_the_edge_or_of_pictures_beyond_the_cache() -> None:
+def test_no_gain_comes_of_places_beyond_the_edge_or_of_images_beyond_the_cache() -> None:
     assert gained((10**6, 10**4, 4, 4), 10**4) == pytest.approx(4, rel=0.05)
     assert gained((10**6, 512, 3, 3), 512) == pytest.approx(gained((10**6, 512, 4, 4), 512) * 9 / 16)
     assert gained((1, 128, 1000, 1000), 128) == 0

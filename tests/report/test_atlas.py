@@ -18,7 +18,7 @@ import torch
 from PIL import Image
 
 from hubel import build, parse
-from hubel.data.dataset import ArrayPictures, numbered
+from hubel.data.dataset import ArrayImages, numbered
 from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.atlas import Atlas, Census, tuned
 from hubel.instruments.patches import features
@@ -42,12 +42,12 @@ FLAGS = [
 ]
 
 
-def pictures(plane: tuple[int, int] = (12, 12)) -> ArrayPictures:
+def images(plane: tuple[int, int] = (12, 12)) -> ArrayImages:
     pixels = np.random.default_rng(1).integers(0, 256, (10, *plane, 3), np.uint8)
-    return ArrayPictures(np.arange(10) % 2, pixels, numbered("소음", 10))
+    return ArrayImages(np.arange(10) % 2, pixels, numbered("소음", 10))
 
 
-def atlas(subject: Subject, given: ArrayPictures, most: int = 64) -> Atlas:
+def atlas(subject: Subject, given: ArrayImages, most: int = 64) -> Atlas:
     preprocessing = Preprocessing.of(subject.volume)
     census = Census(subject, given.labels, 2, top=4)
     census.take(preprocessing.normalise(torch.from_numpy(given.pixels)))
@@ -63,9 +63,9 @@ def made() -> tuple[Subject, list[str], str]:
         network.get_parameter("conv1.weight")[3] = 0
         network.get_parameter("conv1.bias")[3] = -1  # nothing drives this map
     subject = Subject.of(network)
-    whole = atlas(subject, pictures())
+    whole = atlas(subject, images())
     texts = [
-        layer_text(view, whole.units(view.path), subject.volume, whole.pictures.labels)
+        layer_text(view, whole.units(view.path), subject.volume, whole.images.labels)
         for view in whole.layers()
     ]
     return (
@@ -110,9 +110,9 @@ class Page(HTMLParser):
 
 def tiles(sheet: dict[str, Any]) -> npt.NDArray[np.uint8]:
     """A sheet's tiles: n x h x w x 4."""
-    picture = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet["webp"]))).convert("RGBA"))
+    image = np.asarray(Image.open(io.BytesIO(base64.b64decode(sheet["webp"]))).convert("RGBA"))
     width, height = sheet["tile"]
-    cut = picture.reshape(sheet["rows"], height, sheet["across"], width, 4).swapaxes(1, 2)
+    cut = image.reshape(sheet["rows"], height, sheet["across"], width, 4).swapaxes(1, 2)
     return cut.reshape(-1, height, width, 4)
 
 
@@ -145,7 +145,7 @@ def test_three_levels_in_order(made: tuple[Subject, list[str], str]) -> None:
     assert page.of("data-path") == list(features(made[0]))
 
 
-def test_every_layer_can_be_pressed_in_the_picture(made: tuple[Subject, list[str], str]) -> None:
+def test_every_layer_can_be_pressed_in_the_image(made: tuple[Subject, list[str], str]) -> None:
     subject, texts, text = made
     pressed = [tuple(map(int, value.split())) for value in Page(text).of("data-layers")]
     # conv1; two branches and where they meet; conv4 and the sum; the scores. Pooling leads nowhere
@@ -155,7 +155,7 @@ def test_every_layer_can_be_pressed_in_the_picture(made: tuple[Subject, list[str
 
 def test_small_tiles_are_the_patches_to_the_last_bit(made: tuple[Subject, list[str], str]) -> None:
     subject, texts, _ = made
-    whole = atlas(subject, pictures())
+    whole = atlas(subject, images())
     layer = json.loads(texts[0])
     shown = tiles(layer["patches"])
     for view, unit in zip(whole.units("relu1"), layer["units"], strict=True):
@@ -170,12 +170,12 @@ def test_small_tiles_are_the_patches_to_the_last_bit(made: tuple[Subject, list[s
             assert (tile[..., 3] > 0).sum() == height * width
             name, label, row, column, box, score = unit["patches"][at]
             assert (name, row, column) == (patch.name, patch.unit.row, patch.unit.column)
-            assert label == patch.picture % 2
+            assert label == patch.image % 2
             assert box == [patch.seen.top, patch.seen.left, patch.seen.bottom, patch.seen.right]
             assert float(score) == pytest.approx(patch.score, rel=1e-3)
 
 
-def test_a_filter_on_the_picture_is_its_weights(made: tuple[Subject, list[str], str]) -> None:
+def test_a_filter_on_the_image_is_its_weights(made: tuple[Subject, list[str], str]) -> None:
     subject, texts, _ = made
     layer = json.loads(texts[0])
     weights = subject.module.get_parameter("conv1.weight").detach().numpy()
@@ -193,19 +193,19 @@ def test_a_silent_unit_says_so(made: tuple[Subject, list[str], str]) -> None:
 
 def test_only_so_many_classes_are_told_in_their_order() -> None:
     subject = Subject.of(build(NET, "12x12x3", seed=2))
-    whole = atlas(subject, pictures(), most=1)
+    whole = atlas(subject, images(), most=1)
     view = whole.layers()[0]
-    text = layer_text(view, whole.units(view.path), subject.volume, whole.pictures.labels, bars=1)
+    text = layer_text(view, whole.units(view.path), subject.volume, whole.images.labels, bars=1)
     (unit,) = json.loads(text)["units"]
     means = whole.seen.means["relu1"][0]
     assert [label for label, _ in unit["means"]] == [int(means.argmax())]
 
 
-def test_large_pictures_become_small() -> None:
+def test_large_images_become_small() -> None:
     subject = Subject.of(build(parse("conv(1, 5, stride=5) >> conv(1, 15) >> relu >> fc(2)"), "75x90x3"))
-    whole = atlas(subject, pictures((75, 90)))
+    whole = atlas(subject, images((75, 90)))
     view = whole.layers()[0]
-    text = layer_text(view, whole.units(view.path), subject.volume, whole.pictures.labels)
+    text = layer_text(view, whole.units(view.path), subject.volume, whole.images.labels)
     assert json.loads(text)["patches"]["tile"] == [TILE, TILE]  # of a field of 75 x 75
 
 
@@ -226,7 +226,7 @@ def test_a_browser_shows_the_units_of_a_layer(made: tuple[Subject, list[str], st
         page.goto(file.as_uri())
         assert page.locator(".cell:visible").count() == 0
 
-        page.locator('.hot[data-layers="1"]').first.click()  # a volume of the picture
+        page.locator('.hot[data-layers="1"]').first.click()  # a volume of the image
         cells = page.locator('[data-path="relu2"] .cell')
         assert cells.count() == 5
         assert page.locator(".unit h4").inner_text().startswith("relu2[0]")

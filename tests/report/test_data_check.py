@@ -17,7 +17,7 @@ def checked(*findings: Finding, classes: int = 2) -> Check:
 
 def test_a_sound_set_in_text() -> None:
     assert check_text(checked()).splitlines() == [
-        "photos: 2,001 pictures, 8 to 1300 pixels high (median 9.5), 10 pixels wide",
+        "photos: 2,001 images, 8 to 1300 pixels high (median 9.5), 10 pixels wide",
         "             train",
         "  class0     1,000",
         "  class1     1,001",
@@ -50,13 +50,13 @@ def test_findings_are_grouped_errors_first_and_long_lists_cut() -> None:
     assert "  train/cat/19.jpg: is damaged" in lines
     assert "  train/cat/20.jpg: is damaged" not in lines
     assert "  and 1,214 more; --json lists all" in lines
-    assert lines[lines.index("  turned by EXIF (1,234 pictures)") + 1] == "    train/cat/0.jpg"
+    assert lines[lines.index("  turned by EXIF (1,234 images)") + 1] == "    train/cat/0.jpg"
     assert "    and 1,229 more" in lines
 
 
 def test_json_has_every_name() -> None:
     found = json.loads(check_json(checked(Finding("warning", "duplicate", "twice", NAMES))))
-    assert (found["pictures"], found["errors"], found["warnings"], found["notices"]) == (2001, 0, 1, 0)
+    assert (found["images"], found["errors"], found["warnings"], found["notices"]) == (2001, 0, 1, 0)
     assert found["counts"] == {"train": {"class0": 1000, "class1": 1001}}
     assert found["heights"] == {"least": 8, "median": 9.5, "most": 1300}
     assert found["findings"] == [

@@ -1,4 +1,4 @@
-"""The preview of a set: each picture, what is seen of it and its variants, side by side."""
+"""The preview of a set: each image, what is seen of it and its variants, side by side."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def plain(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.full((8, 6, 3), COLOURS[name], np.uint8)
 
 
-def test_a_row_shows_the_picture_then_what_is_seen_then_variants() -> None:
+def test_a_row_shows_the_image_then_what_is_seen_then_variants() -> None:
     grey = np.full((8, 6, 1), 77, np.uint8)
     shown = Shown("cat", Image.new("RGB", (900, 400), "red"), plain("lime"), [plain("blue"), grey])
     drawn = preview_figure("photos", [shown, shown], Volume(8, 6, 3), "crop")

@@ -1,4 +1,4 @@
-"""The picture of a network: what is in it, where it stands, and that it is always the same bytes."""
+"""The image of a network: what is in it, where it stands, and that it is always the same bytes."""
 
 from __future__ import annotations
 
@@ -275,8 +275,8 @@ class TestDraw:
 
     def test_png_and_pdf(self) -> None:
         drawing = drawing_of("lenet5")
-        picture = Image.open(io.BytesIO(draw(drawing, "png")))
-        assert picture.width / picture.height == pytest.approx(drawing.width / drawing.height, rel=0.01)
+        image = Image.open(io.BytesIO(draw(drawing, "png")))
+        assert image.width / image.height == pytest.approx(drawing.width / drawing.height, rel=0.01)
         assert draw(drawing, "pdf").startswith(b"%PDF")
 
     def test_any_name_is_drawn(self) -> None:

@@ -42,7 +42,7 @@ def pixels(png: bytes) -> Any:
 
 
 def cells(svg: str) -> Any:
-    """The picture of the cells inside a confusion matrix."""
+    """The image of the cells inside a confusion matrix."""
     found = next(ElementTree.fromstring(svg).iter(f"{SVG}image"))
     return pixels(base64.b64decode(found.attrib["href"].partition(",")[2]))
 
@@ -167,15 +167,15 @@ class TestFilters:
 
 
 class TestThumbnail:
-    def test_a_small_picture_is_enlarged_without_blur(self) -> None:
-        picture = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
-        drawn = pixels(thumbnail(picture, side=52))
-        assert np.array_equal(drawn, picture.repeat(10, 0).repeat(10, 1))
+    def test_a_small_image_is_enlarged_without_blur(self) -> None:
+        image = np.random.default_rng(0).integers(0, 256, (3, 5, 3), dtype=np.uint8)
+        drawn = pixels(thumbnail(image, side=52))
+        assert np.array_equal(drawn, image.repeat(10, 0).repeat(10, 1))
 
-    def test_a_large_picture_becomes_smaller_in_its_shape(self) -> None:
+    def test_a_large_image_becomes_smaller_in_its_shape(self) -> None:
         assert pixels(thumbnail(np.zeros((200, 400, 3), np.uint8), side=100)).shape == (50, 100, 3)
 
-    def test_a_grey_picture_stays_grey(self) -> None:
+    def test_a_grey_image_stays_grey(self) -> None:
         assert pixels(thumbnail(np.full((4, 4, 1), 9, np.uint8), side=8)).tolist() == [[9] * 8] * 8
 
 
@@ -187,7 +187,7 @@ class TestReliability:
         said = texts(reliability({"before": self.SURE, "after": self.UNSURE}))
         assert {"before", "after", "share right", "probability of the prediction", "100 %"} <= set(said)
 
-    def test_a_dot_for_each_range_with_pictures(self) -> None:
+    def test_a_dot_for_each_range_with_images(self) -> None:
         def dots(svg: str) -> int:
             paths = ElementTree.fromstring(svg).iter(f"{SVG}path")
             return sum(path.attrib.get("style", "").startswith("fill: var(--") for path in paths)

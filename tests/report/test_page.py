@@ -52,7 +52,7 @@ def model(net: str = NET, classes: tuple[str, ...] = CLASSES, volume: str = "6x6
     return Model(build(parse(net), volume, scores=True), classes, Preprocessing.of(volume))
 
 
-def pictures(*names: str) -> Decoded:
+def decoded(*names: str) -> Decoded:
     images = np.arange(5 * 36, dtype=np.uint8).reshape(5, 6, 6, 1)
     return Decoded(
         images, EVALUATION.labels.numpy(), names or tuple(f"set/{place}.png" for place in range(5))
@@ -64,7 +64,7 @@ def page(
 ) -> str:
     of = of or model()
     config = Config(data="/somewhere/my pets", net=repr(of.network.net), input="6x6x1")
-    return run_page(config, LINES, of, evaluation, held_out or pictures())
+    return run_page(config, LINES, of, evaluation, held_out or decoded())
 
 
 class Reader(HTMLParser):
@@ -131,7 +131,7 @@ def test_ids_are_unique() -> None:
 
 def test_the_headline_says_how_well_and_how_dear() -> None:
     text = Reader(page()).text
-    assert "60.00 % top-1 on 5 held-out pictures: 2 mistakes." in text
+    assert "60.00 % top-1 on 5 held-out images: 2 mistakes." in text
     assert "training time 2 min 02 s" in text
     assert f"parameters {2 * 9 + 2 + 32 * 3 + 3}" in text
     assert "classes 3" in text
@@ -140,7 +140,7 @@ def test_the_headline_says_how_well_and_how_dear() -> None:
 
 def test_what_a_user_names_is_escaped() -> None:
     names = tuple(f'<b onload="x">/{place}&.png' for place in range(5))
-    text = page(held_out=pictures(*names))
+    text = page(held_out=decoded(*names))
     assert "<script" not in text
     assert "<b onload" not in text
     reader = Reader(text)
@@ -149,7 +149,7 @@ def test_what_a_user_names_is_escaped() -> None:
 
 
 def test_a_name_that_is_not_unicode_can_be_written() -> None:
-    assert r"a\udcff.png" in page(held_out=pictures(*["set/a\udcff.png"] * 5)).encode().decode()
+    assert r"a\udcff.png" in page(held_out=decoded(*["set/a\udcff.png"] * 5)).encode().decode()
 
 
 def test_the_surest_mistake_comes_first_with_its_name_and_probability() -> None:
@@ -170,7 +170,7 @@ def test_no_more_mistakes_than_fit() -> None:
 def test_a_run_without_mistakes_says_so() -> None:
     right = replace(EVALUATION, labels=EVALUATION.predicted)
     text = Reader(page(right)).text
-    assert "every held-out picture was right" in text
+    assert "every held-out image was right" in text
     assert "0 mistakes" in text
 
 
@@ -236,8 +236,8 @@ def test_filters_of_the_first_convolution() -> None:
 
 def test_filters_with_links_show_what_is_not_linked_as_zero() -> None:
     of = model("conv(2, 3, links=((0,), (0, 2))) >> relu >> fc(3)", volume="6x6x3")
-    images = np.zeros((5, 6, 6, 3), np.uint8)
-    text = Reader(page(of=of, held_out=replace(pictures(), images=images))).text
+    pixels = np.zeros((5, 6, 6, 3), np.uint8)
+    text = Reader(page(of=of, held_out=replace(decoded(), pixels=pixels))).text
     assert "2 filters of conv1, 3x3x3." in text
 
 

@@ -21,12 +21,12 @@ from hubel.training.settings.recipe import Recipe
 CANDIDATE = Candidate("net", parse("fc(2)"), Volume(8, 8, 3), Recipe(), by="fast_short")
 
 
-def test_pictures_left_out_are_counted_and_the_first_are_named() -> None:
+def test_images_left_out_are_counted_and_the_first_are_named() -> None:
     bad = [Bad(f"{number}.png", "is damaged") for number in range(1234)]
     lines = left_out_text(bad, 10_000).splitlines()
-    assert lines[:2] == ["left out: 1,234 of 11,234 pictures", "  0.png: is damaged"]
+    assert lines[:2] == ["left out: 1,234 of 11,234 images", "  0.png: is damaged"]
     assert lines[-2:] == ["  19.png: is damaged", "  and 1,214 more; `hubel data check` lists all"]
-    assert left_out_text(bad[:1], 9).splitlines() == ["left out: 1 of 10 pictures", "  0.png: is damaged"]
+    assert left_out_text(bad[:1], 9).splitlines() == ["left out: 1 of 10 images", "  0.png: is damaged"]
 
 
 def test_the_end_says_over_how_many_views_it_is_right() -> None:
@@ -34,7 +34,7 @@ def test_the_end_says_over_how_many_views_it_is_right() -> None:
     model = Model(network, ("a", "b"), Preprocessing.of("2x2x1"), {"val_top1": 0.25})
     result = Evaluation(torch.eye(2)[[0, 1, 0, 0]], torch.tensor([0, 1, 1, 1]))
     said = end_text(Run(Path("run")), model, result)
-    assert said.startswith("best model: 50.00 % of the held-out pictures right (2 of 4)\n")
+    assert said.startswith("best model: 50.00 % of the held-out images right (2 of 4)\n")
     several = end_text(Run(Path("run")), replace(model, views="mirror"), result)
     assert "(2 of 4, averaged over 2 views of each; 25.00 % of one)" in several
 
@@ -46,5 +46,5 @@ def test_a_start_says_why() -> None:
     )
     assert "starts from efficientnet_lite0, as it was trained" in chosen_text(chosen)
     alone = chosen_text(Chosen(CANDIDATE))
-    assert alone == "network: net, seeing pictures as 8x8x3, trained by the recipe fast_short"
+    assert alone == "network: net, seeing images as 8x8x3, trained by the recipe fast_short"
     assert "none is at hand" in chosen_text(Chosen(CANDIDATE, none_at_hand=True), asked=False)

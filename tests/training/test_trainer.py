@@ -32,13 +32,13 @@ NET_WITH_SIDE = 'conv(4, 3) >> relu >> side("aux", fc(2), weight=0.3) >> fc(2)'
 
 
 def halves(count: int, seed: int) -> Decoded:
-    """Pictures whose class is the brighter half, left or right."""
+    """Images whose class is the brighter half, left or right."""
     generator = np.random.default_rng(seed)
     images = generator.integers(0, 120, (count, 8, 8, 1)).astype(np.uint8)
     labels = generator.integers(0, 2, count)
     for image, label in zip(images, labels, strict=True):
         image[:, 4 * label : 4 * label + 4] += 100
-    return Decoded(images, labels, tuple(f"picture {at}" for at in range(count)))
+    return Decoded(images, labels, tuple(f"image {at}" for at in range(count)))
 
 
 def config(net: str = NET, **changes: Any) -> Config:
@@ -47,7 +47,7 @@ def config(net: str = NET, **changes: Any) -> Config:
 
 
 def batches(asked: Config) -> tuple[Batches, Batches]:
-    preprocessing = Preprocessing.of("8x8x1").measured(halves(64, 1).images)
+    preprocessing = Preprocessing.of("8x8x1").measured(halves(64, 1).pixels)
     train = Batches(halves(64, 1), preprocessing, asked.recipe.batch, shuffle=True, seed=asked.seed)
     return train, Batches(halves(40, 2), preprocessing, 32)
 
@@ -211,13 +211,13 @@ def test_the_same_seed_gives_the_same_run() -> None:
     assert not torch.equal(weights(5), weights(6))
 
 
-def test_growing_pictures() -> None:
+def test_growing_images() -> None:
     recipe = Recipe(smallest=0.5, grown=0.5)
     assert [side(recipe, at, 32) for at in (0.0, 0.1, 0.25, 0.49, 0.5, 1.0)] == [16, 20, 24, 32, 32, 32]
     assert side(Recipe(), 0.0, 32) == 32
 
 
-def test_a_network_without_a_fixed_size_learns_from_growing_pictures() -> None:
+def test_a_network_without_a_fixed_size_learns_from_growing_images() -> None:
     """8 pixels a side, from 4 on until the middle of two epochs."""
     net = "conv(8, 3, pad=1) >> relu >> globalavgpool >> fc(2)"
     growing = trainer(config(net, epochs=2, smallest=0.5, grown=0.5))
@@ -299,8 +299,8 @@ def test_a_network_too_large_for_the_time_is_told_after_its_first_step(limit: fl
     assert [text.partition(":")[0] for text in told] == ["the run may end late"] * late
 
 
-def test_parts_of_a_batch_are_never_of_one_picture() -> None:
-    """5 pictures in parts of at most 2 would leave one over, which batch normalisation refuses."""
+def test_parts_of_a_batch_are_never_of_one_image() -> None:
+    """5 images in parts of at most 2 would leave one over, which batch normalisation refuses."""
     ours = trainer(config("conv(2, 3) >> batchnorm >> globalavgpool >> fc(2)"))
     ours.micro = 2
     seen: list[int] = []

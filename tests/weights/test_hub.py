@@ -181,7 +181,7 @@ def test_a_preprocessing_that_hubel_has_not() -> None:
 
 
 def test_the_preprocessing_decides_the_input(server: Hub) -> None:
-    """A repository whose pictures are 96x96 makes a model that sees 96x96."""
+    """A repository whose images are 96x96 makes a model that sees 96x96."""
     config = CONFIG | {"architecture": "resnet18"}
     config["pretrained_cfg"] = CONFIG["pretrained_cfg"] | {"input_size": [3, 96, 96], "crop_pct": 0.875}
     server.files |= {

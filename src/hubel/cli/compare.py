@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.network import ANY_HELP, network
-from hubel.cli.output import picture_form, terminal
+from hubel.cli.output import image_form, terminal
 from hubel.errors import UsageError
 from hubel.files import write_whole
 from hubel.report.compare.facts import Facts
@@ -46,7 +46,7 @@ def compare(
 def _draw(facts: list[Facts], path: Path) -> None:
     from hubel.report.compare.plot import plot
 
-    write_whole(path, plot(facts, picture_form(path)))
+    write_whole(path, plot(facts, image_form(path)))
 
 
 def _name(net: str) -> str:

@@ -1,4 +1,4 @@
-"""`hubel data VERB ...`: pictures, before any network sees them."""
+"""`hubel data VERB ...`: images, before any network sees them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 from hubel.cli import data_check, data_preview
 from hubel.cli.output import bar
 
-data = typer.Typer(help="Sets of pictures: get them, check them, see them.", no_args_is_help=True)
+data = typer.Typer(help="Sets of images: get them, check them, see them.", no_args_is_help=True)
 data.command("check")(data_check.check)
 data.command("preview")(data_preview.preview)
 
 
 @data.callback()
-def pictures() -> None:
-    """Sets of pictures: get them, check them, see them."""
+def images() -> None:
+    """Sets of images: get them, check them, see them."""
 
 
 @data.command("fetch")

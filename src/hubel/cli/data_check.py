@@ -1,4 +1,4 @@
-"""`hubel data check`: all that is wrong with a set of pictures, in one go."""
+"""`hubel data check`: all that is wrong with a set of images, in one go."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from hubel.cli.output import bar
 
 
 def check(
-    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    data: Annotated[str, typer.Argument(help="A folder of images, or a set's name.", metavar="DATA")],
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Read every picture of a set and list what is wrong; exit status 1 if anything must be mended."""
+    """Read every image of a set and list what is wrong; exit status 1 if anything must be mended."""
     from hubel.data.check import check as find
     from hubel.report.data_check import check_json, check_text
     from hubel.report.units import count
 
-    columns = TextColumn("reading pictures"), TextColumn("{task.description}"), TimeElapsedColumn()
+    columns = TextColumn("reading images"), TextColumn("{task.description}"), TimeElapsedColumn()
     with bar(SpinnerColumn(), *columns) as shown:
         task = shown.add_task("")
         found = find(data, lambda done: shown.update(task, description=count(done)))

@@ -1,4 +1,4 @@
-"""`hubel data preview`: what a network will see of a set of pictures."""
+"""`hubel data preview`: what a network will see of a set of images."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.network import HELP, is_model_file, network_for, one_of
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ VARIANTS = 2
 
 
 def preview(
-    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    data: Annotated[str, typer.Argument(help="A folder of images, or a set's name.", metavar="DATA")],
     *,
     net: Annotated[str, typer.Option("--net", help=HELP)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")],
@@ -39,11 +39,11 @@ def preview(
     recipe: Annotated[
         str | None, typer.Option(help="How it would be trained: a recipe's name or a .toml file.")
     ] = None,
-    each: Annotated[int, typer.Option("--each", help="How many pictures of a class.")] = 2,
+    each: Annotated[int, typer.Option("--each", help="How many images of a class.")] = 2,
     seed: Annotated[int, typer.Option(help="What decides all that is random.")] = 0,
 ) -> None:
-    """Draw pictures of each class beside what the network sees of them, plainly and twice in training."""
-    picture_form(out, ("png",))
+    """Draw images of each class beside what the network sees of them, plainly and twice in training."""
+    image_form(out, ("png",))
     if each < 1:
         raise UsageError(f"--each is at least 1, not {each}")
     if seed < 0:
@@ -70,7 +70,7 @@ def preview(
 
 
 def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing:
-    """How NET sees pictures: a saved model in its own way, any other by cropping; `fit` comes before both.
+    """How NET sees images: a saved model in its own way, any other by cropping; `fit` comes before both.
 
     Raises ModelError, DataError: the model's file cannot be used.
     """
@@ -85,9 +85,9 @@ def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing
 def shown_of(
     dataset: DataSet, preprocessing: Preprocessing, augmentation: Augmentation, *, each: int, seed: int
 ) -> list[Shown]:
-    """The first pictures of each class, as they are, as the network sees them, and as in training.
+    """The first images of each class, as they are, as the network sees them, and as in training.
 
-    Raises DataError: a picture that cannot be used.
+    Raises DataError: an image that cannot be used.
     """
     import numpy as np
     import torch

@@ -9,18 +9,18 @@ import typer
 
 from hubel import ledger
 from hubel.cli.network import ANY_HELP, network
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 
 
 def draw(
     net: Annotated[str, typer.Argument(help=ANY_HELP, metavar="NET")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="The image: a .svg, .png or .pdf file.")],
     size: Annotated[
         str | None, typer.Option("--input", help="The input volume, HxWxD; a network of the zoo has its own.")
     ] = None,
 ) -> None:
     """Draw a network: volumes as boxes to scale, branches, skip connections and side heads."""
-    form = picture_form(out)
+    form = image_form(out)
     steps = ledger(*network(net, size)).steps
 
     from hubel.files import write_whole

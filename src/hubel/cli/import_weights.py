@@ -30,7 +30,7 @@ def import_weights(
     preprocessing: Annotated[
         str | None,
         typer.Option(
-            help="How pictures are prepared: torchvision, torchvision_v2, googlenet, timm_a1, "
+            help="How images are prepared: torchvision, torchvision_v2, googlenet, timm_a1, "
             "efficientnet_lite0; that of the network's first published weights unless said."
         ),
     ] = None,

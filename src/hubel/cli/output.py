@@ -1,4 +1,4 @@
-"""Where output goes: a terminal or a pipe, a bar on standard error, the file of a picture."""
+"""Where output goes: a terminal or a pipe, a bar on standard error, the file of an image."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rich.progress import Progress, ProgressColumn
 from hubel.errors import UsageError
 
 FORMS = ("svg", "png", "pdf")
-"""What a picture can be written as."""
+"""What an image can be written as."""
 
 
 def terminal(elsewhere: int = 160) -> Console:
@@ -28,12 +28,12 @@ def bar(*columns: ProgressColumn) -> Progress:
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
-def picture_form(path: Path, forms: tuple[str, ...] = FORMS) -> str:
-    """What a picture's file is to be, by its name. Raises UsageError: something else, or no place for it."""
+def image_form(path: Path, forms: tuple[str, ...] = FORMS) -> str:
+    """What an image's file is to be, by its name. Raises UsageError: something else, or no place for it."""
     form = path.suffix.lower().removeprefix(".")
     if form not in forms:
         known = ", ".join(f".{each}" for each in forms)
-        raise UsageError(f"a picture is written as one of {known}; {str(path)!r} is none of them")
+        raise UsageError(f"an image is written as one of {known}; {str(path)!r} is none of them")
     check_place(path)
     return form
 

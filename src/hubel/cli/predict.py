@@ -21,7 +21,7 @@ def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Image files; or folders, for the pictures in them and in their folders.",
+            help="Image files; or folders, for the images in them and in their folders.",
             metavar="IMAGES...",
         ),
     ],
@@ -35,7 +35,7 @@ def predict(
 ) -> None:
     """Name what is in images, the most probable class first; exit status 1 if any cannot be read."""
     from hubel.model.open import open_model
-    from hubel.model.prediction import picture_files
+    from hubel.model.prediction import image_files
     from hubel.model.prediction import predict as predictions
     from hubel.report import prediction
 
@@ -50,7 +50,7 @@ def predict(
 
     def counted() -> Iterator[Prediction]:
         nonlocal unread
-        for each in predictions(open_model(model), picture_files(images), most):
+        for each in predictions(open_model(model), image_files(images), most):
             unread += bool(each.error)
             yield each
 

@@ -24,7 +24,7 @@ WHOLE = 1000
 
 
 class Watch:
-    """Shows a run: reading pictures, every batch, every round, the end."""
+    """Shows a run: reading images, every batch, every round, the end."""
 
     def __init__(self) -> None:
         self.bar = bar(
@@ -34,7 +34,7 @@ class Watch:
             TextColumn("{task.fields[said]}"),
             TimeElapsedColumn(),
         )
-        self.task = self.bar.add_task("reading pictures", total=None, said="")
+        self.task = self.bar.add_task("reading images", total=None, said="")
 
     def __enter__(self) -> Watch:
         self.bar.start()
@@ -45,8 +45,8 @@ class Watch:
     ) -> None:
         self.bar.stop()
 
-    def pictures(self, done: int) -> None:
-        """So many pictures are read."""
+    def images(self, done: int) -> None:
+        """So many images are read."""
         self.bar.update(self.task, said=count(done))
 
     def say(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""`hubel train`: from a folder of pictures to a model, a report, and a run that can go on."""
+"""`hubel train`: from a folder of images to a model, a report, and a run that can go on."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ ONE_STEP = 1e-6
 def train(
     data: Annotated[
         str | None,
-        typer.Argument(help="A folder of pictures, or a set's name: digits, fashion-mnist.", metavar="DATA"),
+        typer.Argument(help="A folder of images, or a set's name: digits, fashion-mnist.", metavar="DATA"),
     ] = None,
     *,
     net: Annotated[
@@ -83,14 +83,14 @@ def train(
         list[str] | None, typer.Option(help="A part of the network that stays as it is; may be repeated.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="How many epochs, where no time is given.")] = None,
-    batch: Annotated[int | None, typer.Option(help="Pictures a step.")] = None,
+    batch: Annotated[int | None, typer.Option(help="Images a step.")] = None,
     lr: Annotated[float | None, typer.Option(help="The highest learning rate.")] = None,
-    val: Annotated[float | None, typer.Option(help="The share of the pictures to hold out.")] = None,
+    val: Annotated[float | None, typer.Option(help="The share of the images to hold out.")] = None,
     fit: Annotated[
-        str | None, typer.Option(help="What becomes of pictures of another shape: crop, pad, squash.")
+        str | None, typer.Option(help="What becomes of images of another shape: crop, pad, squash.")
     ] = None,
     on_bad: Annotated[
-        str | None, typer.Option(help="What a picture that cannot be read does: stop or skip.")
+        str | None, typer.Option(help="What an image that cannot be read does: stop or skip.")
     ] = None,
     balance: Annotated[
         str | None, typer.Option(help="What to do about uneven classes: none, loss or sampler.")
@@ -106,7 +106,7 @@ def train(
     config: Annotated[Path | None, typer.Option(help="Run what a config.toml says.")] = None,
     resume: Annotated[Path | None, typer.Option(help="Go on with a run that was stopped.")] = None,
 ) -> None:
-    """Train a network on labelled pictures."""
+    """Train a network on labelled images."""
     from hubel.training.run.folder import check_free
     from hubel.training.run.tensorboard import check_installed
     from hubel.training.settings.toml import wish
@@ -261,10 +261,10 @@ def _check_pace(config: Config, wishes: dict[str, Any]) -> None:
 
 
 def _check_val(data: DataSet, wishes: dict[str, Any]) -> None:
-    """Raises UsageError: a share is to be held out of a set that has pictures for validation."""
+    """Raises UsageError: a share is to be held out of a set that has images for validation."""
     if data.val is not None and "val" in wishes:
         raise UsageError(
-            f"{data.name} has pictures for validation, of which --val takes no share; leave it out"
+            f"{data.name} has images for validation, of which --val takes no share; leave it out"
         )
 
 
@@ -280,7 +280,7 @@ def _begin(
 
     run = Run.create(out, *name)
     try:
-        setting = Setting.of(config, watch.pictures, watch.warn)
+        setting = Setting.of(config, watch.images, watch.warn)
         config = replace(config, fit=setting.preprocessing.fit)
         if (head := setting.train_head()) is not None:
             watch.say(head_text(head))
@@ -310,7 +310,7 @@ def _resume(folder: Path, *, tensorboard: bool) -> None:
     config = run.config()
     with run.alone(), Watch() as watch:
         kept = load(run.best) if run.best.exists() else None
-        setting = Setting.of(config, watch.pictures, watch.warn, kept)
+        setting = Setting.of(config, watch.images, watch.warn, kept)
         trainer = Trainer.of(setting.network, config, setting.train, weights=setting.weights)
         run.restore(trainer, setting)
         _follow(run, setting, trainer, watch, tensorboard=tensorboard)
@@ -320,7 +320,7 @@ def _follow(run: Run, setting: Setting, trainer: Trainer, watch: Watch, *, tenso
     """Trains to the end, shows every event, finishes the model and says where everything is.
 
     After the first round of a run by the clock it is reckoned what has to be kept for the end, where several
-    views of a picture take no more than half of what is left.
+    views of an image take no more than half of what is left.
     """
     from hubel.files import write_whole
     from hubel.model.file import load
@@ -363,6 +363,6 @@ def _files(run: Run, setting: Setting, trainer: Trainer, model: Model, result: E
     from hubel.report.mistakes import mistakes_csv
     from hubel.report.page import run_page
 
-    pictures = setting.val.decoded
-    page = run_page(trainer.config, run.metrics(), model, result, pictures, skipped=setting.skipped)
-    return {"errors.csv": mistakes_csv(model.classes, result, pictures.names), "report.html": page}
+    images = setting.val.decoded
+    page = run_page(trainer.config, run.metrics(), model, result, images, skipped=setting.skipped)
+    return {"errors.csv": mistakes_csv(model.classes, result, images.names), "report.html": page}

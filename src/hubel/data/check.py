@@ -1,4 +1,4 @@
-"""Checking: all that is wrong with a set of pictures, found in one go before a network sees any of it."""
+"""Checking: all that is wrong with a set of images, found in one go before a network sees any of it."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import numpy as np
 from PIL import Image
 
 from hubel.cores import allowed_cores
-from hubel.data.dataset import FilePictures
+from hubel.data.dataset import FileImages
 from hubel.data.formats.folder import visible, walk
-from hubel.data.formats.shards import ShardPictures
+from hubel.data.formats.shards import ShardImages
 from hubel.data.image.modes import COLOUR, as_image, flatten, upright
 from hubel.data.image.reading import is_empty, opened, read_raster
 from hubel.data.sources import FORMATS, UNPACKED, open_data
@@ -26,13 +26,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from hubel.data.arrays import Bytes
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.data.image.reading import File
 
 Level: TypeAlias = Literal["error", "warning", "notice"]
 
 IMBALANCE = 10
-"""How many times more pictures the largest class may have than the smallest before it is worth a warning."""
+"""How many times more images the largest class may have than the smallest before it is worth a warning."""
 
 _ORIENTATION = 0x0112
 _BLOCK = 32
@@ -45,7 +45,7 @@ class Finding:
     """Something found: an `error` is to be mended, a `warning` to be thought about, a `notice` to be known.
 
     `kind` is one of layout, empty, huge, damaged, format, turned, conflict, leak, duplicate, missing and
-    imbalance; `names` are the pictures, files or folders it is about, in the order of the set.
+    imbalance; `names` are the images, files or folders it is about, in the order of the set.
     """
 
     level: Level
@@ -65,9 +65,9 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found in a set: `counts` of pictures by split and class, their upright sizes, and findings.
+    """What was found in a set: `counts` of images by split and class, their upright sizes, and findings.
 
-    The sizes are None where no picture could be read.
+    The sizes are None where no image could be read.
     """
 
     name: str
@@ -77,8 +77,8 @@ class Check:
     findings: tuple[Finding, ...]
 
     @property
-    def pictures(self) -> int:
-        """How many pictures there are in all splits, readable or not."""
+    def images(self) -> int:
+        """How many images there are in all splits, readable or not."""
         return sum(sum(classes.values()) for classes in self.counts.values())
 
     def of_level(self, level: Level) -> tuple[Finding, ...]:
@@ -87,10 +87,10 @@ class Check:
 
 
 def check(where: str | Path, progress: Callable[[int], None] | None = None) -> Check:
-    """Reads every picture of a set, on all cores, and reports everything that is wrong with it.
+    """Reads every image of a set, on all cores, and reports everything that is wrong with it.
 
     Of a folder of class folders that no network could be trained on as it is, all that is in the way is
-    reported, and the rest is checked. `progress` is called with the number of pictures read so far.
+    reported, and the rest is checked. `progress` is called with the number of images read so far.
 
     Raises DataError: nothing there, or no format known.
     """
@@ -98,7 +98,7 @@ def check(where: str | Path, progress: Callable[[int], None] | None = None) -> C
     examined: list[_Examined] = []
     limit = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings(), ThreadPoolExecutor(allowed_cores()) as pool:
-        # A picture that Pillow warns of is reported as huge.
+        # An image that Pillow warns of is reported as huge.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
         def work(places: list[_Place]) -> list[_Examined]:
@@ -129,28 +129,28 @@ def check(where: str | Path, progress: Callable[[int], None] | None = None) -> C
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """A picture in its split and class."""
+    """An image in its split and class."""
 
     split: str
     label: str
-    pictures: Pictures
+    images: Images
     index: int
 
     @property
     def name(self) -> str:
-        return self.pictures.name(self.index)
+        return self.images.name(self.index)
 
     @property
     def file(self) -> File | None:
         """Its file where it has one of its own. Raises DataError: that cannot be read at all."""
-        if isinstance(self.pictures, FilePictures | ShardPictures):
-            return self.pictures.file(self.index)
+        if isinstance(self.images, FileImages | ShardImages):
+            return self.images.file(self.index)
         return None
 
 
 @dataclass(slots=True)
 class _Examined:
-    """What is known of a picture on its own; `digest` is of its pixels upright, None if it has none.
+    """What is known of an image on its own; `digest` is of its pixels upright, None if it has none.
 
     `format` and `ending` are what its file is and what its name says, where these are not the same.
     """
@@ -166,32 +166,32 @@ class _Examined:
 
 @dataclass(slots=True)
 class _Listed:
-    """The pictures of a set by split, the classes, and what is wrong with how they are laid out."""
+    """The images of a set by split, the classes, and what is wrong with how they are laid out."""
 
     name: str
     classes: tuple[str, ...]
-    splits: Mapping[str, Pictures]
+    splits: Mapping[str, Images]
     findings: list[Finding] = field(default_factory=list)
 
     def places(self) -> list[_Place]:
-        """Every picture, split by split."""
+        """Every image, split by split."""
         return [
-            _Place(split, self.classes[label], pictures, index)
-            for split, pictures in self.splits.items()
-            for index, label in enumerate(pictures.labels.tolist())
+            _Place(split, self.classes[label], images, index)
+            for split, images in self.splits.items()
+            for index, label in enumerate(images.labels.tolist())
         ]
 
     def counts(self) -> dict[str, dict[str, int]]:
-        """The number of pictures by split and class, classes without any included."""
+        """The number of images by split and class, classes without any included."""
         return {
             split: dict(
                 zip(
                     self.classes,
-                    np.bincount(pictures.labels, minlength=len(self.classes)).tolist(),
+                    np.bincount(images.labels, minlength=len(self.classes)).tolist(),
                     strict=True,
                 )
             )
-            for split, pictures in self.splits.items()
+            for split, images in self.splits.items()
         }
 
 
@@ -205,7 +205,7 @@ def _listed(where: str | Path) -> _Listed:
             raise
         return _listed_folder(root)
     splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    there = {split: pictures for split, pictures in splits.items() if pictures is not None}
+    there = {split: images for split, images in splits.items() if images is not None}
     return _Listed(dataset.name, dataset.classes, there)
 
 
@@ -223,14 +223,14 @@ def _listed_folder(root: Path) -> _Listed:
     def wrong(path: Path, reason: str) -> None:
         findings.append(Finding("error", "layout", reason, (str(path),)))
 
-    classes, pictures = walk(root, wrong)
+    classes, images = walk(root, wrong)
     if len(classes) < 2:
         wrong(root, f"{len(classes)} class; a classifier needs at least two")
-    return _Listed(root.resolve().name, classes, pictures, findings)
+    return _Listed(root.resolve().name, classes, images, findings)
 
 
 def _examine(place: _Place, limit: int | None) -> _Examined:
-    """Reads a picture, from its file where it has one."""
+    """Reads an image, from its file where it has one."""
     found = _Examined(place)
     file = None
     try:
@@ -241,7 +241,7 @@ def _examine(place: _Place, limit: int | None) -> _Examined:
                 return _broken(found, "huge", f"{found.size[0]}x{found.size[1]} pixels, over {limit:,}")
             raster = read_raster(file)
         else:
-            raster = place.pictures.image(place.index)
+            raster = place.images.image(place.index)
         pixels = _colours(raster)
     except DataError as error:
         bomb = isinstance(error.__cause__, Image.DecompressionBombError)
@@ -255,7 +255,7 @@ def _examine(place: _Place, limit: int | None) -> _Examined:
 
 
 def _colours(raster: Image.Image | Bytes) -> Bytes:
-    """A picture's pixels, upright: uint8, h x w x 3, the same for a picture in whatever mode it is kept."""
+    """An image's pixels, upright: uint8, h x w x 3, the same for an image in whatever mode it is kept."""
     if isinstance(raster, np.ndarray) and raster.shape[-1] == COLOUR:
         return np.ascontiguousarray(raster)
     image = as_image(raster) if isinstance(raster, np.ndarray) else raster
@@ -301,7 +301,7 @@ def _turned(examined: Iterable[_Examined]) -> list[Finding]:
 
 
 def _duplicates(examined: Iterable[_Examined]) -> list[Finding]:
-    """Pictures with the same pixels: with two labels, in two splits, or merely twice."""
+    """Images with the same pixels: with two labels, in two splits, or merely twice."""
     same: defaultdict[bytes, list[_Place]] = defaultdict(list)
     for each in examined:
         if each.digest is not None:
@@ -314,19 +314,19 @@ def _duplicates(examined: Iterable[_Examined]) -> list[Finding]:
         labels = list(dict.fromkeys(place.label for place in places))
         splits = list(dict.fromkeys(place.split for place in places))
         if len(labels) > 1:
-            message = f"the same picture labelled {' and '.join(labels)}; keep the true one"
+            message = f"the same image labelled {' and '.join(labels)}; keep the true one"
             findings.append(Finding("error", "conflict", message, names))
         elif len(splits) > 1:
-            message = f"the same picture in {' and '.join(splits)}, so that results are too good; keep one"
+            message = f"the same image in {' and '.join(splits)}, so that results are too good; keep one"
             findings.append(Finding("error", "leak", message, names))
         else:
-            findings.append(Finding("warning", "duplicate", "the same picture more than once", names))
+            findings.append(Finding("warning", "duplicate", "the same image more than once", names))
     return findings
 
 
 def _missing(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
     return [
-        Finding("error", "missing", f"{split} has no picture of class {label}")
+        Finding("error", "missing", f"{split} has no image of class {label}")
         for split, classes in counts.items()
         for label, count in classes.items()
         if count == 0
@@ -341,8 +341,8 @@ def _imbalance(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
     if large <= IMBALANCE * small:
         return []
     message = (
-        f"in train, {most} has {large:,} pictures and {least} {small:,}, {large / small:.0f} times fewer; "
-        "balance the classes when training, or add pictures"
+        f"in train, {most} has {large:,} images and {least} {small:,}, {large / small:.0f} times fewer; "
+        "balance the classes when training, or add images"
     )
     return [Finding("warning", "imbalance", message)]
 

@@ -1,4 +1,4 @@
-"""Pictures: a labelled collection of images as their source has them, not yet of the network's size."""
+"""Images: a labelled collection of images as their source has them, not yet of the network's size."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "
 _SAMPLE = 200
 
 
-class Pictures(Protocol):
-    """A labelled collection of pictures; `labels`: int64, n, each an index into the set's classes."""
+class Images(Protocol):
+    """A labelled collection of images; `labels`: int64, n, each an index into the set's classes."""
 
     @property
     def labels(self) -> Labels:
-        """The class of each picture."""
+        """The class of each image."""
 
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """What to call a picture in an error or a list: its path, or its place such as `digits/0007`."""
+        """What to call an image in an error or a list: its path, or its place such as `digits/0007`."""
 
     def image(self, index: int) -> Image.Image:
-        """The whole picture. Raises DataError: one that cannot be read."""
+        """The whole image. Raises DataError: one that cannot be read."""
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The picture as a network of this preprocessing sees it: uint8, h x w x c, not to be written to.
+        """The image as a network of this preprocessing sees it: uint8, h x w x c, not to be written to.
 
         Raises DataError: one that cannot be read or has no sure meaning, by name.
         """
@@ -52,16 +52,16 @@ class Pictures(Protocol):
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
 
-    def select(self, indices: Indices) -> Pictures:
-        """The pictures at `indices`, in that order."""
+    def select(self, indices: Indices) -> Images:
+        """The images at `indices`, in that order."""
 
 
 @dataclass(frozen=True, eq=False)
-class FilePictures:
-    """Pictures in files, read when asked for; a picture's name is its path.
+class FileImages:
+    """Images in files, read when asked for; an image's name is its path.
 
-    `groups`: int64, n, or None: pictures of one group, such as of one patient, stay on one side of a split.
-    `unusable`: why the files at some paths count as pictures that cannot be read, whatever is there.
+    `groups`: int64, n, or None: images of one group, such as of one patient, stay on one side of a split.
+    `unusable`: why the files at some paths count as images that cannot be read, whatever is there.
     """
 
     labels: Labels
@@ -73,38 +73,38 @@ class FilePictures:
         return len(self.paths)
 
     def name(self, index: int) -> str:
-        """The picture's path."""
+        """The image's path."""
         return str(self.paths[index])
 
     def file(self, index: int) -> Path:
-        """The picture's file. Raises DataError: an unusable one."""
+        """The image's file. Raises DataError: an unusable one."""
         path = self.paths[index]
         if path in self.unusable:
             raise DataError(f"{path}: {self.unusable[path]}")
         return path
 
     def image(self, index: int) -> Image.Image:
-        """The whole picture. Raises DataError: one that cannot be read."""
+        """The whole image. Raises DataError: one that cannot be read."""
         return read_image(self.file(index))
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The picture as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
+        """The image as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
         return preprocessing.read(self.file(index))
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
         return read_size(self.file(index))
 
-    def select(self, indices: Indices) -> FilePictures:
-        """The pictures at `indices`, in that order; nothing is read."""
+    def select(self, indices: Indices) -> FileImages:
+        """The images at `indices`, in that order; nothing is read."""
         groups = None if self.groups is None else self.groups[indices]
         paths = tuple(self.paths[index] for index in indices)
-        return FilePictures(self.labels[indices], paths, groups, self.unusable)
+        return FileImages(self.labels[indices], paths, groups, self.unusable)
 
 
 @dataclass(frozen=True, eq=False)
-class ArrayPictures:
-    """Pictures in memory; `pixels`: uint8, n x h x w x c with c of 1 or 3."""
+class ArrayImages:
+    """Images in memory; `pixels`: uint8, n x h x w x c with c of 1 or 3."""
 
     labels: Labels
     pixels: Bytes
@@ -114,29 +114,29 @@ class ArrayPictures:
         return len(self.pixels)
 
     def name(self, index: int) -> str:
-        """The picture's place in its source, such as `digits/0007`."""
+        """The image's place in its source, such as `digits/0007`."""
         return self.names[index]
 
     def image(self, index: int) -> Image.Image:
-        """The picture, of mode L or RGB."""
+        """The image, of mode L or RGB."""
         return as_image(self.pixels[index])
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The picture as a network of this preprocessing sees it."""
+        """The image as a network of this preprocessing sees it."""
         return preprocessing.pixels(self.pixels[index])
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, the same for all."""
         return self.pixels.shape[1], self.pixels.shape[2]
 
-    def select(self, indices: Indices) -> ArrayPictures:
-        """The pictures at `indices`, in that order, copied."""
+    def select(self, indices: Indices) -> ArrayImages:
+        """The images at `indices`, in that order, copied."""
         names = tuple(self.names[index] for index in indices)
-        return ArrayPictures(self.labels[indices], self.pixels[indices], names)
+        return ArrayImages(self.labels[indices], self.pixels[indices], names)
 
 
 def numbered(source: str, count: int) -> tuple[str, ...]:
-    """Returns a name for each of `count` pictures: `digits/0000`, `digits/0001` and on."""
+    """Returns a name for each of `count` images: `digits/0000`, `digits/0001` and on."""
     digits = len(str(count - 1))
     return tuple(f"{source}/{number:0{digits}}" for number in range(count))
 
@@ -158,19 +158,19 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """A set of labelled pictures in its splits; a split the source lacks is None.
+    """A set of labelled images in its splits; a split the source lacks is None.
 
     `declared_mirror` is what the source knows of `mirror`, and None where it knows nothing.
 
-    Raises DataError: fewer than two classes, two of one name, a class without a training picture, a label
+    Raises DataError: fewer than two classes, two of one name, a class without a training image, a label
     that is no class.
     """
 
     name: str
     classes: tuple[str, ...]
-    train: Pictures
-    val: Pictures | None = None
-    test: Pictures | None = None
+    train: Images
+    val: Images | None = None
+    test: Images | None = None
     declared_mirror: bool | None = None
 
     def __post_init__(self) -> None:
@@ -179,21 +179,21 @@ class DataSet:
             raise DataError(f"{self.name}: {only}; a classifier needs at least two")
         if len(set(self.classes)) < len(self.classes):
             raise DataError(f"{self.name}: two classes have one name: {', '.join(self.classes)}")
-        for split, pictures in (("train", self.train), ("val", self.val), ("test", self.test)):
-            if pictures is not None:
-                self._check_labels(split, pictures)
+        for split, images in (("train", self.train), ("val", self.val), ("test", self.test)):
+            if images is not None:
+                self._check_labels(split, images)
         missing = np.flatnonzero(np.bincount(self.train.labels, minlength=len(self.classes)) == 0)
         if len(missing):
             raise DataError(
-                f"{self.name}: class {self.classes[missing[0]]!r} has no training picture; "
-                "add pictures of it or take the class out"
+                f"{self.name}: class {self.classes[missing[0]]!r} has no training image; "
+                "add images of it or take the class out"
             )
 
     @cached_property
     def depth(self) -> int:
-        """1 for grey, 3 for colour: if any picture of a sample spread over the training set has colour.
+        """1 for grey, 3 for colour: if any image of a sample spread over the training set has colour.
 
-        Raises DataError: no picture of the sample can be read.
+        Raises DataError: no image of the sample can be read.
         """
         return COLOUR if any(self._seen(lambda index: has_colour(self.train.image(index)))) else GREY
 
@@ -201,7 +201,7 @@ class DataSet:
     def size(self) -> tuple[int, int]:
         """Median height and median width in pixels of a sample spread over the training set.
 
-        Raises DataError: no picture of the sample can be read.
+        Raises DataError: no image of the sample can be read.
         """
         sizes = np.array(list(self._seen(self.train.size)))
         height, width = np.median(sizes, axis=0)
@@ -209,13 +209,13 @@ class DataSet:
 
     @cached_property
     def mirror(self) -> bool:
-        """Whether the mirror image of a picture is one of its class too, so that flips may augment.
+        """Whether the mirror image of an image is one of its class too, so that flips may augment.
 
         The source's word where it has one: photographs and clothes yes, digits no. Otherwise yes for
-        colour pictures, unless the classes are called by single characters or numbers, which most often
+        colour images, unless the classes are called by single characters or numbers, which most often
         are characters or signs that a mirror changes; no for grey ones, often writing or scans.
 
-        Raises DataError: no picture of the sample for `depth` can be read.
+        Raises DataError: no image of the sample for `depth` can be read.
         """
         if self.declared_mirror is not None:
             return self.declared_mirror
@@ -223,7 +223,7 @@ class DataSet:
         return not characters and self.depth == COLOUR
 
     def _seen(self, look: Callable[[int], Seen]) -> Iterator[Seen]:
-        """What is seen of at most 200 pictures, evenly spread: where they come in order of class, of all.
+        """What is seen of at most 200 images, evenly spread: where they come in order of class, of all.
 
         One that cannot be read is left to whoever reads them all. Raises DataError: none can be.
         """
@@ -237,15 +237,13 @@ class DataSet:
         if bad and not any_seen:
             raise bad
 
-    def _check_labels(self, split: str, pictures: Pictures) -> None:
-        if len(pictures.labels) != len(pictures):
-            raise DataError(
-                f"{self.name}/{split}: {len(pictures)} pictures but {len(pictures.labels)} labels"
-            )
-        wrong = np.flatnonzero((pictures.labels < 0) | (pictures.labels >= len(self.classes)))
+    def _check_labels(self, split: str, images: Images) -> None:
+        if len(images.labels) != len(images):
+            raise DataError(f"{self.name}/{split}: {len(images)} images but {len(images.labels)} labels")
+        wrong = np.flatnonzero((images.labels < 0) | (images.labels >= len(self.classes)))
         if len(wrong):
             where = int(wrong[0])
             raise DataError(
-                f"{self.name}: {pictures.name(where)} has label {pictures.labels[where]}, "
+                f"{self.name}: {images.name(where)} has label {images.labels[where]}, "
                 f"but classes are numbered 0 to {len(self.classes) - 1}; mend the label or the classes"
             )

@@ -1,4 +1,4 @@
-"""Pictures known again by their pixels, whatever they are called and wherever they lie."""
+"""Images known again by their pixels, whatever they are called and wherever they lie."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
 
 SIZE = 6
-"""Bytes of a mark: in 280 million pictures one stranger is taken for one of a million."""
+"""Bytes of a mark: in 280 million images one stranger is taken for one of a million."""
 
 
 def marks(images: Bytes) -> list[bytes]:
-    """The mark of each picture; `images`: uint8, n x h x w x c."""
+    """The mark of each image; `images`: uint8, n x h x w x c."""
     return [hashlib.blake2b(image.tobytes(), digest_size=SIZE).digest() for image in images]
 
 
@@ -40,19 +40,19 @@ def read(text: str) -> frozenset[bytes]:
 
 
 LOOKED_AT = 8
-"""How many pictures a set's fingerprint looks into, evenly spread."""
+"""How many images a set's fingerprint looks into, evenly spread."""
 
 
-def fingerprint(pictures: Pictures) -> str:
-    """A checksum of pictures: what tells whether a split still has the same ones, wherever they are now.
+def fingerprint(images: Images) -> str:
+    """A checksum of images: what tells whether a split still has the same ones, wherever they are now.
 
     It is of all names, without what all of them begin with, such as the folder they are in, and of the
-    pixels of a few pictures: those of another set may be called the same.
+    pixels of a few images: those of another set may be called the same.
     """
-    names = [pictures.name(place) for place in range(len(pictures))]
+    names = [images.name(place) for place in range(len(images))]
     start = len(os.path.commonprefix(names))  # noqa: RUF071  # of any characters, and of addresses too
     digest = hashlib.sha256("\n".join(name[start:] for name in names).encode("utf-8", "surrogateescape"))
-    for place in np.linspace(0, len(pictures) - 1, LOOKED_AT).astype(int):
-        with suppress(DataError):  # a picture that cannot be read has no pixels
-            digest.update(pictures.image(int(place)).tobytes())
+    for place in np.linspace(0, len(images) - 1, LOOKED_AT).astype(int):
+        with suppress(DataError):  # an image that cannot be read has no pixels
+            digest.update(images.image(int(place)).tobytes())
     return digest.hexdigest()

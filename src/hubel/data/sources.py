@@ -97,7 +97,7 @@ def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
     outside 0 to 1, a negative seed, or what its reader refuses. Raises UsageError: an empty name.
     """
     if not 0 <= val < 1:
-        raise DataError(f"val is the part of the training pictures to hold out, from 0 to below 1, not {val}")
+        raise DataError(f"val is the part of the training images to hold out, from 0 to below 1, not {val}")
     if not str(where):
         raise UsageError(f"no data are named\n{_accepted()}")
     if seed < 0:

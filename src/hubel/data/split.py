@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.data.dataset import FilePictures
-from hubel.data.formats.shards import ShardPictures
+from hubel.data.dataset import FileImages
+from hubel.data.formats.shards import ShardImages
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ def held_out(
 
     Of every class of two or more, `fraction` is held out, to the nearest whole number, but at least one
     and never all; a class of one stays. With `groups`, n, this holds as nearly as it can with every group
-    on one side: no class loses all its pictures, and a class of a single group stays.
+    on one side: no class loses all its images, and a class of a single group stays.
     """
     generator = np.random.default_rng(seed)
     if groups is not None:
@@ -37,27 +37,26 @@ def held_out(
 
 
 def with_val(dataset: DataSet, fraction: float, seed: int) -> DataSet:
-    """Returns the set with `fraction` of its training pictures held out as val, if it has no val yet.
+    """Returns the set with `fraction` of its training images held out as val, if it has no val yet.
 
     Of shards on the net, whole ones are held out.
 
-    Raises DataError: no class has a picture, or a group or shard of them, to spare.
+    Raises DataError: no class has an image, or a group or shard of them, to spare.
     """
     if dataset.val is not None or fraction == 0:
         return dataset
     train = dataset.train
-    groups = train.groups if isinstance(train, FilePictures | ShardPictures) else None
+    groups = train.groups if isinstance(train, FileImages | ShardImages) else None
     stay, out = held_out(train.labels, fraction, seed, groups)
-    if len(out) == 0 and isinstance(train, ShardPictures) and groups is not None:
+    if len(out) == 0 and isinstance(train, ShardImages) and groups is not None:
         raise DataError(
             f"{dataset.name}: every class is in one shard, so none can be held out for validation; give "
             "shards for it, {train-{000..099},val-{00..04}}.tar, or mix classes over shards"
         )
     if len(out) == 0:
-        only = "training picture" if groups is None else "group of training pictures"
+        only = "training image" if groups is None else "group of training images"
         raise DataError(
-            f"{dataset.name}: every class has one {only}, so none can be held out for validation; "
-            "add pictures"
+            f"{dataset.name}: every class has one {only}, so none can be held out for validation; add images"
         )
     return replace(dataset, train=train.select(stay), val=train.select(out))
 
@@ -81,7 +80,7 @@ def _groups_out(labels: Labels, fraction: float, groups: Labels, generator: np.r
     out: list[int] = []
 
     def hold_out(place: int, *, nearer: bool) -> bool:
-        """Takes a group out if every class in it keeps a picture, and if that is `nearer` or need not be."""
+        """Takes a group out if every class in it keeps an image, and if that is `nearer` or need not be."""
         classes, counts = counted[place]
         gain = np.abs(missing[classes]).sum() - np.abs(missing[classes] - counts).sum()
         if (left[classes] <= counts).any() or (nearer and gain <= 0):

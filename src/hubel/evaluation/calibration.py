@@ -20,7 +20,7 @@ PRECISION = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Pictures sorted by the probability of their prediction into `BINS` ranges of equal width.
+    """Images sorted by the probability of their prediction into `BINS` ranges of equal width.
 
     Of each range: `images`, int64, how many there are; `said`, their mean probability, and `right`, the
     share of them that is right, float64, NaN where there are none. A range has its upper end and not its
@@ -43,7 +43,7 @@ class Reliability:
 
     @property
     def error(self) -> float:
-        """The expected calibration error: how far `said` is from `right`, the mean over pictures."""
+        """The expected calibration error: how far `said` is from `right`, the mean over images."""
         gaps = (self.said - self.right).abs()[self.images > 0]
         return (gaps * self.images[self.images > 0]).sum().div(self.images.sum()).item()
 
@@ -51,9 +51,9 @@ class Reliability:
 def temperature(scores: Tensor, labels: Tensor) -> float:
     """The number that scores are divided by before the softmax, so that probabilities are what they say.
 
-    Scores: n x classes; labels: int64, n. It makes the mean cross-entropy of these pictures the smallest,
+    Scores: n x classes; labels: int64, n. It makes the mean cross-entropy of these images the smallest,
     which in its inverse is convex, found in float64 by Newton's steps inside brackets. Where no number
-    does, it is 1: if every picture is right, or if the scores tell nothing of the truth.
+    does, it is 1: if every image is right, or if the scores tell nothing of the truth.
     """
     scores = scores.double()
     of_truth = scores.gather(1, labels[:, None])

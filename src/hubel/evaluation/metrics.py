@@ -1,4 +1,4 @@
-"""How well a network does on labelled pictures: loss, shares that are right, who is taken for whom."""
+"""How well a network does on labelled images: loss, shares that are right, who is taken for whom."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ class Evaluation:
 
     @cached_property
     def predicted(self) -> Tensor:
-        """The most probable class of each picture: int64, n."""
+        """The most probable class of each image: int64, n."""
         return self.scores.argmax(1)
 
     @cached_property
     def hits(self) -> Tensor:
-        """Whether each picture is right: bool, n."""
+        """Whether each image is right: bool, n."""
         return self.predicted == self.labels
 
     @cached_property
@@ -58,7 +58,7 @@ class Evaluation:
 
     @cached_property
     def top1(self) -> float:
-        """The share of pictures whose most probable class is the right one."""
+        """The share of images whose most probable class is the right one."""
         return self.hits.double().mean().item()
 
     @cached_property
@@ -78,24 +78,24 @@ class Evaluation:
 
     @cached_property
     def support(self) -> Tensor:
-        """How many pictures each class has: int64."""
+        """How many images each class has: int64."""
         return self.confusion.sum(1)
 
     @cached_property
     def recall(self) -> Tensor:
-        """The share of each class's pictures that is right, by class; NaN without a picture."""
+        """The share of each class's images that is right, by class; NaN without an image."""
         return self.confusion.diagonal() / self.support.double()
 
     @cached_property
     def precision(self) -> Tensor:
-        """The share of the pictures taken for a class that is of it, by class; NaN where none is."""
+        """The share of the images taken for a class that is of it, by class; NaN where none is."""
         return self.confusion.diagonal() / self.confusion.sum(0).double()
 
     @cached_property
     def f1(self) -> Tensor:
-        """Precision and recall in one, by class: 2 right / (its pictures + those taken for it).
+        """Precision and recall in one, by class: 2 right / (its images + those taken for it).
 
-        That is their harmonic mean, and 0 where a class is never named; NaN for a class without a picture.
+        That is their harmonic mean, and 0 where a class is never named; NaN for a class without an image.
         """
         named = self.confusion.sum(0).double()
         f1 = 2 * self.confusion.diagonal() / (self.support + named)
@@ -103,7 +103,7 @@ class Evaluation:
 
     @cached_property
     def macro_f1(self) -> float:
-        """The mean of `f1` over the classes that have a picture, each counting the same."""
+        """The mean of `f1` over the classes that have an image, each counting the same."""
         return self.f1.nanmean().item()
 
     @cached_property
@@ -117,7 +117,7 @@ class Evaluation:
         return self.reliability.error
 
     def mistakes(self) -> Tensor:
-        """The places of the wrong pictures, the surest mistake first: int64."""
+        """The places of the wrong images, the surest mistake first: int64."""
         wrong = (~self.hits).nonzero().flatten()
         surest = self.probabilities[wrong, self.predicted[wrong]].argsort(descending=True, stable=True)
         return wrong[surest]

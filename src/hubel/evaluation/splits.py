@@ -1,4 +1,4 @@
-"""A finished model measured on labelled pictures: which pictures, and how well it does."""
+"""A finished model measured on labelled images: which images, and how well it does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from hubel.data.dataset import SPLITS as NAMES
-from hubel.data.dataset import DataSet, Pictures
+from hubel.data.dataset import DataSet, Images
 from hubel.data.feed.cache import decode_once
 from hubel.data.feed.decoded import Decoded, OnBad
 from hubel.data.feed.stream import Streamed, batches_of, decoded_or_streamed
@@ -22,70 +22,70 @@ if TYPE_CHECKING:
     from hubel.data.arrays import Flags
 
 SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
-"""Which pictures of a set to take; `auto` is for `pictures_of` to decide."""
+"""Which images of a set to take; `auto` is for `images_of` to decide."""
 
 ALL, NEW = "all", "new"
-"""What the pictures of a set without splits are called, and those of them that a model was not trained on."""
+"""What the images of a set without splits are called, and those of them that a model was not trained on."""
 
 _CHANGED = (
-    "{}: its pictures have changed since the model was trained on them, so that none is known to be new "
-    "to it; measure on a folder of other pictures"
+    "{}: its images have changed since the model was trained on them, so that none is known to be new "
+    "to it; measure on a folder of other images"
 )
 
 
 @dataclass(frozen=True, slots=True)
 class HeldOut:
-    """Pictures to hold against a model, not read yet; labels are of the set's own `classes`.
+    """Images to hold against a model, not read yet; labels are of the set's own `classes`.
 
     `split` is the name of their split, or `all`.
     """
 
     split: str
     classes: tuple[str, ...]
-    pictures: Pictures
+    images: Images
 
     def decoded(self, model: Model) -> Decoded:
-        """The pictures as the model sees them, labelled by its classes.
+        """The images as the model sees them, labelled by its classes.
 
-        Of a set without splits those that it was not trained on. Raises DataError: a picture that cannot be
+        Of a set without splits those that it was not trained on. Raises DataError: an image that cannot be
         used, or of a class that the model does not know, or none that is new to it.
         """
-        found = decode_once(self.pictures, model.preprocessing).relabelled(self.classes, model.classes)
-        return _new(found, model.saw(found.images), "the set") if self.split == ALL else found
+        found = decode_once(self.images, model.preprocessing).relabelled(self.classes, model.classes)
+        return _new(found, model.saw(found.pixels), "the set") if self.split == ALL else found
 
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """How a model did, on which pictures: `split` is their split's name, `all`, or `new`.
+    """How a model did, on which images: `split` is their split's name, `all`, or `new`.
 
-    `known` are how many of the set's pictures it was trained on: left out of `new` ones, else among them;
+    `known` are how many of the set's images it was trained on: left out of `new` ones, else among them;
     None where they are a stream, in which these are not looked for.
     """
 
     split: str
-    pictures: Decoded
+    images: Decoded
     result: Evaluation
     known: int | None = 0
 
     @property
     def usable(self) -> int:
-        """How many pictures of the set could be used, measured or not."""
-        return len(self.pictures) + (self.known if self.split == NEW and self.known else 0)
+        """How many images of the set could be used, measured or not."""
+        return len(self.images) + (self.known if self.split == NEW and self.known else 0)
 
 
 def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop") -> Measured:
-    """Measures a model, on the best device there is, on the pictures that `pictures_of` takes.
+    """Measures a model, on the best device there is, on the images that `images_of` takes.
 
-    Pictures too many for memory are streamed. `on_bad` is what one that cannot be used does: `stop`, or be
+    Images too many for memory are streamed. `on_bad` is what one that cannot be used does: `stop`, or be
     left out. Of a set without splits those are left out that the model was trained on, as far as is known.
 
-    Raises DataError, UsageError: as `pictures_of`, a class the model does not know, or no picture that is
+    Raises DataError, UsageError: as `images_of`, a class the model does not know, or no image that is
     new to it.
     """
-    held_out, device = pictures_of(data, split, model), best_device()
-    pictures = decoded_or_streamed(held_out.pictures, model.preprocessing, on_bad=on_bad)
-    decoded, split = pictures.relabelled(held_out.classes, model.classes), held_out.split
-    known = None if isinstance(decoded, Streamed) else model.saw(decoded.images)
+    held_out, device = images_of(data, split, model), best_device()
+    images = decoded_or_streamed(held_out.images, model.preprocessing, on_bad=on_bad)
+    decoded, split = images.relabelled(held_out.classes, model.classes), held_out.split
+    known = None if isinstance(decoded, Streamed) else model.saw(decoded.pixels)
     if split == ALL and known is not None:
         if known.any():
             decoded, split = _new(decoded, known, data), NEW
@@ -96,20 +96,20 @@ def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop"
     return Measured(split, decoded, result, None if known is None else int(known.sum()))
 
 
-def _new(pictures: Decoded, known: Flags, name: str) -> Decoded:
-    """The pictures of a set but those `known` to a model. Raises DataError: it was trained on all."""
+def _new(images: Decoded, known: Flags, name: str) -> Decoded:
+    """The images of a set but those `known` to a model. Raises DataError: it was trained on all."""
     if known.all():
-        raise DataError(f"{name}: the model was trained on every picture of it; measure on others")
-    return pictures.only(~known)
+        raise DataError(f"{name}: the model was trained on every image of it; measure on others")
+    return images.only(~known)
 
 
-def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> HeldOut:
-    """The pictures of a set to hold against a model, of a split if one is named.
+def images_of(data: str, split: str = "auto", model: Model | None = None) -> HeldOut:
+    """The images of a set to hold against a model, of a split if one is named.
 
     `auto` takes the test split where the set has one, else the validation split, else all. Of a set
     without either, a `model` that was trained on it, or on a copy of it, has the split of its training.
 
-    Raises DataError: no such set or split, or not the pictures any more that the model was trained on.
+    Raises DataError: no such set or split, or not the images any more that the model was trained on.
     Raises UsageError: a split that no set has.
     """
     if split not in SPLITS:
@@ -118,7 +118,7 @@ def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> H
     if model is not None and found.val is None and (split in ("train", "val") or found.test is None):
         found = _as_trained(found, model, there=model.summary.get("data") == whereabouts(data))
     splits = {"train": found.train, "val": found.val, "test": found.test}
-    there = {name: pictures for name, pictures in splits.items() if pictures is not None}
+    there = {name: images for name, images in splits.items() if images is not None}
     if split == "auto":
         split = next((name for name in ("test", "val") if name in there), ALL)
         return HeldOut(split, found.classes, there.get(split, found.train))
@@ -128,10 +128,10 @@ def pictures_of(data: str, split: str = "auto", model: Model | None = None) -> H
 
 
 def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
-    """A set without splits, with the pictures held out that were held out if the model was trained on it.
+    """A set without splits, with the images held out that were held out if the model was trained on it.
 
     As it is where the model was trained on another. Raises DataError: it was trained `there`, where the
-    pictures are no longer those of the training.
+    images are no longer those of the training.
     """
     try:
         again = with_val(data, float(model.summary.get("val", 0.2)), int(model.summary.get("seed", 0)))

@@ -1,6 +1,6 @@
 """Ablate: what a network can still tell when units are silenced, and so which units a class depends on.
 
-A silenced map says the same at every place for every picture: by default its mean over the pictures,
+A silenced map says the same at every place for every image: by default its mean over the images,
 which takes away what it tells and leaves the layers behind it at the level they were trained at. Zero
 is a message of its own where a map is seldom near it (before a bias, batch normalisation or a tanh),
 and then the drop is partly that of a network thrown off its working point.
@@ -51,7 +51,7 @@ class Dependence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ablation:
-    """How many pictures of each class a network tells, whole and with each of `units` silenced by itself.
+    """How many images of each class a network tells, whole and with each of `units` silenced by itself.
 
     A unit here is a layer, one of its maps, or one place of a map. `images`, `right`: int64, classes;
     `without`: int64, units x classes.
@@ -65,7 +65,7 @@ class Ablation:
 
     @property
     def recall(self) -> Floats:
-        """The share of each class that the whole network tells: classes; NaN where it has no pictures."""
+        """The share of each class that the whole network tells: classes; NaN where it has no images."""
         return _share(self.right, self.images)
 
     @property
@@ -75,7 +75,7 @@ class Ablation:
 
     @property
     def accuracy(self) -> float:
-        """The share of all pictures that the whole network tells."""
+        """The share of all images that the whole network tells."""
         return float(self.right.sum() / self.images.sum())
 
     @property
@@ -161,9 +161,9 @@ def ablate(
     """Silences each unit by itself and counts what the network still tells.
 
     `batches` is called twice for each layer at level `mean`, first for the means. `progress` is called
-    with the number of pictures times units done.
+    with the number of images times units done.
 
-    Raises UsageError: no units or pictures, no such unit, layer or level.
+    Raises UsageError: no units or images, no such unit, layer or level.
     """
     if level not in LEVELS:
         raise UsageError(f"there is no level {level!r}{nearest(level, LEVELS)}; choose {', '.join(LEVELS)}")
@@ -177,10 +177,10 @@ def ablate(
     for path in dict.fromkeys(unit.path for unit in chosen):
         places = [place for place, unit in enumerate(chosen) if unit.path == path]
         means = _means(subject, batches, path) if level == "mean" else None
-        images, right = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
-        for pictures, labels in batches():
-            with onward(subject, path, pictures) as rest:
-                images += np.bincount(labels.cpu().numpy(), minlength=classes)
+        shown, right = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
+        for images, labels in batches():
+            with onward(subject, path, images) as rest:
+                shown += np.bincount(labels.cpu().numpy(), minlength=classes)
                 right += _right(rest.scores(rest.value), labels, classes)
                 for place in places:
                     silent = silenced(rest.value, chosen[place], means)
@@ -188,9 +188,9 @@ def ablate(
                     done += len(labels)
                     if progress is not None:
                         progress(done)
-    if not images.sum():
-        raise UsageError("there are no pictures to tell")
-    return Ablation(chosen, level, images, right, without)
+    if not shown.sum():
+        raise UsageError("there are no images to tell")
+    return Ablation(chosen, level, shown, right, without)
 
 
 def silenced(value: Tensor, unit: Unit, means: Tensor | None = None) -> Tensor:
@@ -231,19 +231,19 @@ def _call(network: Network, step: Step, values: dict[str, Tensor]) -> Tensor:
 
 
 def _means(subject: Subject, batches: Batches, path: str) -> Tensor:
-    """The mean over all pictures of what comes out at a path: depth x height x width."""
+    """The mean over all images of what comes out at a path: depth x height x width."""
     total, count = None, 0
-    for pictures, _ in batches():
-        values = glance(subject, pictures, [path])[path].double().sum(0)
+    for images, _ in batches():
+        values = glance(subject, images, [path])[path].double().sum(0)
         total = values if total is None else total + values
-        count += len(pictures)
+        count += len(images)
     if total is None:
-        raise UsageError("there are no pictures to tell")
+        raise UsageError("there are no images to tell")
     return total / count
 
 
 def _right(scores: Tensor, labels: Tensor, classes: int) -> Counts:
-    """How many pictures of each class are told: int64, classes."""
+    """How many images of each class are told: int64, classes."""
     hit = labels[scores.argmax(1) == labels]
     return np.bincount(hit.cpu().numpy(), minlength=classes)
 

@@ -1,6 +1,6 @@
 """Ages: the same maps in the states a network went through in training, so that one sees features appear.
 
-Of each state: the pictures that drive a map most, and what of them does, projected back to pixels.
+Of each state: the images that drive a map most, and what of them does, projected back to pixels.
 
 Source: Zeiler and Fergus 2014, figure 4.
 """
@@ -16,7 +16,7 @@ import numpy as np
 from hubel.errors import UsageError
 from hubel.instruments.deconv import Rule, project_cuts
 from hubel.instruments.filters import filters
-from hubel.instruments.patches import Patch, cut, stream, top_pictures
+from hubel.instruments.patches import Patch, cut, stream, top_images
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
 from hubel.net.sliding import Conv
@@ -25,14 +25,14 @@ from hubel.net.trace import INPUT
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.data.image.preprocess import Preprocessing
 
     Floats = npt.NDArray[np.float32]
 
 
 class State(NamedTuple):
-    """A network at one time of its training: what to call it, and what pictures become for it."""
+    """A network at one time of its training: what to call it, and what images become for it."""
 
     name: str
     subject: Subject
@@ -43,7 +43,7 @@ class State(NamedTuple):
 class Ages:
     """One map in each of several states of a network, in their order.
 
-    `filters`: float32, states x depth x height x width, where the layer is a convolution of the picture
+    `filters`: float32, states x depth x height x width, where the layer is a convolution of the image
     itself, else None. `patches`: of each state, the patches that drive the map most, the strongest first;
     `projections`: of each patch what of it does, float32, depth x h x w, as `project_patches` has it.
     """
@@ -57,7 +57,7 @@ class Ages:
 def over_time(
     states: Sequence[State],
     units: Sequence[Unit],
-    pictures: Pictures,
+    images: Images,
     *,
     top: int = 1,
     rule: Rule = "deconv",
@@ -66,7 +66,7 @@ def over_time(
     """The same maps in several states of one network, such as a run's checkpoints.
 
     A layer stands for all its maps. `top` is how many patches a map has in each state, `rule` how they are
-    projected back. `progress` is called with the number of pictures times states done.
+    projected back. `progress` is called with the number of images times states done.
 
     Raises UsageError: no states or maps, or a map that a state lacks.
     """
@@ -76,15 +76,15 @@ def over_time(
     signals: list[dict[Unit, tuple[Floats, ...]]] = []
     for at, (_, subject, preprocessing) in enumerate(states):
 
-        def done(count: int, before: int = at * len(pictures)) -> None:
+        def done(count: int, before: int = at * len(images)) -> None:
             if progress is not None:
                 progress(before + count)
 
         def pixels(index: int, preprocessing: Preprocessing = preprocessing) -> npt.NDArray[np.uint8]:
-            return pictures.fitted(index, preprocessing)
+            return images.fitted(index, preprocessing)
 
-        tops = top_pictures(subject, stream(pictures, preprocessing, progress=done), paths, top=top)
-        patches.append(cut(subject, tops, maps, pixels, pictures.name))
+        tops = top_images(subject, stream(images, preprocessing, progress=done), paths, top=top)
+        patches.append(cut(subject, tops, maps, pixels, images.name))
         signals.append(project_cuts(subject, patches[-1], preprocessing, pixels, rule))
     kernels = {path: _filters([state.subject for state in states], path) for path in paths}
     return tuple(
@@ -115,7 +115,7 @@ def _maps(subjects: Sequence[Subject], units: Sequence[Unit]) -> tuple[Unit, ...
 
 
 def _filters(subjects: Sequence[Subject], path: str) -> Floats | None:
-    """A layer's filters, states x filters x depth x h x w, where it looks at the picture itself."""
+    """A layer's filters, states x filters x depth x h x w, where it looks at the image itself."""
     steps = [subject.step(path) for subject in subjects]
     if any(step.sources != (INPUT,) or not isinstance(bare(step.layer), Conv) for step in steps):
         return None

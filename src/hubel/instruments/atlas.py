@@ -1,13 +1,13 @@
 """The atlas: all that can be said of every unit of a network, computed a layer at a time.
 
-One pass over the pictures of a set finds the patches that drive each map most and, by class, how much
-a map answers; a `Census` is that pass, to be put down at any picture and taken up again. Gratings find
+One pass over the images of a set finds the patches that drive each map most and, by class, how much
+a map answers; a `Census` is that pass, to be put down at any image and taken up again. Gratings find
 how units are tuned, in one pass too. What is left, an `Atlas` tells of one layer at a time: patches, their
 projections, and what drives a unit.
 
 Class selectivity is (a - b) / (a + b) of a unit's mean answer to the class it answers to most, a, and
-the mean over its means to all others, b: 0 for all classes alike, 1 for one alone. A unit's answer to a
-picture is the largest value of its map; the source takes the map's mean.
+the mean over its means to all others, b: 0 for all classes alike, 1 for one alone. A unit's answer to an
+image is the largest value of its map; the source takes the map's mean.
 
 Source: Morcos et al. 2018, On the importance of single directions for generalization.
 """
@@ -37,7 +37,7 @@ from hubel.net.volume import Volume
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.data.image.preprocess import Preprocessing
     from hubel.instruments.tuning import Tuning
 
@@ -51,21 +51,21 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Seen:
-    """What a pass over `pictures` pictures found.
+    """What a pass over `images` images found.
 
     `tops`: what drives each layer most, in order. `means`: for each layer float64, maps x classes, the
-    mean over a class's pictures of a map's largest value, NaN for a class without a picture.
+    mean over a class's images of a map's largest value, NaN for a class without an image.
     """
 
-    pictures: int
+    images: int
     tops: tuple[Top, ...]
     means: Mapping[str, Floats]
 
 
 class Census:
-    """The pass over the pictures: a batch at a time, to be put down after any and taken up again.
+    """The pass over the images: a batch at a time, to be put down after any and taken up again.
 
-    `labels`: int64, the class of every picture in the set's order, of `classes` classes. The layers are
+    `labels`: int64, the class of every image in the set's order, of `classes` classes. The layers are
     those of `paths`, else `patches.features`.
 
     Raises UsageError: no such layer, or `top` below 1.
@@ -81,11 +81,11 @@ class Census:
 
     @property
     def done(self) -> int:
-        """How many pictures have been."""
+        """How many images have been."""
         return self._search.done
 
     def take(self, images: Tensor) -> None:
-        """Takes in the next pictures: float32, n x depth x height x width."""
+        """Takes in the next images: float32, n x depth x height x width."""
         labels = self.labels[self.done : self.done + len(images)]
         for path, largest in self._search.take(images).items():
             sums, answers = self._sums[path], largest.double().numpy()
@@ -93,7 +93,7 @@ class Census:
                 sums[:, label] += answers[labels == label].sum(0)
 
     def seen(self) -> Seen:
-        """What the pictures so far have shown. Raises UsageError: there were none."""
+        """What the images so far have shown. Raises UsageError: there were none."""
         tops = self._search.tops()
         classes = self._sums[tops[0].path].shape[1]
         counts = np.bincount(self.labels[: self.done], minlength=classes).astype(np.float64)
@@ -132,7 +132,7 @@ class UnitView:
 class LayerView:
     """A layer of the atlas: its units are the first `shown` of the maps of `volume`.
 
-    `field` is what they see of the picture, `level` how much of it: `low` to a third of its side, `mid`
+    `field` is what they see of the image, `level` how much of it: `low` to a third of its side, `mid`
     to two thirds, `high` above. `tuning` has one unit for each that is shown, the central one of its map;
     it is None where a map has one place alone.
     """
@@ -148,14 +148,14 @@ class LayerView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Atlas:
-    """All that an atlas is made from; `pictures` are those that were `seen`, in their order.
+    """All that an atlas is made from; `images` are those that were `seen`, in their order.
 
     At most `most` maps of a layer are shown, its first ones; patches are projected by `rule`.
     """
 
     subject: Subject
     preprocessing: Preprocessing
-    pictures: Pictures
+    images: Images
     seen: Seen
     tunings: Sequence[Tuning]
     rule: Rule
@@ -178,7 +178,7 @@ class Atlas:
     def units(self, path: str) -> Iterator[UnitView]:
         """Yields the units of a layer; patches are projected in batches.
 
-        Raises UsageError: no layer of the atlas. Raises DataError: a picture that cannot be read again.
+        Raises UsageError: no layer of the atlas. Raises DataError: an image that cannot be read again.
         """
         top = next((top for top in self.seen.tops if top.path == path), None)
         if top is None:
@@ -202,12 +202,12 @@ class Atlas:
     ) -> Iterator[tuple[Unit, tuple[Patch, ...], tuple[Signals, ...]]]:
         """The patches of some units of one layer and their projections."""
         channels = [unit.channel or 0 for unit in units]
-        wanted = np.unique(top.pictures[channels][~top.silent[channels]])
-        images = decode(self.pictures.select(wanted), self.preprocessing).images
-        place = {int(picture): at for at, picture in enumerate(wanted)}
-        cuts = cut(subject, [top], units, lambda index: images[place[index]], self.pictures.name)
+        wanted = np.unique(top.images[channels][~top.silent[channels]])
+        pixels = decode(self.images.select(wanted), self.preprocessing).pixels
+        place = {int(image): at for at, image in enumerate(wanted)}
+        cuts = cut(subject, [top], units, lambda index: pixels[place[index]], self.images.name)
         every = [patch for patches in cuts.values() for patch in patches]
-        chosen = torch.from_numpy(images[[place[patch.picture] for patch in every]])
+        chosen = torch.from_numpy(pixels[[place[patch.image] for patch in every]])
         signals = iter(project_patches(subject, self.preprocessing.normalise(chosen), every, self.rule))
         for unit, patches in cuts.items():
             yield unit, patches, tuple(next(signals) for _ in patches)
@@ -225,7 +225,7 @@ def tuned(subject: Subject, paths: Sequence[str] = (), *, most: int = 64) -> tup
 
 
 def level(field: Field, volume: Volume) -> Level:
-    """How much of the picture units of this field see: to a third of its side, to two thirds, more."""
+    """How much of the image units of this field see: to a third of its side, to two thirds, more."""
     seen = [(3 * size, side) for size, side in zip(field.size, volume.plane, strict=True)]
     return LEVELS[max(0 if size <= side else 1 if size <= 2 * side else 2 for size, side in seen)]
 
@@ -233,7 +233,7 @@ def level(field: Field, volume: Volume) -> Level:
 def selectivity(means: Floats) -> Floats:
     """The class selectivity of units from their mean answers, units x classes: units.
 
-    NaN where a mean is below zero, where none is above, or of fewer than two classes with pictures.
+    NaN where a mean is below zero, where none is above, or of fewer than two classes with images.
     """
     there = means[:, ~np.isnan(means).all(0)]
     if there.shape[1] < 2:

@@ -1,10 +1,10 @@
-"""Attribution: which parts of a picture a network's answer rests on.
+"""Attribution: which parts of an image a network's answer rests on.
 
 - `gradient`: how the score changes with each value of the input, by magnitude (saliency);
 - `integrated`: the gradient averaged on the straight way from a baseline, times how far each value went:
   the parts sum to the difference of the two scores;
 - `gradcam`: a layer's maps, each weighted with its mean gradient, where their sum speaks for the class;
-- `occlusion`: how far the score falls where a grey square lies on the picture.
+- `occlusion`: how far the score falls where a grey square lies on the image.
 
 A map that looks right may still say nothing of the network: `cascade` draws the weights anew, layer by
 layer from the top down, after which a map that depends on them is another one.
@@ -46,7 +46,7 @@ _NO_WAY = "nothing of {} reaches the class's score"
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """What a picture's parts count for a class.
+    """What an image's parts count for a class.
 
     `map`: float32, height x width in pixels of the network's input, of both signs if `signed`: for
     `gradient` the largest magnitude over the channels, in score per value of the input; for `integrated`
@@ -69,11 +69,11 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Occlusion:
-    """What a network answers with a square on the picture, for each place of the square.
+    """What a network answers with a square on the image, for each place of the square.
 
     `rows`, `columns`: int64, the square's first row and column at each place; `size` its height and
     width in pixels; `scores`: float32, rows x columns x classes, before a softmax; `whole`: float32,
-    classes, those of the picture without a square.
+    classes, those of the image without a square.
     """
 
     rows: Counts
@@ -125,12 +125,12 @@ def attribute(
     square: int | None = None,
     steps: int = 64,
 ) -> Attribution:
-    """What the parts of a picture count for a class by one method.
+    """What the parts of an image count for a class by one method.
 
     Image: float32, depth x height x width, as the network sees it. `layer` is for `gradcam` (default:
     `last_maps`); `baseline`, of the image's shape, what `integrated` starts from and the square of
     `occlusion` is filled with: by default zeros, which is the mean colour where the preprocessing
-    subtracts it. `square` is the side for `occlusion` in pixels, a fifth of the picture's if None;
+    subtracts it. `square` is the side for `occlusion` in pixels, a fifth of the image's if None;
     `steps` the points on the way for `integrated`.
 
     Raises UsageError: no such method, class or layer, an option of another method, a missing library.
@@ -144,7 +144,7 @@ def attribute(
     if square is not None and method != "occlusion":
         raise UsageError(f"a square is for occlusion, not for {method}")
     if image.shape != (subject.volume.depth, *subject.volume.plane):
-        raise UsageError(f"the network sees {subject.volume}, not a picture of {tuple(image.shape)}")
+        raise UsageError(f"the network sees {subject.volume}, not an image of {tuple(image.shape)}")
     ground = torch.zeros_like(image) if baseline is None else baseline
     with torch.inference_mode(mode=False):
         image, ground = image.detach().clone(), ground.detach().clone()
@@ -178,15 +178,15 @@ def occlude(
     fill: Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Occlusion:
-    """Slides a square over a picture and asks the network at each place.
+    """Slides a square over an image and asks the network at each place.
 
     Image: float32, depth x height x width, as the network sees it. `square` is the side in pixels, a
-    fifth of the picture's shorter one if None; `stride` how far it moves, a quarter of the square if
+    fifth of the image's shorter one if None; `stride` how far it moves, a quarter of the square if
     None; the last place of a row or column is at the edge. `fill`, of the image's shape, is what is seen in
-    place of the picture; zeros if None, the mean colour as a rule. `progress` is called with how many
+    place of the image; zeros if None, the mean colour as a rule. `progress` is called with how many
     places are done, and of how many.
 
-    Raises UsageError: a square larger than the picture, or a stride below 1.
+    Raises UsageError: a square larger than the image, or a stride below 1.
     """
     height, width = image.shape[1:]
     side = max(1, round(min(height, width) / 5)) if square is None else square
@@ -202,9 +202,9 @@ def occlude(
     for start in range(0, len(places), _BATCH):
         chosen = places[start : start + _BATCH]
         batch = image.repeat(len(chosen), 1, 1, 1)
-        for picture, (row, column) in zip(batch, chosen, strict=True):
+        for covered, (row, column) in zip(batch, chosen, strict=True):
             spot = (slice(None), slice(row, row + side), slice(column, column + side))
-            picture[spot] = ground[spot]
+            covered[spot] = ground[spot]
         scores.append(class_scores(subject, batch).float().cpu())
         if progress is not None:
             progress(start + len(chosen), len(places))
@@ -214,7 +214,7 @@ def occlude(
 
 
 def of_occlusion(found: Occlusion, label: int, shape: tuple[int, int]) -> Attribution:
-    """The attribution of a class that these squares tell, for a picture of `shape`."""
+    """The attribution of a class that these squares tell, for an image of `shape`."""
     cells = found.whole[label] - found.scores[..., label]
     return Attribution(
         "occlusion", label, float(found.whole[label]), found.drop(label, shape), cells, signed=True
@@ -226,7 +226,7 @@ def cascade(
 ) -> Iterator[Randomised]:
     """Draws the layers' weights anew from the top down and says how alike the map of each state is.
 
-    `look` makes an attribution of a subject, always of the same picture and class. The weights of a
+    `look` makes an attribution of a subject, always of the same image and class. The weights of a
     layer, those of two dimensions or more, become normal with mean zero and the same root mean square,
     its biases zero; a layer stays random while those below it follow. The subject's own module is not
     touched.

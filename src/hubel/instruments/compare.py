@@ -1,6 +1,6 @@
 """Compare: two networks by what they represent alike. For one network over its training see `ages`.
 
-CKA compares two layers on the same pictures by the similarity of pictures in each, so that neither
+CKA compares two layers on the same images by the similarity of images in each, so that neither
 their widths nor the order of their units matter: turning a layer's space or scaling it changes nothing.
 Here it is linear, and its HSIC the unbiased estimate, averaged over batches and divided once at the end:
 1 for equal representations, about 0 for unrelated ones, below it by chance.
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 FEWEST = 4
-"""The fewest pictures of a batch: the unbiased estimate divides by n - 3."""
+"""The fewest images of a batch: the unbiased estimate divides by n - 3."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likeness:
     """How alike the layers of two networks are: `values`, float64, first's layers x second's.
 
-    NaN where a layer is the same for all pictures.
+    NaN where a layer is the same for all images.
     """
 
     first: tuple[str, ...]
@@ -51,13 +51,13 @@ class Likeness:
 
 
 def cka(first: Tensor, second: Tensor) -> float:
-    """Linear CKA of two representations of the same pictures: n x ... each, n at least 4.
+    """Linear CKA of two representations of the same images: n x ... each, n at least 4.
 
-    Raises UsageError: different numbers of pictures, or fewer than 4.
+    Raises UsageError: different numbers of images, or fewer than 4.
     """
     if len(first) != len(second) or len(first) < FEWEST:
         raise UsageError(
-            f"CKA takes the same pictures twice, {FEWEST} at least, not {len(first)} and {len(second)}"
+            f"CKA takes the same images twice, {FEWEST} at least, not {len(first)} and {len(second)}"
         )
     one, other = (_gram(values)[None] for values in (first, second))
     own, their = (_hsic(gram, gram).diagonal() for gram in (one, other))
@@ -75,12 +75,12 @@ def likeness(
 ) -> Likeness:
     """CKA of every layer of one network with every layer of another.
 
-    `batches` gives the same pictures as each network sees them: float32, n x depth x height x width;
-    pictures of all kinds belong in each batch, so shuffle them. `layers` are the paths in the first and
-    in the second. A batch of fewer than 4 is left out. `progress` is called with the number of pictures
+    `batches` gives the same images as each network sees them: float32, n x depth x height x width;
+    images of all kinds belong in each batch, so shuffle them. `layers` are the paths in the first and
+    in the second. A batch of fewer than 4 is left out. `progress` is called with the number of images
     done.
 
-    Raises UsageError: no such layer, no layers, or no batch of at least 4 pictures.
+    Raises UsageError: no such layer, no layers, or no batch of at least 4 images.
     """
     ones, others = (tuple(dict.fromkeys(paths)) for paths in layers)
     if not (ones and others):
@@ -90,7 +90,7 @@ def likeness(
     count = 0
     for one_sees, other_sees in batches:
         if len(one_sees) != len(other_sees):
-            raise UsageError("both networks see the same pictures, one for one")
+            raise UsageError("both networks see the same images, one for one")
         if len(one_sees) < FEWEST:
             continue
         one, other = _grams(first, one_sees, ones), _grams(second, other_sees, others)
@@ -101,12 +101,12 @@ def likeness(
         if progress is not None:
             progress(count)
     if not count:
-        raise UsageError(f"CKA takes batches of at least {FEWEST} pictures")
+        raise UsageError(f"CKA takes batches of at least {FEWEST} images")
     return Likeness(ones, others, _divided(cross, own, their).numpy(), count)
 
 
 def _grams(subject: Subject, images: Tensor, paths: Sequence[str]) -> Tensor:
-    """How alike pictures are in each layer: float64, layers x n x n."""
+    """How alike images are in each layer: float64, layers x n x n."""
     found: dict[str, Tensor] = {}
 
     def keep(path: str, value: Tensor) -> Tensor:
@@ -118,7 +118,7 @@ def _grams(subject: Subject, images: Tensor, paths: Sequence[str]) -> Tensor:
 
 
 def _gram(values: Tensor) -> Tensor:
-    """The products of pictures with one another, and 0 with themselves: float64, n x n.
+    """The products of images with one another, and 0 with themselves: float64, n x n.
 
     A constant vector is taken off them first: HSIC_1 does not feel it, and float32 is spent on the rest.
     """

@@ -1,4 +1,4 @@
-"""Deconv: what of a picture drives a unit, projected back to the picture's pixels.
+"""Deconv: what of an image drives a unit, projected back to the image's pixels.
 
 Three rules, alike but for what a rectifier does to the signal that goes back through it:
 
@@ -20,8 +20,8 @@ rectifiers (tanh, sigmoid, GELU, softmax) have no rule in the paper: the signal 
 
 The signal begins as 1 at the unit; the paper begins with the activation, which scales the result.
 
-The picture enters a deconvnet by its switches alone: of a network without max pooling, such as a ResNet
-for CIFAR, `deconv` shows the same for every picture, and `guided` is what tells pictures apart.
+The image enters a deconvnet by its switches alone: of a network without max pooling, such as a ResNet
+for CIFAR, `deconv` shows the same for every image, and `guided` is what tells images apart.
 
 Sources: Zeiler and Fergus 2014, section 2.1; Simonyan et al. 2014; Springenberg et al. 2015, section 3.4.
 """
@@ -59,7 +59,7 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projections:
-    """Units projected back to the pixels of a picture each.
+    """Units projected back to the pixels of an image each.
 
     `units` have their row and column; `scores`: float32, n, what came out of each; `signals`: float32,
     n x depth x height x width, in the unit's output per value of the network's input.
@@ -74,15 +74,15 @@ class Projections:
 def project(
     subject: Subject, images: Tensor, units: Unit | Sequence[Unit], rule: Rule = "deconv"
 ) -> Projections:
-    """Projects a unit of each picture back to its pixels.
+    """Projects a unit of each image back to its pixels.
 
     Images: float32, n x depth x height x width, as the network sees them. One unit for all, or one for
-    each picture, all of one layer. A map stands for its strongest unit in each picture.
+    each image, all of one layer. A map stands for its strongest unit in each image.
 
     Rectifiers are ReLU, ReLU6 and `clamp(min=0)`, as modules or as functions.
 
     Raises UsageError: no such rule, layer, map or unit, a layer without a map, units of several layers,
-    or another number of them than of pictures.
+    or another number of them than of images.
     """
     rule = checked(rule)
     chosen = [units] * len(images) if isinstance(units, Unit) else list(units)
@@ -116,10 +116,10 @@ def checked(rule: str) -> Rule:
 def project_patches(
     subject: Subject, images: Tensor, patches: Sequence[Patch], rule: Rule = "deconv"
 ) -> tuple[npt.NDArray[np.float32], ...]:
-    """Projects the unit of each patch, all of one layer, back to the picture the patch is of.
+    """Projects the unit of each patch, all of one layer, back to the image the patch is of.
 
     Images: float32, n x depth x height x width, one for each patch. Returns the signals on the part of the
-    picture the unit sees: float32, depth x h x w.
+    image the unit sees: float32, depth x h x w.
     """
     if not patches:
         return ()
@@ -139,12 +139,12 @@ def project_cuts(
 ) -> dict[Unit, tuple[npt.NDArray[np.float32], ...]]:
     """Projects the patches of many maps, as `patches.cut` returns them; see `project_patches`.
 
-    `pixels` gives a picture of the set, uint8, h x w x c at the size of the network's input.
+    `pixels` gives an image of the set, uint8, h x w x c at the size of the network's input.
     """
     signals: dict[Unit, tuple[npt.NDArray[np.float32], ...]] = {}
     for unit, patches in cuts.items():
         if patches:
-            seen = np.stack([pixels(patch.picture) for patch in patches])
+            seen = np.stack([pixels(patch.image) for patch in patches])
             images = preprocessing.normalise(torch.from_numpy(seen))
             signals[unit] = project_patches(subject, images, patches, rule)
         else:
@@ -153,14 +153,14 @@ def project_cuts(
 
 
 def fitting(subject: Subject) -> Rule:
-    """The rule that tells pictures apart in a network: `deconv`, or `guided` where nothing is max pooled."""
+    """The rule that tells images apart in a network: `deconv`, or `guided` where nothing is max pooled."""
     return "deconv" if any(isinstance(bare(step.layer), MaxPool) for step in subject.steps) else "guided"
 
 
 def _path(subject: Subject, images: Tensor, units: Sequence[Unit]) -> str:
     """The one layer the units are of."""
     if not len(images) or len(units) != len(images):
-        raise UsageError(f"there are {len(units)} units for {len(images)} pictures; give one for each")
+        raise UsageError(f"there are {len(units)} units for {len(images)} images; give one for each")
     for unit in units:
         unit.check(subject.steps)
         if unit.channel is None:

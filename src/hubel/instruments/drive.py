@@ -46,7 +46,7 @@ class Input:
 class Wiring:
     """One filter behind a unit, of the layer at `path`.
 
-    Of one that reads the picture `pixels` is the filter, float32, depth x h x w; of any other `inputs`
+    Of one that reads the image `pixels` is the filter, float32, depth x h x w; of any other `inputs`
     are the maps it reads with most weight, the strongest first, of `reads` in all.
     """
 

@@ -1,6 +1,6 @@
-"""Embedding: where a network puts pictures next to each other, just before it names them.
+"""Embedding: where a network puts images next to each other, just before it names them.
 
-A picture's features are what goes in to the last layer with weights. In the plane, neighbours stay
+An image's features are what goes in to the last layer with weights. In the plane, neighbours stay
 neighbours as well as two dimensions allow; how far apart groups lie there says little.
 
 Sources: van der Maaten and Hinton 2008 (t-SNE); McInnes et al. 2018 (UMAP); Krizhevsky et al. 2012,
@@ -33,12 +33,12 @@ Method: TypeAlias = Literal["tsne", "umap"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 FEWEST = 5
-"""The fewest pictures that are put in a plane."""
+"""The fewest images that are put in a plane."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
-    """The pictures most like one, the most like first.
+    """The images most like one, the most like first.
 
     `places`: int64, k, in the set; `cosines`: float32, k, of the angle between their features and its.
     """
@@ -60,12 +60,12 @@ def last_weighted(subject: Subject) -> Step:
 
 
 def features(subject: Subject, batches: Iterable[Tensor]) -> Floats:
-    """The features of pictures: float32, n x values, in the order they come.
+    """The features of images: float32, n x values, in the order they come.
 
     Batches: float32, n x depth x height x width, as the network sees them. Before a fully connected
     layer all values count, map by map; before a convolution each map's mean over its places.
 
-    Raises UsageError: no pictures, or no layer with weights.
+    Raises UsageError: no images, or no layer with weights.
     """
     step = last_weighted(subject)
     source = step.sources[0]
@@ -76,24 +76,24 @@ def features(subject: Subject, batches: Iterable[Tensor]) -> Floats:
             pooled = value.mean((2, 3)) if isinstance(bare(step.layer), Conv) else value
             found.append(pooled.flatten(1).float().cpu())
     if not found:
-        raise UsageError("there are no pictures to look at")
+        raise UsageError("there are no images to look at")
     return np.asarray(torch.cat(found).numpy())
 
 
 def place(values: Floats, method: str = "tsne", *, seed: int = 0) -> Floats:
     """Puts features, float32, n x values, in the plane: float32, n x 2, each axis from 0 to 1.
 
-    t-SNE is scikit-learn's at a perplexity of 30, or a third of the pictures where these are few; UMAP
+    t-SNE is scikit-learn's at a perplexity of 30, or a third of the images where these are few; UMAP
     is umap-learn's with its own defaults.
 
-    Raises UsageError: no such method, fewer than 5 pictures, a missing library.
+    Raises UsageError: no such method, fewer than 5 images, a missing library.
     """
     if method not in METHODS:
         raise UsageError(
             f"there is no method {method!r}{nearest(method, METHODS)}; choose {', '.join(METHODS)}"
         )
     if len(values) < FEWEST:
-        raise UsageError(f"a plane takes {FEWEST} pictures at least, not {len(values)}")
+        raise UsageError(f"a plane takes {FEWEST} images at least, not {len(values)}")
     mapper = _tsne(len(values), seed) if method == "tsne" else _umap(len(values), seed)
     points = np.asarray(mapper.fit_transform(values), np.float32)
     low, high = points.min(0), points.max(0)
@@ -101,7 +101,7 @@ def place(values: Floats, method: str = "tsne", *, seed: int = 0) -> Floats:
 
 
 def neighbours(values: Floats, query: Floats, most: int = 10) -> Neighbours:
-    """The pictures whose features, float32, n x values, lie at the least angle to `query`'s, values.
+    """The images whose features, float32, n x values, lie at the least angle to `query`'s, values.
 
     Of equal ones the first in the set comes first; features of nothing but zeros have a cosine of 0.
     Raises UsageError: features of another length, or `most` below 1.
@@ -117,9 +117,9 @@ def neighbours(values: Floats, query: Floats, most: int = 10) -> Neighbours:
 
 
 def spread(points: Floats, side: float, *, overlap: float = 0.2) -> Counts:
-    """Which points, n x 2 of 0 to 1, have room for a square picture of `side`: places in their order.
+    """Which points, n x 2 of 0 to 1, have room for a square image of `side`: places in their order.
 
-    A point's picture is left out where more than `overlap` of it would lie on one that came before.
+    A point's image is left out where more than `overlap` of it would lie on one that came before.
     """
     kept: list[int] = []
     for at, point in enumerate(points):

@@ -1,9 +1,9 @@
-"""Patches: the pictures of a data set that drive each unit most, cut to what the unit sees.
+"""Patches: the images of a data set that drive each unit most, cut to what the unit sees.
 
-One pass over the pictures. Of a batch only the strongest place of each map in each picture is looked
+One pass over the images. Of a batch only the strongest place of each map in each image is looked
 at, and only what beats the best so far is kept: no activations are stored, whatever the set's size.
-A picture gives a map one patch at most, its strongest place (the first in reading order where several
-are equal); of pictures that drive a map equally, the first in the set wins.
+An image gives a map one patch at most, its strongest place (the first in reading order where several
+are equal); of images that drive a map equally, the first in the set wins.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hubel.net.trace import Step
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.data.image.preprocess import Preprocessing
 
     Bytes = npt.NDArray[np.uint8]
@@ -45,37 +45,37 @@ _BLOCK_BYTES = 32 * 1024**2
 class Top:
     """What drives the maps of a layer most, the strongest first; all arrays are maps x k.
 
-    `pictures`: int64, places in the data set; `rows`, `columns`: int64, the unit's place in its map;
-    `scores`: float32, what comes out there. k is what was asked for, or the number of pictures if that
-    is less. `silent`: bool, where a rectifier lets nothing through, so that the picture drives the map
+    `images`: int64, places in the data set; `rows`, `columns`: int64, the unit's place in its map;
+    `scores`: float32, what comes out there. k is what was asked for, or the number of images if that
+    is less. `silent`: bool, where a rectifier lets nothing through, so that the image drives the map
     no more than any other.
     """
 
     path: str
-    pictures: Counts
+    images: Counts
     rows: Counts
     columns: Counts
     scores: Floats
     silent: npt.NDArray[np.bool_]
 
     def unit(self, channel: int, place: int) -> Unit:
-        """The unit of a map that its picture at `place`, counted from 0, drives most."""
+        """The unit of a map that its image at `place`, counted from 0, drives most."""
         return Unit(self.path, channel, int(self.rows[channel, place]), int(self.columns[channel, place]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """What one unit sees of the picture that drives it.
+    """What one unit sees of the image that drives it.
 
     `box` is its receptive field in pixels of the network's input, which may reach into the padding; of
     a map that comes from one branch of a concatenation it is what that branch sees;
-    `seen` the part of it that lies on the picture and `pixels` that part: uint8, h x w x c, as the
-    network sees it before normalisation. `picture` is the picture's place in the set, `name` its file.
+    `seen` the part of it that lies on the image and `pixels` that part: uint8, h x w x c, as the
+    network sees it before normalisation. `image` is the image's place in the set, `name` its file.
     """
 
     unit: Unit
     score: float
-    picture: int
+    image: int
     name: str
     box: Box
     seen: Box
@@ -92,15 +92,15 @@ def features(subject: Subject) -> tuple[str, ...]:
     return tuple(dict.fromkeys([*paths, subject.last.path]))
 
 
-def top_pictures(
+def top_images(
     subject: Subject, batches: Iterable[Tensor], paths: Sequence[str] = (), *, top: int = 9
 ) -> tuple[Top, ...]:
     """What drives every map of the layers at `paths` most, over one pass; `features` where none is said.
 
-    Batches: float32, n x depth x height x width, as the network sees them; pictures are numbered in the
+    Batches: float32, n x depth x height x width, as the network sees them; images are numbered in the
     order they come.
 
-    Raises UsageError: no such layer, nothing to be seen there, `top` below 1, or no pictures.
+    Raises UsageError: no such layer, nothing to be seen there, `top` below 1, or no images.
     """
     search = Search(subject, paths, top=top)
     for images in batches:
@@ -109,9 +109,9 @@ def top_pictures(
 
 
 class Search:
-    """The pass over the pictures: a batch at a time, to be put down after any and taken up again.
+    """The pass over the images: a batch at a time, to be put down after any and taken up again.
 
-    `paths` are the layers looked at, `done` is how many pictures have been.
+    `paths` are the layers looked at, `done` is how many images have been.
 
     Raises UsageError: no such layer, or `top` below 1.
     """
@@ -124,7 +124,7 @@ class Search:
         self._running = {path: _Running.empty(subject.step(path).output.depth) for path in self.paths}
 
     def take(self, images: Tensor) -> dict[str, Tensor]:
-        """Takes in the next pictures: float32, n x depth x height x width.
+        """Takes in the next images: float32, n x depth x height x width.
 
         Returns the largest value of each map in each of them: for each layer float32, n x maps.
         """
@@ -142,10 +142,10 @@ class Search:
     def tops(self) -> tuple[Top, ...]:
         """What has driven every map most so far, in the order of `paths`.
 
-        Raises UsageError: there were no pictures.
+        Raises UsageError: there were no images.
         """
         if not self.done:
-            raise UsageError("there are no pictures to look at")
+            raise UsageError("there are no images to look at")
         return tuple(
             found.result(path, rectified=isinstance(bare(self.subject.step(path).layer), Relu))
             for path, found in self._running.items()
@@ -155,7 +155,7 @@ class Search:
         """All that is known so far, as arrays by name: what `resume` goes on from."""
         known: dict[str, npt.NDArray[np.generic]] = {"done": np.array(self.done)}
         for at, found in enumerate(self._running.values()):
-            known[f"{at}.scores"], known[f"{at}.pictures"] = found.scores.numpy(), found.pictures.numpy()
+            known[f"{at}.scores"], known[f"{at}.images"] = found.scores.numpy(), found.images.numpy()
             known[f"{at}.places"], known[f"{at}.width"] = found.places.numpy(), np.array(found.width)
         return known
 
@@ -163,34 +163,34 @@ class Search:
         """Goes on from where a search of the same layers was put down."""
         self.done = int(state["done"])
         for at, path in enumerate(self.paths):
-            scores, pictures, places = (
-                torch.from_numpy(state[f"{at}.{name}"]) for name in ("scores", "pictures", "places")
+            scores, images, places = (
+                torch.from_numpy(state[f"{at}.{name}"]) for name in ("scores", "images", "places")
             )
-            self._running[path] = _Running(scores, pictures, places, int(state[f"{at}.width"]))
+            self._running[path] = _Running(scores, images, places, int(state[f"{at}.width"]))
 
 
 def stream(
-    pictures: Pictures,
+    images: Images,
     preprocessing: Preprocessing,
     *,
     batch: int = BATCH,
     first: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Iterator[Tensor]:
-    """Yields pictures in their order as the network sees them, float32, n x c x h x w, `channels_last`.
+    """Yields images in their order as the network sees them, float32, n x c x h x w, `channels_last`.
 
     They are decoded a block at a time, so that memory does not grow with their number. The first is the
-    one at `first`; `progress` is called with the number of pictures done.
+    one at `first`; `progress` is called with the number of images done.
 
-    Raises DataError: a picture that cannot be used, by name.
+    Raises DataError: an image that cannot be used, by name.
     """
     size = preprocessing.height * preprocessing.width * preprocessing.depth
     block = max(1, _BLOCK_BYTES // (size * batch)) * batch
-    for start in range(first, len(pictures), block):
-        chosen = np.arange(start, min(start + block, len(pictures)), dtype=np.intp)
-        images = torch.from_numpy(decode(pictures.select(chosen), preprocessing).images)
-        for at in range(0, len(images), batch):
-            part = images[at : at + batch]
+    for start in range(first, len(images), block):
+        chosen = np.arange(start, min(start + block, len(images)), dtype=np.intp)
+        pixels = torch.from_numpy(decode(images.select(chosen), preprocessing).pixels)
+        for at in range(0, len(pixels), batch):
+            part = pixels[at : at + batch]
             yield preprocessing.normalise(part)
             if progress is not None:
                 progress(start + at + len(part))
@@ -205,8 +205,8 @@ def cut(
 ) -> dict[Unit, tuple[Patch, ...]]:
     """The patches of `units`, each a map of a layer of `tops`; silent ones are left out.
 
-    `pixels` gives a picture of the set, uint8, h x w x c at the size of the network's input, and `name`
-    what to call it. Each picture is asked for once.
+    `pixels` gives an image of the set, uint8, h x w x c at the size of the network's input, and `name`
+    what to call it. Each image is asked for once.
 
     Raises UsageError: a unit that is no map of these layers.
     """
@@ -227,12 +227,12 @@ def cut(
     for unit in wanted:
         top, channel = by_path[unit.path], unit.channel or 0
         shown = np.flatnonzero(~top.silent[channel])
-        places += [(int(top.pictures[channel, at]), unit, int(at)) for at in shown]
+        places += [(int(top.images[channel, at]), unit, int(at)) for at in shown]
     found: dict[tuple[Unit, int], Patch] = {}
     last, whole = -1, None
-    for picture, unit, at in sorted(places, key=lambda place: place[0]):
-        if whole is None or picture != last:
-            last, whole = picture, pixels(picture)
+    for image, unit, at in sorted(places, key=lambda place: place[0]):
+        if whole is None or image != last:
+            last, whole = image, pixels(image)
         top, channel = by_path[unit.path], unit.channel or 0
         exact = top.unit(channel, at)
         field, seen = (
@@ -241,7 +241,7 @@ def cut(
         )
         part = whole[seen.top : seen.bottom + 1, seen.left : seen.right + 1].copy()
         score = float(top.scores[channel, at])
-        found[unit, at] = Patch(exact, score, picture, name(picture), field, seen, part)
+        found[unit, at] = Patch(exact, score, image, name(image), field, seen, part)
     return {
         unit: tuple(found[unit, at] for at in range(len(by_path[unit.path].scores[0])) if (unit, at) in found)
         for unit in wanted
@@ -293,7 +293,7 @@ class _Running:
     """The best so far of one layer: each k x maps, k growing to what is asked for."""
 
     scores: Tensor
-    pictures: Tensor
+    images: Tensor
     places: Tensor
     width: int = 1
 
@@ -304,9 +304,9 @@ class _Running:
         return cls(torch.empty(0, maps), none, none)
 
     def take(self, values: Tensor, first: int, top: int) -> Tensor:
-        """Takes in what came out for a batch, n x maps x height x width; its first picture is `first`.
+        """Takes in what came out for a batch, n x maps x height x width; its first image is `first`.
 
-        Returns the largest value of each map in each picture: float32, n x maps.
+        Returns the largest value of each map in each image: float32, n x maps.
         """
         self.width = values.shape[3]
         best = values.amax((2, 3)).float().cpu()
@@ -323,22 +323,22 @@ class _Running:
         maximal = values[batch_places.to(values.device), maps[columns].to(values.device)]
         found = maximal.flatten(1).argmax(1).cpu()
         old = order.clamp(max=max(before - 1, 0))
-        pictures, places = (
+        images, places = (
             kept[:, maps].gather(0, old) if before else torch.zeros_like(order)
-            for kept in (self.pictures, self.places)
+            for kept in (self.images, self.places)
         )
-        pictures[rows, columns] = batch_places + first
+        images[rows, columns] = batch_places + first
         places[rows, columns] = found
         if full:
-            self.scores[:, maps], self.pictures[:, maps], self.places[:, maps] = scores, pictures, places
+            self.scores[:, maps], self.images[:, maps], self.places[:, maps] = scores, images, places
         else:
-            self.scores, self.pictures, self.places = scores, pictures, places
+            self.scores, self.images, self.places = scores, images, places
         return best
 
     def result(self, path: str, *, rectified: bool) -> Top:
         """The best of all."""
         scores = self.scores.T.contiguous().numpy()
-        pictures, places = self.pictures.T.contiguous().numpy(), self.places.T.contiguous().numpy()
+        images, places = self.images.T.contiguous().numpy(), self.places.T.contiguous().numpy()
         rows, columns = np.divmod(places, self.width)
         silent = scores <= 0 if rectified else np.zeros_like(scores, dtype=bool)
-        return Top(path, pictures, rows, columns, scores, silent)
+        return Top(path, images, rows, columns, scores, silent)

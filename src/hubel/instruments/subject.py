@@ -102,7 +102,7 @@ class Subject:
     def works_with(self, path: str) -> Mapping[str, Any]:
         """What the layer at a path works with, by PyTorch's names, such as `weight` and `running_mean`.
 
-        Of a function it is what it is given, found in a run on a picture of zeros; empty where its
+        Of a function it is what it is given, found in a run on an image of zeros; empty where its
         arguments are not known by name.
         """
         self.step(path)

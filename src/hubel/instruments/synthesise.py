@@ -1,8 +1,8 @@
-"""Synthesise: a picture made to excite a unit, a map or a class, by climbing its activation.
+"""Synthesise: an image made to excite a unit, a map or a class, by climbing its activation.
 
-Two things keep such a picture from becoming noise that only this network at this very place answers to.
+Two things keep such an image from becoming noise that only this network at this very place answers to.
 It is climbed in a decorrelated space: its Fourier coefficients, each divided by its frequency as in
-natural pictures, and colours along the axes in which natural colours do not depend on each other. And at
+natural images, and colours along the axes in which natural colours do not depend on each other. And at
 each step it is moved, turned and scaled a little, so that only what survives that is climbed.
 
 Source: Olah et al. 2017, Feature Visualization; its colour and frequency scales are from lucid.
@@ -40,9 +40,9 @@ _LEAST = 1e-4
 
 
 class Shake(NamedTuple):
-    """How far the picture is moved, turned and scaled at each step, either way, all drawn evenly.
+    """How far the image is moved, turned and scaled at each step, either way, all drawn evenly.
 
-    `shift` is a share of the picture's side, `turn` in degrees, `zoom` a share of its size.
+    `shift` is a share of the image's side, `turn` in degrees, `zoom` a share of its size.
     """
 
     shift: float = 1 / 12
@@ -51,7 +51,7 @@ class Shake(NamedTuple):
 
 
 class Climb(NamedTuple):
-    """One step of the climb: `activations` are of the shaken pictures, float32, n."""
+    """One step of the climb: `activations` are of the shaken images, float32, n."""
 
     step: int
     steps: int
@@ -60,15 +60,15 @@ class Climb(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Synthesis:
-    """A picture that excites `unit`: a map stands for its mean over places.
+    """An image that excites `unit`: a map stands for its mean over places.
 
-    `picture`: uint8, h x w x depth, before normalisation; `history`: float32, steps, the activation of
-    the shaken picture at each; `start` and `score`, the activations of the first picture and of this
+    `image`: uint8, h x w x depth, before normalisation; `history`: float32, steps, the activation of
+    the shaken image at each; `start` and `score`, the activations of the first image and of this
     one, unshaken and in 8 bits.
     """
 
     unit: Unit
-    picture: Bytes
+    image: Bytes
     history: Floats
     start: float
     score: float
@@ -88,7 +88,7 @@ class Decorrelated:
 
     @classmethod
     def of(cls, plane: tuple[int, int], depth: int, colours: npt.ArrayLike | None = None) -> Decorrelated:
-        """The space for grey or colour pictures; `colours` is a root of the colours' covariance,
+        """The space for grey or colour images; `colours` is a root of the colours' covariance,
         depth x depth (default: ImageNet's), of which only the proportions count.
 
         Raises UsageError: a root of another shape, or one that cannot be turned back.
@@ -111,14 +111,14 @@ class Decorrelated:
         return scale[..., None]
 
     def light(self, point: Tensor) -> Tensor:
-        """The pictures at a point, with values of 0 to 1: n x depth x height x width."""
+        """The images at a point, with values of 0 to 1: n x depth x height x width."""
         spectrum = torch.view_as_complex((point * self.scale.to(point)).contiguous())
         axes = torch.fft.irfft2(spectrum, s=(self.height, self.width), norm="backward")
         mixing = torch.from_numpy(self.mixing).to(point)
         return torch.einsum("cd,ndhw->nchw", mixing, axes).sigmoid()
 
     def point(self, light: Tensor) -> Tensor:
-        """The point of pictures with values above 0 and below 1: the way back of `light`."""
+        """The point of images with values above 0 and below 1: the way back of `light`."""
         values = light.clamp(_LEAST, 1 - _LEAST).logit()
         apart = torch.from_numpy(np.linalg.inv(self.mixing.astype(np.float64))).to(values)
         axes = torch.einsum("cd,ndhw->nchw", apart, values)
@@ -126,15 +126,15 @@ class Decorrelated:
         return spectrum / self.scale.to(values)
 
 
-def colour_root(pictures: Bytes) -> Floats:
-    """A root of the colours' covariance in pictures, uint8, n x h x w x depth: float32, depth x depth.
+def colour_root(images: Bytes) -> Floats:
+    """A root of the colours' covariance in images, uint8, n x h x w x depth: float32, depth x depth.
 
     Its columns are independent axes, the one along which colours vary most first.
-    Raises UsageError: there are no pictures.
+    Raises UsageError: there are no images.
     """
-    if not len(pictures):
-        raise UsageError("there are no pictures to take colours from")
-    values = pictures.reshape(-1, pictures.shape[-1]) / 255
+    if not len(images):
+        raise UsageError("there are no images to take colours from")
+    values = images.reshape(-1, images.shape[-1]) / 255
     variances, axes = np.linalg.eigh(np.atleast_2d(np.cov(values.T)))
     order = np.argsort(-variances)
     spread = np.sqrt(np.maximum(variances[order], 1e-6))
@@ -153,11 +153,11 @@ def synthesise(
     colours: npt.ArrayLike | None = None,
     progress: Callable[[Climb], None] | None = None,
 ) -> tuple[Synthesis, ...]:
-    """Makes a picture for each unit; all climb at once, in the number of `steps`, by Adam at `rate`.
+    """Makes an image for each unit; all climb at once, in the number of `steps`, by Adam at `rate`.
 
     A map stands for its mean over places, `class_unit` gives a class. `preprocessing` says what pixels
     become for the network. Which units climb together does not matter to any of them; all begin
-    at one picture drawn by `seed` and are shaken alike, by `Shake()` where None is said. `colours` is as
+    at one image drawn by `seed` and are shaken alike, by `Shake()` where None is said. `colours` is as
     in `Decorrelated.of`. `progress` is called after each step.
 
     Raises UsageError: no units, no such unit or a layer without a map, where nothing can be seen,
@@ -187,7 +187,7 @@ def ascend(
     shake: Shake | None = None,
     colours: npt.ArrayLike | None = None,
 ) -> Generator[Climb, None, tuple[Synthesis, ...]]:
-    """As `synthesise`, a step at a time: yields each step and returns the pictures."""
+    """As `synthesise`, a step at a time: yields each step and returns the images."""
     _check(subject, units, preprocessing, steps)
     space = Decorrelated.of(subject.volume.plane, subject.volume.depth, colours)
     generator = torch.Generator().manual_seed(seed)
@@ -207,10 +207,10 @@ def ascend(
             adam.step()
             history[step] = values.detach().float().cpu().numpy()
             yield Climb(step + 1, steps, history[step])
-        pictures = _pixels(space, point)
-        ended = _told(subject, units, pictures, preprocessing)
+        images = _pixels(space, point)
+        ended = _told(subject, units, images, preprocessing)
     return tuple(
-        Synthesis(unit, pictures[at].numpy(), history[:, at].copy(), float(began[at]), float(ended[at]))
+        Synthesis(unit, images[at].numpy(), history[:, at].copy(), float(began[at]), float(ended[at]))
         for at, unit in enumerate(units)
     )
 
@@ -232,7 +232,7 @@ def class_unit(subject: Subject, label: int) -> Unit:
 
 def _check(subject: Subject, units: Sequence[Unit], preprocessing: Preprocessing, steps: int) -> None:
     if not units:
-        raise UsageError("say which units to make pictures for")
+        raise UsageError("say which units to make images for")
     for unit in units:
         unit.check(subject.steps)
         if unit.channel is None:
@@ -294,7 +294,7 @@ def _gradient(climbed: Tensor, point: Tensor) -> Tensor:
 
 
 def _shaken(light: Tensor, shake: Shake, generator: torch.Generator) -> Tensor:
-    """The pictures moved, turned and scaled a little, all alike; what comes in at an edge is mirrored."""
+    """The images moved, turned and scaled a little, all alike; what comes in at an edge is mirrored."""
     draws = (2 * torch.rand(4, generator=generator) - 1).tolist()
     angle, size = math.radians(shake.turn * draws[2]), 1 + shake.zoom * draws[3]
     height, width = light.shape[2:]
@@ -319,12 +319,12 @@ def _normal(light: Tensor, preprocessing: Preprocessing) -> Tensor:
 
 @torch.no_grad()
 def _pixels(space: Decorrelated, point: Tensor) -> Tensor:
-    """The pictures at a point in 8 bits: uint8, n x h x w x depth."""
+    """The images at a point in 8 bits: uint8, n x h x w x depth."""
     return (255 * space.light(point.detach())).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().contiguous()
 
 
 @torch.no_grad()
-def _told(subject: Subject, units: Sequence[Unit], pictures: Tensor, preprocessing: Preprocessing) -> Tensor:
-    """What the units say of finished pictures, uint8, n x h x w x depth: n."""
+def _told(subject: Subject, units: Sequence[Unit], images: Tensor, preprocessing: Preprocessing) -> Tensor:
+    """What the units say of finished images, uint8, n x h x w x depth: n."""
     device = next((parameter.device for parameter in subject.module.parameters()), torch.device("cpu"))
-    return _responses(subject, units, preprocessing.normalise(pictures.to(device)))[0].cpu()
+    return _responses(subject, units, preprocessing.normalise(images.to(device)))[0].cpu()

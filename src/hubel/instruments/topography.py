@@ -1,6 +1,6 @@
-"""Topography: how position in a map follows position in the picture.
+"""Topography: how position in a map follows position in the image.
 
-The ledger says which pixels each unit sees; a small spot of light that walks over the picture shows
+The ledger says which pixels each unit sees; a small spot of light that walks over the image shows
 it: only units whose box holds the spot may answer, and the place that answers moves with it.
 """
 
@@ -31,7 +31,7 @@ _NOISE = 1e-4
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
-    """A spot that walks along one axis of the picture, through its middle, and a map's answers.
+    """A spot that walks along one axis of the image, through its middle, and a map's answers.
 
     `spots`: int64, steps x 2, the first and last pixel of the spot along the axis; `boxes`: int64,
     places x 2, the first and last pixel that the map's places see along it, padding included;
@@ -50,7 +50,7 @@ class Sweep:
 
     @property
     def followed(self) -> Floats:
-        """Where the answers are in the picture, in pixels: the mean of the centres, weighted by them.
+        """Where the answers are in the image, in pixels: the mean of the centres, weighted by them.
 
         One a step; NaN where nothing answers.
         """
@@ -68,7 +68,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topography:
-    """A map's places in the picture: the walk down the rows, and the walk across the columns."""
+    """A map's places in the image: the walk down the rows, and the walk across the columns."""
 
     path: str
     rows: Sweep
@@ -86,10 +86,10 @@ def topography(
 ) -> tuple[Topography, ...]:
     """Walks a white spot of `spot` x `spot` pixels over plain grey, and follows it through layers.
 
-    `see` makes of pictures, uint8, n x height x width x depth, what the network sees; by default light
+    `see` makes of images, uint8, n x height x width x depth, what the network sees; by default light
     from 0 to 1. `progress` is called with the number of spots shown.
 
-    Raises UsageError: no layers, no such layer, a spot larger than the picture.
+    Raises UsageError: no layers, no such layer, a spot larger than the image.
     """
     chosen = list(dict.fromkeys(paths))
     high, wide = subject.volume.plane
@@ -104,10 +104,10 @@ def topography(
     changes: dict[str, list[Tensor]] = {path: [] for path in chosen}
     for start in range(0, len(places), batch):
         part = places[start : start + batch]
-        pictures = grey.repeat(len(part), 1, 1, 1)
-        for picture, (top, left) in zip(pictures, part, strict=True):
-            picture[top : top + spot, left : left + spot] = 255
-        for path, values in glance(subject, (see or light)(pictures), chosen).items():
+        images = grey.repeat(len(part), 1, 1, 1)
+        for image, (top, left) in zip(images, part, strict=True):
+            image[top : top + spot, left : left + spot] = 255
+        for path, values in glance(subject, (see or light)(images), chosen).items():
             changes[path].append((values - blank[path]).abs().amax(1).float().cpu())
         if progress is not None:
             progress(start + len(part))

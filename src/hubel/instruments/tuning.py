@@ -1,9 +1,9 @@
 """Tuning: what Hubel and Wiesel measured, a unit's response to gratings drifting through what it sees.
 
 A grating is a cosine of light around the middle grey. Its orientation is that of its bars, in degrees
-counter-clockwise from the horizontal as one looks at the picture: 0 is bars that lie, 90 bars that
+counter-clockwise from the horizontal as one looks at the image: 0 is bars that lie, 90 bars that
 stand, and 180 is 0 again. Its frequency is in cycles per pixel across the bars, at most 0.5. Its phase
-is at the picture's centre: 0 has a bright bar there.
+is at the image's centre: 0 has a bright bar there.
 
 Over the phases of one grating a response has a mean, F0, counted from the response to plain grey, and
 an amplitude, F1, with which it follows the bars as they move. The strength of a response is the larger
@@ -87,7 +87,7 @@ class Gratings:
         contrast: float = 1.0,
         colour: str = "grey",
     ) -> Gratings:
-        """Gratings for pictures of a volume: from two cycles over its longer side, at least 0.02, to 0.4.
+        """Gratings for images of a volume: from two cycles over its longer side, at least 0.02, to 0.4.
 
         Above 0.4 cycles per pixel a grating is more the pixels' beat than a grating.
         Raises UsageError: as the class.
@@ -114,9 +114,9 @@ class Gratings:
         return np.asarray(0.5 + 0.5 * self.contrast * wave[..., None] * _tint(self.colour, volume))
 
     def pixels(self, volume: Volume, batch: int = BATCH) -> Iterator[Tensor]:
-        """Yields all as pictures: uint8, n x height x width x depth, phases fastest, orientations slowest.
+        """Yields all as images: uint8, n x height x width x depth, phases fastest, orientations slowest.
 
-        Raises UsageError: a colour in pictures that have none.
+        Raises UsageError: a colour in images that have none.
         """
         _tint(self.colour, volume)
         waiting: list[npt.NDArray[np.uint8]] = []
@@ -269,7 +269,7 @@ def tune(
 ) -> tuple[Tuning, ...]:
     """Shows gratings to a network and returns how units answer, layer by layer as the network runs.
 
-    A layer stands for all its maps, a map for its central unit. `see` makes of pictures, uint8, n x
+    A layer stands for all its maps, a map for its central unit. `see` makes of images, uint8, n x
     height x width x depth, what the network sees: a model's `preprocessing.normalise`; by default light
     from 0 to 1. Layers behind the last one asked for do not run. `progress` is called with the number
     of gratings shown.
@@ -285,10 +285,10 @@ def tune(
     blank = _out(subject, see(grey), layers)
     parts: dict[str, list[Tensor]] = {path: [] for path in layers}
     done = 0
-    for pictures in shown.pixels(subject.volume, batch):
-        for path, values in _out(subject, see(pictures), layers).items():
+    for images in shown.pixels(subject.volume, batch):
+        for path, values in _out(subject, see(images), layers).items():
             parts[path].append(values)
-        done += len(pictures)
+        done += len(images)
         if progress is not None:
             progress(done)
     grid = (len(shown.orientations), len(shown.frequencies), shown.phases)
@@ -320,9 +320,9 @@ def summary(tuning: Tuning) -> Summary:
     )
 
 
-def light(pictures: Tensor) -> Tensor:
-    """Pictures, uint8, n x height x width x depth, as light from 0 to 1: float32, n x depth x h x w."""
-    return pictures.permute(0, 3, 1, 2).float() / 255
+def light(images: Tensor) -> Tensor:
+    """Images, uint8, n x height x width x depth, as light from 0 to 1: float32, n x depth x h x w."""
+    return images.permute(0, 3, 1, 2).float() / 255
 
 
 class _Enough(Exception):  # noqa: N818

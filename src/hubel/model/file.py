@@ -29,14 +29,14 @@ if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Flags
 
 SEEN = "seen"
-"""The place in a summary of the marks of the pictures that a model was trained on."""
+"""The place in a summary of the marks of the images that a model was trained on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Model:
-    """A network whose scores stand for `classes`, and the way from a picture to its input.
+    """A network whose scores stand for `classes`, and the way from an image to its input.
 
-    `network` gives scores, without a final softmax. Their mean over `views` of a picture is divided by
+    `network` gives scores, without a final softmax. Their mean over `views` of an image is divided by
     `temperature` before the softmax. `summary` says how it was trained.
     """
 
@@ -67,13 +67,13 @@ class Model:
 
     @property
     def seen(self) -> frozenset[bytes]:
-        """The marks of the pictures that it was trained on, none where they are not known."""
+        """The marks of the images that it was trained on, none where they are not known."""
         return read(self.summary.get(SEEN, ""))
 
     def saw(self, images: Bytes) -> Flags:
-        """Which pictures, as it sees them, it was trained on, as far as is known: bool, n.
+        """Which images, as it sees them, it was trained on, as far as is known: bool, n.
 
-        `images`: uint8, n x h x w x c. What is kept of the training is a mark of every picture.
+        `images`: uint8, n x h x w x c. What is kept of the training is a mark of every image.
         """
         seen = self.seen
         return np.array([mark in seen for mark in marks(images)] if seen else [False] * len(images), bool)
@@ -83,20 +83,20 @@ class Model:
         state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
         write_whole(path, safetensors.torch.save(state, self.header.to_metadata()))
 
-    def probabilities(self, pictures: Sequence[Image | Path | str]) -> Tensor:
-        """The probability of each class for each picture: float32, pictures x classes.
+    def probabilities(self, images: Sequence[Image | Path | str]) -> Tensor:
+        """The probability of each class for each image: float32, images x classes.
 
-        A file, by its path, is read as in training; a picture in memory is taken as it is.
+        A file, by its path, is read as in training; an image in memory is taken as it is.
 
-        Raises DataError: a picture that cannot be used.
+        Raises DataError: an image that cannot be used.
         """
         take = self.preprocessing
-        seen = [take.read(Path(p)) if isinstance(p, str | Path) else take.pixels(p) for p in pictures]
+        seen = [take.read(Path(p)) if isinstance(p, str | Path) else take.pixels(p) for p in images]
         return self.probabilities_of(np.stack(seen))
 
     @torch.inference_mode()
     def probabilities_of(self, pixels: Bytes) -> Tensor:
-        """The same for pictures that were read: uint8, pictures x height x width x depth."""
+        """The same for images that were read: uint8, images x height x width x depth."""
         self.network.eval()
         there = torch.from_numpy(pixels).to(next(self.network.parameters()).device)
         found = scores(self.network, self.preprocessing.normalise(there), self.views)
@@ -128,7 +128,7 @@ def load(path: str | Path) -> Model:
     try:
         model.seen  # noqa: B018 - asked for what is wrong with it
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: its marks of pictures cannot be read: {error}") from None
+        raise ModelError(f"{path}: its marks of images cannot be read: {error}") from None
     return model
 
 

@@ -107,7 +107,7 @@ def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing | None:
         depth, height, width = said["input_size"]
         kind = said.get("crop_mode", "center")
         if kind != "center":
-            raise ModelError(f"its pictures are cropped by {kind!r}; hubel has only the centre crop")
+            raise ModelError(f"its images are cropped by {kind!r}; hubel has only the centre crop")
         return Preprocessing(
             height,
             width,

@@ -38,14 +38,14 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
     "torchvision_v2": Preprocessing(224, 224, 3, MEAN, STD, resize=232),
     # torchvision's GoogLeNet, which itself brings the values to -1 to 1 (`transform_input`).
     "googlenet": Preprocessing(224, 224, 3, HALF, HALF, resize=256),
-    # timm's a1 weights of ResNets: 0.95 of the picture, floor(224/0.95) = 235.
+    # timm's a1 weights of ResNets: 0.95 of the image, floor(224/0.95) = 235.
     "timm_a1": Preprocessing(224, 224, 3, MEAN, STD, resize=235, interpolation="bicubic"),
     # (x - 127)/128 of values to 255. Source: README of tensorflow/tpu, efficientnet/lite.
     "efficientnet_lite0": Preprocessing(
         224, 224, 3, LITE_MEAN, LITE_STD, resize=256, interpolation="bicubic"
     ),
 }
-"""How pictures were prepared for weights that are published, by name."""
+"""How images were prepared for weights that are published, by name."""
 
 USUAL = {"googlenet_bn": "googlenet", "efficientnet_lite0": "efficientnet_lite0"}
 """The preprocessing of a network's published weights, where it is not torchvision's first."""

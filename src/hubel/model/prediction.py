@@ -64,18 +64,18 @@ def _most_probable(model: Model, probabilities: Tensor, top: int) -> tuple[tuple
     return tuple((model.classes[at], float(probabilities[at])) for at in order)
 
 
-def picture_files(places: Iterable[str | Path]) -> list[str | Path]:
-    """Files as they are given, and for a folder the pictures in it and in its folders, sorted by name.
+def image_files(places: Iterable[str | Path]) -> list[str | Path]:
+    """Files as they are given, and for a folder the images in it and in its folders, sorted by name.
 
-    What is a picture is seen by its ending; hidden files and folders and links to folders are passed over.
+    What is an image is seen by its ending; hidden files and folders and links to folders are passed over.
 
-    Raises DataError: a folder without pictures.
+    Raises DataError: a folder without images.
     """
     files: list[str | Path] = []
     for place in places:
         found = [*_inside(Path(place))] if Path(place).is_dir() else [place]
         if not found:
-            raise DataError(f"{place}: a folder without pictures, which are known by endings such as .jpg")
+            raise DataError(f"{place}: a folder without images, which are known by endings such as .jpg")
         files += found
     return files
 

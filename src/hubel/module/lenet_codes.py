@@ -1,7 +1,7 @@
-"""The output codes of LeNet-5: for each digit a stylised picture of 7 x 12 points, ink +1, paper -1.
+"""The output codes of LeNet-5: for each digit a stylised image of 7 x 12 points, ink +1, paper -1.
 
-Source: LeCun et al. 1998, section II.B and figure 3, which asks for pictures of the characters so
-that characters that look alike have codes that are alike. The pictures here are drawn anew.
+Source: LeCun et al. 1998, section II.B and figure 3, which asks for images of the characters so
+that characters that look alike have codes that are alike. The images here are drawn anew.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ _DIGITS = """
 def codes(classes: int, length: int) -> Tensor:
     """The codes of +1 and -1 for the classes: float32, classes x length.
 
-    Ten classes of 84 values are the digits' pictures; any other number gets random codes that differ,
+    Ten classes of 84 values are the digits' images; any other number gets random codes that differ,
     always the same ones, which the paper names as the other choice.
     """
     if (classes, length) == (10, WIDTH * HEIGHT):
         rows = [line.split() for line in _DIGITS.split("\n") if line]
-        pictures = ["".join(row[digit] for row in rows) for digit in range(10)]
-        return torch.tensor([[1.0 if point == "#" else -1.0 for point in picture] for picture in pictures])
+        images = ["".join(row[digit] for row in rows) for digit in range(10)]
+        return torch.tensor([[1.0 if point == "#" else -1.0 for point in image] for image in images])
     generator = torch.Generator().manual_seed(0)
     chosen: dict[tuple[float, ...], None] = {}
     while len(chosen) < classes:  # short codes coincide by chance

@@ -1,4 +1,4 @@
-"""Views: the variants of a picture over which a network's scores are averaged at inference."""
+"""Views: the variants of an image over which a network's scores are averaged at inference."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from torch import Tensor, nn
 from hubel.errors import UsageError, nearest
 
 VIEWS = {"one": 1, "mirror": 2, "mirror-shift": 6}
-"""How many views each has: the picture as it is; with its mirror image; both, and both moved by a pixel."""
+"""How many views each has: the image as it is; with its mirror image; both, and both moved by a pixel."""
 
 
 def scores(network: nn.Module, images: Tensor, views: str = "one") -> Tensor:
     """The scores of a network in evaluation mode, averaged over views: float32, n x classes.
 
-    Images: n x depth x height x width, for `mirror-shift` of at least 2 pixels a side. A picture and its
+    Images: n x depth x height x width, for `mirror-shift` of at least 2 pixels a side. An image and its
     mirror image count the same. Of `mirror-shift` the pair in its place counts half, and the two pairs that
     are moved up and left, and down and right, by a pixel that the edge reflects, a quarter each.
     Source: Jordan 2024 (airbench), `infer_mirror_translate`.

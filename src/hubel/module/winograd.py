@@ -57,7 +57,7 @@ TO_RESULTS = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 
 """Its A transposed: six sums of products to a column of four results."""
 
 PART_BYTES = 32 << 20
-"""About what the mapped values of the pictures that are worked on at once take: more come from memory."""
+"""About what the mapped values of the images that are worked on at once take: more come from memory."""
 
 MAPPING = 115.0
 """How many maps a tile's products with a map cost as much as mapping it, in all of a step."""
@@ -71,10 +71,10 @@ def gain(images: Tensor, weight: Tensor, padding: Pair) -> float:
 
     A quarter of the products, less what tiles have beyond the edge, and the cost of the mappings: fitted to
     24 layers of 64 to 512 maps on 3x3 to 56x56 places, most of them met within a fifth (2026-11-26, 2 cores
-    of an EPYC Zen 3, torch 2.13.0). 0 where nothing is made, or a single picture is too large for the cache.
+    of an EPYC Zen 3, torch 2.13.0). 0 where nothing is made, or a single image is too large for the cache.
     """
     tiling, (filters, depth) = Tiling.of(images, padding), weight.shape[:2]
-    if min(tiling.results) < 1 or tiling.bytes_a_picture(weight) > PART_BYTES:
+    if min(tiling.results) < 1 or tiling.bytes_a_image(weight) > PART_BYTES:
         return 0.0
     inside = prod(tiling.results) / (MADE**2 * tiling.count)
     mapping = MAPPING * (1 / depth + 1 / filters) + MAPPING_KERNELS / (len(images) * tiling.count)
@@ -176,16 +176,16 @@ class Tiling:
 
     @property
     def count(self) -> int:
-        """How many tiles a picture has."""
+        """How many tiles an image has."""
         return prod(self.tiles)
 
-    def bytes_a_picture(self, weight: Tensor) -> int:
-        """What the mapped values of a picture take, or of its results if these are more."""
+    def bytes_a_image(self, weight: Tensor) -> int:
+        """What the mapped values of an image take, or of its results if these are more."""
         return SEEN**2 * self.count * max(weight.shape[:2]) * weight.itemsize
 
     def parts(self, images: Tensor, weight: Tensor) -> Iterator[slice]:
-        """Which pictures to work on at once."""
-        step = max(1, PART_BYTES // self.bytes_a_picture(weight))
+        """Which images to work on at once."""
+        step = max(1, PART_BYTES // self.bytes_a_image(weight))
         return (slice(first, first + step) for first in range(0, len(images), step))
 
     def cut_images(self, images: Tensor) -> Tensor:

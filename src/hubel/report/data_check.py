@@ -1,4 +1,4 @@
-"""What was found in a set of pictures, as text and as JSON."""
+"""What was found in a set of images, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ _KINDS = {
     "damaged": "cannot be read",
     "format": "of another format than their names say",
     "turned": "turned",
-    "conflict": "one picture, several classes",
-    "leak": "one picture, several splits",
-    "duplicate": "one picture, several times",
+    "conflict": "one image, several classes",
+    "leak": "one image, several splits",
+    "duplicate": "one image, several times",
     "missing": "a class missing from a split",
     "imbalance": "classes of very different sizes",
 }
@@ -39,7 +39,7 @@ def check_text(check: Check) -> str:
     """The whole report; of many findings of one kind the first, and how many more there are."""
     text = "\n".join(
         [
-            f"{check.name}: {_many(check.pictures, 'picture')}{_sizes(check)}",
+            f"{check.name}: {_many(check.images, 'image')}{_sizes(check)}",
             *_counts(check),
             *(line for level in _LEVELS for line in _level(check, level)),
             "",
@@ -52,7 +52,7 @@ def check_text(check: Check) -> str:
 def check_json(check: Check) -> str:
     """The whole report, every finding with every name."""
     found = {f"{level}s": len(check.of_level(level)) for level in _LEVELS}
-    content = {"pictures": check.pictures, **found, **asdict(check)}
+    content = {"images": check.images, **found, **asdict(check)}
     return _printable(json.dumps(content, indent=2, ensure_ascii=False))
 
 
@@ -110,7 +110,7 @@ def _finding(finding: Finding) -> Iterator[str]:
     if len(finding.names) == 1:
         yield f"  {finding.names[0]}: {finding.message}"
         return
-    yield f"  {finding.message}" + (f" ({_many(len(finding.names), 'picture')})" if finding.names else "")
+    yield f"  {finding.message}" + (f" ({_many(len(finding.names), 'image')})" if finding.names else "")
     for name in finding.names[:_MOST_NAMES]:
         yield f"    {name}"
     if len(finding.names) > _MOST_NAMES:

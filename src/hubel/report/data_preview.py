@@ -1,4 +1,4 @@
-"""What a network will see of a set: pictures as they are, beside what becomes of them."""
+"""What a network will see of a set: images as they are, beside what becomes of them."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SIDE = 128
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A picture of a class: `original` of mode L or RGB and upright, what the network `sees` of it and the
+    """An image of a class: `original` of mode L or RGB and upright, what the network `sees` of it and the
     `variants` of that which it meets in training: uint8, h x w x c each.
     """
 
@@ -31,7 +31,7 @@ class Shown:
 
 
 def preview_figure(name: str, shown: Sequence[Shown], volume: Volume, fit: str) -> bytes:
-    """Draws a row for each picture as a PNG: the picture, what is seen of it, its variants."""
+    """Draws a row for each image as a PNG: the image, what is seen of it, its variants."""
     variants = max((len(each.variants) for each in shown), default=0)
     columns = [
         "original",
@@ -47,7 +47,7 @@ def preview_figure(name: str, shown: Sequence[Shown], volume: Volume, fit: str) 
 
 
 def _small(original: Image.Image) -> Bytes:
-    """A picture no larger than is drawn, with three channels."""
+    """An image no larger than is drawn, with three channels."""
     copy = original.convert("RGB")
     copy.thumbnail((2 * _SIDE, 2 * _SIDE))
     return np.asarray(copy)

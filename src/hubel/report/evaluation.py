@@ -1,4 +1,4 @@
-"""How well a network does on labelled pictures: class by class, as text and as JSON."""
+"""How well a network does on labelled images: class by class, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from hubel.report.units import count, percent
 
 @dataclass(frozen=True, slots=True)
 class ClassLine:
-    """How one class does: its pictures, the right ones, and what follows; None where there is no number.
+    """How one class does: its images, the right ones, and what follows; None where there is no number.
 
-    `precision` needs a picture that was taken for it, `recall` and `f1` one of its own.
+    `precision` needs an image that was taken for it, `recall` and `f1` one of its own.
     """
 
     name: str
@@ -47,7 +47,7 @@ def class_lines(classes: Sequence[str], evaluation: Evaluation) -> list[ClassLin
 def confused_pairs(
     classes: Sequence[str], evaluation: Evaluation, *, most: int | None = None, least: int = 1
 ) -> list[tuple[str, str, int, int]]:
-    """Returns who is most often taken for whom: truth, prediction, how often, of how many pictures.
+    """Returns who is most often taken for whom: truth, prediction, how often, of how many images.
 
     The `most` most frequent, of those that happened `least` times.
     """
@@ -62,7 +62,7 @@ def confused_pairs(
 
 
 def as_text(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
-    """What `hubel val` prints: the numbers over all pictures, then a line a class."""
+    """What `hubel val` prints: the numbers over all images, then a line a class."""
     top5 = "" if evaluation.top5 is None else f", {percent(evaluation.top5)} among the first five"
     warmed = ""
     if evaluation.temperature != 1:
@@ -82,7 +82,7 @@ def as_text(split: str, evaluation: Evaluation, classes: Sequence[str]) -> str:
 def as_json(split: str, evaluation: Evaluation, classes: Sequence[str], trained_on: int | None = None) -> str:
     """All of an evaluation as a JSON object; null where there is no number.
 
-    `trained_on` is of how many pictures of the set that is known, None where it was not looked for.
+    `trained_on` is of how many images of the set that is known, None where it was not looked for.
     The rows of `confusion` are true classes, its columns what they are taken for, in the order of `classes`.
     """
     plain = evaluation.at(1)
@@ -109,17 +109,15 @@ def as_json(split: str, evaluation: Evaluation, classes: Sequence[str], trained_
 
 
 def known_text(measured: Measured) -> str:
-    """What to say of pictures that the model was trained on; nothing where there is none."""
+    """What to say of images that the model was trained on; nothing where there is none."""
     if measured.known is None and measured.split == ALL:
-        return (
-            "too many pictures for memory: those that the model was trained on are not looked for among them"
-        )
+        return "too many images for memory: those that the model was trained on are not looked for among them"
     if not measured.known:
         return ""
     known, usable = count(measured.known), count(measured.usable)
     if measured.split == NEW:
-        return f"left out: {known} of {usable} pictures, on which the model was trained"
-    return f"{known} of the {usable} pictures are among those that the model was trained on"
+        return f"left out: {known} of {usable} images, on which the model was trained"
+    return f"{known} of the {usable} images are among those that the model was trained on"
 
 
 def share(value: float | None) -> str:
@@ -133,7 +131,7 @@ def known(value: float) -> float | None:
 
 
 def _ranges(found: Reliability) -> list[dict[str, Any]]:
-    """The ranges of probabilities that have pictures."""
+    """The ranges of probabilities that have images."""
     columns: tuple[Tensor, ...] = (found.images, found.said, found.right)
     rows = zip(*(each.tolist() for each in columns), strict=True)
     return [

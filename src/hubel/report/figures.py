@@ -42,7 +42,7 @@ _VARIABLES = {
     WRONG: "var(--wrong, #c8602b)",
 }
 _RIGHT_RGB, _WRONG_RGB = (47, 111, 176), (200, 96, 43)
-"""What stands on a picture of cells, over whatever the page's ground is; white reads on both."""
+"""What stands on an image of cells, over whatever the page's ground is; white reads on both."""
 
 _FONT = 10.0
 _FONT_IN_CELLS = 12.5
@@ -109,7 +109,7 @@ def confusion(matrix: Counts, classes: Sequence[str]) -> str:
 def reliability(found: Mapping[str, Reliability]) -> str:
     """Draws how often predictions are right against how sure they are; of two the last is the model's.
 
-    A dot is a range of probabilities, its area the share of the pictures in it.
+    A dot is a range of probabilities, its area the share of the images in it.
     """
     width, height = 360.0, 376.0
     with settings(salt="reliability"):
@@ -150,24 +150,24 @@ def filters(weights: Floats, *, side: int = 64, across: int = 16) -> bytes:
     columns = min(across, len(pixels))
     rows = math.ceil(len(pixels) / columns)
     grid = np.zeros((rows * (height + gap) - gap, columns * (width + gap) - gap, 4), np.uint8)
-    for place, picture in enumerate(pixels):
+    for place, image in enumerate(pixels):
         down, right = (place // columns) * (height + gap), (place % columns) * (width + gap)
-        grid[down : down + height, right : right + width, :3] = picture.transpose(1, 2, 0)
+        grid[down : down + height, right : right + width, :3] = image.transpose(1, 2, 0)
         grid[down : down + height, right : right + width, 3] = 255
     return _png(Image.fromarray(grid))
 
 
-def thumbnail(picture: Bytes, *, side: int = 160) -> bytes:
-    """Draws a picture as a PNG of at most `side` pixels: uint8, h x w x c, c of 1 or 3.
+def thumbnail(pixels: Bytes, *, side: int = 160) -> bytes:
+    """Draws an image as a PNG of at most `side` pixels: uint8, h x w x c, c of 1 or 3.
 
     A small one is enlarged a whole number of times, without blur; a large one becomes smaller smoothly.
     """
-    image = Image.fromarray(picture[..., 0] if picture.shape[2] == 1 else picture)
-    factor = side // max(image.size)
+    drawn = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
+    factor = side // max(drawn.size)
     if factor >= 1:
-        return _png(image.resize((image.width * factor, image.height * factor), Image.Resampling.NEAREST))
-    image.thumbnail((side, side), Image.Resampling.LANCZOS)
-    return _png(image)
+        return _png(drawn.resize((drawn.width * factor, drawn.height * factor), Image.Resampling.NEAREST))
+    drawn.thumbnail((side, side), Image.Resampling.LANCZOS)
+    return _png(drawn)
 
 
 def _curve(

@@ -1,4 +1,4 @@
-"""The pictures a network gets wrong, as a list a spreadsheet opens."""
+"""The images a network gets wrong, as a list a spreadsheet opens."""
 
 from __future__ import annotations
 

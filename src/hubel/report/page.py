@@ -29,7 +29,7 @@ from hubel.report.units import count, duration
 from hubel.training.settings.config import Config
 
 MOST_MISTAKES = 36
-"""How many mistakes the page shows as pictures."""
+"""How many mistakes the page shows as images."""
 
 MOST_PAIRS = 10
 """How many pairs of classes the page lists as most often confused; what happened once tells nothing."""
@@ -50,9 +50,9 @@ def run_page(
     """Returns the report of a run as HTML.
 
     `lines` are those of its `metrics.jsonl`, one a round and at least one; `evaluation` is what the
-    model does on `held_out`, picture by picture, at its temperature. `skipped` pictures were left out.
+    model does on `held_out`, image by image, at its temperature. `skipped` images were left out.
     """
-    assert len(evaluation.labels) == len(held_out) > 0, "the evaluation is of other pictures"
+    assert len(evaluation.labels) == len(held_out) > 0, "the evaluation is of other images"
     assert lines, "a run without an epoch has nothing to report"
     text = (
         _environment()
@@ -141,12 +141,12 @@ def _calibration(evaluation: Evaluation) -> dict[str, Any]:
         "temperature": evaluation.temperature,
         "before": evaluation.at(1).ece,
         "after": evaluation.ece,
-        "picture": Markup(reliability(drawn)),
+        "image": Markup(reliability(drawn)),
     }
 
 
 def _recall(line: ClassLine) -> float:
-    """What the classes are sorted by; those without a picture come last."""
+    """What the classes are sorted by; those without an image come last."""
     return math.inf if line.recall is None else line.recall
 
 
@@ -167,7 +167,7 @@ def _network(model: Model) -> dict[str, Any]:
 
 
 def _filters(model: Model) -> dict[str, Any] | None:
-    """The filters of the first convolution as a picture; None where the network has none."""
+    """The filters of the first convolution as an image; None where the network has none."""
     step = next((step for step in model.network.steps if isinstance(step.layer, Conv)), None)
     if step is None:
         return None
@@ -179,7 +179,7 @@ def _filters(model: Model) -> dict[str, Any] | None:
         "size": f"{height}x{width}x{weights.shape[1]}",
         "depth": weights.shape[1],
         "largest": float(np.abs(weights if weights.shape[1] in (1, 3) else weights.mean(1)).max()),
-        "picture": _data_uri(filters(weights, side=96 if len(weights) <= 16 else 48)),
+        "image": _data_uri(filters(weights, side=96 if len(weights) <= 16 else 48)),
     }
 
 
@@ -193,11 +193,11 @@ def _dense(conv: torch.nn.Module) -> Tensor:
 
 
 def _mistakes(classes: Sequence[str], evaluation: Evaluation, held_out: Decoded) -> list[dict[str, Any]]:
-    """The wrong pictures with what the page says of each, the surest first."""
+    """The wrong images with what the page says of each, the surest first."""
     shown = []
     for place in evaluation.mistakes()[:MOST_MISTAKES].tolist():
         taken, truth = int(evaluation.predicted[place]), int(evaluation.labels[place])
-        picture = held_out.images[place]
+        image = held_out.pixels[place]
         shown.append(
             {
                 "name": held_out.names[place],
@@ -206,8 +206,8 @@ def _mistakes(classes: Sequence[str], evaluation: Evaluation, held_out: Decoded)
                 "taken": classes[taken],
                 "probability": float(evaluation.probabilities[place, taken]),
                 "of_truth": float(evaluation.probabilities[place, truth]),
-                "picture": _data_uri(thumbnail(picture)),
-                "small": max(picture.shape[:2]) <= 80,
+                "image": _data_uri(thumbnail(image)),
+                "small": max(image.shape[:2]) <= 80,
             }
         )
     return shown

@@ -20,23 +20,21 @@ if TYPE_CHECKING:
     from hubel.training.trainer import Trainer
 
 MOST_LEFT_OUT = 20
-"""How many of the pictures left out are named."""
+"""How many of the images left out are named."""
 
 
 def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
     """Which network is trained, from what, and why; `asked` is whether a start was asked for."""
     name, volume = chosen.candidate.name, chosen.candidate.volume
-    said = f"network: {name}, seeing pictures as {volume}, trained by the recipe {chosen.candidate.by}"
+    said = f"network: {name}, seeing images as {volume}, trained by the recipe {chosen.candidate.by}"
     if chosen.epochs:
-        speed = f"{chosen.pictures_per_second:,.0f} pictures a second on this machine"
+        speed = f"{chosen.images_per_second:,.0f} images a second on this machine"
         enough = chosen.epochs >= max(1.0, chosen.candidate.epochs)
         why = "the largest that sees them often enough in the time" if enough else "though the time is short"
         said += f", {why}: {speed}, all {chosen.epochs:.1f} times"
         said += " or more" if chosen.candidate.recipe.smallest < 1 else ""
     if chosen.start:
-        why = (
-            "as it was trained" if asked else "the best trained network at hand: the pictures are photographs"
-        )
+        why = "as it was trained" if asked else "the best trained network at hand: the images are photographs"
         return f"{said}\nstarts from {chosen.start}, {why}; --from none trains anew"
     if chosen.none_at_hand:
         return (
@@ -48,7 +46,7 @@ def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
 
 def head_text(result: Evaluation) -> str:
     """What a head trained alone comes to."""
-    return f"its new head, trained alone on features: {percent(result.top1)} of the held-out pictures right"
+    return f"its new head, trained alone on features: {percent(result.top1)} of the held-out images right"
 
 
 def beginning_text(setting: Setting, trainer: Trainer) -> str:
@@ -67,13 +65,13 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
         how_long = "nothing left to train"
     lines = [
         f"{setting.data.name}: {len(setting.data.classes)} classes, {count(len(setting.train.labels))} "
-        f"pictures to train, {count(len(setting.val.labels))} held out, seen as {network.volume}",
+        f"images to train, {count(len(setting.val.labels))} held out, seen as {network.volume}",
         f"network of {short(parameters)} parameters; {how_long}, batches of {recipe.batch}, "
         f"learning rate up to {recipe.lr:g}, seed {config.seed}, in {config.precision}",
     ]
     if recipe.hardest < 1 and (trainer.pace.limit or recipe.epochs > 1) and not over:
         lines.append(
-            f"an epoch after the first is of the {percent(recipe.hardest)} of pictures that were hardest"
+            f"an epoch after the first is of the {percent(recipe.hardest)} of images that were hardest"
         )
     if config.freeze:
         drawn = (
@@ -91,8 +89,8 @@ def beginning_text(setting: Setting, trainer: Trainer) -> str:
 
 
 def left_out_text(skipped: Sequence[Bad], used: int) -> str:
-    """Which pictures are left out, and why, beside so many that are used."""
-    lines = [f"left out: {count(len(skipped))} of {count(len(skipped) + used)} pictures"]
+    """Which images are left out, and why, beside so many that are used."""
+    lines = [f"left out: {count(len(skipped))} of {count(len(skipped) + used)} images"]
     lines += [f"{bad.name}: {bad.reason}" for bad in skipped[:MOST_LEFT_OUT]]
     if len(skipped) > MOST_LEFT_OUT:
         lines.append(f"and {count(len(skipped) - MOST_LEFT_OUT)} more; `hubel data check` lists all")
@@ -118,7 +116,7 @@ def end_text(run: Run, model: Model, result: Evaluation) -> str:
         )
     began = "" if model.summary.get("epoch", 1) else ", as it began"
     return (
-        f"best model{began}: {percent(result.top1)} of the held-out pictures right "
+        f"best model{began}: {percent(result.top1)} of the held-out images right "
         f"({count(right)} of {count(len(result.labels))}{views})\n"
         f"  model   {run.best}\n  report  {run.folder / 'report.html'}\n"
         f"  use it  hubel predict {run.best} IMAGE"

@@ -23,7 +23,7 @@ class Pace:
 
     `limit` is the seconds from the first step until everything is done, 0 where epochs count;
     `after` are those of them kept for what comes after the last step, known once it was measured, and
-    `hurried` says that they leave no time for several views of a picture.
+    `hurried` says that they leave no time for several views of an image.
     """
 
     epochs: int
@@ -47,7 +47,7 @@ class Round:
     """What adds up until a round is done."""
 
     began: float
-    pictures: int = 0
+    images: int = 0
     right: int | Tensor = 0  # a number on the device, which is not waited for
     loss: float = 0.0
     waited: float = 0.0
@@ -62,6 +62,6 @@ class Round:
     def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
         """Takes a batch in."""
         truth = targets.argmax(1) if targets.is_floating_point() else targets
-        self.pictures += len(scores)
+        self.images += len(scores)
         self.right += (scores.argmax(1) == truth).sum()
         self.loss += loss * len(scores)

@@ -24,8 +24,8 @@ class RoundDone:
     """A round with its validation: an epoch, or, when the clock counts, a tenth of the time.
 
     `epoch` is how many epochs were trained so far, `progress` how far the run is, from 0 to 1.
-    `train_loss` is the mean over the round's pictures, as trained; `train_top1` the share of the augmented
-    pictures that was right while training. `waited` is the share of the round in which the step waited
+    `train_loss` is the mean over the round's images, as trained; `train_top1` the share of the augmented
+    images that was right while training. `waited` is the share of the round in which the step waited
     for its batch. `seconds` is the time since the first step, over all sittings. `best` says whether it did
     better than every round before, and than the model it began with where that was kept.
     """

@@ -33,7 +33,7 @@ from hubel.training.step.precision import computing_in, emulates_bfloat16, faste
 from hubel.training.step.schedule import SCHEDULES, side
 
 MEASURED = 16
-"""How many pictures of a batch the precisions are measured on by a CPU."""
+"""How many images of a batch the precisions are measured on by a CPU."""
 
 STEP = 3.0
 """How many times as long as a forward pass a step of training takes, by its multiply-adds."""
@@ -50,7 +50,7 @@ class Trainer:
 
     `epoch` counts the finished ones, `batch` the finished batches of the one that runs; `seconds` is the
     time they took, `best` the highest top-1 so far. `batches` is how many the one that runs has, which
-    `hardest` picks where not all pictures are in each. A step sees at most `micro` pictures at once. The
+    `hardest` picks where not all images are in each. A step sees at most `micro` images at once. The
     precision in `config` is settled: never `auto`.
     """
 
@@ -110,7 +110,7 @@ class Trainer:
             pace=Pace(recipe.epochs),
             average=Average(network, recipe.average) if recipe.average else None,
             hardest=_hardest(config, train) if recipe.hardest < 1 else None,
-            micro=recipe.batch + 1,  # a last single picture joins the batch before
+            micro=recipe.batch + 1,  # a last single image joins the batch before
             weights=weights,
             _told=told,
         )
@@ -181,7 +181,7 @@ class Trainer:
             done = 0
 
     def _sides(self, epoch: int, batches: int) -> Sides | None:
-        """How large the pictures of an epoch's batches are; None where they never are smaller than whole.
+        """How large the images of an epoch's batches are; None where they never are smaller than whole.
 
         By the clock it is asked when a batch is made, and so depends on how fast the machine is.
         """
@@ -202,25 +202,25 @@ class Trainer:
 
     def _over(self, round_: Round) -> bool:
         """Whether a round is: at the end of an epoch, or when the clock says so."""
-        if round_.pictures == 0:
+        if round_.images == 0:
             return False
         if not self.pace.limit:
             return self.batch == 0
         return self.progress >= 1 or self.pace.due(time.perf_counter() - round_.began, self.validation)
 
-    def _late(self, pictures: int, held_out: int) -> Iterator[Event]:
-        """Warns after the first step, of so many pictures, if validating and finishing outlast the time.
+    def _late(self, images: int, held_out: int) -> Iterator[Event]:
+        """Warns after the first step, of so many images, if validating and finishing outlast the time.
 
-        Held-out pictures are seen twice then, at full size, at which the step's may not have been.
+        Held-out images are seen twice then, at full size, at which the step's may not have been.
         """
         whole = min(self.network.volume.plane)
         larger = (whole / side(self.config.recipe, 0.0, whole)) ** 2
-        after = 2 * held_out * larger * self.seconds / pictures / STEP
+        after = 2 * held_out * larger * self.seconds / images / STEP
         if self.seconds + after > self.pace.limit:
             yield Warned(
                 f"the run may end late: a step took {self.seconds:.1f} s, validating and finishing may take "
                 f"{after:.0f} s, and {self.pace.limit:.0f} s were left for all; take a smaller network, "
-                "see pictures smaller with --input, hold out fewer with --val, or give more time"
+                "see images smaller with --input, hold out fewer with --val, or give more time"
             )
 
     def _step(
@@ -305,13 +305,13 @@ class Trainer:
         return loss.detach(), scores
 
     def _weight(self, targets: Tensor) -> float:
-        """What a mean over pictures of these targets is divided by: torch's rule for weighted classes."""
+        """What a mean over images of these targets is divided by: torch's rule for weighted classes."""
         if self.weights is None or targets.is_floating_point():
             return len(targets)
         return self.weights[targets].sum().item()
 
     def _evaluated(self, val: Source) -> Evaluation:
-        """The model on held-out pictures; where memory is full, without the recorded steps in it."""
+        """The model on held-out images; where memory is full, without the recorded steps in it."""
         device = next(self.model.parameters()).device
         with computing_in(self.config.precision, device):
             try:
@@ -331,13 +331,13 @@ class Trainer:
         self.validation = time.perf_counter() - start
         self.seconds = time.perf_counter() - began
         best, self.best = result.top1 > self.best, max(result.top1, self.best)
-        loss = round_.loss / round_.pictures
+        loss = round_.loss / round_.images
         yield RoundDone(
             epoch=self.done,
             progress=self.progress,
             lr=self._rate,
             train_loss=loss,
-            train_top1=float(round_.right) / round_.pictures,
+            train_top1=float(round_.right) / round_.images,
             waited=round_.waited / (start - round_.began),
             val=result,
             seconds=self.seconds,
@@ -365,7 +365,7 @@ def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
 
 
 def _hardest(config: Config, train: Source) -> Hardest:
-    """Before the first epoch: all pictures, of which the hardest of all or of each class will be picked."""
+    """Before the first epoch: all images, of which the hardest of all or of each class will be picked."""
     labels = torch.from_numpy(train.labels)
     return Hardest.of(config.recipe.hardest, labels, balanced=config.balance == "sampler")
 

@@ -1,4 +1,4 @@
-"""Batches: every picture once an epoch, whatever the sizes, and the same for the same seed."""
+"""Batches: every image once an epoch, whatever the sizes, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLOUR = Preprocessing(8, 6, 3, (0.25, 0.5, 0.4), (0.5, 0.2, 0.3))
 
 
 def decoded(count: int) -> Decoded:
-    """Pictures told apart by their value, which is their label too."""
+    """Images told apart by their value, which is their label too."""
     images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 4, 5, 1))
     return Decoded(images.copy(), np.arange(count), numbered("set", count))
 
@@ -57,9 +57,7 @@ def settles(count: int) -> bool:
 
 @settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 20), st.booleans(), st.integers(0, 3))
-def test_every_picture_comes_once_and_with_its_label(
-    count: int, batch: int, shuffle: bool, epoch: int
-) -> None:
+def test_every_image_comes_once_and_with_its_label(count: int, batch: int, shuffle: bool, epoch: int) -> None:
     batches = Batches(decoded(count), PREPROCESSING, batch, shuffle)
     labels, sizes = [], []
     for images, of in batches.epoch(epoch):
@@ -101,29 +99,29 @@ def test_images_are_what_the_preprocessing_makes_of_them(dtype: torch.dtype) -> 
     batches = Batches(source, COLOUR, 8, dtype=dtype)
     seen = [images for images, _ in batches.epoch(0)]
     assert all(images.is_contiguous(memory_format=torch.channels_last) for images in seen)
-    expected = COLOUR.normalise(torch.from_numpy(source.images))
+    expected = COLOUR.normalise(torch.from_numpy(source.pixels))
     assert all(images.dtype == dtype for images in seen)
     torch.testing.assert_close(
         torch.cat(seen), expected.to(dtype), rtol=1e-2 if dtype.itemsize == 2 else 1e-5, atol=1e-5
     )
 
 
-def test_augmented_batches_repeat_too_and_leave_the_pictures_alone() -> None:
+def test_augmented_batches_repeat_too_and_leave_the_images_alone() -> None:
     source = noise(30)
-    kept = source.images.copy()
+    kept = source.pixels.copy()
     batches = Batches(source, COLOUR, 8, shuffle=True, augmentation=Augmentation("random", shift=1))
     first, again, other = (torch.cat([images for images, _ in batches.epoch(e)]) for e in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
-    assert np.array_equal(source.images, kept)
+    assert np.array_equal(source.pixels, kept)
     plain = torch.cat([images for images, _ in Batches(source, COLOUR, 8, shuffle=True).epoch(0)])
     assert not torch.equal(first, plain)
 
 
-def test_alternating_flips_know_the_picture_and_the_epoch() -> None:
+def test_alternating_flips_know_the_image_and_the_epoch() -> None:
     source = noise(40, classes=40)
     batches = Batches(source, COLOUR, 7, shuffle=True, augmentation=Augmentation("alternating"))
-    plain = COLOUR.normalise(torch.from_numpy(source.images))
+    plain = COLOUR.normalise(torch.from_numpy(source.pixels))
     ways = []
     for epoch in (0, 1):
         straight = torch.zeros(40, dtype=torch.bool)
@@ -137,14 +135,14 @@ def test_alternating_flips_know_the_picture_and_the_epoch() -> None:
     assert 5 < int(ways[0].sum()) < 35
 
 
-def test_the_colours_are_those_of_all_pictures() -> None:
+def test_the_colours_are_those_of_all_images() -> None:
     source = noise(40)
-    source.images[:20] //= 4  # the first pictures are darker than the rest
+    source.pixels[:20] //= 4  # the first images are darker than the rest
     batches = Batches(source, COLOUR, 10, augmentation=Augmentation(cutout=6))
-    mean = source.images.reshape(-1, 3).mean(0).round()
+    mean = source.pixels.reshape(-1, 3).mean(0).round()
     expected = (mean / 255 - COLOUR.mean) / COLOUR.std
     for images, _ in batches.epoch(0):
-        # the square of 6 covers the centre of each picture's width, at the height of 3 or 4
+        # the square of 6 covers the centre of each image's width, at the height of 3 or 4
         assert (
             torch.isclose(images, torch.from_numpy(expected).float().view(1, 3, 1, 1), atol=1e-4)
             .all(1)
@@ -161,7 +159,7 @@ def test_a_side_resizes_what_comes() -> None:
     assert found.is_contiguous(memory_format=torch.channels_last)
     small = [
         np.asarray(Image.fromarray(pixels).resize((3, 4), Image.Resampling.BILINEAR))
-        for pixels in source.images
+        for pixels in source.pixels
     ]
     expected = replace(COLOUR, height=4, width=3).normalise(torch.from_numpy(np.stack(small)))
     assert (found - expected).abs().max() < 1.01 / 255 / min(COLOUR.std)
@@ -172,7 +170,7 @@ def test_sides_are_of_batches() -> None:
     assert [images.shape[3] for images, _ in batches.epoch(0, lambda batch: 2 + batch)] == [2, 3, 4]
 
 
-def test_mixed_pictures_have_shares_of_classes() -> None:
+def test_mixed_images_have_shares_of_classes() -> None:
     source = noise(50)
     batches = Batches(
         source, COLOUR, 16, True, Augmentation(mixup=0.4, cutmix=1.0), classes=4, dtype=torch.bfloat16
@@ -192,7 +190,7 @@ def test_mixed_pictures_have_shares_of_classes() -> None:
 
 @settings(deadline=None)
 @given(st.sets(st.integers(0, 39), min_size=1), st.integers(1, 9), st.booleans(), st.integers(0, 3))
-def test_an_epoch_of_some_pictures(some: set[int], batch: int, shuffle: bool, number: int) -> None:
+def test_an_epoch_of_some_images(some: set[int], batch: int, shuffle: bool, number: int) -> None:
     """Each comes once, the batches say which are theirs, and there are as many batches as were announced."""
     batches = Batches(decoded(40), PREPROCESSING, batch, shuffle)
     among = torch.tensor(sorted(some))
@@ -206,7 +204,7 @@ def test_an_epoch_of_some_pictures(some: set[int], batch: int, shuffle: bool, nu
     assert len(labels) == batches.batches(among)
 
 
-def test_balanced_epochs_of_some_pictures_draw_them_alone() -> None:
+def test_balanced_epochs_of_some_images_draw_them_alone() -> None:
     source = replace(decoded(9), labels=np.array([0, 0, 0, 0, 0, 0, 1, 1, 2]))
     batches = Batches(source, PREPROCESSING, 3, shuffle=True, balanced=True)
     epoch = batches.epoch(0, among=torch.tensor([0, 1, 2, 3, 6, 7]))
@@ -326,9 +324,9 @@ def test_random_numbers_of_others_are_left_alone() -> None:
 @pytest.mark.parametrize(
     ("count", "batch", "preprocessing", "reason"),
     [
-        (3, 0, PREPROCESSING, "at least 1 picture, not 0"),
-        (0, 4, PREPROCESSING, "there are no pictures"),
-        (3, 4, Preprocessing.of("5x4x1"), "the pictures are 4x5x1, but the preprocessing makes 5x4x1"),
+        (3, 0, PREPROCESSING, "at least 1 image, not 0"),
+        (0, 4, PREPROCESSING, "there are no images"),
+        (3, 4, Preprocessing.of("5x4x1"), "the images are 4x5x1, but the preprocessing makes 5x4x1"),
     ],
 )
 def test_what_cannot_be_cut_is_refused(

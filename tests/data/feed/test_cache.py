@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hubel.data.dataset import ArrayPictures, FilePictures, numbered
+from hubel.data.dataset import ArrayImages, FileImages, numbered
 from hubel.data.feed import cache
 from hubel.data.feed.cache import decode_once
 from hubel.data.feed.decoded import Bad, decode
@@ -35,11 +35,11 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> FilePictures:
+def images(tmp_path: Path) -> FileImages:
     paths = tuple(tmp_path / f"{number}.png" for number in range(5))
     for number, path in enumerate(paths):
         write(path, number)
-    return FilePictures(np.arange(5) % 2, paths)
+    return FileImages(np.arange(5) % 2, paths)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def write(path: Path, seed: int) -> None:
-    """A picture without compression, so that all have the same size in bytes; changed long ago."""
+    """An image without compression, so that all have the same size in bytes; changed long ago."""
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, "BMP")
     os.utime(path, (LONG_AGO, LONG_AGO))
@@ -70,69 +70,69 @@ def arrays(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.npy"))
 
 
-def test_an_unchanged_set_is_opened_without_reading_a_picture(
-    pictures: FilePictures, read: list[str], folder: Path
+def test_an_unchanged_set_is_opened_without_reading_a_image(
+    images: FileImages, read: list[str], folder: Path
 ) -> None:
-    first = decode_once(pictures, PREPROCESSING)
+    first = decode_once(images, PREPROCESSING)
     assert read == ["_file_digest"] * 5 + ["decode"]
     assert len(arrays(folder)) == 1
     read.clear()
     seen: list[int] = []
-    again = decode_once(pictures, PREPROCESSING, seen.append)
+    again = decode_once(images, PREPROCESSING, seen.append)
     assert read == []
     assert seen == [5]
-    expected = decode(pictures, PREPROCESSING)
+    expected = decode(images, PREPROCESSING)
     for found in (first, again):
-        assert np.array_equal(found.images, expected.images)
+        assert np.array_equal(found.pixels, expected.pixels)
         assert np.array_equal(found.labels, expected.labels)
         assert found.names == expected.names
-        torch.from_numpy(found.images)  # warns of memory that cannot be written to, which is an error here
+        torch.from_numpy(found.pixels)  # warns of memory that cannot be written to, which is an error here
 
 
-def test_what_is_written_to_the_images_stays_in_memory(pictures: FilePictures) -> None:
-    decode_once(pictures, PREPROCESSING)
-    decode_once(pictures, PREPROCESSING).images[:] = 0
-    assert np.array_equal(decode_once(pictures, PREPROCESSING).images, decode(pictures, PREPROCESSING).images)
+def test_what_is_written_to_the_images_stays_in_memory(images: FileImages) -> None:
+    decode_once(images, PREPROCESSING)
+    decode_once(images, PREPROCESSING).pixels[:] = 0
+    assert np.array_equal(decode_once(images, PREPROCESSING).pixels, decode(images, PREPROCESSING).pixels)
 
 
-def test_a_changed_file_is_seen_by_its_time_and_by_its_size(pictures: FilePictures) -> None:
-    decode_once(pictures, PREPROCESSING)
-    path = pictures.paths[2]
+def test_a_changed_file_is_seen_by_its_time_and_by_its_size(images: FileImages) -> None:
+    decode_once(images, PREPROCESSING)
+    path = images.paths[2]
     size = path.stat().st_size
     write(path, 99)
     assert path.stat().st_size == size
     os.utime(path, ns=(LONG_AGO * 10**9, LONG_AGO * 10**9 + 1))
-    expected = decode(pictures, PREPROCESSING).images
-    assert np.array_equal(decode_once(pictures, PREPROCESSING).images, expected)
+    expected = decode(images, PREPROCESSING).pixels
+    assert np.array_equal(decode_once(images, PREPROCESSING).pixels, expected)
     stat = path.stat()
     Image.new("RGB", (9, 9), "red").save(path, "BMP")
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    assert (decode_once(pictures, PREPROCESSING).images[2] == [255, 0, 0]).all()
+    assert (decode_once(images, PREPROCESSING).pixels[2] == [255, 0, 0]).all()
 
 
-def test_a_file_changed_a_moment_ago_is_read_again(pictures: FilePictures) -> None:
+def test_a_file_changed_a_moment_ago_is_read_again(images: FileImages) -> None:
     """Within the grain of the clock, a change of content need not change size or time."""
-    path = pictures.paths[0]
+    path = images.paths[0]
     os.utime(path)
     stat = path.stat()
-    decode_once(pictures, PREPROCESSING)
+    decode_once(images, PREPROCESSING)
     write(path, 99)
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
-    expected = decode(pictures, PREPROCESSING).images
-    assert np.array_equal(decode_once(pictures, PREPROCESSING).images, expected)
+    expected = decode(images, PREPROCESSING).pixels
+    assert np.array_equal(decode_once(images, PREPROCESSING).pixels, expected)
 
 
-def test_order_and_number_make_another_array(pictures: FilePictures, folder: Path) -> None:
-    decode_once(pictures, PREPROCESSING)
+def test_order_and_number_make_another_array(images: FileImages, folder: Path) -> None:
+    decode_once(images, PREPROCESSING)
     for order in ([4, 3, 2, 1, 0], [0, 1, 2], [0, 0, 1]):
-        chosen = pictures.select(np.array(order))
-        expected = decode(chosen, PREPROCESSING).images
+        chosen = images.select(np.array(order))
+        expected = decode(chosen, PREPROCESSING).pixels
         for _ in range(2):
-            assert np.array_equal(decode_once(chosen, PREPROCESSING).images, expected)
+            assert np.array_equal(decode_once(chosen, PREPROCESSING).pixels, expected)
     assert len(arrays(folder)) == 4
 
 
-def test_what_makes_other_pixels_makes_another_array(pictures: FilePictures, folder: Path) -> None:
+def test_what_makes_other_pixels_makes_another_array(images: FileImages, folder: Path) -> None:
     others = [
         Preprocessing.of("4x6x3"),
         Preprocessing.of("4x6x3", fit="pad"),
@@ -142,37 +142,37 @@ def test_what_makes_other_pixels_makes_another_array(pictures: FilePictures, fol
         Preprocessing.of("4x4x3", resize=5, interpolation="bicubic"),
     ]
     for preprocessing in others * 2:
-        expected = decode(pictures, preprocessing).images
-        assert np.array_equal(decode_once(pictures, preprocessing).images, expected)
+        expected = decode(images, preprocessing).pixels
+        assert np.array_equal(decode_once(images, preprocessing).pixels, expected)
     assert len(arrays(folder)) == len(others)
 
 
-def test_mean_and_std_and_labels_do_not(pictures: FilePictures, read: list[str]) -> None:
-    first = decode_once(pictures, PREPROCESSING)
+def test_mean_and_std_and_labels_do_not(images: FileImages, read: list[str]) -> None:
+    first = decode_once(images, PREPROCESSING)
     read.clear()
-    relabelled = FilePictures(pictures.labels + 1, pictures.paths)
-    again = decode_once(relabelled, PREPROCESSING.measured(first.images))
+    relabelled = FileImages(images.labels + 1, images.paths)
+    again = decode_once(relabelled, PREPROCESSING.measured(first.pixels))
     assert read == []
-    assert np.array_equal(again.labels, pictures.labels + 1)
+    assert np.array_equal(again.labels, images.labels + 1)
 
 
-def test_copied_files_are_not_decoded_again(pictures: FilePictures, read: list[str], tmp_path: Path) -> None:
-    decode_once(pictures, PREPROCESSING)
+def test_copied_files_are_not_decoded_again(images: FileImages, read: list[str], tmp_path: Path) -> None:
+    decode_once(images, PREPROCESSING)
     (tmp_path / "copy").mkdir()
-    copies = tuple(tmp_path / "copy" / path.name for path in pictures.paths)
-    for path, copy in zip(pictures.paths, copies, strict=True):
+    copies = tuple(tmp_path / "copy" / path.name for path in images.paths)
+    for path, copy in zip(images.paths, copies, strict=True):
         shutil.copy(path, copy)
     read.clear()
-    found = decode_once(FilePictures(pictures.labels, copies), PREPROCESSING)
+    found = decode_once(FileImages(images.labels, copies), PREPROCESSING)
     assert read == ["_file_digest"] * 5
     assert found.names == tuple(map(str, copies))
 
 
 @pytest.mark.parametrize("damage", ["empty", "header", "cut", "value", "end", "none"])
 def test_a_damaged_array_is_noticed_and_made_again(
-    pictures: FilePictures, folder: Path, read: list[str], damage: str
+    images: FileImages, folder: Path, read: list[str], damage: str
 ) -> None:
-    decode_once(pictures, PREPROCESSING)
+    decode_once(images, PREPROCESSING)
     (path,) = arrays(folder)
     whole = path.read_bytes()
     broken = {
@@ -185,105 +185,105 @@ def test_a_damaged_array_is_noticed_and_made_again(
     }
     path.write_bytes(broken[damage])
     read.clear()
-    expected = decode(pictures, PREPROCESSING).images
-    assert np.array_equal(decode_once(pictures, PREPROCESSING).images, expected)
+    expected = decode(images, PREPROCESSING).pixels
+    assert np.array_equal(decode_once(images, PREPROCESSING).pixels, expected)
     assert read == ([] if damage == "none" else ["decode"])
     assert path.read_bytes() == whole
 
 
-def test_damaged_digests_are_learned_again(pictures: FilePictures, folder: Path, read: list[str]) -> None:
-    decode_once(pictures, PREPROCESSING)
+def test_damaged_digests_are_learned_again(images: FileImages, folder: Path, read: list[str]) -> None:
+    decode_once(images, PREPROCESSING)
     warnings: list[str] = []
     for content in (b"no database" * 100, b""):
         (folder / "digests.sqlite").write_bytes(content)
         for expected in (["_file_digest"] * 5, []):
             read.clear()
-            decode_once(pictures, PREPROCESSING, warn=warnings.append)
+            decode_once(images, PREPROCESSING, warn=warnings.append)
             assert read == expected
     assert warnings == []
 
 
 def test_without_a_folder_it_goes_on_with_one_warning(
-    pictures: FilePictures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    images: FileImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "file" / "below"))
     warnings: list[str] = []
-    expected = decode(pictures, PREPROCESSING).images
-    assert np.array_equal(decode_once(pictures, PREPROCESSING, warn=warnings.append).images, expected)
+    expected = decode(images, PREPROCESSING).pixels
+    assert np.array_equal(decode_once(images, PREPROCESSING, warn=warnings.append).pixels, expected)
     assert len(warnings) == 1
     assert "HUBEL_CACHE" in warnings[0]
-    decode_once(pictures, PREPROCESSING)
+    decode_once(images, PREPROCESSING)
 
 
 def test_a_full_disk_leaves_nothing_behind(
-    pictures: FilePictures, folder: Path, monkeypatch: pytest.MonkeyPatch
+    images: FileImages, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(file: object, images: object) -> None:
+    def full(file: object, pixels: object) -> None:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(np, "save", full)
     warnings: list[str] = []
-    assert len(decode_once(pictures, PREPROCESSING, warn=warnings.append)) == 5
+    assert len(decode_once(images, PREPROCESSING, warn=warnings.append)) == 5
     assert len(warnings) == 1
     assert "No space left on device" in warnings[0]
     assert [path.name for path in folder.iterdir()] == ["digests.sqlite"]
 
 
 def test_the_longest_unused_are_deleted(
-    pictures: FilePictures, folder: Path, monkeypatch: pytest.MonkeyPatch
+    images: FileImages, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decode_once(pictures, PREPROCESSING)
+    decode_once(images, PREPROCESSING)
     (one,) = arrays(folder)
     monkeypatch.setattr(cache, "MOST_BYTES", int(3.5 * one.stat().st_size))
     made = [one]
     for number in range(3):
         for age, path in enumerate(reversed(made)):
             os.utime(path, (LONG_AGO - age, LONG_AGO - age))
-        decode_once(pictures, PREPROCESSING)  # the first one, used again
-        decode_once(pictures.select(np.roll(np.arange(5), number + 1)), PREPROCESSING)
+        decode_once(images, PREPROCESSING)  # the first one, used again
+        decode_once(images.select(np.roll(np.arange(5), number + 1)), PREPROCESSING)
         made += [path for path in arrays(folder) if path not in made]
     assert arrays(folder) == sorted([made[0], made[2], made[3]])
     monkeypatch.setattr(cache, "MOST_BYTES", 10)
-    decode_once(pictures.select(np.array([1, 0])), PREPROCESSING)
+    decode_once(images.select(np.array([1, 0])), PREPROCESSING)
     assert len(arrays(folder)) == 3
 
 
-def test_pictures_left_out_are_listed_from_the_cache_too(pictures: FilePictures, read: list[str]) -> None:
-    pictures.paths[3].write_bytes(b"broken")
-    os.utime(pictures.paths[3], (LONG_AGO, LONG_AGO))
-    expected = decode(pictures, PREPROCESSING, on_bad="skip")
+def test_images_left_out_are_listed_from_the_cache_too(images: FileImages, read: list[str]) -> None:
+    images.paths[3].write_bytes(b"broken")
+    os.utime(images.paths[3], (LONG_AGO, LONG_AGO))
+    expected = decode(images, PREPROCESSING, on_bad="skip")
     for decodes in (1, 0):
         read.clear()
-        found = decode_once(pictures, PREPROCESSING, on_bad="skip")
+        found = decode_once(images, PREPROCESSING, on_bad="skip")
         assert read.count("decode") == decodes
-        assert np.array_equal(found.images, expected.images)
+        assert np.array_equal(found.pixels, expected.pixels)
         assert found.labels.tolist() == [0, 1, 0, 0]
         assert found.names == expected.names
         assert found.skipped == expected.skipped
-    with pytest.raises(DataError, match=r"3\.png: is not a picture"):
-        decode_once(pictures, PREPROCESSING)
+    with pytest.raises(DataError, match=r"3\.png: is not an image"):
+        decode_once(images, PREPROCESSING)
 
 
-def test_a_missing_file_is_found_again_when_it_is_back(pictures: FilePictures) -> None:
-    content = pictures.paths[1].read_bytes()
-    pictures.paths[1].unlink()
+def test_a_missing_file_is_found_again_when_it_is_back(images: FileImages) -> None:
+    content = images.paths[1].read_bytes()
+    images.paths[1].unlink()
     with pytest.raises(DataError, match=r"1\.png: no such file"):
-        decode_once(pictures, PREPROCESSING)
-    assert len(decode_once(pictures, PREPROCESSING, on_bad="skip")) == 4
-    pictures.paths[1].write_bytes(content)
-    assert len(decode_once(pictures, PREPROCESSING)) == 5
+        decode_once(images, PREPROCESSING)
+    assert len(decode_once(images, PREPROCESSING, on_bad="skip")) == 4
+    images.paths[1].write_bytes(content)
+    assert len(decode_once(images, PREPROCESSING)) == 5
 
 
-def test_pictures_in_memory_are_not_cached(folder: Path) -> None:
+def test_images_in_memory_are_not_cached(folder: Path) -> None:
     pixels = np.zeros((3, 6, 6, 3), np.uint8)
-    decode_once(ArrayPictures(np.zeros(3, np.int64), pixels, numbered("set", 3)), PREPROCESSING)
+    decode_once(ArrayImages(np.zeros(3, np.int64), pixels, numbered("set", 3)), PREPROCESSING)
     assert not folder.exists()
 
 
-def test_what_cannot_be_used_by_its_name_can_be_once_it_is_renamed(pictures: FilePictures) -> None:
-    unusable = replace(pictures, unusable={pictures.paths[2]: "is no picture by its ending"})
+def test_what_cannot_be_used_by_its_name_can_be_once_it_is_renamed(images: FileImages) -> None:
+    unusable = replace(images, unusable={images.paths[2]: "is no image by its ending"})
     for _ in range(2):
         (bad,) = decode_once(unusable, PREPROCESSING, on_bad="skip").skipped
-        assert bad == Bad(str(pictures.paths[2]), "is no picture by its ending")
-    assert decode_once(pictures, PREPROCESSING, on_bad="skip").skipped == ()
+        assert bad == Bad(str(images.paths[2]), "is no image by its ending")
+    assert decode_once(images, PREPROCESSING, on_bad="skip").skipped == ()

@@ -1,4 +1,4 @@
-"""Streams of shards on the net: every picture once an epoch, whoever reads them."""
+"""Streams of shards on the net: every image once an epoch, whoever reads them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from hubel.data.feed.stream import Streamed, StreamedBatches, batches_of, decode
 from hubel.data.sources import open_data
 from hubel.data.split import with_val
 from hubel.errors import DataError
-from tests.shards import EACH, SEEN, SHARDS, picture, remote, sample, shard, write
+from tests.shards import EACH, SEEN, SHARDS, image, remote, sample, shard, write
 
 if TYPE_CHECKING:
     pass
@@ -49,22 +49,22 @@ def test_on_the_net_whole_shards_are_held_out(root: Path, address: str) -> None:
 
 
 def arrived(stream: StreamedBatches, number: int) -> list[int]:
-    """Which pictures an epoch shows, held against what they are and their labels."""
+    """Which images an epoch shows, held against what they are and their labels."""
     expected = {seen(each): each for each in range(SHARDS * EACH)}
     found = []
     for images, labels in stream.epoch(number):
-        for image, label in zip(images, labels.tolist(), strict=True):
-            found.append(expected[(image * 255).round().byte().permute(1, 2, 0).numpy().tobytes()])
+        for shown, label in zip(images, labels.tolist(), strict=True):
+            found.append(expected[(shown * 255).round().byte().permute(1, 2, 0).numpy().tobytes()])
             assert label == found[-1] % 3
     return found
 
 
 def seen(number: int) -> bytes:
-    return np.asarray(Image.open(BytesIO(picture(number)))).tobytes()
+    return np.asarray(Image.open(BytesIO(image(number)))).tobytes()
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_an_epoch_of_a_stream_shows_every_picture_once(
+def test_an_epoch_of_a_stream_shows_every_image_once(
     root: Path, address: str, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "_CHUNK", 5)
@@ -80,7 +80,7 @@ def test_an_epoch_of_a_stream_shows_every_picture_once(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_epoch_of_some_pictures_shows_each_of_them_once(root: Path, address: str, workers: int) -> None:
+def test_an_epoch_of_some_images_shows_each_of_them_once(root: Path, address: str, workers: int) -> None:
     stream = ShardBatches(Streamed.of(remote(address), SEEN), SEEN, 4, shuffle=True, workers=workers)
     some = torch.tensor([0, 3, 4, 11, 17, 18, 19, 30, 35])
     assert stream.batches(some) == 2
@@ -95,16 +95,16 @@ def test_an_epoch_of_some_pictures_shows_each_of_them_once(root: Path, address: 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_is_not_shuffled_is_in_order(root: Path, address: str, workers: int) -> None:
-    pictures = remote(address)
-    stream = ShardBatches(Streamed.of(pictures, SEEN), SEEN, 8, workers=workers)
+    images = remote(address)
+    stream = ShardBatches(Streamed.of(images, SEEN), SEEN, 8, workers=workers)
     whole = Batches(decode(open_data(root, val=0).train, SEEN), SEEN, 8)
-    for (images, labels), (wanted, targets) in zip(stream.epoch(0), whole.epoch(0), strict=True):
-        assert torch.equal(images, wanted)
+    for (pixels, labels), (wanted, targets) in zip(stream.epoch(0), whole.epoch(0), strict=True):
+        assert torch.equal(pixels, wanted)
         assert torch.equal(labels, targets)
     assert stream.names[9] == f"{address}/pets/part-1.tar/009.png"
 
 
-def test_programs_that_train_together_share_the_pictures(
+def test_programs_that_train_together_share_the_images(
     root: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decoded = Streamed.of(remote(address), SEEN)
@@ -138,7 +138,7 @@ def test_only_what_is_selected_is_streamed_and_measured(
     some = remote(address).select(np.array([20, 3, 2, 21]))
     decoded = Streamed.of(some, SEEN)
     assert sorted(arrived(ShardBatches(decoded, SEEN, 2, shuffle=True, workers=0), 0)) == [2, 3, 20, 21]
-    assert sorted(to_measure(decoded).tolist()) == sorted(decode(some, SEEN).images.tolist())
+    assert sorted(to_measure(decoded).tolist()) == sorted(decode(some, SEEN).pixels.tolist())
     monkeypatch.setattr("hubel.data.feed.stream.SAMPLE", 10)
     assert len(to_measure(Streamed.of(remote(address), SEEN))) == 10
 
@@ -146,11 +146,11 @@ def test_only_what_is_selected_is_streamed_and_measured(
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_stream_says_what_is_wrong(root: Path, address: str, workers: int) -> None:
     write(root / "part-2.tar", *sample(18), ("019.png", b"broken"), ("019.cls", b"bee"), *sample(20))
-    pictures = remote(address)
-    decoded = decoded_or_streamed(pictures, SEEN, memory_limit=0)
-    with pytest.raises(DataError, match=r"^\S*part-2\.tar/019\.png: is not a picture[^\n]*$"):
+    images = remote(address)
+    decoded = decoded_or_streamed(images, SEEN, memory_limit=0)
+    with pytest.raises(DataError, match=r"^\S*part-2\.tar/019\.png: is not an image[^\n]*$"):
         list(ShardBatches(decoded, SEEN, 4, shuffle=True, workers=workers).epoch(0))
-    skipping = decoded_or_streamed(pictures, SEEN, on_bad="skip", memory_limit=0)
+    skipping = decoded_or_streamed(images, SEEN, on_bad="skip", memory_limit=0)
     assert [bad.name for bad in skipping.skipped] == [f"{address}/pets/part-2.tar/019.png"]
     found = arrived(ShardBatches(skipping, SEEN, 4, shuffle=True, workers=workers), 0)
     assert sorted(found) == [*range(19), 20, *range(27, 36)]

@@ -12,7 +12,7 @@ import torch
 from PIL import Image
 
 from hubel.data.augment.policy import Augmentation
-from hubel.data.dataset import FilePictures
+from hubel.data.dataset import FileImages
 from hubel.data.feed import stream as streaming
 from hubel.data.feed.batches import Batches
 from hubel.data.feed.decoded import decode
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 PREPROCESSING = Preprocessing(6, 5, 3, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
 BYTES = 33 * 6 * 5 * 3
-"""What the pictures below take once decoded."""
+"""What the images below take once decoded."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -43,14 +43,14 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> FilePictures:
-    """Pictures of noise, some of them large enough to be decoded at a half."""
+def images(tmp_path: Path) -> FileImages:
+    """Images of noise, some of them large enough to be decoded at a half."""
     generator = np.random.default_rng(0)
     paths = tuple(tmp_path / f"{number}.jpg" for number in range(33))
     for number, path in enumerate(paths):
         pixels = generator.integers(0, 256, (6 + number, 9 + number // 2, 3), dtype=np.uint8)
         Image.fromarray(pixels).save(path)
-    return FilePictures(np.arange(33) % 4, paths)
+    return FileImages(np.arange(33) % 4, paths)
 
 
 def same(found: Iterator[Any], expected: Iterator[Any]) -> int:
@@ -75,11 +75,11 @@ def same(found: Iterator[Any], expected: Iterator[Any]) -> int:
 )
 @pytest.mark.parametrize("batch", [8, 32])
 def test_a_stream_gives_the_batches_of_a_set_in_memory(
-    pictures: FilePictures, batch: int, options: dict[str, Any]
+    images: FileImages, batch: int, options: dict[str, Any]
 ) -> None:
-    """33 pictures: with batches of 8 or of 32, the last one joins the batch before."""
-    whole = Batches(decode(pictures, PREPROCESSING), PREPROCESSING, batch, **options)
-    stream = StreamedBatches(Streamed.of(pictures, PREPROCESSING), PREPROCESSING, batch, **options, workers=0)
+    """33 images: with batches of 8 or of 32, the last one joins the batch before."""
+    whole = Batches(decode(images, PREPROCESSING), PREPROCESSING, batch, **options)
+    stream = StreamedBatches(Streamed.of(images, PREPROCESSING), PREPROCESSING, batch, **options, workers=0)
     assert len(stream) == len(whole)
     assert stream.names == whole.names
     some = torch.tensor([1, 2, 5, 8, 13, 21, 30, 31, 32])
@@ -91,8 +91,8 @@ def test_a_stream_gives_the_batches_of_a_set_in_memory(
         assert torch.equal(of, expected)
 
 
-def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(pictures: FilePictures) -> None:
-    decoded = Streamed.of(pictures, PREPROCESSING)
+def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(images: FileImages) -> None:
+    decoded = Streamed.of(images, PREPROCESSING)
     stream = StreamedBatches(decoded, PREPROCESSING, 4, shuffle=True, workers=2)
     alone = StreamedBatches(decoded, PREPROCESSING, 4, shuffle=True, workers=0)
     before = torch.get_rng_state()
@@ -104,64 +104,64 @@ def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(pictures
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_bad_picture_is_named_when_its_turn_comes(pictures: FilePictures, workers: int) -> None:
-    pictures.paths[20].write_bytes(b"broken")
-    decoded = decoded_or_streamed(pictures, PREPROCESSING, memory_limit=0)
+def test_a_bad_image_is_named_when_its_turn_comes(images: FileImages, workers: int) -> None:
+    images.paths[20].write_bytes(b"broken")
+    decoded = decoded_or_streamed(images, PREPROCESSING, memory_limit=0)
     epoch = StreamedBatches(decoded, PREPROCESSING, 8, workers=workers).epoch(0)
     next(epoch)
     next(epoch)
-    with pytest.raises(DataError, match=r"^\S*20\.jpg: is not a picture[^\n]*$"):
+    with pytest.raises(DataError, match=r"^\S*20\.jpg: is not an image[^\n]*$"):
         next(epoch)
 
 
-def test_bad_pictures_to_skip_are_found_beforehand(pictures: FilePictures) -> None:
+def test_bad_images_to_skip_are_found_beforehand(images: FileImages) -> None:
     for number in (20, 3):
-        pictures.paths[number].write_bytes(b"broken")
+        images.paths[number].write_bytes(b"broken")
     seen: list[int] = []
-    found = decoded_or_streamed(pictures, PREPROCESSING, seen.append, "skip", memory_limit=0)
-    expected = decode(pictures, PREPROCESSING, on_bad="skip")
+    found = decoded_or_streamed(images, PREPROCESSING, seen.append, "skip", memory_limit=0)
+    expected = decode(images, PREPROCESSING, on_bad="skip")
     assert isinstance(found, Streamed)
     assert seen[-1] == 33
     assert found.skipped == expected.skipped
     assert found.names == expected.names
     stream = StreamedBatches(found, PREPROCESSING, 8, workers=0)
     assert same(stream.epoch(0), Batches(expected, PREPROCESSING, 8).epoch(0)) == 4
-    for path in pictures.paths:
+    for path in images.paths:
         path.write_bytes(b"")
     with pytest.raises(DataError, match="33 of 33"):
-        decoded_or_streamed(pictures, PREPROCESSING, on_bad="skip", memory_limit=0)
+        decoded_or_streamed(images, PREPROCESSING, on_bad="skip", memory_limit=0)
 
 
-def test_what_fits_into_memory_is_decoded(pictures: FilePictures) -> None:
-    fits = decoded_or_streamed(pictures, PREPROCESSING, memory_limit=BYTES)
-    streams = decoded_or_streamed(pictures, PREPROCESSING, memory_limit=BYTES - 1)
-    assert isinstance(fits.images, np.ndarray)
+def test_what_fits_into_memory_is_decoded(images: FileImages) -> None:
+    fits = decoded_or_streamed(images, PREPROCESSING, memory_limit=BYTES)
+    streams = decoded_or_streamed(images, PREPROCESSING, memory_limit=BYTES - 1)
+    assert isinstance(fits.pixels, np.ndarray)
     assert isinstance(streams, Streamed)
     assert batches_of(fits) is Batches
     assert batches_of(streams) is StreamedBatches
-    assert streams.images.shape == fits.images.shape
-    assert np.array_equal(streams.images[7], fits.images[7])
+    assert streams.pixels.shape == fits.pixels.shape
+    assert np.array_equal(streams.pixels[7], fits.pixels[7])
     assert len(streams) == len(fits)
 
 
 def test_the_limit_is_a_quarter_of_the_free_memory(
-    pictures: FilePictures, monkeypatch: pytest.MonkeyPatch
+    images: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for free, streams in ((4 * BYTES, False), (4 * BYTES - 4, True)):
         monkeypatch.setattr(streaming, "free_memory", lambda free=free: free)
-        assert isinstance(decoded_or_streamed(pictures, PREPROCESSING), Streamed) is streams
+        assert isinstance(decoded_or_streamed(images, PREPROCESSING), Streamed) is streams
 
 
 def test_a_stream_is_measured_by_a_sample_always_the_same(
-    pictures: FilePictures, monkeypatch: pytest.MonkeyPatch
+    images: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, stream = decode(pictures, PREPROCESSING), Streamed.of(pictures, PREPROCESSING)
-    assert to_measure(whole) is whole.images
-    assert np.array_equal(to_measure(stream), whole.images)
+    whole, stream = decode(images, PREPROCESSING), Streamed.of(images, PREPROCESSING)
+    assert to_measure(whole) is whole.pixels
+    assert np.array_equal(to_measure(stream), whole.pixels)
     monkeypatch.setattr(streaming, "SAMPLE", 10)
     sample = to_measure(stream)
     assert np.array_equal(sample, to_measure(stream))
-    places = [int(np.flatnonzero((whole.images == image).all((1, 2, 3)))[0]) for image in sample]
+    places = [int(np.flatnonzero((whole.pixels == image).all((1, 2, 3)))[0]) for image in sample]
     assert len(set(places)) == 10
     assert places != list(range(10))
 

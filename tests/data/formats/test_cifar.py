@@ -88,7 +88,7 @@ def test_both_versions_are_read(request: pytest.FixtureRequest, version: str, ab
     assert dataset.test is not None
     assert dataset.test.labels.tolist() == [3, 9, 0]
     assert (dataset.depth, dataset.size, dataset.mirror) == (3, (32, 32), True)
-    pixels = np.asarray(dataset.train.image(5))  # the second picture of data_batch_3
+    pixels = np.asarray(dataset.train.image(5))  # the second image of data_batch_3
     row = rows(2, 2)[1]
     for y, x in ((0, 0), (0, 31), (31, 0), (7, 20)):  # red plane, then green, then blue, each by rows
         assert pixels[y, x].tolist() == [row[y * 32 + x], row[1024 + y * 32 + x], row[2048 + y * 32 + x]]
@@ -127,7 +127,7 @@ def test_an_attack_is_refused_and_not_run(
         ("data_batch_4", dumped({"labels": [0], "data": rows(1, 0)[:, :100]}), "called data"),
         ("data_batch_4", dumped({"labels": ["cat"], "data": rows(1, 0)}), "called labels"),
         ("data_batch_4", dumped({"fine_labels": [0], "data": rows(1, 0)}), "called labels"),
-        ("data_batch_4", dumped({"labels": [0, 1], "data": rows(1, 0)}), "1 pictures but 2 labels"),
+        ("data_batch_4", dumped({"labels": [0, 1], "data": rows(1, 0)}), "1 images but 2 labels"),
         ("batches.meta", None, "missing"),
         ("batches.meta", dumped({"label_names": "cat"}), "label_names"),
     ],

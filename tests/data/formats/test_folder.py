@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data.dataset import DataSet, FilePictures, Pictures
+from hubel.data.dataset import DataSet, FileImages, Images
 from hubel.data.feed.decoded import Bad, decode
 from hubel.data.feed.stream import decoded_or_streamed
 from hubel.data.formats.folder import read_folder
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 def plant(root: Path, *paths: str) -> Path:
-    """Makes each path below `root`: a folder if it ends with a slash, a picture or a text by its ending."""
+    """Makes each path below `root`: a folder if it ends with a slash, an image or a text by its ending."""
     for path in paths:
         place = root / path
         if path.endswith("/"):
@@ -35,11 +35,11 @@ def plant(root: Path, *paths: str) -> Path:
     return root
 
 
-def listed(dataset: DataSet, pictures: Pictures | None, root: Path) -> list[tuple[str, str]]:
-    assert isinstance(pictures, FilePictures)
+def listed(dataset: DataSet, images: Images | None, root: Path) -> list[tuple[str, str]]:
+    assert isinstance(images, FileImages)
     return [
         (path.relative_to(root).as_posix(), dataset.classes[label])
-        for path, label in zip(pictures.paths, pictures.labels, strict=True)
+        for path, label in zip(images.paths, images.labels, strict=True)
     ]
 
 
@@ -108,7 +108,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     assert dataset.classes == ("bus", "test", "train")
 
 
-def test_what_is_no_picture_by_its_ending_cannot_be_read_whatever_it_holds(tmp_path: Path) -> None:
+def test_what_is_no_image_by_its_ending_cannot_be_read_whatever_it_holds(tmp_path: Path) -> None:
     root = plant(tmp_path, "a/1.png", "a/notes.txt", "b/2.png", "b/README")
     Image.new("RGB", (4, 3), "red").save(root / "b" / "3.heic", "JPEG")
     train = read_folder(root).train
@@ -117,8 +117,8 @@ def test_what_is_no_picture_by_its_ending_cannot_be_read_whatever_it_holds(tmp_p
     with pytest.raises(DataError) as caught:
         decode(train, seen)
     head, *lines = str(caught.value).splitlines()
-    assert head.startswith("3 of 5 pictures cannot be used")
-    reason = "is no picture by its ending; remove it, or convert it to PNG or JPEG"
+    assert head.startswith("3 of 5 images cannot be used")
+    reason = "is no image by its ending; remove it, or convert it to PNG or JPEG"
     assert lines == [f"  {root / name}: {reason}" for name in broken]
     decoded = decode(train.select(np.arange(5)), seen, on_bad="skip")
     assert decoded.names == tuple(str(root / name) for name in whole)
@@ -131,19 +131,19 @@ def test_what_is_no_picture_by_its_ending_cannot_be_read_whatever_it_holds(tmp_p
 @pytest.mark.parametrize(
     ("paths", "where", "reason"),
     [
-        (["a/1.png", "b/"], "b", "without pictures; add pictures of it or remove it"),
-        (["a/1.png", "b/.hidden"], "b", "without pictures"),
+        (["a/1.png", "b/"], "b", "without images; add images of it or remove it"),
+        (["a/1.png", "b/.hidden"], "b", "without images"),
         (["a/1.png"], "", "one class, 'a'"),
         (
             ["a/1.png", "b/2.txt"],
             "b",
-            "without pictures; add pictures of it or remove it; 2.txt is no picture",
+            "without images; add images of it or remove it; 2.txt is no image",
         ),
         (["a/1.png", "b/c/2.png"], "b/c", "a folder in class folder 'b'"),
-        (["1.png", "2.png"], "1.png", "a picture outside a class folder"),
-        (["a/1.png", "b/2.png", "3.png"], "3.png", "a picture outside a class folder"),
-        (["notes.txt"], "", "holds no class folders; accepted: ROOT/CLASS/picture.png"),
-        (["train/1.png", "test/2.png"], "test/2.png", "a picture outside a class folder"),
+        (["1.png", "2.png"], "1.png", "an image outside a class folder"),
+        (["a/1.png", "b/2.png", "3.png"], "3.png", "an image outside a class folder"),
+        (["notes.txt"], "", "holds no class folders; accepted: ROOT/CLASS/image.png"),
+        (["train/1.png", "test/2.png"], "test/2.png", "an image outside a class folder"),
         (["train/a/1.png", "train/b/2.png", "tests/a/1.png"], "tests", "move it away; did you mean test?"),
         (["val/a/1.png", "test/a/1.png"], "", "has test and val but no train"),
         (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "", "val and valid are both val; leave one"),
@@ -153,7 +153,7 @@ def test_what_is_no_picture_by_its_ending_cannot_be_read_whatever_it_holds(tmp_p
             "train has no class 'dogs'; did you mean dog?; add it to train or remove it here",
         ),
         (["train/a/1.png", "train/b/2.png", "val/"], "val", "holds no class folders"),
-        (["train/a/1.png", "train/b/2.png", "val/a/"], "val/a", "without pictures"),
+        (["train/a/1.png", "train/b/2.png", "val/a/"], "val/a", "without images"),
     ],
 )
 def test_what_is_outside_the_layout_is_refused_by_name(

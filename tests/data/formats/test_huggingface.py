@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel.data.formats.huggingface import TablePictures, read_hub
+from hubel.data.formats.huggingface import TableImages, read_hub
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.sources import open_data
 from hubel.errors import DataError
@@ -39,7 +39,7 @@ def pixels(seed: int = 0) -> Bytes:
 
 
 def table(seed: int = 0, label: str = "label", **columns: tuple[Any, list[Any]]) -> Any:
-    """Six pictures in a column `image`, class labels in `label`, and other columns by kind and values."""
+    """Six images in a column `image`, class labels in `label`, and other columns by kind and values."""
     kinds = {"image": datasets.Image(), label: datasets.ClassLabel(names=NAMES)}
     values: dict[str, list[Any]] = {"image": [Image.fromarray(each) for each in pixels(seed)], label: LABELS}
     for name, (kind, of) in columns.items():
@@ -67,32 +67,32 @@ def test_a_folder_with_splits(tmp_path: Path, form: str) -> None:
                 rows.to_parquet(inside / f"{name}-00000-of-00001.parquet")
     dataset = open_data(root, val=0)
     assert (dataset.name, dataset.classes, dataset.val) == ("set", tuple(NAMES), None)
-    assert isinstance(dataset.train, TablePictures)
+    assert isinstance(dataset.train, TableImages)
     assert dataset.test is not None
-    for pictures, seed in ((dataset.train, 1), (dataset.test, 2)):
-        assert pictures.labels.tolist() == LABELS
+    for images, seed in ((dataset.train, 1), (dataset.test, 2)):
+        assert images.labels.tolist() == LABELS
         for index in (0, 5):
-            assert np.array_equal(np.asarray(pictures.image(index)), pixels(seed)[index])
+            assert np.array_equal(np.asarray(images.image(index)), pixels(seed)[index])
     assert (dataset.depth, dataset.size, dataset.mirror) == (3, (4, 5), True)
     assert dataset.train.name(3) == "set/train/3"
 
 
-def test_val_is_held_out_and_pictures_are_read_when_asked(tmp_path: Path) -> None:
+def test_val_is_held_out_and_images_are_read_when_asked(tmp_path: Path) -> None:
     table().to_parquet(tmp_path / "pets.parquet")
     dataset = open_data(str(tmp_path / "pets.parquet"), val=0.5)
     assert dataset.name == "pets"
     assert dataset.val is not None
     assert sorted(dataset.val.labels) == [0, 1, 2]
     seen = {}
-    for pictures in (dataset.train, dataset.val):
-        for index in range(len(pictures)):
-            row = int(pictures.name(index).rpartition("/")[2])
-            assert pictures.labels[index] == LABELS[row]
-            seen[row] = pictures.fitted(index, Preprocessing.of("4x5x3"))
+    for images in (dataset.train, dataset.val):
+        for index in range(len(images)):
+            row = int(images.name(index).rpartition("/")[2])
+            assert images.labels[index] == LABELS[row]
+            seen[row] = images.fitted(index, Preprocessing.of("4x5x3"))
     assert np.array_equal(np.stack([seen[row] for row in range(6)]), pixels())
 
 
-def test_a_rotated_picture_has_the_size_it_is_shown_with(tmp_path: Path) -> None:
+def test_a_rotated_image_has_the_size_it_is_shown_with(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (8, 2)).save(tmp_path / "lying.jpg", exif=exif)
@@ -125,7 +125,7 @@ def test_of_several_labels_the_one_called_so_is_taken(tmp_path: Path) -> None:
         open_data(tmp_path / "b.parquet")
 
 
-def test_pictures_of_other_writers_are_their_bytes_and_path(tmp_path: Path) -> None:
+def test_images_of_other_writers_are_their_bytes_and_path(tmp_path: Path) -> None:
     rows = table().cast_column("image", datasets.Image(decode=False))
     plain = [{"bytes": row["image"]["bytes"], "path": None} for row in rows]
     kind = {"bytes": datasets.Value("binary"), "path": TEXT}
@@ -140,23 +140,23 @@ def test_pictures_of_other_writers_are_their_bytes_and_path(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("missing", ["image", "label"])
-def test_without_pictures_or_labels_the_columns_are_named(tmp_path: Path, missing: str) -> None:
+def test_without_images_or_labels_the_columns_are_named(tmp_path: Path, missing: str) -> None:
     rows = table(weight=(datasets.Value("float32"), [0.5] * 6)).remove_columns([missing])
     rows.to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a: needs one column of images .* weight \(float32\)"):
         open_data(tmp_path / "a.parquet")
 
 
-def test_a_damaged_or_missing_picture_is_named(tmp_path: Path) -> None:
+def test_a_damaged_or_missing_image_is_named(tmp_path: Path) -> None:
     rows = table().cast_column("image", datasets.Image(decode=False))
     values = [row["image"] for row in rows]
-    values[2], values[3] = {"bytes": b"no picture", "path": None}, None
+    values[2], values[3] = {"bytes": b"no image", "path": None}, None
     kinds = datasets.Features({"image": datasets.Image(), "label": datasets.ClassLabel(names=NAMES)})
     datasets.Dataset.from_dict({"image": values, "label": LABELS}, features=kinds).to_parquet(
         tmp_path / "a.parquet"
     )
     train = open_data(tmp_path / "a.parquet", val=0).train
-    for index, reason in ((2, "is a damaged picture"), (3, "has no picture")):
+    for index, reason in ((2, "is a damaged image"), (3, "has no image")):
         with pytest.raises(DataError, match=f"^a/train/{index}: {reason}"):
             train.fitted(index, Preprocessing.of("4x5x3"))
 

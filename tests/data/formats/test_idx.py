@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hubel.data.dataset import ArrayPictures
+from hubel.data.dataset import ArrayImages
 from hubel.data.formats import idx
 from hubel.data.formats.idx import DEBIAN_FASHION_MNIST, read_array, read_idx
 from hubel.data.sources import open_data
@@ -20,7 +20,7 @@ from hubel.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
-IMAGES = bytes(range(2 * 3)) * 4  # four pictures of 2x3
+IMAGES = bytes(range(2 * 3)) * 4  # four images of 2x3
 LABELS = bytes([7, 3, 7, 4])
 
 
@@ -45,7 +45,7 @@ def plant(
 
 @pytest.mark.parametrize("packed", [True, False])
 @pytest.mark.parametrize("dot", ["-", "."])
-def test_pictures_and_labels_are_read(tmp_path: Path, packed: bool, dot: str) -> None:
+def test_images_and_labels_are_read(tmp_path: Path, packed: bool, dot: str) -> None:
     folder = tmp_path / "written"
     plant(folder, "train", idx_images(IMAGES, 4, 2, 3), idx_labels(LABELS), packed=packed, dot=dot)
     plant(folder, "t10k", idx_images(IMAGES[:6], 1, 2, 3), idx_labels(b"\4"), packed=packed, dot=dot)
@@ -102,7 +102,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes, reason: str) ->
 def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
     images = idx_images(IMAGES, 4, 2, 3)
     plant(tmp_path, "train", images, idx_labels(LABELS[:3]))
-    with pytest.raises(DataError, match="4 train pictures but 3 labels"):
+    with pytest.raises(DataError, match="4 train images but 3 labels"):
         read_idx(tmp_path)
     plant(tmp_path, "train", idx_labels(LABELS), idx_labels(LABELS))
     with pytest.raises(DataError, match="train images have 3 dimensions"):
@@ -130,7 +130,7 @@ def test_fashion_mnist_without_its_package_says_what_to_install(
 @pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="needs Debian's dataset-fashion-mnist")
 def test_fashion_mnist_is_what_its_authors_published() -> None:
     dataset = open_data("fashion-mnist", val=0)
-    assert isinstance(dataset.train, ArrayPictures)
+    assert isinstance(dataset.train, ArrayImages)
     assert dataset.test is not None
     assert (dataset.name, len(dataset.train), len(dataset.test)) == ("fashion-mnist", 60000, 10000)
     assert (dataset.classes[0], dataset.classes[9], dataset.mirror) == ("T-shirt/top", "Ankle boot", True)

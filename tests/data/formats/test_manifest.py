@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from hubel.data.dataset import DataSet, FilePictures, Pictures
+from hubel.data.dataset import DataSet, FileImages, Images
 from hubel.data.feed.decoded import decode
 from hubel.data.formats.manifest import read_manifest
 from hubel.data.image.preprocess import Preprocessing
@@ -16,7 +16,7 @@ from hubel.errors import DataError
 
 
 def plant(root: Path, text: str, *, encoding: str = "utf-8") -> Path:
-    """A manifest in a folder of the pictures a.png to f.png and sub/g.png."""
+    """A manifest in a folder of the images a.png to f.png and sub/g.png."""
     (root / "sub").mkdir()
     for name in ("a", "b", "c", "d", "e", "f", "sub/g"):
         Image.new("RGB", (4, 3), "red").save(root / f"{name}.png")
@@ -25,15 +25,14 @@ def plant(root: Path, text: str, *, encoding: str = "utf-8") -> Path:
     return file
 
 
-def listed(dataset: DataSet, pictures: Pictures | None) -> list[tuple[str, str]]:
-    assert isinstance(pictures, FilePictures)
+def listed(dataset: DataSet, images: Images | None) -> list[tuple[str, str]]:
+    assert isinstance(images, FileImages)
     return [
-        (path.name, dataset.classes[label])
-        for path, label in zip(pictures.paths, pictures.labels, strict=True)
+        (path.name, dataset.classes[label]) for path, label in zip(images.paths, images.labels, strict=True)
     ]
 
 
-def test_pictures_with_labels_are_all_training(tmp_path: Path) -> None:
+def test_images_with_labels_are_all_training(tmp_path: Path) -> None:
     file = plant(tmp_path, "path,label\na.png,dog\nsub/g.png,cat\n\nb.png, dog \n")
     dataset = open_data(file, val=0)
     assert (dataset.name, dataset.classes, dataset.val, dataset.test) == ("pets", ("cat", "dog"), None, None)
@@ -71,7 +70,7 @@ def test_groups_are_not_torn_apart(tmp_path: Path) -> None:
 
 def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
     train = read_manifest(plant(tmp_path, "path,label,group\na.png,x,\nb.png,y,\n")).train
-    assert isinstance(train, FilePictures)
+    assert isinstance(train, FileImages)
     assert train.groups is None
 
 
@@ -83,7 +82,7 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
         ("path;label\na.png;x\n", "its columns are separated by ';'; separate them by commas"),
         ("path,lable\na.png,x\n", "no column can be called 'lable'; did you mean label?"),
         ("path,label,label\n", "two columns are called label"),
-        ("path,label\n", "lists no pictures"),
+        ("path,label\n", "lists no images"),
         ("path,label\na.png\n", "line 2 has 1 values, but the header names 2"),
         ("path,label\na.png,x\nb.png,cat, black\n", "line 3 has 3 values"),
         ("path,label\na.png,\n", "line 2 has no label"),
@@ -102,7 +101,7 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
         ),
         (
             "path,label,split\na.png,x,train\nb.png,y,test\nc.png,z,train\n",
-            "class 'y' has no training picture",
+            "class 'y' has no training image",
         ),
         ('path,label\na.png,"x\n', "is not CSV"),
     ],
@@ -115,7 +114,7 @@ def test_what_is_wrong_is_refused_by_line(tmp_path: Path, text: str, reason: str
     assert "pets" in str(caught.value)
 
 
-def test_a_picture_that_is_missing_cannot_be_read(tmp_path: Path) -> None:
+def test_a_image_that_is_missing_cannot_be_read(tmp_path: Path) -> None:
     file = plant(tmp_path, "path,label\na.png,x\nz.png,y\nb.png,y\n")
     train, seen = open_data(file, val=0).train, Preprocessing.of("3x4x3")
     with pytest.raises(DataError, match=r"z\.png: no file is there, but line 3 of .*pets\.csv names it"):

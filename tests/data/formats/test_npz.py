@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from hubel.data.dataset import ArrayPictures
+from hubel.data.dataset import ArrayImages
 from hubel.data.sources import open_data
 from hubel.errors import DataError
 
@@ -58,10 +58,10 @@ def test_other_names_and_labels_as_a_column(tmp_path: Path, images: str, labels:
     arrays = {images: of, labels: np.array([[1], [0], [1], [0]]), "x_val": held, "y_val": TWO}
     dataset = open_data(saved(tmp_path / "a.npz", **arrays, classes=np.array(["cat", "dog"])))
     assert dataset.classes == ("cat", "dog")
-    assert isinstance(dataset.train, ArrayPictures)
+    assert isinstance(dataset.train, ArrayImages)
     assert np.array_equal(dataset.train.pixels, of)
     assert dataset.train.labels.tolist() == [1, 0, 1, 0]
-    assert isinstance(dataset.val, ArrayPictures)
+    assert isinstance(dataset.val, ArrayImages)
     assert np.array_equal(dataset.val.pixels, held)
 
 
@@ -78,15 +78,15 @@ def test_labels_may_be_texts(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arrays", "reason"),
     [
-        ({"x": np.zeros((2, 3, 3), np.float32), "y": TWO}, "x is float32; pictures are uint8"),
+        ({"x": np.zeros((2, 3, 3), np.float32), "y": TWO}, "x is float32; images are uint8"),
         ({"x": np.zeros((2, 3, 3)), "y": TWO}, "np.rint(x * 255).astype(np.uint8)"),
-        ({"x": np.zeros((2, 3, 3), np.int64), "y": TWO}, "x is int64; pictures are uint8"),
-        ({"x": pixels(2, 9), "y": TWO}, "x is 2 x 9; pictures are n x height x width"),
+        ({"x": np.zeros((2, 3, 3), np.int64), "y": TWO}, "x is int64; images are uint8"),
+        ({"x": pixels(2, 9), "y": TWO}, "x is 2 x 9; images are n x height x width"),
         ({"x": pixels(2, 3, 8, 8), "y": TWO}, "bring the channels to the end with x.transpose(0, 2, 3, 1)"),
         ({"x": pixels(2, 8, 8, 4), "y": TWO}, "x is 2 x 8 x 8 x 4"),
         ({"x": pixels(0, 8, 8), "y": TWO[:0]}, "x is 0 x 8 x 8"),
-        ({"x": pixels(2, 3, 3), "y": [0, 1, 2]}, "x are 2 pictures, but y is 3"),
-        ({"x": pixels(2, 3, 3), "y": np.eye(2, dtype=int)}, "but y is 2 x 2; give each picture one label"),
+        ({"x": pixels(2, 3, 3), "y": [0, 1, 2]}, "x are 2 images, but y is 3"),
+        ({"x": pixels(2, 3, 3), "y": np.eye(2, dtype=int)}, "but y is 2 x 2; give each image one label"),
         ({"x": pixels(2, 3, 3), "y": [0.0, 1.0]}, "labels are float64; they are whole numbers or texts"),
         (
             {"x": pixels(2, 3, 3), "y": TWO, "x_val": pixels(2, 3, 3), "y_val": ["0", "1"]},
@@ -97,7 +97,7 @@ def test_labels_may_be_texts(tmp_path: Path) -> None:
         ({"x": pixels(2, 3, 3), "y": TWO, "x_test": pixels(1, 3, 3)}, "has x_test but no y_test"),
         (
             {"x_test": pixels(2, 3, 3), "y_test": TWO},
-            "no training pictures, which are called images and labels or",
+            "no training images, which are called images and labels or",
         ),
         (
             {"x": pixels(2, 3, 3), "y": TWO, "images": pixels(2, 3, 3)},

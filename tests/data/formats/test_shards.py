@@ -1,4 +1,4 @@
-"""WebDataset shards: tar files on a disk and on the net, against the same pictures in class folders."""
+"""WebDataset shards: tar files on a disk and on the net, against the same images in class folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubel.data.check import check
 from hubel.data.feed.cache import decode_once
 from hubel.data.feed.decoded import decode
 from hubel.data.formats import shard_index as indexing
-from hubel.data.formats.shards import ShardPictures
+from hubel.data.formats.shards import ShardImages
 from hubel.data.sources import open_data, whereabouts
 from hubel.errors import DataError
 from tests.shards import (
@@ -25,8 +25,8 @@ from tests.shards import (
     SEEN,
     SHARDS,
     Parts,
+    image,
     numbers,
-    picture,
     remote,
     sample,
     shard,
@@ -42,13 +42,13 @@ pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.mark.parametrize("form", ["folder", "braces", "relative", "address"])
-def test_shards_are_the_same_pictures_as_class_folders(
+def test_shards_are_the_same_images_as_class_folders(
     root: Path, address: str, form: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for number in range(SHARDS * EACH):
         path = root.parent / "folders" / CLASSES[number % 3] / f"{number:03}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(picture(number))
+        path.write_bytes(image(number))
     monkeypatch.chdir(root)
     where = {
         "folder": str(root),
@@ -64,8 +64,8 @@ def test_shards_are_the_same_pictures_as_class_folders(
     assert train.name(10).endswith("part-1.tar/010.png")
     assert (dataset.depth, dataset.size, train.size(7)) == (3, (6, 5), (6, 5))
     folders = open_data(root.parent / "folders", val=0).train
-    expected = dict(zip(numbers(folders), decode(folders, SEEN).images, strict=True))
-    for place, seen in enumerate(decode(train, SEEN).images):
+    expected = dict(zip(numbers(folders), decode(folders, SEEN).pixels, strict=True))
+    for place, seen in enumerate(decode(train, SEEN).pixels):
         assert np.array_equal(seen, expected[place])
         assert np.array_equal(np.asarray(train.image(place)), expected[place])
 
@@ -112,7 +112,7 @@ def test_shards_of_one_split_are_all_there_is_and_without_train_there_is_none(tm
 def test_a_tar_beside_class_folders_is_no_shard(root: Path) -> None:
     for name in CLASSES:
         (root / name).mkdir()
-        (root / name / "1.png").write_bytes(picture(0))
+        (root / name / "1.png").write_bytes(image(0))
     assert open_data(root, val=0).classes == CLASSES
     assert len(open_data(root, val=0).train) == 3
 
@@ -132,7 +132,7 @@ def test_classes_are_numbers_or_texts(
     files = [
         file
         for number, text in enumerate(said)
-        for file in ((f"a/{number}.PNG", picture(number)), (f"a/{number}.{ending}", text.encode()))
+        for file in ((f"a/{number}.PNG", image(number)), (f"a/{number}.{ending}", text.encode()))
     ]
     other = [("._0.png", b""), ("README", b"of nobody"), ("__meta__/0.json", b"{}"), ("a/2.seg.png", b"no")]
     dataset = open_data(write(tmp_path / "a.tar", *other[:3], *files, other[3]), val=0)
@@ -158,17 +158,17 @@ def test_a_file_beside_the_shards_names_the_classes(
         open_data(tmp_path / "a.tar")
 
 
-PNG = picture(1)
+PNG = image(1)
 
 
 @pytest.mark.parametrize(
     ("files", "reason"),
     [
-        ([("1.cls", b"0")], "sample '1' has no picture, only 1.cls"),
+        ([("1.cls", b"0")], "sample '1' has no image, only 1.cls"),
         ([("a.1.png", PNG), ("a.1.cls", b"0")], "name, which ends at the first dot"),
         (
             [("1.png", PNG), ("1.jpg", PNG), ("1.cls", b"0")],
-            "sample '1' has several pictures, 1.png and 1.jpg",
+            "sample '1' has several images, 1.png and 1.jpg",
         ),
         (
             [("cat/1.png", PNG)],
@@ -182,7 +182,7 @@ PNG = picture(1)
         ([("1.png", PNG), ("1.cls", b"")], "1.cls: says ''"),
         ([*sample(1), *sample(2), *sample(1)], "sample '001' comes twice"),
         ([("1.png", PNG), ("1.png", PNG), ("1.cls", b"0")], "1.png comes twice"),
-        ([("README", b"")], "holds no pictures"),
+        ([("README", b"")], "holds no images"),
     ],
 )
 def test_what_is_no_sample_is_refused_by_name(
@@ -287,9 +287,9 @@ def test_an_index_of_the_net_must_be_kept(root: Path, address: str, monkeypatch:
 def test_decoded_shards_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = open_data(root, val=0).train
     first = decode_once(train, SEEN)
-    monkeypatch.setattr(ShardPictures, "fitted", None)
+    monkeypatch.setattr(ShardImages, "fitted", None)
     again = decode_once(train, SEEN)
-    assert np.array_equal(again.images, first.images)
+    assert np.array_equal(again.pixels, first.pixels)
     assert again.names == first.names
     with pytest.raises(TypeError):
         decode_once(train.select(np.array([1, 0])), SEEN)
@@ -298,17 +298,17 @@ def test_decoded_shards_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_neighbours_on_the_net_are_asked_for_in_one_go(
     root: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = remote(address)
+    images = remote(address)
     asked: list[str] = []
     monkeypatch.setattr(Parts, "asked", staticmethod(asked.append))
-    near = pictures.brought([0, 1, 2, 3, 9, 10, 4, 5, 8])
+    near = images.brought([0, 1, 2, 3, 9, 10, 4, 5, 8])
     assert asked == [f"/pets/part-{number}.tar" for number in (0, 1, 0)]
     for place in (0, 3, 10, 5, 8):
-        assert near.file(place).data == picture(place)
+        assert near.file(place).data == image(place)
     assert len(asked) == 3
     monkeypatch.setattr(Parts, "parts", False)
     with pytest.raises(DataError, match="the server sends no parts of files"):
-        pictures.image(0)
+        images.image(0)
 
 
 def test_a_set_on_the_net_finds_itself_again() -> None:
@@ -317,10 +317,10 @@ def test_a_set_on_the_net_finds_itself_again() -> None:
 
 @pytest.mark.parametrize("net", [False, True])
 def test_a_check_looks_into_shards(root: Path, address: str, net: bool) -> None:
-    files = [("a.png", picture(50, "JPEG")), ("b.png", b""), ("c.png", b"x"), ("d.png", picture(0))]
+    files = [("a.png", image(50, "JPEG")), ("b.png", b""), ("c.png", b"x"), ("d.png", image(0))]
     said = ((name.replace("png", "cls"), b"bee") for name, _ in files)
     write(root / "part-1.tar", *(each for pair in zip(files, said, strict=True) for each in pair))
     found = check(f"{address}/pets/part-{{0..3}}.tar" if net else root)
-    assert found.pictures == 31
+    assert found.images == 31
     assert {finding.kind for finding in found.findings} == {"format", "empty", "damaged", "conflict"}
     assert json.dumps(found.counts["train"]) == '{"ant": 9, "bee": 13, "cow": 9}'

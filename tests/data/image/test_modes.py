@@ -1,4 +1,4 @@
-"""Pictures of every mode, against arithmetic on their pixels."""
+"""Images of every mode, against arithmetic on their pixels."""
 
 from __future__ import annotations
 

@@ -22,25 +22,25 @@ if TYPE_CHECKING:
 RNG = np.random.default_rng(2)
 
 
-def picture(height: int, width: int) -> Image.Image:
-    """A smooth picture with some noise: an error of half a pixel shows."""
+def waves(height: int, width: int) -> Image.Image:
+    """A smooth image with some noise: an error of half a pixel shows."""
     y, x = np.mgrid[0:height, 0:width]
-    waves = [127 + 80 * np.sin(y / 5 + k) * np.cos(x / 7 - k) for k in range(3)]
+    wave = [127 + 80 * np.sin(y / 5 + k) * np.cos(x / 7 - k) for k in range(3)]
     noise = RNG.integers(-30, 30, (height, width, 3))
-    return Image.fromarray((np.stack(waves, axis=-1) + noise).astype(np.uint8))
+    return Image.fromarray((np.stack(wave, axis=-1) + noise).astype(np.uint8))
 
 
 @pytest.mark.parametrize("size", [(64, 64), (96, 64), (64, 96), (100, 64), (16, 16), (16, 24)])
 @pytest.mark.parametrize("interpolation", ["bilinear", "bicubic"])
 def test_crop_is_pillows_fit(size: tuple[int, int], interpolation: Any) -> None:
-    image = picture(*size)
+    image = waves(*size)
     expected = ImageOps.fit(image, (32, 32), Image.Resampling[interpolation.upper()])
     found = Preprocessing.of("32x32x3", interpolation=interpolation).pixels(image)
     assert np.array_equal(found, np.asarray(expected))
 
 
 def test_crop_for_an_oblong_network() -> None:
-    image = picture(89, 70)
+    image = waves(89, 70)
     expected = ImageOps.fit(image, (40, 20), Image.Resampling.BILINEAR)
     assert np.array_equal(Preprocessing.of((20, 40, 3)).pixels(image), np.asarray(expected))
 
@@ -49,7 +49,7 @@ def test_crop_for_an_oblong_network() -> None:
     ("size", "scaled"), [((128, 192), (64, 96)), ((200, 80), (160, 64)), ((32, 48), (64, 96))]
 )
 def test_resize_then_crop(size: tuple[int, int], scaled: tuple[int, int]) -> None:
-    image = picture(*size)
+    image = waves(*size)
     whole = np.asarray(image.resize(scaled[::-1], Image.Resampling.BILINEAR))
     top, left = (scaled[0] - 48) // 2, (scaled[1] - 48) // 2
     found = Preprocessing.of("48x48x3", resize=64).pixels(image)
@@ -59,7 +59,7 @@ def test_resize_then_crop(size: tuple[int, int], scaled: tuple[int, int]) -> Non
 @settings(deadline=None)
 @given(st.integers(8, 30), st.integers(8, 30))
 def test_a_crop_without_scaling_moves_no_value(height: int, width: int) -> None:
-    image = picture(height, width)
+    image = waves(height, width)
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
     found = Preprocessing.of((side, side, 3)).pixels(image)
@@ -68,13 +68,13 @@ def test_a_crop_without_scaling_moves_no_value(height: int, width: int) -> None:
 
 @pytest.mark.parametrize("size", [(64, 32), (32, 64), (64, 64), (8, 16), (100, 60)])
 def test_pad_keeps_all_with_black_at_the_sides(size: tuple[int, int]) -> None:
-    image = picture(*size)
+    image = waves(*size)
     expected = ImageOps.pad(image, (32, 32), Image.Resampling.BILINEAR, color=(0, 0, 0))
     assert np.array_equal(Preprocessing.of("32x32x3", fit="pad").pixels(image), np.asarray(expected))
 
 
 def test_squash_stretches() -> None:
-    image = picture(50, 90)
+    image = waves(50, 90)
     expected = image.resize((24, 32), Image.Resampling.BILINEAR)
     assert np.array_equal(Preprocessing.of("32x24x3", fit="squash").pixels(image), np.asarray(expected))
 
@@ -87,7 +87,7 @@ def test_squash_stretches() -> None:
     st.sampled_from([None, 20, 33]),
     st.sampled_from([1, 3]),
 )
-def test_any_picture_gets_the_size_asked_for(
+def test_any_image_gets_the_size_asked_for(
     size: tuple[int, int], wanted: tuple[int, int], fit: Any, resize: int | None, depth: int
 ) -> None:
     preprocessing = Preprocessing.of((*wanted, depth), fit=fit, resize=resize if fit == "crop" else None)
@@ -109,7 +109,7 @@ def test_pixels_turns_and_flattens_first() -> None:
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (16, 24, 1), (30, 20, 3), (30, 20, 1)])
 @pytest.mark.parametrize("depth", [1, 3])
-def test_an_array_is_a_picture(shape: tuple[int, int, int], depth: int) -> None:
+def test_an_array_is_a_image(shape: tuple[int, int, int], depth: int) -> None:
     pixels = RNG.integers(0, 256, shape, dtype=np.uint8)
     image = Image.fromarray(pixels.squeeze(-1) if shape[-1] == 1 else pixels)
     preprocessing = Preprocessing.of((16, 24, depth))
@@ -122,7 +122,7 @@ def test_a_file_is_fitted_from_what_its_decoder_shrinks(tmp_path: Path, fit: Any
     """A quarter of 200 x 260 still has the 48 pixels that either side needs; Pillow makes it by `draft`."""
     exif = Image.Exif()
     exif[0x0112] = orientation
-    picture(200, 260).save(tmp_path / "a.jpg", exif=exif)
+    waves(200, 260).save(tmp_path / "a.jpg", exif=exif)
     preprocessing = Preprocessing.of("40x48x3", fit=fit)
     with Image.open(tmp_path / "a.jpg") as image:
         image.draft(None, (260 // 4, 200 // 4))
@@ -135,7 +135,7 @@ def test_a_file_is_fitted_from_what_its_decoder_shrinks(tmp_path: Path, fit: Any
 
 
 def test_resize_is_what_a_shrunk_file_must_still_have(tmp_path: Path) -> None:
-    picture(200, 260).save(tmp_path / "a.jpg")
+    waves(200, 260).save(tmp_path / "a.jpg")
     expected = []
     for by in (1, 2, 4):
         with Image.open(tmp_path / "a.jpg") as image:
@@ -149,7 +149,7 @@ def test_resize_is_what_a_shrunk_file_must_still_have(tmp_path: Path) -> None:
 
 def test_a_file_without_a_sure_meaning_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "a.tif")
-    with pytest.raises(DataError, match=r"a\.tif: a picture of floating-point pixels"):
+    with pytest.raises(DataError, match=r"a\.tif: an image of floating-point pixels"):
         Preprocessing.of("4x4x1").read(tmp_path / "a.tif")
 
 

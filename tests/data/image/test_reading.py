@@ -1,4 +1,4 @@
-"""Picture files, whole and broken."""
+"""Image files, whole and broken."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def encoded(kind: str) -> bytes:
     return buffer.getvalue()
 
 
-def test_a_whole_picture_is_read(tmp_path: Path) -> None:
+def test_a_whole_image_is_read(tmp_path: Path) -> None:
     noise(5, 7).save(tmp_path / "a.png")
     image = read_image(tmp_path / "a.png")
     assert np.array_equal(np.asarray(image), np.asarray(noise(5, 7)))
@@ -38,7 +38,7 @@ def test_a_whole_picture_is_read(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "TIFF", "WEBP"])
-def test_a_truncated_picture_is_refused_by_name(tmp_path: Path, kind: str) -> None:
+def test_a_truncated_image_is_refused_by_name(tmp_path: Path, kind: str) -> None:
     path = tmp_path / f"cut.{kind.lower()}"
     whole = encoded(kind)
     for length in (12, 30, len(whole) // 2, len(whole) * 3 // 4):
@@ -52,9 +52,9 @@ def test_a_truncated_picture_is_refused_by_name(tmp_path: Path, kind: str) -> No
 
 @pytest.mark.parametrize(
     ("content", "reason"),
-    [(b"", "empty file (0 bytes)"), (b"<html>not found</html>", "not a picture that can be read")],
+    [(b"", "empty file (0 bytes)"), (b"<html>not found</html>", "not an image that can be read")],
 )
-def test_what_is_no_picture_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     for read in (read_image, read_size):
@@ -80,7 +80,7 @@ def test_a_missing_file_and_a_folder_are_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["jpg", "png", "tif", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_size_is_of_the_upright_picture(tmp_path: Path, kind: str, orientation: int) -> None:
+def test_size_is_of_the_upright_image(tmp_path: Path, kind: str, orientation: int) -> None:
     exif = Image.Exif()
     exif[0x0112] = orientation
     path = tmp_path / f"a.{kind}"
@@ -94,7 +94,7 @@ def test_every_suffix_is_one_pillow_opens() -> None:
 
 
 def waves(height: int, width: int, mode: str = "RGB") -> Image.Image:
-    """A smooth picture with some noise, so that every coefficient of a JPEG file counts."""
+    """A smooth image with some noise, so that every coefficient of a JPEG file counts."""
     y, x = np.mgrid[0:height, 0:width]
     smooth = np.stack([127 + 80 * np.sin(y / 5 + k) * np.cos(x / 7 - k) for k in range(3)], axis=-1)
     pixels = smooth + np.random.default_rng(height).integers(-30, 30, smooth.shape)

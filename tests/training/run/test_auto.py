@@ -12,7 +12,7 @@ import pytest
 from torch import Tensor
 
 from hubel import build, parse, zoo
-from hubel.data.dataset import ArrayPictures, DataSet
+from hubel.data.dataset import ArrayImages, DataSet
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError, UsageError
 from hubel.model.file import Model
@@ -30,17 +30,17 @@ SIZES = ("fast_tiny", "fast_small", "fast", "fast_deep", "fast_large")
 
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Measuring may take any time, and a few pictures are as good as many."""
+    """Measuring may take any time, and a few images are as good as many."""
     monkeypatch.setattr(modules["hubel.training.run.auto"], "MEASURING", math.inf)
     monkeypatch.setattr(modules["hubel.training.run.auto"], "FEW", 0)
 
 
-def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
+def images(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
     generator = np.random.default_rng(0)
     pixels = generator.integers(0, 255, (count, side, side, depth)).astype(np.uint8)
     names = tuple(f"p/{number}" for number in range(count))
     labels = np.arange(count) % classes
-    return DataSet("made", tuple(f"class {c}" for c in range(classes)), ArrayPictures(labels, pixels, names))
+    return DataSet("made", tuple(f"class {c}" for c in range(classes)), ArrayImages(labels, pixels, names))
 
 
 @pytest.mark.usefixtures("free")
@@ -58,9 +58,9 @@ def pictures(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSe
 def test_the_largest_network_that_sees_them_often_enough(
     rate: float, name: str, usual: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """At 3e9 multiply-adds a second 10 seconds show `fast` 40 pictures 5.4 times, `fast_deep` 3.1 times."""
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
-    found = choose(pictures(32, 3), seconds=10.0)
+    """At 3e9 multiply-adds a second 10 seconds show `fast` 40 images 5.4 times, `fast_deep` 3.1 times."""
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    found = choose(images(32, 3), seconds=10.0)
     assert found.candidate.name == name
     assert found.candidate.recipe.hardest == RECIPES[usual].hardest
     assert found.candidate.recipe.augmentation.cutout == RECIPES[usual].augmentation.cutout
@@ -70,27 +70,27 @@ def test_the_largest_network_that_sees_them_often_enough(
 
 @pytest.mark.usefixtures("free")
 @pytest.mark.parametrize(("few", "name"), [(0, "fast"), (40, "fast"), (55, "fast"), (100, "fast_small")])
-def test_few_pictures_are_seen_oftener_before_a_network_is_larger(
+def test_few_images_are_seen_oftener_before_a_network_is_larger(
     few: int, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """`fast` would see 40 pictures 6.5 times: enough for them alone, 4.5, and if they count as 55, 6.2."""
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: 3.6e9 / of.macs)
+    """`fast` would see 40 images 6.5 times: enough for them alone, 4.5, and if they count as 55, 6.2."""
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: 3.6e9 / of.macs)
     monkeypatch.setattr(modules["hubel.training.run.auto"], "FEW", few)
-    found = choose(pictures(32, 3), seconds=10.0)
+    found = choose(images(32, 3), seconds=10.0)
     assert found.candidate.name == name
 
 
 @pytest.mark.usefixtures("free")
 @pytest.mark.parametrize(("rate", "name", "side"), [(1.5e8, "fast_tiny", 64), (1.4e9, "fast_small", 160)])
-def test_large_pictures_are_seen_larger_where_there_is_time(
+def test_large_images_are_seen_larger_where_there_is_time(
     rate: float, name: str, side: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """40 grey pictures, 10 seconds: 1.5 epochs of `fast_tiny` at 96 pixels, 0.6 of `fast_small`, are too few.
+    """40 grey images, 10 seconds: 1.5 epochs of `fast_tiny` at 96 pixels, 0.6 of `fast_small`, are too few.
 
     Of `fast_small` at 160 pixels 3.2 are enough.
     """
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
-    found = choose(pictures(160, 1), seconds=10.0).candidate
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    found = choose(images(160, 1), seconds=10.0).candidate
     assert (found.name, min(found.volume.plane)) == (name, side)
 
 
@@ -101,7 +101,7 @@ def test_large_pictures_are_seen_larger_where_there_is_time(
 def test_measuring_keeps_to_its_share_of_the_time(
     passes: int, rate: float, tried: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A clock that only measuring moves, by passes of 64 pictures: 20 are 9.5e9 of `fast_tiny`.
+    """A clock that only measuring moves, by passes of 64 images: 20 are 9.5e9 of `fast_tiny`.
 
     Where bfloat16 is emulated 5 are enough.
     """
@@ -113,10 +113,10 @@ def test_measuring_keeps_to_its_share_of_the_time(
         measured.append(candidate)
         return rate / candidate.macs
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
     monkeypatch.setattr(modules["hubel.training.run.auto"].time, "perf_counter", lambda: clock[0])
     candidates = [Candidate(name, zoo.ZOO[name].make(), VOLUME, Recipe()) for name in SIZES]
-    found = in_time(candidates, pictures=40, seconds=20.0)
+    found = in_time(candidates, images=40, seconds=20.0)
     assert len(measured) == tried
     assert found.candidate == measured[-1]
     assert clock[0] <= max(0.1 * 20, passes * 64 * candidates[0].macs / rate)
@@ -129,14 +129,14 @@ def test_one_network_is_measured_once_whatever_its_recipes(monkeypatch: pytest.M
         measured.append(candidate)
         return 40.0
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
     net = zoo.ZOO["fast"].make()
     short, long = (
         Candidate("fast", net, VOLUME, RECIPES[of], least)
         for of, least in (("fast_short", 0.0), ("fast", 7.0))
     )
-    assert in_time((short, long), pictures=40, seconds=10.0).candidate == long  # 8.5 times each
-    assert in_time((short, long), pictures=40, seconds=8.0).candidate == short
+    assert in_time((short, long), images=40, seconds=10.0).candidate == long  # 8.5 times each
+    assert in_time((short, long), images=40, seconds=8.0).candidate == short
     assert measured == [short, short]
 
 
@@ -145,9 +145,9 @@ def test_one_network_is_measured_once_whatever_its_recipes(monkeypatch: pytest.M
 def test_the_most_expensive_that_has_its_epochs_is_found_whatever_the_order(
     rate: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Pictures of 224 pixels may be seen at five sides: what is asked for does not rise with the cost."""
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
-    photos, seconds = pictures(224, 3, count=4), 100.0
+    """Images of 224 pixels may be seen at five sides: what is asked for does not rise with the cost."""
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    photos, seconds = images(224, 3, count=4), 100.0
     found = choose(photos, start="none", seconds=seconds)
     every = [
         Candidate(name, net, Volume(side, side, 3), RECIPES[of], epochs if side == 64 else max(epochs, 3.0))
@@ -169,8 +169,8 @@ def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pyt
         tried.append(candidate.name)
         return 5 * 40 / (10 * 0.85)
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
-    assert choose(pictures(32, 3), seconds=10.0).candidate.name == "fast_small"
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
+    assert choose(images(32, 3), seconds=10.0).candidate.name == "fast_small"
     assert tried == ["fast_tiny", "fast_small"]
 
 
@@ -179,8 +179,8 @@ def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pyt
 def test_a_size_asked_for_leaves_the_network_to_the_time(
     rate: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", lambda of: rate / of.macs)
-    found = choose(pictures(32, 1), seconds=10.0, volume=Volume(64, 48, 3)).candidate
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    found = choose(images(32, 1), seconds=10.0, volume=Volume(64, 48, 3)).candidate
     assert (found.name, found.volume) == (name, Volume(64, 48, 3))
     assert found.net == zoo.ZOO[name].make(classes=4, depth=3, side=48)
 
@@ -196,55 +196,55 @@ def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.Monke
     else:
         monkeypatch.delattr(choosing, "fastest")
 
-    def loss(network: Network, images: Tensor, labels: Tensor, *, precision: str) -> tuple[Tensor, Tensor]:
+    def loss(network: Network, pixels: Tensor, labels: Tensor, *, precision: str) -> tuple[Tensor, Tensor]:
         assert precision == "float32"
-        batches.append(len(images))
-        scores = network(images)
+        batches.append(len(pixels))
+        scores = network(pixels)
         return scores.mean(), scores
 
     monkeypatch.setattr(choosing, "loss_of", loss)
     asked = {"batch": 8, "precision": "float32", "optimizer": "sgd", "seconds": 1e-3}
-    found = choose(pictures(32, 3), seconds=1e-3, settings=asked)
+    found = choose(images(32, 3), seconds=1e-3, settings=asked)
     assert set(batches) == {8}
     assert (found.candidate.recipe.batch, found.candidate.recipe.optimizer) == (8, "sgd")
     with pytest.raises(UsageError, match="did you mean optimizer"):
-        choose(pictures(32, 3), settings={"optimiser": "sgd"})
+        choose(images(32, 3), settings={"optimiser": "sgd"})
 
 
 def test_a_recipe_of_a_file_is_taken_as_it_is_written(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('batch = 32\n[augmentation]\nflip = "random"\nshift = 3\n')
-    found = choose(pictures(64, 1), recipe_name=str(tmp_path / "mine.toml")).candidate.recipe
+    found = choose(images(64, 1), recipe_name=str(tmp_path / "mine.toml")).candidate.recipe
     assert (found.batch, found.augmentation.flip, found.augmentation.shift) == (32, "random", 3)
-    fitted = choose(pictures(64, 1), recipe_name="standard").candidate.recipe
+    fitted = choose(images(64, 1), recipe_name="standard").candidate.recipe
     assert (fitted.batch, fitted.augmentation.flip, fitted.augmentation.shift) == (8, "none", 4)
 
 
 def test_without_a_time_epochs_count() -> None:
-    found = choose(pictures(32, 3))
+    found = choose(images(32, 3))
     assert (found.candidate.name, found.epochs) == ("fast", 0.0)
     assert found.candidate.volume == Volume(32, 32, 3)
 
 
 @pytest.mark.parametrize(("side", "seen"), [(8, 32), (28, 28), (40, 40)])
-def test_small_pictures_are_seen_as_they_are_or_enlarged(side: int, seen: int) -> None:
-    assert choose(pictures(side, 1)).candidate.volume == Volume(seen, seen, 1)
+def test_small_images_are_seen_as_they_are_or_enlarged(side: int, seen: int) -> None:
+    assert choose(images(side, 1)).candidate.volume == Volume(seen, seen, 1)
 
 
 def test_photographs_want_a_trained_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    photos = pictures(80, 3, count=8)
+    photos = images(80, 3, count=8)
     monkeypatch.setattr(modules["hubel.training.run.auto"], "best_at_hand", lambda: None)
     assert choose(photos).none_at_hand
     assert not choose(photos, start="none").none_at_hand
-    assert not choose(pictures(32, 3)).none_at_hand
+    assert not choose(images(32, 3)).none_at_hand
 
 
 def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
     net, volume = zoo.find("lenet5", classes=4)
-    found = choose(pictures(28, 1), network=("lenet5", net, volume), seconds=60.0)
+    found = choose(images(28, 1), network=("lenet5", net, volume), seconds=60.0)
     assert found.candidate.net == net
     assert found.candidate.recipe.optimizer == "sgd"
-    assert choose(pictures(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
-    large = choose(pictures(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
+    assert choose(images(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
+    large = choose(images(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
     assert large.whiten
     assert large.augmentation.cutout == 8
 
@@ -252,7 +252,7 @@ def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
 @pytest.mark.parametrize(
     ("net", "sides"), [("conv(4, 3) >> globalavgpool >> fc(4)", {128, 160}), ("conv(4, 3) >> fc(4)", {160})]
 )
-def test_a_model_sees_pictures_smaller_where_its_weights_fit(
+def test_a_model_sees_images_smaller_where_its_weights_fit(
     net: str, sides: set[int], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: list[int] = []
@@ -261,14 +261,14 @@ def test_a_model_sees_pictures_smaller_where_its_weights_fit(
         seen.append(min(candidate.volume.plane))
         return 1e9
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pictures_per_second", measure)
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
     built = build(parse(net), "160x160x3")
     Model(built, tuple("abcd"), Preprocessing.of("160x160x3")).save(tmp_path / "m.safetensors")
-    found = choose(pictures(160, 3, count=8), start=str(tmp_path / "m.safetensors"), seconds=60.0)
+    found = choose(images(160, 3, count=8), start=str(tmp_path / "m.safetensors"), seconds=60.0)
     assert set(seen) <= sides
     assert found.candidate.volume == Volume(160, 160, 3)
     with pytest.raises(ModelError):  # before anything is said of it
-        choose(pictures(8, 1), network=("x", parse(net), VOLUME), start=str(tmp_path / "none.safetensors"))
+        choose(images(8, 1), network=("x", parse(net), VOLUME), start=str(tmp_path / "none.safetensors"))
 
 
 @pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])

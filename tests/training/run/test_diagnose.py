@@ -36,12 +36,12 @@ def images(count: int = 8) -> torch.Tensor:
     return torch.randn(count, 1, 8, 8, generator=torch.Generator().manual_seed(0))
 
 
-def test_pictures_on_both_sides() -> None:
+def test_images_on_both_sides() -> None:
     held_out = [bytes([number]) for number in range(200)]
     assert in_both([b"no", held_out[7]], held_out) is None
     said = in_both([b"no", held_out[7], held_out[9]], held_out)
     assert said is not None
-    assert said.startswith("2 of the 200 held-out pictures are also among those to train")
+    assert said.startswith("2 of the 200 held-out images are also among those to train")
     assert in_both([], held_out) is None
     assert in_both([b"no"], []) is None
 
@@ -59,17 +59,17 @@ def test_a_loss_like_guessing(loss: float, ill: bool) -> None:
 def test_classes_of_which_nothing_is_held_out() -> None:
     said = not_held_out(np.array([0, 0, 2]), CLASSES)
     assert said is not None
-    assert said.startswith("no picture of dog is held out")
+    assert said.startswith("no image of dog is held out")
     assert not_held_out(np.array([2, 1, 0]), CLASSES) is None
 
 
 def test_a_step_that_waits() -> None:
     assert waiting(0.0999, 10.0) is None
     assert waiting(0.1, 9.99) is None
-    assert "steps wait for pictures" in str(waiting(0.1, 10.0))
+    assert "steps wait for images" in str(waiting(0.1, 10.0))
 
 
-def test_a_loss_like_guessing_of_hard_pictures_alone() -> None:
+def test_a_loss_like_guessing_of_hard_images_alone() -> None:
     assert stuck(math.log(10), 1.4, 10, steps=100) is None
 
 
@@ -79,7 +79,7 @@ def test_a_loss_that_is_not_finite_is_not_stuck() -> None:
 
 @pytest.mark.parametrize(("scale", "right", "ill"), [(20.0, 0, 1), (1.0, 0, 0), (20.0, 2, 1), (20.0, 4, 0)])
 def test_a_model_that_is_worse_than_guessing(scale: float, right: int, ill: bool) -> None:
-    """Of six pictures of three classes; two right are what guessing gets."""
+    """Of six images of three classes; two right are what guessing gets."""
     labels = torch.tensor([0, 1, 2, 0, 1, 2])
     named = torch.where(torch.arange(6) < right, labels, (labels + 1) % 3)
     found = Evaluation(scale * torch.eye(3)[named], labels)
@@ -90,7 +90,7 @@ def test_a_model_that_is_worse_than_guessing(scale: float, right: int, ill: bool
 
 def test_classes_that_are_never_named() -> None:
     assert never_named(NAMED, CLASSES) is None
-    ill = Evaluation(torch.eye(3)[[0, 0, 0]], torch.tensor([0, 1, 1]))  # no picture of a ship to name
+    ill = Evaluation(torch.eye(3)[[0, 0, 0]], torch.tensor([0, 1, 1]))  # no image of a ship to name
     said = never_named(ill, CLASSES)
     assert said is not None
     assert "dog" in said
@@ -170,6 +170,6 @@ def test_a_side_head_that_only_training_runs() -> None:
     assert first_non_finite(ill, images()) == "aux.fc1.weight"
 
 
-def test_pictures_of_another_precision() -> None:
+def test_images_of_another_precision() -> None:
     assert first_non_finite(network(), images().bfloat16()) is None
     assert dead_maps(network(), images().bfloat16()).keys() == {"relu1", "relu2"}

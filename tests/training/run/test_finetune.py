@@ -128,7 +128,7 @@ def test_networks_without_a_head(net: str) -> None:
 @pytest.mark.parametrize(
     ("asked", "fit", "resize"), [("", "crop", 10), ("crop", "crop", 10), ("pad", "pad", None)]
 )
-def test_pictures_are_seen_as_by_the_model_unless_a_fit_is_asked_for(
+def test_images_are_seen_as_by_the_model_unless_a_fit_is_asked_for(
     tmp_path: Path, asked: Any, fit: str, resize: int | None
 ) -> None:
     pytest.importorskip("sklearn")
@@ -139,7 +139,7 @@ def test_pictures_are_seen_as_by_the_model_unless_a_fit_is_asked_for(
     assert (seen.fit, seen.resize, seen.mean, seen.std) == (fit, resize, (0.3,), (0.2,))
 
 
-def test_without_a_model_pictures_are_cropped_unless_a_fit_is_asked_for() -> None:
+def test_without_a_model_images_are_cropped_unless_a_fit_is_asked_for() -> None:
     pytest.importorskip("sklearn")
     config = Config(data="digits", net=NET.format(10), input="8x8x1")
     assert Setting.of(config).preprocessing.fit == "crop"

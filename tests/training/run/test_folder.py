@@ -222,11 +222,11 @@ def test_a_network_with_nothing_to_learn_is_refused(change: dict[str, Any]) -> N
         Trainer.of(setting.network, asked, setting.train)
 
 
-def test_a_run_does_not_go_on_with_other_pictures(tmp_path: Path) -> None:
-    """With another seed other pictures are held out, as of a folder that has got more."""
+def test_a_run_does_not_go_on_with_other_images(tmp_path: Path) -> None:
+    """With another seed other images are held out, as of a folder that has got more."""
     run = finish(tmp_path / "run")
     other = Setting.of(replace(CONFIG, seed=1))
-    with pytest.raises(TrainingError, match="pictures have changed since the run began"):
+    with pytest.raises(TrainingError, match="images have changed since the run began"):
         run.restore(Trainer.of(other.network, CONFIG, other.train), other)
 
 
@@ -284,7 +284,7 @@ def test_a_large_seed_is_a_seed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("optimizer", ["muon", "adamw"])
 def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimizer: str) -> None:
-    """With an average, and a kept model of every round; and the hardest pictures are the same."""
+    """With an average, and a kept model of every round; and the hardest images are the same."""
     asked = changed(
         CONFIG, {"optimizer": optimizer, "average": 0.9, "lr": 0.01, "keep_epochs": True, "hardest": 0.6}
     )
@@ -304,7 +304,7 @@ def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimi
     assert torch.equal(*ends)
 
 
-def test_a_stopped_epoch_goes_on_with_its_hardest_pictures(tmp_path: Path) -> None:
+def test_a_stopped_epoch_goes_on_with_its_hardest_images(tmp_path: Path) -> None:
     """What its batches taught before the stop changes how hard they are, but not which the epoch has."""
     asked = changed(CONFIG, {"hardest": 0.5, "net": "conv(4, 3) >> relu >> fc(10)"})
     run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
@@ -318,7 +318,7 @@ def test_a_stopped_epoch_goes_on_with_its_hardest_pictures(tmp_path: Path) -> No
     steps = (event for event in again.run(setting.train, setting.val) if isinstance(event, BatchDone))
     assert [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2] == whole
     again.hardest = Hardest.of(0.5, torch.zeros(7, dtype=torch.int64))
-    with pytest.raises(TrainingError, match=r"the run had [\d,]+ pictures to train, and now there are 7"):
+    with pytest.raises(TrainingError, match=r"the run had [\d,]+ images to train, and now there are 7"):
         run.restore(again, setting)
 
 
@@ -430,14 +430,14 @@ def test_a_class_never_named_is_told_even_where_the_time_ends_within_an_epoch(tm
     trainer.pace.limit = 1e-9
     told = [event.text for event in run.follow(setting, trainer) if isinstance(event, Warned)]
     assert trainer.done < 1
-    assert any("no held-out picture is taken for" in text for text in told)
+    assert any("no held-out image is taken for" in text for text in told)
     assert not any("guessing" in text for text in told)
-    assert told[-1].startswith("the time was over before all pictures were seen")
+    assert told[-1].startswith("the time was over before all images were seen")
     assert f" {1 - trainer.batch / trainer.batches:.0%} of them never" in told[-1]
 
 
 def test_how_long_finishing_takes_is_told_by_a_few(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """By a clock that moves a second a picture, and nine more the first time: the held-out ones."""
+    """By a clock that moves a second an image, and nine more the first time: the held-out ones."""
     run, clock, seen = finish(tmp_path / "run"), [0.0], list[int]()
 
     def timed(_network: object, batches: list[Any], _views: str) -> None:
@@ -452,7 +452,7 @@ def test_how_long_finishing_takes_is_told_by_a_few(tmp_path: Path, monkeypatch: 
     assert max(seen) <= module.FINISHED
 
 
-def test_single_pictures_that_grow_are_refused_where_they_are_too_small_to_normalise() -> None:
+def test_single_images_that_grow_are_refused_where_they_are_too_small_to_normalise() -> None:
     """`fast_small` ends in 3x3 at 32 pixels, but begins at 16, where it ends in 1x1."""
     recipe = replace(RECIPES["fast"], batch=1)
     asked = replace(CONFIG, net=repr(zoo.fast_small(depth=1)), input="32x32x1", recipe=recipe)

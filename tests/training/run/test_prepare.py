@@ -1,4 +1,4 @@
-"""What a run is made of, from a folder of pictures: balance, marks, and pictures that cannot be used."""
+"""What a run is made of, from a folder of images: balance, marks, and images that cannot be used."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONFIG = changed(Config("", "fc(2)", "4x4x1", val=0.25, precision="float32"), {"
 
 
 def folder(root: Path, bad: tuple[str, ...] = (), seed: int = 0, **counts: int) -> Config:
-    """A config on a folder of so many grey pictures of each class, those named `bad` damaged."""
+    """A config on a folder of so many grey images of each class, those named `bad` damaged."""
     generator = np.random.default_rng(seed)
     for name, count in counts.items():
         (root / name).mkdir(parents=True)
@@ -35,7 +35,7 @@ def folder(root: Path, bad: tuple[str, ...] = (), seed: int = 0, **counts: int) 
             path = root / name / f"{number}.png"
             Image.fromarray(pixels).save(path)
             if f"{name}/{number}" in bad or name in bad:
-                path.write_bytes(b"no picture")
+                path.write_bytes(b"no image")
     return replace(CONFIG, data=str(root))
 
 
@@ -79,15 +79,15 @@ def test_a_model_knows_what_it_and_its_start_were_trained_on(tmp_path: Path) -> 
     assert any(isinstance(event, RoundDone) for event in run.follow(setting, trainer))
     asked = replace(folder(tmp_path / "two", seed=1, a=8, b=8), start=str(run.best))
     again = Setting.of(asked)
-    own, before = (marks(each.train.decoded.images) for each in (again, setting))
+    own, before = (marks(each.train.decoded.pixels) for each in (again, setting))
     assert not set(own) & set(before)
     assert again.seen == written([*own, *before])
     assert load(run.best).seen == frozenset(before)
 
 
-def test_a_class_that_loses_all_its_pictures_is_refused(tmp_path: Path) -> None:
+def test_a_class_that_loses_all_its_images_is_refused(tmp_path: Path) -> None:
     asked = replace(folder(tmp_path / "set", bad=("c",), a=8, b=8, c=4), net="fc(3)", on_bad="skip")
-    with pytest.raises(DataError, match="set: none of the training pictures of c can be used"):
+    with pytest.raises(DataError, match="set: none of the training images of c can be used"):
         Setting.of(asked)
 
 
@@ -98,21 +98,21 @@ def test_a_class_of_which_what_is_held_out_is_left_out_is_told(tmp_path: Path) -
     folder(tmp_path / "set" / "val", bad=names, a=8, b=8)
     told: list[str] = []
     Setting.of(replace(asked, data=str(tmp_path / "set"), on_bad="skip"), warn=told.append)
-    assert told[0].startswith("no picture of b is held out")
+    assert told[0].startswith("no image of b is held out")
 
 
 def test_where_none_is_left_skipping_is_not_advised(tmp_path: Path) -> None:
     asked = folder(tmp_path / "set" / "train", a=8, b=8)
     folder(tmp_path / "set" / "val", bad=("a", "b"), a=2, b=2)
     asked = replace(asked, data=str(tmp_path / "set"), on_bad="skip")
-    with pytest.raises(DataError, match="4 of 4 pictures cannot be used") as told:
+    with pytest.raises(DataError, match="4 of 4 images cannot be used") as told:
         Setting.of(asked)
     assert "--on-bad" not in str(told.value)
 
 
 def test_views_moved_by_a_pixel_need_two(tmp_path: Path) -> None:
     asked = changed(folder(tmp_path / "set", a=8, b=8), {"views": "mirror-shift"})
-    with pytest.raises(NetworkError, match="views, mirror-shift, are of pictures of 2 pixels"):
+    with pytest.raises(NetworkError, match="views, mirror-shift, are of images of 2 pixels"):
         Setting.of(replace(asked, input="1x1x1"))
 
 

@@ -128,12 +128,12 @@ def test_changes_that_cannot_be() -> None:
         recipe("fats")
 
 
-def test_a_recipe_is_fitted_to_the_pictures() -> None:
+def test_a_recipe_is_fitted_to_the_images() -> None:
     written = Recipe(batch=512, views="mirror", augmentation=Augmentation(flip="random", shift=2, cutout=8))
-    large = written.fitted(mirror=True, side=224, pictures=100_000)
+    large = written.fitted(mirror=True, side=224, images=100_000)
     assert (large.augmentation.shift, large.augmentation.cutout, large.batch) == (14, 56, 512)
     assert (large.augmentation.flip, large.views) == ("random", "mirror")
-    few = written.fitted(mirror=False, side=32, pictures=1000)
+    few = written.fitted(mirror=False, side=32, images=1000)
     assert (few.augmentation.flip, few.views, few.batch) == ("none", "one", 50)
-    assert written.fitted(mirror=True, side=32, pictures=10).batch == 8
-    assert RECIPES["lenet"].fitted(mirror=True, side=32, pictures=10).batch == 1
+    assert written.fitted(mirror=True, side=32, images=10).batch == 8
+    assert RECIPES["lenet"].fitted(mirror=True, side=32, images=10).batch == 1

@@ -101,7 +101,7 @@ def test_replayed_steps_train_the_same_network(micro: int, made: list[tuple[torc
         rounds = [event for event in events if isinstance(event, RoundDone)]
         shares = [(each.train_top1, each.val.top1, each.lr) for each in rounds]
         told.append((losses, shares, ours.network.state_dict()))
-    assert len(made) == 2  # the gradients of 16 or 8 pictures, and the optimizers
+    assert len(made) == 2  # the gradients of 16 or 8 images, and the optimizers
     (losses, shares, weights), (replayed, shares_replayed, found) = told
     assert replayed == losses
     assert shares_replayed == shares
@@ -129,7 +129,7 @@ def test_what_cannot_be_recorded_is_computed_and_told(monkeypatch: pytest.Monkey
 
 @pytest.mark.usefixtures("made")
 def test_recordings_make_room_before_batches_go_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Memory holds no step beside a recording, nor more than 8 pictures: the third step finds it full."""
+    """Memory holds no step beside a recording, nor more than 8 images: the third step finds it full."""
     asked = config(epochs=1, batch=16)
     ours = recording(asked)
     backwards = ours._backward
@@ -171,7 +171,7 @@ def test_nothing_stays_recorded_after_a_run(made: list[tuple[torch.Size, ...]]) 
 
 
 @pytest.mark.parametrize(("device", "counts"), [(GPU, [40, 20, 10, 5, 2]), (CPU, [8, 4, 2])])
-def test_a_trial_is_of_as_many_pictures_as_fit(device: torch.device, counts: list[int]) -> None:
+def test_a_trial_is_of_as_many_images_as_fit(device: torch.device, counts: list[int]) -> None:
     seen: list[int] = []
 
     def trial(count: int) -> str:

@@ -1,4 +1,4 @@
-"""The hardest pictures: which an epoch sees, by hand, and in the loop."""
+"""The hardest images: which an epoch sees, by hand, and in the loop."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubel.training.step.hardest import Hardest
 from tests.training.test_trainer import batches, config, trainer
 
 
-def test_an_epoch_sees_the_pictures_of_the_highest_loss() -> None:
+def test_an_epoch_sees_the_images_of_the_highest_loss() -> None:
     hardest = Hardest.of(0.5, torch.zeros(5, dtype=torch.int64))
     hardest.pick()
     assert hardest.picked.tolist() == [0, 1, 2, 3, 4]
@@ -49,7 +49,7 @@ def test_of_balanced_classes_each_has_its_hardest() -> None:
 
 
 def test_the_loop_shows_what_is_hardest_and_counts_its_batches() -> None:
-    """64 pictures in batches of 16: four, then two of the half of them that the first epoch found hardest."""
+    """64 images in batches of 16: four, then two of the half of them that the first epoch found hardest."""
     asked = config("fc(2)", hardest=0.5, lr=0.001)
     ours, (train, val) = trainer(asked), batches(asked)
     assert ours.hardest is not None

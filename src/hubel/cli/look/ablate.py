@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, progress, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ LAYER_HELP = (
     "for more. Default: the last activation."
 )
 TO_HELP = (
-    "What a silent map says everywhere: mean, its mean over the pictures, which keeps what follows at its "
+    "What a silent map says everywhere: mean, its mean over the images, which keeps what follows at its "
     "working point; or zero."
 )
 SPLIT_HELP = (
@@ -36,12 +36,12 @@ _BATCH = 250
 
 def ablate(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    data: Annotated[str, typer.Argument(help="A folder of images, or a set's name.", metavar="DATA")],
     *,
     layer: Annotated[list[str] | None, typer.Option(help=LAYER_HELP, metavar="PATH")] = None,
     whole: Annotated[bool, typer.Option("--whole", help="Silence each --layer as a whole.")] = False,
     to: Annotated[str, typer.Option(help=TO_HELP)] = "mean",
-    images: Annotated[int, typer.Option(help="How many pictures to take, spread over the split.")] = 1000,
+    images: Annotated[int, typer.Option(help="How many images to take, spread over the split.")] = 1000,
     split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "auto",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
@@ -53,7 +53,7 @@ def ablate(
     from hubel.report.instruments import ablate as report
 
     if out is not None:
-        picture_form(out, ("png",))
+        image_form(out, ("png",))
     looked: Looked = context.obj
     model, subject = looked.opened()
     units = _units(subject, layer or [], whole=whole)
@@ -70,17 +70,17 @@ def ablate(
 
 
 def sample(model: Model, data: str, split: str, most: int) -> HeldOut:
-    """At most `most` pictures of a split, evenly spread over it; `auto` takes what was held out.
+    """At most `most` images of a split, evenly spread over it; `auto` takes what was held out.
 
-    Raises DataError, UsageError: as `pictures_of`; no picture asked for.
+    Raises DataError, UsageError: as `images_of`; no image asked for.
     """
-    from hubel.evaluation.splits import pictures_of
+    from hubel.evaluation.splits import images_of
     from hubel.instruments.embedding import evenly
 
     if most < 1:
         raise UsageError(f"--images is at least 1, not {most}")
-    found = pictures_of(data, split, model)
-    return replace(found, pictures=found.pictures.select(evenly(len(found.pictures), most)))
+    found = images_of(data, split, model)
+    return replace(found, images=found.images.select(evenly(len(found.images), most)))
 
 
 def _units(subject: Subject, names: list[str], *, whole: bool) -> list[Unit]:

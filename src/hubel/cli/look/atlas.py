@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from rich.progress import Progress, TaskID
 
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.instruments.atlas import Atlas, Seen, UnitView
     from hubel.instruments.subject import Subject
     from hubel.instruments.tuning import Tuning
@@ -32,13 +32,13 @@ if TYPE_CHECKING:
 
     Arrays = dict[str, npt.NDArray[Any]]
 
-_DATA_HELP = "A folder of pictures, or a set's name."
+_DATA_HELP = "A folder of images, or a set's name."
 _OUT_HELP = "The page to write; while it is made, what is done is kept in FILE.parts."
 _UNITS_HELP = "The most units of a layer, its first ones."
 _CLASSES_HELP = "The most classes a unit tells of: those it answers to most."
-_PICTURES_HELP = "The most pictures to look at, taken evenly from the split."
+_IMAGES_HELP = "The most images to look at, taken evenly from the split."
 _EVERY_SECONDS = 4.0
-"""How often the pass over the pictures is kept."""
+"""How often the pass over the images is kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Limits:
     units: int
     classes: int
     top: int
-    pictures: int
+    images: int
 
     def check(self) -> None:
         """Raises UsageError: nothing to show."""
@@ -65,24 +65,24 @@ def atlas(
     units: Annotated[int, typer.Option(help=_UNITS_HELP)] = 64,
     classes: Annotated[int, typer.Option(help=_CLASSES_HELP)] = 10,
     top: Annotated[int, typer.Option(help="How many patches a unit gets.")] = 9,
-    pictures: Annotated[int, typer.Option(help=_PICTURES_HELP)] = 50_000,
+    images: Annotated[int, typer.Option(help=_IMAGES_HELP)] = 50_000,
     split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "train",
 ) -> None:
     """Write one page of all units: filters, patches, projections, tuning, classes.
 
     It may be stopped: the same command goes on from there.
     """
-    from hubel.evaluation.splits import pictures_of
+    from hubel.evaluation.splits import images_of
     from hubel.files import write_whole
     from hubel.instruments.embedding import evenly
 
-    limits = Limits(units, classes, top, pictures)
+    limits = Limits(units, classes, top, images)
     limits.check()
     check_place(out)
     looked: Looked = context.obj
     model, subject = looked.opened()
-    found = pictures_of(data, split)
-    shown = found.pictures.select(evenly(len(found.pictures), pictures))
+    found = images_of(data, split)
+    shown = found.images.select(evenly(len(found.images), images))
     kept = Kept(out.with_name(f"{out.name}.parts"), _key(model, shown, found.classes, limits))
     kept.open()
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
@@ -162,11 +162,11 @@ class Kept:
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What is made: of the split `pictures` of a set of these `classes`, keeping what is done."""
+    """What is made: of the split `images` of a set of these `classes`, keeping what is done."""
 
     model: Model
     subject: Subject
-    pictures: Pictures
+    images: Images
     classes: tuple[str, ...]
     limits: Limits
     kept: Kept
@@ -181,9 +181,9 @@ class Job:
         seen, tunings = self._seen(), self._tunings()
         rule = fitting(self.subject)
         whole = Atlas(
-            self.subject, self.model.preprocessing, self.pictures, seen, tunings, rule, self.limits.units
+            self.subject, self.model.preprocessing, self.images, seen, tunings, rule, self.limits.units
         )
-        about = About(model, data, len(self.pictures), self.classes, rule, self.limits.top)
+        about = About(model, data, len(self.images), self.classes, rule, self.limits.top)
         return atlas_page(about, self.model.network.steps, self._layers(whole))
 
     def _layers(self, whole: Atlas) -> list[str]:
@@ -197,7 +197,7 @@ class Job:
             if text is None:
                 self.bar.update(task, description=layer.path)
                 units = self._counted(whole.units(layer.path), task)
-                labels = self.pictures.labels
+                labels = self.images.labels
                 text = layer_text(layer, units, self.subject.volume, labels, bars=self.limits.classes)
                 self.kept.keep(f"layer-{at:04}.json", text)
             else:
@@ -211,25 +211,25 @@ class Job:
             self.bar.advance(task)
 
     def _seen(self) -> Seen:
-        """What the pass over the pictures finds, from where it was stopped."""
+        """What the pass over the images finds, from where it was stopped."""
         from hubel.instruments.atlas import Census
         from hubel.instruments.patches import stream
 
-        census = Census(self.subject, self.pictures.labels, len(self.classes), top=self.limits.top)
-        total = len(self.pictures)
-        state = self.kept.arrays("pictures.npz")
+        census = Census(self.subject, self.images.labels, len(self.classes), top=self.limits.top)
+        total = len(self.images)
+        state = self.kept.arrays("images.npz")
         if state is not None:
             census.resume(state)
             layers = len(list(self.kept.folder.glob("layer-*.json")))
-            done = f"{count(census.done)} of {count(total)} pictures and {layers} layers"
+            done = f"{count(census.done)} of {count(total)} images and {layers} layers"
             typer.echo(f"going on after {done}, kept in {self.kept.folder}", err=True)
-        task = self.bar.add_task("pictures", total=total, completed=census.done)
+        task = self.bar.add_task("images", total=total, completed=census.done)
         last = time.monotonic()
-        for images in stream(self.pictures, self.model.preprocessing, first=census.done):
+        for images in stream(self.images, self.model.preprocessing, first=census.done):
             census.take(images)
             self.bar.update(task, completed=census.done)
             if census.done == total or time.monotonic() - last > _EVERY_SECONDS:
-                self.kept.keep("pictures.npz", census.state())
+                self.kept.keep("images.npz", census.state())
                 last = time.monotonic()
         return census.seen()
 
@@ -263,7 +263,7 @@ class Job:
         )
 
 
-def _key(model: Model, pictures: Pictures, classes: tuple[str, ...], limits: Limits) -> str:
+def _key(model: Model, images: Images, classes: tuple[str, ...], limits: Limits) -> str:
     """What an atlas is of, as a text: only the same is gone on with."""
     header = model.header
     weights = hashlib.sha256()
@@ -277,25 +277,25 @@ def _key(model: Model, pictures: Pictures, classes: tuple[str, ...], limits: Lim
             "versions": header.versions,
             "weights": weights.hexdigest(),
             "classes": classes,
-            "pictures": _fingerprint(pictures),
+            "images": _fingerprint(images),
             "limits": asdict(limits),
         }
     )
 
 
-def _fingerprint(pictures: Pictures) -> str:
-    """A digest of pictures: of those in files the names, sizes and times, of those in memory the pixels."""
-    from hubel.data.dataset import ArrayPictures, FilePictures
-    from hubel.data.formats.shards import ShardPictures
+def _fingerprint(images: Images) -> str:
+    """A digest of images: of those in files the names, sizes and times, of those in memory the pixels."""
+    from hubel.data.dataset import ArrayImages, FileImages
+    from hubel.data.formats.shards import ShardImages
 
-    digest = hashlib.sha256(pictures.labels.tobytes())
-    for index in range(len(pictures)):
-        digest.update(pictures.name(index).encode("utf-8", "surrogateescape"))
-        if isinstance(pictures, FilePictures):
-            known = pictures.file(index).stat()
+    digest = hashlib.sha256(images.labels.tobytes())
+    for index in range(len(images)):
+        digest.update(images.name(index).encode("utf-8", "surrogateescape"))
+        if isinstance(images, FileImages):
+            known = images.file(index).stat()
             digest.update(f"{known.st_size} {known.st_mtime_ns}".encode())
-    if isinstance(pictures, ShardPictures):
-        digest.update(b"".join(pictures.digests()))
-    if isinstance(pictures, ArrayPictures):
-        digest.update(pictures.pixels.tobytes())
+    if isinstance(images, ShardImages):
+        digest.update(b"".join(images.digests()))
+    if isinstance(images, ArrayImages):
+        digest.update(images.pixels.tobytes())
     return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""`hubel look MODEL attribution IMAGE`: which parts of a picture the answer rests on."""
+"""`hubel look MODEL attribution IMAGE`: which parts of an image the answer rests on."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, progress, seen, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -37,14 +37,14 @@ def attribution(
     square: Annotated[int | None, typer.Option(help=_SQUARE_HELP)] = None,
     sanity: Annotated[bool, typer.Option("--sanity", help=_SANITY_HELP)] = False,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")
+        Path | None, typer.Option("-o", "--out", help="The image: a .svg, .png or .pdf file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the map as JSON.")] = False,
 ) -> None:
     """Draw over an image which parts of it speak for a class."""
     if out is None and not (as_json or sanity):
-        raise UsageError("say where the picture goes, such as -o map.png; or ask for --json or --sanity")
-    form = "" if out is None else picture_form(out)
+        raise UsageError("say where the image goes, such as -o map.png; or ask for --json or --sanity")
+    form = "" if out is None else image_form(out)
 
     from hubel.cli.look.synthesise import class_of
     from hubel.instruments.attribution import checked, class_scores
@@ -60,9 +60,9 @@ def attribution(
     checks = _checks(model, subject, shown, found, square) if sanity else []
     if out is not None:
         if squares is None:
-            content = report.picture(pixels, found, model.classes, form)
+            content = report.image(pixels, found, model.classes, form)
         else:
-            content = report.occlusion_picture(pixels, squares, number, model.classes, form)
+            content = report.occlusion_image(pixels, squares, number, model.classes, form)
         write(out, content, silent=as_json)
     if as_json:
         print(report.as_json(found, model.classes, squares, checks))
@@ -95,7 +95,7 @@ def _attributed(
 
 
 def _black(model: Model) -> Tensor:
-    """A black picture as the network sees it."""
+    """A black image as the network sees it."""
     import torch
 
     made = model.preprocessing

@@ -10,13 +10,13 @@ import typer
 
 from hubel.cli.look.ablate import SPLIT_HELP, sample
 from hubel.cli.look.looked import Looked, progress, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.instruments.compare import Likeness
     from hubel.model.file import Model
 
@@ -38,7 +38,7 @@ def compare(
     others: Annotated[
         list[str],
         typer.Argument(
-            help="Other models' files or runs' folders, then a folder of pictures or a set's name.",
+            help="Other models' files or runs' folders, then a folder of images or a set's name.",
             metavar="[OTHER]... DATA",
         ),
     ],
@@ -48,34 +48,34 @@ def compare(
     top: Annotated[int, typer.Option(help="With --unit: how many patches a map shows.")] = 1,
     maps: Annotated[int, typer.Option(help=MAPS_HELP)] = 12,
     states: Annotated[int, typer.Option(help=STATES_HELP)] = 8,
-    images: Annotated[int, typer.Option(help="How many pictures to take, spread over the split.")] = 1000,
+    images: Annotated[int, typer.Option(help="How many images to take, spread over the split.")] = 1000,
     split: Annotated[str, typer.Option(help=SPLIT_HELP)] = "auto",
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Compare networks layer by layer, or see a map change over training."""
     if out is not None:
-        picture_form(out, ("png",))
+        image_form(out, ("png",))
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
     if unit and layer:
         raise UsageError("--unit follows maps, --layer compares layers; give one of them")
     if unit and out is None and not as_json:
-        raise UsageError("say where the picture goes, such as -o ages.png; or ask for --json")
+        raise UsageError("say where the image goes, such as -o ages.png; or ask for --json")
     looked: Looked = context.obj
     *files, data = others
     if unit:
-        picture, text = _over_time(
+        image, text = _over_time(
             _states([looked.text, *files], states), (data, split, images), (unit, maps), top
         )
     elif files:
-        picture, text = _alike([looked.text, *files], (data, split, images), layer or [], as_json=as_json)
+        image, text = _alike([looked.text, *files], (data, split, images), layer or [], as_json=as_json)
     else:
         raise UsageError("say what to compare with: hubel look MODEL compare OTHER DATA")
     if as_json or not unit:
         print(text)
     if out is not None:
-        write(out, picture, silent=as_json)
+        write(out, image, silent=as_json)
 
 
 def _states(files: list[str], most: int) -> list[tuple[str, Path]]:
@@ -116,7 +116,7 @@ def _spread(count: int, most: int) -> list[int]:
 def _over_time(
     states: list[tuple[str, Path]], source: tuple[str, str, int], wanted: tuple[list[str], int], top: int
 ) -> tuple[bytes, str]:
-    """The maps' picture and JSON."""
+    """The maps' image and JSON."""
     from hubel.instruments.ages import State, over_time
     from hubel.instruments.deconv import fitting
     from hubel.instruments.subject import Subject
@@ -129,7 +129,7 @@ def _over_time(
         State(name, Subject.of(model.network), model.preprocessing)
         for (name, _), model in zip(states, models, strict=True)
     ]
-    pictures = sample(models[-1], *source).pictures
+    images = sample(models[-1], *source).images
     subject = seen[0].subject
     chosen = []
     for unit in (Unit.parse(each, subject.steps) for each in wanted[0]):
@@ -137,8 +137,8 @@ def _over_time(
         some = range(min(depth, wanted[1])) if unit.channel is None else (unit.channel,)
         chosen += [unit if unit.row is not None else Unit(unit.path, channel) for channel in some]
     rule = fitting(subject)
-    with progress("looking at pictures", len(pictures) * len(models)) as done:
-        found = over_time(seen, chosen, pictures, top=top, rule=rule, progress=done)
+    with progress("looking at images", len(images) * len(models)) as done:
+        found = over_time(seen, chosen, images, top=top, rule=rule, progress=done)
     names = [state.name for state in seen]
     return ages_figure(found, names, subject.volume, rule), ages_as_json(found, names)
 
@@ -146,7 +146,7 @@ def _over_time(
 def _alike(
     files: list[str], source: tuple[str, str, int], layers: list[str], *, as_json: bool
 ) -> tuple[bytes, str]:
-    """The matrices' picture, and their text or JSON."""
+    """The matrices' image, and their text or JSON."""
     from hubel.instruments.compare import likeness
     from hubel.instruments.patches import features
     from hubel.report.instruments.compare import likeness_as_json, likeness_as_text, likeness_figure
@@ -154,33 +154,33 @@ def _alike(
     opened = [Looked(file).opened() for file in files]
     models, subjects = [model for model, _ in opened], [subject for _, subject in opened]
     names = _names(files)
-    pictures = sample(models[0], *source).pictures
+    images = sample(models[0], *source).images
     paths = [tuple(layers) or features(subject) for subject in subjects]
     found: list[Likeness] = []
-    with progress("comparing", len(pictures) * (len(models) - 1)) as done:
+    with progress("comparing", len(images) * (len(models) - 1)) as done:
         for at in range(1, len(models)):
 
-            def count(images: int, before: int = (at - 1) * len(pictures)) -> None:
-                done(before + images)
+            def count(extra: int, before: int = (at - 1) * len(images)) -> None:
+                done(before + extra)
 
-            batches = _pairs(models[0], models[at], pictures)
+            batches = _pairs(models[0], models[at], images)
             layers_of = (paths[0], paths[at])
             found.append(likeness(subjects[0], subjects[at], batches, layers_of, progress=count))
-    picture = likeness_figure(found, names[0], names[1:])
+    image = likeness_figure(found, names[0], names[1:])
     if as_json:
-        return picture, likeness_as_json(found, names[0], names[1:])
+        return image, likeness_as_json(found, names[0], names[1:])
     said = [likeness_as_text(each, names[0], name) for each, name in zip(found, names[1:], strict=True)]
-    return picture, "\n".join(said)
+    return image, "\n".join(said)
 
 
-def _pairs(first: Model, second: Model, pictures: Pictures) -> Iterator[tuple[Tensor, Tensor]]:
-    """The same pictures as two models see them, in one order that has nothing to do with their classes."""
+def _pairs(first: Model, second: Model, images: Images) -> Iterator[tuple[Tensor, Tensor]]:
+    """The same images as two models see them, in one order that has nothing to do with their classes."""
     import numpy as np
 
     from hubel.instruments.patches import stream
 
-    order = np.random.default_rng(0).permutation(len(pictures)).astype(np.intp)
-    mixed = pictures.select(order)
+    order = np.random.default_rng(0).permutation(len(images)).astype(np.intp)
+    mixed = images.select(order)
     both = (stream(mixed, model.preprocessing, batch=_BATCH) for model in (first, second))
     yield from zip(*both, strict=True)
 

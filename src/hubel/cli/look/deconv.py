@@ -9,21 +9,21 @@ import typer
 
 from hubel.cli.look.looked import Looked, seen, write
 from hubel.cli.look.patches import OUT_HELP, SPLIT_HELP, driven, notes
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.instruments.subject import Subject
     from hubel.model.file import Model
 
-_SOURCE_HELP = "An image file; or a folder of pictures or a set's name, for the patches that drive each map."
+_SOURCE_HELP = "An image file; or a folder of images or a set's name, for the patches that drive each map."
 _UNIT_HELP = (
     "A map such as 'relu2[7]' (of an image: its strongest unit), or of an image a unit 'relu2[7,3,5]'."
 )
 _LAYER_HELP = "A layer by its path: of an image its strongest maps, of a set its first ones."
 _RULE_HELP = (
     "Of a set: deconv, guided or gradient. Default: deconv; of a network without max pooling, where it does "
-    "not depend on the picture, guided. Of an image all three are drawn."
+    "not depend on the image, guided. Of an image all three are drawn."
 )
 
 
@@ -40,7 +40,7 @@ def deconv(
     split: Annotated[str, typer.Option(help=f"Of a set: {SPLIT_HELP}")] = "auto",
 ) -> None:
     """Project units back to pixels: of one image by three rules, or beside the patches that drive them."""
-    picture_form(out, ("png",))
+    image_form(out, ("png",))
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
     looked: Looked = context.obj
@@ -49,10 +49,10 @@ def deconv(
     if Path(source).is_file():
         if rule is not None:
             raise UsageError("--rule is for a data set; of an image all three rules are drawn")
-        picture = _of_image(model, subject, source, wanted)
+        image = _of_image(model, subject, source, wanted)
     else:
-        picture = _of_data(model, subject, (source, split), wanted, top=top, rule=rule)
-    write(out, picture, silent=False)
+        image = _of_data(model, subject, (source, split), wanted, top=top, rule=rule)
+    write(out, image, silent=False)
 
 
 def _of_image(model: Model, subject: Subject, image: str, wanted: tuple[list[str], list[str], int]) -> bytes:
@@ -93,12 +93,12 @@ def _of_data(
     from hubel.report.instruments.patches import patches_figure
 
     chosen = fitting(subject) if rule is None else checked(rule)
-    pictures, tops, cuts = driven(model, subject, source, wanted, top)
+    images, tops, cuts = driven(model, subject, source, wanted, top)
     projections = project_cuts(
         subject,
         cuts,
         model.preprocessing,
-        lambda index: pictures.fitted(index, model.preprocessing),
+        lambda index: images.fitted(index, model.preprocessing),
         chosen,
     )
     said = {path: f"{note}; {chosen}" for path, note in notes(subject, tops, wanted[2]).items()}

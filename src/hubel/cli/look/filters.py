@@ -9,7 +9,7 @@ import typer
 
 from hubel.cli.look.ablate import SPLIT_HELP, sample
 from hubel.cli.look.looked import Looked, progress, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from hubel.model.file import Model
 
 DATA_HELP = (
-    "A folder of pictures, or a set's name: deeper filters are drawn by what drives them, and those that "
+    "A folder of images, or a set's name: deeper filters are drawn by what drives them, and those that "
     "nothing drives are named as dead."
 )
 
@@ -31,11 +31,11 @@ def filters(
         str | None, typer.Option(help="A layer's path. Default: the first convolution.", metavar="PATH")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")
+        Path | None, typer.Option("-o", "--out", help="The image: a .svg, .png or .pdf file.")
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
     data: Annotated[str | None, typer.Option(help=DATA_HELP, metavar="DATA")] = None,
-    images: Annotated[int, typer.Option(help="Of --data: how many pictures, spread over the split.")] = 1000,
+    images: Annotated[int, typer.Option(help="Of --data: how many images, spread over the split.")] = 1000,
     maps: Annotated[int, typer.Option(help="Of --data: how many filters are drawn, most energy first.")] = 16,
     split: Annotated[str, typer.Option(help=f"Of --data: {SPLIT_HELP}")] = "auto",
     alike: Annotated[
@@ -43,7 +43,7 @@ def filters(
     ] = 0.95,
 ) -> None:
     """Show a layer's filters on one scale, or by what drives them; say which are dead or doubled."""
-    form = "" if out is None else picture_form(out)
+    form = "" if out is None else image_form(out)
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
 
@@ -64,9 +64,9 @@ def filters(
         print(report.as_text(found))
     if out is not None:
         if driven is None or found.source == INPUT:
-            content = report.picture(found, form)
+            content = report.image(found, form)
         else:
-            content = report.driven_picture(driven, subject.volume, form)
+            content = report.driven_image(driven, subject.volume, form)
         write(out, content, silent=as_json)
 
 
@@ -76,6 +76,6 @@ def _driven(
     """What drives the filters, found in a sample of a set's split."""
     from hubel.instruments.stimuli import stimuli
 
-    pictures = sample(model, *source).pictures
-    with progress("looking at pictures", len(pictures)) as done:
-        return stimuli(subject, found, pictures, model.preprocessing, most=most, progress=done)
+    images = sample(model, *source).images
+    with progress("looking at images", len(images)) as done:
+        return stimuli(subject, found, images, model.preprocessing, most=most, progress=done)

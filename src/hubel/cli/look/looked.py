@@ -1,4 +1,4 @@
-"""What every instrument shares: the model it is held against, images as it sees them, a bar, its picture."""
+"""What every instrument shares: the model it is held against, images as it sees them, a bar, its image."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def seen(model: Model, images: list[str]) -> Tensor:
 
 
 def write(out: Path, content: bytes, *, silent: bool) -> None:
-    """Writes a picture and says so, unless what is printed is for a program."""
+    """Writes an image and says so, unless what is printed is for a program."""
     from hubel.files import write_whole
 
     write_whole(out, content)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 
@@ -25,7 +25,7 @@ def maps(
         ),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The picture: a .svg, .png or .pdf file.")
+        Path | None, typer.Option("-o", "--out", help="The image: a .svg, .png or .pdf file.")
     ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print scales, boxes and scores as JSON; of --layers all values.")
@@ -33,9 +33,9 @@ def maps(
     columns: Annotated[int, typer.Option(help="At most so many layers of the forward pass.")] = 24,
 ) -> None:
     """Draw the maps of an image, or its whole way from pixels to class scores."""
-    form = "" if out is None else picture_form(out)
+    form = "" if out is None else image_form(out)
     if out is None and not as_json:
-        raise UsageError("say where the picture goes, such as -o maps.png, or --json for the numbers")
+        raise UsageError("say where the image goes, such as -o maps.png, or --json for the numbers")
     if columns < 1:
         raise UsageError(f"--columns is at least 1, not {columns}")
 

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, progress, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.instruments.patches import Patch, Top
     from hubel.instruments.subject import Subject
     from hubel.instruments.unit import Unit
@@ -30,7 +30,7 @@ OUT_HELP = "The PNG to write."
 
 def patches(
     context: typer.Context,
-    data: Annotated[str, typer.Argument(help="A folder of pictures, or a set's name.", metavar="DATA")],
+    data: Annotated[str, typer.Argument(help="A folder of images, or a set's name.", metavar="DATA")],
     *,
     layer: Annotated[list[str] | None, typer.Option(help=LAYER_HELP, metavar="PATH")] = None,
     unit: Annotated[list[str] | None, typer.Option(help=UNIT_HELP, metavar="UNIT")] = None,
@@ -44,15 +44,15 @@ def patches(
     from hubel.report.instruments import patches as report
 
     if out is None and not as_json:
-        raise UsageError("say where the picture goes, such as -o patches.png; or ask for --json")
+        raise UsageError("say where the image goes, such as -o patches.png; or ask for --json")
     if out is not None:
-        picture_form(out, ("png",))
+        image_form(out, ("png",))
     looked: Looked = context.obj
     model, subject = looked.opened()
     _, tops, cuts = driven(model, subject, (data, split), (layer or (), unit or (), maps), top)
     if out is not None:
-        picture = report.patches_figure(cuts, subject.volume, notes=notes(subject, tops, maps))
-        write(out, picture, silent=as_json)
+        image = report.patches_figure(cuts, subject.volume, notes=notes(subject, tops, maps))
+        write(out, image, silent=as_json)
     if as_json:
         print(report.as_json(cuts))
 
@@ -63,13 +63,13 @@ def driven(
     source: tuple[str, str],
     wanted: tuple[Sequence[str], Sequence[str], int],
     top: int,
-) -> tuple[Pictures, tuple[Top, ...], dict[Unit, tuple[Patch, ...]]]:
-    """The pictures of a set and its split, what drives the wanted layers most, and the wanted maps' patches.
+) -> tuple[Images, tuple[Top, ...], dict[Unit, tuple[Patch, ...]]]:
+    """The images of a set and its split, what drives the wanted layers most, and the wanted maps' patches.
 
     Wanted are layers, units, and how many maps of a layer at most.
     """
-    from hubel.evaluation.splits import pictures_of
-    from hubel.instruments.patches import cut, maps_of, stream, top_pictures
+    from hubel.evaluation.splits import images_of
+    from hubel.instruments.patches import cut, maps_of, stream, top_images
     from hubel.instruments.unit import Unit
 
     layers, names, most = wanted
@@ -81,14 +81,14 @@ def driven(
             raise UsageError(f"{one} is no map; write {one.path}[{one.channel or 0}]")
     for path in layers:
         subject.step(path)
-    pictures = pictures_of(*source).pictures
-    with progress("looking at pictures", len(pictures)) as done:
-        batches = stream(pictures, model.preprocessing, progress=done)
-        tops = top_pictures(subject, batches, (*layers, *(one.path for one in named)), top=top)
+    images = images_of(*source).images
+    with progress("looking at images", len(images)) as done:
+        batches = stream(images, model.preprocessing, progress=done)
+        tops = top_images(subject, batches, (*layers, *(one.path for one in named)), top=top)
     whole = [found for found in tops if found.path in layers or not (layers or named)]
     units = tuple(dict.fromkeys((*maps_of(whole, most), *named)))
-    cuts = cut(subject, tops, units, lambda index: pictures.fitted(index, model.preprocessing), pictures.name)
-    return pictures, tops, cuts
+    cuts = cut(subject, tops, units, lambda index: images.fitted(index, model.preprocessing), images.name)
+    return images, tops, cuts
 
 
 def notes(subject: Subject, tops: Sequence[Top], most: int) -> dict[str, str]:

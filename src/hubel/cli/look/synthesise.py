@@ -1,4 +1,4 @@
-"""`hubel look MODEL synthesise UNIT...`: pictures made to excite units, maps or classes."""
+"""`hubel look MODEL synthesise UNIT...`: images made to excite units, maps or classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, write
-from hubel.cli.output import bar, picture_form
+from hubel.cli.output import bar, image_form
 from hubel.errors import UsageError, nearest
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from hubel.model.file import Model
 
 _UNITS_HELP = "Maps such as 'conv2[3]', units such as 'conv2[3,5,7]', or a layer for its first maps."
-_COLOURS_HELP = "A folder of pictures, or a set's name, for the colours to keep to. Default: ImageNet's."
+_COLOURS_HELP = "A folder of images, or a set's name, for the colours to keep to. Default: ImageNet's."
 
 
 def synthesise(
@@ -31,17 +31,17 @@ def synthesise(
         list[str] | None, typer.Option("--class", help="A class by its name, or all.", metavar="NAME")
     ] = None,
     steps: Annotated[int, typer.Option(help="How many steps to climb.")] = 256,
-    seed: Annotated[int, typer.Option(help="Draws the first picture and how it is shaken.")] = 0,
+    seed: Annotated[int, typer.Option(help="Draws the first image and how it is shaken.")] = 0,
     maps: Annotated[int, typer.Option(help="How many maps a layer shows.")] = 16,
     colours: Annotated[str | None, typer.Option(help=_COLOURS_HELP, metavar="DATA")] = None,
     out: Annotated[Path | None, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the activations of all steps.")] = False,
 ) -> None:
-    """Make pictures that excite units, maps or classes, by climbing their activation."""
+    """Make images that excite units, maps or classes, by climbing their activation."""
     if out is None and not as_json:
-        raise UsageError("say where the picture goes, such as -o unit.png; or ask for --json")
+        raise UsageError("say where the image goes, such as -o unit.png; or ask for --json")
     if out is not None:
-        picture_form(out, ("png",))
+        image_form(out, ("png",))
     if maps < 1:
         raise UsageError(f"--maps is at least 1, not {maps}")
 
@@ -106,13 +106,13 @@ def _named(subject: Subject, model: Model, names: list[str]) -> dict[Unit, str]:
 
 
 def _colours_of(model: Model, data: str) -> Floats:
-    """The colours of a set's pictures, of a hundred of them."""
+    """The colours of a set's images, of a hundred of them."""
     import numpy as np
 
-    from hubel.evaluation.splits import pictures_of
+    from hubel.evaluation.splits import images_of
     from hubel.instruments.embedding import evenly
     from hubel.instruments.synthesise import colour_root
 
-    pictures = pictures_of(data).pictures
-    some = [pictures.fitted(int(at), model.preprocessing) for at in evenly(len(pictures), 100)]
+    images = images_of(data).images
+    some = [images.fitted(int(at), model.preprocessing) for at in evenly(len(images), 100)]
     return colour_root(np.stack(some))

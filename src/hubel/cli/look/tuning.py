@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hubel.cli.look.looked import Looked, progress, write
-from hubel.cli.output import picture_form
+from hubel.cli.output import image_form
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def tuning(
     from hubel.report.instruments import tuning as report
 
     if out is not None:
-        picture_form(out, ("png",))
+        image_form(out, ("png",))
     looked: Looked = context.obj
     model, subject = looked.opened()
     units = _units(subject, layer or [])
@@ -71,12 +71,12 @@ def topography(
     out: Annotated[Path | None, typer.Option("-o", "--out", help=OUT_HELP, metavar="FILE")] = None,
     as_json: Annotated[bool, typer.Option("--json", help=JSON_HELP)] = False,
 ) -> None:
-    """How position in a map follows position in the picture: a spot of light walks, the answer moves."""
+    """How position in a map follows position in the image: a spot of light walks, the answer moves."""
     from hubel.instruments.topography import topography as instrument
     from hubel.report.instruments import topography as report
 
     if out is not None:
-        picture_form(out, ("png",))
+        image_form(out, ("png",))
     looked: Looked = context.obj
     model, subject = looked.opened()
     paths = layer or _some_layers(subject)
@@ -109,6 +109,6 @@ def _some_layers(subject: Subject) -> list[str]:
 
     there = [path for path in features(subject) if max(subject.step(path).output.plane) > 1]
     if not there:
-        raise UsageError("no layer of this network has places; its units see the whole picture")
+        raise UsageError("no layer of this network has places; its units see the whole image")
     count = min(4, len(there))
     return [there[round(at * (len(there) - 1) / max(count - 1, 1))] for at in range(count)]

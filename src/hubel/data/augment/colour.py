@@ -1,7 +1,7 @@
-"""Colour: what the values of a picture's pixels become.
+"""Colour: what the values of an image's pixels become.
 
 Images are uint8, n x h x w x c, of any depth, and come out so; none is changed in place. `factors`: float32,
-n, one for each picture, where 1 changes nothing. Grey is ITU-R 601's luma, as in Pillow.
+n, one for each image, where 1 changes nothing. Grey is ITU-R 601's luma, as in Pillow.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Colours:
 
     @classmethod
     def of(cls, images: Tensor) -> Colours:
-        """Measures uint8, n x h x w x c: exactly up to 4 million pixels, on evenly spaced pictures above."""
+        """Measures uint8, n x h x w x c: exactly up to 4 million pixels, on evenly spaced images above."""
         depth = images.shape[-1]
         step = max(1, images[..., 0].numel() // _SAMPLE)
         values = images[::step].reshape(-1, depth).cpu().double() / WHITE

@@ -1,4 +1,4 @@
-"""Geometry: where the pixels of a picture go.
+"""Geometry: where the pixels of an image go.
 
 Images are uint8, n x h x w x c, and come out so; none is changed in place. All that is random is drawn on
 the CPU from the generator given.
@@ -26,7 +26,7 @@ _TRIES = 10
 def shift(images: Tensor, by: int, generator: Generator) -> Tensor:
     """Moves each image by its own random number of pixels, from -`by` to `by` down and across.
 
-    What moves in from outside is the image's own reflection: black would make edges that no picture has
+    What moves in from outside is the image's own reflection: black would make edges that no image has
     when the network is used, and change what batch normalisation measures.
     Source: He et al. 2016, section 4.2, after Lee et al. 2015, who pad with black.
 
@@ -56,8 +56,8 @@ def flip(images: Tensor, generator: Generator) -> Tensor:
 def alternate(images: Tensor, indices: Tensor, epoch: int) -> Tensor:
     """Mirrors every image in every second epoch: half of them in the even ones, the others in the odd.
 
-    `indices`: int64, n, on the CPU; the place of each picture in its set, whose hash says in which. So two
-    successive epochs show each picture both ways, where random flips show half of them the same way twice.
+    `indices`: int64, n, on the CPU; the place of each image in its set, whose hash says in which. So two
+    successive epochs show each image both ways, where random flips show half of them the same way twice.
     Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.6.
     """
     return _mirrored(images, (_bits(indices) ^ (epoch & 1)) == 1)
@@ -90,7 +90,7 @@ def cutout(images: Tensor, side: int, fill: Tensor, generator: Generator) -> Ten
     """Covers a square of `side` pixels in each image with the colour `fill`: c values from 0 to 255.
 
     Its centre is any pixel, so part of it may lie outside. Source: DeVries and Taylor 2017, section 3.2,
-    who fill with the mean of the training pictures.
+    who fill with the mean of the training images.
 
     Raises DataError: a square larger than the image.
     """

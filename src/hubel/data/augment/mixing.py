@@ -1,7 +1,7 @@
-"""Mixing: two pictures in one, with a target that says how much there is of each class.
+"""Mixing: two images in one, with a target that says how much there is of each class.
 
 Images are float32, n x c x h x w and `channels_last`, as the network sees them; targets float32, n x classes,
-each row of sum 1. Each picture gets a partner of its own batch and a share of its own; all is drawn on the
+each row of sum 1. Each image gets a partner of its own batch and a share of its own; all is drawn on the
 CPU.
 """
 
@@ -46,7 +46,7 @@ def cutmix(images: Tensor, targets: Tensor, alpha: float, generator: Generator) 
 
 
 def _drawn(count: int, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """A partner for each picture (int64, n) and the share it keeps of itself (float32, n)."""
+    """A partner for each image (int64, n) and the share it keeps of itself (float32, n)."""
     partners = torch.randperm(count, generator=generator)
     # torch draws from a Beta with its own generator only
     rng = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))

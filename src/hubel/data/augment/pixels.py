@@ -1,4 +1,4 @@
-"""Pixels: between the bytes of pictures and the numbers one reckons with."""
+"""Pixels: between the bytes of images and the numbers one reckons with."""
 
 from __future__ import annotations
 
@@ -18,5 +18,5 @@ def rounded(values: torch.Tensor) -> torch.Tensor:
 
 
 def each(numbers: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Returns one number for each picture (n) as float32 n x 1 x 1 x 1, where the images are."""
+    """Returns one number for each image (n) as float32 n x 1 x 1 x 1, where the images are."""
     return moved(numbers.float(), images.device).view(-1, 1, 1, 1)

@@ -1,4 +1,4 @@
-"""Policy: which variants are made of the training pictures, as one value."""
+"""Policy: which variants are made of the training images, as one value."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ Flip: TypeAlias = Literal["none", "random", "alternating"]
 class Augmentation:
     """What is varied, in the order it is done; as it comes, nothing is.
 
-    `crop` is the smallest share of its area that is enlarged to the whole picture, 1 for none; `flip` how
-    pictures are mirrored; `shift` by how many pixels they are moved at most; `trivial` whether
+    `crop` is the smallest share of its area that is enlarged to the whole image, 1 for none; `flip` how
+    images are mirrored; `shift` by how many pixels they are moved at most; `trivial` whether
     TrivialAugment changes them; `jitter` how much brightness, contrast and saturation vary; `pca` the
     standard deviation of AlexNet's shift of colour; `cutout` the side in pixels of the square covered with
-    the mean colour. `mixup` and `cutmix` are the alpha of the Beta by which pictures are mixed, 0 for not
+    the mean colour. `mixup` and `cutmix` are the alpha of the Beta by which images are mixed, 0 for not
     at all; with both, each batch has one or the other.
 
     Raises UsageError: a value outside its range.
@@ -62,7 +62,7 @@ class Augmentation:
 
     @property
     def mixes(self) -> bool:
-        """Whether pictures are mixed, so that targets are shares of classes."""
+        """Whether images are mixed, so that targets are shares of classes."""
         return self.mixup > 0 or self.cutmix > 0
 
     @property
@@ -81,7 +81,7 @@ class Augmentation:
     ) -> Tensor:
         """Returns a variant of each image, of the same shape, type and device; `images` stay as they are.
 
-        Images: uint8, n x h x w x c. `indices`: int64, n, on the CPU; the pictures' places in their set,
+        Images: uint8, n x h x w x c. `indices`: int64, n, on the CPU; the images' places in their set,
         by which flips alternate. `colours` are those of the training set; without, the images' own.
 
         Raises DataError: as `shift` and `cutout`.

@@ -1,4 +1,4 @@
-"""TrivialAugment: one operation a picture, of one strength, both drawn evenly; nothing to tune.
+"""TrivialAugment: one operation an image, of one strength, both drawn evenly; nothing to tune.
 
 Source: Müller and Hutter 2021, with the wide space of strengths and the shears' origin of their code.
 Deviation: pixels are interpolated, where the code takes the nearest.

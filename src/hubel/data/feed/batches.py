@@ -1,4 +1,4 @@
-"""Batches: epochs over decoded pictures, each once or some of them once, the same for the same seed."""
+"""Batches: epochs over decoded images, each once or some of them once, the same for the same seed."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ if TYPE_CHECKING:
 Batch: TypeAlias = tuple[Tensor, Tensor]
 
 Made: TypeAlias = tuple[Tensor, Tensor, Tensor]
-"""The places of a batch's pictures in their set, its images and its targets."""
+"""The places of a batch's images in their set, its images and its targets."""
 
 Sides: TypeAlias = "Callable[[int], int]"
-"""The shorter side, in pixels, of the pictures of a batch, from its number in the epoch."""
+"""The shorter side, in pixels, of the images of a batch, from its number in the epoch."""
 
 AHEAD = 2
 """How many batches are prepared, or about to be, while one is used."""
@@ -47,7 +47,7 @@ def epoch_seed(seed: int, number: int) -> int:
 class Epoch(Iterator[Batch]):
     """The batches of one epoch; a thread of its own makes the next ones while one is used.
 
-    `places` are those that the pictures of the batch that came last have in their set: int64, on the CPU.
+    `places` are those that the images of the batch that came last have in their set: int64, on the CPU.
     What making a batch raises comes out where the batch would. `close` ends the thread early; it also ends
     with the last batch, and when the epoch is no longer referred to.
     """
@@ -87,15 +87,15 @@ class Epoch(Iterator[Batch]):
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """Cuts decoded pictures into batches of `batch`, the last one smaller where it does not divide.
+    """Cuts decoded images into batches of `batch`, the last one smaller where it does not divide.
 
-    A last batch of a single picture would break batch normalisation, so it joins the one before, which
+    A last batch of a single image would break batch normalisation, so it joins the one before, which
     then has `batch` + 1. With `shuffle` every epoch has an order of its own; without, all keep the
-    pictures' order. With `balanced` besides, an epoch has as many pictures, but each class equally often:
+    images' order. With `balanced` besides, an epoch has as many images, but each class equally often:
     of a frequent class a random part, those of a rare class several times. `dtype` is that of the images.
-    `classes` is how many there are, for the targets of mixed pictures. The pictures live on `device`.
+    `classes` is how many there are, for the targets of mixed images. The images live on `device`.
 
-    Raises DataError: no pictures, a batch below 1, a negative seed, pictures of another size than
+    Raises DataError: no images, a batch below 1, a negative seed, images of another size than
     `preprocessing` makes, balanced without shuffle, mixing without `classes` for every label.
     """
 
@@ -113,21 +113,21 @@ class Batches:
     def __post_init__(self) -> None:
         wanted = (self.preprocessing.height, self.preprocessing.width, self.preprocessing.depth)
         if self.batch < 1:
-            raise DataError(f"a batch is of at least 1 picture, not {self.batch}")
+            raise DataError(f"a batch is of at least 1 image, not {self.batch}")
         if self.seed < 0:
             raise DataError(f"a seed is a whole number of at least 0, not {self.seed}")
         if len(self.decoded) == 0:
-            raise DataError("there are no pictures to cut into batches")
-        if self.decoded.images.shape[1:] != wanted:
-            found, made = ("x".join(map(str, shape)) for shape in (self.decoded.images.shape[1:], wanted))
+            raise DataError("there are no images to cut into batches")
+        if self.decoded.pixels.shape[1:] != wanted:
+            found, made = ("x".join(map(str, shape)) for shape in (self.decoded.pixels.shape[1:], wanted))
             raise DataError(
-                f"the pictures are {found}, but the preprocessing makes {made}; decode them with it"
+                f"the images are {found}, but the preprocessing makes {made}; decode them with it"
             )
         if self.balanced and not self.shuffle:
             raise DataError("balanced batches are drawn at random; let them shuffle, or leave balanced")
         if self._mixes and self.classes <= self.labels.max():
             raise DataError(
-                f"mixed pictures need a target for every class, of which there are at least "
+                f"mixed images need a target for every class, of which there are at least "
                 f"{self.labels.max() + 1}, not {self.classes}; say how many with classes"
             )
 
@@ -136,31 +136,31 @@ class Batches:
         return self.batches()
 
     def batches(self, among: Tensor | None = None) -> int:
-        """How many batches an epoch has, of all pictures or `among` some."""
+        """How many batches an epoch has, of all images or `among` some."""
         return len(self._bounds(among)) - 1
 
     @property
     def labels(self) -> Labels:
-        """The class of every picture: int64, n."""
+        """The class of every image: int64, n."""
         return self.decoded.labels
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What every picture is called."""
+        """What every image is called."""
         return self.decoded.names
 
     @property
     def skipped(self) -> tuple[Bad, ...]:
-        """Pictures that could not be used and were left out."""
+        """Images that could not be used and were left out."""
         return self.decoded.skipped
 
     def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
         """Returns an iterator over images and labels on `device`.
 
         Images: `dtype`, n x c x h x w, `channels_last` in memory, resized to `sides` if given, which is
-        cheap: a network without a fixed size learns faster from small pictures first.
-        Labels: int64, n; or where pictures are mixed their targets: float32, n x `classes`.
-        Of the pictures only those at the places `among` come, where it is given: int64, rising, on the CPU.
+        cheap: a network without a fixed size learns faster from small images first.
+        Labels: int64, n; or where images are mixed their targets: float32, n x `classes`.
+        Of the images only those at the places `among` come, where it is given: int64, rising, on the CPU.
 
         But for `sides` and `among`, the order and the variants depend on `seed` and `number` alone: any
         epoch can be repeated without those before it.
@@ -194,28 +194,28 @@ class Batches:
     def _picked(
         self, number: int, generator: Generator, among: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch in turn: the places of the pictures, and the pictures on the device."""
+        """The batches of an epoch in turn: the places of the images, and the images on the device."""
         for indices in self._order(generator, among):
             yield indices, self._sample.index_select(0, moved(indices, self.device))
 
     @cached_property
     def _sample(self) -> Tensor:
-        """All pictures, on the device."""
-        return torch.from_numpy(self.decoded.images).to(self.device)
+        """All images, on the device."""
+        return torch.from_numpy(self.decoded.pixels).to(self.device)
 
     @cached_property
     def _targets(self) -> Tensor:
-        """The labels of all pictures, on the device."""
+        """The labels of all images, on the device."""
         return torch.from_numpy(self.labels).to(self.device)
 
     @property
     def _colours(self) -> Colours | None:
-        """The colours of all pictures, where the augmentation needs them."""
+        """The colours of all images, where the augmentation needs them."""
         needed = self.augmentation is not None and self.augmentation.needs_colours
         return self.decoded.colours if needed else None
 
     def _count(self, among: Tensor | None) -> int:
-        """How many pictures an epoch has."""
+        """How many images an epoch has."""
         return len(self.decoded) if among is None else len(among)
 
     @property
@@ -223,7 +223,7 @@ class Batches:
         return self.augmentation is not None and self.augmentation.mixes
 
     def _order(self, generator: Generator, among: Tensor | None) -> list[Tensor]:
-        """The places of an epoch's pictures, batch by batch: int64."""
+        """The places of an epoch's images, batch by batch: int64."""
         places = torch.arange(len(self.decoded)) if among is None else among
         if self.balanced:
             places = places[self._drawn(torch.from_numpy(self.labels)[places], generator)]
@@ -233,7 +233,7 @@ class Batches:
 
     @staticmethod
     def _drawn(labels: Tensor, generator: Generator) -> Tensor:
-        """Each class equally often, and within it each picture, as nearly as the numbers allow."""
+        """Each class equally often, and within it each image, as nearly as the numbers allow."""
         ordered, sizes = labels.argsort(stable=True), labels.bincount().tolist()
         classes = [members for members in torch.split(ordered, sizes) if len(members)]
         count = len(labels)

@@ -1,11 +1,11 @@
-"""The cache: picture files are decoded once, and opened from then on for as long as nothing has changed.
+"""The cache: image files are decoded once, and opened from then on for as long as nothing has changed.
 
-    ~/.cache/hubel/decoded/KEY.npy           all pictures of a list, at the network's size, as one array
+    ~/.cache/hubel/decoded/KEY.npy           all images of a list, at the network's size, as one array
     ~/.cache/hubel/decoded/digests.sqlite    what each file holds, by path, size and time of last change
 
 The key is of what the files hold, of their order, and of what makes pixels of them: a file changed, added or
 moved to another place in the list is another key, files copied elsewhere are not. After an array comes a line
-of JSON with its checksum and the pictures left out of it. Pictures in shards are known by shard and place.
+of JSON with its checksum and the images left out of it. Images in shards are known by shard and place.
 
 A cache that cannot be read or written is done without.
 """
@@ -29,14 +29,14 @@ import PIL
 import simplejpeg
 
 from hubel.cores import allowed_cores
-from hubel.data.dataset import FilePictures
+from hubel.data.dataset import FileImages
 from hubel.data.feed.decoded import Bad, Decoded, OnBad, decode, without_bad
 from hubel.data.formats.fetch import CACHE, cache_folder
-from hubel.data.formats.shards import ShardPictures
+from hubel.data.formats.shards import ShardImages
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.data.image.preprocess import Preprocessing
 
 Warn: TypeAlias = Callable[[str], None]
@@ -54,7 +54,7 @@ _FORMAT = f"1 {PIL.__version__} {simplejpeg.__version__}"
 
 
 def decode_once(
-    pictures: Pictures,
+    images: Images,
     preprocessing: Preprocessing,
     progress: Callable[[int], None] | None = None,
     on_bad: OnBad = "stop",
@@ -63,37 +63,37 @@ def decode_once(
     """Returns what `decode` returns, from the cache if these files were decoded before.
 
     The images are then the file itself, mapped into memory; what is written to them stays in memory.
-    Pictures that lie in memory already are never cached. `warn` is told, once, why nothing can be kept.
+    Images that lie in memory already are never cached. `warn` is told, once, why nothing can be kept.
 
     Raises DataError: as `decode`.
     """
     cache = _Cache(cache_folder() / "decoded", warn)
-    if isinstance(pictures, FilePictures):
-        told = zip(pictures.paths, cache.digests(pictures.paths), strict=True)
-        digests = [_of_text(pictures.unusable.get(path, "")) or digest for path, digest in told]
-    elif isinstance(pictures, ShardPictures):
-        digests = pictures.digests()
+    if isinstance(images, FileImages):
+        told = zip(images.paths, cache.digests(images.paths), strict=True)
+        digests = [_of_text(images.unusable.get(path, "")) or digest for path, digest in told]
+    elif isinstance(images, ShardImages):
+        digests = images.digests()
     else:
-        return decode(pictures, preprocessing, progress, on_bad)
+        return decode(images, preprocessing, progress, on_bad)
     key = _key(digests, preprocessing)
     kept = cache.open(key)
     if kept is not None and (on_bad == "skip" or not kept.reasons):
         if progress is not None:
-            progress(len(pictures))
-        bad = {index: Bad(pictures.name(index), reason) for index, reason in kept.reasons.items()}
-        return without_bad(pictures, kept.images, bad)
-    decoded = decode(pictures, preprocessing, progress, on_bad)
+            progress(len(images))
+        bad = {index: Bad(images.name(index), reason) for index, reason in kept.reasons.items()}
+        return without_bad(images, kept.pixels, bad)
+    decoded = decode(images, preprocessing, progress, on_bad)
     reasons = {bad.name: bad.reason for bad in decoded.skipped}
-    names = (pictures.name(index) for index in range(len(pictures)))
+    names = (images.name(index) for index in range(len(images)))
     left_out = {index: reasons[name] for index, name in enumerate(names) if name in reasons}
-    cache.keep(key, Kept(decoded.images, left_out))
+    cache.keep(key, Kept(decoded.pixels, left_out))
     return decoded
 
 
 class Kept(NamedTuple):
-    """An array of the cache; `images`: uint8, n x h x w x c. `reasons`: the places left out, and why."""
+    """An array of the cache; `pixels`: uint8, n x h x w x c. `reasons`: the places left out, and why."""
 
-    images: Bytes
+    pixels: Bytes
     reasons: dict[int, str]
 
 
@@ -124,17 +124,17 @@ class _Cache:
 
     def keep(self, key: str, kept: Kept) -> None:
         """Writes an array, whole or not at all, and deletes those longest unused when there are too many."""
-        size = kept.images.nbytes
+        size = kept.pixels.nbytes
         if size > MOST_BYTES:
             return
-        about = {"checksum": _checksum(kept.images), "reasons": kept.reasons}
+        about = {"checksum": _checksum(kept.pixels), "reasons": kept.reasons}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(MOST_BYTES - size)
             with tempfile.TemporaryDirectory(prefix="part-", dir=self.folder) as place:
                 part = Path(place, "part.npy")
                 with part.open("wb") as file:
-                    np.save(file, kept.images)
+                    np.save(file, kept.pixels)
                     file.write(json.dumps(about).encode())
                 part.replace(self.folder / f"{key}.npy")
         except OSError as error:
@@ -212,7 +212,7 @@ class _Cache:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         if self._warn is not None:
             self._warn(
-                f"decoded pictures are not kept in {self.folder} ({reason}), so they are decoded each time; "
+                f"decoded images are not kept in {self.folder} ({reason}), so they are decoded each time; "
                 f"name another folder in the environment variable {CACHE}"
             )
         self._warn = None

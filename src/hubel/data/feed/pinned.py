@@ -1,4 +1,4 @@
-"""The way of pictures, and of the numbers drawn for them, to the device."""
+"""The way of images, and of the numbers drawn for them, to the device."""
 
 from __future__ import annotations
 

@@ -17,10 +17,10 @@ class Source(Protocol):
 
     @property
     def labels(self) -> Labels:
-        """The class of every picture."""
+        """The class of every image."""
 
     def batches(self, among: Tensor | None = None) -> int:
-        """How many batches an epoch has, of all pictures or `among` some."""
+        """How many batches an epoch has, of all images or `among` some."""
 
     def first(self) -> Batch:
         """The first batch of the first epoch, made at once."""

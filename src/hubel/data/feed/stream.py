@@ -15,24 +15,24 @@ from torch.utils.data import DataLoader, Dataset
 
 from hubel.cores import allowed_cores
 from hubel.data.augment.colour import Colours
-from hubel.data.dataset import FilePictures
+from hubel.data.dataset import FileImages
 from hubel.data.feed.batches import AHEAD, Batch, Batches
 from hubel.data.feed.cache import Warn, decode_once
 from hubel.data.feed.decoded import Bad, Decoded, OnBad, UnusableError, read_all
 from hubel.data.feed.pinned import moved
-from hubel.data.formats.shards import ShardPictures, near
+from hubel.data.formats.shards import ShardImages, near
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Indices
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.data.image.preprocess import Preprocessing
 
 SAMPLE = 10_000
-"""How many pictures of a stream stand for all where they are measured."""
+"""How many images of a stream stand for all where they are measured."""
 
 SHARE = 0.25
-"""The share of the free memory that decoded pictures may fill."""
+"""The share of the free memory that decoded images may fill."""
 
 _UNKNOWN = 4 << 30
 """What is taken to be free where the system does not say."""
@@ -43,34 +43,34 @@ _STATISTICS = Path("/sys/fs/cgroup/memory.stat")
 
 
 class OnDemand:
-    """Pictures at the network's size, n x h x w x c like an array of them, each read when asked for."""
+    """Images at the network's size, n x h x w x c like an array of them, each read when asked for."""
 
-    def __init__(self, pictures: Pictures, preprocessing: Preprocessing) -> None:
-        self.pictures = pictures
+    def __init__(self, images: Images, preprocessing: Preprocessing) -> None:
+        self.images = images
         self.preprocessing = preprocessing
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """As that of an array."""
         of = self.preprocessing
-        return len(self.pictures), of.height, of.width, of.depth
+        return len(self.images), of.height, of.width, of.depth
 
     def __len__(self) -> int:
-        return len(self.pictures)
+        return len(self.images)
 
     def __getitem__(self, place: int) -> Bytes:
-        """One picture: uint8, h x w x c. Raises DataError: one that cannot be used, by name."""
-        return self.pictures.fitted(place, self.preprocessing)
+        """One image: uint8, h x w x c. Raises DataError: one that cannot be used, by name."""
+        return self.images.fitted(place, self.preprocessing)
 
     def stack(self, places: Sequence[int]) -> Bytes:
-        """Several pictures: uint8, n x h x w x c. Raises DataError: one that cannot be used, by name."""
-        at_hand = near(self.pictures, places)
+        """Several images: uint8, n x h x w x c. Raises DataError: one that cannot be used, by name."""
+        at_hand = near(self.images, places)
         return np.stack([at_hand.fitted(place, self.preprocessing) for place in places])
 
 
 @dataclass(frozen=True, eq=False)
 class Streamed(Decoded):
-    """Pictures that stay where they are: its `images` are an `OnDemand`, which reads one at a time."""
+    """Images that stay where they are: its `images` are an `OnDemand`, which reads one at a time."""
 
     @cached_property
     def colours(self) -> Colours:
@@ -78,14 +78,14 @@ class Streamed(Decoded):
         return Colours.of(torch.from_numpy(to_measure(self)))
 
     @classmethod
-    def of(cls, pictures: Pictures, preprocessing: Preprocessing, skipped: tuple[Bad, ...] = ()) -> Streamed:
-        """Makes one of pictures, none of which is read yet."""
-        names = tuple(pictures.name(index) for index in range(len(pictures)))
-        return cls(cast("Bytes", OnDemand(pictures, preprocessing)), pictures.labels, names, skipped)
+    def of(cls, images: Images, preprocessing: Preprocessing, skipped: tuple[Bad, ...] = ()) -> Streamed:
+        """Makes one of images, none of which is read yet."""
+        names = tuple(images.name(index) for index in range(len(images)))
+        return cls(cast("Bytes", OnDemand(images, preprocessing)), images.labels, names, skipped)
 
 
 def decoded_or_streamed(
-    pictures: Pictures,
+    images: Images,
     preprocessing: Preprocessing,
     progress: Callable[[int], None] | None = None,
     on_bad: OnBad = "stop",
@@ -100,56 +100,56 @@ def decoded_or_streamed(
 
     Raises DataError: as `decode`.
     """
-    size = len(pictures) * preprocessing.height * preprocessing.width * preprocessing.depth
+    size = len(images) * preprocessing.height * preprocessing.width * preprocessing.depth
     if size <= (int(SHARE * free_memory()) if memory_limit is None else memory_limit):
-        return decode_once(pictures, preprocessing, progress, on_bad, warn)
+        return decode_once(images, preprocessing, progress, on_bad, warn)
     if on_bad == "stop":
-        _refuse_unusable(pictures)
-        return Streamed.of(pictures, preprocessing)
-    bad = read_all(pictures, preprocessing, progress=progress)
-    if len(bad) == len(pictures):
-        raise UnusableError(list(bad.values()), len(pictures))
-    good = np.array([place for place in range(len(pictures)) if place not in bad], np.intp)
-    return Streamed.of(pictures.select(good), preprocessing, tuple(bad.values()))
+        _refuse_unusable(images)
+        return Streamed.of(images, preprocessing)
+    bad = read_all(images, preprocessing, progress=progress)
+    if len(bad) == len(images):
+        raise UnusableError(list(bad.values()), len(images))
+    good = np.array([place for place in range(len(images)) if place not in bad], np.intp)
+    return Streamed.of(images.select(good), preprocessing, tuple(bad.values()))
 
 
-def _refuse_unusable(pictures: Pictures) -> None:
-    """Raises DataError: pictures that are known to be unusable without reading them."""
-    if isinstance(pictures, FilePictures) and pictures.unusable:
-        known = pictures.unusable
-        bad = [Bad(str(path), known[path]) for path in pictures.paths if path in known]
+def _refuse_unusable(images: Images) -> None:
+    """Raises DataError: images that are known to be unusable without reading them."""
+    if isinstance(images, FileImages) and images.unusable:
+        known = images.unusable
+        bad = [Bad(str(path), known[path]) for path in images.paths if path in known]
         if bad:
-            raise UnusableError(bad, len(pictures))
+            raise UnusableError(bad, len(images))
 
 
 def to_measure(decoded: Decoded) -> Bytes:
-    """The images by which to measure a set: all of them, or 10,000 of a stream, always the same ones.
+    """The pixels by which to measure a set: all of them, or 10,000 of a stream, always the same ones.
 
     Raises DataError: one of them cannot be used.
     """
     if not isinstance(decoded, Streamed):
-        return decoded.images
-    source = cast("OnDemand", decoded.images)
-    places = _sampled(source.pictures)
-    images = np.empty((len(places), *source.shape[1:]), np.uint8)
-    bad = read_all(source.pictures.select(places), source.preprocessing, images.__setitem__)
+        return decoded.pixels
+    source = cast("OnDemand", decoded.pixels)
+    places = _sampled(source.images)
+    pixels = np.empty((len(places), *source.shape[1:]), np.uint8)
+    bad = read_all(source.images.select(places), source.preprocessing, pixels.__setitem__)
     if bad:
         raise UnusableError(list(bad.values()), len(places))
-    return images
+    return pixels
 
 
-def _sampled(pictures: Pictures) -> Indices:
-    """The places of at most 10,000 pictures, drawn at random; of those on the net, shards of them."""
+def _sampled(images: Images) -> Indices:
+    """The places of at most 10,000 images, drawn at random; of those on the net, shards of them."""
     generator = np.random.default_rng(0)
-    count = len(pictures)
-    if isinstance(pictures, ShardPictures) and pictures.remote:
-        turn = generator.permutation(len(pictures.shards))[pictures.which]
+    count = len(images)
+    if isinstance(images, ShardImages) and images.remote:
+        turn = generator.permutation(len(images.shards))[images.which]
         return np.sort(np.argsort(turn, kind="stable")[:SAMPLE])
     return np.sort(generator.choice(count, min(count, SAMPLE), replace=False))
 
 
 def batches_of(decoded: Decoded) -> type[Batches]:
-    """What cuts these pictures into batches: `Batches`, or `StreamedBatches` if they are a stream.
+    """What cuts these images into batches: `Batches`, or `StreamedBatches` if they are a stream.
 
     If they are one of shards on the net, `ShardBatches`.
     """
@@ -157,18 +157,18 @@ def batches_of(decoded: Decoded) -> type[Batches]:
 
     if not isinstance(decoded, Streamed):
         return Batches
-    pictures = cast("OnDemand", decoded.images).pictures
-    return ShardBatches if isinstance(pictures, ShardPictures) and pictures.remote else StreamedBatches
+    images = cast("OnDemand", decoded.pixels).images
+    return ShardBatches if isinstance(images, ShardImages) and images.remote else StreamedBatches
 
 
 @dataclass(frozen=True, eq=False)
 class StreamedBatches(Batches):
-    """Cuts a stream into the batches that `Batches` would make of the same pictures, value for value.
+    """Cuts a stream into the batches that `Batches` would make of the same images, value for value.
 
     `workers` processes read them, two batches ahead each; with 0 they are read in this one. What the
     augmentation must know of all colours it learns from a sample (`Streamed.colours`).
 
-    Raises DataError: as `Batches`. As an epoch goes on: a picture that cannot be used, by name.
+    Raises DataError: as `Batches`. As an epoch goes on: an image that cannot be used, by name.
     """
 
     workers: int = field(default_factory=allowed_cores)
@@ -181,7 +181,7 @@ class StreamedBatches(Batches):
     ) -> Iterator[tuple[Tensor, Tensor]]:
         places = self._order(generator, among)
         loader: DataLoader[Tensor | str] = DataLoader(
-            _Reader(cast("OnDemand", self.decoded.images)),
+            _Reader(cast("OnDemand", self.decoded.pixels)),
             sampler=cast("list[int]", places),  # of batches, each of which is read by one process
             batch_size=None,
             num_workers=self.workers,
@@ -198,11 +198,11 @@ class _Reader(Dataset["Tensor | str"]):
     """Reads a batch at a time; a DataError crosses from another process as its text."""
 
     def __init__(self, images: OnDemand) -> None:
-        self.images = images
+        self.pixels = images
 
     def __getitem__(self, places: Tensor) -> Tensor | str:
         try:
-            return torch.from_numpy(self.images.stack(places.tolist()))
+            return torch.from_numpy(self.pixels.stack(places.tolist()))
         except DataError as error:
             return str(error)
 

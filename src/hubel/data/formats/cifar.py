@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 32x32 colour pictures in their Python versions and in their binary versions.
+"""CIFAR-10 and CIFAR-100: 32x32 colour images in their Python versions and in their binary versions.
 
 Source: Krizhevsky 2009, and the description of both layouts at https://www.cs.toronto.edu/~kriz/cifar.html.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hubel.data.dataset import ArrayPictures, DataSet, numbered
+from hubel.data.dataset import ArrayImages, DataSet, numbered
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -151,12 +151,12 @@ def _dataset(
     classes: list[str],
     read: Callable[[Path, _Layout], tuple[Bytes, Labels]],
 ) -> DataSet:
-    def split(name: str, files: tuple[str, ...]) -> ArrayPictures:
+    def split(name: str, files: tuple[str, ...]) -> ArrayImages:
         batches = [read(folder / f"{file}{suffix}", layout) for file in files]
         planes = np.concatenate([batch[0] for batch in batches]).reshape(-1, 3, _SIDE, _SIDE)
         labels = np.concatenate([batch[1] for batch in batches])
         pixels = np.ascontiguousarray(planes.transpose(0, 2, 3, 1))
-        return ArrayPictures(labels, pixels, numbered(name, len(labels)))
+        return ArrayImages(labels, pixels, numbered(name, len(labels)))
 
     return DataSet(
         name=layout.name,
@@ -178,7 +178,7 @@ def _python_batch(path: Path, layout: _Layout) -> tuple[Bytes, Labels]:
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise DataError(f"{path}: no list of whole numbers called {layout.labels}; {_AGAIN}")
     if len(labels) != len(pixels):
-        raise DataError(f"{path}: {len(pixels)} pictures but {len(labels)} labels; {_AGAIN}")
+        raise DataError(f"{path}: {len(pixels)} images but {len(labels)} labels; {_AGAIN}")
     return pixels, np.array(labels, np.int64)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from hubel.data.dataset import ArrayPictures, DataSet, numbered
+from hubel.data.dataset import ArrayImages, DataSet, numbered
 from hubel.errors import DataError
 
 WHITE = 16
@@ -37,6 +37,6 @@ def read_digits() -> DataSet:
     return DataSet(
         name="digits",
         classes=tuple("0123456789"),
-        train=ArrayPictures(rows[:, -1], pixels, numbered("digits", len(pixels))),
+        train=ArrayImages(rows[:, -1], pixels, numbered("digits", len(pixels))),
         declared_mirror=False,
     )

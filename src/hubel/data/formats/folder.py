@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 
 import numpy as np
 
-from hubel.data.dataset import SPLITS, DataSet, FilePictures, class_order
+from hubel.data.dataset import SPLITS, DataSet, FileImages, class_order
 from hubel.data.image.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError, nearest
 
@@ -17,34 +17,34 @@ if TYPE_CHECKING:
 
     Wrong: TypeAlias = Callable[[Path, str], object]
 
-LAYOUTS = "ROOT/CLASS/picture.png, or ROOT/train/CLASS/picture.png with val and test beside train"
+LAYOUTS = "ROOT/CLASS/image.png, or ROOT/train/CLASS/image.png with val and test beside train"
 
-NO_PICTURE = "is no picture by its ending; remove it, or convert it to PNG or JPEG"
+NO_IMAGE = "is no image by its ending; remove it, or convert it to PNG or JPEG"
 _LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def read_folder(root: Path) -> DataSet:
-    """Reads a folder in either layout, without opening a picture; a flat one is all training.
+    """Reads a folder in either layout, without opening an image; a flat one is all training.
 
     The training set's class folders are the classes, sorted by name, or by number if every name is one.
     Hidden files and those that systems leave behind are passed over, and so are files beside class folders
-    that are no pictures, such as a README. In a class folder, what is no picture by its ending counts as one
+    that are no images, such as a README. In a class folder, what is no image by its ending counts as one
     that cannot be read.
 
-    Raises DataError: no class folders, one without a picture, a folder in a class folder, pictures or folders
+    Raises DataError: no class folders, one without an image, a folder in a class folder, images or folders
     outside the layout, a class in val or test that is not in train.
     """
 
     def refuse(path: Path, reason: str) -> NoReturn:
         raise DataError(f"{path}: {reason}")
 
-    classes, pictures = walk(root, refuse)
+    classes, images = walk(root, refuse)
     name = root.resolve().name
-    return DataSet(name, classes, pictures["train"], pictures.get("val"), pictures.get("test"))
+    return DataSet(name, classes, images["train"], images.get("val"), images.get("test"))
 
 
-def walk(root: Path, wrong: Wrong) -> tuple[tuple[str, ...], dict[str, FilePictures]]:
-    """Returns the classes of all splits, and each split's pictures in order of class and name.
+def walk(root: Path, wrong: Wrong) -> tuple[tuple[str, ...], dict[str, FileImages]]:
+    """Returns the classes of all splits, and each split's images in order of class and name.
 
     `wrong` is told all that `read_folder` refuses; if it raises nothing, the rest is walked nevertheless.
     """
@@ -56,7 +56,7 @@ def walk(root: Path, wrong: Wrong) -> tuple[tuple[str, ...], dict[str, FilePictu
         if trained and folder.name not in trained:
             hint = nearest(folder.name, trained)
             wrong(folder, f"train has no class {folder.name!r}{hint}; add it to train or remove it here")
-    return classes, {split: _pictures(of, classes, wrong) for split, of in splits.items()}
+    return classes, {split: _images(of, classes, wrong) for split, of in splits.items()}
 
 
 def _by_split(root: Path, folders: list[Path], wrong: Wrong) -> dict[str, list[Path]]:
@@ -78,51 +78,51 @@ def _by_split(root: Path, folders: list[Path], wrong: Wrong) -> dict[str, list[P
 
 
 def is_split(folders: list[Path]) -> bool:
-    """Whether the folders are splits; a class may be called train, as long as pictures lie right in it."""
+    """Whether the folders are splits; a class may be called train, as long as images lie right in it."""
     named = [folder for folder in folders if folder.name.lower() in SPLITS]
     return len(named) == len(folders) or any(path.is_dir() for folder in named for path in visible(folder))
 
 
-def _pictures(folders: list[Path], classes: tuple[str, ...], wrong: Wrong) -> FilePictures:
-    """Returns the pictures in the class folders, in order of class and name."""
+def _images(folders: list[Path], classes: tuple[str, ...], wrong: Wrong) -> FileImages:
+    """Returns the images in the class folders, in order of class and name."""
     labels: list[int] = []
     paths: list[Path] = []
     index = {name: place for place, name in enumerate(classes)}
     for folder in sorted(folders, key=lambda folder: index[folder.name]):
-        found = _class_pictures(folder, wrong)
+        found = _class_images(folder, wrong)
         labels += [index[folder.name]] * len(found)
         paths += found
-    return FilePictures(np.array(labels, np.int64), tuple(paths), unusable=_no_pictures(paths))
+    return FileImages(np.array(labels, np.int64), tuple(paths), unusable=_no_images(paths))
 
 
-def _class_pictures(folder: Path, wrong: Wrong) -> list[Path]:
+def _class_images(folder: Path, wrong: Wrong) -> list[Path]:
     """Returns the files in a class folder."""
     with os.scandir(folder) as entries:
         folders = {entry.name for entry in entries if entry.is_dir()}
     found = []
     for path in visible(folder):
         if path.name in folders:
-            wrong(path, f"a folder in class folder {folder.name!r}; move its pictures up into that")
+            wrong(path, f"a folder in class folder {folder.name!r}; move its images up into that")
         else:
             found.append(path)
-    if len(_no_pictures(found)) == len(found):
-        others = f"; {found[0].name} {NO_PICTURE}" if found else ""
-        wrong(folder, f"a class folder without pictures; add pictures of it or remove it{others}")
+    if len(_no_images(found)) == len(found):
+        others = f"; {found[0].name} {NO_IMAGE}" if found else ""
+        wrong(folder, f"a class folder without images; add images of it or remove it{others}")
     return found
 
 
-def _no_pictures(paths: Iterable[Path]) -> dict[Path, str]:
-    """Those that are no pictures by their ending, and what to do with them."""
-    return {path: NO_PICTURE for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES}
+def _no_images(paths: Iterable[Path]) -> dict[Path, str]:
+    """Those that are no images by their ending, and what to do with them."""
+    return {path: NO_IMAGE for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES}
 
 
 def _folders(root: Path, wrong: Wrong) -> list[Path]:
-    """Returns the folders in `root`, beside which there should be no pictures."""
+    """Returns the folders in `root`, beside which there should be no images."""
     found = visible(root)
     folders = [path for path in found if path.is_dir()]
     for path in found:
         if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
-            wrong(path, f"a picture outside a class folder, so it has no label; accepted: {LAYOUTS}")
+            wrong(path, f"an image outside a class folder, so it has no label; accepted: {LAYOUTS}")
     if not folders:
         wrong(root, f"holds no class folders; accepted: {LAYOUTS}")
     return folders

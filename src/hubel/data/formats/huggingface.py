@@ -28,10 +28,10 @@ _TABLES = {".parquet": "parquet", ".arrow": "arrow"}
 
 
 @dataclass(frozen=True, eq=False)
-class TablePictures:
-    """Pictures in the rows of a table, decoded when asked for; picture i is in row `places[i]`.
+class TableImages:
+    """Images in the rows of a table, decoded when asked for; image i is in row `places[i]`.
 
-    `rows` is a `datasets.Dataset`; a picture's name is its place in it, such as `cifar10/train/7`.
+    `rows` is a `datasets.Dataset`; an image's name is its place in it, such as `cifar10/train/7`.
     """
 
     labels: Labels
@@ -44,21 +44,21 @@ class TablePictures:
         return len(self.places)
 
     def name(self, index: int) -> str:
-        """The picture's place in its source."""
+        """The image's place in its source."""
         return f"{self.source}/{self.places[index]}"
 
     def image(self, index: int) -> Image.Image:
-        """The whole picture. Raises DataError: one that is missing or cannot be read."""
+        """The whole image. Raises DataError: one that is missing or cannot be read."""
         try:
             image: Image.Image | None = self.rows[int(self.places[index])][self.column]
         except Exception as error:  # as with files, a decoder on damaged bytes raises nearly anything
-            raise DataError(f"{self.name(index)}: is a damaged picture ({error}); remove it") from error
+            raise DataError(f"{self.name(index)}: is a damaged image ({error}); remove it") from error
         if image is None:
-            raise DataError(f"{self.name(index)}: has no picture; remove the row")
+            raise DataError(f"{self.name(index)}: has no image; remove the row")
         return image
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The picture as a network of this preprocessing sees it. Raises DataError: as both, by name."""
+        """The image as a network of this preprocessing sees it. Raises DataError: as both, by name."""
         image = self.image(index)
         try:
             return preprocessing.pixels(image)
@@ -70,9 +70,9 @@ class TablePictures:
         image = upright(self.image(index))
         return image.height, image.width
 
-    def select(self, indices: Indices) -> TablePictures:
-        """The pictures at `indices`, in that order; nothing is read."""
-        return TablePictures(self.labels[indices], self.places[indices], self.rows, self.column, self.source)
+    def select(self, indices: Indices) -> TableImages:
+        """The images at `indices`, in that order; nothing is read."""
+        return TableImages(self.labels[indices], self.places[indices], self.rows, self.column, self.source)
 
 
 def read_hub(text: str) -> DataSet:
@@ -148,7 +148,7 @@ def _loaded(where: str, *what: str | None, **options: str) -> Any:
 def _dataset(found: Any, name: str) -> DataSet:
     """Returns the set that the tables of all splits are.
 
-    Pictures are the one column of images. Labels are the one column of class labels; without any, the one of
+    Images are the one column of images. Labels are the one column of class labels; without any, the one of
     whole numbers or texts; of several, the one called `label`. A test split without labels is left out.
 
     Raises DataError: no training split, or no such column.
@@ -170,17 +170,15 @@ def _dataset(found: Any, name: str) -> DataSet:
         labels = {split: np.array(column, np.int64) for split, column in values.items()}
     else:
         classes, labels = labelled({split: list(map(str, column)) for split, column in values.items()})
-    pictures = {
-        split: TablePictures(
-            of, np.arange(len(of)), _pictured(splits[split], image), image, f"{name}/{split}"
-        )
+    images = {
+        split: TableImages(of, np.arange(len(of)), _imaged(splits[split], image), image, f"{name}/{split}")
         for split, of in labels.items()
     }
-    return DataSet(name, tuple(classes), pictures["train"], pictures.get("val"), pictures.get("test"))
+    return DataSet(name, tuple(classes), images["train"], images.get("val"), images.get("test"))
 
 
 def _columns(features: Any, name: str) -> tuple[str, str]:
-    """The columns of pictures and of labels."""
+    """The columns of images and of labels."""
     datasets = _library(name)
     images = [column for column, kind in features.items() if _is_image(kind)]
     labels = [column for column, kind in features.items() if isinstance(kind, datasets.ClassLabel)]
@@ -210,8 +208,8 @@ def _told(kind: Any) -> str:
     return dtype if isinstance(dtype, str) and type(kind).__name__ == "Value" else type(kind).__name__
 
 
-def _pictured(rows: Any, column: str) -> Any:
-    """The table with the pictures' column alone, decoded when asked for."""
+def _imaged(rows: Any, column: str) -> Any:
+    """The table with the images' column alone, decoded when asked for."""
     alone = rows.select_columns([column])
     kind = alone.features[column]
     return alone if type(kind).__name__ == "Image" else alone.cast_column(column, _library(column).Image())

@@ -1,4 +1,4 @@
-"""IDX: the format of MNIST and of the sets made in its image, grey pictures and labels in four files.
+"""IDX: the format of MNIST and of the sets made in its image, grey images and labels in four files.
 
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "File formats".
 """
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.data.dataset import ArrayPictures, DataSet, numbered
+from hubel.data.dataset import ArrayImages, DataSet, numbered
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def read_idx(folder: Path) -> DataSet:
     IDX files carry no class names: Fashion-MNIST is known by the checksum of its training labels and gets
     its official ones; any other set's classes are its training labels as they are, "0" to "9" for MNIST.
 
-    Raises DataError: a file missing, damaged or of another length than its header says; pictures and labels
+    Raises DataError: a file missing, damaged or of another length than its header says; images and labels
     that differ in number; a test label that training does not have.
     """
     pixels, labels = _read_pair(folder, "train")
@@ -61,11 +61,11 @@ def read_idx(folder: Path) -> DataSet:
                 f"{folder}: the t10k files have label {unknown[0]}, which the train files do not; "
                 "check that all four files are of one set"
             )
-        test = _pictures("test", test_pixels, np.searchsorted(values, test_labels))
+        test = _images("test", test_pixels, np.searchsorted(values, test_labels))
     return DataSet(
         name="fashion-mnist" if fashion else folder.resolve().name,
         classes=FASHION_MNIST if fashion else tuple(str(value) for value in values),
-        train=_pictures("train", pixels, np.searchsorted(values, labels)),
+        train=_images("train", pixels, np.searchsorted(values, labels)),
         test=test,
         declared_mirror=fashion,
     )
@@ -127,7 +127,7 @@ def _read_pair(folder: Path, split: str) -> tuple[Bytes, Bytes]:
     pixels, labels = arrays
     if len(pixels) != len(labels):
         raise DataError(
-            f"{folder}: {len(pixels)} {split} pictures but {len(labels)} labels; "
+            f"{folder}: {len(pixels)} {split} images but {len(labels)} labels; "
             "check that both files are of one set"
         )
     return pixels, labels
@@ -143,5 +143,5 @@ def _find(folder: Path, split: str, kind: str) -> Path | None:
     return files[0] if files else None
 
 
-def _pictures(split: str, pixels: Bytes, labels: Indices) -> ArrayPictures:
-    return ArrayPictures(labels.astype(np.int64), pixels[..., None], numbered(split, len(pixels)))
+def _images(split: str, pixels: Bytes, labels: Indices) -> ArrayImages:
+    return ArrayImages(labels.astype(np.int64), pixels[..., None], numbered(split, len(pixels)))

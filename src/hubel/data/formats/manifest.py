@@ -1,4 +1,4 @@
-"""Manifests: a CSV file that lists pictures where they lie, with their labels, splits and groups."""
+"""Manifests: a CSV file that lists images where they lie, with their labels, splits and groups."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.data.dataset import SPLITS, DataSet, FilePictures, labelled
+from hubel.data.dataset import SPLITS, DataSet, FileImages, labelled
 from hubel.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ COLUMNS = ("path", "label", "split", "group")
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """A picture as a line of the manifest has it; `group` is empty where it has none."""
+    """An image as a line of the manifest has it; `group` is empty where it has none."""
 
     line: int
     path: Path
@@ -34,20 +34,20 @@ class _Row:
 
 
 def read_manifest(file: Path) -> DataSet:
-    """Reads a CSV file with the header `path,label[,split][,group]`, without opening a picture.
+    """Reads a CSV file with the header `path,label[,split][,group]`, without opening an image.
 
-    Paths are relative to the file's folder. Without `split` all is training. Pictures with the same `group`,
-    such as those of one patient or of one burst, are kept on one side of every split; a picture with an
+    Paths are relative to the file's folder. Without `split` all is training. Images with the same `group`,
+    such as those of one patient or of one burst, are kept on one side of every split; an image with an
     empty one is a group of its own. Classes are in order of name, or of number if every name is one.
 
-    A path where no file is counts as a picture that cannot be read.
+    A path where no file is counts as an image that cannot be read.
 
     Raises DataError: no UTF-8 or no CSV, an unknown column or split, a line of another length, an empty path
     or label, a path listed twice, a group in two splits.
     """
     rows = list(_rows(file))
     if not rows:
-        raise DataError(f"{file}: lists no pictures; add a line for each below {','.join(COLUMNS[:2])}")
+        raise DataError(f"{file}: lists no images; add a line for each below {','.join(COLUMNS[:2])}")
     _check(file, rows)
     splits: defaultdict[str, list[_Row]] = defaultdict(list)
     for row in rows:
@@ -56,11 +56,11 @@ def read_manifest(file: Path) -> DataSet:
         raise DataError(f"{file}: no line says train as its split; give some, or leave the column out")
     classes, labels = labelled({split: [row.label for row in of] for split, of in splits.items()})
     missing = {row.path: _missing(file, row) for row in rows if not row.path.is_file()}
-    pictures = {
-        split: FilePictures(labels[split], tuple(row.path for row in of), _groups(of), missing)
+    images = {
+        split: FileImages(labels[split], tuple(row.path for row in of), _groups(of), missing)
         for split, of in splits.items()
     }
-    return DataSet(file.stem, classes, pictures["train"], pictures.get("val"), pictures.get("test"))
+    return DataSet(file.stem, classes, images["train"], images.get("val"), images.get("test"))
 
 
 def _groups(rows: list[_Row]) -> Labels | None:
@@ -125,13 +125,13 @@ def _row(file: Path, line: int, header: list[str], values: list[str]) -> _Row:
 
 
 def _missing(file: Path, row: _Row) -> str:
-    """Why the picture of a line cannot be read."""
+    """Why the image of a line cannot be read."""
     where = f"line {row.line} of {file}"
     return f"no file is there, but {where} names it; paths are relative to the manifest's folder"
 
 
 def _check(file: Path, rows: list[_Row]) -> None:
-    """Refuses pictures that are listed twice, and groups that are in two splits."""
+    """Refuses images that are listed twice, and groups that are in two splits."""
     lines: dict[Path, int] = {}
     members: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:

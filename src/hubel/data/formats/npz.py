@@ -1,4 +1,4 @@
-"""NumPy archives: pictures and labels as arrays in one `.npz` file, such as Keras' mnist.npz."""
+"""NumPy archives: images and labels as arrays in one `.npz` file, such as Keras' mnist.npz."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hubel.data.dataset import ArrayPictures, DataSet, labelled, numbered
+from hubel.data.dataset import ArrayImages, DataSet, labelled, numbered
 from hubel.data.image.modes import COLOUR, GREY
 from hubel.errors import DataError, nearest
 
@@ -26,7 +26,7 @@ NAMES = {
     "val": (("x_val", "y_val"), ("val_images", "val_labels")),
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
-"""What a split's pictures and labels may be called."""
+"""What a split's images and labels may be called."""
 
 CLASSES = ("classes", "class_names", "label_names")
 """What the list of class names may be called."""
@@ -38,12 +38,12 @@ _KNOWN = [*CLASSES, *(name for pairs in NAMES.values() for pair in pairs for nam
 
 
 def read_npz(file: Path) -> DataSet:
-    """Reads pictures, uint8 of n x h x w [x c], and labels, n, of train and, if there, of val and test.
+    """Reads images, uint8 of n x h x w [x c], and labels, n, of train and, if there, of val and test.
 
     Labels are texts, which are the classes; or whole numbers: places in the list of class names if there is
     one, else the classes themselves, "0" to "9" for MNIST. Nothing is unpickled.
 
-    Raises DataError: no such archive, a name unknown or missing, pictures of another type or shape, labels
+    Raises DataError: no such archive, a name unknown or missing, images of another type or shape, labels
     that do not fit them.
     """
     arrays = _arrays(file)
@@ -51,10 +51,10 @@ def read_npz(file: Path) -> DataSet:
     pairs = {split: pair for split, pair in found.items() if pair is not None}
     if "train" not in pairs:
         known = " or ".join(" and ".join(pair) for pair in NAMES["train"])
-        raise DataError(f"{file}: has no training pictures, which are called {known}")
+        raise DataError(f"{file}: has no training images, which are called {known}")
     classes, labels = _labels(file, arrays, {split: values for split, (_, values) in pairs.items()})
     sets = {
-        split: ArrayPictures(labels[split], pixels, numbered(split, len(pixels)))
+        split: ArrayImages(labels[split], pixels, numbered(split, len(pixels)))
         for split, (pixels, _) in pairs.items()
     }
     return DataSet(file.stem, classes, sets["train"], sets.get("val"), sets.get("test"))
@@ -65,12 +65,12 @@ def _arrays(file: Path) -> dict[str, Values]:
     try:
         with file.open("rb") as stream:
             if not stream.read(len(_NPY)).startswith((_ZIP, _NPY)):
-                raise DataError(f"{file}: is no .npz file; save pictures and labels with numpy.savez(x=, y=)")
+                raise DataError(f"{file}: is no .npz file; save images and labels with numpy.savez(x=, y=)")
             stream.seek(0)
             archive: Any = np.load(stream, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(
-                    f"{file}: one array without a name; save pictures and labels with numpy.savez(x=, y=)"
+                    f"{file}: one array without a name; save images and labels with numpy.savez(x=, y=)"
                 )
             for name in archive.files:
                 if name not in _KNOWN:
@@ -101,8 +101,8 @@ def _pair(file: Path, arrays: dict[str, Values], split: str) -> tuple[Bytes, Val
     pixels, values = _pixels(file, images, arrays[images]), _flat(arrays[labels])
     if values.shape != (len(pixels),):
         raise DataError(
-            f"{file}: {images} are {len(pixels)} pictures, but {labels} is {_shape(arrays[labels])}; "
-            "give each picture one label, a whole number or a text"
+            f"{file}: {images} are {len(pixels)} images, but {labels} is {_shape(arrays[labels])}; "
+            "give each image one label, a whole number or a text"
         )
     return pixels, values
 
@@ -111,14 +111,14 @@ def _pixels(file: Path, name: str, array: Values) -> Bytes:
     if array.dtype != np.uint8:
         advice = "from 0 to 1, save np.rint(x * 255).astype(np.uint8)" if array.dtype.kind == "f" else ""
         raise DataError(
-            f"{file}: {name} is {array.dtype}; pictures are uint8, 0 black and 255 white"
+            f"{file}: {name} is {array.dtype}; images are uint8, 0 black and 255 white"
             + (f"; of floats {advice}" if advice else "")
         )
     pixels: Any = array[..., None] if array.ndim == 3 else array
     if pixels.ndim != 4 or pixels.shape[-1] not in (GREY, COLOUR) or pixels.size == 0:
         first = array.ndim == 4 and array.shape[1] in (GREY, COLOUR)
         raise DataError(
-            f"{file}: {name} is {_shape(array)}; pictures are n x height x width, "
+            f"{file}: {name} is {_shape(array)}; images are n x height x width, "
             f"or n x height x width x {GREY} or {COLOUR}"
             + ("; bring the channels to the end with x.transpose(0, 2, 3, 1)" if first else "")
         )

@@ -1,4 +1,4 @@
-"""The index of a shard: which pictures are in a tar file, of which classes, and where; made once and kept.
+"""The index of a shard: which images are in a tar file, of which classes, and where; made once and kept.
 
     ~/.cache/hubel/shards/KEY.json      by a shard's path, size and time of last change, or by its address
 
@@ -46,9 +46,9 @@ _CURL = {6: "no such host", 7: "no answer", 18: "it broke off", 22: "no such fil
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A tar file of pictures: `where` it is, by path or address; a new `stamp` tells that it has changed.
+    """A tar file of images: `where` it is, by path or address; a new `stamp` tells that it has changed.
 
-    Of each picture: its name in the tar, its class as it is written, where its bytes begin, and how many.
+    Of each image: its name in the tar, its class as it is written, where its bytes begin, and how many.
     """
 
     where: str
@@ -91,7 +91,7 @@ def library(where: str) -> Any:
 def indexed(where: str) -> Shard:
     """Returns the index of a shard, which is made if none is kept or the shard has changed since.
 
-    Raises DataError: a shard that is missing, no plain tar file or not whole; a sample without a picture or a
+    Raises DataError: a shard that is missing, no plain tar file or not whole; a sample without an image or a
     class, or with several; of one on the net, the library is missing, or its index cannot be kept.
     """
     stamp, changed_ns = f"{_FORMAT} {_whole(where)}", 0
@@ -157,9 +157,9 @@ def _made(where: str, stamp: str) -> Shard:
     with _opened(where) as file:
         rows = [_row(where, sample, parts) for sample, parts in _samples(where, _Forwards(file))]
     if not rows:
-        raise DataError(f"{where}: holds no pictures; remove it or make it again")
-    pictures, classes = zip(*rows, strict=True)
-    names, offsets, sizes, _ = zip(*pictures, strict=True)
+        raise DataError(f"{where}: holds no images; remove it or make it again")
+    images, classes = zip(*rows, strict=True)
+    names, offsets, sizes, _ = zip(*images, strict=True)
     return Shard(where, stamp, names, classes, offsets, sizes)
 
 
@@ -255,18 +255,18 @@ def _parts(file: _Forwards) -> Iterator[tuple[str, str, _Part]]:
 
 
 def _row(where: str, sample: str, parts: dict[str, _Part]) -> tuple[_Part, str]:
-    """The picture of a sample and its class. Raises DataError: it has none, or several."""
-    pictures = [part for ending, part in parts.items() if f".{ending}" in IMAGE_SUFFIXES]
-    if not pictures:
+    """The image of a sample and its class. Raises DataError: it has none, or several."""
+    images = [part for ending, part in parts.items() if f".{ending}" in IMAGE_SUFFIXES]
+    if not images:
         there = " and ".join(part.name for part in parts.values())
         raise DataError(
-            f"{where}: sample {sample!r} has no picture, only {there}; its files follow one another and are "
+            f"{where}: sample {sample!r} has no image, only {there}; its files follow one another and are "
             "called by its name, which ends at the first dot, and an ending"
         )
-    if len(pictures) > 1:
-        there = " and ".join(part.name for part in pictures)
-        raise DataError(f"{where}: sample {sample!r} has several pictures, {there}; leave one")
-    return pictures[0], _class(where, sample, parts)
+    if len(images) > 1:
+        there = " and ".join(part.name for part in images)
+        raise DataError(f"{where}: sample {sample!r} has several images, {there}; leave one")
+    return images[0], _class(where, sample, parts)
 
 
 def _class(where: str, sample: str, parts: dict[str, _Part]) -> str:

@@ -1,6 +1,6 @@
-"""WebDataset shards: sets in tar files, whose pictures are read where they lie, on a disk or on the net.
+"""WebDataset shards: sets in tar files, whose images are read where they lie, on a disk or on the net.
 
-Opening a set indexes its shards (`shard_index`). From then on a picture is a part of a file, which is read
+Opening a set indexes its shards (`shard_index`). From then on an image is a part of a file, which is read
 when its turn comes, in any order; of a file on the net, the server is asked for that part. So shards on a
 disk are as good as folders, and the library `webdataset` is needed only to expand `{000..099}` and to read
 the net in a stream: to index shards, and to train on more than fits into memory (`shard_stream`).
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from hubel.data.arrays import Bytes, Indices, Labels
-    from hubel.data.dataset import Pictures
+    from hubel.data.dataset import Images
     from hubel.data.image.preprocess import Preprocessing
 
 CLASSES = "classes.txt"
@@ -48,10 +48,10 @@ _TIMEOUT_SECONDS = 30
 
 
 @dataclass(frozen=True, eq=False)
-class ShardPictures:
-    """Pictures in shards: picture i is number `members[i]` of `shards[which[i]]`; its name is path/name.
+class ShardImages:
+    """Images in shards: image i is number `members[i]` of `shards[which[i]]`; its name is path/name.
 
-    `near` are the bytes of pictures that were read ahead, by their places.
+    `near` are the bytes of images that were read ahead, by their places.
     """
 
     labels: Labels
@@ -61,8 +61,8 @@ class ShardPictures:
     near: Mapping[int, bytes] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, shards: Sequence[Shard], numbers: Mapping[str, int]) -> ShardPictures:
-        """All pictures of some shards; `numbers`: the classes by what the shards call them."""
+    def of(cls, shards: Sequence[Shard], numbers: Mapping[str, int]) -> ShardImages:
+        """All images of some shards; `numbers`: the classes by what the shards call them."""
         which = np.repeat(np.arange(len(shards)), [len(shard) for shard in shards])
         members = np.concatenate([np.arange(len(shard)) for shard in shards])
         labels = np.array([numbers[said] for shard in shards for said in shard.classes], np.int64)
@@ -78,37 +78,37 @@ class ShardPictures:
 
     @cached_property
     def groups(self) -> Labels | None:
-        """The shard of each picture where shards stay on one side of a split: on the net; None on a disk."""
+        """The shard of each image where shards stay on one side of a split: on the net; None on a disk."""
         return self.which.astype(np.int64) if self.remote else None
 
     def name(self, index: int) -> str:
-        """The shard's path or address, and the picture's name in it."""
+        """The shard's path or address, and the image's name in it."""
         shard = self.shards[self.which[index]]
         return f"{shard.where}/{shard.names[self.members[index]]}"
 
     def file(self, index: int) -> Encoded:
-        """The picture's file. Raises DataError: the shard cannot be read there."""
+        """The image's file. Raises DataError: the shard cannot be read there."""
         data = self.near.get(index)
         return Encoded(self.name(index), self.brought([index]).near[index] if data is None else data)
 
     def image(self, index: int) -> Image.Image:
-        """The whole picture. Raises DataError: one that cannot be read."""
+        """The whole image. Raises DataError: one that cannot be read."""
         return read_image(self.file(index))
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The picture as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
+        """The image as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
         return preprocessing.read(self.file(index))
 
     def size(self, index: int) -> tuple[int, int]:
         """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
         return read_size(self.file(index))
 
-    def select(self, indices: Indices) -> ShardPictures:
-        """The pictures at `indices`, in that order; nothing is read."""
-        return ShardPictures(self.labels[indices], self.shards, self.which[indices], self.members[indices])
+    def select(self, indices: Indices) -> ShardImages:
+        """The images at `indices`, in that order; nothing is read."""
+        return ShardImages(self.labels[indices], self.shards, self.which[indices], self.members[indices])
 
-    def brought(self, places: Iterable[int]) -> ShardPictures:
-        """The same pictures with those at `places` in memory; neighbours in a shard are read in one go.
+    def brought(self, places: Iterable[int]) -> ShardImages:
+        """The same images with those at `places` in memory; neighbours in a shard are read in one go.
 
         Raises DataError: a shard that cannot be read, or not in parts, or has changed since it was indexed.
         """
@@ -123,7 +123,7 @@ class ShardPictures:
         return replace(self, near=near)
 
     def digests(self) -> list[bytes]:
-        """What tells of each picture whether it is the same as another time; none is read."""
+        """What tells of each image whether it is the same as another time; none is read."""
         told = []
         for number, member in zip(self.which.tolist(), self.members.tolist(), strict=True):
             shard = self.shards[number]
@@ -143,21 +143,21 @@ class ShardPictures:
             yield self.shards[self.which[run[0]]], run
 
     def _follows(self, one: int, other: int) -> bool:
-        """Whether a picture lies right behind another one."""
+        """Whether an image lies right behind another one."""
         if self.which[one] != self.which[other]:
             return False
         shard, before, after = self.shards[self.which[one]], self.members[one], self.members[other]
         return shard.offsets[after] - shard.offsets[before] - shard.sizes[before] in range(_GAP)
 
 
-def near(pictures: Pictures, places: Iterable[int]) -> Pictures:
-    """The same pictures with those at `places` at hand: read ahead where to read them one by one takes long.
+def near(images: Images, places: Iterable[int]) -> Images:
+    """The same images with those at `places` at hand: read ahead where to read them one by one takes long.
 
-    Raises DataError: as `ShardPictures.brought`.
+    Raises DataError: as `ShardImages.brought`.
     """
-    if isinstance(pictures, ShardPictures) and pictures.remote:
-        return pictures.brought(places)
-    return pictures
+    if isinstance(images, ShardImages) and images.remote:
+        return images.brought(places)
+    return images
 
 
 def is_shards(folder: Path) -> bool:
@@ -176,11 +176,11 @@ def read_shard_folder(folder: Path) -> DataSet:
 def read_shards(path: Path | str) -> DataSet:
     """Reads a shard, or all that a name with braces stands for: a path or an address on the net.
 
-    A sample is of files of one name but for its ending, which begins at the first dot: a picture, and its
+    A sample is of files of one name but for its ending, which begins at the first dot: an image, and its
     class in .cls, in `label` or `class` of .json, or in .txt. Classes are numbers of the lines of
     `classes.txt` beside the shards, or lines of it; without one they are called as they are written. Shards
     are split by their names or folders, such as train-000.tar and val-000.tar; if none says so, or all the
-    same, all are training. Where no shard is for validation, pictures in shards on a disk are held out one by
+    same, all are training. Where no shard is for validation, images in shards on a disk are held out one by
     one, on the net whole shards.
 
     Raises DataError: the library is missing, where it is needed; braces that stand for nothing; a shard that
@@ -246,10 +246,8 @@ def _dataset(name: str, base: str, wheres: Sequence[str]) -> DataSet:
     with ThreadPoolExecutor(allowed_cores()) as pool:
         shards = dict(zip(wheres, pool.map(indexed, wheres), strict=True))
     classes, numbers = _classes(base, list(shards.values()))
-    pictures = {
-        split: ShardPictures.of([shards[where] for where in of], numbers) for split, of in splits.items()
-    }
-    return DataSet(name, classes, pictures["train"], pictures.get("val"), pictures.get("test"))
+    images = {split: ShardImages.of([shards[where] for where in of], numbers) for split, of in splits.items()}
+    return DataSet(name, classes, images["train"], images.get("val"), images.get("test"))
 
 
 def _splits(name: str, base: str, wheres: Sequence[str]) -> dict[str, list[str]]:
@@ -337,7 +335,7 @@ def _asked(where: str, start: int, size: int) -> bytes:
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             raise DataError(
-                f"{where}: the server sends no parts of files, which single pictures are; put the shards on "
+                f"{where}: the server sends no parts of files, which single images are; put the shards on "
                 "one that does, as nginx and every object store do, or download them"
             )
         return bytes(answer.read())

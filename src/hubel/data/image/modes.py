@@ -1,4 +1,4 @@
-"""Colour modes: a picture of any mode, turned upright and brought to 8 bits of grey or of colour."""
+"""Colour modes: an image of any mode, turned upright and brought to 8 bits of grey or of colour."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _SIXTEEN_BIT_WHITE = 65535
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Returns the picture turned as its EXIF orientation asks, as every viewer shows it.
+    """Returns the image turned as its EXIF orientation asks, as every viewer shows it.
 
     Raises DataError: an EXIF block that cannot be read.
     """
@@ -27,13 +27,13 @@ def upright(image: Image.Image) -> Image.Image:
         return ImageOps.exif_transpose(image)
     except Exception as error:  # Pillow's EXIF reader raises SyntaxError, struct.error, KeyError and more
         raise DataError(
-            f"the picture's EXIF block is damaged ({error}), so its orientation is unknown; "
-            "re-export the picture or strip its metadata"
+            f"the image's EXIF block is damaged ({error}), so its orientation is unknown; "
+            "re-export the image or strip its metadata"
         ) from error
 
 
 def flatten(image: Image.Image, depth: int) -> Image.Image:
-    """Returns the picture with 8 bits a channel, in mode L for `depth` 1 and RGB for `depth` 3.
+    """Returns the image with 8 bits a channel, in mode L for `depth` 1 and RGB for `depth` 3.
 
     Transparency is laid over white, the paper of most drawings and icons. 16-bit grey is scaled, so that
     65535 becomes 255, and never clipped. Colour becomes grey by ITU-R 601 luma.
@@ -51,17 +51,17 @@ def flatten(image: Image.Image, depth: int) -> Image.Image:
         return image.convert(_MODES[depth])
     except ValueError as error:
         raise DataError(
-            f"a picture of mode {image.mode} cannot become {_MODES[depth]} ({error}); re-export it as PNG"
+            f"an image of mode {image.mode} cannot become {_MODES[depth]} ({error}); re-export it as PNG"
         ) from error
 
 
 def as_image(pixels: Bytes) -> Image.Image:
-    """Returns an array as a picture of mode L or RGB; `pixels`: uint8, h x w x c with c of 1 or 3."""
+    """Returns an array as an image of mode L or RGB; `pixels`: uint8, h x w x c with c of 1 or 3."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == GREY else pixels)
 
 
 def has_colour(image: Image.Image) -> bool:
-    """Whether any pixel is other than grey; an RGB file of a grey picture has no colour.
+    """Whether any pixel is other than grey; an RGB file of a grey image has no colour.
 
     Raises DataError: as `flatten`.
     """
@@ -76,11 +76,11 @@ def _eight_bits(image: Image.Image) -> Image.Image:
     values = np.asarray(image)
     if image.mode == "F":
         raise DataError(
-            "a picture of floating-point pixels has no known white; re-export it with 8 or 16 bits"
+            "an image of floating-point pixels has no known white; re-export it with 8 or 16 bits"
         )
     if values.min() < 0 or values.max() > _SIXTEEN_BIT_WHITE:
         raise DataError(
-            f"a picture of 32-bit pixels from {values.min()} to {values.max()} has no known white; "
+            f"an image of 32-bit pixels from {values.min()} to {values.max()} has no known white; "
             "re-export it with 8 or 16 bits"
         )
     scaled = (values.astype(np.int64) * 255 + _SIXTEEN_BIT_WHITE // 2) // _SIXTEEN_BIT_WHITE

@@ -1,4 +1,4 @@
-"""Preprocessing: the one path from a picture to what the network sees, in training and ever after."""
+"""Preprocessing: the one path from an image to what the network sees, in training and ever after."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _CHUNK = 1024
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """How a picture becomes `height` x `width` x `depth` values.
+    """How an image becomes `height` x `width` x `depth` values.
 
-    `fit` is what happens to a picture of another shape: `crop` keeps its centre, after its short side has
+    `fit` is what happens to an image of another shape: `crop` keeps its centre, after its short side has
     become `resize` pixels, or as few as the crop needs if that is None; `pad` keeps all of it, with black
-    at the sides; `squash` stretches it. Small pictures are enlarged by the same rule. `mean` and `std` are
+    at the sides; `squash` stretches it. Small images are enlarged by the same rule. `mean` and `std` are
     of pixel values from 0 to 1, one of each per channel; the network sees `(value - mean) / std`.
 
     Raises DataError: a field of another kind or range, `resize` smaller than the crop or without one.
@@ -105,16 +105,16 @@ class Preprocessing:
 
     @property
     def side(self) -> int:
-        """The pixels that a picture's shorter side needs for nothing to be enlarged."""
+        """The pixels that an image's shorter side needs for nothing to be enlarged."""
         return max(self.height, self.width) if self.resize is None else self.resize
 
     def read(self, path: File) -> Bytes:
-        """Returns what the network sees of a picture's file: uint8, height x width x depth.
+        """Returns what the network sees of an image's file: uint8, height x width x depth.
 
         The one way from a file, in training and ever after: a JPEG file much larger than needed is decoded
         at a half, a quarter or an eighth (`reading.read_raster`), which changes its pixels a little.
 
-        Raises DataError: a file that cannot be read, or a picture without a sure meaning, by its path.
+        Raises DataError: a file that cannot be read, or an image without a sure meaning, by its path.
         """
         raster = read_raster(path, self.side)
         try:
@@ -122,20 +122,20 @@ class Preprocessing:
         except DataError as error:
             raise DataError(f"{path}: {error}") from error
 
-    def pixels(self, picture: Image.Image | Bytes) -> Bytes:
-        """Returns a picture's pixels, maybe its own: uint8, height x width x depth.
+    def pixels(self, image: Image.Image | Bytes) -> Bytes:
+        """Returns an image's pixels, maybe its own: uint8, height x width x depth.
 
-        The picture is turned upright (`modes.upright`), brought to 8 bits of grey or colour
-        (`modes.flatten`), and fitted, with antialiasing where it becomes smaller. An array is a picture
+        The image is turned upright (`modes.upright`), brought to 8 bits of grey or colour
+        (`modes.flatten`), and fitted, with antialiasing where it becomes smaller. An array is an image
         that is upright: uint8, h x w x c with c of 1 or 3.
 
-        Raises DataError: a picture whose orientation or pixels have no sure meaning.
+        Raises DataError: an image whose orientation or pixels have no sure meaning.
         """
-        if isinstance(picture, np.ndarray):
-            if picture.shape == (self.height, self.width, self.depth):
-                return picture
-            picture = as_image(picture)
-        fitted = self._fitted(flatten(upright(picture), self.depth))
+        if isinstance(image, np.ndarray):
+            if image.shape == (self.height, self.width, self.depth):
+                return image
+            image = as_image(image)
+        fitted = self._fitted(flatten(upright(image), self.depth))
         return np.array(fitted, np.uint8).reshape(self.height, self.width, self.depth)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
@@ -216,13 +216,13 @@ class Preprocessing:
                 )
 
     def _fitted(self, image: Image.Image) -> Image.Image:
-        """Returns an 8-bit picture in the network's height and width."""
+        """Returns an 8-bit image in the network's height and width."""
         across, down = image.size
         wanted = (self.width, self.height)
         resample = _FILTERS[self.interpolation]
         if self.fit == "squash":
             return image.resize(wanted, resample)
-        wide = self.width * down >= self.height * across  # than the picture, relative to the height
+        wide = self.width * down >= self.height * across  # than the image, relative to the height
         if self.fit == "pad":
             by, of = (self.height, down) if wide else (self.width, across)
             inner = [max(1, (2 * side * by + of) // (2 * of)) for side in image.size]
@@ -249,9 +249,9 @@ def _factors(
 def _crop_box(
     size: tuple[int, int], wanted: tuple[int, int], by: int, of: int
 ) -> tuple[float, float, float, float]:
-    """Returns the part of a picture that becomes `wanted` when it is scaled by `by / of`, around its centre.
+    """Returns the part of an image that becomes `wanted` when it is scaled by `by / of`, around its centre.
 
-    Its left and upper edge lie on whole pixels, so that a picture that is only cropped is not blurred.
+    Its left and upper edge lie on whole pixels, so that an image that is only cropped is not blurred.
     """
     left, top = ((side * by - part * of) // (2 * by) for side, part in zip(size, wanted, strict=True))
     right, bottom = (

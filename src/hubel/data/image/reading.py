@@ -1,4 +1,4 @@
-"""Reading picture files: a whole picture, or an error that names the file and what to do with it."""
+"""Reading image files: a whole image, or an error that names the file and what to do with it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ IMAGE_SUFFIXES = frozenset(
         *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
     }
 )
-"""The endings, in lower case, of the files hubel takes for pictures."""
+"""The endings, in lower case, of the files hubel takes for images."""
 
 _ORIENTATION = 0x0112
 _LYING = frozenset({5, 6, 7, 8})
@@ -37,7 +37,7 @@ _PLAIN = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "GRAY"}
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """A picture's file that lies within another one: its bytes, in memory, and what to call it."""
+    """An image's file that lies within another one: its bytes, in memory, and what to call it."""
 
     name: str
     data: bytes
@@ -52,11 +52,11 @@ class Encoded:
 
 
 File: TypeAlias = Path | Encoded
-"""A picture as it is kept; its text is what to call it."""
+"""An image as it is kept; its text is what to call it."""
 
 
 def opened(file: File) -> Image.Image:
-    """Opens a picture with Pillow, whose errors are of many kinds; no pixel is read yet."""
+    """Opens an image with Pillow, whose errors are of many kinds; no pixel is read yet."""
     return Image.open(BytesIO(file.data) if isinstance(file, Encoded) else file)
 
 
@@ -68,11 +68,11 @@ def is_empty(file: File) -> bool:
 
 
 def read_image(path: File) -> Image.Image:
-    """Opens a picture and reads all its pixels; of an animation or a file of many pages, the first.
+    """Opens an image and reads all its pixels; of an animation or a file of many pages, the first.
 
-    The picture is as the file has it: `Preprocessing.pixels` turns it upright and converts its mode.
+    The image is as the file has it: `Preprocessing.pixels` turns it upright and converts its mode.
 
-    Raises DataError: no such file, one that may not be read, an empty file, no picture, a damaged or
+    Raises DataError: no such file, one that may not be read, an empty file, no image, a damaged or
     truncated one, one of so many pixels that it may be a decompression bomb.
     """
     raster = read_raster(path)
@@ -80,7 +80,7 @@ def read_image(path: File) -> Image.Image:
 
 
 def read_raster(path: File, side: int | None = None) -> Image.Image | Bytes:
-    """Reads a picture as `read_image` does, but a plain JPEG file as an array: uint8, h x w x c, c of 1 or 3.
+    """Reads an image as `read_image` does, but a plain JPEG file as an array: uint8, h x w x c, c of 1 or 3.
 
     Where the network needs no more than `side` pixels of the shorter side, a JPEG file of twice that or more
     is decoded at a half, a quarter or an eighth of its size, which leaves at least `side`: its decoder
@@ -99,7 +99,7 @@ def read_raster(path: File, side: int | None = None) -> Image.Image | Bytes:
 
 
 def read_size(path: File) -> tuple[int, int]:
-    """Returns a picture's height and width in pixels, upright, mostly from its header alone.
+    """Returns an image's height and width in pixels, upright, mostly from its header alone.
 
     Raises DataError: as `read_image`, for what the header shows.
     """
@@ -146,7 +146,7 @@ def _shrink(times: int) -> int:
 
 @contextmanager
 def _opened(path: File) -> Iterator[Image.Image]:
-    """Opens a picture; whatever goes wrong with it until the end of the block becomes a DataError."""
+    """Opens an image; whatever goes wrong with it until the end of the block becomes a DataError."""
     try:
         with opened(path) as image:
             yield image
@@ -166,7 +166,7 @@ def _reason(path: File, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):
         if is_empty(path):
             return "is an empty file (0 bytes); re-export it or remove it"
-        return "is not a picture that can be read; re-export it as PNG or JPEG, or remove it"
+        return "is not an image that can be read; re-export it as PNG or JPEG, or remove it"
     if isinstance(error, OSError) and error.strerror:
         return f"cannot be read: {error.strerror}; mend that or remove it"
-    return f"is a damaged picture ({error}); re-export it or remove it"
+    return f"is a damaged image ({error}); re-export it or remove it"

@@ -22,7 +22,7 @@ class Origin:
     It is the `turn`-th call of `function` in the `visit`-th call of the submodule at `module`, both counted
     from 1; without a function, what the submodule itself returns. `result` counts the tensors a call makes
     from 0; `ENTERS` is the first one that enters it, read in another shape. `weights` are the parameters
-    read; `axes` and `shape` are the tensor's, for one picture.
+    read; `axes` and `shape` are the tensor's, for one image.
     """
 
     module: str

@@ -1,4 +1,4 @@
-"""A surveyed module runs on pictures: what comes out at each of its steps is seen, and may be changed.
+"""A surveyed module runs on images: what comes out at each of its steps is seen, and may be changed.
 
 Calls are told by the submodule they are made in, the function and their number, as the survey counted them,
 so that functions are seen as well as submodules, and each use of one that is used again by itself.
@@ -36,9 +36,9 @@ class Stop:
     output: Volume
 
     def volume(self, made: Tensor, count: int) -> Tensor:
-        """What the call made of `count` pictures as n x depth x height x width.
+        """What the call made of `count` images as n x depth x height x width.
 
-        Raises NetworkError: it is not what one picture makes, so many times.
+        Raises NetworkError: it is not what one image makes, so many times.
         """
         at, order = self._axes(made, count)
         one = self.origin.shape
@@ -54,21 +54,21 @@ class Stop:
         return apart.permute(places).movedim(0, at).reshape(made.shape)
 
     def _axes(self, made: Tensor, count: int) -> tuple[int, list[int]]:
-        """The axis that holds the pictures, and the order of all, pictures first, then depth, then places."""
+        """The axis that holds the images, and the order of all, images first, then depth, then places."""
         one, axes = self.origin.shape, self.origin.axes
         order = sorted(range(len(axes)), key=lambda axis: _ORDER.get(axes[axis], len(_ORDER)))
         for at, side in enumerate(one):
             if made.shape == (*one[:at], count * side, *one[at + 1 :]):
                 return at, [0, *(1 + axis for axis in order)]
         raise NetworkError(
-            f"{self.path} is {list(made.shape)} for {count} pictures and {list(one)} for one: "
-            "pictures do not pass it side by side"
+            f"{self.path} is {list(made.shape)} for {count} images and {list(one)} for one: "
+            "images do not pass it side by side"
         )
 
 
 @contextmanager
 def replaying(module: nn.Module, stops: Iterable[Stop], visit: Visitor, count: int) -> Iterator[Replay]:
-    """Visits the stops while a module runs, once, on `count` pictures; nothing of it stays on the module.
+    """Visits the stops while a module runs, once, on `count` images; nothing of it stays on the module.
 
     A copy of what the visitor returns flows on, which a later call may write over.
     """

@@ -1,7 +1,7 @@
-"""Where everything in a network's picture stands: a pure function from steps to shapes.
+"""Where everything in a network's image stands: a pure function from steps to shapes.
 
 The scale: a volume's height and width are drawn as their square roots, so that 224 is 15 times 1 and
-not 224 times; its depth is too, by a factor of its own. Both factors are one for a whole picture, so
+not 224 times; its depth is too, by a factor of its own. Both factors are one for a whole image, so
 larger is always drawn larger. The way through runs from left to right along one axis, in rows where
 it is too long for one; branches stand above each other, what skips a block goes over it, side heads
 hang below. Under a volume stand its size, its name and its window; inside branches, where height and
@@ -47,7 +47,7 @@ NAMES = {
 
 
 def layout(steps: Sequence[Step]) -> Drawing:
-    """Lays out the picture of a network from its steps, at least one; nothing in it has overlapping text."""
+    """Lays out the image of a network from its steps, at least one; nothing in it has overlapping text."""
     chain = parts(steps)
     pen = Pen(Scale.of(list(_cells(chain))))
     page = _Page(pen)

@@ -1,4 +1,4 @@
-"""A network's picture: the plain shapes it is made of, and how they become SVG, PNG or PDF.
+"""A network's image: the plain shapes it is made of, and how they become SVG, PNG or PDF.
 
 `hubel.report.drawing.layout.layout` makes the shapes; here they are painted, always to the same bytes.
 Lengths are points, y points up.
@@ -101,7 +101,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """A picture of `width` by `height` points."""
+    """An image of `width` by `height` points."""
 
     width: float
     height: float
@@ -134,13 +134,13 @@ _DPI = 220
 
 
 def draw(drawing: Drawing, form: str) -> bytes:
-    """Paints a picture as `svg`, `png` or `pdf`, on white; the same bytes for the same picture."""
+    """Paints an image as `svg`, `png` or `pdf`, on white; the same bytes for the same image."""
     with settings():
         return written(painted(drawing), form, _DPI)
 
 
 def painted(drawing: Drawing) -> Figure:
-    """The picture as a figure with one set of axes, a point a unit."""
+    """The image as a figure with one set of axes, a point a unit."""
     figure = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=72, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()

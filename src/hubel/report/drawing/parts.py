@@ -1,4 +1,4 @@
-"""From steps to the parts of a picture: volumes and what makes them, forks, repeats, side heads.
+"""From steps to the parts of an image: volumes and what makes them, forks, repeats, side heads.
 
 What works in place (activations, normalisation, dropout) goes with the volume it works on. A fork and
 its join are found from the sources alone: the fork is the last volume that all branches come from.

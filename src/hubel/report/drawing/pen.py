@@ -1,4 +1,4 @@
-"""Parts of a network as pieces of its picture: solids to scale, their texts, the wires of branches."""
+"""Parts of a network as pieces of its image: solids to scale, their texts, the wires of branches."""
 
 from __future__ import annotations
 

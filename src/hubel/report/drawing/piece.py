@@ -1,4 +1,4 @@
-"""Pieces of a network's picture, around an axis each is entered and left on.
+"""Pieces of a network's image, around an axis each is entered and left on.
 
 A piece knows how far it reaches and which wires are still open on either side; pieces side by side
 join their wires. Nothing here knows where on the page a piece will stand.

@@ -40,7 +40,7 @@ def ablation_figure(found: Ablation, classes: Sequence[str], *, most: int = 64) 
             _MARGIN,
             _MARGIN + 6,
             "Recall lost without each unit",
-            f"silenced to {_level(found)}, percentage points; {count(int(found.images.sum()))} pictures, "
+            f"silenced to {_level(found)}, percentage points; {count(int(found.images.sum()))} images, "
             f"{percent(found.accuracy)} right with all{shown}",
         )
         axes = made.axes(_MARGIN + names, _HEAD + heads, *grid)
@@ -66,7 +66,7 @@ def ablation_figure(found: Ablation, classes: Sequence[str], *, most: int = 64) 
 def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
     """How the whole network does, and which class depends on which unit most."""
     lines = [
-        f"{count(int(found.images.sum()))} pictures, {percent(found.accuracy)} right with all; "
+        f"{count(int(found.images.sum()))} images, {percent(found.accuracy)} right with all; "
         f"{len(found.units)} units silenced to {_level(found)}, one at a time",
         "the classes that lose most:",
     ]
@@ -80,7 +80,7 @@ def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
 
 
 def as_json(found: Ablation, classes: Sequence[str]) -> str:
-    """All counts' shares; null where a class has no pictures."""
+    """All counts' shares; null where a class has no images."""
     return json.dumps(
         {
             "images": int(found.images.sum()),
@@ -106,7 +106,7 @@ def as_json(found: Ablation, classes: Sequence[str]) -> str:
 
 
 def _level(found: Ablation) -> str:
-    return "their means over the pictures" if found.level == "mean" else "zero"
+    return "their means over the images" if found.level == "mean" else "zero"
 
 
 def _write(axes: Axes, drops: np.ndarray[tuple[int, ...], np.dtype[np.float64]], limit: float) -> None:

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def ages_figure(found: Sequence[Ages], names: Sequence[str], volume: Volume, rule: str = "deconv") -> bytes:
     """Draws maps through the states of a network as a PNG: a table a layer, a row a state, a column a map.
 
-    Where the layer looks at the picture itself a cell begins with the map's filter, on one scale for all
+    Where the layer looks at the image itself a cell begins with the map's filter, on one scale for all
     states and maps of the layer: zero is the middle grey. Then the patches that drive the map most, the
     strongest first, each with its projection by `rule`; the ground's grey where there is no such patch.
     """

@@ -1,6 +1,6 @@
 """The atlas as one page that stands alone: each layer becomes a text that keeps, and these a page.
 
-A layer's pictures are two sheets, of patches and of their projections, tile after tile in rows, and a
+A layer's images are two sheets, of patches and of their projections, tile after tile in rows, and a
 sheet of filters. Tiles are at most `TILE` pixels a side; sheets of small tiles are kept to the last bit,
 of larger ones nearly.
 """
@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 TILE = 64
-"""The most pixels a side of a picture on the page."""
+"""The most pixels a side of an image on the page."""
 
 EXACT = 16
 """Sheets of tiles up to this many pixels a side are lossless."""
@@ -55,9 +55,9 @@ EXACT = 16
 _QUALITY = 88
 
 HEADS = {
-    "low": ("Low-level features", "units that see at most a third of the picture's side"),
-    "mid": ("Mid-level features", "units that see up to two thirds of the picture's side"),
-    "high": ("High-level features", "units that see more, up to the whole picture, and the scores"),
+    "low": ("Low-level features", "units that see at most a third of the image's side"),
+    "mid": ("Mid-level features", "units that see up to two thirds of the image's side"),
+    "high": ("High-level features", "units that see more, up to the whole image, and the scores"),
 }
 
 RULES = {
@@ -76,7 +76,7 @@ class About:
 
     network: str
     data: str
-    pictures: int
+    images: int
     classes: tuple[str, ...]
     rule: Rule
     top: int
@@ -90,9 +90,9 @@ def layer_text(
     *,
     bars: int = 10,
 ) -> str:
-    """Draws a layer and its units as JSON, whole with its pictures.
+    """Draws a layer and its units as JSON, whole with its images.
 
-    `volume` is the network's input; `labels`: int64, the class of every picture of the set. Of each
+    `volume` is the network's input; `labels`: int64, the class of every image of the set. Of each
     unit the `bars` classes it answers to most are told, in their order; all where there are no more.
     """
     seen = list(units)
@@ -125,7 +125,7 @@ def layer_text(
 
 
 def atlas_page(about: About, steps: Sequence[Step], layers: Sequence[str]) -> str:
-    """The page: the network's picture, and all layers under the head of their level.
+    """The page: the network's image, and all layers under the head of their level.
 
     `layers` are texts of `layer_text`, in order.
     """
@@ -143,7 +143,7 @@ def atlas_page(about: About, steps: Sequence[Step], layers: Sequence[str]) -> st
     text = environment.get_template("atlas.html").render(
         about=about,
         rule=RULES[about.rule][1],
-        picture=Markup(_network(steps, {layer["path"]: layer["at"] for layer in short})),
+        image=Markup(_network(steps, {layer["path"]: layer["at"] for layer in short})),
         sections=sections,
         layers=[Markup(_inert(text)) for text in layers],
         settings=Markup(_inert(json.dumps(settings, ensure_ascii=False))),
@@ -175,7 +175,7 @@ def _extent(view: LayerView, volume: Volume) -> tuple[int, int]:
 
 
 def _tile(pixels: Bytes, patch: Patch, volume: Volume, extent: tuple[int, int]) -> Bytes:
-    """A patch where it lies in its unit's field: uint8, h x w x 4, transparent outside of the picture."""
+    """A patch where it lies in its unit's field: uint8, h x w x 4, transparent outside of the image."""
     there = (placed(np.zeros_like(pixels), patch, volume, extent) == 0).all(-1, keepdims=True)
     whole = np.concatenate([placed(pixels, patch, volume, extent), np.where(there, 255, 0)], -1)
     image = Image.fromarray(whole.astype(np.uint8), "RGBA")
@@ -185,7 +185,7 @@ def _tile(pixels: Bytes, patch: Patch, volume: Volume, extent: tuple[int, int]) 
 
 
 def _sheet(tiles: Sequence[Bytes]) -> dict[str, Any] | None:
-    """Tiles of one size, or smaller ones in the corner of theirs, as one picture; None without any."""
+    """Tiles of one size, or smaller ones in the corner of theirs, as one image; None without any."""
     if not tiles:
         return None
     height, width = max(len(tile) for tile in tiles), max(tile.shape[1] for tile in tiles)
@@ -229,7 +229,7 @@ def _patch(patch: Patch, labels: npt.NDArray[np.int64]) -> list[object]:
     seen = patch.seen
     name = "/".join(PurePath(patch.name).parts[-2:])
     box = [seen.top, seen.left, seen.bottom, seen.right]
-    return [name, int(labels[patch.picture]), patch.unit.row, patch.unit.column, box, f"{patch.score:.4g}"]
+    return [name, int(labels[patch.image]), patch.unit.row, patch.unit.column, box, f"{patch.score:.4g}"]
 
 
 def _means(means: npt.NDArray[np.float64], bars: int) -> list[list[float | int | None]]:
@@ -257,7 +257,7 @@ def _tuned(tuning: Tuning | None, at: int) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Kernels:
-    """The filters of a layer as tiles; those on the picture are on one scale, `largest`."""
+    """The filters of a layer as tiles; those on the image are on one scale, `largest`."""
 
     largest: float
     tiles: list[Bytes] = field(default_factory=list)
@@ -269,7 +269,7 @@ class _Kernels:
         return cls(max((float(np.abs(each).max()) for each in filters if each is not None), default=0.0))
 
     def told(self, wiring: Wiring) -> dict[str, Any]:
-        """What is said of a filter, and draws it: on the picture whole, else map by map on its own scale."""
+        """What is said of a filter, and draws it: on the image whole, else map by map on its own scale."""
         first = len(self.tiles)
         if wiring.pixels is not None:
             self.tiles.append(_opaque(signed(wiring.pixels, self.largest)))
@@ -293,7 +293,7 @@ def _inert(text: str) -> str:
 
 
 def _network(steps: Sequence[Step], layers: Mapping[str, int]) -> str:
-    """The network's picture as an element; what stands for a layer of the atlas can be pressed."""
+    """The network's image as an element; what stands for a layer of the atlas can be pressed."""
     drawing = layout(steps)
     svg = draw(drawing, "svg").decode()
     inner = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
@@ -307,14 +307,14 @@ def _network(steps: Sequence[Step], layers: Mapping[str, int]) -> str:
             hot.append(_hot(box, there, drawing, {at: path for path, at in layers.items()}))
     size = f"{drawing.width:.2f} {drawing.height:.2f}"
     return (
-        f'<svg viewBox="0 0 {size}" role="group" aria-label="The network, from the picture to the scores; '
+        f'<svg viewBox="0 0 {size}" role="group" aria-label="The network, from the image to the scores; '
         f'press a layer to see its units" style="max-width:{1.5 * drawing.width:.0f}px">'
         f'<g aria-hidden="true">{inner}</g>{"".join(hot)}</svg>'
     )
 
 
 def _hot(box: Box, there: Sequence[int], drawing: Drawing, names: Mapping[int, str]) -> str:
-    """What is pressed in the picture: the outline of a volume."""
+    """What is pressed in the image: the outline of a volume."""
     label = Markup.escape(", ".join(names[at] for at in there))
     if box.solids:
         shapes = "".join(_outline(solid.front, solid.across, drawing.height) for solid in box.solids)

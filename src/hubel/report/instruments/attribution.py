@@ -1,4 +1,4 @@
-"""What a picture's parts count for a class, drawn over the picture with the scale of its colours."""
+"""What an image's parts count for a class, drawn over the image with the scale of its colours."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def scale_of(values: Floats) -> float:
 
 
 def shades(values: Floats, scale: float, *, signed: bool) -> tuple[Bytes, Floats]:
-    """The colours of a map, uint8, h x w x 3, and how opaque they lie on a picture, h x w of 0 to 1.
+    """The colours of a map, uint8, h x w x 3, and how opaque they lie on an image, h x w of 0 to 1.
 
     Of both signs: red is for the class, blue against it, the more opaque the more so. Else from dark to
     bright on one opacity.
@@ -55,7 +55,7 @@ def shades(values: Floats, scale: float, *, signed: bool) -> tuple[Bytes, Floats
 
 
 def overlay(pixels: Bytes, values: Floats, scale: float, *, signed: bool) -> Bytes:
-    """A map, h x w, over its picture, uint8, h x w x 1 or 3, in grey: uint8, h x w x 3."""
+    """A map, h x w, over its image, uint8, h x w x 1 or 3, in grey: uint8, h x w x 3."""
     grey = pixels.mean(-1, keepdims=True)
     ground = 255 - 0.55 * (255 - grey) if signed else grey
     colours, opacity = shades(values, scale, signed=signed)
@@ -63,25 +63,23 @@ def overlay(pixels: Bytes, values: Floats, scale: float, *, signed: bool) -> Byt
     return np.asarray(np.rint(mixed), np.uint8)
 
 
-def picture(pixels: Bytes, found: Attribution, classes: Sequence[str], form: str) -> bytes:
-    """Draws an attribution as `svg`, `png` or `pdf`: the picture, and the map over it with its scale."""
+def image(pixels: Bytes, found: Attribution, classes: Sequence[str], form: str) -> bytes:
+    """Draws an attribution as `svg`, `png` or `pdf`: the image, and the map over it with its scale."""
     plane = Plane()
     name = {"integrated": "integrated gradients", "gradcam": "Grad-CAM"}.get(found.method, found.method)
     where = f" at {found.layer}" if found.layer else ""
     plane.text(0, 11, f"{name}{where} for {classes[found.label]}, score {found.score:.4g}", 12.0)
     plane.text(0, 26, _MEANS[found.method], 8.5, color=MUTED)
     size = _size(pixels)
-    plane.picture(0, _HEAD, as_colour(pixels), size)
+    plane.image(0, _HEAD, as_colour(pixels), size)
     _draw_map(plane, size[0] + _GAP, pixels, found.map, signed=found.signed)
     return plane.draw(form)
 
 
-def occlusion_picture(
-    pixels: Bytes, found: Occlusion, label: int, classes: Sequence[str], form: str
-) -> bytes:
+def occlusion_image(pixels: Bytes, found: Occlusion, label: int, classes: Sequence[str], form: str) -> bytes:
     """Draws what a sliding square does as `svg`, `png` or `pdf`, as Zeiler and Fergus do.
 
-    The picture with the square in its corner; how far the score falls; and for each place of the square
+    The image with the square in its corner; how far the score falls; and for each place of the square
     the probability of the class, and the most probable class.
     """
     plane, size = Plane(), _size(pixels)
@@ -90,7 +88,7 @@ def occlusion_picture(
     plane.text(0, 11, f"occlusion of {classes[label]}, {100 * before:.1f} % without the square", 12.0)
     said = f"a square of {side} pixels, moved by {step}: {len(found.rows)}x{len(found.columns)} places"
     plane.text(0, 26, said, 8.5, color=MUTED)
-    plane.picture(0, _HEAD, as_colour(pixels), size)
+    plane.image(0, _HEAD, as_colour(pixels), size)
     pixel = size[0] / pixels.shape[1]
     plane.box(0, _HEAD, (side * pixel, side * pixel), facecolor="#7f7f7f", edgecolor=LINE)
     left = size[0] + _GAP
@@ -100,7 +98,7 @@ def occlusion_picture(
     left += size[0] + _GAP
     chance = found.probabilities[..., label]
     colours = np.rint(255 * mpl.colormaps["viridis"](chance)[..., :3]).astype(np.uint8)
-    plane.picture(left, _HEAD, colours, size)
+    plane.image(left, _HEAD, colours, size)
     strip = np.rint(255 * mpl.colormaps["viridis"](np.linspace(0, 1, 128))[None, :, :3]).astype(np.uint8)
     _draw_strip(plane, left, size, strip, (("0 %", "left"), ("100 %", "right")))
     _caption(plane, left, size, f"probability of {classes[label]}")
@@ -156,9 +154,9 @@ def as_json(
 
 
 def _draw_map(plane: Plane, left: float, pixels: Bytes, values: Floats, *, signed: bool) -> None:
-    """The map over the picture, and the scale of its colours as they lie on white or by themselves."""
+    """The map over the image, and the scale of its colours as they lie on white or by themselves."""
     size, scale = _size(pixels), scale_of(values)
-    plane.picture(left, _HEAD, overlay(pixels, values, scale, signed=signed), size)
+    plane.image(left, _HEAD, overlay(pixels, values, scale, signed=signed), size)
     ramp = np.linspace(-scale if signed else 0, scale, 128)[None]
     colours, opacity = shades(ramp, scale, signed=signed)
     strip = 255 + (colours - 255.0) * (opacity[..., None] if signed else 1)
@@ -171,7 +169,7 @@ def _draw_strip(
     plane: Plane, left: float, size: tuple[float, float], strip: Bytes, labels: Sequence[tuple[str, str]]
 ) -> None:
     top = _HEAD + size[1] + 8
-    plane.picture(left, top, strip, (size[0], _STRIP))
+    plane.image(left, top, strip, (size[0], _STRIP))
     plane.box(left, top, (size[0], _STRIP), edgecolor=LINE, linewidth=0.5)
     for text, align in labels:
         across = {"left": 0.0, "center": 0.5, "right": 1.0}[align]
@@ -187,7 +185,7 @@ def _draw_best(
     palette = mpl.colormaps["tab20" if len(order) > 10 else "tab10"]
     colours = np.array([palette(at % palette.N)[:3] for at in range(len(order))])
     places = np.argsort(order)[np.searchsorted(np.sort(order), best)]
-    plane.picture(left, _HEAD, np.rint(255 * colours[places]).astype(np.uint8), size)
+    plane.image(left, _HEAD, np.rint(255 * colours[places]).astype(np.uint8), size)
     for at, label in enumerate(order[:20]):
         down = _HEAD + 14 * at
         plane.box(left + size[0] + 10, down, (9, 9), facecolor=tuple(colours[at]), edgecolor="none")

@@ -1,6 +1,6 @@
-"""Sheets of small pictures: sections of labelled blocks, or tables with rows and columns. PNG bytes out.
+"""Sheets of small images: sections of labelled blocks, or tables with rows and columns. PNG bytes out.
 
-Pictures are uint8, h x w x 3. Small ones are enlarged a whole number of times without blur.
+Images are uint8, h x w x 3. Small ones are enlarged a whole number of times without blur.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 GROUND = (221, 218, 211)
-"""What stands where there is no picture: the house's line colour."""
+"""What stands where there is no image: the house's line colour."""
 
 _INK, _MUTED, _PAPER = (29, 29, 31), (102, 102, 107), (255, 255, 255)
 _WIDTH, _MARGIN, _GAP, _LABEL, _TITLE = 1280, 16, 14, 15, 26
@@ -62,7 +62,7 @@ class Table:
 
 
 def as_colour(pixels: Bytes) -> Bytes:
-    """A picture of h x w x 1 or 3 with three channels."""
+    """An image of h x w x 1 or 3 with three channels."""
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 
@@ -87,20 +87,20 @@ def tables(content: Sequence[Table], *, side: int = 48) -> bytes:
 
 
 def _stacked(drawn: Sequence[Image.Image]) -> bytes:
-    width = max((picture.width for picture in drawn), default=1) + 2 * _MARGIN
-    height = sum(picture.height + _GAP for picture in drawn) + 2 * _MARGIN
+    width = max((image.width for image in drawn), default=1) + 2 * _MARGIN
+    height = sum(image.height + _GAP for image in drawn) + 2 * _MARGIN
     canvas = Image.new("RGB", (width, height), _PAPER)
     top = _MARGIN
-    for picture in drawn:
-        canvas.paste(picture, (_MARGIN, top))
-        top += picture.height + _GAP
+    for image in drawn:
+        canvas.paste(image, (_MARGIN, top))
+        top += image.height + _GAP
     out = io.BytesIO()
     canvas.save(out, "PNG")
     return out.getvalue()
 
 
 def enlarged(pixels: Bytes, side: int) -> Image.Image:
-    """A picture a whole number of times as large, about `side` pixels; a larger one becomes smaller."""
+    """An image a whole number of times as large, about `side` pixels; a larger one becomes smaller."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
     longest = max(image.size)
     if longest > 2 * side:
@@ -154,11 +154,11 @@ def _table(table: Table, side: int) -> Image.Image:
 
 def _strip(tiles: Sequence[Bytes], side: int) -> Image.Image:
     """Tiles side by side, whatever their sizes."""
-    pictures = [enlarged(tile, side) for tile in tiles] or [Image.new("RGB", (side, side), GROUND)]
-    size = sum(each.width + 1 for each in pictures) - 1, max(each.height for each in pictures)
+    images = [enlarged(tile, side) for tile in tiles] or [Image.new("RGB", (side, side), GROUND)]
+    size = sum(each.width + 1 for each in images) - 1, max(each.height for each in images)
     canvas = Image.new("RGB", size, _PAPER)
     left = 0
-    for each in pictures:
+    for each in images:
         canvas.paste(each, (left, 0))
         left += each.width + 1
     return canvas
@@ -190,12 +190,12 @@ def _block(block: Block, across: int, side: int) -> Image.Image:
 def _panel(tiles: Sequence[Bytes], across: int, side: int) -> Image.Image:
     if not tiles:
         return Image.new("RGB", (side, side), GROUND)
-    pictures = [enlarged(tile, side) for tile in tiles]
-    wide, high = pictures[0].size
-    columns = min(across, len(pictures))
-    rows = math.ceil(len(pictures) / columns)
+    images = [enlarged(tile, side) for tile in tiles]
+    wide, high = images[0].size
+    columns = min(across, len(images))
+    rows = math.ceil(len(images) / columns)
     canvas = Image.new("RGB", (columns * (wide + 1) - 1, rows * (high + 1) - 1), _PAPER)
-    for at, picture in enumerate(pictures):
+    for at, image in enumerate(images):
         row, column = divmod(at, columns)
-        canvas.paste(picture, (column * (wide + 1), row * (high + 1)))
+        canvas.paste(image, (column * (wide + 1), row * (high + 1)))
     return canvas

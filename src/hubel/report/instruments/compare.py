@@ -32,7 +32,7 @@ def likeness_figure(found: Sequence[Likeness], first: str, others: Sequence[str]
 
 
 def likeness_as_json(found: Sequence[Likeness], first: str, others: Sequence[str]) -> str:
-    """The matrices; null where a layer is the same for all pictures."""
+    """The matrices; null where a layer is the same for all images."""
     return json.dumps(
         [
             {
@@ -52,11 +52,11 @@ def likeness_as_json(found: Sequence[Likeness], first: str, others: Sequence[str
 
 def likeness_as_text(found: Likeness, first: str, second: str) -> str:
     """For each layer of the first network the most similar of the second."""
-    lines = [f"{first} and {second}: linear CKA on {count(found.images)} pictures"]
+    lines = [f"{first} and {second}: linear CKA on {count(found.images)} images"]
     wide = max(map(len, found.first))
     for row, (path, other) in enumerate(found.nearest.items()):
         value = found.values[row, found.second.index(other)]
-        said = f"most like {other}, {value:.3f}" if np.isfinite(value) else "the same for all pictures"
+        said = f"most like {other}, {value:.3f}" if np.isfinite(value) else "the same for all images"
         lines.append(f"  {path:<{wide}}  {said}")
     return "\n".join(lines)
 
@@ -83,7 +83,7 @@ def _matrix(made: Chart, found: Likeness, names: tuple[str, str], top: float) ->
     rows, columns = found.values.shape
     left, across, down, _ = _size(found)
     font = _font(found)
-    note = f"linear CKA on {count(found.images)} pictures: 1 is alike, 0 unrelated"
+    note = f"linear CKA on {count(found.images)} images: 1 is alike, 0 unrelated"
     made.title(_MARGIN, top + _MARGIN + 4, f"{names[0]} and {names[1]}", note)
     axes = made.axes(_MARGIN + left, top + _HEAD, across, down)
     shown = axes.imshow(found.values, cmap=STRONG, vmin=0, vmax=1, aspect="auto", interpolation="none")

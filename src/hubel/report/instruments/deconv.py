@@ -1,4 +1,4 @@
-"""Units projected back to the pixels of one picture: a row a unit, beside the picture a column a rule."""
+"""Units projected back to the pixels of one image: a row a unit, beside the image a column a rule."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ _FRAME = (200, 96, 43)
 
 
 def projections_figure(
-    picture: npt.NDArray[np.uint8],
+    image: npt.NDArray[np.uint8],
     rows: Sequence[tuple[Box, Sequence[Projections]]],
     *,
     switches: bool = True,
 ) -> bytes:
-    """Draws units of one picture as a PNG: uint8, h x w x c, and for each unit its box and projections.
+    """Draws units of one image as a PNG: uint8, h x w x c, and for each unit its box and projections.
 
-    Each row is the picture with the unit's box framed, then the projections in their order, each on its
+    Each row is the image with the unit's box framed, then the projections in their order, each on its
     own scale: zero is the middle grey, the largest magnitude black or white. Without `switches` it is
-    said that the deconvnet's is the same for every picture.
+    said that the deconvnet's is the same for every image.
     """
     sections = []
     for box, projections in rows:
-        blocks = [Block("sees", [[framed(picture, box)]])]
+        blocks = [Block("sees", [[framed(image, box)]])]
         blocks += [
             Block(_label(each, switches=switches), [[signal(each.signals[0])]]) for each in projections
         ]
@@ -42,12 +42,12 @@ def projections_figure(
 
 
 def _label(found: Projections, *, switches: bool) -> str:
-    return "deconv, of any picture" if found.rule == "deconv" and not switches else found.rule
+    return "deconv, of any image" if found.rule == "deconv" and not switches else found.rule
 
 
-def framed(picture: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
-    """The picture in colour, darker outside a box and with the box's own outermost pixels coloured."""
-    shown = as_colour(picture).astype(np.float32)
+def framed(image: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
+    """The image in colour, darker outside a box and with the box's own outermost pixels coloured."""
+    shown = as_colour(image).astype(np.float32)
     inside = np.zeros(shown.shape[:2], bool)
     inside[box.top : box.bottom + 1, box.left : box.right + 1] = True
     shown[~inside] *= 0.45

@@ -1,4 +1,4 @@
-"""A data set in the plane with thumbnails, and the neighbours of a picture as a strip: PNG bytes out."""
+"""A data set in the plane with thumbnails, and the neighbours of an image as a strip: PNG bytes out."""
 
 from __future__ import annotations
 
@@ -40,10 +40,10 @@ def map_figure(
     side: int = 1000,
     thumb: int = 32,
 ) -> bytes:
-    """Draws pictures where they lie in the plane as a PNG.
+    """Draws images where they lie in the plane as a PNG.
 
     `points`: float32, n x 2 of 0 to 1, the second upwards; `thumbs`: uint8, n x h x w x c; `labels`:
-    int64, n. Every picture is a dot in its class's colour; those with room, in an order that does not
+    int64, n. Every image is a dot in its class's colour; those with room, in an order that does not
     depend on the class, are thumbnails in a frame of that colour, about `thumb` pixels wide.
     """
     shown = sorted(set(labels.tolist()))
@@ -62,11 +62,11 @@ def map_figure(
         draw.ellipse((x - _DOT, y - _DOT, x + _DOT, y + _DOT), colours[int(label)])
     order = np.random.default_rng(0).permutation(len(points))
     for at in order[spread(points[order], tile / side, overlap=0.15)]:
-        picture = enlarged(as_colour(thumbs[at]), thumb)
+        image = enlarged(as_colour(thumbs[at]), thumb)
         left, top = round(across[at] - tile / 2), round(down[at] - tile / 2)
-        right, bottom = left + picture.width + 2 * _FRAME - 1, top + picture.height + 2 * _FRAME - 1
+        right, bottom = left + image.width + 2 * _FRAME - 1, top + image.height + 2 * _FRAME - 1
         draw.rectangle((left, top, right, bottom), colours[int(labels[at])])
-        canvas.paste(picture, (left + _FRAME, top + _FRAME))
+        canvas.paste(image, (left + _FRAME, top + _FRAME))
     for row, (name, colour) in enumerate(named):
         left, top = side + tile + 2 * _MARGIN, _TITLE + _MARGIN + 22 * row
         draw.rectangle((left, top, left + 13, top + 13), colour)
@@ -82,7 +82,7 @@ def map_figure(
 def strip_figure(
     query: Bytes, thumbs: Bytes, found: Neighbours, names: Sequence[str], *, title: str
 ) -> bytes:
-    """Draws a picture and its neighbours as a PNG, each with its class and cosine.
+    """Draws an image and its neighbours as a PNG, each with its class and cosine.
 
     `query`: uint8, h x w x c; `thumbs`: uint8, k x h x w x c and `names`, k, of the neighbours.
     """
@@ -98,7 +98,7 @@ def strip_figure(
 
 
 def map_json(points: Floats, names: Sequence[str], labels: Counts, classes: Sequence[str]) -> str:
-    """Where each picture lies."""
+    """Where each image lies."""
     content: list[dict[str, Any]] = [
         {"file": name, "class": classes[label], "x": float(x), "y": float(y)}
         for name, label, (x, y) in zip(names, labels.tolist(), points, strict=True)

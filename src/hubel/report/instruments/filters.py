@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 MOST_TILES = 256
-"""How many filters are drawn as pictures of their own."""
+"""How many filters are drawn as images of their own."""
 
 MOST_ROWS, MOST_COLUMNS = 64, 64
 """How many filters and how many of their input maps a grid shows."""
@@ -38,11 +38,11 @@ MOST_NAMED = 8
 _SIDE, _GAP, _NUMBER = 56.0, 8.0, 12.0
 _HEAD, _LEFT = 46.0, 30.0
 _NARROW = 420.0
-"""As wide as a line below a picture may be, whatever the picture."""
+"""As wide as a line below an image may be, whatever the image."""
 
 
 def tiles(found: Filters) -> Bytes | None:
-    """The filters as pictures, uint8, filters x h x w x 3, on one scale: zero is grey, the largest white.
+    """The filters as images, uint8, filters x h x w x 3, on one scale: zero is grey, the largest white.
 
     Three maps are red, green and blue, one is grey. None where a filter sees any other number of maps.
     """
@@ -66,15 +66,15 @@ def grid(found: Filters, rows: Counts, columns: Counts) -> Bytes:
     return out[:, columns].reshape(-1, height, width, 4)
 
 
-def picture(found: Filters, form: str) -> bytes:
+def image(found: Filters, form: str) -> bytes:
     """Draws the filters of a layer as `svg`, `png` or `pdf`.
 
-    Filters on colour or on one map are pictures; of deeper ones each row is a filter and each column an
+    Filters on colour or on one map are images; of deeper ones each row is a filter and each column an
     input map, those with the most energy first.
     """
     plane = Plane()
-    pictures = tiles(found)
-    note = _draw_grid(plane, found) if pictures is None else _draw_tiles(plane, found, pictures)
+    images = tiles(found)
+    note = _draw_grid(plane, found) if images is None else _draw_tiles(plane, found, images)
     filters, maps, height, width = found.weights.shape
     plane.text(0, 10, f"{found.path}: {filters:,} filters of {height}x{width}x{maps} on {found.source}", 12.0)
     plane.text(0, 25, note, 8.5, color=MUTED)
@@ -82,7 +82,7 @@ def picture(found: Filters, form: str) -> bytes:
     return plane.draw(form)
 
 
-def driven_picture(found: Stimuli, volume: Volume, form: str) -> bytes:
+def driven_image(found: Stimuli, volume: Volume, form: str) -> bytes:
     """Draws filters by what drives them as `svg`, `png` or `pdf`: a row a filter, most energy first.
 
     On the left what drives the filter most, and its projection; then the maps it reads with most weight,
@@ -105,12 +105,12 @@ def driven_picture(found: Stimuli, volume: Volume, form: str) -> bytes:
             )
             kernel = in_grey(signed(each.weights, kernels.scale))
             side = 0.7 * _SIDE
-            plane.picture(left + _SIDE + 2, top, kernel, (side, side * kernel.shape[0] / kernel.shape[1]))
+            plane.image(left + _SIDE + 2, top, kernel, (side, side * kernel.shape[0] / kernel.shape[1]))
             plane.text(left, top + _SIDE + 9, f"{each.unit}  {100 * each.share:.0f} %", 6.5, color=MUTED)
     path = kernels.path
     plane.text(0, 10, f"{path}: what drives its filters, and the maps they read most", 12.0)
     note = (
-        f"each by the picture of {found.images:,} that drives it most and, by {found.rule}, what of it does; "
+        f"each by the image of {found.images:,} that drives it most and, by {found.rule}, what of it does; "
         "then a filter's strongest maps, its kernel on them, their share of its energy"
     )
     plane.text(0, 25, note, 8.5, color=MUTED)
@@ -183,10 +183,10 @@ def _draw_stimulus(
             corner[0] + shown[0] / 2, corner[1] + shown[1] / 2, "nothing", 7.0, ha="center", color=WRONG
         )
         return
-    plane.picture(*corner, placed(stimulus.patch.pixels, stimulus.patch, volume, size), shown)
+    plane.image(*corner, placed(stimulus.patch.pixels, stimulus.patch, volume, size), shown)
     if projected:
         pixels = placed(signal(stimulus.projection), stimulus.patch, volume, size)
-        plane.picture(corner[0] + shown[0] + 2, corner[1], pixels, shown)
+        plane.image(corner[0] + shown[0] + 2, corner[1], pixels, shown)
 
 
 def _driven_json(found: Stimuli, number: int) -> dict[str, object]:
@@ -200,23 +200,23 @@ def _driven_json(found: Stimuli, number: int) -> dict[str, object]:
     return {"driven_by": said, "reads": reads}
 
 
-def _draw_tiles(plane: Plane, found: Filters, pictures: Bytes) -> str:
-    """Draws filters as pictures, each with its number; returns what to say of them."""
+def _draw_tiles(plane: Plane, found: Filters, images: Bytes) -> str:
+    """Draws filters as images, each with its number; returns what to say of them."""
     shown = np.sort(found.order[:MOST_TILES])
-    height, width = pictures.shape[1:3]
+    height, width = images.shape[1:3]
     unit = _SIDE / max(height, width)
     size = (unit * width, unit * height)
     across = max(4, min(16, math.ceil(math.sqrt(2 * len(shown)))))
     for at, number in enumerate(shown):
         row, column = divmod(at, across)
         left, top = column * (size[0] + _GAP), _HEAD + row * (size[1] + _GAP + _NUMBER)
-        plane.picture(left, top, pictures[number], size)
+        plane.image(left, top, images[number], size)
         dead = int(number) in found.dead
         plane.box(left, top, size, edgecolor=WRONG if dead else LINE, linewidth=1.4 if dead else 0.5)
         label = f"{number} dead" if dead else str(number)
         colour = WRONG if dead else MUTED
         plane.text(left + size[0] / 2, top + size[1] + 9, label, 7.0, ha="center", color=colour)
-    return "all on one scale, zero is grey" + _part(len(shown), len(pictures), "filters")
+    return "all on one scale, zero is grey" + _part(len(shown), len(images), "filters")
 
 
 def _draw_grid(plane: Plane, found: Filters) -> str:
@@ -234,7 +234,7 @@ def _draw_grid(plane: Plane, found: Filters) -> str:
         down = top + at * (zoom * height + 2) + zoom * height / 2 + 2.5
         colour = WRONG if int(number) in found.dead else MUTED
         plane.text(left - 5, down, str(number), 6.5, ha="right", color=colour)
-    plane.picture(left, top, drawn, (drawn.shape[1], drawn.shape[0]))
+    plane.image(left, top, drawn, (drawn.shape[1], drawn.shape[0]))
     return (
         "a row a filter, a column an input map, most energy first; all on one scale, zero is grey"
         + _part(len(rows), len(found.weights), "filters")
@@ -255,7 +255,7 @@ def _draw_foot(plane: Plane, found: Filters) -> None:
 def _draw_scale(plane: Plane, scale: float, top: float) -> None:
     """The strip of greys with what they stand for."""
     strip = in_grey(np.arange(256, dtype=np.uint8)[None])
-    plane.picture(0, top, strip, (128, 8))
+    plane.image(0, top, strip, (128, 8))
     plane.box(0, top, (128, 8), edgecolor=LINE, linewidth=0.5)
     for at, (label, align) in enumerate(
         ((f"{-scale:.3g}", "left"), ("0", "center"), (f"{scale:.3g}", "right"))

@@ -143,7 +143,7 @@ def _image(plane: Plane, left: float, top: float, pixels: Bytes, side: float = _
     height, width = pixels.shape[:2]
     unit = float(side / max(height, width))
     shown = np.broadcast_to(pixels, (height, width, 3))
-    plane.picture(left, top, shown, (unit * width, unit * height))
+    plane.image(left, top, shown, (unit * width, unit * height))
     plane.box(left, top, (unit * width, unit * height), edgecolor=LINE, linewidth=0.5)
     return unit
 
@@ -170,7 +170,7 @@ def _column(plane: Plane, left: float, layer: LayerMaps, channels: Counts, sees:
         wide, high = _fitted(layer)
         for at, channel in enumerate(channels):
             top = _TOP + at * _PITCH
-            plane.picture(
+            plane.image(
                 left + (_TILE - wide) / 2, top + (_TILE - high) / 2, in_grey(drawn[channel]), (wide, high)
             )
             plane.text(middle, top + _TILE + 6, str(channel), 4.5, ha="center", color=MUTED)
@@ -197,8 +197,8 @@ def _vector(plane: Plane, left: float, top: float, layer: LayerMaps, room: tuple
     cells[:depth, :3] = in_grey(shades(layer)[:, 0, 0])
     cells[:depth, 3] = 255
     cell = min(room[0] / across, room[1] / down)
-    picture = cells.reshape(across, down, 4).transpose(1, 0, 2)
-    plane.picture(left, top, picture, (cell * across, cell * down))
+    image = cells.reshape(across, down, 4).transpose(1, 0, 2)
+    plane.image(left, top, image, (cell * across, cell * down))
     if depth <= MOST_IN_COLUMN:
         plane.box(left, top, (cell * across, cell * down), edgecolor=LINE, linewidth=0.5)
 
@@ -271,7 +271,7 @@ def _tiles(plane: Plane, corner: tuple[float, float], layer: LayerMaps, channels
     for at, number in enumerate(channels):
         left = corner[0] + (at % across) * (size[0] + 5)
         top = corner[1] + (at // across) * (size[1] + 13)
-        plane.picture(left, top, in_grey(drawn[number]), size)
+        plane.image(left, top, in_grey(drawn[number]), size)
         bottom = top + size[1] + 8
         plane.text(left + size[0] / 2, bottom - 1, str(number), 6.0, ha="center", color=MUTED)
         if number == channel:

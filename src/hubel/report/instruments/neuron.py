@@ -104,7 +104,7 @@ def _looks_at(neuron: Neuron) -> str:
     high, wide = box.size
     return (
         f"looks at rows {box.top} to {box.bottom}, columns {box.left} to {box.right} "
-        f"of the picture as the network sees it: {high}x{wide} pixels"
+        f"of the image as the network sees it: {high}x{wide} pixels"
     )
 
 

@@ -1,4 +1,4 @@
-"""The patches of a network's maps as one picture, layer by layer, where given with projections; as JSON."""
+"""The patches of a network's maps as one image, layer by layer, where given with projections; as JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def patches_figure(
     """Draws the patches of maps as a PNG, a section a layer a block a map.
 
     A patch stands where it lies in its unit's field, padding being the ground's grey; along an axis on
-    which the field is as large as the picture, it stands where it lies on the picture. `notes`: what to
+    which the field is as large as the image, it stands where it lies on the image. `notes`: what to
     say beside a layer's name. `projections`: a signal for each patch, as `project_patches` returns them,
     drawn to the right of the patches as Zeiler and Fergus do, each on its own scale: zero is the middle
     grey, the largest magnitude black or white.
@@ -65,7 +65,7 @@ def patches_figure(
 
 
 def as_json(patches: Mapping[Unit, Sequence[Patch]]) -> str:
-    """A JSON list, an object a map, with its patches; of a `box`, `seen` is what lies on the picture."""
+    """A JSON list, an object a map, with its patches; of a `box`, `seen` is what lies on the image."""
     said = [{"unit": str(unit), "patches": [*map(patch_json, found)]} for unit, found in patches.items()]
     return json.dumps(said, indent=2, ensure_ascii=False)
 
@@ -100,7 +100,7 @@ def field_note(field: Field, volume: Volume) -> str:
     """What a layer's units see, in words."""
     size, whole = field.size, volume.plane
     seen = f"sees {size[0]}x{size[1]} pixels"
-    return f"{seen}, the whole picture and more" if size[0] > whole[0] and size[1] > whole[1] else seen
+    return f"{seen}, the whole image and more" if size[0] > whole[0] and size[1] > whole[1] else seen
 
 
 def _start(box: int, seen: int, size: int, side: int) -> int:

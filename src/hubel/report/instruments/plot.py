@@ -1,6 +1,6 @@
-"""A plane in points, y downwards, on which pictures, texts and lines are put; SVG, PNG or PDF out.
+"""A plane in points, y downwards, on which images, texts and lines are put; SVG, PNG or PDF out.
 
-Always the same bytes for the same plane. Pictures are uint8, h x w x 3 or 4, and are never blurred.
+Always the same bytes for the same plane. Images are uint8, h x w x 3 or 4, and are never blurred.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Plane:
 
     width: float = 0.0
     height: float = 0.0
-    pictures: list[tuple[float, float, float, float, Bytes]] = field(default_factory=list)
+    images: list[tuple[float, float, float, float, Bytes]] = field(default_factory=list)
     texts: list[tuple[float, float, str, dict[str, Any]]] = field(default_factory=list)
     boxes: list[tuple[float, float, float, float, dict[str, Any]]] = field(default_factory=list)
 
-    def picture(self, left: float, top: float, pixels: Bytes, size: tuple[float, float]) -> None:
-        """Puts a picture, `size` its width and height."""
-        self.pictures.append((left, top, *size, pixels))
+    def image(self, left: float, top: float, pixels: Bytes, size: tuple[float, float]) -> None:
+        """Puts an image, `size` its width and height."""
+        self.images.append((left, top, *size, pixels))
         self._reach(left + size[0], top + size[1])
 
     def text(self, left: float, top: float, text: str, size: float = 9.0, **style: Any) -> None:
@@ -60,7 +60,7 @@ class Plane:
             axes.set_axis_off()
             axes.set_xlim(-margin, wide - margin)
             axes.set_ylim(high - margin, -margin)
-            for left, top, across, down, pixels in self.pictures:
+            for left, top, across, down, pixels in self.images:
                 extent = (left, left + across, top + down, top)
                 axes.imshow(pixels, extent=extent, interpolation="none", aspect="auto")
             axes.set_xlim(-margin, wide - margin)
@@ -90,7 +90,7 @@ def unsigned(values: Values, scale: float) -> Bytes:
 
 
 def in_grey(values: Bytes) -> Bytes:
-    """A picture of one channel, ... x h x w, with three: ... x h x w x 3."""
+    """An image of one channel, ... x h x w, with three: ... x h x w x 3."""
     return np.repeat(values[..., None], 3, axis=-1)
 
 

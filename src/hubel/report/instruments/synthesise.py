@@ -1,4 +1,4 @@
-"""Pictures made to excite units, as one PNG: each with its score, and how its climb went."""
+"""Images made to excite units, as one PNG: each with its score, and how its climb went."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def synthesis_figure(
     boxes: Mapping[Unit, Box] | None = None,
     side: int = 128,
 ) -> bytes:
-    """Draws pictures as a PNG, a section a layer; few of them have the course of the activation beside.
+    """Draws images as a PNG, a section a layer; few of them have the course of the activation beside.
 
     A unit is called by its place in the layer, or as `names` say. `boxes`: what single units see, framed.
-    Each picture says how its activation rose, from the first picture's to its own.
+    Each image says how its activation rose, from the first image's to its own.
     """
     sections = []
     curves = len(found) <= 4
@@ -44,17 +44,17 @@ def synthesis_figure(
             if each.unit.path != path:
                 continue
             box = (boxes or {}).get(each.unit)
-            picture = as_colour(each.picture) if box is None else framed(each.picture, box)
+            image = as_colour(each.image) if box is None else framed(each.image, box)
             place = str(each.unit)[len(path) + 1 : -1]
             label = f"{(names or {}).get(each.unit, place)}  {each.start:.3g} to {each.score:.3g}"
-            panels = [[picture], [course(each.history, side)]] if curves else [[picture]]
+            panels = [[image], [course(each.history, side)]] if curves else [[image]]
             blocks.append(Block(label, panels))
         sections.append(Section(path, f"{len(found[0].history)} steps", blocks, 1))
     return sheet(sections, side=side)
 
 
 def course(history: Floats, side: int) -> Bytes:
-    """The course of an activation over the steps as a square picture: uint8, side x side x 3.
+    """The course of an activation over the steps as a square image: uint8, side x side x 3.
 
     From its least value at the bottom to its largest at the top; a line stands at zero where it crosses it.
     """
@@ -75,7 +75,7 @@ def course(history: Floats, side: int) -> Bytes:
 
 
 def as_json(found: Sequence[Synthesis]) -> str:
-    """Everything about the climbs but their pictures."""
+    """Everything about the climbs but their images."""
     return json.dumps(
         [
             {

@@ -1,4 +1,4 @@
-"""Topography drawn: which place of a map answers to a spot at which place of the picture; and as JSON."""
+"""Topography drawn: which place of a map answers to a spot at which place of the image; and as JSON."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def topography_figure(layers: Sequence[Topography]) -> bytes:
 
     Left and middle: the answer of each place of the map, row by row and column by column, to a spot at
     each pixel, between the lines of what the ledger says each place sees. Right: where the answer is in
-    the picture, against where the spot is.
+    the image, against where the spot is.
     """
     row = _HEAD + _SIDE + _FOOT
     with chart(_WIDTH, len(layers) * row + _MARGIN) as made:

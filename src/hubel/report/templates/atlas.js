@@ -46,7 +46,7 @@ function tile(found, name, at, side, label, size) {
 function about(patch) {
   const [name, label, row, column, [top, left, bottom, right], score] = patch;
   return `${name}, ${settings.classes[label]}: ${score} at row ${row}, column ${column}; ` +
-    `sees rows ${top} to ${bottom}, columns ${left} to ${right} of the picture as the network sees it`;
+    `sees rows ${top} to ${bottom}, columns ${left} to ${right} of the image as the network sees it`;
 }
 
 /** The patches of a unit, or their projections, as a square of tiles. */
@@ -97,9 +97,9 @@ function gallery(at) {
       type: "button", class: "cell", role: "option", tabindex: -1, "aria-selected": false,
       "aria-label": `${unit.unit}${name && `, ${name}`}`, title: unit.unit,
     });
-    const picture = unit.patches.length ? square(found, unit, "patches", 32)
+    const image = unit.patches.length ? square(found, unit, "patches", 32)
       : el("span", { class: "none", style: "width:72px;height:72px" }, "silent");
-    cell.append(picture, el("span", { class: "name" }, el("b", {}, String(unit.channel)), el("span", {}, name)));
+    cell.append(image, el("span", { class: "name" }, el("b", {}, String(unit.channel)), el("span", {}, name)));
     cell.addEventListener("click", () => show(at, unit.channel));
     list.append(cell);
   }
@@ -147,7 +147,7 @@ function tuned(unit) {
   return el("div", {}, el("h5", {}, "Tuning"), polar(told), el("p", { class: "note" }, text));
 }
 
-/** What a unit is computed from: its filter as a picture, or the maps it reads with most weight. */
+/** What a unit is computed from: its filter as an image, or the maps it reads with most weight. */
 function driven(found, unit) {
   const box = el("div", { class: "drive" });
   for (const filter of unit.filters) {
@@ -200,7 +200,7 @@ function bars(unit) {
 function files(unit) {
   const rows = unit.patches.map(([name, label, row, column, , score]) => el("tr", {}, ...[name, settings.classes[label], `${row}, ${column}`, score]
     .map((text, at) => el("td", at > 1 ? { class: "n" } : {}, text))));
-  const heads = ["picture", "class", "row, column", "score"].map((text, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, text));
+  const heads = ["image", "class", "row, column", "score"].map((text, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, text));
   const table = el("table", {}, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));
   return el("details", {}, el("summary", {}, "Files, places and scores"), el("div", { class: "scroll" }, table));
 }
@@ -224,7 +224,7 @@ function told(at, unit) {
     point();
     box.append(pair, said);
   } else {
-    box.append(el("p", {}, "No picture drives it: nothing passes its rectifier."));
+    box.append(el("p", {}, "No image drives it: nothing passes its rectifier."));
   }
   const row = el("div", { class: "row" }, driven(found, unit));
   if (unit.tuning) row.append(tuned(unit));

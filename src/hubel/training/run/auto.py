@@ -1,4 +1,4 @@
-"""What to train when nobody says: the network, and the size it sees pictures in, for data and time."""
+"""What to train when nobody says: the network, and the size it sees images in, for data and time."""
 
 from __future__ import annotations
 
@@ -49,22 +49,22 @@ USUAL = "fast"
 """The one that is trained where no time is given, and its recipe then."""
 
 SIDES = (64, 96, 128, 160, 224)
-"""The sides at which large pictures may be seen."""
+"""The sides at which large images may be seen."""
 
 FINETUNE_SIDES = (128, 160, 192)
-"""The sides below its own at which a trained network may see pictures."""
+"""The sides below its own at which a trained network may see images."""
 
 FEW = 7_000
-"""Of fewer pictures than these a larger network needs as much of training as of so many: more epochs."""
+"""Of fewer images than these a larger network needs as much of training as of so many: more epochs."""
 
 LARGER = 3.0
-"""The fewest epochs in which seeing pictures larger is worth its price."""
+"""The fewest epochs in which seeing images larger is worth its price."""
 
 SMALL = 28
-"""The least side at which small pictures are seen; smaller ones are enlarged to 32."""
+"""The least side at which small images are seen; smaller ones are enlarged to 32."""
 
 HELD_OUT = 2000
-"""The most pictures held out by default: enough to tell accuracies two percent apart."""
+"""The most images held out by default: enough to tell accuracies two percent apart."""
 
 MEASURING = 0.1
 """The share of the time that may go into measuring candidates."""
@@ -76,7 +76,7 @@ TRAINING = 0.85
 """The share of the time that is reckoned to be left for steps."""
 
 TRIED = 64
-"""How many pictures a step has by which a candidate is measured on a CPU."""
+"""How many images a step has by which a candidate is measured on a CPU."""
 
 PASSES = 5
 """How many steps measuring a candidate takes, its optimizer's and the building of it reckoned in."""
@@ -103,7 +103,7 @@ class Candidate:
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of one picture forwards."""
+        """Multiply-adds of one image forwards."""
         return ledger(self.net, self.volume).totals.macs
 
 
@@ -111,20 +111,20 @@ class Candidate:
 class Chosen:
     """What to train: `start` is the model to start from, empty for none, `none_at_hand` where one was due.
 
-    `pictures_per_second` is what the candidate was measured at and `epochs` how often it would see every
-    picture, both 0 where it was not chosen by time.
+    `images_per_second` is what the candidate was measured at and `epochs` how often it would see every
+    image, both 0 where it was not chosen by time.
     """
 
     candidate: Candidate
     start: str = ""
     none_at_hand: bool = False
-    pictures_per_second: float = 0.0
+    images_per_second: float = 0.0
     epochs: float = 0.0
 
 
-def share_held_out(pictures: int) -> float:
-    """The share of so many pictures to hold out: a fifth, of many less."""
-    return min(0.2, HELD_OUT / pictures)
+def share_held_out(images: int) -> float:
+    """The share of so many images to hold out: a fifth, of many less."""
+    return min(0.2, HELD_OUT / images)
 
 
 def choose(
@@ -167,8 +167,8 @@ def choose(
     return replace(chosen, start="" if start == NONE else start, none_at_hand=due and start == NONE)
 
 
-def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> Chosen:
-    """The most expensive candidate that still sees so many pictures often enough in the time.
+def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Chosen:
+    """The most expensive candidate that still sees so many images often enough in the time.
 
     Candidates come the cheapest first. Each is measured that is not bound to be too slow, and while
     measuring keeps to its share of the time; one that differs from the last in its recipe alone is as fast.
@@ -177,7 +177,7 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
     warm_up(device)
     began = time.perf_counter()
     passes = PASSES if emulates_bfloat16(device) else PASSES + TRYING
-    best = last = _measured(candidates[0], pictures, seconds)
+    best = last = _measured(candidates[0], images, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs
         if last.epochs * HOPE < candidate.epochs * times:
@@ -186,23 +186,23 @@ def in_time(candidates: Sequence[Candidate], pictures: int, seconds: float) -> C
             last = replace(last, candidate=candidate)
         else:
             count = on_trial(candidate.recipe.batch, TRIED, device)
-            measuring = times * passes * count / last.pictures_per_second
+            measuring = times * passes * count / last.images_per_second
             if time.perf_counter() - began + measuring > MEASURING * seconds:
                 continue
-            last = _measured(candidate, pictures, seconds)
+            last = _measured(candidate, images, seconds)
         if last.epochs >= candidate.epochs:
             best = last
     return best
 
 
-def _measured(candidate: Candidate, pictures: int, seconds: float) -> Chosen:
-    """A candidate, and how often it would see so many pictures in the time."""
-    speed = pictures_per_second(candidate)
-    return Chosen(candidate, pictures_per_second=speed, epochs=speed * seconds * TRAINING / pictures)
+def _measured(candidate: Candidate, images: int, seconds: float) -> Chosen:
+    """A candidate, and how often it would see so many images in the time."""
+    speed = images_per_second(candidate)
+    return Chosen(candidate, images_per_second=speed, epochs=speed * seconds * TRAINING / images)
 
 
-def pictures_per_second(candidate: Candidate) -> float:
-    """How many pictures a second a candidate trains on, measured on noise on this machine, now."""
+def images_per_second(candidate: Candidate) -> float:
+    """How many images a second a candidate trains on, measured on noise on this machine, now."""
     keep_memory()
     use_allowed_cores()
     device = best_device()
@@ -212,7 +212,7 @@ def pictures_per_second(candidate: Candidate) -> float:
 
 
 def _speed_in_steps(candidate: Candidate, count: int, device: torch.device) -> float:
-    """The same, by steps of so many pictures."""
+    """The same, by steps of so many images."""
     volume = candidate.volume
     network = build(candidate.net, volume, init=candidate.recipe.init, scores=True).to(device)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -258,7 +258,7 @@ def _asked(name: str, net: Net, volume: Volume, start: str) -> Candidate:
 def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume | None) -> list[Candidate]:
     """The networks of `own` that might be trained, the cheapest first, at a volume or all that suit a set.
 
-    The first of them sees pictures at the smallest size alone: larger ones are for a larger network.
+    The first of them sees images at the smallest size alone: larger ones are for a larger network.
     """
     shorter = min(data.size)
     sides = [side for side in SIDES if side <= shorter] or [shorter if shorter >= SMALL else 32]
@@ -298,7 +298,7 @@ def _has_the_same(net: Net, volume: Volume, own: Volume) -> bool:
 def _fitted(candidate: Candidate, data: DataSet) -> Candidate:
     """A candidate with its recipe fitted to a set."""
     side = min(candidate.volume.plane)
-    fitted = candidate.recipe.fitted(mirror=data.mirror, side=side, pictures=len(data.train))
+    fitted = candidate.recipe.fitted(mirror=data.mirror, side=side, images=len(data.train))
     return replace(candidate, recipe=fitted)
 
 

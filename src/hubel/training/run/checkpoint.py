@@ -42,8 +42,8 @@ class Checkpoint:
     progress: dict[str, Any]
 
     @classmethod
-    def of(cls, trainer: Trainer, pictures: str) -> Checkpoint:
-        """All that changes in a trainer; `pictures` is the fingerprint of those it trains on."""
+    def of(cls, trainer: Trainer, images: str) -> Checkpoint:
+        """All that changes in a trainer; `images` is the fingerprint of those it trains on."""
         tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
         if trainer.average:
             kept = trainer.average.network.state_dict()
@@ -58,7 +58,7 @@ class Checkpoint:
             **{name: getattr(trainer, name) for name in _COUNTED},
             **{name: getattr(trainer.pace, name) for name in _PACED},
             "averaged": trainer.average.steps if trainer.average else 0,
-            "pictures": pictures,
+            "images": images,
         }
         return cls({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, progress)
 
@@ -78,9 +78,9 @@ class Checkpoint:
         write_whole(state, safetensors.torch.save(self.tensors, metadata))
 
     @property
-    def pictures(self) -> str | None:
-        """The fingerprint of the pictures that are trained on."""
-        return self.progress.get("pictures")
+    def images(self) -> str | None:
+        """The fingerprint of the images that are trained on."""
+        return self.progress.get("images")
 
     def unfit(self, network: nn.Module) -> str | None:
         """The name of a weight of a network that this has none for, None where it is of such a network."""
@@ -93,7 +93,7 @@ class Checkpoint:
     def bring_back(self, trainer: Trainer) -> None:
         """Brings a trainer to where this was taken.
 
-        Raises TrainingError: its hardest pictures are of another number.
+        Raises TrainingError: its hardest images are of another number.
         """
         trainer.network.load_state_dict(_under("network.", self.tensors))
         if trainer.average:
@@ -121,11 +121,11 @@ def _read(path: Path) -> Checkpoint | None:
 
 
 def _restore_hardest(hardest: Hardest, tensors: dict[str, Tensor]) -> None:
-    """Brings back how hard pictures were. Raises TrainingError: of another number of pictures."""
+    """Brings back how hard images were. Raises TrainingError: of another number of images."""
     found, wanted = len(tensors["hardest.losses"]), len(hardest.losses)
     if found != wanted:
         raise TrainingError(
-            f"the run had {found:,} pictures to train, and now there are {wanted:,}; train anew with --config"
+            f"the run had {found:,} images to train, and now there are {wanted:,}; train anew with --config"
         )
     hardest.losses, hardest.picked = tensors["hardest.losses"], tensors["hardest.picked"]
 

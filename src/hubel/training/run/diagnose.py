@@ -30,13 +30,13 @@ DEAD = 0.5
 """The share of a layer's maps that say nothing that is worth a word; healthy layers reach a fifth."""
 
 WAITED = 0.1
-"""The share of its time from which a step that waits for pictures is worth a word."""
+"""The share of its time from which a step that waits for images is worth a word."""
 
 SHORT = 1.0
 """The seconds waited below which it is not: every epoch waits for its first batch."""
 
 TWICE = 0.01
-"""The share of the held-out pictures that are trained on from which that is worth a word."""
+"""The share of the held-out images that are trained on from which that is worth a word."""
 
 MOST_NAMED = 5
 """How many classes or layers a sentence names."""
@@ -45,7 +45,7 @@ MOST_NAMED = 5
 def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str | None:
     """A loss after `steps` within 1 % of ln(classes), that of giving every class the same probability.
 
-    Held-out pictures that are judged better speak against it: of the hardest alone the training loss is high.
+    Held-out images that are judged better speak against it: of the hardest alone the training loss is high.
     """
     guessing = math.log(classes)
     if val_loss < (1 - STUCK) * guessing or not abs(train_loss - guessing) <= STUCK * guessing:
@@ -54,7 +54,7 @@ def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str |
     if steps >= ENOUGH:
         advice = (
             "try a tenth of the learning rate, then ten times it, and see with `hubel data check` that "
-            "pictures are in the folders of their classes"
+            "images are in the folders of their classes"
         )
     return (
         f"the training loss, {train_loss:.4f}, is still that of guessing, ln({classes}) = {guessing:.4f}: "
@@ -63,7 +63,7 @@ def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str |
 
 
 def wild(evaluation: Evaluation) -> str | None:
-    """Held-out pictures judged far worse than by guessing, in loss and in what is right."""
+    """Held-out images judged far worse than by guessing, in loss and in what is right."""
     classes = len(evaluation.support)
     if evaluation.loss < WILD * math.log(classes) or evaluation.top1 > WILD / classes:
         return None
@@ -74,7 +74,7 @@ def wild(evaluation: Evaluation) -> str | None:
 
 
 def never_named(evaluation: Evaluation, classes: Sequence[str]) -> str | None:
-    """Classes that have held-out pictures and are no picture's prediction."""
+    """Classes that have held-out images and are no image's prediction."""
     named = evaluation.confusion.sum(0)
     never = [
         name
@@ -84,28 +84,28 @@ def never_named(evaluation: Evaluation, classes: Sequence[str]) -> str | None:
     if not never:
         return None
     return (
-        f"no held-out picture is taken for {_listed(never)}: more pictures of {_them(never)}, more epochs "
+        f"no held-out image is taken for {_listed(never)}: more images of {_them(never)}, more epochs "
         "or --balance loss may help"
     )
 
 
 def not_held_out(labels: Labels, classes: Sequence[str]) -> str | None:
-    """Classes of which no picture is held out; `labels` are those of the held-out pictures: int64, n."""
+    """Classes of which no image is held out; `labels` are those of the held-out images: int64, n."""
     missing = [name for place, name in enumerate(classes) if place not in labels]
     if not missing:
         return None
-    return f"no picture of {_listed(missing)} is held out, so that nothing measures how well it is told"
+    return f"no image of {_listed(missing)} is held out, so that nothing measures how well it is told"
 
 
 def in_both(train: Sequence[bytes], held_out: Sequence[bytes]) -> str | None:
-    """A hundredth of the held-out pictures or more, by their marks, that are also among those to train."""
+    """A hundredth of the held-out images or more, by their marks, that are also among those to train."""
     seen = set(train)
     twice = sum(mark in seen for mark in held_out)
     if not twice or twice < TWICE * len(held_out):
         return None
     return (
-        f"{twice:,} of the {len(held_out):,} held-out pictures are also among those to train, so that "
-        "results are too good; `hubel data check` names pictures that are there twice"
+        f"{twice:,} of the {len(held_out):,} held-out images are also among those to train, so that "
+        "results are too good; `hubel data check` names images that are there twice"
     )
 
 
@@ -114,24 +114,24 @@ def unseen(epochs: float) -> str | None:
     if epochs >= 1:
         return None
     return (
-        f"the time was over before all pictures were seen, {1 - epochs:.0%} of them never; give more time, "
-        "take a smaller network, or see pictures smaller with --input"
+        f"the time was over before all images were seen, {1 - epochs:.0%} of them never; give more time, "
+        "take a smaller network, or see images smaller with --input"
     )
 
 
 def waiting(share: float, seconds: float) -> str | None:
-    """Steps that waited for pictures a share of a run of so many seconds: a tenth or more, and a second."""
+    """Steps that waited for images a share of a run of so many seconds: a tenth or more, and a second."""
     if share < WAITED or share * seconds < SHORT:
         return None
     return (
-        "steps wait for pictures: the network is faster than decoding and augmenting; fewer augmentations, a "
+        "steps wait for images: the network is faster than decoding and augmenting; fewer augmentations, a "
         "larger network or a smaller input would balance them"
     )
 
 
 @torch.no_grad()
 def dead_maps(network: Network, images: Tensor) -> dict[str, float]:
-    """The share of each rectifier's maps that are 0 at every place of every picture, by path.
+    """The share of each rectifier's maps that are 0 at every place of every image, by path.
 
     Images: n x depth x height x width, as the network sees them; some hundreds tell.
     """
@@ -152,7 +152,7 @@ def dying(dead: Mapping[str, float]) -> str | None:
     if not layers:
         return None
     return (
-        f"dead: {_listed(layers)} is 0 for every picture, and what is 0 for all learns nothing more; "
+        f"dead: {_listed(layers)} is 0 for every image, and what is 0 for all learns nothing more; "
         "try a lower learning rate; where there is no batchnorm before the relu, one helps"
     )
 

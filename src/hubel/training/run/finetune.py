@@ -29,20 +29,20 @@ from hubel.net.trace import Step
 from hubel.training.run.diagnose import TWICE
 
 DECAY = 1e-3
-"""The weight decay of a head that is trained alone: features are many, pictures few."""
+"""The weight decay of a head that is trained alone: features are many, images few."""
 
 ITERATIONS = 100
 """The most steps of L-BFGS, which has converged long before."""
 
 PHOTO = 64
-"""The least median side, in pixels, of colour pictures that are taken for photographs."""
+"""The least median side, in pixels, of colour images that are taken for photographs."""
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
     """A trained model whose weights a network got: `loaded` says which, `preprocessing` what it saw.
 
-    `seen` are the marks of the pictures that it was trained on, as far as is known, and at the same size.
+    `seen` are the marks of the images that it was trained on, as far as is known, and at the same size.
     """
 
     name: str
@@ -69,12 +69,12 @@ class Start:
         return cls(text, loaded, model.preprocessing.at(network.volume), seen)
 
     def knows(self, held_out: Sequence[bytes]) -> str | None:
-        """What to say where it was trained on pictures that are held out, by their marks."""
+        """What to say where it was trained on images that are held out, by their marks."""
         known = sum(mark in self.seen for mark in held_out)
         if not known or known < TWICE * len(held_out):
             return None
         return (
-            f"{self.name} was trained on {known:,} of the {len(held_out):,} held-out pictures, so that "
+            f"{self.name} was trained on {known:,} of the {len(held_out):,} held-out images, so that "
             "results are too good; hold out the same as then, with its --val and --seed"
         )
 
@@ -87,7 +87,7 @@ def best_at_hand() -> str | None:
 def is_of_photos(data: DataSet) -> bool:
     """Whether a set looks like photographs: in colour, and large enough to show more than a thumbnail.
 
-    Raises DataError: no picture of a sample can be read.
+    Raises DataError: no image of a sample can be read.
     """
     return data.depth == COLOUR and min(data.size) >= PHOTO
 
@@ -101,7 +101,7 @@ def head_of(network: Network) -> Step | None:
 def train_head(
     network: Network, train: Batches, val: Batches, weights: Tensor | None = None
 ) -> Evaluation | None:
-    """Trains the head alone on the features of every training picture, and tells how well it then does.
+    """Trains the head alone on the features of every training image, and tells how well it then does.
 
     `weights` weigh the classes. None where the network has no fully connected head: it is left as it is.
     """
@@ -117,7 +117,7 @@ def train_head(
 
 @torch.no_grad()
 def features(network: Network, head: Step, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
-    """What the head sees of every picture, and the labels: float32, n x values; int64, n."""
+    """What the head sees of every image, and the labels: float32, n x values; int64, n."""
     subject, seen, labels = Subject.of(network), [], []
     for images, truth in batches:
         source = subject.step(head.path).sources[0]

@@ -65,7 +65,7 @@ SAVING = 60.0
 """After how many seconds without a round a run by the clock keeps its state."""
 
 FINISHED = 32
-"""How many held-out pictures tell how long all of them take at the end."""
+"""How many held-out images tell how long all of them take at the end."""
 
 HALF = 0.5
 """How far a run is before classes that are never named and filters that are dead are worth a word."""
@@ -173,7 +173,7 @@ class Run:
         return setting.model(trainer.model, summary, views=config.recipe.views)
 
     def finish(self, setting: Setting, *, hurried: bool = False) -> tuple[Model, Evaluation]:
-        """Measures the best model on the held-out pictures, as it will be used, and calibrates it.
+        """Measures the best model on the held-out images, as it will be used, and calibrates it.
 
         Of the recipe's views there is one alone where several do no better, or if it is `hurried`.
         """
@@ -190,7 +190,7 @@ class Run:
         return finished, result.at(finished.temperature)
 
     def finishing(self, setting: Setting) -> float:
-        """How many seconds `finish` will take, by what it takes for a few of the held-out pictures."""
+        """How many seconds `finish` will take, by what it takes for a few of the held-out images."""
         model = load(self.best)
         images, labels = (part[:FINISHED] for part in setting.val.first())
         network, device = model.network.to(images.device), images.device
@@ -242,7 +242,7 @@ class Run:
     def restore(self, trainer: Trainer, setting: Setting) -> None:
         """Brings a trainer to the last state that was kept whole.
 
-        Raises TrainingError: there is none, or it is of another network or of other pictures, of which some
+        Raises TrainingError: there is none, or it is of another network or of other images, of which some
         would be trained on that were held out, or the other way round.
         """
         kept = Checkpoint.read(self.folder)
@@ -253,9 +253,9 @@ class Run:
             )
         if name := kept.unfit(trainer.network):
             raise TrainingError(f"{self.folder}: its {CONFIG} names another network: {name} does not fit")
-        if kept.pictures != setting.fingerprint:
+        if kept.images != setting.fingerprint:
             raise TrainingError(
-                f"{setting.data.name}: its pictures have changed since the run began; bring them back, or "
+                f"{setting.data.name}: its images have changed since the run began; bring them back, or "
                 f"begin another run from its model, with --from {self.best}"
             )
         kept.bring_back(trainer)

@@ -41,8 +41,8 @@ class Setting:
     """A run's data and network, ready to train.
 
     `start` says what became of the weights the run starts from, None where it starts anew. `weights`
-    weigh the classes in the loss, None where they count by their pictures. `skipped` are pictures that
-    could not be read and were left out. `fingerprint` is that of the training pictures, these among them;
+    weigh the classes in the loss, None where they count by their images. `skipped` are images that
+    could not be read and were left out. `fingerprint` is that of the training images, these among them;
     `seen` are their marks, and of those that the model was trained on that the run starts from, as a text;
     None of a stream, which is not read for them.
     """
@@ -68,7 +68,7 @@ class Setting:
     ) -> Setting:
         """Reads the data into memory and builds the network, on the best device there is.
 
-        `progress` is called with the number of pictures read so far, `warn` with what should be known.
+        `progress` is called with the number of images read so far, `warn` with what should be known.
         `kept` is the best model of a run that goes on: its preprocessing is not measured again, and no
         weights are taken from the model the run started from, since its own will be brought back.
 
@@ -83,17 +83,17 @@ class Setting:
         start = Start.at(config.start, network, data.classes) if config.start and not kept else None
         preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
         recipe = config.recipe
-        pictures, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
-        check_left(pictures, data)
-        seen, new = _marks(pictures), _marks(held_out)
+        images, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
+        check_left(images, data)
+        seen, new = _marks(images), _marks(held_out)
         known = start.knows(new) if start else None
         for told in (not_held_out(held_out.labels, data.classes), in_both(seen, new), known):
             if warn and told:
                 warn(told)
         if not start and not kept:
-            preprocessing = preprocessing.measured(to_measure(pictures))
-        train = batches_of(pictures)(
-            pictures,
+            preprocessing = preprocessing.measured(to_measure(images))
+        train = batches_of(images)(
+            images,
             preprocessing,
             recipe.batch,
             shuffle=True,
@@ -107,7 +107,7 @@ class Setting:
         if recipe.whiten and not config.start:
             whiten(network, train.first()[0])
         network.to(device)
-        weights = class_weights(torch.from_numpy(pictures.labels), len(data.classes)).to(device)
+        weights = class_weights(torch.from_numpy(images.labels), len(data.classes)).to(device)
         return cls(
             data=data,
             preprocessing=preprocessing,
@@ -116,10 +116,10 @@ class Setting:
             network=network,
             start=start,
             weights=weights if config.balance == "loss" else None,
-            skipped=(*pictures.skipped, *held_out.skipped),
+            skipped=(*images.skipped, *held_out.skipped),
             fingerprint=fingerprint(data.train),
             seen=None
-            if isinstance(pictures, Streamed)
+            if isinstance(images, Streamed)
             else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
         )
 
@@ -141,7 +141,7 @@ def _decoded(
     progress: Callable[[int], None] | None,
     warn: Warn | None,
 ) -> tuple[Decoded, Decoded]:
-    """The pictures to train on and those held out. Raises UnusableError: pictures of either, together.
+    """The images to train on and those held out. Raises UnusableError: images of either, together.
 
     To skip them it is raised where none are left of one of the two.
     """
@@ -149,9 +149,9 @@ def _decoded(
     found: list[Decoded] = []
     bad: list[Bad] = []
     among = 0
-    for pictures, told, warned in ((data.train, progress, warn), (data.val, None, None)):
+    for images, told, warned in ((data.train, progress, warn), (data.val, None, None)):
         try:
-            found.append(decoded_or_streamed(pictures, preprocessing, told, on_bad, warned))
+            found.append(decoded_or_streamed(images, preprocessing, told, on_bad, warned))
         except UnusableError as error:
             if on_bad == "skip":  # and none of them is left
                 raise
@@ -163,17 +163,17 @@ def _decoded(
     return train, val
 
 
-def _marks(pictures: Decoded) -> list[bytes]:
-    """The marks of pictures in memory; of a stream, which is not read for them, none."""
-    return [] if isinstance(pictures, Streamed) else marks(pictures.images)
+def _marks(images: Decoded) -> list[bytes]:
+    """The marks of images in memory; of a stream, which is not read for them, none."""
+    return [] if isinstance(images, Streamed) else marks(images.pixels)
 
 
-def check_left(pictures: Decoded, data: DataSet) -> None:
-    """Raises DataError: of a class no picture is left to train on, when those that are bad are left out."""
-    missing = [name for place, name in enumerate(data.classes) if place not in pictures.labels]
+def check_left(images: Decoded, data: DataSet) -> None:
+    """Raises DataError: of a class no image is left to train on, when those that are bad are left out."""
+    missing = [name for place, name in enumerate(data.classes) if place not in images.labels]
     if missing:
         raise DataError(
-            f"{data.name}: none of the training pictures of {', '.join(missing)} can be used; mend them, or "
+            f"{data.name}: none of the training images of {', '.join(missing)} can be used; mend them, or "
             "take the folder or the lines out"
         )
 
@@ -188,14 +188,14 @@ def check_classes(network: Network, data: DataSet) -> None:
 
 
 def _preprocessing(config: Config, network: Network, start: Start | None) -> Preprocessing:
-    """How pictures are seen: as by the model the run starts from, but for what the config says of it."""
+    """How images are seen: as by the model the run starts from, but for what the config says of it."""
     if start is None:
         return Preprocessing.of(network.volume, fit=config.fit or "crop")
     return start.preprocessing.fitting(config.fit or None)
 
 
 def _seen_first(network: Network, recipe: Recipe) -> tuple[Step, ...]:
-    """The network's steps on the pictures it sees first, which may be smaller than whole.
+    """The network's steps on the images it sees first, which may be smaller than whole.
 
     Raises NetworkError: smaller ones do not fit.
     """
@@ -210,8 +210,8 @@ def _seen_first(network: Network, recipe: Recipe) -> tuple[Step, ...]:
         return trace(network.net, small)
     except NetworkError as error:
         raise NetworkError(
-            f"the recipe shows pictures as {small} first, which this network does not take: {error}; "
-            "let it grow no pictures, with --set smallest=1"
+            f"the recipe shows images as {small} first, which this network does not take: {error}; "
+            "let it grow no images, with --set smallest=1"
         ) from None
 
 
@@ -230,6 +230,6 @@ def _network(config: Config) -> Network:
     if recipe.batch == 1 and alone and not (config.start and recipe.fixed_statistics):
         raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
     if recipe.views == "mirror-shift" and min(network.volume.plane) < 2:
-        raise NetworkError("the recipe's views, mirror-shift, are of pictures of 2 pixels a side or more")
+        raise NetworkError("the recipe's views, mirror-shift, are of images of 2 pixels a side or more")
     parts(network, config.freeze)
     return network

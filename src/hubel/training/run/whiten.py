@@ -1,4 +1,4 @@
-"""A first layer that need not be learned: filters that whiten the patches of the training pictures."""
+"""A first layer that need not be learned: filters that whiten the patches of the training images."""
 
 from __future__ import annotations
 

@@ -26,10 +26,10 @@ Asked: TypeAlias = Literal["crop", "pad", "squash", ""]
 class Config:
     """A run: what to train on what, and how.
 
-    `net` is a notation, `input` the volume it sees, `fit` how a picture of another shape becomes it, empty
+    `net` is a notation, `input` the volume it sees, `fit` how an image of another shape becomes it, empty
     for the way of the model the run starts from, else `crop`. `start` is the model whose weights the run
     starts from, empty for none; `freeze` names the parts that then stay as they are. `val` is the share of
-    the training pictures held out where the data has no validation split. `on_bad` is what a picture that
+    the training images held out where the data has no validation split. `on_bad` is what an image that
     cannot be read does: `stop` the run, or be left out. `balance` weighs rare classes more, in the `loss` or
     by drawing them more often. `seconds` is the time the whole run may take, which comes before the
     recipe's epochs; 0 for no limit. `target` is the top-1 at which the run stops, 0 for none. `precision`

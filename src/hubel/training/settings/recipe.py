@@ -18,23 +18,23 @@ STEPS = 20
 """The fewest steps an epoch should have: small sets get smaller batches."""
 
 SMALLEST_BATCH = 8
-"""The smallest that batches get so: of fewer pictures a gradient is mostly noise."""
+"""The smallest that batches get so: of fewer images a gradient is mostly noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a network is trained, whatever the network and the data.
 
-    `lr` is the peak of the schedule, for `batch` pictures a step. `warm_up` is the share of the run in
+    `lr` is the peak of the schedule, for `batch` images a step. `warm_up` is the share of the run in
     which it rises, `milestones` the shares at which a schedule of steps divides it by 10. `clip` is the
     largest norm of the gradient, 0 for none. `average` is the decay a step of the moving average of the
     weights that is kept as the model, 0 for none. `whiten` gives the first convolution of a network that
-    starts anew, for good, filters that whiten the training pictures. `hardest` is the share of the pictures
+    starts anew, for good, filters that whiten the training images. `hardest` is the share of the images
     that an epoch after the first sees: those whose loss was highest when they were last seen (`Hardest`).
     `fixed_statistics` keeps the batch normalisation of a model that the run starts from as it is at
     inference, in place of each batch's own mean and variance. `smallest` is the side, as a share of the
-    input's, at which pictures are seen first; it grows to 1 until the share `grown` of the run. `views` is
-    how the finished model looks at a picture.
+    input's, at which images are seen first; it grows to 1 until the share `grown` of the run. `views` is
+    how the finished model looks at an image.
 
     Raises UsageError: a value outside its range.
     """
@@ -84,8 +84,8 @@ class Recipe:
             text = getattr(self, name)
             check(name, text in known, f"one of {', '.join(known)}{nearest(text, known)}", repr(text))
 
-    def fitted(self, *, mirror: bool, side: int, pictures: int) -> Recipe:
-        """The recipe for so many training pictures of so many pixels a side.
+    def fitted(self, *, mirror: bool, side: int, images: int) -> Recipe:
+        """The recipe for so many training images of so many pixels a side.
 
         Without flips and mirror views where a mirror image would be of another class; shifts and cutouts,
         which are written for 32 pixels, in proportion; a batch that leaves an epoch 20 steps, but no smaller
@@ -98,7 +98,7 @@ class Recipe:
             shift=int(self.augmentation.shift * scale),
             cutout=int(self.augmentation.cutout * scale),
         )
-        batch = min(self.batch, max(SMALLEST_BATCH, pictures // STEPS))
+        batch = min(self.batch, max(SMALLEST_BATCH, images // STEPS))
         return replace(self, augmentation=augmentation, batch=batch, views=self.views if mirror else "one")
 
 

@@ -28,16 +28,16 @@ _FAST = Recipe(
     views="mirror-shift",
     augmentation=Augmentation(flip="alternating", shift=2),
 )
-"""After Jordan's CIFAR-10 speed record, 2024; pictures grow, and pass through in smaller batches."""
+"""After Jordan's CIFAR-10 speed record, 2024; images grow, and pass through in smaller batches."""
 
 
 RECIPES: dict[str, Recipe] = {
     "standard": Recipe(augmentation=Augmentation(flip="random", shift=2)),
     "fast": _FAST,
-    # The same for few epochs, where the hard half of the pictures teaches more than all; in more of them it
-    # is learned by heart. Flips alternate by epochs, whichever pictures these have.
+    # The same for few epochs, where the hard half of the images teaches more than all; in more of them it
+    # is learned by heart. Flips alternate by epochs, whichever images these have.
     "fast_short": replace(_FAST, epochs=23, hardest=0.5),
-    # The same for so many epochs that the pictures are learned by heart otherwise: of half of them a network
+    # The same for so many epochs that the images are learned by heart otherwise: of half of them a network
     # learned less than of all, of seven tenths as much.
     "fast_long": replace(
         _FAST,
@@ -45,7 +45,7 @@ RECIPES: dict[str, Recipe] = {
         hardest=0.7,
         augmentation=Augmentation(flip="alternating", shift=3, cutout=8),
     ),
-    # What a trained model is fitted to new pictures with, after its head. With the statistics of batches it
+    # What a trained model is fitted to new images with, after its head. With the statistics of batches it
     # would be another network than that its head was fitted to, and unlearn: from 74 % right to 40 %.
     "finetune": Recipe(
         epochs=6,
@@ -57,7 +57,7 @@ RECIPES: dict[str, Recipe] = {
         fixed_statistics=True,
         augmentation=Augmentation(flip="random", crop=0.35),
     ),
-    # LeCun et al. 1998, section III.B: 20 passes over single pictures; their second-order rates aside.
+    # LeCun et al. 1998, section III.B: 20 passes over single images; their second-order rates aside.
     "lenet": Recipe(
         epochs=20,
         batch=1,
@@ -133,7 +133,7 @@ RECIPES: dict[str, Recipe] = {
         clip=0.0,
         augmentation=Augmentation(flip="random", crop=0.25, pca=0.1),
     ),
-    # He et al. 2015, section 4.2: CIFAR-10; 64,000 steps of 128 are 182 epochs of 45,000 pictures.
+    # He et al. 2015, section 4.2: CIFAR-10; 64,000 steps of 128 are 182 epochs of 45,000 images.
     "resnet_cifar": Recipe(
         epochs=182,
         batch=128,

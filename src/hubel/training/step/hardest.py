@@ -1,4 +1,4 @@
-"""The pictures that are hardest for a network in training: epochs of these alone teach more in a time."""
+"""The images that are hardest for a network in training: epochs of these alone teach more in a time."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 LEAST = 2
-"""The fewest pictures of an epoch, where there are so many: batch normalisation needs two."""
+"""The fewest images of an epoch, where there are so many: batch normalisation needs two."""
 
 
 @dataclass(slots=True)
 class Hardest:
-    """Which pictures an epoch sees: a `share` of those seen before, the hardest, and those never seen.
+    """Which images an epoch sees: a `share` of those seen before, the hardest, and those never seen.
 
-    A picture is as hard as its plain cross-entropy was when it was last seen, as augmented; what is then
-    learned makes it easier, and others take its place. A mixture's is booked to the picture it is of first.
-    The share is of each of `groups`, places of pictures: all of them, or each class's where classes are to
-    be balanced. `losses`: float32, one a picture, infinite before it is first seen. `picked`: the places of
-    the running epoch's pictures, int64, rising.
-    Source: after the filtering of easy pictures in Jordan's CIFAR-10 speed record for 96 %, 2024, where a
+    An image is as hard as its plain cross-entropy was when it was last seen, as augmented; what is then
+    learned makes it easier, and others take its place. A mixture's is booked to the image it is of first.
+    The share is of each of `groups`, places of images: all of them, or each class's where classes are to
+    be balanced. `losses`: float32, one an image, infinite before it is first seen. `picked`: the places of
+    the running epoch's images, int64, rising.
+    Source: after the filtering of easy images in Jordan's CIFAR-10 speed record for 96 %, 2024, where a
     small network of its own judges them.
     """
 
@@ -33,14 +33,14 @@ class Hardest:
 
     @classmethod
     def of(cls, share: float, labels: Tensor, *, balanced: bool = False) -> Hardest:
-        """Before the first epoch, which sees all pictures; `labels` are their classes, int64."""
+        """Before the first epoch, which sees all images; `labels` are their classes, int64."""
         places = torch.arange(len(labels))
         classes = labels.bincount().nonzero() if balanced else ()
         groups = tuple(places[labels == each] for each in classes) or (places,)
         return cls(share, groups, torch.full((len(labels),), math.inf), places)
 
     def pick(self) -> None:
-        """Picks the pictures of the next epoch."""
+        """Picks the images of the next epoch."""
         self.picked = torch.cat([self._hardest(group) for group in self.groups]).sort().values
 
     def _hardest(self, group: Tensor) -> Tensor:
@@ -52,5 +52,5 @@ class Hardest:
         return group[losses.argsort(descending=True, stable=True)[:count]]
 
     def saw(self, places: Tensor, scores: Tensor, targets: Tensor) -> None:
-        """Remembers how hard the pictures of a batch were, by the network's scores of them."""
+        """Remembers how hard the images of a batch were, by the network's scores of them."""
         self.losses[places] = F.cross_entropy(scores, targets, reduction="none").cpu()

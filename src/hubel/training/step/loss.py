@@ -21,8 +21,8 @@ def loss_of(
 ) -> tuple[Tensor, Tensor]:
     """The loss of a batch and its scores, n x classes float32, computed in a precision.
 
-    `targets` are int64, n, or float32, n x classes, where pictures are mixed; `weights`, one a class,
-    weigh the pictures of rare classes more.
+    `targets` are int64, n, or float32, n x classes, where images are mixed; `weights`, one a class,
+    weigh the images of rare classes more.
     """
     with computing_in(precision, images.device):
         output = network(images)
@@ -36,6 +36,6 @@ def loss_of(
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:
-    """Weights under which every class counts alike, 1 in the mean over the pictures: float32, classes."""
+    """Weights under which every class counts alike, 1 in the mean over the images: float32, classes."""
     counts = torch.bincount(labels, minlength=classes).float()
     return len(labels) / (classes * counts.clamp(min=1))

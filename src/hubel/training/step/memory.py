@@ -31,7 +31,7 @@ def keep_memory() -> None:
 
 
 SMALLEST_PART = 2
-"""The fewest pictures that go through at once: batch normalisation needs two."""
+"""The fewest images that go through at once: batch normalisation needs two."""
 
 
 def out_of_memory(error: RuntimeError) -> bool:
@@ -46,12 +46,12 @@ def free_memory(device: torch.device) -> None:
 
 
 def on_trial(batch: int, few: int, device: torch.device) -> int:
-    """How many pictures of a batch a trial is of: `few`, on a GPU all, which takes as long for a few."""
+    """How many images of a batch a trial is of: `few`, on a GPU all, which takes as long for a few."""
     return batch if device.type == "cuda" else min(few, batch)
 
 
 def tried(batch: int, few: int, device: torch.device, trial: Callable[[int], Found]) -> Found:
-    """What a trial on some pictures of a batch finds out; it is told how many, less if they do not fit."""
+    """What a trial on some images of a batch finds out; it is told how many, less if they do not fit."""
     count = on_trial(batch, few, device)
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Schedules: at a point of the run, the learning rate as a share of its peak, and the pictures' side."""
+"""Schedules: at a point of the run, the learning rate as a share of its peak, and the images' side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FIRST = 0.01
 """The least share while the rate rises, so that the first step moves something."""
 
 SIDE_STEP = 4
-"""Sides of growing pictures are multiples of this, so that few shapes occur."""
+"""Sides of growing images are multiples of this, so that few shapes occur."""
 
 
 def cycle(progress: float, recipe: Recipe) -> float:
@@ -44,7 +44,7 @@ SCHEDULES: dict[str, Schedule] = {"cycle": cycle, "triangle": triangle, "steps":
 
 
 def side(recipe: Recipe, progress: float, whole: int) -> int:
-    """The side in pixels at which a recipe shows pictures at a point of the run."""
+    """The side in pixels at which a recipe shows images at a point of the run."""
     if progress >= recipe.grown or recipe.smallest == 1:
         return whole
     share = recipe.smallest + (1 - recipe.smallest) * progress / recipe.grown

@@ -38,7 +38,7 @@ def fast(classes: int = 10, depth: int = 3, side: int = 32) -> Net:
     Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3. Deviations: the mean
     of the last maps in place of their maximum, so that any size fits; no constant factor on the scores;
     no bias in the first layer, so that no gradient has to reach it; a larger step and more groups for larger
-    pictures.
+    images.
     """
     return _fast(classes, depth, side, (64, 256, 256), 2)
 

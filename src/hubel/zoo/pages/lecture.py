@@ -7,7 +7,7 @@ from hubel.net.names import conv, fc, maxpool, relu, softmax
 
 
 def lecture_demo(classes: int = 10) -> Net:
-    """The network in the picture of the car, which runs in the browser as a demo: 32x32x3.
+    """The network in the image of the car, which runs in the browser as a demo: 32x32x3.
 
     CONV-RELU-CONV-RELU-POOL three times, ten 3x3 filters each, then FC to the scores. Source:
     the lecture's overview of a ConvNet's layers; CS231n notes, "Convolutional networks".
