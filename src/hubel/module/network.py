@@ -63,13 +63,18 @@ class Network(nn.Module):
         for call in self._in_training if self.training else self._at_inference:
             inputs = [values[source] for source in call.sources]
             if call.side:
-                sides[call.path] = _scores(inputs[0])
+                sides[call.path] = class_scores(inputs[0])
             else:
                 values[call.path] = self.get_submodule(call.path)(*inputs)
             for path in call.done:
                 del values[path]
-        scores = _scores(values[self._end])
+        scores = class_scores(values[self._end])
         return Heads(scores, sides) if sides else scores
+
+    @property
+    def root(self) -> Network:
+        """The module whose submodules the steps' paths name: this one."""
+        return self
 
     @property
     def output(self) -> Volume:
@@ -93,8 +98,8 @@ def build(net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0, scor
     return network
 
 
-def _scores(values: Tensor) -> Tensor:
-    """1 x 1 places become plain scores."""
+def class_scores(values: Tensor) -> Tensor:
+    """Scores of 1 x 1 places, n x classes x 1 x 1, as n x classes; others as they are."""
     return values.flatten(1) if values.shape[2:] == (1, 1) else values
 
 
