@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from hubel.data.arrays import Labels
     from hubel.data.augment.colour import Colours
+    from hubel.data.augment.own import OwnAugmentation
     from hubel.data.augment.policy import Augmentation
     from hubel.data.feed.decoded import Bad, Decoded
     from hubel.data.image.preprocess import Preprocessing
@@ -103,7 +104,7 @@ class Batches:
     preprocessing: Preprocessing
     batch: int
     shuffle: bool = False
-    augmentation: Augmentation | None = None
+    augmentation: Augmentation | OwnAugmentation | None = None
     seed: int = 0
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
