@@ -132,7 +132,7 @@ def choose(
     *,
     network: tuple[str, Net | OwnNetwork, Volume] | None = None,
     volume: Volume | None = None,
-    recipe_name: str | None = None,
+    recipe: str | Recipe | None = None,
     start: str = AUTO,
     seconds: float = 0.0,
     settings: Mapping[str, Any] | None = None,
@@ -146,7 +146,7 @@ def choose(
     Raises UsageError, ModelError: no such recipe, setting or model. Raises NetworkError: the model has no
     head.
     """
-    due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
+    due = start == AUTO and network is None and recipe in (None, "finetune") and is_of_photos(data)
     if start == AUTO:
         start = (pretrained_installed() if due else None) or NONE
     own = FAST if seconds else ((USUAL, USUAL, 0.0),)
@@ -155,9 +155,11 @@ def choose(
     else:
         known = _of_model(start, data) if network is None else [_asked(*network, start)]
         candidates = known if volume is None else [replace(known[-1], volume=volume)]
-    if recipe_name is not None and (recipe_name != "finetune" or start == NONE):
-        candidates = [replace(each, recipe=recipe_named(recipe_name), by=recipe_name) for each in candidates]
-    if recipe_name is None or recipe_name in RECIPES:  # one from a file is taken as it is written
+    if recipe is not None and (recipe != "finetune" or start == NONE):
+        found = recipe if isinstance(recipe, Recipe) else recipe_named(recipe)
+        by = "of your own" if isinstance(recipe, Recipe) else recipe
+        candidates = [replace(each, recipe=found, by=by) for each in candidates]
+    if recipe is None or recipe in RECIPES:  # one from a file or from Python is taken as it is written
         candidates = [_fitted(each, data) for each in candidates]
     candidates = [_set(each, settings or {}) for each in candidates]
     if len(candidates) > 1 and seconds:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -81,6 +81,16 @@ def wish(text: str) -> tuple[str, Any]:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
     except tomllib.TOMLDecodeError:
         return key.strip(), value.strip()
+
+
+def wishes(texts: Iterable[str]) -> dict[str, Any]:
+    """Several changes by `key=value`. Raises UsageError: as `wish`, or a key is set twice."""
+    found: dict[str, Any] = {}
+    for key, value in map(wish, texts):
+        if key in found:
+            raise UsageError(f"{key} is set twice; leave one")
+        found[key] = value
+    return found
 
 
 def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
