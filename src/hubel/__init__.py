@@ -104,7 +104,7 @@ __all__ = [
 def ledger(net: Net | nn.Module, volume: VolumeLike, *, strict: bool = False) -> Ledger:
     """The ledger of a network, or of any torch module, on an input volume.
 
-    Of a module it is read off one run on the meta device: see `hubel.module.survey`. Raises SizeError:
+    Of a module it is read off one run on the meta device: see `hubel.module.survey`. Raises UnfitError:
     it does not fit; its `steps` are those before. Raises NetworkError: a module that cannot be followed.
     """
     torch = sys.modules.get("torch")

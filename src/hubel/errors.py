@@ -2,7 +2,7 @@
 
     HubelError
     ├── NetworkError     a value that is no network: bad arguments, clashing names, too large
-    │   └── SizeError    a network that does not fit the volume it is given
+    │   └── SizeError    a layer or a network that does not fit its input
     ├── NotationError    a text that is no network
     ├── DataError        images or labels that cannot be used
     ├── ModelError       a model file or weights that cannot be used
@@ -22,8 +22,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from hubel.net.trace import Step
-
 
 class HubelError(Exception):
     """What every error of hubel is."""
@@ -34,11 +32,7 @@ class NetworkError(HubelError):
 
 
 class SizeError(NetworkError):
-    """A network that does not fit its input; `steps` are those traced before the broken one."""
-
-    def __init__(self, message: str, steps: tuple[Step, ...] = ()) -> None:
-        super().__init__(message)
-        self.steps = steps
+    """A layer or a network that does not fit its input."""
 
 
 class NotationError(HubelError):

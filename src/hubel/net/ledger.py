@@ -99,7 +99,7 @@ class Ledger:
 def ledger(net: Net, volume: VolumeLike, *, strict: bool = False) -> Ledger:
     """The ledger of a network on an input volume.
 
-    Raises SizeError: the network does not fit; its `steps` are those before the broken one.
+    Raises UnfitError: a layer does not fit; its `steps` are those before that layer.
     """
     seen = Volume.of(volume)
     return Ledger.of(seen, trace(net, seen, strict=strict))
