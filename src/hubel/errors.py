@@ -16,7 +16,6 @@ and exits with 1, or with 2 for a `UsageError`.
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -57,6 +56,7 @@ class UsageError(HubelError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns `; did you mean X?` for the known name most like `name`, by its number too; or nothing."""
+    from difflib import SequenceMatcher  # what is needed for errors alone is not imported at every start
 
     def likeness(word: str) -> tuple[float, int]:
         return SequenceMatcher(None, word, name).ratio(), -abs(_number(word) - _number(name))

@@ -354,7 +354,7 @@ def test_neither_network_nor_module() -> None:
 
 
 def test_all_names_of_the_algebra_are_at_the_top() -> None:
-    assert set(LAYERS) <= set(hubel.__all__)
+    assert set(LAYERS) <= set(vars(hubel)["__all__"])
     assert all(getattr(hubel, name) is layer for name, layer in LAYERS.items())
 
 

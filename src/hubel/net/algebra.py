@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from textwrap import shorten
 from typing import ClassVar
 
 from hubel.errors import NetworkError
@@ -205,6 +204,8 @@ def _check_name(name: object) -> None:
 def check_net(net: object) -> None:
     """Raises NetworkError: a value is no network; of a function or class, that it is to be called."""
     if not isinstance(net, Net):
+        from textwrap import shorten  # for errors alone
+
         name = getattr(net, "__name__", "")
         what = f"{name} itself; call it: {name}(...)" if name and callable(net) else shorten(repr(net), 80)
         raise NetworkError(f"a network is expected here, such as conv(6, 5) >> relu; not {what}")
