@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from hubel.errors import NetworkError
+from hubel.shown import Shown
 
 MAX_LAYERS = 100_000
 """The most layers a network may have once its copies are written out."""
@@ -28,7 +29,7 @@ RUN = 25
 """How many parts of a chain are written side by side before parentheses group them."""
 
 
-class Net:
+class Net(Shown):
     """A network: something that maps volumes to volumes. Either a layer or made of networks."""
 
     __slots__ = ()
