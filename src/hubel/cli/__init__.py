@@ -13,9 +13,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli import compare, diff, draw, import_weights, predict, table, train, val, zoo
-from hubel.cli.data import data
-from hubel.cli.look import look
+from hubel.cli import compare, data, diff, draw, import_weights, look, predict, table, train, val, zoo
 from hubel.errors import HubelError, UsageError
 
 SPINS = "1000"
@@ -41,8 +39,8 @@ app.command("train")(train.train)
 app.command("val")(val.val)
 app.command("predict")(predict.predict)
 app.command("import-weights")(import_weights.import_weights)
-app.add_typer(data, name="data")
-app.add_typer(look, name="look")
+app.add_typer(data.data, name="data")
+app.add_typer(look.look, name="look")
 
 
 def _version(wanted: bool) -> None:

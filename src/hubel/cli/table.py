@@ -10,9 +10,10 @@ import typer
 from hubel import ledger
 from hubel.cli.network import ANY_HELP, network
 from hubel.cli.output import terminal
-from hubel.errors import SizeError, UsageError
+from hubel.errors import UsageError
 from hubel.net.algebra import Net
 from hubel.net.ledger import Ledger
+from hubel.net.trace import UnfitError
 from hubel.report.table import (
     COLUMNS,
     DEFAULT,
@@ -59,7 +60,7 @@ def table(
     try:
         made, volume = network(net, size)
         whole = ledger(made, volume, strict=strict)
-    except SizeError as error:
+    except UnfitError as error:
         if form is Format.TEXT and error.steps:
             broken = Ledger.of(error.steps[0].inputs[0], error.steps)
             console.print(rows_as_text(broken, console.width, names or DEFAULT), end="")

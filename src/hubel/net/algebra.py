@@ -14,10 +14,10 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from textwrap import shorten
 from typing import ClassVar
 
 from hubel.errors import NetworkError
+from hubel.shown import Shown
 
 MAX_LAYERS = 100_000
 """The most layers a network may have once its copies are written out."""
@@ -29,7 +29,7 @@ RUN = 25
 """How many parts of a chain are written side by side before parentheses group them."""
 
 
-class Net:
+class Net(Shown):
     """A network: something that maps volumes to volumes. Either a layer or made of networks."""
 
     __slots__ = ()
@@ -205,6 +205,8 @@ def _check_name(name: object) -> None:
 def check_net(net: object) -> None:
     """Raises NetworkError: a value is no network; of a function or class, that it is to be called."""
     if not isinstance(net, Net):
+        from textwrap import shorten  # for errors alone
+
         name = getattr(net, "__name__", "")
         what = f"{name} itself; call it: {name}(...)" if name and callable(net) else shorten(repr(net), 80)
         raise NetworkError(f"a network is expected here, such as conv(6, 5) >> relu; not {what}")
