@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hubel.cli.network import HELP, network_for, volume_of
+from hubel.cli.network import HELP
 from hubel.errors import UsageError
+from hubel.tasks.network import network_for, volume_of
 
 if TYPE_CHECKING:
     from hubel.cli.progress import Watch
