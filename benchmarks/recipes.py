@@ -24,12 +24,12 @@ import torch
 from torch import Tensor
 
 from hubel import Net, Volume, ledger
-from hubel.cli.network import network_for
 from hubel.data.feed.batches import Batch, Batches, Sides
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.evaluation.metrics import evaluate
 from hubel.evaluation.splits import measure
+from hubel.tasks.network import network_for
 from hubel.training import trainer as loop
 from hubel.training.run.prepare import Setting
 from hubel.training.settings.config import Config

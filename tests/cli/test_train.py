@@ -14,12 +14,12 @@ from typing import Any
 import pytest
 
 from hubel import zoo
-from hubel.cli.network import network_for
 from hubel.cli.progress import Watch
 from hubel.cli.train import ONE_STEP, left, seconds
 from hubel.data.sources import open_data
 from hubel.errors import UsageError
 from hubel.net.volume import Volume
+from hubel.tasks.network import network_for
 from hubel.training.events import Event, RoundDone
 from hubel.training.run.checkpoint import Checkpoint
 

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import HELP, is_model_file, network_for, one_of
+from hubel.cli.network import HELP
 from hubel.cli.output import image_form
 from hubel.errors import UsageError
+from hubel.tasks.network import is_model_file, network_for
+from hubel.tasks.words import one_of
 
 if TYPE_CHECKING:
     from hubel.data.augment.policy import Augmentation

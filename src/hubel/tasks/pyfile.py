@@ -1,4 +1,4 @@
-"""NET as `path/to/file.py:name`: a torch module that a user's own file makes."""
+"""A network given as `path/to/file.py:name`: a torch module that a user's own file makes."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ def is_python(text: str) -> bool:
 
 
 def module_of(text: str) -> nn.Module:
-    """Returns the module that `file.py:name` stands for, and says on stderr that the file is executed.
+    """Executes the file and returns the module that `file.py:name` stands for.
 
     `name` is a module, or a class or function that makes one without arguments.
 
     Raises UsageError: no name, or no such name. Raises NetworkError: no such file, or its code fails; the
-    message has the file's own last line.
+    message quotes the line of the file that failed.
     """
     from torch import nn
 
@@ -34,13 +34,12 @@ def module_of(text: str) -> nn.Module:
 
     if text.endswith(".py"):
         raise UsageError(
-            f"{text} may hold many networks; write which function makes yours: {text}:make_model"
+            f"{text} may hold several networks; name the function that makes yours: {text}:make_model"
         )
     file, _, name = text.rpartition(":")
     path = Path(file)
     if not path.is_file():
         raise NetworkError(f"{path} does not exist")
-    print(f"note: this executes {path}", file=sys.stderr)
     try:
         with _first_in_path(path.resolve().parent):
             found = _executed(path)
@@ -59,7 +58,7 @@ def module_of(text: str) -> nn.Module:
 
 @contextmanager
 def _first_in_path(folder: Path) -> Iterator[None]:
-    """A folder first in the search path, as that of a file is which `python` runs; then all is as it was."""
+    """Puts a folder first in the search path for a while, as `python file.py` does with the file's folder."""
     before = sys.path.copy()
     sys.path.insert(0, str(folder))
     try:
@@ -69,7 +68,7 @@ def _first_in_path(folder: Path) -> Iterator[None]:
 
 
 def _executed(path: Path) -> Any:
-    """The module that a file's code makes."""
+    """Executes a file and returns it as a module."""
     name = f"hubel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
