@@ -363,6 +363,6 @@ def _files(run: Run, setting: Setting, trainer: Trainer, model: Model, result: E
     from hubel.report.mistakes import mistakes_csv
     from hubel.report.page import run_page
 
-    images = setting.val.decoded
+    images = setting.val.images
     page = run_page(trainer.config, run.metrics(), model, result, images, skipped=setting.skipped)
     return {"errors.csv": mistakes_csv(model.classes, result, images.names), "report.html": page}

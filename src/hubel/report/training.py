@@ -10,7 +10,7 @@ from hubel.report.units import count, duration, percent, short
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hubel.data.feed.decoded import Bad
+    from hubel.data.feed.bad import Bad
     from hubel.evaluation.metrics import Evaluation
     from hubel.model.file import Model
     from hubel.training.events import RoundDone

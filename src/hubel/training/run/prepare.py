@@ -9,12 +9,12 @@ from typing import Any
 import torch
 
 from hubel.data.dataset import DataSet
-from hubel.data.feed.batches import Batches
+from hubel.data.feed.bad import Bad, OnBad, UnusableError
+from hubel.data.feed.batches import Batches, Feed
 from hubel.data.feed.cache import Warn
-from hubel.data.feed.decoded import Bad, Decoded, OnBad, UnusableError
-from hubel.data.feed.stream import Streamed, batches_of, decoded_or_streamed, to_measure
+from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.marks import fingerprint, marks, written
+from hubel.data.marks import fingerprint, written
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError
@@ -85,15 +85,15 @@ class Setting:
         recipe = config.recipe
         images, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
         check_left(images, data)
-        seen, new = _marks(images), _marks(held_out)
+        marks = images.marks()
+        seen, new = marks or [], held_out.marks() or []
         known = start.knows(new) if start else None
         for told in (not_held_out(held_out.labels, data.classes), in_both(seen, new), known):
             if warn and told:
                 warn(told)
         if not start and not kept:
-            preprocessing = preprocessing.measured(to_measure(images))
-        train = batches_of(images)(
-            images,
+            preprocessing = preprocessing.measured(images.sample())
+        train = images.batches(
             preprocessing,
             recipe.batch,
             shuffle=True,
@@ -103,7 +103,7 @@ class Setting:
             balanced=config.balance == "sampler",
             classes=len(data.classes),
         )
-        val = batches_of(held_out)(held_out, preprocessing, EVALUATION_BATCH, device=device)
+        val = held_out.batches(preprocessing, EVALUATION_BATCH, device=device)
         if recipe.whiten and not config.start:
             whiten(network, train.first()[0])
         network.to(device)
@@ -119,7 +119,7 @@ class Setting:
             skipped=(*images.skipped, *held_out.skipped),
             fingerprint=fingerprint(data.train),
             seen=None
-            if isinstance(images, Streamed)
+            if marks is None
             else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
         )
 
@@ -140,13 +140,13 @@ def _decoded(
     on_bad: OnBad,
     progress: Callable[[int], None] | None,
     warn: Warn | None,
-) -> tuple[Decoded, Decoded]:
+) -> tuple[Feed, Feed]:
     """The images to train on and those held out. Raises UnusableError: images of either, together.
 
     To skip them it is raised where none are left of one of the two.
     """
     assert data.val is not None, "a share above 0 is held out"
-    found: list[Decoded] = []
+    found: list[Feed] = []
     bad: list[Bad] = []
     among = 0
     for images, told, warned in ((data.train, progress, warn), (data.val, None, None)):
@@ -163,12 +163,7 @@ def _decoded(
     return train, val
 
 
-def _marks(images: Decoded) -> list[bytes]:
-    """The marks of images in memory; of a stream, which is not read for them, none."""
-    return [] if isinstance(images, Streamed) else marks(images.pixels)
-
-
-def check_left(images: Decoded, data: DataSet) -> None:
+def check_left(images: Feed, data: DataSet) -> None:
     """Raises DataError: of a class no image is left to train on, when those that are bad are left out."""
     missing = [name for place, name in enumerate(data.classes) if place not in images.labels]
     if missing:
