@@ -32,7 +32,6 @@ from torch.utils.data import DataLoader, Dataset
 
 from hubel.data.augment.policy import Augmentation
 from hubel.data.dataset import FileImages
-from hubel.data.feed.batches import Batches
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
 from hubel.training.step.memory import keep_memory
@@ -100,7 +99,9 @@ def main(folder: Path, count: int, rounds: int) -> None:
         "decode_seconds": round(time.perf_counter() - began, 2),
     }
     for batch in BATCHES:
-        batches = Batches(decoded, PREPROCESSING, batch, True, Augmentation("random", shift=BY))
+        batches = decoded.batches(
+            PREPROCESSING, batch, shuffle=True, augmentation=Augmentation("random", shift=BY)
+        )
         ways: dict[str, Epochs] = {
             "hubel": partial(batches.epoch, 0),
             "loader": loader(paths, batch, 0),

@@ -172,7 +172,7 @@ def test_where_a_model_was_trained_images_of_which_it_knows_none_have_changed(tm
 def test_a_stream_is_not_looked_through_for_images_that_are_known(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubel.data.feed.stream.free_memory", lambda: 0)
+    monkeypatch.setattr("hubel.data.feed.open.free_memory", lambda: 0)
     place = folder(tmp_path / "set")
     found = measure(model(seen=written([b"a mark"])), str(place))
     assert (found.split, found.known) == ("all", None)

@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from hubel import build, parse
-from hubel.data.feed.decoded import Bad
+from hubel.data.feed.bad import Bad
 from hubel.data.image.preprocess import Preprocessing
 from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model

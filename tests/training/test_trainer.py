@@ -48,8 +48,8 @@ def config(net: str = NET, **changes: Any) -> Config:
 
 def batches(asked: Config) -> tuple[Batches, Batches]:
     preprocessing = Preprocessing.of("8x8x1").measured(halves(64, 1).pixels)
-    train = Batches(halves(64, 1), preprocessing, asked.recipe.batch, shuffle=True, seed=asked.seed)
-    return train, Batches(halves(40, 2), preprocessing, 32)
+    train = halves(64, 1).batches(preprocessing, asked.recipe.batch, shuffle=True, seed=asked.seed)
+    return train, halves(40, 2).batches(preprocessing, 32)
 
 
 def trainer(asked: Config) -> Trainer:

@@ -94,8 +94,7 @@ def shown_of(
     import numpy as np
     import torch
 
-    from hubel.data.augment.colour import Colours
-    from hubel.data.feed.stream import decoded_or_streamed, to_measure
+    from hubel.data.feed.open import decoded_or_streamed
     from hubel.data.image.modes import COLOUR, flatten, upright
     from hubel.report.data_preview import Shown
 
@@ -105,8 +104,7 @@ def shown_of(
     seen = np.stack([dataset.train.fitted(place, preprocessing) for place in places])
     colours = None
     if augmentation.needs_colours:  # those of the whole set
-        whole = decoded_or_streamed(dataset.train, preprocessing, on_bad="skip")
-        colours = Colours.of(torch.from_numpy(to_measure(whole)))
+        colours = decoded_or_streamed(dataset.train, preprocessing, on_bad="skip").colours
     generator = torch.Generator().manual_seed(seed)
     variants = [
         augmentation.apply(

@@ -27,7 +27,7 @@ def val(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Measure a model on labelled images: accuracy, loss, calibration, every class."""
-    from hubel.data.feed.decoded import OnBad
+    from hubel.data.feed.bad import OnBad
     from hubel.evaluation.splits import measure
     from hubel.model.open import open_model
     from hubel.report import evaluation

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hubel.data.dataset import SPLITS as NAMES
 from hubel.data.dataset import DataSet, Images
 from hubel.data.feed.cache import decode_once
-from hubel.data.feed.decoded import Decoded, OnBad
-from hubel.data.feed.stream import Streamed, batches_of, decoded_or_streamed
+from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.marks import fingerprint
 from hubel.data.sources import open_data, whereabouts
 from hubel.data.split import with_val
@@ -20,6 +21,9 @@ from hubel.model.file import SEEN, Model
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Flags
+    from hubel.data.feed.bad import OnBad
+    from hubel.data.feed.batches import Feed
+    from hubel.data.feed.decoded import Decoded
 
 SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
 """Which images of a set to take; `auto` is for `images_of` to decide."""
@@ -51,7 +55,7 @@ class HeldOut:
         used, or of a class that the model does not know, or none that is new to it.
         """
         found = decode_once(self.images, model.preprocessing).relabelled(self.classes, model.classes)
-        return _new(found, model.saw(found.pixels), "the set") if self.split == ALL else found
+        return found.only(_new(model.saw(found.pixels), "the set")) if self.split == ALL else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ class Measured:
     """
 
     split: str
-    images: Decoded
+    images: Feed
     result: Evaluation
     known: int | None = 0
 
@@ -85,22 +89,23 @@ def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop"
     held_out, device = images_of(data, split, model), best_device()
     images = decoded_or_streamed(held_out.images, model.preprocessing, on_bad=on_bad)
     decoded, split = images.relabelled(held_out.classes, model.classes), held_out.split
-    known = None if isinstance(decoded, Streamed) else model.saw(decoded.pixels)
+    marks = decoded.marks()
+    known = None if marks is None else np.array([mark in model.seen for mark in marks], bool)
     if split == ALL and known is not None:
         if known.any():
-            decoded, split = _new(decoded, known, data), NEW
+            decoded, split = decoded.only(_new(known, data)), NEW
         elif model.seen and model.summary.get("data") == whereabouts(data):
             raise DataError(_CHANGED.format(data))
-    batches = batches_of(decoded)(decoded, model.preprocessing, EVALUATION_BATCH, device=device)
+    batches = decoded.batches(model.preprocessing, EVALUATION_BATCH, device=device)
     result = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
     return Measured(split, decoded, result, None if known is None else int(known.sum()))
 
 
-def _new(images: Decoded, known: Flags, name: str) -> Decoded:
-    """The images of a set but those `known` to a model. Raises DataError: it was trained on all."""
+def _new(known: Flags, name: str) -> Flags:
+    """Which images of a set are not `known` to a model. Raises DataError: it was trained on all."""
     if known.all():
         raise DataError(f"{name}: the model was trained on every image of it; measure on others")
-    return images.only(~known)
+    return ~known
 
 
 def images_of(data: str, split: str = "auto", model: Model | None = None) -> HeldOut:

@@ -15,7 +15,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from torch import Tensor
 
-from hubel.data.feed.decoded import Bad, Decoded
+from hubel.data.feed.bad import Bad
+from hubel.data.feed.batches import Feed
 from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model
 from hubel.module.layers import LinkedConv
@@ -43,7 +44,7 @@ def run_page(
     lines: list[dict[str, Any]],
     model: Model,
     evaluation: Evaluation,
-    held_out: Decoded,
+    held_out: Feed,
     *,
     skipped: Sequence[Bad] = (),
 ) -> str:
@@ -192,12 +193,12 @@ def _dense(conv: torch.nn.Module) -> Tensor:
     return weight.new_zeros(conv.shape).index_put(places, weight)
 
 
-def _mistakes(classes: Sequence[str], evaluation: Evaluation, held_out: Decoded) -> list[dict[str, Any]]:
+def _mistakes(classes: Sequence[str], evaluation: Evaluation, held_out: Feed) -> list[dict[str, Any]]:
     """The wrong images with what the page says of each, the surest first."""
     shown = []
     for place in evaluation.mistakes()[:MOST_MISTAKES].tolist():
         taken, truth = int(evaluation.predicted[place]), int(evaluation.labels[place])
-        image = held_out.pixels[place]
+        image = held_out[place]
         shown.append(
             {
                 "name": held_out.names[place],

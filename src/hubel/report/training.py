@@ -23,7 +23,7 @@ from hubel.training.events import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from hubel.data.feed.decoded import Bad
+    from hubel.data.feed.bad import Bad
     from hubel.evaluation.metrics import Evaluation
     from hubel.training.run.auto import Chosen
     from hubel.training.run.prepare import Prepared

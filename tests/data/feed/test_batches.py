@@ -19,7 +19,7 @@ from PIL import Image
 from hubel.data.augment.policy import Augmentation
 from hubel.data.dataset import numbered
 from hubel.data.feed.batches import Batches, Epoch, Made
-from hubel.data.feed.decoded import Decoded
+from hubel.data.feed.decoded import Decoded, DecodedBatches
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError
 
@@ -58,7 +58,7 @@ def settles(count: int) -> bool:
 @settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 20), st.booleans(), st.integers(0, 3))
 def test_every_image_comes_once_and_with_its_label(count: int, batch: int, shuffle: bool, epoch: int) -> None:
-    batches = Batches(decoded(count), PREPROCESSING, batch, shuffle)
+    batches = DecodedBatches(decoded(count), PREPROCESSING, batch, shuffle)
     labels, sizes = [], []
     for images, of in batches.epoch(epoch):
         assert images.dtype == torch.float32
@@ -80,23 +80,23 @@ def test_every_image_comes_once_and_with_its_label(count: int, batch: int, shuff
     [(9, 4, [4, 5]), (10, 4, [4, 4, 2]), (8, 4, [4, 4]), (1, 4, [1]), (5, 4, [5]), (3, 1, [1, 1, 1])],
 )
 def test_a_last_batch_of_one_joins_the_one_before(count: int, batch: int, sizes: list[int]) -> None:
-    found = [len(labels) for _, labels in Batches(decoded(count), PREPROCESSING, batch).epoch(0)]
+    found = [len(labels) for _, labels in DecodedBatches(decoded(count), PREPROCESSING, batch).epoch(0)]
     assert found == sizes
 
 
 def test_epochs_differ_and_can_be_repeated() -> None:
-    batches = Batches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=7)
+    batches = DecodedBatches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=7)
     third = order(batches, 3)
     assert third != order(batches, 2)
-    assert third == order(Batches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=7), 3)
-    assert third != order(Batches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=8), 3)
-    assert third != order(Batches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=3), 7)
+    assert third == order(DecodedBatches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=7), 3)
+    assert third != order(DecodedBatches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=8), 3)
+    assert third != order(DecodedBatches(decoded(100), PREPROCESSING, 8, shuffle=True, seed=3), 7)
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_images_are_what_the_preprocessing_makes_of_them(dtype: torch.dtype) -> None:
     source = noise(23)
-    batches = Batches(source, COLOUR, 8, dtype=dtype)
+    batches = DecodedBatches(source, COLOUR, 8, dtype=dtype)
     seen = [images for images, _ in batches.epoch(0)]
     assert all(images.is_contiguous(memory_format=torch.channels_last) for images in seen)
     expected = COLOUR.normalise(torch.from_numpy(source.pixels))
@@ -109,18 +109,18 @@ def test_images_are_what_the_preprocessing_makes_of_them(dtype: torch.dtype) -> 
 def test_augmented_batches_repeat_too_and_leave_the_images_alone() -> None:
     source = noise(30)
     kept = source.pixels.copy()
-    batches = Batches(source, COLOUR, 8, shuffle=True, augmentation=Augmentation("random", shift=1))
+    batches = DecodedBatches(source, COLOUR, 8, shuffle=True, augmentation=Augmentation("random", shift=1))
     first, again, other = (torch.cat([images for images, _ in batches.epoch(e)]) for e in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
     assert np.array_equal(source.pixels, kept)
-    plain = torch.cat([images for images, _ in Batches(source, COLOUR, 8, shuffle=True).epoch(0)])
+    plain = torch.cat([images for images, _ in DecodedBatches(source, COLOUR, 8, shuffle=True).epoch(0)])
     assert not torch.equal(first, plain)
 
 
 def test_alternating_flips_know_the_image_and_the_epoch() -> None:
     source = noise(40, classes=40)
-    batches = Batches(source, COLOUR, 7, shuffle=True, augmentation=Augmentation("alternating"))
+    batches = DecodedBatches(source, COLOUR, 7, shuffle=True, augmentation=Augmentation("alternating"))
     plain = COLOUR.normalise(torch.from_numpy(source.pixels))
     ways = []
     for epoch in (0, 1):
@@ -138,7 +138,7 @@ def test_alternating_flips_know_the_image_and_the_epoch() -> None:
 def test_the_colours_are_those_of_all_images() -> None:
     source = noise(40)
     source.pixels[:20] //= 4  # the first images are darker than the rest
-    batches = Batches(source, COLOUR, 10, augmentation=Augmentation(cutout=6))
+    batches = DecodedBatches(source, COLOUR, 10, augmentation=Augmentation(cutout=6))
     mean = source.pixels.reshape(-1, 3).mean(0).round()
     expected = (mean / 255 - COLOUR.mean) / COLOUR.std
     for images, _ in batches.epoch(0):
@@ -154,7 +154,7 @@ def test_the_colours_are_those_of_all_images() -> None:
 
 def test_a_side_resizes_what_comes() -> None:
     source = noise(10)
-    found = torch.cat([images for images, _ in Batches(source, COLOUR, 4).epoch(0, lambda _: 3)])
+    found = torch.cat([images for images, _ in DecodedBatches(source, COLOUR, 4).epoch(0, lambda _: 3)])
     assert found.shape == (10, 3, 4, 3)
     assert found.is_contiguous(memory_format=torch.channels_last)
     small = [
@@ -166,13 +166,13 @@ def test_a_side_resizes_what_comes() -> None:
 
 
 def test_sides_are_of_batches() -> None:
-    batches = Batches(noise(10), COLOUR, 4)
+    batches = DecodedBatches(noise(10), COLOUR, 4)
     assert [images.shape[3] for images, _ in batches.epoch(0, lambda batch: 2 + batch)] == [2, 3, 4]
 
 
 def test_mixed_images_have_shares_of_classes() -> None:
     source = noise(50)
-    batches = Batches(
+    batches = DecodedBatches(
         source, COLOUR, 16, True, Augmentation(mixup=0.4, cutmix=1.0), classes=4, dtype=torch.bfloat16
     )
     shares = torch.cat([targets for _, targets in batches.epoch(2)])
@@ -184,7 +184,7 @@ def test_mixed_images_have_shares_of_classes() -> None:
         assert images.dtype == torch.bfloat16
         assert images.is_contiguous(memory_format=torch.channels_last)
     for classes in (0, 2):
-        with pytest.raises(DataError, match=f"at least 3, not {classes}; say how many with classes"):
+        with pytest.raises(DataError, match=f"at least 3, but classes={classes}; give their number"):
             replace(batches, classes=classes)
 
 
@@ -192,7 +192,7 @@ def test_mixed_images_have_shares_of_classes() -> None:
 @given(st.sets(st.integers(0, 39), min_size=1), st.integers(1, 9), st.booleans(), st.integers(0, 3))
 def test_an_epoch_of_some_images(some: set[int], batch: int, shuffle: bool, number: int) -> None:
     """Each comes once, the batches say which are theirs, and there are as many batches as were announced."""
-    batches = Batches(decoded(40), PREPROCESSING, batch, shuffle)
+    batches = DecodedBatches(decoded(40), PREPROCESSING, batch, shuffle)
     among = torch.tensor(sorted(some))
     epoch = batches.epoch(number, among=among)
     labels = []
@@ -206,7 +206,7 @@ def test_an_epoch_of_some_images(some: set[int], batch: int, shuffle: bool, numb
 
 def test_balanced_epochs_of_some_images_draw_them_alone() -> None:
     source = replace(decoded(9), labels=np.array([0, 0, 0, 0, 0, 0, 1, 1, 2]))
-    batches = Batches(source, PREPROCESSING, 3, shuffle=True, balanced=True)
+    batches = DecodedBatches(source, PREPROCESSING, 3, shuffle=True, balanced=True)
     epoch = batches.epoch(0, among=torch.tensor([0, 1, 2, 3, 6, 7]))
     places = [epoch.places for _ in epoch]
     drawn = Counter(torch.cat(places).tolist())
@@ -219,7 +219,7 @@ def test_balanced_epochs_of_some_images_draw_them_alone() -> None:
 def test_balanced_epochs_draw_each_class_equally_often(labels: list[int], epoch: int) -> None:
     count = len(labels)
     source = replace(decoded(count), labels=np.array(labels, np.int64))
-    batches = Batches(source, PREPROCESSING, 8, shuffle=True, balanced=True)
+    batches = DecodedBatches(source, PREPROCESSING, 8, shuffle=True, balanced=True)
     drawn: Counter[int] = Counter()
     for images, of in batches.epoch(epoch):
         numbers = ((images[:, 0, 0, 0] * 0.5 + 0.25) * 255).round().int().tolist()
@@ -238,7 +238,7 @@ def test_balanced_epochs_draw_each_class_equally_often(labels: list[int], epoch:
 
 def test_balanced_epochs_come_mixed_and_are_not_all_the_same() -> None:
     source = replace(decoded(200), labels=np.repeat([0, 1], [180, 20]))
-    batches = Batches(source, PREPROCESSING, 200, shuffle=True, balanced=True)
+    batches = DecodedBatches(source, PREPROCESSING, 200, shuffle=True, balanced=True)
     labels = np.array(order(batches, 0))
     assert 20 < labels[:100].sum() < 80
     assert labels.sum() == 100
@@ -247,7 +247,7 @@ def test_balanced_epochs_come_mixed_and_are_not_all_the_same() -> None:
 
 def test_what_is_made_ahead_is_what_would_be_made_alone() -> None:
     policy = Augmentation("random", 1, jitter=0.3, mixup=0.5)
-    batches = Batches(noise(40), COLOUR, 6, True, policy, classes=3)
+    batches = DecodedBatches(noise(40), COLOUR, 6, True, policy, classes=3)
     ahead, alone = list(batches.epoch(4, lambda _: 5)), list(batches._made(4, lambda _: 5, None))
     assert len(ahead) == len(alone) == len(batches)
     for (images, targets), (_, same, of) in zip(ahead, alone, strict=True):
@@ -274,7 +274,7 @@ def test_an_epoch_makes_no_more_than_two_batches_ahead() -> None:
 
 
 def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
-    batches = Batches(decoded(60), PREPROCESSING, 4)
+    batches = DecodedBatches(decoded(60), PREPROCESSING, 4)
     assert settles(0)
     list(batches.epoch(0))
     assert threads() == 0
@@ -292,7 +292,7 @@ def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
 
 
 def test_what_a_batch_raises_comes_out_and_ends_the_thread() -> None:
-    batches = Batches(noise(20), COLOUR, 4, augmentation=Augmentation(shift=6))
+    batches = DecodedBatches(noise(20), COLOUR, 4, augmentation=Augmentation(shift=6))
     epoch = batches.epoch(0)
     with pytest.raises(DataError, match="a shift by 6 pixels does not suit 8x6"):
         next(epoch)
@@ -302,12 +302,12 @@ def test_what_a_batch_raises_comes_out_and_ends_the_thread() -> None:
 
 def test_a_negative_seed_is_refused() -> None:
     with pytest.raises(DataError, match="at least 0, not -1"):
-        Batches(decoded(3), PREPROCESSING, 2, seed=-1)
+        DecodedBatches(decoded(3), PREPROCESSING, 2, seed=-1)
 
 
 def test_balance_without_chance_is_refused() -> None:
-    with pytest.raises(DataError, match="let them shuffle"):
-        Batches(decoded(3), PREPROCESSING, 2, balanced=True)
+    with pytest.raises(DataError, match="set shuffle"):
+        DecodedBatches(decoded(3), PREPROCESSING, 2, balanced=True)
 
 
 def test_random_numbers_of_others_are_left_alone() -> None:
@@ -317,14 +317,14 @@ def test_random_numbers_of_others_are_left_alone() -> None:
     policy = Augmentation(
         "random", 1, crop=0.5, jitter=0.2, trivial=True, pca=0.1, cutout=2, mixup=0.2, cutmix=1
     )
-    list(Batches(noise(9), COLOUR, 4, True, policy, classes=3).epoch(0))
+    list(DecodedBatches(noise(9), COLOUR, 4, True, policy, classes=3).epoch(0))
     assert torch.equal(torch.rand(3), expected)
 
 
 @pytest.mark.parametrize(
     ("count", "batch", "preprocessing", "reason"),
     [
-        (3, 0, PREPROCESSING, "at least 1 image, not 0"),
+        (3, 0, PREPROCESSING, "batch size is at least 1, not 0"),
         (0, 4, PREPROCESSING, "there are no images"),
         (3, 4, Preprocessing.of("5x4x1"), "the images are 4x5x1, but the preprocessing makes 5x4x1"),
     ],
@@ -333,4 +333,4 @@ def test_what_cannot_be_cut_is_refused(
     count: int, batch: int, preprocessing: Preprocessing, reason: str
 ) -> None:
     with pytest.raises(DataError, match=reason):
-        Batches(decoded(count), preprocessing, batch)
+        DecodedBatches(decoded(count), preprocessing, batch)

@@ -14,8 +14,9 @@ from PIL import Image
 
 from hubel.data.dataset import ArrayImages, FileImages, numbered
 from hubel.data.feed import cache
+from hubel.data.feed.bad import Bad
 from hubel.data.feed.cache import decode_once
-from hubel.data.feed.decoded import Bad, decode
+from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError
 

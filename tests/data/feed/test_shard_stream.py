@@ -6,7 +6,6 @@ from collections import Counter
 from io import BytesIO
 from itertools import chain
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -14,17 +13,16 @@ import torch
 from PIL import Image
 
 from hubel.data.feed import shard_stream as streaming
-from hubel.data.feed.batches import Batches
-from hubel.data.feed.decoded import decode
-from hubel.data.feed.shard_stream import ShardBatches
-from hubel.data.feed.stream import Streamed, StreamedBatches, batches_of, decoded_or_streamed, to_measure
+from hubel.data.feed.bad import OnBad
+from hubel.data.feed.decoded import DecodedBatches, decode
+from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.feed.shard_stream import ShardBatches, StreamedShards
+from hubel.data.feed.stream import StreamedBatches
+from hubel.data.formats.shards import ShardImages
 from hubel.data.sources import open_data
 from hubel.data.split import with_val
 from hubel.errors import DataError
 from tests.shards import EACH, SEEN, SHARDS, image, remote, sample, shard, write
-
-if TYPE_CHECKING:
-    pass
 
 pytest.importorskip("webdataset")
 
@@ -48,6 +46,13 @@ def test_on_the_net_whole_shards_are_held_out(root: Path, address: str) -> None:
         with_val(alone, 0.2, 0)
 
 
+def streamed(images: ShardImages, on_bad: OnBad = "stop") -> StreamedShards:
+    """The images as they are read where memory is short."""
+    found = decoded_or_streamed(images, SEEN, on_bad=on_bad, memory_limit=0)
+    assert isinstance(found, StreamedShards)
+    return found
+
+
 def arrived(stream: StreamedBatches, number: int) -> list[int]:
     """Which images an epoch shows, held against what they are and their labels."""
     expected = {seen(each): each for each in range(SHARDS * EACH)}
@@ -68,8 +73,8 @@ def test_an_epoch_of_a_stream_shows_every_image_once(
     root: Path, address: str, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "_CHUNK", 5)
-    decoded = decoded_or_streamed(remote(address), SEEN, memory_limit=0)
-    assert batches_of(decoded) is ShardBatches
+    decoded = streamed(remote(address))
+    assert isinstance(decoded.batches(SEEN, 7), ShardBatches)
     stream = ShardBatches(decoded, SEEN, 7, shuffle=True, seed=3, workers=workers)
     assert (len(stream), [len(labels) for _, labels in stream.epoch(0)]) == (5, [7, 7, 7, 7, 8])
     first, again, other = arrived(stream, 0), arrived(stream, 0), arrived(stream, 1)
@@ -81,7 +86,7 @@ def test_an_epoch_of_a_stream_shows_every_image_once(
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_an_epoch_of_some_images_shows_each_of_them_once(root: Path, address: str, workers: int) -> None:
-    stream = ShardBatches(Streamed.of(remote(address), SEEN), SEEN, 4, shuffle=True, workers=workers)
+    stream = ShardBatches(StreamedShards.of(remote(address), SEEN), SEEN, 4, shuffle=True, workers=workers)
     some = torch.tensor([0, 3, 4, 11, 17, 18, 19, 30, 35])
     assert stream.batches(some) == 2
     epoch, places, labels = stream.epoch(0, among=some), [], []
@@ -96,8 +101,8 @@ def test_an_epoch_of_some_images_shows_each_of_them_once(root: Path, address: st
 @pytest.mark.parametrize("workers", [0, 2])
 def test_what_is_not_shuffled_is_in_order(root: Path, address: str, workers: int) -> None:
     images = remote(address)
-    stream = ShardBatches(Streamed.of(images, SEEN), SEEN, 8, workers=workers)
-    whole = Batches(decode(open_data(root, val=0).train, SEEN), SEEN, 8)
+    stream = ShardBatches(StreamedShards.of(images, SEEN), SEEN, 8, workers=workers)
+    whole = DecodedBatches(decode(open_data(root, val=0).train, SEEN), SEEN, 8)
     for (pixels, labels), (wanted, targets) in zip(stream.epoch(0), whole.epoch(0), strict=True):
         assert torch.equal(pixels, wanted)
         assert torch.equal(labels, targets)
@@ -107,7 +112,7 @@ def test_what_is_not_shuffled_is_in_order(root: Path, address: str, workers: int
 def test_programs_that_train_together_share_the_images(
     root: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    decoded = Streamed.of(remote(address), SEEN)
+    decoded = StreamedShards.of(remote(address), SEEN)
     found = []
     monkeypatch.setenv("WORLD_SIZE", "3")
     for rank in range(3):
@@ -129,28 +134,28 @@ def test_programs_that_train_together_share_the_images(
 
 def test_balanced_batches_cannot_be_drawn_from_a_stream(root: Path, address: str) -> None:
     with pytest.raises(DataError, match="balance the loss instead"):
-        ShardBatches(Streamed.of(remote(address), SEEN), SEEN, 6, shuffle=True, balanced=True)
+        ShardBatches(StreamedShards.of(remote(address), SEEN), SEEN, 6, shuffle=True, balanced=True)
 
 
 def test_only_what_is_selected_is_streamed_and_measured(
     root: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     some = remote(address).select(np.array([20, 3, 2, 21]))
-    decoded = Streamed.of(some, SEEN)
+    decoded = StreamedShards.of(some, SEEN)
     assert sorted(arrived(ShardBatches(decoded, SEEN, 2, shuffle=True, workers=0), 0)) == [2, 3, 20, 21]
-    assert sorted(to_measure(decoded).tolist()) == sorted(decode(some, SEEN).pixels.tolist())
+    assert sorted(decoded.sample().tolist()) == sorted(decode(some, SEEN).pixels.tolist())
     monkeypatch.setattr("hubel.data.feed.stream.SAMPLE", 10)
-    assert len(to_measure(Streamed.of(remote(address), SEEN))) == 10
+    assert len(StreamedShards.of(remote(address), SEEN).sample()) == 10
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_stream_says_what_is_wrong(root: Path, address: str, workers: int) -> None:
     write(root / "part-2.tar", *sample(18), ("019.png", b"broken"), ("019.cls", b"bee"), *sample(20))
     images = remote(address)
-    decoded = decoded_or_streamed(images, SEEN, memory_limit=0)
+    decoded = streamed(images)
     with pytest.raises(DataError, match=r"^\S*part-2\.tar/019\.png: is not an image[^\n]*$"):
         list(ShardBatches(decoded, SEEN, 4, shuffle=True, workers=workers).epoch(0))
-    skipping = decoded_or_streamed(images, SEEN, on_bad="skip", memory_limit=0)
+    skipping = streamed(images, "skip")
     assert [bad.name for bad in skipping.skipped] == [f"{address}/pets/part-2.tar/019.png"]
     found = arrived(ShardBatches(skipping, SEEN, 4, shuffle=True, workers=workers), 0)
     assert sorted(found) == [*range(19), 20, *range(27, 36)]

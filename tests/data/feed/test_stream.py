@@ -13,17 +13,11 @@ from PIL import Image
 
 from hubel.data.augment.policy import Augmentation
 from hubel.data.dataset import FileImages
+from hubel.data.feed import open as opening
 from hubel.data.feed import stream as streaming
-from hubel.data.feed.batches import Batches
-from hubel.data.feed.decoded import decode
-from hubel.data.feed.stream import (
-    Streamed,
-    StreamedBatches,
-    batches_of,
-    decoded_or_streamed,
-    free_memory,
-    to_measure,
-)
+from hubel.data.feed.decoded import Decoded, DecodedBatches, decode
+from hubel.data.feed.open import decoded_or_streamed, free_memory
+from hubel.data.feed.stream import Streamed, StreamedBatches
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError
 
@@ -78,7 +72,7 @@ def test_a_stream_gives_the_batches_of_a_set_in_memory(
     images: FileImages, batch: int, options: dict[str, Any]
 ) -> None:
     """33 images: with batches of 8 or of 32, the last one joins the batch before."""
-    whole = Batches(decode(images, PREPROCESSING), PREPROCESSING, batch, **options)
+    whole = DecodedBatches(decode(images, PREPROCESSING), PREPROCESSING, batch, **options)
     stream = StreamedBatches(Streamed.of(images, PREPROCESSING), PREPROCESSING, batch, **options, workers=0)
     assert len(stream) == len(whole)
     assert stream.names == whole.names
@@ -107,6 +101,7 @@ def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(images: 
 def test_a_bad_image_is_named_when_its_turn_comes(images: FileImages, workers: int) -> None:
     images.paths[20].write_bytes(b"broken")
     decoded = decoded_or_streamed(images, PREPROCESSING, memory_limit=0)
+    assert isinstance(decoded, Streamed)
     epoch = StreamedBatches(decoded, PREPROCESSING, 8, workers=workers).epoch(0)
     next(epoch)
     next(epoch)
@@ -125,7 +120,7 @@ def test_bad_images_to_skip_are_found_beforehand(images: FileImages) -> None:
     assert found.skipped == expected.skipped
     assert found.names == expected.names
     stream = StreamedBatches(found, PREPROCESSING, 8, workers=0)
-    assert same(stream.epoch(0), Batches(expected, PREPROCESSING, 8).epoch(0)) == 4
+    assert same(stream.epoch(0), DecodedBatches(expected, PREPROCESSING, 8).epoch(0)) == 4
     for path in images.paths:
         path.write_bytes(b"")
     with pytest.raises(DataError, match="33 of 33"):
@@ -135,12 +130,12 @@ def test_bad_images_to_skip_are_found_beforehand(images: FileImages) -> None:
 def test_what_fits_into_memory_is_decoded(images: FileImages) -> None:
     fits = decoded_or_streamed(images, PREPROCESSING, memory_limit=BYTES)
     streams = decoded_or_streamed(images, PREPROCESSING, memory_limit=BYTES - 1)
-    assert isinstance(fits.pixels, np.ndarray)
+    assert isinstance(fits, Decoded)
     assert isinstance(streams, Streamed)
-    assert batches_of(fits) is Batches
-    assert batches_of(streams) is StreamedBatches
-    assert streams.pixels.shape == fits.pixels.shape
-    assert np.array_equal(streams.pixels[7], fits.pixels[7])
+    assert type(fits.batches(PREPROCESSING, 4)) is DecodedBatches
+    assert type(streams.batches(PREPROCESSING, 4)) is StreamedBatches
+    assert streams.shape == fits.shape == fits.pixels.shape[1:]
+    assert np.array_equal(streams[7], fits[7])
     assert len(streams) == len(fits)
 
 
@@ -148,7 +143,7 @@ def test_the_limit_is_a_quarter_of_the_free_memory(
     images: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for free, streams in ((4 * BYTES, False), (4 * BYTES - 4, True)):
-        monkeypatch.setattr(streaming, "free_memory", lambda free=free: free)
+        monkeypatch.setattr(opening, "free_memory", lambda free=free: free)
         assert isinstance(decoded_or_streamed(images, PREPROCESSING), Streamed) is streams
 
 
@@ -156,14 +151,31 @@ def test_a_stream_is_measured_by_a_sample_always_the_same(
     images: FileImages, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, stream = decode(images, PREPROCESSING), Streamed.of(images, PREPROCESSING)
-    assert to_measure(whole) is whole.pixels
-    assert np.array_equal(to_measure(stream), whole.pixels)
+    assert whole.sample() is whole.pixels
+    assert np.array_equal(stream.sample(), whole.pixels)
     monkeypatch.setattr(streaming, "SAMPLE", 10)
-    sample = to_measure(stream)
-    assert np.array_equal(sample, to_measure(stream))
+    sample = stream.sample()
+    assert np.array_equal(sample, stream.sample())
     places = [int(np.flatnonzero((whole.pixels == image).all((1, 2, 3)))[0]) for image in sample]
     assert len(set(places)) == 10
     assert places != list(range(10))
+
+
+def test_a_feed_in_memory_and_a_streamed_one_answer_alike(images: FileImages) -> None:
+    whole, stream = decode(images, PREPROCESSING), Streamed.of(images, PREPROCESSING)
+    wanted = np.arange(33) % 3 == 1
+    for one, other in ((whole, stream), (whole.only(wanted), stream.only(wanted))):
+        assert (len(one), one.names, one.shape) == (len(other), other.names, other.shape)
+        assert np.array_equal(one.labels, other.labels)
+        assert all(np.array_equal(one[place], other[place]) for place in range(len(one)))
+        classes, model = ("a", "b", "c", "d"), ("d", "c", "b", "a", "e")
+        assert one.relabelled(classes, model).labels.tolist() == (3 - other.labels).tolist()
+        assert other.relabelled(classes, model).labels.tolist() == (3 - one.labels).tolist()
+        for feed in (one, other):
+            with pytest.raises(DataError, match="class 'd' is not of the model"):
+                feed.relabelled(classes, ("a", "b", "c"))
+    assert len(set(whole.marks())) == 33
+    assert stream.marks() is None
 
 
 def test_free_memory_is_the_machines_or_less_in_a_container(
@@ -171,7 +183,7 @@ def test_free_memory_is_the_machines_or_less_in_a_container(
 ) -> None:
     assert free_memory() > 0
     for name in ("_MEMORY", "_LIMIT", "_USED", "_STATISTICS"):
-        monkeypatch.setattr(streaming, name, tmp_path / name)
+        monkeypatch.setattr(opening, name, tmp_path / name)
     assert free_memory() == 4 * 1024**3
     (tmp_path / "_MEMORY").write_text("MemTotal:  9000 kB\nMemAvailable:    5000 kB\n")
     assert free_memory() == 5000 * 1024

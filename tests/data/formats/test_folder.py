@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from hubel.data.dataset import DataSet, FileImages, Images
-from hubel.data.feed.decoded import Bad, decode
-from hubel.data.feed.stream import decoded_or_streamed
+from hubel.data.feed.bad import Bad
+from hubel.data.feed.decoded import decode
+from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.formats.folder import read_folder
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.sources import open_data

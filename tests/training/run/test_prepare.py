@@ -11,7 +11,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hubel.data.marks import marks, written
+from hubel.data.marks import written
 from hubel.errors import DataError, NetworkError
 from hubel.model.file import load
 from hubel.training.events import RoundDone
@@ -79,7 +79,7 @@ def test_a_model_knows_what_it_and_its_start_were_trained_on(tmp_path: Path) -> 
     assert any(isinstance(event, RoundDone) for event in run.follow(setting, trainer))
     asked = replace(folder(tmp_path / "two", seed=1, a=8, b=8), start=str(run.best))
     again = Setting.of(asked)
-    own, before = (marks(each.train.decoded.pixels) for each in (again, setting))
+    own, before = ((each.train.images.marks() or []) for each in (again, setting))
     assert not set(own) & set(before)
     assert again.seen == written([*own, *before])
     assert load(run.best).seen == frozenset(before)

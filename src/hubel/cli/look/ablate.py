@@ -47,7 +47,6 @@ def ablate(
     as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
 ) -> None:
     """Silence units one at a time, and see which classes the network no longer tells."""
-    from hubel.data.feed.batches import Batches
     from hubel.instruments.ablate import LEVELS
     from hubel.instruments.ablate import ablate as instrument
     from hubel.report.instruments import ablate as report
@@ -61,7 +60,7 @@ def ablate(
     if level is None:
         raise UsageError(f"there is no level {to!r}; --to is one of {', '.join(LEVELS)}")
     decoded = sample(model, data, split, images).decoded(model)
-    batches = Batches(decoded, model.preprocessing, _BATCH)
+    batches = decoded.batches(model.preprocessing, _BATCH)
     with progress("silencing", len(decoded) * len(units)) as done:
         found = instrument(subject, lambda: batches.epoch(0), units, len(model.classes), level, progress=done)
     print(report.as_json(found, model.classes) if as_json else report.as_text(found, model.classes))

@@ -1,14 +1,15 @@
-"""Batches: epochs over decoded images, each once or some of them once, the same for the same seed."""
+"""Batches: images at the network's size, cut into epochs that are the same for the same seed."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
 
 import numpy as np
 import torch
@@ -20,37 +21,118 @@ from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Self, Unpack
 
-    from hubel.data.arrays import Labels
+    from hubel.data.arrays import Bytes, Flags, Labels
     from hubel.data.augment.colour import Colours
     from hubel.data.augment.own import OwnAugmentation
     from hubel.data.augment.policy import Augmentation
-    from hubel.data.feed.decoded import Bad, Decoded
+    from hubel.data.feed.bad import Bad
     from hubel.data.image.preprocess import Preprocessing
 
 Batch: TypeAlias = tuple[Tensor, Tensor]
+"""A batch's images and its targets."""
 
 Made: TypeAlias = tuple[Tensor, Tensor, Tensor]
 """The places of a batch's images in their set, its images and its targets."""
 
 Sides: TypeAlias = "Callable[[int], int]"
-"""The shorter side, in pixels, of the images of a batch, from its number in the epoch."""
+"""From a batch's number in its epoch, the shorter side of its images in pixels."""
 
 AHEAD = 2
-"""How many batches are prepared, or about to be, while one is used."""
+"""How many batches are prepared while one is used."""
+
+
+class Cut(TypedDict, total=False):
+    """How images are cut into batches: the optional fields of `Batches`."""
+
+    shuffle: bool
+    augmentation: Augmentation | None
+    seed: int
+    device: torch.device | str
+    dtype: torch.dtype
+    balanced: bool
+    classes: int
+
+
+class Feed(Protocol):
+    """Labelled images at the network's size, in memory or streamed from where they are stored."""
+
+    @property
+    def labels(self) -> Labels:
+        """The class of each image: int64, n."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of each image."""
+
+    @property
+    def skipped(self) -> tuple[Bad, ...]:
+        """Images that could not be used and were left out."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and depth of every image."""
+
+    @property
+    def colours(self) -> Colours:
+        """The colours of the images, or of a stream's sample. Raises DataError: as `sample`."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, place: int) -> Bytes:
+        """One image: uint8, h x w x c. Raises DataError: it cannot be used."""
+
+    def sample(self) -> Bytes:
+        """Images to measure the set by: uint8, n x h x w x c; all, or a fixed sample of a stream.
+
+        Raises DataError: an image of the sample cannot be used.
+        """
+
+    def marks(self) -> list[bytes] | None:
+        """The mark of each image; None of a stream, which is not read just for its marks."""
+
+    def only(self, wanted: Flags) -> Self:
+        """Returns the images where `wanted` is true: bool, n."""
+
+    def relabelled(self, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Self:
+        """Returns the same images, their labels renumbered from `classes` to `wanted`.
+
+        Raises DataError: an image of a class that `wanted` lacks.
+        """
+
+    def batches(self, preprocessing: Preprocessing, batch: int, **cut: Unpack[Cut]) -> Batches:
+        """Cuts the images into batches. Raises DataError: as `Batches`."""
+
+
+def renumbered(images: Feed, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Labels:
+    """Returns the labels of images, renumbered from `classes` to the same names in `wanted`.
+
+    Raises DataError: an image of a class that `wanted` lacks.
+    """
+    places = np.array([wanted.index(name) if name in wanted else -1 for name in classes], np.int64)
+    labels: Labels = places[images.labels]
+    unknown = np.flatnonzero(labels < 0)
+    if len(unknown):
+        name = classes[images.labels[unknown[0]]]
+        raise DataError(
+            f"{images.names[unknown[0]]}: class {name!r} is not of the model, whose classes are "
+            f"{', '.join(wanted)}"
+        )
+    return labels
 
 
 def epoch_seed(seed: int, number: int) -> int:
-    """The seed of one epoch of a run: apart from those of its other epochs and of other runs."""
+    """Returns the random seed of one epoch, distinct from those of other epochs and runs."""
     return int(np.random.SeedSequence((seed, number)).generate_state(1, np.uint64)[0])
 
 
 class Epoch(Iterator[Batch]):
-    """The batches of one epoch; a thread of its own makes the next ones while one is used.
+    """The batches of one epoch; a background thread prepares the next ones while one is used.
 
-    `places` are those that the images of the batch that came last have in their set: int64, on the CPU.
-    What making a batch raises comes out where the batch would. `close` ends the thread early; it also ends
-    with the last batch, and when the epoch is no longer referred to.
+    `places` are the places in the set of the last batch's images: int64, on the CPU. An error while a
+    batch is made is raised when that batch is asked for. The thread ends with the last batch, on `close`, or
+    when the epoch is no longer referenced.
     """
 
     places: Tensor
@@ -78,7 +160,7 @@ class Epoch(Iterator[Batch]):
         return images, targets
 
     def close(self) -> None:
-        """Ends the epoch and its thread, which finishes the batch it is at."""
+        """Ends the epoch and its thread, which first finishes its current batch."""
         self._coming.clear()
         self._thread.shutdown(wait=True, cancel_futures=True)
 
@@ -87,20 +169,20 @@ class Epoch(Iterator[Batch]):
 
 
 @dataclass(frozen=True, eq=False)
-class Batches:
-    """Cuts decoded images into batches of `batch`, the last one smaller where it does not divide.
+class Batches(ABC):
+    """Images cut into batches of size `batch`; the last one is smaller if the size does not divide.
 
-    A last batch of a single image would break batch normalisation, so it joins the one before, which
-    then has `batch` + 1. With `shuffle` every epoch has an order of its own; without, all keep the
-    images' order. With `balanced` besides, an epoch has as many images, but each class equally often:
-    of a frequent class a random part, those of a rare class several times. `dtype` is that of the images.
-    `classes` is how many there are, for the targets of mixed images. The images live on `device`.
+    A single image left over would break batch normalisation, so it joins the batch before, which then
+    has `batch` + 1. With `shuffle` every epoch has its own random order, otherwise all keep the images'
+    order. With `balanced` as well, an epoch has as many images, but each class equally often: a random part
+    of a frequent class, and the images of a rare class several times. `dtype` is that of the batches'
+    images; `classes` is the number of classes, needed for the targets of mixed images.
 
-    Raises DataError: no images, a batch below 1, a negative seed, images of another size than
-    `preprocessing` makes, balanced without shuffle, mixing without `classes` for every label.
+    Raises DataError: no images, a batch size below 1, a negative seed, images of another size than
+    `preprocessing` makes, `balanced` without `shuffle`, mixing with a label of `classes` or more.
     """
 
-    decoded: Decoded
+    images: Feed
     preprocessing: Preprocessing
     batch: int
     shuffle: bool = False
@@ -114,69 +196,69 @@ class Batches:
     def __post_init__(self) -> None:
         wanted = (self.preprocessing.height, self.preprocessing.width, self.preprocessing.depth)
         if self.batch < 1:
-            raise DataError(f"a batch is of at least 1 image, not {self.batch}")
+            raise DataError(f"the batch size is at least 1, not {self.batch}")
         if self.seed < 0:
-            raise DataError(f"a seed is a whole number of at least 0, not {self.seed}")
-        if len(self.decoded) == 0:
+            raise DataError(f"the random seed is a whole number of at least 0, not {self.seed}")
+        if len(self.images) == 0:
             raise DataError("there are no images to cut into batches")
-        if self.decoded.pixels.shape[1:] != wanted:
-            found, made = ("x".join(map(str, shape)) for shape in (self.decoded.pixels.shape[1:], wanted))
+        if self.images.shape != wanted:
+            found, made = ("x".join(map(str, shape)) for shape in (self.images.shape, wanted))
             raise DataError(
                 f"the images are {found}, but the preprocessing makes {made}; decode them with it"
             )
         if self.balanced and not self.shuffle:
-            raise DataError("balanced batches are drawn at random; let them shuffle, or leave balanced")
+            raise DataError("balanced batches are drawn at random; set shuffle, or leave out balanced")
         if self._mixes and self.classes <= self.labels.max():
             raise DataError(
-                f"mixed images need a target for every class, of which there are at least "
-                f"{self.labels.max() + 1}, not {self.classes}; say how many with classes"
+                f"mixed images need a target for every class; there are at least {self.labels.max() + 1}, "
+                f"but classes={self.classes}; give their number"
             )
 
     def __len__(self) -> int:
-        """How many batches an epoch has."""
+        """The number of batches in an epoch."""
         return self.batches()
 
     def batches(self, among: Tensor | None = None) -> int:
-        """How many batches an epoch has, of all images or `among` some."""
+        """The number of batches in an epoch over all images, or over those at `among`."""
         return len(self._bounds(among)) - 1
 
     @property
     def labels(self) -> Labels:
-        """The class of every image: int64, n."""
-        return self.decoded.labels
+        """The class of each image: int64, n."""
+        return self.images.labels
 
     @property
     def names(self) -> tuple[str, ...]:
-        """What every image is called."""
-        return self.decoded.names
+        """The name of each image."""
+        return self.images.names
 
     @property
     def skipped(self) -> tuple[Bad, ...]:
         """Images that could not be used and were left out."""
-        return self.decoded.skipped
+        return self.images.skipped
 
     def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
         """Returns an iterator over images and labels on `device`.
 
-        Images: `dtype`, n x c x h x w, `channels_last` in memory, resized to `sides` if given, which is
-        cheap: a network without a fixed size learns faster from small images first.
-        Labels: int64, n; or where images are mixed their targets: float32, n x `classes`.
-        Of the images only those at the places `among` come, where it is given: int64, rising, on the CPU.
+        Images: `dtype`, n x c x h x w, `channels_last` in memory, resized to `sides` if given: a network
+        without a fixed input size learns faster from small images first.
+        Labels: int64, n; for mixed images their targets: float32, n x `classes`.
+        `among` limits the epoch to the images at these places: int64, ascending, on the CPU.
 
-        But for `sides` and `among`, the order and the variants depend on `seed` and `number` alone: any
-        epoch can be repeated without those before it.
+        Apart from `sides` and `among`, the order and the augmentation depend on `seed` and `number` alone, so
+        any epoch can be repeated without those before it.
 
-        As it goes on, raises DataError: as `Augmentation.apply`.
+        Iterating raises DataError: as `Augmentation.apply`.
         """
         return Epoch(self._made(number, sides, among))
 
     def first(self) -> Batch:
-        """The first batch of the first epoch, made at once."""
+        """Returns the first batch of the first epoch, made in the calling thread."""
         _, images, targets = next(self._made(0, None, None))
         return images, targets
 
     def _made(self, number: int, sides: Sides | None, among: Tensor | None) -> Iterator[Made]:
-        """The batches one by one, in the thread that asks for them."""
+        """Yields the batches one by one, in the calling thread."""
         generator = Generator().manual_seed(epoch_seed(self.seed, number))
         for batch, (indices, pixels) in enumerate(self._picked(number, generator, among)):
             target = self._targets.index_select(0, moved(indices, self.device))
@@ -192,17 +274,11 @@ class Batches:
                 seen, target = self.augmentation.mix(seen, target, self.classes, generator)
             yield indices, seen.to(self.dtype), target
 
+    @abstractmethod
     def _picked(
         self, number: int, generator: Generator, among: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch in turn: the places of the images, and the images on the device."""
-        for indices in self._order(generator, among):
-            yield indices, self._sample.index_select(0, moved(indices, self.device))
-
-    @cached_property
-    def _sample(self) -> Tensor:
-        """All images, on the device."""
-        return torch.from_numpy(self.decoded.pixels).to(self.device)
+        """Yields each batch of an epoch: the images' places, and the images on the device."""
 
     @cached_property
     def _targets(self) -> Tensor:
@@ -211,13 +287,13 @@ class Batches:
 
     @property
     def _colours(self) -> Colours | None:
-        """The colours of all images, where the augmentation needs them."""
+        """The colours of the images, if the augmentation needs them."""
         needed = self.augmentation is not None and self.augmentation.needs_colours
-        return self.decoded.colours if needed else None
+        return self.images.colours if needed else None
 
     def _count(self, among: Tensor | None) -> int:
-        """How many images an epoch has."""
-        return len(self.decoded) if among is None else len(among)
+        """The number of images in an epoch."""
+        return len(self.images) if among is None else len(among)
 
     @property
     def _mixes(self) -> bool:
@@ -225,7 +301,7 @@ class Batches:
 
     def _order(self, generator: Generator, among: Tensor | None) -> list[Tensor]:
         """The places of an epoch's images, batch by batch: int64."""
-        places = torch.arange(len(self.decoded)) if among is None else among
+        places = torch.arange(len(self.images)) if among is None else among
         if self.balanced:
             places = places[self._drawn(torch.from_numpy(self.labels)[places], generator)]
         elif self.shuffle:
@@ -234,7 +310,7 @@ class Batches:
 
     @staticmethod
     def _drawn(labels: Tensor, generator: Generator) -> Tensor:
-        """Each class equally often, and within it each image, as nearly as the numbers allow."""
+        """Draws each class equally often, and each image within it, as nearly as the numbers allow."""
         ordered, sizes = labels.argsort(stable=True), labels.bincount().tolist()
         classes = [members for members in torch.split(ordered, sizes) if len(members)]
         count = len(labels)
@@ -248,7 +324,7 @@ class Batches:
         return torch.cat(drawn)[torch.randperm(count, generator=generator)]
 
     def _bounds(self, among: Tensor | None) -> list[int]:
-        """Where the batches begin, and where the last one ends."""
+        """The start of each batch, and the end of the last one."""
         count = self._count(among)
         starts = list(range(0, count, self.batch))
         if self.batch > 1 and len(starts) > 1 and count - starts[-1] == 1:

@@ -30,7 +30,8 @@ import simplejpeg
 
 from hubel.cores import allowed_cores
 from hubel.data.dataset import FileImages
-from hubel.data.feed.decoded import Bad, Decoded, OnBad, decode, without_bad
+from hubel.data.feed.bad import Bad, OnBad
+from hubel.data.feed.decoded import Decoded, decode, without_bad
 from hubel.data.formats.fetch import CACHE, cache_folder
 from hubel.data.formats.shards import ShardImages
 

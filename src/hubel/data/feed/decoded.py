@@ -1,56 +1,44 @@
-"""Decoded: images in memory at the network's size, ready to be cut into batches."""
+"""Images decoded into memory at the network's size, and the batches cut from them."""
 
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 
 from hubel.cores import allowed_cores
+from hubel.data import marks
+from hubel.data.augment.colour import Colours
+from hubel.data.feed.bad import Bad, OnBad, UnusableError
+from hubel.data.feed.batches import Batches, renumbered
+from hubel.data.feed.pinned import moved
 from hubel.data.formats.shards import near
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from typing import Unpack
+
+    from torch import Tensor
 
     from hubel.data.arrays import Bytes, Flags, Labels
-    from hubel.data.augment.colour import Colours
     from hubel.data.dataset import Images
+    from hubel.data.feed.batches import Cut
     from hubel.data.image.preprocess import Preprocessing
 
-OnBad: TypeAlias = Literal["stop", "skip"]
-"""What to do about images that cannot be used: refuse them all by name, or leave them out."""
-
 _BLOCK = 32
-_MOST_NAMED = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Bad:
-    """An image that cannot be used: its name and why."""
-
-    name: str
-    reason: str
-
-
-class UnusableError(DataError):
-    """Images that cannot be used, among so many; says which, by name."""
-
-    def __init__(self, bad: list[Bad], count: int) -> None:
-        hint = " (hubel train and hubel val leave them out with --on-bad skip)"
-        super().__init__(_refusal(bad, count, hint if len(bad) < count else ""))
-        self.bad = bad
-        self.count = count
 
 
 @dataclass(frozen=True, eq=False)
 class Decoded:
-    """Images in memory; `pixels`: uint8, n x h x w x c; `labels`: int64, n; a name for each.
+    """Images in memory: the `Feed` of a set that fits.
 
-    `skipped` are those that were left out.
+    `pixels`: uint8, n x h x w x c; `labels`: int64, n; `names`: one per image; `skipped`: images that could
+    not be used and were left out.
     """
 
     pixels: Bytes
@@ -61,35 +49,63 @@ class Decoded:
     def __len__(self) -> int:
         return len(self.pixels)
 
+    def __getitem__(self, place: int) -> Bytes:
+        """One image: uint8, h x w x c."""
+        image: Bytes = self.pixels[place]
+        return image
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and depth of every image."""
+        _, height, width, depth = self.pixels.shape
+        return height, width, depth
+
     @cached_property
     def colours(self) -> Colours:
         """The colours of all images."""
-        import torch  # loaded where it is needed: it takes its time
-
-        from hubel.data.augment.colour import Colours
-
         return Colours.of(torch.from_numpy(self.pixels))
 
+    def sample(self) -> Bytes:
+        """All images, since they are in memory: uint8, n x h x w x c."""
+        return self.pixels
+
+    def marks(self) -> list[bytes]:
+        """The mark of each image."""
+        return marks.marks(self.pixels)
+
     def only(self, wanted: Flags) -> Decoded:
-        """Those of the images that are `wanted`: bool, n."""
+        """Returns the images where `wanted` is true: bool, n."""
         names = tuple(name for name, kept in zip(self.names, wanted, strict=True) if kept)
         return replace(self, pixels=self.pixels[wanted], labels=self.labels[wanted], names=names)
 
     def relabelled(self, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Decoded:
-        """The same images with labels of `classes` changed to the numbers these have in `wanted`.
+        """Returns the same images, their labels renumbered from `classes` to `wanted`.
 
         Raises DataError: an image of a class that `wanted` lacks.
         """
-        places = np.array([wanted.index(name) if name in wanted else -1 for name in classes], np.int64)
-        labels = places[self.labels]
-        unknown = np.flatnonzero(labels < 0)
-        if len(unknown):
-            name = classes[self.labels[unknown[0]]]
-            raise DataError(
-                f"{self.names[unknown[0]]}: class {name!r} is not of the model, whose classes are "
-                f"{', '.join(wanted)}"
-            )
-        return replace(self, labels=labels)
+        return replace(self, labels=renumbered(self, classes, wanted))
+
+    def batches(self, preprocessing: Preprocessing, batch: int, **cut: Unpack[Cut]) -> DecodedBatches:
+        """Cuts the images into batches. Raises DataError: as `Batches`."""
+        return DecodedBatches(self, preprocessing, batch, **cut)
+
+
+@dataclass(frozen=True, eq=False)
+class DecodedBatches(Batches):
+    """Batches of images in memory, all of which are kept on `device`."""
+
+    images: Decoded
+
+    def _picked(
+        self, number: int, generator: torch.Generator, among: Tensor | None
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        for indices in self._order(generator, among):
+            yield indices, self._sample.index_select(0, moved(indices, self.device))
+
+    @cached_property
+    def _sample(self) -> Tensor:
+        """All images, on the device."""
+        return torch.from_numpy(self.images.pixels).to(self.device)
 
 
 def decode(
@@ -98,12 +114,12 @@ def decode(
     progress: Callable[[int], None] | None = None,
     on_bad: OnBad = "stop",
 ) -> Decoded:
-    """Brings every image to the network's size, on all cores, in the order of `images`.
+    """Decodes every image at the network's size, on all cores, in the order of `images`.
 
-    `progress` is called, from the caller's thread, with the number of images done so far. With `on_bad`
-    of `skip`, images that cannot be used are left out and listed in the result.
+    `progress` is called from the caller's thread with the number of images done so far. With `on_bad="skip"`,
+    images that cannot be used are left out and listed as `skipped`.
 
-    Raises UnusableError: images that cannot be used, unless they are to be skipped and others remain.
+    Raises UnusableError: images that cannot be used, if `on_bad` is `stop` or no image is left.
     """
     shape = (len(images), preprocessing.height, preprocessing.width, preprocessing.depth)
     pixels = np.empty(shape, np.uint8)
@@ -119,9 +135,9 @@ def read_all(
     take: Callable[[int, Bytes], object] | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> dict[int, Bad]:
-    """Brings every image to the network's size, on all cores, and returns the bad ones by their places.
+    """Decodes every image at the network's size, on all cores; returns the bad ones by place.
 
-    `take` is called with an image's place and its pixels, from any thread; `progress` as by `decode`.
+    `take` is called from any thread with the place and pixels of each good image; `progress` as by `decode`.
     """
     count = len(images)
 
@@ -150,18 +166,7 @@ def read_all(
 
 
 def without_bad(images: Images, pixels: Bytes, bad: dict[int, Bad]) -> Decoded:
-    """Puts labels and names to the pixels of all images but those at the places in `bad`."""
+    """Returns the images except those at the places in `bad`; `pixels` already lacks them."""
     good = [index for index in range(len(images)) if index not in bad]
     names = tuple(images.name(index) for index in good)
     return Decoded(pixels, images.labels[good], names, tuple(bad.values()))
-
-
-def _refusal(bad: list[Bad], count: int, or_else: str) -> str:
-    """What to say of images that cannot be used; the first 20 are named."""
-    lines = [f"{each.name}: {each.reason}" for each in bad[:_MOST_NAMED]]
-    if len(bad) == 1:
-        return lines[0]
-    if len(bad) > _MOST_NAMED:
-        lines.append(f"and {len(bad) - _MOST_NAMED:,} more")
-    head = f"{len(bad):,} of {count:,} images cannot be used; mend or remove them{or_else}:"
-    return "\n  ".join([head, *lines])

@@ -1,7 +1,7 @@
-"""Streams of shards: sets on the net that are too large for memory, read anew every epoch in their order.
+"""Streaming of remote shards that are too large for memory, shard by shard, anew every epoch.
 
-The library `webdataset` opens the shards, one after another in each of several processes, and mixes what
-comes out of them; it is held against the index, so that no image is missing, and none comes twice.
+In each of several processes the library `webdataset` opens the shards one after another and shuffles
+their images through a buffer. The result is compared with the index, so that every image comes exactly once.
 """
 
 from __future__ import annotations
@@ -10,70 +10,96 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.utils.data import DataLoader, IterableDataset
 
+from hubel.data.feed import stream
 from hubel.data.feed.batches import AHEAD, epoch_seed
 from hubel.data.feed.pinned import moved
-from hubel.data.feed.stream import OnDemand, StreamedBatches
+from hubel.data.feed.stream import Streamed, StreamedBatches
 from hubel.data.formats.shard_index import kept_in, library, parted, trouble
 from hubel.data.formats.shards import ShardImages
 from hubel.data.image.reading import Encoded
 from hubel.errors import DataError
 
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    from hubel.data.arrays import Flags, Indices
+    from hubel.data.feed.batches import Cut
+    from hubel.data.image.preprocess import Preprocessing
+
 BUFFER = 2000
-"""How many images all processes together hold back, as files, to draw the next one from."""
+"""How many encoded images all processes together buffer to draw the next one from."""
 
 _CHUNK = 32
 """How many images a process hands over at once."""
 
 
 @dataclass(frozen=True, eq=False)
-class ShardBatches(StreamedBatches):
-    """Cuts shards on the net into batches: as `StreamedBatches`, but what is shuffled comes shard by shard.
+class StreamedShards(Streamed):
+    """A stream of remote shards."""
 
-    In every epoch the shards are in another order, dealt to the processes, and their images are drawn from
-    a buffer; every image, or each of those asked for, comes once. The same seed, epoch and number of
-    processes give the same batches.
-    Where RANK and WORLD_SIZE or torch say that several programs train together, each has its own part of the
-    shards, always the same one. What is not shuffled is in the images' order, all of it in every program.
+    images: ShardImages
+
+    def batches(self, preprocessing: Preprocessing, batch: int, **cut: Unpack[Cut]) -> ShardBatches:
+        """Cuts the images into batches. Raises DataError: as `ShardBatches`."""
+        return ShardBatches(self, preprocessing, batch, **cut)
+
+    def _sampled(self) -> Indices:
+        """The places of a sample of whole shards, drawn at random, ascending."""
+        turn = np.random.default_rng(0).permutation(len(self.images.shards))[self.images.which]
+        return np.sort(np.argsort(turn, kind="stable")[: stream.SAMPLE])
+
+
+@dataclass(frozen=True, eq=False)
+class ShardBatches(StreamedBatches):
+    """Batches of remote shards: as `StreamedBatches`, but shuffled shard by shard.
+
+    In every epoch the shards come in another order and are distributed over the processes, whose images
+    are drawn from a buffer; every image, or each of those asked for, comes once. The same seed, epoch and
+    number of processes give the same batches.
+    If RANK and WORLD_SIZE or torch say that several programs train together, each has its own part of the
+    shards, always the same one. Without `shuffle`, every program gets all images in their order.
 
     Raises DataError: as `StreamedBatches`; balanced batches; fewer shards than programs; the library is
-    missing. As an epoch goes on: a shard that cannot be read to its end, or has changed since it was indexed.
+    missing. Iterating an epoch raises DataError: a shard that cannot be read to its end or has changed since
+    it was indexed.
     """
+
+    images: StreamedShards
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.balanced:
             raise DataError(
-                "shards on the net come in their own order, so no class can be drawn more often; balance the "
-                "loss instead, or download the shards"
+                "remote shards are read in their own order, so no class can be drawn more often; balance "
+                "the loss instead, or download the shards"
             )
         if self.shuffle and self._count(None) == 0:
-            raise DataError(f"there are only {len(self._images.shards)} shards; train in fewer programs")
+            raise DataError(f"there are only {len(self._shards.shards)} shards; train in fewer programs")
 
     @property
-    def _images(self) -> ShardImages:
-        return cast("ShardImages", cast("OnDemand", self.decoded.pixels).images)
+    def _shards(self) -> ShardImages:
+        return self.images.images
 
     @cached_property
     def _own(self) -> list[int]:
-        """The shards that this program reads, of those that have images to show."""
-        there = np.unique(self._images.which).tolist()
-        return list(library(self._images.name(0)).split_by_node(there))
+        """The shards that this program reads, among those with images."""
+        used = np.unique(self._shards.which).tolist()
+        return list(library(self._shards.name(0)).split_by_node(used))
 
     def _count(self, among: Tensor | None) -> int:
-        """How many images an epoch has: some of those of the program's own shards."""
+        """The number of images in an epoch: when shuffled, only those of the program's own shards."""
         return int(self._shown(among).sum()) if self.shuffle else super()._count(among)
 
-    def _shown(self, among: Tensor | None) -> NDArray[np.bool_]:
-        """Which images come in an epoch of this program."""
-        own = np.isin(self._images.which, self._own)
+    def _shown(self, among: Tensor | None) -> Flags:
+        """Which images an epoch of this program has."""
+        own = np.isin(self._shards.which, self._own)
         if among is None:
             return own
         asked = np.zeros_like(own)
@@ -88,13 +114,13 @@ class ShardBatches(StreamedBatches):
             return
         own = [self._own[place] for place in torch.randperm(len(self._own), generator=generator).tolist()]
         workers = min(self.workers, len(own))
-        images, seed = cast("OnDemand", self.decoded.pixels), epoch_seed(self.seed, number)
+        seed = epoch_seed(self.seed, number)
         loader: DataLoader[tuple[Tensor, Tensor] | str] = DataLoader(
-            _Arriving(images, own, self._shown(among), seed, workers),
+            _Arriving(self.images, own, self._shown(among), seed, workers),
             batch_size=None,
             num_workers=workers,
             prefetch_factor=AHEAD if workers else None,
-            generator=torch.Generator(),  # or it would draw from everybody's
+            generator=torch.Generator(),  # otherwise the loader draws from the global one
         )
         for places, pixels in _cut(loader, np.diff(self._bounds(among)).tolist()):
             yield places, moved(pixels, self.device)
@@ -103,31 +129,34 @@ class ShardBatches(StreamedBatches):
 def _cut(
     chunks: Iterable[tuple[Tensor, Tensor] | str], sizes: Iterable[int]
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    """Cuts chunks of places and images into batches of these sizes. Raises DataError: a text came."""
-    coming, waiting, there = iter(chunks), list[tuple[Tensor, Tensor]](), 0
+    """Cuts chunks of places and images into batches of these sizes.
+
+    Raises DataError: a chunk is a text, the message of an error.
+    """
+    coming, waiting, count = iter(chunks), list[tuple[Tensor, Tensor]](), 0
     for size in sizes:
-        while there < size:
+        while count < size:
             chunk = next(coming)
             if isinstance(chunk, str):
                 raise DataError(chunk)
             waiting.append(chunk)
-            there += len(chunk[0])
+            count += len(chunk[0])
         places, pixels = (torch.cat(parts) for parts in zip(*waiting, strict=True))
         yield places[:size], pixels[:size]
-        waiting, there = [(places[size:], pixels[size:])], there - size
+        waiting, count = [(places[size:], pixels[size:])], count - size
 
 
 class _Arriving(IterableDataset["tuple[Tensor, Tensor] | str"]):
-    """Images as they arrive, a chunk at a time: int64, n, their places; uint8, n x h x w x c.
+    """Images as they arrive, a chunk at a time: places, int64, n; pixels, uint8, n x h x w x c.
 
-    `order` are the shards to read, and `shown` says which images are wanted. A DataError crosses from
-    another process as its text.
+    `order` are the shards to read; `shown` is true for each wanted image. A DataError crosses from another
+    process as its text.
     """
 
     def __init__(
-        self, images: OnDemand, order: list[int], shown: NDArray[np.bool_], seed: int, workers: int
+        self, images: StreamedShards, order: list[int], shown: Flags, seed: int, workers: int
     ) -> None:
-        self._images = cast("ShardImages", images.images)
+        self._images = images.images
         self._preprocessing = images.preprocessing
         self._order, self._shown, self._seed = order, shown, seed
         self._buffer = BUFFER // max(1, workers)
@@ -141,7 +170,7 @@ class _Arriving(IterableDataset["tuple[Tensor, Tensor] | str"]):
             yield str(error)
 
     def _chunks(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """What one process reads of the epoch."""
+        """Yields the part of the epoch that one process reads."""
         shards = self._images.shards
         wds = library(shards[0].where)
         files = wds.DataPipeline(
@@ -160,7 +189,7 @@ class _Arriving(IterableDataset["tuple[Tensor, Tensor] | str"]):
             yield torch.tensor([place for place, _ in chunk]), torch.from_numpy(np.stack(pixels))
 
     def _watched(self, entries: Iterator[dict[str, str]]) -> Iterator[dict[str, str]]:
-        """Passes addresses on, and asks after each shard whether all of its images have come."""
+        """Passes addresses on, and checks after each shard that all of its images have come."""
         numbers = {shard.where: number for number, shard in enumerate(self._images.shards)}
         for entry in entries:
             self._now = entry["url"]
@@ -170,10 +199,10 @@ class _Arriving(IterableDataset["tuple[Tensor, Tensor] | str"]):
             self._missing = {parted(names[self._images.members[place]]): place for place in places}
             yield entry
             if self._missing:
-                raise self._broken(f"{len(self._missing)} of its images did not come")
+                raise self._broken(f"{len(self._missing)} of its images are missing")
 
     def _known(self, samples: Iterator[dict[str, Any]]) -> Iterator[tuple[int, bytes]]:
-        """The images in samples, by their places; those that are not wanted are left out."""
+        """Yields the place and file of each wanted image in the samples."""
         try:
             for sample in samples:
                 for ending, data in sample.items():
@@ -182,11 +211,11 @@ class _Arriving(IterableDataset["tuple[Tensor, Tensor] | str"]):
                         yield place, data
         except DataError:
             raise
-        except Exception as error:  # OSError, TarError and ValueError, with more in them than a text
+        except Exception as error:  # OSError, TarError and ValueError, with arguments besides a text
             raise self._broken(trouble(error)) from error
 
     def _broken(self, what: str) -> DataError:
         return DataError(
-            f"{self._now}: cannot be streamed to its end ({what}); see that it is whole and can be reached; "
-            f"if it was made anew, delete {kept_in(self._now)}"
+            f"{self._now}: cannot be streamed to its end ({what}); check that it is complete and reachable; "
+            f"if it was replaced, delete {kept_in(self._now)}"
         )

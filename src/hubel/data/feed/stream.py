@@ -1,11 +1,9 @@
-"""Streaming: sets too large for memory are read anew every epoch, by processes that run ahead."""
+"""Streaming: sets too large for memory are read anew every epoch, by processes that work ahead."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 import numpy as np
@@ -15,178 +13,129 @@ from torch.utils.data import DataLoader, Dataset
 
 from hubel.cores import allowed_cores
 from hubel.data.augment.colour import Colours
-from hubel.data.dataset import FileImages
-from hubel.data.feed.batches import AHEAD, Batch, Batches
-from hubel.data.feed.cache import Warn, decode_once
-from hubel.data.feed.decoded import Bad, Decoded, OnBad, UnusableError, read_all
+from hubel.data.feed.bad import Bad, UnusableError
+from hubel.data.feed.batches import AHEAD, Batch, Batches, renumbered
+from hubel.data.feed.decoded import read_all
 from hubel.data.feed.pinned import moved
-from hubel.data.formats.shards import ShardImages, near
+from hubel.data.formats.shards import near
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
-    from hubel.data.arrays import Bytes, Indices
+    from collections.abc import Iterator
+    from typing import Self, Unpack
+
+    from hubel.data.arrays import Bytes, Flags, Indices, Labels
     from hubel.data.dataset import Images
+    from hubel.data.feed.batches import Cut
     from hubel.data.image.preprocess import Preprocessing
 
 SAMPLE = 10_000
-"""How many images of a stream stand for all where they are measured."""
-
-SHARE = 0.25
-"""The share of the free memory that decoded images may fill."""
-
-_UNKNOWN = 4 << 30
-"""What is taken to be free where the system does not say."""
-
-_MEMORY = Path("/proc/meminfo")
-_LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-_STATISTICS = Path("/sys/fs/cgroup/memory.stat")
+"""How many images of a stream it is measured by."""
 
 
-class OnDemand:
-    """Images at the network's size, n x h x w x c like an array of them, each read when asked for."""
+@dataclass(frozen=True, eq=False)
+class Streamed:
+    """Images that stay where they are stored, each read when asked for: the `Feed` of a set too large.
 
-    def __init__(self, images: Images, preprocessing: Preprocessing) -> None:
-        self.images = images
-        self.preprocessing = preprocessing
+    `labels`: int64, n, not always those of `images`, since they may be renumbered.
+    """
 
-    @property
-    def shape(self) -> tuple[int, int, int, int]:
-        """As that of an array."""
-        of = self.preprocessing
-        return len(self.images), of.height, of.width, of.depth
+    images: Images
+    preprocessing: Preprocessing
+    labels: Labels
+    skipped: tuple[Bad, ...] = ()
+
+    @classmethod
+    def of(cls, images: Images, preprocessing: Preprocessing, skipped: tuple[Bad, ...] = ()) -> Self:
+        """Returns a stream of images; none is read yet."""
+        return cls(images, preprocessing, images.labels, skipped)
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, place: int) -> Bytes:
-        """One image: uint8, h x w x c. Raises DataError: one that cannot be used, by name."""
+        """One image: uint8, h x w x c. Raises DataError: it cannot be used."""
         return self.images.fitted(place, self.preprocessing)
 
-    def stack(self, places: Sequence[int]) -> Bytes:
-        """Several images: uint8, n x h x w x c. Raises DataError: one that cannot be used, by name."""
-        at_hand = near(self.images, places)
-        return np.stack([at_hand.fitted(place, self.preprocessing) for place in places])
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The name of each image."""
+        return tuple(self.images.name(index) for index in range(len(self.images)))
 
-
-@dataclass(frozen=True, eq=False)
-class Streamed(Decoded):
-    """Images that stay where they are: its `images` are an `OnDemand`, which reads one at a time."""
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and depth of every image."""
+        return self.preprocessing.height, self.preprocessing.width, self.preprocessing.depth
 
     @cached_property
     def colours(self) -> Colours:
-        """The colours of a sample, read once. Raises DataError: one of them cannot be used."""
-        return Colours.of(torch.from_numpy(to_measure(self)))
+        """The colours of the sample, read once. Raises DataError: as `sample`."""
+        return Colours.of(torch.from_numpy(self.sample()))
 
-    @classmethod
-    def of(cls, images: Images, preprocessing: Preprocessing, skipped: tuple[Bad, ...] = ()) -> Streamed:
-        """Makes one of images, none of which is read yet."""
-        names = tuple(images.name(index) for index in range(len(images)))
-        return cls(cast("Bytes", OnDemand(images, preprocessing)), images.labels, names, skipped)
+    def sample(self) -> Bytes:
+        """At most 10,000 of the images, always the same ones: uint8, n x h x w x c.
 
-
-def decoded_or_streamed(
-    images: Images,
-    preprocessing: Preprocessing,
-    progress: Callable[[int], None] | None = None,
-    on_bad: OnBad = "stop",
-    warn: Warn | None = None,
-    *,
-    memory_limit: int | None = None,
-) -> Decoded:
-    """Returns what `decode_once` returns if it takes at most `memory_limit` bytes, else a `Streamed`.
-
-    The limit is a quarter of the free memory unless given. To skip what is bad in a stream, all of it is
-    read once; to stop, what is not known to be bad before it is read is found when its turn comes.
-
-    Raises DataError: as `decode`.
-    """
-    size = len(images) * preprocessing.height * preprocessing.width * preprocessing.depth
-    if size <= (int(SHARE * free_memory()) if memory_limit is None else memory_limit):
-        return decode_once(images, preprocessing, progress, on_bad, warn)
-    if on_bad == "stop":
-        _refuse_unusable(images)
-        return Streamed.of(images, preprocessing)
-    bad = read_all(images, preprocessing, progress=progress)
-    if len(bad) == len(images):
-        raise UnusableError(list(bad.values()), len(images))
-    good = np.array([place for place in range(len(images)) if place not in bad], np.intp)
-    return Streamed.of(images.select(good), preprocessing, tuple(bad.values()))
-
-
-def _refuse_unusable(images: Images) -> None:
-    """Raises DataError: images that are known to be unusable without reading them."""
-    if isinstance(images, FileImages) and images.unusable:
-        known = images.unusable
-        bad = [Bad(str(path), known[path]) for path in images.paths if path in known]
+        Raises DataError: one of them cannot be used.
+        """
+        places = self._sampled()
+        pixels = np.empty((len(places), *self.shape), np.uint8)
+        bad = read_all(self.images.select(places), self.preprocessing, pixels.__setitem__)
         if bad:
-            raise UnusableError(bad, len(images))
+            raise UnusableError(list(bad.values()), len(places))
+        return pixels
 
+    def marks(self) -> list[bytes] | None:
+        """None: the images are not read just for their marks."""
+        return None
 
-def to_measure(decoded: Decoded) -> Bytes:
-    """The pixels by which to measure a set: all of them, or 10,000 of a stream, always the same ones.
+    def only(self, wanted: Flags) -> Self:
+        """Returns the images where `wanted` is true: bool, n."""
+        images = self.images.select(np.flatnonzero(wanted))
+        return replace(self, images=images, labels=self.labels[wanted])
 
-    Raises DataError: one of them cannot be used.
-    """
-    if not isinstance(decoded, Streamed):
-        return decoded.pixels
-    source = cast("OnDemand", decoded.pixels)
-    places = _sampled(source.images)
-    pixels = np.empty((len(places), *source.shape[1:]), np.uint8)
-    bad = read_all(source.images.select(places), source.preprocessing, pixels.__setitem__)
-    if bad:
-        raise UnusableError(list(bad.values()), len(places))
-    return pixels
+    def relabelled(self, classes: tuple[str, ...], wanted: tuple[str, ...]) -> Self:
+        """Returns the same images, their labels renumbered from `classes` to `wanted`.
 
+        Raises DataError: an image of a class that `wanted` lacks.
+        """
+        return replace(self, labels=renumbered(self, classes, wanted))
 
-def _sampled(images: Images) -> Indices:
-    """The places of at most 10,000 images, drawn at random; of those on the net, shards of them."""
-    generator = np.random.default_rng(0)
-    count = len(images)
-    if isinstance(images, ShardImages) and images.remote:
-        turn = generator.permutation(len(images.shards))[images.which]
-        return np.sort(np.argsort(turn, kind="stable")[:SAMPLE])
-    return np.sort(generator.choice(count, min(count, SAMPLE), replace=False))
+    def batches(self, preprocessing: Preprocessing, batch: int, **cut: Unpack[Cut]) -> StreamedBatches:
+        """Cuts the images into batches. Raises DataError: as `Batches`."""
+        return StreamedBatches(self, preprocessing, batch, **cut)
 
-
-def batches_of(decoded: Decoded) -> type[Batches]:
-    """What cuts these images into batches: `Batches`, or `StreamedBatches` if they are a stream.
-
-    If they are one of shards on the net, `ShardBatches`.
-    """
-    from hubel.data.feed.shard_stream import ShardBatches  # which are such themselves
-
-    if not isinstance(decoded, Streamed):
-        return Batches
-    images = cast("OnDemand", decoded.pixels).images
-    return ShardBatches if isinstance(images, ShardImages) and images.remote else StreamedBatches
+    def _sampled(self) -> Indices:
+        """The places of the sample, drawn at random, ascending."""
+        count = len(self.images)
+        return np.sort(np.random.default_rng(0).choice(count, min(count, SAMPLE), replace=False))
 
 
 @dataclass(frozen=True, eq=False)
 class StreamedBatches(Batches):
-    """Cuts a stream into the batches that `Batches` would make of the same images, value for value.
+    """Batches of a stream, equal value for value to those of the same images in memory.
 
-    `workers` processes read them, two batches ahead each; with 0 they are read in this one. What the
-    augmentation must know of all colours it learns from a sample (`Streamed.colours`).
+    `workers` processes read them, two batches ahead each; with 0 they are read in this process.
 
-    Raises DataError: as `Batches`. As an epoch goes on: an image that cannot be used, by name.
+    Raises DataError: as `Batches`. Iterating an epoch raises DataError: an image that cannot be used.
     """
 
+    images: Streamed
     workers: int = field(default_factory=allowed_cores)
 
     def first(self) -> Batch:
-        return Batches.first(replace(self, workers=0))  # no process is worth starting for one
+        return Batches.first(replace(self, workers=0))  # no process is worth starting for one batch
 
     def _picked(
         self, number: int, generator: torch.Generator, among: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         places = self._order(generator, among)
         loader: DataLoader[Tensor | str] = DataLoader(
-            _Reader(cast("OnDemand", self.decoded.pixels)),
-            sampler=cast("list[int]", places),  # of batches, each of which is read by one process
+            _Reader(self.images.images, self.images.preprocessing),
+            sampler=cast("list[int]", places),  # an item is a whole batch, read by one process
             batch_size=None,
             num_workers=self.workers,
             prefetch_factor=AHEAD if self.workers else None,
-            generator=torch.Generator(),  # or it would draw from everybody's
+            generator=torch.Generator(),  # otherwise the loader draws from the global one
         )
         for indices, read in zip(places, loader, strict=True):
             if isinstance(read, str):
@@ -197,26 +146,14 @@ class StreamedBatches(Batches):
 class _Reader(Dataset["Tensor | str"]):
     """Reads a batch at a time; a DataError crosses from another process as its text."""
 
-    def __init__(self, images: OnDemand) -> None:
-        self.pixels = images
+    def __init__(self, images: Images, preprocessing: Preprocessing) -> None:
+        self._images = images
+        self._preprocessing = preprocessing
 
     def __getitem__(self, places: Tensor) -> Tensor | str:
         try:
-            return torch.from_numpy(self.pixels.stack(places.tolist()))
+            some = near(self._images, places.tolist())
+            pixels = [some.fitted(place, self._preprocessing) for place in places.tolist()]
         except DataError as error:
             return str(error)
-
-
-def free_memory() -> int:
-    """How many bytes this process may still take: of the machine's, and of its container's."""
-    try:
-        lines = dict(line.split(":") for line in _MEMORY.read_text().splitlines())
-        free = 1024 * int(lines["MemAvailable"].split()[0])
-    except (OSError, KeyError, ValueError):  # no Linux
-        free = _UNKNOWN
-    try:
-        told = dict(line.split() for line in _STATISTICS.read_text().splitlines())
-        cached = int(told["inactive_file"])  # files read or written before, which make room
-        return min(free, int(_LIMIT.read_text()) - int(_USED.read_text()) + cached)
-    except (OSError, KeyError, ValueError):  # no such container, or no limit: "max"
-        return free
+        return torch.from_numpy(np.stack(pixels))

@@ -8,14 +8,23 @@ from typing import Any
 
 import torch
 
+<<<<<<< HEAD
 from hubel.data.augment.own import OwnAugmentation
 from hubel.data.dataset import DataSet, Images
 from hubel.data.feed.batches import Batches
+=======
+from hubel.data.dataset import DataSet
+from hubel.data.feed.bad import Bad, OnBad, UnusableError
+from hubel.data.feed.batches import Batches, Feed
+>>>>>>> data
 from hubel.data.feed.cache import Warn
-from hubel.data.feed.decoded import Bad, Decoded, OnBad, UnusableError
-from hubel.data.feed.stream import Streamed, batches_of, decoded_or_streamed, to_measure
+from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.image.preprocess import Preprocessing
+<<<<<<< HEAD
 from hubel.data.marks import fingerprint, marks
+=======
+from hubel.data.marks import fingerprint, written
+>>>>>>> data
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError, UsageError
@@ -81,9 +90,76 @@ class Prepared:
     seen: frozenset[bytes] | None
     own: Own
 
+<<<<<<< HEAD
     def trainer(self, config: Config) -> Trainer:
         """A trainer for a config, before its first step."""
         return Trainer.of(self.network, config, self.train, self.weights, self.own)
+=======
+    @classmethod
+    def of(
+        cls,
+        config: Config,
+        progress: Callable[[int], None] | None = None,
+        warn: Warn | None = None,
+        kept: Model | None = None,
+    ) -> Setting:
+        """Reads the data into memory and builds the network, on the best device there is.
+
+        `progress` is called with the number of images read so far, `warn` with what should be known.
+        `kept` is the best model of a run that goes on: its preprocessing is not measured again, and no
+        weights are taken from the model the run started from, since its own will be brought back.
+
+        Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
+        model to start from cannot be used.
+        """
+        data = open_data(config.data, val=config.val, seed=config.seed)
+        assert data.val is not None, "a share above 0 is held out"
+        network = _network(config)
+        check_classes(network, data)
+        device = best_device()
+        start = Start.at(config.start, network, data.classes) if config.start and not kept else None
+        preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
+        recipe = config.recipe
+        images, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
+        check_left(images, data)
+        marks = images.marks()
+        seen, new = marks or [], held_out.marks() or []
+        known = start.knows(new) if start else None
+        for told in (not_held_out(held_out.labels, data.classes), in_both(seen, new), known):
+            if warn and told:
+                warn(told)
+        if not start and not kept:
+            preprocessing = preprocessing.measured(images.sample())
+        train = images.batches(
+            preprocessing,
+            recipe.batch,
+            shuffle=True,
+            augmentation=recipe.augmentation,
+            seed=config.seed,
+            device=device,
+            balanced=config.balance == "sampler",
+            classes=len(data.classes),
+        )
+        val = held_out.batches(preprocessing, EVALUATION_BATCH, device=device)
+        if recipe.whiten and not config.start:
+            whiten(network, train.first()[0])
+        network.to(device)
+        weights = class_weights(torch.from_numpy(images.labels), len(data.classes)).to(device)
+        return cls(
+            data=data,
+            preprocessing=preprocessing,
+            train=train,
+            val=val,
+            network=network,
+            start=start,
+            weights=weights if config.balance == "loss" else None,
+            skipped=(*images.skipped, *held_out.skipped),
+            fingerprint=fingerprint(data.train),
+            seen=None
+            if marks is None
+            else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
+        )
+>>>>>>> data
 
     def train_head(self) -> Evaluation | None:
         """Trains a head that starts anew on a pretrained network, and evaluates the result."""
@@ -198,15 +274,26 @@ def _decoded(
     data: DataSet,
     preprocessing: Preprocessing,
     on_bad: OnBad,
+<<<<<<< HEAD
     progress: Progress | None,
     warn: Warn,
 ) -> tuple[Decoded, Decoded]:
     """The training and the validation images.
+=======
+    progress: Callable[[int], None] | None,
+    warn: Warn | None,
+) -> tuple[Feed, Feed]:
+    """The images to train on and those held out. Raises UnusableError: images of either, together.
+>>>>>>> data
 
     Raises UnusableError: unreadable images, those of both together; with `skip`, where none is left of one
     of the two.
     """
     assert data.val is not None, "a share above 0 is held out"
+<<<<<<< HEAD
+=======
+    found: list[Feed] = []
+>>>>>>> data
     bad: list[Bad] = []
     among = 0
 
@@ -229,6 +316,7 @@ def _decoded(
     return train, val
 
 
+<<<<<<< HEAD
 def _marks(images: Decoded) -> list[bytes]:
     """The marks of images in memory; none for a stream, which is not read for them."""
     return [] if isinstance(images, Streamed) else marks(images.pixels)
@@ -236,6 +324,10 @@ def _marks(images: Decoded) -> list[bytes]:
 
 def check_left(images: Decoded, data: DataSet) -> None:
     """Raises DataError: a class has no training image left once the unreadable ones are left out."""
+=======
+def check_left(images: Feed, data: DataSet) -> None:
+    """Raises DataError: of a class no image is left to train on, when those that are bad are left out."""
+>>>>>>> data
     missing = [name for place, name in enumerate(data.classes) if place not in images.labels]
     if missing:
         raise DataError(

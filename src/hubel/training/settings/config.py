@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
-from hubel.data.feed.decoded import OnBad
+from hubel.data.feed.bad import OnBad
 from hubel.data.image.preprocess import Fit
 from hubel.errors import nearest
 from hubel.training.settings.recipe import Recipe, check
