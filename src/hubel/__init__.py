@@ -39,6 +39,7 @@ from hubel.net.names import (
 from hubel.net.notation import parse
 from hubel.net.trace import Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
+from hubel.version import __version__ as __version__
 
 if TYPE_CHECKING:
     from torch import nn
@@ -47,8 +48,6 @@ if TYPE_CHECKING:
     from hubel.model.file import load as load
     from hubel.module.network import build as build
     from hubel.module.weights import load_weights as load_weights
-
-__version__ = "0.1.0"
 
 _LATER = {
     "build": "hubel.module.network",

@@ -14,6 +14,7 @@ from hubel import zoo
 from hubel.data.dataset import DataSet
 from hubel.device import best_device, now, use_allowed_cores, warm_up
 from hubel.errors import NetworkError
+from hubel.model.header import BEST
 from hubel.model.open import open_model
 from hubel.module.network import build
 from hubel.net.algebra import Net
@@ -21,7 +22,6 @@ from hubel.net.head import with_classes
 from hubel.net.ledger import ledger
 from hubel.net.volume import Volume
 from hubel.training.run.finetune import best_at_hand, is_of_photos
-from hubel.training.run.folder import BEST
 from hubel.training.settings.config import AUTO, NONE, Config
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES, recipe

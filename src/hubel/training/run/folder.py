@@ -31,8 +31,8 @@ from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.calibration import temperature
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.files import write_whole
-from hubel.model.file import SEEN, Model, load
-from hubel.model.header import read_header
+from hubel.model.file import Model, load
+from hubel.model.header import BEST, CONFIG, read_header
 from hubel.training.events import Event, RoundDone, Warned
 from hubel.training.run.checkpoint import STATE, Checkpoint
 from hubel.training.run.diagnose import (
@@ -52,8 +52,6 @@ from hubel.training.trainer import Trainer
 RUNS = Path("runs")
 """Where runs are kept that are given no folder."""
 
-BEST = "best.safetensors"
-CONFIG = "config.toml"
 METRICS = "metrics.jsonl"
 LOCK = Path("last", "lock")
 EPOCHS = "epochs"
@@ -168,8 +166,7 @@ class Run:
         """The model as it is, with a line on how it came about."""
         config = trainer.config
         about = {"data": config.data, "val": config.val, "seed": config.seed}
-        seen = {} if setting.seen is None else {SEEN: setting.seen}
-        summary = {**about, "trained_on": setting.fingerprint, **seen, **line}
+        summary = {**about, "trained_on": setting.fingerprint, **line}
         return setting.model(trainer.model, summary, views=config.recipe.views)
 
     def finish(self, setting: Setting, *, hurried: bool = False) -> tuple[Model, Evaluation]:

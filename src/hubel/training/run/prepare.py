@@ -14,7 +14,7 @@ from hubel.data.feed.cache import Warn
 from hubel.data.feed.decoded import Bad, Decoded, OnBad, UnusableError
 from hubel.data.feed.stream import Streamed, batches_of, decoded_or_streamed, to_measure
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.marks import fingerprint, marks, written
+from hubel.data.marks import fingerprint, marks, read, written
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError
@@ -120,7 +120,7 @@ class Setting:
             fingerprint=fingerprint(data.train),
             seen=None
             if isinstance(images, Streamed)
-            else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
+            else written([*seen, *(start.seen if start else kept.seen or () if kept else ())]),
         )
 
     def train_head(self) -> Evaluation | None:
@@ -131,7 +131,8 @@ class Setting:
 
     def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
         """A network of this setting with all it takes to use it."""
-        return Model(network, self.data.classes, self.preprocessing, summary, views=views)
+        seen = None if self.seen is None else read(self.seen)
+        return Model(network, self.data.classes, self.preprocessing, summary, views=views, seen=seen)
 
 
 def _decoded(
