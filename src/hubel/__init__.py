@@ -20,6 +20,7 @@ from hubel.net.ledger import Ledger as Ledger
 from hubel.net.ledger import Row as Row
 from hubel.net.ledger import Totals as Totals
 from hubel.net.ledger import ledger as _ledger
+<<<<<<< HEAD
 from hubel.net.names import *  # noqa: F403 - the layers, each of which is named there and nowhere else
 from hubel.net.names import LAYERS as _LAYERS
 from hubel.net.notation import parse as parse
@@ -28,6 +29,33 @@ from hubel.net.trace import at_inference as at_inference
 from hubel.net.trace import trace as trace
 from hubel.net.volume import Volume as Volume
 from hubel.net.volume import VolumeLike as VolumeLike
+=======
+from hubel.net.names import (
+    adaptiveavgpool,
+    avgpool,
+    batchnorm,
+    conv,
+    dropout,
+    fc,
+    gelu,
+    globalavgpool,
+    identity,
+    lrn,
+    maxpool,
+    padshortcut,
+    rbf,
+    relu,
+    relu6,
+    sigmoid,
+    softmax,
+    subsample,
+    tanh,
+)
+from hubel.net.notation import parse
+from hubel.net.trace import Step, at_inference, trace
+from hubel.net.volume import Volume, VolumeLike
+from hubel.version import __version__ as __version__
+>>>>>>> model
 
 if TYPE_CHECKING:
     from torch import nn
@@ -36,8 +64,6 @@ if TYPE_CHECKING:
     from hubel.model.file import load as load
     from hubel.module.network import build as build
     from hubel.module.weights import load_weights as load_weights
-
-__version__ = "0.1.0"
 
 _LATER = {
     "build": "hubel.module.network",

@@ -17,7 +17,7 @@ from hubel.data.split import with_val
 from hubel.device import best_device
 from hubel.errors import DataError, UsageError, nearest
 from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation, evaluate
-from hubel.model.file import SEEN, Model
+from hubel.model.file import Model
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Flags
@@ -144,6 +144,6 @@ def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
         return data
     if fingerprint(again.train) == model.summary.get("trained_on"):
         return again
-    if there and SEEN not in model.summary:
+    if there and model.seen is None:
         raise DataError(_CHANGED.format(data.name))
     return data

@@ -66,8 +66,8 @@ class Start:
                 f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
                 f"or --input away: {error}"
             ) from None
-        seen = model.seen if model.network.volume == network.volume else frozenset()
-        return cls(text, loaded, model.preprocessing.at(network.volume), seen)
+        seen = model.seen if model.network.volume == network.volume else None
+        return cls(text, loaded, model.preprocessing.at(network.volume), seen or frozenset())
 
     def knows(self, held_out: Sequence[bytes]) -> str | None:
         """What to say where it was trained on images that are held out, by their marks."""

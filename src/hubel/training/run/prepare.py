@@ -21,10 +21,14 @@ from hubel.data.feed.cache import Warn
 from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.image.preprocess import Preprocessing
 <<<<<<< HEAD
+<<<<<<< HEAD
 from hubel.data.marks import fingerprint, marks
 =======
 from hubel.data.marks import fingerprint, written
 >>>>>>> data
+=======
+from hubel.data.marks import fingerprint, marks, read, written
+>>>>>>> model
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError, UsageError
@@ -156,8 +160,13 @@ class Prepared:
             skipped=(*images.skipped, *held_out.skipped),
             fingerprint=fingerprint(data.train),
             seen=None
+<<<<<<< HEAD
             if marks is None
             else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
+=======
+            if isinstance(images, Streamed)
+            else written([*seen, *(start.seen if start else kept.seen or () if kept else ())]),
+>>>>>>> model
         )
 >>>>>>> data
 
@@ -167,6 +176,7 @@ class Prepared:
             return None
         return train_head(self.network, self.train, self.val, self.weights)
 
+<<<<<<< HEAD
     def model(self, network: Trainable, summary: dict[str, Any], views: str) -> Model:
         """A network of this run with everything needed to use it."""
         return Model(
@@ -268,6 +278,12 @@ def _training_batches(
         balanced=config.balance == "sampler",
         classes=classes,
     )
+=======
+    def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
+        """A network of this setting with all it takes to use it."""
+        seen = None if self.seen is None else read(self.seen)
+        return Model(network, self.data.classes, self.preprocessing, summary, views=views, seen=seen)
+>>>>>>> model
 
 
 def _decoded(
