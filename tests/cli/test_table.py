@@ -120,19 +120,13 @@ def test_strict(hubel: Hubel) -> None:
         (["resnet9"], 1, "did you mean resnet18?"),
         (["runs/none"], 1, "no network and no file 'runs/none'; `hubel zoo` lists"),
         (["lenet.pth"], 1, "`hubel import-weights lenet.pth --net NAME`"),
-<<<<<<< HEAD
-        ([__file__.removesuffix("/test_table.py")], 1, "cli is a folder; give a model's file, such as"),
-        (["/etc/passwd"], 1, "/etc/passwd is no safetensors file"),
-        (["conv(6, 5) >> fast", "--input", "8x8x1"], 1, "as a part, write zoo.fast() in Python"),
-=======
         (
             [__file__.removesuffix("/test_table.py")],
             1,
             "cli is a folder, but not a run's: it has neither",
         ),
         (["/etc/passwd"], 1, "/etc/passwd is not a safetensors file"),
-        (["conv(6, 5) >> fast", "--input", "8x8x1"], 1, "in Python zoo.fast() may be a part"),
->>>>>>> model
+        (["conv(6, 5) >> fast", "--input", "8x8x1"], 1, "as a part, write zoo.fast() in Python"),
         (["named('fast', conv(6))"], 1, "write conv(filters, size"),
         (["lenet5(classes=3) >> softmax"], 1, "stands alone; not"),
         (["conv(6, 5) >> rellu", "--input", "8x8x1"], 1, "did you mean relu?"),

@@ -65,7 +65,7 @@ def preview(
     volume = network[2]
     preprocessing = preprocessing_of(net, volume, way)
     start = net if is_model_file(net) else NONE
-    chosen = choose(dataset, network=network, recipe_name=recipe, start=start)
+    chosen = choose(dataset, network=network, recipe=recipe, start=start)
     shown = shown_of(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
     write_whole(out, preview_figure(dataset.name, shown, volume, preprocessing.fit))
     print(f"wrote {out}")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.marks import marks
 from hubel.data.marks import read as read_marks
 from hubel.data.marks import written as written_marks
 from hubel.errors import HubelError, ModelError
@@ -99,13 +98,10 @@ class Model(Shown):
             seen=None if self.seen is None else written_marks(self.seen),
         )
 
-    def saw(self, images: Bytes) -> Flags:
-        """Returns which images the model was trained on, as far as is known: bool, n.
-
-        `images`: uint8, n x h x w x c, after preprocessing. Images are recognised by their marks.
-        """
-        seen = self.seen
-        return np.array([mark in seen for mark in marks(images)] if seen else [False] * len(images), bool)
+    def saw(self, found: Sequence[bytes]) -> Flags:
+        """Which images, by their marks, the model was trained on, as far as is known: bool, n."""
+        seen = self.seen or frozenset()
+        return np.array([mark in seen for mark in found], np.bool_)
 
     def save(self, path: str | Path) -> None:
         """Writes the model as one `.safetensors` file, completely or not at all."""

@@ -106,10 +106,8 @@ def beginning_text(prepared: Prepared, trainer: Trainer) -> str:
             f"after the first epoch, each trains on the hardest {percent(recipe.hardest)} of the images"
         )
     if config.freeze:
-        random = not (config.start or recipe.whiten)
-        lines.append(
-            f"frozen: {', '.join(config.freeze)}{', at random weights: --from takes trained ones' if random else ''}"
-        )
+        random = "" if config.start or recipe.whiten else ", at random weights: --from takes trained ones"
+        lines.append(f"frozen: {', '.join(config.freeze)}{random}")
     if prepared.start:
         lines.append(f"starts from {prepared.start.name}: {prepared.start.loaded}")
     if prepared.skipped:

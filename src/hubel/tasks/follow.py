@@ -92,6 +92,6 @@ def _stops_reported(folder: RunFolder, watch: Watch) -> Iterator[None]:
 def _files(session: Session, model: Model, result: Evaluation) -> dict[str, str]:
     """The files that describe how a model does: their texts by name."""
     prepared, config = session.prepared, session.trainer.config
-    images = prepared.val.decoded
+    images = prepared.val.images
     page = run_page(config, session.folder.metrics(), model, result, images, skipped=prepared.skipped)
     return {"errors.csv": mistakes_csv(model.classes, result, images.names), REPORT: page}

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hubel.module.network import Network
 
 NetLike: TypeAlias = "str | Path | Net | nn.Module | Model"
-"""A text or path: a notation, a name of the zoo, a model's file, a run's folder, `file.py:name`; or a value."""
+"""A text or path (a notation, a zoo name, a model's file, a run's folder, `file.py:name`) or a value."""
 
 WEIGHTS = (".pth", ".pt")
 """The suffixes of PyTorch's files of weights."""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from hubel.data.sources import open_data
 from hubel.model.file import load
 from hubel.module.own import OwnNetwork
-from hubel.tasks.follow import Listener, Watch, prepare_process
+from hubel.tasks.follow import Listener, Watch, follow, prepare_process
 from hubel.tasks.run import Run
 from hubel.tasks.trained import trained_network
 from hubel.training.run.folder import RunFolder
@@ -59,7 +59,7 @@ def resume(
         prepared = prepare(config, inputs, watch.images, watch.warn)
         session = Session(folder, prepared, prepared.trainer(config))
         session.restore()
-        return _follow(session, watch)
+        return follow(session, watch)
 
 
 def _own_network(net: Any, config: Config) -> OwnNetwork | None:

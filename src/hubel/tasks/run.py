@@ -8,10 +8,9 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubel.shown import Shown
-
 from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model, load
+from hubel.shown import Shown
 from hubel.training.run.folder import RunFolder
 
 if TYPE_CHECKING:

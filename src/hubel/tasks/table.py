@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubel.net.trace import UnfitError
 from hubel.net.algebra import Net
 from hubel.net.ledger import Ledger
+from hubel.net.trace import UnfitError
 from hubel.report import table as report
 from hubel.report.styled import Styled, terminal_width
 from hubel.tasks.network import NetLike, ledger, name_of, network

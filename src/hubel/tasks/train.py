@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
@@ -35,7 +35,7 @@ from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
-from hubel.training.settings.toml import changed
+from hubel.training.settings.toml import changed, check_setting, wish
 
 if TYPE_CHECKING:
     from torch import nn
@@ -101,6 +101,11 @@ def train(
     TrainingError: the loss is no longer finite.
     """
     began = perf_counter() if began is None else began
+    own = Own(
+        loss=loss,
+        optimizer=None if isinstance(optimizer, str) else optimizer,
+        augmentation=None if isinstance(augmentation, Augmentation) else augmentation,
+    )
     given = {
         "epochs": epochs,
         "batch": batch,
@@ -116,32 +121,14 @@ def train(
         "freeze": None if freeze is None else tuple(freeze),
         "optimizer": optimizer if isinstance(optimizer, str) else None,
     }
-    wishes = {name: value for name, value in given.items() if value is not None}
-    for key, value in settings.items():
-        if key in wishes:
-            raise UsageError(f"{key} is set twice; leave one")
-        wishes[key] = value
-    own = Own(
-        loss=loss,
-        optimizer=None if isinstance(optimizer, str) else optimizer,
-        augmentation=None if isinstance(augmentation, Augmentation) else augmentation,
-    )
     if isinstance(augmentation, Augmentation):
-        wishes |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
-    _check_names(wishes)
-    wishes |= {name: value for name, value in own.names.items() if value}
+        given |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
+    wishes = _wishes(given, settings) | {name: value for name, value in own.names.items() if value}
     choice = Choice(net, volume, recipe, start)
-    if sum(place is not None for place in (data, config, resume)) != 1:
-        raise UsageError("say what to train on by one of these alone: DATA, --config FILE, --resume RUN")
-    if data is None and choice != Choice():
-        raise UsageError("the run names its network, input, recipe and start; leave --net and the like out")
+    _check_source(data, config, resume, choice)
     if resume is not None:
-        if wishes or out is not None:
-            raise UsageError(
-                "a resumed run keeps its settings; leave the other options out, or start a new run from its "
-                f"model: hubel train DATA --from {shlex.quote(str(resume))}"
-            )
-        return resume_run(resume, tensorboard=tensorboard, loss=loss, on_event=on_event)
+        _check_resumed(resume, {**wishes, **({} if out is None else {"out": out})})
+        return resume_run(resume, tensorboard=tensorboard, on_event=on_event)
     if tensorboard:
         check_installed()
     if out is not None:
@@ -153,6 +140,22 @@ def train(
     else:
         asked = _of_data(data, choice, wishes, own, began=began, watch=watch)
     return _begin(asked, None if out is None else Path(out), watch, began)
+
+
+def with_changes(arguments: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    """The arguments of `train` with settings written as `key=value` among them.
+
+    Raises UsageError: no such setting, or one that is set twice or by an argument of its own.
+    """
+    merged = dict(arguments)
+    for key, value in map(wish, changes):
+        if key in NAMED:
+            raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
+        check_setting(key, Config)
+        if merged.get(key) is not None:
+            raise UsageError(f"{key} is set twice; leave one")
+        merged[key] = value
+    return merged
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,23 +211,43 @@ def left(limit: float, began: float, *, worth_keeping: bool = False) -> float:
     )
 
 
-def _check_names(wishes: dict[str, Any]) -> None:
-    """Raises UsageError: a setting that is chosen by an argument of its own."""
-    for key, instead in NAMED.items():
-        if key in wishes:
-            raise UsageError(f"{key} is no setting to change: say it with {instead}")
-    for key in wishes:
+def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were given, by name. Raises UsageError: one that has an argument of its own."""
+    wishes = {name: value for name, value in given.items() if value is not None}
+    for key, value in settings.items():
+        if key in NAMED:
+            raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
         if key.startswith("own_"):
-            raise UsageError(
-                f"{key} is no setting to change: give the function as {key.removeprefix('own_')}=..."
-            )
+            raise UsageError(f"{key} is no setting: give the function as {key.removeprefix('own_')}=...")
+        if key in wishes:
+            raise UsageError(f"{key} is set twice; leave one")
+        wishes[key] = value
+    return wishes
+
+
+def _check_source(data: Any, config: Any, resume: Any, choice: Choice) -> None:
+    """Raises UsageError: not one of data, config and resume, or a network besides one of the latter."""
+    if sum(place is not None for place in (data, config, resume)) != 1:
+        raise UsageError("say what to train on by one of these alone: DATA, --config FILE, --resume RUN")
+    if data is None and choice != Choice():
+        raise UsageError("the run names its network, input, recipe and start; leave --net and the like out")
+
+
+def _check_resumed(run: str | Path, others: dict[str, Any]) -> None:
+    """Raises UsageError: a run is resumed with other settings."""
+    if others:
+        raise UsageError(
+            "a resumed run keeps its settings; leave the other options out, or start a new run from its "
+            f"model: hubel train DATA --from {shlex.quote(str(run))}"
+        )
 
 
 def _check_pace(config: Config, wishes: dict[str, Any]) -> None:
     """Raises UsageError: epochs are asked for in a timed run."""
     if config.seconds and "epochs" in wishes:
         raise UsageError(
-            "a run goes by the clock or by epochs: leave out the time (--time, or a config's seconds) or --epochs"
+            "a run goes by the clock or by epochs: leave out the time (--time, or a config's seconds), or "
+            "--epochs"
         )
 
 
@@ -248,7 +271,7 @@ def _of_data(
     start = str(choice.start)
     chosen = choose(
         found,
-        network=network and (network.name, network.net, network.volume),
+        network=None if network is None else (network.name, network.net, network.volume),
         volume=None if choice.volume is None else Volume.of(choice.volume),
         recipe=choice.recipe,
         start=start,
@@ -261,11 +284,16 @@ def _of_data(
         data=whereabouts(data),
         net=candidate.net.maker if isinstance(candidate.net, OwnNetwork) else repr(candidate.net),
         input=str(candidate.volume),
-        start=str(Path(chosen.start).resolve()) if Path(chosen.start).exists() else chosen.start,
+        start=_absolute(chosen.start),
         recipe=candidate.recipe,
     )
     inputs = Inputs(data=found, network=candidate.net, own=own)
     return Asked(changed(config, wishes), inputs, (Path(found.name).name, candidate.name))
+
+
+def _absolute(start: str) -> str:
+    """A starting model as a config names it: the place of a file or a run, from anywhere; a name as it is."""
+    return str(Path(start).resolve()) if start and Path(start).exists() else start
 
 
 def _of_config(config: str | Path | Config, wishes: dict[str, Any], own: Own) -> Asked:

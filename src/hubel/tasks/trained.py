@@ -1,18 +1,18 @@
-"""The network of a run, from whatever the user gives: a text, a network, a module, a function that makes one."""
+"""The network of a run, from what the user gives: a text, a network, a module, a function that makes one."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from hubel.tasks.network import network_for
-from hubel.tasks.pyfile import is_python, module_of
 from torch import nn
 
 from hubel.errors import UsageError
 from hubel.module.own import OwnNetwork, maker_of
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
+from hubel.tasks.network import network_for
+from hubel.tasks.pyfile import is_python, module_of
 
 if TYPE_CHECKING:
     from hubel.data.dataset import DataSet
@@ -48,7 +48,7 @@ def trained_network(net: Any, volume: VolumeLike | None, data: DataSet | None) -
         raise UsageError(f"{maker} makes a {type(made).__name__}; a torch.nn.Module is expected")
     if volume is None:
         raise UsageError(
-            f"{maker} is a module of your own, which says nothing of its input: add volume=(height, width, depth), "
-            "or on the command line --input HxWxD, such as 224x224x3"
+            f"{maker} is a module of your own, which does not state its input: add volume=(height, width, "
+            "depth), or on the command line --input HxWxD, such as 224x224x3"
         )
     return Trained(maker.rpartition(":")[2], OwnNetwork(made, volume, maker), Volume.of(volume))

@@ -78,7 +78,8 @@ class RoundDone:
     def __repr__(self) -> str:
         return (
             f"RoundDone(epoch={self.epoch:g}, train_loss={self.train_loss:.4f}, "
-            f"val_loss={self.val.loss:.4f}, val_top1={self.val.top1:.4f}, seconds={self.seconds:.1f}, best={self.best})"
+            f"val_loss={self.val.loss:.4f}, val_top1={self.val.top1:.4f}, "
+            f"seconds={self.seconds:.1f}, best={self.best})"
         )
 
 

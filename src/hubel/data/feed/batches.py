@@ -47,7 +47,7 @@ class Cut(TypedDict, total=False):
     """How images are cut into batches: the optional fields of `Batches`."""
 
     shuffle: bool
-    augmentation: Augmentation | None
+    augmentation: Augmentation | OwnAugmentation | None
     seed: int
     device: torch.device | str
     dtype: torch.dtype

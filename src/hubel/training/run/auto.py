@@ -19,13 +19,8 @@ from hubel.net.algebra import Net
 from hubel.net.head import with_classes
 from hubel.net.ledger import ledger
 from hubel.net.volume import Volume
-<<<<<<< HEAD
 from hubel.training.run.finetune import is_of_photos, pretrained_installed
-from hubel.training.run.folder import BEST
 from hubel.training.run.speed import TRIED, images_per_second
-=======
-from hubel.training.run.finetune import best_at_hand, is_of_photos
->>>>>>> model
 from hubel.training.settings.config import AUTO, NONE, Config
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES, recipe_named

@@ -28,13 +28,8 @@ from filelock import FileLock, Timeout
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation
 from hubel.files import write_whole
-<<<<<<< HEAD
+from hubel.model.header import BEST, CONFIG
 from hubel.training.events import RoundDone
-=======
-from hubel.model.file import Model, load
-from hubel.model.header import BEST, CONFIG, read_header
-from hubel.training.events import Event, RoundDone, Warned
->>>>>>> model
 from hubel.training.run.checkpoint import STATE, Checkpoint
 from hubel.training.settings.config import Config
 
@@ -105,49 +100,11 @@ class RunFolder:
         lines = [json.dumps(line) for line in (*before, round_line(event) | by_class(event.val))]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
 
-<<<<<<< HEAD
     def keep_epoch(self, model: Model, event: RoundDone) -> None:
         """Writes the model of a round into `epochs/`."""
         (self.folder / EPOCHS).mkdir(exist_ok=True)
         number = 1 + sum(line["epoch"] < event.epoch for line in self.metrics())
         model.save(self.folder / EPOCHS / f"{number:04}.safetensors")
-=======
-    def _model(self, setting: Setting, trainer: Trainer, line: dict[str, Any]) -> Model:
-        """The model as it is, with a line on how it came about."""
-        config = trainer.config
-        about = {"data": config.data, "val": config.val, "seed": config.seed}
-        summary = {**about, "trained_on": setting.fingerprint, **line}
-        return setting.model(trainer.model, summary, views=config.recipe.views)
-
-    def finish(self, setting: Setting, *, hurried: bool = False) -> tuple[Model, Evaluation]:
-        """Measures the best model on the held-out images, as it will be used, and calibrates it.
-
-        Of the recipe's views there is one alone where several do no better, or if it is `hurried`.
-        """
-        kept = load(self.best)
-        model = replace(kept, views="one") if hurried else kept
-        network = model.network.to(setting.train.device)
-        result = evaluate(network, setting.val.epoch(0), model.views)
-        finished = model
-        if model.views != "one" and result.top1 <= model.summary["val_top1"]:
-            result, finished = evaluate(network, setting.val.epoch(0)), replace(model, views="one")
-        finished = replace(finished, temperature=temperature(result.scores, result.labels))
-        if (finished.views, finished.temperature) != (kept.views, kept.temperature):
-            finished.save(self.best)  # else it was finished before, and its file stays as it is
-        return finished, result.at(finished.temperature)
-
-    def finishing(self, setting: Setting) -> float:
-        """How many seconds `finish` will take, by what it takes for a few of the held-out images."""
-        model = load(self.best)
-        images, labels = (part[:FINISHED] for part in setting.val.first())
-        network, device = model.network.to(images.device), images.device
-        took = []
-        for _ in range(2):  # the first may load something
-            began = now(device)
-            evaluate(network, [(images, labels)], model.views)
-            took.append(now(device) - began)
-        return min(took) * len(setting.val.labels) / len(labels)
->>>>>>> model
 
     @contextmanager
     def alone(self) -> Iterator[None]:

@@ -8,27 +8,14 @@ from typing import Any
 
 import torch
 
-<<<<<<< HEAD
 from hubel.data.augment.own import OwnAugmentation
 from hubel.data.dataset import DataSet, Images
-from hubel.data.feed.batches import Batches
-=======
-from hubel.data.dataset import DataSet
 from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, Feed
->>>>>>> data
 from hubel.data.feed.cache import Warn
 from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.image.preprocess import Preprocessing
-<<<<<<< HEAD
-<<<<<<< HEAD
-from hubel.data.marks import fingerprint, marks
-=======
-from hubel.data.marks import fingerprint, written
->>>>>>> data
-=======
-from hubel.data.marks import fingerprint, marks, read, written
->>>>>>> model
+from hubel.data.marks import fingerprint
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError, UsageError
@@ -94,81 +81,9 @@ class Prepared:
     seen: frozenset[bytes] | None
     own: Own
 
-<<<<<<< HEAD
     def trainer(self, config: Config) -> Trainer:
         """A trainer for a config, before its first step."""
         return Trainer.of(self.network, config, self.train, self.weights, self.own)
-=======
-    @classmethod
-    def of(
-        cls,
-        config: Config,
-        progress: Callable[[int], None] | None = None,
-        warn: Warn | None = None,
-        kept: Model | None = None,
-    ) -> Setting:
-        """Reads the data into memory and builds the network, on the best device there is.
-
-        `progress` is called with the number of images read so far, `warn` with what should be known.
-        `kept` is the best model of a run that goes on: its preprocessing is not measured again, and no
-        weights are taken from the model the run started from, since its own will be brought back.
-
-        Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
-        model to start from cannot be used.
-        """
-        data = open_data(config.data, val=config.val, seed=config.seed)
-        assert data.val is not None, "a share above 0 is held out"
-        network = _network(config)
-        check_classes(network, data)
-        device = best_device()
-        start = Start.at(config.start, network, data.classes) if config.start and not kept else None
-        preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
-        recipe = config.recipe
-        images, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
-        check_left(images, data)
-        marks = images.marks()
-        seen, new = marks or [], held_out.marks() or []
-        known = start.knows(new) if start else None
-        for told in (not_held_out(held_out.labels, data.classes), in_both(seen, new), known):
-            if warn and told:
-                warn(told)
-        if not start and not kept:
-            preprocessing = preprocessing.measured(images.sample())
-        train = images.batches(
-            preprocessing,
-            recipe.batch,
-            shuffle=True,
-            augmentation=recipe.augmentation,
-            seed=config.seed,
-            device=device,
-            balanced=config.balance == "sampler",
-            classes=len(data.classes),
-        )
-        val = held_out.batches(preprocessing, EVALUATION_BATCH, device=device)
-        if recipe.whiten and not config.start:
-            whiten(network, train.first()[0])
-        network.to(device)
-        weights = class_weights(torch.from_numpy(images.labels), len(data.classes)).to(device)
-        return cls(
-            data=data,
-            preprocessing=preprocessing,
-            train=train,
-            val=val,
-            network=network,
-            start=start,
-            weights=weights if config.balance == "loss" else None,
-            skipped=(*images.skipped, *held_out.skipped),
-            fingerprint=fingerprint(data.train),
-            seen=None
-<<<<<<< HEAD
-            if marks is None
-            else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
-=======
-            if isinstance(images, Streamed)
-            else written([*seen, *(start.seen if start else kept.seen or () if kept else ())]),
->>>>>>> model
-        )
->>>>>>> data
 
     def train_head(self) -> Evaluation | None:
         """Trains a head that starts anew on a pretrained network, and evaluates the result."""
@@ -176,7 +91,6 @@ class Prepared:
             return None
         return train_head(self.network, self.train, self.val, self.weights)
 
-<<<<<<< HEAD
     def model(self, network: Trainable, summary: dict[str, Any], views: str) -> Model:
         """A network of this run with everything needed to use it."""
         return Model(
@@ -185,7 +99,7 @@ class Prepared:
             self.preprocessing,
             summary,
             views=views,
-            seen=self.seen or frozenset(),
+            seen=self.seen,
         )
 
 
@@ -211,7 +125,8 @@ def prepare(
     preprocessing = inputs.kept.preprocessing if inputs.kept else _preprocessing(config, network, start)
     images, validation = _decoded(data, preprocessing, config.on_bad, progress, warn)
     check_left(images, data)
-    seen, new = _marks(images), _marks(validation)
+    marks = images.marks()
+    seen, new = marks or [], validation.marks() or []
     for problem in (
         not_held_out(validation.labels, data.classes),
         in_both(seen, new),
@@ -220,14 +135,14 @@ def prepare(
         if problem:
             warn(problem)
     if not start and not inputs.kept:
-        preprocessing = preprocessing.measured(to_measure(images))
+        preprocessing = preprocessing.measured(images.sample())
     train = _training_batches(config, inputs.own, images, preprocessing, len(data.classes))
-    val = batches_of(validation)(validation, preprocessing, EVALUATION_BATCH, device=best_device())
+    val = validation.batches(preprocessing, EVALUATION_BATCH, device=best_device())
     if config.recipe.whiten and not config.start and not isinstance(network, OwnNetwork):
         whiten(network, train.first()[0])
     device = best_device()
     network.to(device)
-    before = start.seen if start else inputs.kept.seen if inputs.kept else ()
+    before = start.seen if start else inputs.kept.seen or () if inputs.kept else ()
     return Prepared(
         data=data,
         preprocessing=preprocessing,
@@ -238,7 +153,7 @@ def prepare(
         weights=_weights(config, images, data).to(device) if config.balance == "loss" else None,
         skipped=(*images.skipped, *validation.skipped),
         fingerprint=fingerprint(data.train),
-        seen=None if isinstance(images, Streamed) else frozenset((*seen, *before)),
+        seen=None if marks is None else frozenset((*marks, *before)),
         own=inputs.own,
     )
 
@@ -253,7 +168,7 @@ def _start(config: Config, network: Trainable, data: DataSet) -> Start:
     return Start.at(config.start, network, data.classes)
 
 
-def _weights(config: Config, images: Decoded, data: DataSet) -> torch.Tensor:
+def _weights(config: Config, images: Feed, data: DataSet) -> torch.Tensor:
     """The weights of the classes. Raises UsageError: the loss is the user's own, which takes none."""
     if config.own_loss:
         raise UsageError(
@@ -264,11 +179,10 @@ def _weights(config: Config, images: Decoded, data: DataSet) -> torch.Tensor:
 
 
 def _training_batches(
-    config: Config, own: Own, images: Decoded, preprocessing: Preprocessing, classes: int
+    config: Config, own: Own, images: Feed, preprocessing: Preprocessing, classes: int
 ) -> Batches:
     """The batches of training, on the best device there is."""
-    return batches_of(images)(
-        images,
+    return images.batches(
         preprocessing,
         config.recipe.batch,
         shuffle=True,
@@ -278,42 +192,25 @@ def _training_batches(
         balanced=config.balance == "sampler",
         classes=classes,
     )
-=======
-    def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
-        """A network of this setting with all it takes to use it."""
-        seen = None if self.seen is None else read(self.seen)
-        return Model(network, self.data.classes, self.preprocessing, summary, views=views, seen=seen)
->>>>>>> model
 
 
 def _decoded(
     data: DataSet,
     preprocessing: Preprocessing,
     on_bad: OnBad,
-<<<<<<< HEAD
     progress: Progress | None,
     warn: Warn,
-) -> tuple[Decoded, Decoded]:
-    """The training and the validation images.
-=======
-    progress: Callable[[int], None] | None,
-    warn: Warn | None,
 ) -> tuple[Feed, Feed]:
-    """The images to train on and those held out. Raises UnusableError: images of either, together.
->>>>>>> data
+    """The training and the validation images.
 
     Raises UnusableError: unreadable images, those of both together; with `skip`, where none is left of one
     of the two.
     """
     assert data.val is not None, "a share above 0 is held out"
-<<<<<<< HEAD
-=======
-    found: list[Feed] = []
->>>>>>> data
     bad: list[Bad] = []
     among = 0
 
-    def readable(images: Images, told: Progress | None, warned: Warn | None) -> Decoded | None:
+    def readable(images: Images, told: Progress | None, warned: Warn | None) -> Feed | None:
         nonlocal among
         try:
             found = decoded_or_streamed(images, preprocessing, told, on_bad, warned)
@@ -332,18 +229,8 @@ def _decoded(
     return train, val
 
 
-<<<<<<< HEAD
-def _marks(images: Decoded) -> list[bytes]:
-    """The marks of images in memory; none for a stream, which is not read for them."""
-    return [] if isinstance(images, Streamed) else marks(images.pixels)
-
-
-def check_left(images: Decoded, data: DataSet) -> None:
-    """Raises DataError: a class has no training image left once the unreadable ones are left out."""
-=======
 def check_left(images: Feed, data: DataSet) -> None:
-    """Raises DataError: of a class no image is left to train on, when those that are bad are left out."""
->>>>>>> data
+    """Raises DataError: a class has no training image left once the unreadable ones are left out."""
     missing = [name for place, name in enumerate(data.classes) if place not in images.labels]
     if missing:
         raise DataError(

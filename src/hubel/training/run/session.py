@@ -10,12 +10,12 @@ from typing import Any
 from hubel.errors import TrainingError
 from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model
-from hubel.model.header import read_header
+from hubel.model.header import CONFIG, read_header
 from hubel.training.events import Event, RoundDone, Warned
 from hubel.training.run.checkpoint import Checkpoint
 from hubel.training.run.diagnose import Diagnosis, unseen
 from hubel.training.run.finish import finish, seconds_to_finish
-from hubel.training.run.folder import CONFIG, RunFolder, round_line
+from hubel.training.run.folder import RunFolder, round_line
 from hubel.training.run.prepare import Prepared
 from hubel.training.trainer import Trainer
 

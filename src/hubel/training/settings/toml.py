@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -83,14 +83,20 @@ def wish(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
-def wishes(texts: Iterable[str]) -> dict[str, Any]:
-    """Several changes by `key=value`. Raises UsageError: as `wish`, or a key is set twice."""
-    found: dict[str, Any] = {}
-    for key, value in map(wish, texts):
-        if key in found:
-            raise UsageError(f"{key} is set twice; leave one")
-        found[key] = value
-    return found
+def check_setting(key: str, kind: type) -> None:
+    """Raises UsageError: a dataclass, with those inside it, has no setting of that name."""
+    known = list(_names(kind))
+    if key not in known:
+        raise UsageError(f"there is no setting {key!r}{nearest(key, known)}; choose {', '.join(known)}")
+
+
+def _names(kind: type) -> Iterator[str]:
+    """The names of all settings of a dataclass and of those inside it."""
+    for name, inner in get_type_hints(kind).items():
+        if isinstance(inner, type) and is_dataclass(inner):
+            yield from _names(inner)
+        else:
+            yield name
 
 
 def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
