@@ -89,7 +89,7 @@ def test_kept_for_backward_is_autograds(make: type[nn.Module]) -> None:
     module = make()
     if isinstance(module, Branches):
         module.gate = nn.Identity()  # type: ignore[assignment]
-    kept = kept_for_backward(module, torch.zeros(1, 3, 32, 32))  # type: ignore[arg-type]
+    kept = kept_for_backward(module, torch.zeros(1, 3, 32, 32))
     assert ledger(module, SEEN).totals.backward_bytes == kept
 
 
@@ -350,7 +350,7 @@ def test_strict() -> None:
 
 def test_neither_network_nor_module() -> None:
     with pytest.raises(NetworkError, match="a network is expected"):
-        ledger("vgg16", SEEN)  # type: ignore[arg-type]
+        ledger("vgg16", SEEN)
 
 
 def test_all_names_of_the_algebra_are_at_the_top() -> None:

@@ -20,7 +20,7 @@ from hubel.net.head import with_classes
 from hubel.net.ledger import ledger
 from hubel.net.volume import Volume
 from hubel.training.run.finetune import is_of_photos, pretrained_installed
-from hubel.training.run.speed import TRIED, images_per_second
+from hubel.training.run.speed import TRIED, training_speed
 from hubel.training.settings.config import AUTO, NONE, Config
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES, recipe_named
@@ -200,8 +200,13 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
 
 def _measured(candidate: Candidate, images: int, seconds: float) -> Chosen:
     """A candidate, and how often it would see this many images in the time."""
-    speed = images_per_second(candidate.value, candidate.volume, candidate.recipe, candidate.precision)
+    speed = images_per_second(candidate)
     return Chosen(candidate, images_per_second=speed, epochs=speed * seconds * TRAINING / images)
+
+
+def images_per_second(candidate: Candidate) -> float:
+    """How many images per second a candidate trains on, measured on this machine, now."""
+    return training_speed(candidate.value, candidate.volume, candidate.recipe, candidate.precision)
 
 
 def _asked(name: str, net: Net | OwnNetwork, volume: Volume, start: str) -> Candidate:

@@ -20,7 +20,7 @@ TRIED = 64
 """How many images a step has by which a candidate is measured on a CPU."""
 
 
-def images_per_second(net: Net, volume: Volume, recipe: Recipe, precision: str = AUTO) -> float:
+def training_speed(net: Net, volume: Volume, recipe: Recipe, precision: str = AUTO) -> float:
     """How many images per second a network trains on by a recipe, now, on the best device there is."""
     device = best_device()
 
