@@ -63,7 +63,7 @@ class Header:
                 raise ValueError(f"the temperature is {temperature}")
             return cls(
                 notation=metadata["notation"],
-                volume=Volume.of(metadata["input"]),
+                volume=Volume.parse(metadata["input"]),
                 classes=tuple(json.loads(metadata["classes"])),
                 preprocessing=metadata["preprocessing"],
                 versions=json.loads(metadata["versions"]),
