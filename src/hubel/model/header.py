@@ -86,7 +86,7 @@ class Header:
             older = summary.pop("seen", None)
             return cls(
                 notation=metadata["notation"],
-                volume=Volume.of(metadata["input"]),
+                volume=Volume.parse(metadata["input"]),
                 classes=tuple(json.loads(metadata["classes"])),
                 preprocessing=metadata["preprocessing"],
                 versions=json.loads(metadata["versions"]),

@@ -57,7 +57,7 @@ def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, 
     return tuple(walk.steps)
 
 
-def refuse_rest(layer: Layer, seen: Volume) -> None:
+def refuse_remainder(layer: Layer, seen: Volume) -> None:
     """Raises SizeError: the layer's window does not divide what it sees, and leaves some unseen."""
     window = layer.window(seen)
     if window.dropped(seen.plane):
@@ -150,7 +150,7 @@ class _Walk:
         try:
             output = layer.output(*volumes)
             if self.strict:
-                refuse_rest(layer, volumes[0])
+                refuse_remainder(layer, volumes[0])
         except SizeError as error:
             raise UnfitError(_complaint(path, places, str(error)), tuple(self.steps)) from None
         sources = tuple(place.path for place in places)

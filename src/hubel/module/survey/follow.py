@@ -23,7 +23,7 @@ from hubel.module.survey.steps import tell
 from hubel.module.survey.user_line import why
 from hubel.module.survey.watch import Watch
 from hubel.net.ledger import Ledger
-from hubel.net.trace import INPUT, Step, UnfitError, refuse_rest
+from hubel.net.trace import INPUT, Step, UnfitError, refuse_remainder
 from hubel.net.volume import Volume, VolumeLike
 
 
@@ -66,7 +66,7 @@ def survey(module: nn.Module, volume: VolumeLike, *, strict: bool = False) -> Le
     """
     found = surveyed(module, volume).ledger
     if strict:
-        _refuse_rests(found.steps)
+        _refuse_remainders(found.steps)
     return found
 
 
@@ -91,10 +91,10 @@ def surveyed(module: nn.Module, volume: VolumeLike) -> Surveyed:
     return Surveyed(ledger, origins, steps[chosen.ends[0]].path if chosen.ends[0] >= 0 else INPUT)
 
 
-def _refuse_rests(steps: tuple[Step, ...]) -> None:
+def _refuse_remainders(steps: tuple[Step, ...]) -> None:
     for at, step in enumerate(steps):
         try:
-            refuse_rest(step.layer, step.inputs[0])
+            refuse_remainder(step.layer, step.inputs[0])
         except SizeError as error:
             raise UnfitError(f"{step.path} does not fit {step.inputs[0]}: {error}", steps[:at]) from None
 
