@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from hubel.module.network import Network
 
 NetLike: TypeAlias = "str | Path | Net | nn.Module | Model"
-"""A text or path (a notation, a zoo name, a model's file, a run's folder, `file.py:name`) or a value."""
+"""A value, or a text: a notation, a name of the zoo, `file.py:name`, or the path of a model or a run."""
 
 WEIGHTS = (".pth", ".pt")
 """The suffixes of PyTorch's files of weights."""
