@@ -19,6 +19,7 @@ from hubel.data.marks import written as written_marks
 from hubel.errors import HubelError, ModelError
 from hubel.files import write_whole
 from hubel.model.header import Header, model_file, read_header
+from hubel.model.network import Maker, network_of
 from hubel.model.prediction import (
     ImageLike,
     Prediction,
@@ -29,13 +30,16 @@ from hubel.model.prediction import (
     several,
 )
 from hubel.module.network import Network
+from hubel.module.own import OwnNetwork, Trainable
 from hubel.module.views import VIEWS, scores
+from hubel.net.ledger import Ledger, ledger
 from hubel.net.volume import Volume
 from hubel.shown import Shown
 from hubel.version import __version__
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Flags
+    from hubel.net.algebra import Net
 
 LINE = 100
 """The most characters of a line of a model's `repr`."""
@@ -45,12 +49,13 @@ LINE = 100
 class Model(Shown):
     """A network whose scores stand for `classes`, with the preprocessing from an image to its input.
 
-    `network` gives scores, without a final softmax. Their mean over `views` of an image is divided by
+    `network` gives scores, without a final softmax; of a module of the user's own it is the
+    `OwnNetwork` around it. Their mean over `views` of an image is divided by
     `temperature` before the softmax. `summary` says how the model was trained. `seen` are the marks of
     the images it was trained on (`hubel.data.marks`), None where they are not known.
     """
 
-    network: Network
+    network: Trainable
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     summary: dict[str, Any] = field(default_factory=dict)
@@ -67,7 +72,7 @@ class Model(Shown):
         said = self.summary
         found = {
             "classes": ", ".join(self.classes[:LINE]),
-            "network": repr(self.network.net)[: LINE + 1],
+            "network": self.description[: LINE + 1],
             "input": f"{self.network.volume}, fit {self.preprocessing.fit}",
             "parameters": f"{sum(each.numel() for each in self.network.parameters()):,}",
             "trained on": str(said.get("data", "")),
@@ -80,10 +85,33 @@ class Model(Shown):
         return {name: text for name, text in found.items() if text}
 
     @property
+    def net(self) -> Net:
+        """The network as a value. Raises ModelError: a module of the user's own, which has none."""
+        if isinstance(self.network, OwnNetwork):
+            raise ModelError(
+                f"the model's network has no notation: the code of {self.network.maker} makes it"
+            )
+        return self.network.net
+
+    @property
+    def description(self) -> str:
+        """The notation of the network, or what makes it."""
+        return repr(self.network.net) if isinstance(self.network, Network) else self.network.maker
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the network on its input."""
+        if isinstance(self.network, OwnNetwork):
+            return Ledger.of(self.network.volume, self.network.steps)
+        return ledger(self.network.net, self.network.volume)
+
+    @property
     def header(self) -> Header:
         """The header of the model's file."""
+        own = isinstance(self.network, OwnNetwork)
         return Header(
-            notation=repr(self.network.net),
+            notation=None if own else self.description,
+            maker=self.description if own else None,
             volume=self.network.volume,
             classes=self.classes,
             preprocessing=self.preprocessing.to_json(),
@@ -104,8 +132,11 @@ class Model(Shown):
         return np.array([mark in seen for mark in found], np.bool_)
 
     def save(self, path: str | Path) -> None:
-        """Writes the model as one `.safetensors` file, completely or not at all."""
-        state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
+        """Writes the model as one `.safetensors` file, completely or not at all.
+
+        Of a module of the user's own it holds the weights and the name of what makes the module.
+        """
+        state = {name: value.detach().cpu().contiguous() for name, value in _bare(self.network).items()}
         write_whole(Path(path), safetensors.torch.save(state, self.header.to_metadata()))
 
     @overload
@@ -146,16 +177,22 @@ class Model(Shown):
         return (found / self.temperature).softmax(1).cpu()
 
 
-def load(place: str | Path) -> Model:
+def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = False) -> Model:
     """Loads a model from its file, or the best model of a run's folder.
 
-    Raises ModelError: no such file, a damaged one, or weights that do not belong to the network.
+    A model of the user's own module needs its code: the `module` itself, or a class or function that
+    makes one, which gets the weights of the file; or leave to execute the file that made it, `allow_code`.
+
+    Raises ModelError: no such file, a damaged one, weights that do not belong to the network, or a
+    network that needs code.
     """
     path = model_file(place)
     header = read_header(path)
     try:
-        network = Network(header.net, header.volume, scores=True)
+        network = network_of(header, path, module, allow_code=allow_code)
         preprocessing = Preprocessing.from_json(header.preprocessing)
+    except ModelError:
+        raise
     except HubelError as error:
         raise ModelError(f"{path}: its metadata cannot be used: {error}") from None
     _check(header, network, preprocessing, path)
@@ -172,7 +209,7 @@ def load(place: str | Path) -> Model:
     )
 
 
-def _check(header: Header, network: Network, preprocessing: Preprocessing, path: Path) -> None:
+def _check(header: Header, network: Trainable, preprocessing: Preprocessing, path: Path) -> None:
     """Raises ModelError: parts of a file that do not fit together."""
     made = Volume(preprocessing.height, preprocessing.width, preprocessing.depth)
     if made != header.volume:
@@ -191,15 +228,23 @@ def _marks(header: Header, path: Path) -> frozenset[bytes] | None:
         raise ModelError(f"{path}: the marks of its training images cannot be read: {error}") from None
 
 
-def _load_weights(network: Network, state: dict[str, Tensor], path: Path) -> None:
+def _load_weights(network: Trainable, state: dict[str, Tensor], path: Path) -> None:
     """Gives a network the weights of a file. Raises ModelError: names the first that does not belong."""
-    expected = {name: _form(value) for name, value in network.state_dict().items()}
+    expected = {name: _form(value) for name, value in _bare(network).items()}
     found = {name: _form(value) for name, value in state.items()}
     for name in (*expected, *found):
         if expected.get(name) != found.get(name):
             wanted, had = expected.get(name, "nothing"), found.get(name, "nothing")
             raise ModelError(f"{path}: for {name} its network has {wanted}, the file {had}")
-    network.load_state_dict(state)  # copied: the file's own memory would change with the file
+    root = network.root if isinstance(network, OwnNetwork) else network
+    root.load_state_dict(state)  # copied: the file's own memory would change with the file
+
+
+def _bare(network: Trainable) -> dict[str, Tensor]:
+    """The weights of a network by the names its maker gave them; those that share memory are copied."""
+    if not isinstance(network, OwnNetwork):
+        return network.state_dict()
+    return {name: value.clone() for name, value in network.root.state_dict().items()}
 
 
 def _form(tensor: Tensor) -> str:

@@ -1,8 +1,8 @@
 """The header of a model's file: everything known about a model except its weights. Needs no torch.
 
-A model is one `.safetensors` file. Its metadata are texts: `format`, `notation`, `input`, `classes`,
-`preprocessing`, `versions` and `summary`, the last four JSON; `temperature` and `views`; and `seen`, the
-marks of the images that the model was trained on, where they are known.
+A model is one `.safetensors` file. Its metadata are texts: `format`, `notation` or `maker`, `input`,
+`classes`, `preprocessing`, `versions` and `summary`, the last four JSON; `temperature` and `views`; and
+`seen`, the marks of the images that the model was trained on, where they are known.
 """
 
 from __future__ import annotations
@@ -33,10 +33,12 @@ CONFIG = "config.toml"
 class Header:
     """What a model's file says about it; `classes` are in the order of the scores.
 
+    The network is either a `notation`, or what `maker` names makes it, such as `model.py:make_model`.
     `seen` is a text, as `hubel.data.marks` writes it; None where the training images are not known.
+    Raises ModelError: both or neither of notation and maker.
     """
 
-    notation: str
+    notation: str | None
     volume: Volume
     classes: tuple[str, ...]
     preprocessing: str
@@ -45,17 +47,29 @@ class Header:
     temperature: float = 1.0
     views: str = "one"
     seen: str | None = field(default=None, repr=False)
+    maker: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.notation is None) == (self.maker is None):
+            raise ModelError("a model has either a notation or a maker")
 
     @property
     def net(self) -> Net:
-        """The network of the notation. Raises NotationError: the notation cannot be read."""
+        """The network of the notation.
+
+        Raises NotationError: the notation cannot be read. Raises ModelError: code makes the network.
+        """
+        if self.notation is None:
+            raise ModelError(
+                f"the model's network has no notation: the code of {self.maker} makes it; give that in its "
+                f"place, with --input {self.volume}"
+            )
         return parse(self.notation)
 
     def to_metadata(self) -> dict[str, str]:
         """Returns the metadata of the file."""
         metadata = {
             "format": FORMAT,
-            "notation": self.notation,
             "input": str(self.volume),
             "classes": json.dumps(self.classes),
             "preprocessing": self.preprocessing,
@@ -64,7 +78,8 @@ class Header:
             "temperature": str(self.temperature),
             "views": self.views,
         }
-        return metadata if self.seen is None else metadata | {"seen": self.seen}
+        optional = {"notation": self.notation, "maker": self.maker, "seen": self.seen}
+        return metadata | {name: text for name, text in optional.items() if text is not None}
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], path: Path) -> Header:
@@ -85,7 +100,7 @@ class Header:
                 raise ValueError(f"the temperature is {temperature}")
             older = summary.pop("seen", None)
             return cls(
-                notation=metadata["notation"],
+                notation=metadata.get("notation"),
                 volume=Volume.parse(metadata["input"]),
                 classes=tuple(json.loads(metadata["classes"])),
                 preprocessing=metadata["preprocessing"],
@@ -94,6 +109,7 @@ class Header:
                 temperature=temperature,
                 views=metadata.get("views", "one"),
                 seen=metadata.get("seen", older),
+                maker=metadata.get("maker"),
             )
         except (KeyError, ValueError, TypeError, HubelError) as error:
             raise ModelError(f"{path}: its metadata are damaged ({error!r}); train the model again") from None

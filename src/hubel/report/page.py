@@ -21,7 +21,6 @@ from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model
 from hubel.module.layers import LinkedConv
 from hubel.module.views import VIEWS
-from hubel.net.ledger import ledger
 from hubel.net.sliding import Conv
 from hubel.report.evaluation import ClassLine, class_lines, confused_pairs, share
 from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
@@ -153,10 +152,10 @@ def _recall(line: ClassLine) -> float:
 
 def _network(model: Model) -> dict[str, Any]:
     """The network's notation and its ledger as cells of text."""
-    book = ledger(model.network.net, model.network.volume)
+    book = model.ledger
     rows = [[COLUMNS[name][1](row) for name in DEFAULT] for row in book.rows]
     return {
-        "notation": repr(model.network.net),
+        "notation": model.description,
         "volume": book.volume,
         "heads": [COLUMNS[name][0].replace("\n", " ") for name in DEFAULT],
         "numeric": [name in NUMBERS for name in DEFAULT],

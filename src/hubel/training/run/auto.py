@@ -241,7 +241,7 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
     model = open_model(start)
     own = model.network
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
-    net = with_classes(own.net, len(data.classes))
+    net = with_classes(model.net, len(data.classes))
     height, width = own.volume.plane
     sides = [side for side in FINETUNE_SIDES if side < min(height, width)]
     volumes = [Volume(side, side, own.volume.depth) for side in sides]
