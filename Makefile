@@ -42,7 +42,7 @@ dist: $(READY)  ## Build a wheel and a source distribution into dist.
 	$(BIN)/python -m build --no-isolation --outdir dist
 
 dist-test: dist  ## Install the wheel outside of this folder and run it there.
-	$(BIN)/python -m pytest tests/test_dist.py --wheel "$$(echo dist/*.whl)"
+	HUBEL_DIST=dist $(BIN)/python -m pytest tests/test_dist.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -231,7 +231,7 @@ def main(place: Path) -> None:
     """Writes docs/ and the reference into a folder, which is made anew."""
     shutil.rmtree(place, ignore_errors=True)
     shutil.copytree(DOCS, place)
-    for notebook in (place / "notebooks").glob("*.md"):  # what jupytext reads is not for readers
+    for notebook in (place / "notebooks").glob("*.md"):  # their head is for jupytext
         text = notebook.read_text(encoding="utf-8")
         notebook.write_text(re.sub(r"\A---\n.*?\n---\n", "", text, flags=re.DOTALL), encoding="utf-8")
     with tempfile.TemporaryDirectory() as scratch:
