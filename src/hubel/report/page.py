@@ -168,10 +168,11 @@ def _network(model: Model) -> dict[str, Any]:
 
 def _filters(model: Model) -> dict[str, Any] | None:
     """The filters of the first convolution as an image; None where the network has none."""
+    parts = dict(model.network.root.named_modules())
     step = next((step for step in model.network.steps if isinstance(step.layer, Conv)), None)
-    if step is None:
+    if step is None or step.path not in parts:  # a function's filters have no module
         return None
-    weights = _dense(model.network.get_submodule(step.path)).numpy()
+    weights = _dense(parts[step.path]).numpy()
     height, width = weights.shape[2:]
     return {
         "path": step.path,

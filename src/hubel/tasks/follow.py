@@ -10,7 +10,7 @@ from typing import TypeAlias
 from hubel.device import use_allowed_cores
 from hubel.evaluation.metrics import Evaluation
 from hubel.files import write_whole
-from hubel.model.file import Model, load
+from hubel.model.file import Model
 from hubel.report.mistakes import mistakes_csv
 from hubel.report.page import run_page
 from hubel.tasks.run import REPORT, Run
@@ -70,13 +70,13 @@ def follow(session: Session, watch: Watch) -> Run:
             watch(event)
             if isinstance(event, RoundDone) and session.trainer.clock.unreserved:
                 began = perf_counter()
-                _files(session, load(folder.best), event.val)
+                _files(session, session.prepared.load(folder.best), event.val)
                 session.reserve(writing=perf_counter() - began)
         model, result = session.finish()
         for name, text in _files(session, model, result).items():
             write_whole(folder.folder / name, text)
         watch(Finished(folder, model, result))
-    return Run(folder.folder, result)
+    return Run(folder.folder, result, model)
 
 
 @contextmanager

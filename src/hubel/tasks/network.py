@@ -16,7 +16,7 @@ from hubel.net.ledger import Ledger
 from hubel.net.names import LAYERS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume, VolumeLike
-from hubel.tasks.pyfile import is_python, module_of
+from hubel.module.user_code import is_python, module_of
 
 if TYPE_CHECKING:
     from torch import nn

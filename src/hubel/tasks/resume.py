@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubel.data.sources import open_data
+from hubel.errors import UsageError
 from hubel.model.file import load
 from hubel.module.own import OwnNetwork
 from hubel.tasks.follow import Listener, Watch, follow, prepare_process
 from hubel.tasks.run import Run
 from hubel.tasks.trained import trained_network
 from hubel.training.run.folder import RunFolder
-from hubel.training.run.prepare import Inputs, prepare
+from hubel.training.run.prepare import Inputs, module_for, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import Config
@@ -50,11 +51,13 @@ def resume(
     watch = Watch(on_event, tensorboard=tensorboard)
     with folder.alone():
         found = None if data is None else open_data(data, val=config.val, seed=config.seed)
+        network = _own_network(net, config)
+        module = None if network is None else module_for(network)
         inputs = Inputs(
             data=found,
-            network=_own_network(net, config) if config.is_own else None,
+            network=network,
             own=Own(loss, optimizer, augmentation),
-            kept=load(folder.best) if folder.best.exists() else None,
+            kept=load(folder.best, module) if folder.best.exists() else None,
         )
         prepared = prepare(config, inputs, watch.images, watch.warn)
         session = Session(folder, prepared, prepared.trainer(config))
@@ -63,9 +66,14 @@ def resume(
 
 
 def _own_network(net: Any, config: Config) -> OwnNetwork | None:
-    """The module of the user's own that a run is resumed with."""
-    if net is None:
+    """The module of the user's own that a run is resumed with. Raises UsageError: it is not given again."""
+    if not config.is_own:
         return None
+    if net is None:
+        raise UsageError(
+            f"this run trains a module of your own, {config.net}, which no file can hold; give it again: "
+            "net=..., or on the command line --net file.py:name"
+        )
     found = trained_network(net, config.input, None).net
     assert isinstance(found, OwnNetwork), "a module or a function that makes one"
     return found

@@ -50,14 +50,15 @@ class Report:
 
 @dataclass(frozen=True)
 class Run(Shown):
-    """A run's folder. `evaluation` is how its best model does on the validation images, where it was just
-    trained.
+    """A run's folder. Where it was just trained, `trained` is its best model and `evaluation` how that does on
+    the validation images.
 
     Raises UsageError: the folder is no run's.
     """
 
     folder: Path
     evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
+    trained: Model | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         self.config  # noqa: B018 - asked for whether there is one
@@ -83,8 +84,8 @@ class Run(Shown):
 
     @cached_property
     def model(self) -> Model:
-        """The best model. Raises ModelError: there is none yet."""
-        return load(self.best)
+        """The best model. Raises ModelError: there is none yet, or it needs code (see `hubel.load`)."""
+        return self.trained or load(self.best)
 
     @property
     def history(self) -> History:

@@ -12,7 +12,7 @@ from hubel.module.own import OwnNetwork, maker_of
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
 from hubel.tasks.network import network_for
-from hubel.tasks.pyfile import is_python, module_of
+from hubel.module.user_code import is_python, module_of
 
 if TYPE_CHECKING:
     from hubel.data.dataset import DataSet

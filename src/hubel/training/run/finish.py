@@ -7,7 +7,7 @@ from dataclasses import replace
 from hubel.device import now
 from hubel.evaluation.calibration import temperature
 from hubel.evaluation.metrics import Evaluation, evaluate
-from hubel.model.file import Model, load
+from hubel.model.file import Model
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Prepared
 
@@ -20,7 +20,7 @@ def finish(folder: RunFolder, prepared: Prepared, *, hurried: bool = False) -> t
 
     It looks at one view of an image where several do no better, or if the run is `hurried`.
     """
-    kept = load(folder.best)
+    kept = prepared.load(folder.best)
     model = replace(kept, views="one") if hurried else kept
     network = model.network.to(prepared.train.device)
     result = evaluate(network, prepared.val.epoch(0), model.views)
@@ -35,7 +35,7 @@ def finish(folder: RunFolder, prepared: Prepared, *, hurried: bool = False) -> t
 
 def seconds_to_finish(folder: RunFolder, prepared: Prepared) -> float:
     """How long `finish` will take, extrapolated from a few validation images."""
-    model = load(folder.best)
+    model = prepared.load(folder.best)
     images, labels = (part[:TIMED] for part in prepared.val.first())
     network, device = model.network.to(images.device), images.device
     took = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from hubel.data.augment.own import OwnAugmentation
 from hubel.data.dataset import DataSet, Images
@@ -20,7 +23,7 @@ from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError, UsageError
 from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation
-from hubel.model.file import Model
+from hubel.model.file import Model, load
 from hubel.module.network import build
 from hubel.module.own import OwnNetwork, Trainable
 from hubel.net.algebra import Net
@@ -85,6 +88,10 @@ class Prepared:
         """A trainer for a config, before its first step."""
         return Trainer.of(self.network, config, self.train, self.weights, self.own)
 
+    def load(self, path: Path) -> Model:
+        """A model of this run from its file; a module of the user's own is copied to take the weights."""
+        return load(path, module_for(self.network))
+
     def train_head(self) -> Evaluation | None:
         """Trains a head that starts anew on a pretrained network, and evaluates the result."""
         if not self.start or not self.start.loaded.head:
@@ -101,6 +108,11 @@ class Prepared:
             views=views,
             seen=self.seen,
         )
+
+
+def module_for(network: Trainable) -> nn.Module | None:
+    """What a model's file of this network needs to be loaded: a copy of the user's own module, or nothing."""
+    return copy.deepcopy(network.root) if isinstance(network, OwnNetwork) else None
 
 
 def prepare(
