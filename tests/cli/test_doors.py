@@ -72,7 +72,7 @@ COMMANDS = dict(commands())
 
 
 def function_of(name: str) -> Callable[..., Any]:
-    """The function behind a command, of its own name with underscores; for an instrument a method of `Eye`."""
+    """The function behind a command: its own name with underscores, or a method of `Eye`."""
     words = ALIASES.get(name, name).replace("-", "_").split()
     if words[0] == "look":
         found = getattr(import_module("hubel.tasks.look.eye").Eye, words[1])
