@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from hubel.tasks.pyfile import is_python
+from hubel.module.user_code import is_python
 
 MODEL_HELP = "A model's file, such as a run's best.safetensors; or efficientnet_lite0, which comes trained."
 HELP = "A notation such as 'conv(6, 5) >> relu >> fc(10)', a network of the zoo, or a saved model's file."
