@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hubel import zoo
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
+from hubel.module.user_code import is_python, module_of
 from hubel.net import ledger as net_ledger
 from hubel.net.algebra import Net
 from hubel.net.ledger import Ledger
 from hubel.net.names import LAYERS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume, VolumeLike
-from hubel.module.user_code import is_python, module_of
 
 if TYPE_CHECKING:
     from torch import nn
@@ -30,9 +30,6 @@ NetLike: TypeAlias = "str | Path | Net | nn.Module | Model"
 
 WEIGHTS = (".pth", ".pt")
 """The suffixes of PyTorch's files of weights."""
-
-BEST = "best.safetensors"
-"""The model of a run, in the run's folder."""
 
 NAME = re.compile(r"[\w.~/ -]+")
 """What can be the name of a network or a file. A notation has operators or parentheses."""
@@ -160,8 +157,8 @@ def _saved(path: Path, given: Volume | None) -> tuple[Net, Volume]:
 def _read(path: Path) -> tuple[Net, Volume]:
     from hubel.model.header import read_header
 
-    header = read_header(path / BEST if (path / BEST).is_file() else path)
-    return parse(header.notation), header.volume
+    header = read_header(path)
+    return header.net, header.volume
 
 
 def _unwrapped(net: Any) -> tuple[Net | nn.Module, Volume | None]:

@@ -9,10 +9,10 @@ from torch import nn
 
 from hubel.errors import UsageError
 from hubel.module.own import OwnNetwork, maker_of
+from hubel.module.user_code import is_python, module_of
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
 from hubel.tasks.network import network_for
-from hubel.module.user_code import is_python, module_of
 
 if TYPE_CHECKING:
     from hubel.data.dataset import DataSet
