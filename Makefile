@@ -4,12 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint clean
+.PHONY: demo test check lint docs notebooks dist dist-test clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[digits,hub,look,pretrained,webdataset,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[digits,docs,hub,look,pretrained,webdataset,dev]'
 	touch $@
 
 demo: $(READY)  ## Train LeNet-5 on real scans of digits, then read an image file with it.
@@ -26,6 +26,23 @@ check: $(READY)  ## Everything that must be green before a commit.
 
 lint: $(READY)  ## The same without the tests.
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check --no-tests
+
+docs: $(READY)  ## Build the documentation site into build/site; a warning is an error.
+	$(BIN)/python -m scripts.reference build/docs
+	$(BIN)/zensical build --clean --strict
+
+notebooks: $(READY)  ## Write the example notebooks as .ipynb files into build/notebooks.
+	mkdir -p build/notebooks
+	for page in docs/notebooks/*.md; do \
+	  $(BIN)/jupytext --to ipynb --output build/notebooks/$$(basename $$page .md).ipynb $$page; \
+	done
+
+dist: $(READY)  ## Build a wheel and a source distribution into dist.
+	rm -rf dist
+	$(BIN)/python -m build --no-isolation --outdir dist
+
+dist-test: dist  ## Install the wheel outside of this folder and run it there.
+	HUBEL_DIST=dist $(BIN)/python -m pytest tests/test_dist.py
 
 clean:
 	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -36,7 +36,7 @@ from torch import nn
 from torch.utils.data import DataLoader, Dataset
 from hubel.model.pretrained import pretrained
 from hubel.net.head import with_classes
-from hubel.module import build
+from hubel.module.network import build
 folder, seconds = Path(sys.argv[1]), float(sys.argv[2])
 model = pretrained("efficientnet_lite0")
 take = model.preprocessing

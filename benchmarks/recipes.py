@@ -24,16 +24,16 @@ import torch
 from torch import Tensor
 
 from hubel import Net, Volume, ledger
-from hubel.cli.network import network_for
 from hubel.data.feed.batches import Batch, Batches, Sides
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.evaluation.metrics import evaluate
 from hubel.evaluation.splits import measure
+from hubel.tasks.network import network_for
 from hubel.training import trainer as loop
-from hubel.training.run.prepare import Setting
+from hubel.training.run.prepare import prepare
 from hubel.training.settings.config import Config
-from hubel.training.settings.recipes import recipe
+from hubel.training.settings.recipes import recipe_named
 from hubel.training.step.precision import computing_in
 from hubel.training.trainer import Trainer
 
@@ -88,12 +88,14 @@ def reached(given: argparse.Namespace, seed: int) -> dict[str, float]:
     """Trains once; what is right, in percent, and how many epochs it was."""
     data = open_data(given.data, val=given.val, seed=seed)
     _, net, volume = network_for(given.net, None, data)
-    fitted = recipe(given.recipe).fitted(mirror=data.mirror, side=min(volume.plane), images=len(data.train))
+    fitted = recipe_named(given.recipe).fitted(
+        mirror=data.mirror, side=min(volume.plane), images=len(data.train)
+    )
     config = Config(given.data, repr(net), str(volume), val=given.val, seed=seed, recipe=fitted)
-    setting = Setting.of(config)
+    setting = prepare(config)
     trainer = Trainer.of(setting.network, config, setting.train)
     clock = Clock(net, volume.depth, given.work)
-    trainer.pace.limit = 1.0
+    trainer.start_clock(1.0)
     vars(loop)["time"] = clock
     for _ in trainer.run(Source(clock, setting.train), setting.val):
         pass

@@ -1,127 +1,103 @@
 """hubel: write a convolutional network down, know everything about it, train it, look inside it, ship it.
 
-The algebra and the arithmetic are here at once; whatever needs torch is imported when first used.
+The algebra is here at once; a verb's function, and whatever needs torch, is imported when it is first used.
 """
 
 from __future__ import annotations
 
 import importlib
-import sys
 from typing import TYPE_CHECKING, Any
 
-from hubel.errors import HubelError
-from hubel.net.algebra import Net, named, side
-from hubel.net.field import Box, Field
-from hubel.net.layer import Layer
-from hubel.net.ledger import Ledger, Row, Totals
-from hubel.net.ledger import ledger as _ledger
-from hubel.net.names import (
-    adaptiveavgpool,
-    avgpool,
-    batchnorm,
-    conv,
-    dropout,
-    fc,
-    gelu,
-    globalavgpool,
-    identity,
-    lrn,
-    maxpool,
-    padshortcut,
-    rbf,
-    relu,
-    relu6,
-    sigmoid,
-    softmax,
-    subsample,
-    tanh,
-)
-from hubel.net.notation import parse
-from hubel.net.trace import Step, at_inference, trace
-from hubel.net.volume import Volume, VolumeLike
+from hubel.errors import HubelError as HubelError
+from hubel.net.algebra import Net as Net
+from hubel.net.algebra import named as named
+from hubel.net.algebra import side as side
+from hubel.net.field import Box as Box
+from hubel.net.field import Field as Field
+from hubel.net.layer import Layer as Layer
+from hubel.net.ledger import Ledger as Ledger
+from hubel.net.ledger import Row as Row
+from hubel.net.ledger import Totals as Totals
+from hubel.net.names import *  # noqa: F403 - the layers, each of which is named there and nowhere else
+from hubel.net.names import LAYERS as _LAYERS
+from hubel.net.notation import parse as parse
+from hubel.net.trace import Step as Step
+from hubel.net.trace import at_inference as at_inference
+from hubel.net.trace import trace as trace
+from hubel.net.volume import Volume as Volume
+from hubel.net.volume import VolumeLike as VolumeLike
+from hubel.version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from hubel import zoo as zoo
-    from hubel.model.file import load as load
-    from hubel.module.network import build as build
+    from hubel.data.augment.policy import Augmentation as Augmentation
+    from hubel.evaluation.metrics import Evaluation as Evaluation
+    from hubel.model.file import Model as Model
+    from hubel.model.open import open_model as load  # noqa: F401 - a name that is offered
+    from hubel.model.prediction import Prediction as Prediction
     from hubel.module.weights import load_weights as load_weights
+    from hubel.tasks.compare import compare as compare
+    from hubel.tasks.diff import diff as diff
+    from hubel.tasks.draw import draw as draw
+    from hubel.tasks.network import build as build
+    from hubel.tasks.network import ledger as ledger
+    from hubel.tasks.resume import resume as resume
+    from hubel.tasks.run import Run as Run
+    from hubel.tasks.table import table as table
+    from hubel.tasks.train import train as train
+    from hubel.training.settings.recipe import Recipe as Recipe
 
-__version__ = "0.1.0"
-
-_LATER = {
-    "build": "hubel.module.network",
-    "load": "hubel.model.file",
+_DOORS = {
+    "Augmentation": "hubel.data.augment.policy",
+    "Evaluation": "hubel.evaluation.metrics",
+    "Model": "hubel.model.file",
+    "Prediction": "hubel.model.prediction",
+    "Recipe": "hubel.training.settings.recipe",
+    "Run": "hubel.tasks.run",
+    "build": "hubel.tasks.network",
+    "compare": "hubel.tasks.compare",
+    "diff": "hubel.tasks.diff",
+    "draw": "hubel.tasks.draw",
+    "ledger": "hubel.tasks.network",
+    "load": "hubel.model.open:open_model",
     "load_weights": "hubel.module.weights",
+    "resume": "hubel.tasks.resume",
+    "table": "hubel.tasks.table",
+    "train": "hubel.tasks.train",
+    "zoo": "hubel:zoo",
 }
-"""Names that are imported when first used, and where from."""
+"""The names that are imported when first used, and where from; `module:name` for a name that differs."""
 
-__all__ = [
-    "Box",
-    "Field",
-    "HubelError",
-    "Layer",
-    "Ledger",
-    "Net",
-    "Row",
-    "Step",
-    "Totals",
-    "Volume",
-    "VolumeLike",
-    "adaptiveavgpool",
-    "at_inference",
-    "avgpool",
-    "batchnorm",
-    "build",
-    "conv",
-    "dropout",
-    "fc",
-    "gelu",
-    "globalavgpool",
-    "identity",
-    "ledger",
-    "load",
-    "load_weights",
-    "lrn",
-    "maxpool",
-    "named",
-    "padshortcut",
-    "parse",
-    "rbf",
-    "relu",
-    "relu6",
-    "side",
-    "sigmoid",
-    "softmax",
-    "subsample",
-    "tanh",
-    "trace",
-    "zoo",
-]
+if not TYPE_CHECKING:  # type checkers know the names from above, and take no list that is put together
+    __all__ = [
+        "Box",
+        "Field",
+        "HubelError",
+        "Layer",
+        "Ledger",
+        "Net",
+        "Row",
+        "Step",
+        "Totals",
+        "Volume",
+        "VolumeLike",
+        "at_inference",
+        "named",
+        "parse",
+        "side",
+        "trace",
+    ]
+    __all__.extend([*_DOORS, *_LAYERS])
 
+    def __dir__() -> list[str]:
+        return sorted({*globals(), *__all__})
 
-def ledger(net: Net | nn.Module, volume: VolumeLike, *, strict: bool = False) -> Ledger:
-    """The ledger of a network, or of any torch module, on an input volume.
-
-    Of a module it is read off one run on the meta device: see `hubel.module.survey`. Raises SizeError:
-    it does not fit; its `steps` are those before. Raises NetworkError: a module that cannot be followed.
-    """
-    torch = sys.modules.get("torch")
-    if torch is not None and isinstance(net, torch.nn.Module):
-        from hubel.module.survey.follow import survey
-
-        return survey(net, volume, strict=strict)
-    return _ledger(net, volume, strict=strict)  # type: ignore[arg-type]  # trace refuses what is no network
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
-
-
-def __getattr__(name: str) -> Any:
-    if name == "zoo":
-        return importlib.import_module("hubel.zoo")
-    if name in _LATER:
-        return getattr(importlib.import_module(_LATER[name]), name)
-    raise AttributeError(f"module 'hubel' has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        if name == "zoo":
+            return importlib.import_module("hubel.zoo")
+        if name in _DOORS:
+            module, _, other = _DOORS[name].partition(":")
+            found = getattr(importlib.import_module(module), other or name)
+            globals()[name] = found  # the next time it is found at once
+            return found
+        raise AttributeError(f"module 'hubel' has no attribute {name!r}")

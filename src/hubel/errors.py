@@ -2,7 +2,7 @@
 
     HubelError
     ├── NetworkError     a value that is no network: bad arguments, clashing names, too large
-    │   └── SizeError    a network that does not fit the volume it is given
+    │   └── SizeError    a layer or a network that does not fit its input
     ├── NotationError    a text that is no network
     ├── DataError        images or labels that cannot be used
     ├── ModelError       a model file or weights that cannot be used
@@ -16,13 +16,10 @@ and exits with 1, or with 2 for a `UsageError`.
 from __future__ import annotations
 
 import re
-from difflib import SequenceMatcher
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
-
-    from hubel.net.trace import Step
 
 
 class HubelError(Exception):
@@ -34,11 +31,7 @@ class NetworkError(HubelError):
 
 
 class SizeError(NetworkError):
-    """A network that does not fit its input; `steps` are those traced before the broken one."""
-
-    def __init__(self, message: str, steps: tuple[Step, ...] = ()) -> None:
-        super().__init__(message)
-        self.steps = steps
+    """A layer or a network that does not fit its input."""
 
 
 class NotationError(HubelError):
@@ -63,6 +56,7 @@ class UsageError(HubelError):
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns `; did you mean X?` for the known name most like `name`, by its number too; or nothing."""
+    from difflib import SequenceMatcher  # what is needed for errors alone is not imported at every start
 
     def likeness(word: str) -> tuple[float, int]:
         return SequenceMatcher(None, word, name).ratio(), -abs(_number(word) - _number(name))

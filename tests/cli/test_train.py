@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 
 from hubel import zoo
-from hubel.cli.network import network_for
-from hubel.cli.progress import Watch
-from hubel.cli.train import ONE_STEP, left, seconds
+from hubel.cli.progress import Progress
 from hubel.data.sources import open_data
 from hubel.errors import UsageError
 from hubel.net.volume import Volume
-from hubel.training.events import Event, RoundDone
+from hubel.tasks.network import network_for
+from hubel.tasks.train import ONE_STEP, left, seconds
+from hubel.training.events import BatchDone, Event, RoundDone
 from hubel.training.run.checkpoint import Checkpoint
 
 
@@ -40,13 +40,12 @@ def test_what_is_no_time(text: str) -> None:
 
 def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A head that was trained is kept though the time is over, by a run of one step."""
-    monkeypatch.setattr("hubel.cli.train.BEGAN", 0.0)
-    monkeypatch.setattr(time, "perf_counter", lambda: 100.0)
-    assert left(0.0) == 0
-    assert left(130.0) == left(130.0, worth_keeping=True) == 30
-    assert left(90.0, worth_keeping=True) == ONE_STEP
+    monkeypatch.setattr("hubel.tasks.train.perf_counter", lambda: 100.0)
+    assert left(0.0, 0.0) == 0
+    assert left(130.0, 0.0) == left(130.0, 0.0, worth_keeping=True) == 30
+    assert left(90.0, 0.0, worth_keeping=True) == ONE_STEP
     with pytest.raises(UsageError, match="--time 90s is over before the first step"):
-        left(90.0)
+        left(90.0, 0.0)
 
 
 @pytest.mark.parametrize(
@@ -54,14 +53,14 @@ def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ((), "say what to train on"),
         (("digits", "--resume", "run"), "say what to train on"),
-        (("--resume", "run", "--epochs", "3"), "a run that goes on keeps its settings"),
+        (("--resume", "run", "--epochs", "3"), "a resumed run keeps its settings"),
         (("digits", "--time", "9s", "--epochs", "3"), "a run goes by the clock or by epochs"),
         (("digits", "--time", "9s", "--set", "epochs=3"), "a run goes by the clock or by epochs"),
-        (("--resume", "run", "--net", "lenet5"), "take --net and the like away"),
+        (("--resume", "run", "--net", "lenet5"), "leave --net and the like out"),
         (("digits", "--seed", "-1"), "seed is from 0 to below 2^63, not -1"),
         (("digits", "--lr", "0.1", "--set", "lr=0.2"), "lr is set twice"),
         (("digits", "--set", "input=8x8x1"), "say it with --input"),
-        (("digits", "--net", "fc(10)", "--freeze", "fc1"), "no layer with parameters is free"),
+        (("digits", "--net", "fc(10)", "--freeze", "fc1"), "every layer with parameters is frozen"),
         (("digits", "--set", "lr"), "key=value"),
         (("digits", "--set", "leaning_rate=1"), "no setting 'leaning_rate'"),
         (("digits", "--recipe", "fats"), "did you mean fast"),
@@ -110,29 +109,31 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     hubel: Callable[..., Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pytest.importorskip("sklearn")
-    shown = Watch.event
+    shown = Progress.__call__
 
-    def interrupted(watch: Watch, event: Event) -> None:
+    def interrupted(watch: Progress, event: Event) -> None:
         shown(watch, event)
         if isinstance(event, RoundDone):
             os.kill(os.getpid(), signal.SIGTERM)  # as Ctrl-C
 
-    def at_once(_watch: Watch, _event: Event) -> None:
-        raise KeyboardInterrupt
+    def at_once(_watch: Progress, event: Event) -> None:
+        if isinstance(event, BatchDone):
+            raise KeyboardInterrupt
+        shown(_watch, event)
 
     run = tmp_path / "a run"
     kept = ("--set", "precision=float32", "--set", "hardest=0.5")
     options = ("--input", "8x8x1", *kept, "--epochs", "2", "--out", run)
-    monkeypatch.setattr(Watch, "event", interrupted)
+    monkeypatch.setattr(Progress, "__call__", interrupted)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options)
     assert stopped.status != 0
-    assert f"stopped; go on with  hubel train --resume '{run}'" in stopped.err
-    assert "of the 50.00 % of images that were hardest" in stopped.err
-    monkeypatch.setattr(Watch, "event", at_once)
+    assert f"stopped; resume with  hubel resume '{run}'" in stopped.err
+    assert "each trains on the hardest 50.00 % of the images" in stopped.err
+    monkeypatch.setattr(Progress, "__call__", at_once)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options[:-1], tmp_path / "b")
-    assert "stopped before the first round was done: nothing is kept" in stopped.err
-    assert "leaves none" in hubel("train", "--resume", tmp_path / "b").err
-    monkeypatch.setattr(Watch, "event", shown)
+    assert "stopped before the end of the first round: nothing is kept" in stopped.err
+    assert "leaves no folder" in hubel("train", "--resume", tmp_path / "b").err
+    monkeypatch.setattr(Progress, "__call__", shown)
     assert hubel("train", "--resume", run).status == 0
     ended = hubel("train", "--resume", run)
     assert ended.status == 0
@@ -143,7 +144,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
 
 def test_the_clock_of_a_run_began_with_its_process() -> None:
     """Seen from outside, by the time around a child that sleeps before it looks: no bound is tight."""
-    look = "import time; time.sleep(1); from hubel.cli.train import process_began as began; "
+    look = "import time; time.sleep(1); from hubel.training.clock import process_began as began; "
     look += "print(time.perf_counter() - began())"
     started = time.perf_counter()
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)

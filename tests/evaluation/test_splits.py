@@ -16,12 +16,12 @@ from PIL import Image
 from hubel import build, parse
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.marks import fingerprint, marks, written
+from hubel.data.marks import fingerprint, marks
 from hubel.data.sources import open_data
 from hubel.data.split import with_val
 from hubel.errors import DataError, UsageError
 from hubel.evaluation.splits import images_of, measure
-from hubel.model.file import SEEN, Model
+from hubel.model.file import Model
 from hubel.report.evaluation import known_text
 
 CLASSES = ("cat", "dog")
@@ -142,9 +142,7 @@ def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp
     split = with_val(open_data(str(place), val=0), 0.3, 3)
     assert split.val is not None
     seen = decode(split.train, Preprocessing.of("8x8x3"))
-    ours = replace(
-        trained_on(place), summary={**trained_on(place).summary, SEEN: written(marks(seen.pixels))}
-    )
+    ours = replace(trained_on(place), seen=frozenset(marks(seen.pixels)))
     assert measure(ours, str(place)).split == "val"
     assert measure(ours, str(place)).known == 0
     (place / "cat" / "0.png").rename(place / "cat" / "new.png")
@@ -163,7 +161,7 @@ def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp
 
 def test_where_a_model_was_trained_images_of_which_it_knows_none_have_changed(tmp_path: Path) -> None:
     place = folder(tmp_path / "set")
-    ours = replace(trained_on(place), summary={**trained_on(place).summary, SEEN: written([b"a mark"])})
+    ours = replace(trained_on(place), seen=frozenset([b"a mark"]))
     (place / "cat" / "0.png").rename(place / "cat" / "new.png")
     with pytest.raises(DataError, match="its images have changed"):
         measure(ours, str(place))
@@ -174,7 +172,7 @@ def test_a_stream_is_not_looked_through_for_images_that_are_known(
 ) -> None:
     monkeypatch.setattr("hubel.data.feed.open.free_memory", lambda: 0)
     place = folder(tmp_path / "set")
-    found = measure(model(seen=written([b"a mark"])), str(place))
+    found = measure(replace(model(), seen=frozenset([b"a mark"])), str(place))
     assert (found.split, found.known) == ("all", None)
     assert "are not looked for among them" in known_text(found)
 
@@ -183,7 +181,7 @@ def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:
     place = folder(tmp_path / "set", "train", "test")
     shutil.copy(place / "train" / "cat" / "1.png", place / "test" / "dog" / "again.png")
     seen = decode(open_data(str(place), val=0).train, Preprocessing.of("8x8x3"))
-    found = measure(model(seen=written(marks(seen.pixels))), str(place))
+    found = measure(replace(model(), seen=frozenset(marks(seen.pixels))), str(place))
     assert (found.split, len(found.images), found.known) == ("test", 21, 1)
 
 

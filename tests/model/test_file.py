@@ -14,10 +14,11 @@ from PIL import Image
 
 from hubel import build, parse
 from hubel.data.image.preprocess import Preprocessing
+from hubel.data.marks import marks, written
 from hubel.errors import ModelError
 from hubel.model.file import Model, load
 from hubel.model.header import read_header
-from hubel.model.prediction import predict
+from hubel.model.prediction import predictions
 from hubel.module.views import scores
 
 NOTATION = (
@@ -54,11 +55,65 @@ def test_the_file_gives_the_model_back(model: Model, path: Path) -> None:
     assert not list(path.parent.glob(".*")), "no temporary file is left"
 
 
+def test_marks_of_the_training_images_have_a_key_of_their_own(model: Model, tmp_path: Path) -> None:
+    seen = frozenset(marks(np.arange(2 * 8 * 8 * 3, dtype=np.uint8).reshape(2, 8, 8, 3)))
+    path = tmp_path / "model.safetensors"
+    replace(model, seen=seen).save(path)
+    assert load(path).seen == seen
+    assert load(path).summary == model.summary
+    assert read_header(path).to_metadata()["seen"] == written(seen)
+    replace(model, seen=frozenset()).save(path)
+    assert load(path).seen == frozenset()
+    model.save(path)
+    assert load(path).seen is None
+    assert "seen" not in read_header(path).to_metadata()
+
+
+def test_an_older_file_keeps_the_marks_in_its_summary(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    replace(model, summary={"data": "/photos", "seen": written([b"a mark"])}).save(path)
+    assert load(path).seen == frozenset([b"a mark"])
+    assert load(path).summary == {"data": "/photos"}
+
+
 @pytest.mark.parametrize("seen", [5, "?", "AAAA"])
 def test_damaged_marks_are_refused(model: Model, tmp_path: Path, seen: object) -> None:
-    replace(model, summary={"seen": seen}).save(tmp_path / "model.safetensors")
-    with pytest.raises(ModelError, match="its marks of images cannot be read"):
-        load(tmp_path / "model.safetensors")
+    path = tmp_path / "model.safetensors"
+    replace(model, summary={"seen": seen}).save(path)
+    with pytest.raises(ModelError, match="marks of its training images cannot be read"):
+        load(path)
+    model.save(path)
+    rewritten(path, seen=f"{seen}?")
+    with pytest.raises(ModelError, match="marks of its training images cannot be read"):
+        load(path)
+
+
+def test_a_model_prints_on_one_screen(model: Model) -> None:
+    many = frozenset(number.to_bytes(6) for number in range(50_000))
+    net = parse("named('start', conv(4, 3)) >> " + " >> ".join(["relu"] * 500) + " >> fc(1000)")
+    names = tuple(f"class {number}" for number in range(1000))
+    network = build(net, "8x8x3", scores=True)
+    large = Model(network, names, model.preprocessing, {"data": "x" * 5000, "epoch": 12}, seen=many)
+    lines = repr(large).splitlines()
+    assert lines[0] == "Model of 1,000 classes"
+    assert len(lines) <= 12
+    assert max(map(len, lines)) <= 102
+    lines = repr(replace(model, temperature=1.25, views="mirror")).splitlines()
+    for line in (
+        "  classes     고양이, dog <b>, b,i,r,d",
+        "  input       8x8x3, fit pad",
+        "  parameters  990",
+        "  trained on  /photos",
+        "  accuracy    50.00% of the validation images",
+        "  views       mirror",
+        "  temperature 1.25",
+    ):
+        assert line in lines
+
+
+def test_places_may_be_texts(model: Model, tmp_path: Path) -> None:
+    model.save(str(tmp_path / "text.safetensors"))
+    assert load(str(tmp_path / "text.safetensors")).classes == CLASSES
 
 
 def test_probabilities_are_the_softmax_of_the_scores_once(model: Model) -> None:
@@ -116,7 +171,7 @@ def test_any_reader_of_safetensors_finds_the_weights_by_their_paths(path: Path) 
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [(b"", "cut short"), (b"\x80\x04pickle", "no safetensors file"), (None, "does not exist")],
+    [(b"", "cut short"), (b"\x80\x04pickle", "not a safetensors file"), (None, "does not exist")],
 )
 def test_files_that_are_no_model(tmp_path: Path, content: bytes | None, message: str) -> None:
     path = tmp_path / "model.safetensors"
@@ -142,20 +197,20 @@ def rewritten(path: Path, **changes: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"format": "other/1"}, "is no model of hubel's"),
-        ({"format": ""}, "is no model of hubel's"),
+        ({"format": "other/1"}, "is not a model of hubel"),
+        ({"format": ""}, "is not a model of hubel"),
         ({"classes": "not json"}, "metadata are damaged"),
         ({"input": "8x8"}, "metadata are damaged"),
         ({"notation": "conv(4, 3) >> fc(3)"}, r"for conv1.weight its network has .*, the file nothing"),
         ({"notation": NOTATION.replace("fc(3) >> softmax", "fc(4)")}, "3 classes for 4 scores"),
         ({"notation": NOTATION.replace("conv(4, 3)", "conv(4, 1)")}, "for c1.weight .*float32 4x3x1x1"),
         ({"notation": "__import__('os')"}, "there is no layer __import__"),
-        ({"input": "9x9x3"}, "preprocessing makes 8x8x3, its network sees 9x9x3"),
+        ({"input": "9x9x3"}, "preprocessing makes 8x8x3, its network takes 9x9x3"),
         ({"summary": "[]"}, "metadata are damaged"),
         ({"temperature": "warm"}, "metadata are damaged"),
         ({"temperature": "0"}, "metadata are damaged.*temperature is 0"),
         ({"temperature": "nan"}, "metadata are damaged.*temperature is nan"),
-        ({"views": "many"}, "looks at views 'many'; known are one, mirror"),
+        ({"views": "many"}, "its views are 'many'; known are one, mirror"),
         ({"preprocessing": "{}"}, "preprocessing lacks 'height'"),
         ({"classes": json.dumps(["a", "b"])}, "2 classes for 3 scores"),
     ],
@@ -170,7 +225,7 @@ def test_a_bad_file_spoils_no_other(model: Model, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     image(1).save(good)
     bad.write_bytes(good.read_bytes()[:40])
-    found = list(predict(model, [good, bad, tmp_path / "none.png", good], top=2))
+    found = list(predictions(model, [good, bad, tmp_path / "none.png", good], top=2))
     assert [bool(each.error) for each in found] == [False, True, True, False]
     assert found[1].file == str(bad)
     expected = model.probabilities([image(1)])[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -13,9 +13,9 @@ from hubel import fc
 from hubel.data.dataset import FileImages
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
-from hubel.errors import DataError
+from hubel.errors import DataError, UsageError
 from hubel.model.file import Model
-from hubel.model.prediction import AT_ONCE, image_files, predict
+from hubel.model.prediction import BATCH, predictions, several
 from hubel.module.network import build
 from hubel.net.volume import Volume
 
@@ -45,7 +45,7 @@ def test_a_file_is_seen_as_in_training(model: Model, photo: Path) -> None:
     decoded = decode(FileImages(np.array([1]), (photo,)), model.preprocessing)
     scores = model.network(model.preprocessing.normalise(torch.from_numpy(decoded.pixels)))
     expected = dict(zip(CLASSES, scores[0].softmax(0).tolist(), strict=True))
-    (found,) = predict(model, [photo])
+    (found,) = predictions(model, [photo])
     assert dict(found.classes) == pytest.approx(expected)
     with Image.open(photo) as image:
         whole = model.preprocessing.pixels(image)
@@ -59,7 +59,7 @@ def test_a_bad_file_spoils_no_other(
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "float.tif")
     monkeypatch.chdir(tmp_path)
     files: list[str | Path] = ["./cut.jpg", tmp_path / "float.tif", "gone.png", photo]
-    *bad, good = predict(model, files, top=2)
+    *bad, good = predictions(model, files, top=2)
     assert [each.file for each in bad] == list(map(str, files[:3]))
     for each, reason in zip(bad, ("Truncated", "floating-point", "no such file"), strict=True):
         assert reason in each.error
@@ -70,17 +70,17 @@ def test_a_bad_file_spoils_no_other(
 
 
 def test_many_files_are_answered_in_order_whatever_lies_between(model: Model, tmp_path: Path) -> None:
-    files = [tmp_path / f"{number}.png" for number in range(AT_ONCE + 9)]
+    files = [tmp_path / f"{number}.png" for number in range(BATCH + 9)]
     draw = np.random.default_rng(0)
     for number, file in enumerate(files):
         if number % 7:
             Image.fromarray(draw.integers(0, 256, (9, 9, 3), dtype=np.uint8)).save(file)
-    found = list(predict(model, iter(files), top=1))
+    found = list(predictions(model, iter(files), top=1))
     assert [each.file for each in found] == list(map(str, files))
     assert [not each.error for each in found] == [number % 7 > 0 for number in range(len(files))]
     for each, file in zip(found, files, strict=True):
         if not each.error:
-            (alone,) = predict(model, [file], top=1)
+            (alone,) = predictions(model, [file], top=1)
             assert alone.classes[0][0] == each.classes[0][0]
             assert alone.classes[0][1] == pytest.approx(each.classes[0][1], rel=1e-4)
 
@@ -93,6 +93,77 @@ def test_a_folder_stands_for_the_images_in_it(tmp_path: Path) -> None:
     (tmp_path / "b" / "again").symlink_to(tmp_path)
     (tmp_path / "b" / "empty").mkdir()
     inside = [tmp_path / name for name in ("a.webp", "b/2.png", "b/c/1.JPG")]
-    assert image_files(["x.png", tmp_path, tmp_path / "z.txt"]) == ["x.png", *inside, tmp_path / "z.txt"]
+    assert [*several(["x.png", tmp_path, tmp_path / "z.txt"])] == ["x.png", *inside, tmp_path / "z.txt"]
     with pytest.raises(DataError, match="empty: a folder without images"):
-        image_files([tmp_path / "b" / "empty"])
+        [*several([tmp_path / "b" / "empty"])]
+
+
+def test_one_image_gives_one_prediction(model: Model, photo: Path) -> None:
+    (expected,) = predictions(model, [photo])
+    for path in (photo, str(photo)):
+        assert model.predict(path) == expected
+        assert model.probabilities(path).shape == (1, 3)
+    assert (expected.label, expected.probability) == expected.classes[0]
+    assert model.predict(photo, top=1).classes == expected.classes[:1]
+    with Image.open(photo) as image:
+        from_memory = model.predict(image)
+        assert from_memory.file == "image 0"
+        pixels = np.asarray(image.convert("RGB"))
+    assert model.predict(model.preprocessing.pixels(Image.open(photo))).classes == from_memory.classes
+    assert model.predict(pixels).classes == model.predict(Image.fromarray(pixels)).classes
+
+
+def test_several_images_give_a_list(model: Model, photo: Path) -> None:
+    one = model.predict(photo)
+    assert model.predict([photo]) == [one]
+    assert model.predict(str(photo) for _ in range(2)) == [one, one]
+    folders: list[Any] = [model.predict(photo.parent), model.predict(str(photo.parent))]
+    assert folders == [[one], [one]]
+    assert model.predict([photo.parent, photo]) == [one, one]
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 8, 8, 3), dtype=np.uint8)
+    found: Any = model.predict(pixels)
+    assert [each.file for each in found] == ["image 0", "image 1", "image 2"]
+    for each, alone in zip(found, pixels, strict=True):
+        assert dict(each.classes) == pytest.approx(dict(model.predict(alone).classes))
+    assert model.probabilities(pixels).shape == (3, 3)
+    assert model.predict([]) == []
+
+
+def test_grey_arrays_need_no_channel(photo: Path) -> None:
+    grey = Model(build(fc(3), "8x8x1", scores=True), CLASSES, Preprocessing.of("8x8x1"))
+    pixels = np.random.default_rng(0).integers(0, 256, (9, 9), dtype=np.uint8)
+    assert grey.predict(pixels).classes == grey.predict(pixels[..., None]).classes
+    assert grey.predict(pixels).classes == grey.predict(Image.fromarray(pixels)).classes
+
+
+def test_a_bad_image_alone_is_an_error(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"gone.png: no such file"):
+        model.predict(tmp_path / "gone.png")
+    (bad,) = model.predict([tmp_path / "gone.png"])
+    assert bad.error == "no such file"
+    with pytest.raises(DataError, match=r"gone.png: no such file"):
+        print(bad.label)
+
+
+@pytest.mark.parametrize(
+    ("image", "message"),
+    [
+        (np.zeros((8, 8, 3), np.float32), r"uint8, from 0 to 255, not float32; scale values .* by 255"),
+        (np.zeros((3, 8, 8), np.uint8), r"not 3x8x8; its channels come first: use array.transpose"),
+        (np.zeros((8, 8, 4), np.uint8), r"of 1 or 3 channels, not 8x8x4$"),
+        (np.zeros(8, np.uint8), r"not 8$"),
+        (torch.zeros(2, 3, 8, 8), r"a PIL image or a uint8 array .*, not Tensor"),
+        (5, r"not int"),
+    ],
+)
+def test_what_is_no_image_is_refused_with_the_remedy(model: Model, image: object, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        model.predict(image)  # type: ignore[call-overload]  # on purpose
+    with pytest.raises(DataError, match=message):
+        model.predict([image])  # type: ignore[list-item]  # on purpose
+
+
+def test_fewer_than_one_class_is_refused(model: Model, photo: Path) -> None:
+    for images in (photo, [photo]):
+        with pytest.raises(UsageError, match="top is at least 1, not 0"):
+            model.predict(images, top=0)

@@ -96,7 +96,7 @@ def _macs(part: nn.Module, out: Tensor) -> int:
     return part.codes.numel() if isinstance(part, Rbf) else 0
 
 
-def kept_for_backward(module: Network, images: Tensor) -> int:
+def kept_for_backward(module: nn.Module, images: Tensor) -> int:
     """The bytes autograd holds on to after a training pass, parameters and buffers apart.
 
     Every storage counts once; all stay referenced until the end, so that none is handed out twice.

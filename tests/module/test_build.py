@@ -378,6 +378,46 @@ def test_a_copy_is_the_same_and_shares_nothing(module: Network, again: Callable[
     assert not torch.equal(other(images), module(images))
 
 
+def test_a_submodule_that_is_replaced_is_used() -> None:
+    images = random_images(ON, count=2)
+    module = build(named("part", 2 * named("block", conv(4, 1) >> relu)) >> fc(3), ON).eval()
+    scores(module, images)
+    module.fc1 = nn.Sequential(nn.Flatten(), nn.Linear(8 * 9 * 4, 5, bias=False), nn.Unflatten(1, (5, 1, 1)))
+    assert scores(module, images).shape == (2, 5)
+    block = module.get_submodule("part.block2")
+    block.conv1 = nn.Conv2d(4, 4, 1)
+    with torch.no_grad():
+        for parameter in block.parameters():
+            parameter.zero_()
+    assert torch.equal(scores(module, images), torch.zeros(2, 5))
+    module.part.block2 = module.part.block1  # type: ignore[union-attr]  # a part that holds others
+    assert not torch.equal(scores(module, images), torch.zeros(2, 5))
+    assert torch.equal(scores(copy.deepcopy(module), images), scores(module, images))
+
+
+def test_a_copy_made_after_a_run_uses_its_own_submodules(module: Network) -> None:
+    images = random_images(ON, count=2)
+    before = scores(module, images)
+    other = copy.deepcopy(module).double()
+    with torch.no_grad():
+        for parameter in other.parameters():
+            parameter.zero_()
+    scores(other, images.double())
+    assert torch.equal(scores(module, images), before)
+    other.float().load_state_dict(module.state_dict())
+    assert torch.equal(scores(other, images), before)
+
+
+def test_functional_calls_take_the_weights_they_are_given(module: Network) -> None:
+    images = random_images(ON, count=2)
+    other = build(EVERYTHING, ON, seed=1).eval()
+    weights = {**dict(other.named_parameters()), **dict(other.named_buffers())}
+    with torch.no_grad():
+        called: Tensor = torch.func.functional_call(module, weights, (images,))
+    assert torch.equal(called, scores(other, images))
+    assert not torch.equal(called, scores(module, images))
+
+
 def test_channels_last_gives_the_same(module: Network) -> None:
     images = random_images(ON, count=2)
     other = copy.deepcopy(module).to(memory_format=torch.channels_last)  # type: ignore[call-overload]

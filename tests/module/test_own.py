@@ -50,7 +50,7 @@ def test_the_maker_is_what_one_would_import() -> None:
 
 
 def test_what_cannot_be_trained_is_refused() -> None:
-    with pytest.raises(NetworkError, match="returns a tuple in evaluation; .* one tensor"):
+    with pytest.raises(NetworkError, match=r"returns a tuple in evaluation; .* one tensor"):
         OwnNetwork(Small(pair=True), (8, 8, 3))
     with pytest.raises(SizeError):
         OwnNetwork(nn.Sequential(nn.Conv2d(3, 4, 9)), (8, 8, 3))

@@ -176,9 +176,9 @@ def test_fewer_than_one_copy_leaves_nothing(copies: int) -> None:
 
 @pytest.mark.parametrize("name", ["", "a b", "1a", "a.b", "a-b", "a/b", 'a"', "a\n", None, 3, relu, b"a"])
 def test_a_name_is_an_identifier(name: Any) -> None:
-    with pytest.raises(NetworkError, match="a name is letters"):
+    with pytest.raises(NetworkError, match="a name has letters"):
         named(name, relu)
-    with pytest.raises(NetworkError, match="a name is letters"):
+    with pytest.raises(NetworkError, match="a name has letters"):
         side(name, relu)
 
 
@@ -192,7 +192,7 @@ def test_a_name_is_given_to_a_network(net: Any) -> None:
 
 @pytest.mark.parametrize("weight", [0, -0.3, float("inf"), float("nan"), True, "0.3", None, 10**400, 1 + 0j])
 def test_the_weight_of_a_side_head_is_above_zero(weight: Any) -> None:
-    with pytest.raises(NetworkError, match="side 'aux': the weight of its loss is above 0"):
+    with pytest.raises(NetworkError, match="side 'aux': the weight of its loss must be above 0"):
         side("aux", relu, weight)
 
 

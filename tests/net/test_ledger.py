@@ -23,7 +23,7 @@ from hubel.net.names import (
     relu,
     subsample,
 )
-from hubel.net.trace import INPUT
+from hubel.net.trace import INPUT, UnfitError
 from hubel.net.volume import Volume
 from tests.net.reference import built, walk
 from tests.strategies import fitting_nets
@@ -163,7 +163,7 @@ def test_totals_are_the_sums_of_their_columns(pair: tuple[Net, Volume]) -> None:
 
 
 def test_a_ledger_reads_steps_up_to_a_broken_one() -> None:
-    with pytest.raises(SizeError) as caught:
+    with pytest.raises(UnfitError) as caught:
         ledger(conv(4, 3) >> relu >> conv(2, 9), "6x6x3")
     book = Ledger.of(Volume(6, 6, 3), caught.value.steps)
     assert [row.path for row in book.rows] == ["conv1", "relu1"]

@@ -367,7 +367,7 @@ def test_a_network_with_a_slip_is_a_network_or_a_notation_error(net: Net, data: 
         ("relu >> lrn(beta=0.5, beta=1)", "1)", "beta is given twice"),
         ("relu >> lrn(5, size=3)", "lrn(5", "size is given twice"),
         ("relu # rest", "# rest", "no comments"),
-        ("relu >> named('1a', relu)", "named('1a'", "a name is letters"),
+        ("relu >> named('1a', relu)", "named('1a'", "a name has letters"),
         ("relu >> 99999999999 * relu", "99999999999", "at most 1,000,000,000"),
         ("named('größe', relu) >> relo", "relo", "did you mean relu?"),
         ("named('слой', relu) >> conv(6, x)", "x)", "an argument of conv"),

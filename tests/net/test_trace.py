@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hubel.errors import NetworkError, SizeError
+from hubel.errors import NetworkError
 from hubel.net.algebra import Net, named, side
 from hubel.net.names import conv, fc, globalavgpool, identity, maxpool, padshortcut, relu, softmax
-from hubel.net.trace import INPUT, at_inference, trace
+from hubel.net.trace import INPUT, UnfitError, at_inference, trace
 from hubel.net.volume import Volume
 from hubel.zoo import resnet20
 from tests.strategies import fitting_nets
@@ -193,8 +193,8 @@ def test_nothing_that_runs_at_inference_reads_a_side_head(pair: tuple[Net, Volum
 # --- what does not fit ---------------------------------------------------------------------------
 
 
-def broken(net: Net, volume: str, *, strict: bool = False) -> SizeError:
-    with pytest.raises(SizeError) as caught:
+def broken(net: Net, volume: str, *, strict: bool = False) -> UnfitError:
+    with pytest.raises(UnfitError) as caught:
         trace(net, volume, strict=strict)
     return caught.value
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from hubel.errors import NetworkError
@@ -16,11 +18,43 @@ SIDES = st.integers(1, 10_000)
 def test_every_way_to_write_a_volume_is_the_same_volume(height: int, width: int, depth: int) -> None:
     volume = Volume(height, width, depth)
     assert Volume.of(volume) is volume
+    assert Volume.parse(str(volume)) == volume
+    assume(height not in (1, 3, 4))  # with larger sides after it, that is taken for the depth of an image
     assert Volume.of((height, width, depth)) == volume
     assert Volume.of([height, width, depth]) == volume
     assert Volume.of(str(volume)) == volume
     assert Volume.of(f" {height} x {width}×{depth} ") == volume
     assert tuple(volume) == (height, width, depth)
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ((3, 224, 224), "(224, 224, 3)"),
+        ([1, 28, 28], "(28, 28, 1)"),
+        ((4, 480, 640), "(480, 640, 4)"),
+        ("3x224x224", "224x224x3"),
+        ("1x8x8", "8x8x1"),
+    ],
+)
+def test_channels_first_is_answered_with_the_remedy(written: Any, meant: str) -> None:
+    with pytest.raises(NetworkError) as caught:
+        Volume.of(written)
+    assert str(caught.value) == (
+        f"{written!r} is written channels first; hubel writes height x width x depth: {meant}"
+    )
+
+
+@pytest.mark.parametrize(
+    "sides", [(1, 1, 512), (1, 224, 3), (2, 64, 64), (3, 3, 64), (4, 4, 512), (4, 16, 64), (5, 224, 224)]
+)
+def test_flat_volumes_are_legal(sides: tuple[int, int, int]) -> None:
+    assert tuple(Volume.of(sides)) == sides
+    assert tuple(Volume.of("x".join(map(str, sides)))) == sides
+
+
+def test_a_volume_as_flat_as_an_image_channels_first_is_made_by_name() -> None:
+    assert tuple(Volume.of(Volume(3, 224, 224))) == (3, 224, 224)
 
 
 def test_a_volume_counts_its_values() -> None:

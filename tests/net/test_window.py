@@ -88,7 +88,7 @@ def test_the_rest_is_what_no_window_reaches(length: int) -> None:
         seen = reached(inputs, output)
         assert seen == list(range(seen[-1] + 1)), (axis, length)
         unseen = length - 1 - seen[-1]
-        assert max(0, axis.rest(length) - axis.pad) == unseen, (axis, length)
+        assert max(0, axis.unused(length) - axis.pad) == unseen, (axis, length)
         note = Window(axis, Axis()).dropped((length, 1))
         if unseen:
             assert note == f"floor: the last {unseen} row{'s' * (unseen > 1)} unused"
@@ -114,7 +114,7 @@ def test_uneven_windows_are_those_of_adaptive_pooling(length: int, outputs: int)
     means = F.adaptive_avg_pool2d(inputs, (outputs, 1))
     axis = UnevenAxis.cut(length, outputs)
     assert axis.places(length) == outputs
-    assert axis.rest(length) == 0
+    assert axis.unused(length) == 0
     longest = 0
     for place in range(outputs):
         seen = reached(inputs, means[:, :, place])

@@ -10,6 +10,8 @@ import pytest
 
 from hubel import zoo
 from hubel.errors import UsageError
+from hubel.net.algebra import Net
+from hubel.net.ledger import ledger
 from hubel.net.names import conv, fc, maxpool, relu
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
@@ -19,11 +21,15 @@ from hubel.report.compare.text import as_data, as_json, as_text
 from hubel.zoo.history import HISTORY, HUMAN
 
 
+def facts_of(name: str, net: Net, volume: Volume) -> Facts:
+    return Facts.of(name, net, ledger(net, volume))
+
+
 def facts(text: str, volume: str | None = None) -> Facts:
-    return Facts.of(text, *zoo.at(text, volume))
+    return facts_of(text, *zoo.at(text, volume))
 
 
-SMALL = Facts.of("small", conv(4, 3) >> relu >> maxpool(2) >> fc(10), Volume(8, 8, 1))
+SMALL = facts_of("small", conv(4, 3) >> relu >> maxpool(2) >> fc(10), Volume(8, 8, 1))
 
 
 def test_by_hand() -> None:
@@ -55,14 +61,14 @@ def test_stages_are_parts_and_side_heads_are_apart() -> None:
 
 
 def test_a_network_without_convolutions_or_parameters() -> None:
-    found = Facts.of("pool", maxpool(2), Volume(4, 4, 1))
+    found = facts_of("pool", maxpool(2), Volume(4, 4, 1))
     assert (found.field, found.fc_share, found.most_params, found.depth) == (None, 0, (), 0)
-    assert "last convolution sees" in as_text([found, SMALL], 100).plain
+    assert "last convolution sees" in str(as_text([found, SMALL], 100))
 
 
 class TestPublished:
     def test_a_network_of_the_zoo_is_found_by_value(self) -> None:
-        found = Facts.of("x", parse(repr(zoo.vgg16())), Volume(224, 224, 3))
+        found = facts_of("x", parse(repr(zoo.vgg16())), Volume(224, 224, 3))
         assert found.published is zoo.ZOO["vgg16"]
 
     @pytest.mark.parametrize("text", ["vgg16(classes=10)", 'resnet34(shortcut="A")'])
@@ -74,10 +80,10 @@ class TestPublished:
         found = facts("resnet18", "64x64x3")
         assert found.entry is not None
         assert found.published is None
-        assert "what is published is for 224x224x3, not for 64x64x3" in as_text([found], 100).plain
+        assert "what is published is for 224x224x3, not for 64x64x3" in str(as_text([found], 100))
 
     def test_no_network_of_the_zoo_says_so(self) -> None:
-        text = as_text([SMALL, facts("vgg16")], 100).plain
+        text = str(as_text([SMALL, facts("vgg16")], 100))
         assert "small: no network of the zoo, so nothing is published of it" in text
         row = next(line for line in text.splitlines() if line.startswith("published top-1"))
         assert row.split()[-2:] == ["-", "25.6"]
@@ -86,19 +92,19 @@ class TestPublished:
 class TestText:
     def test_it_fits_and_breaks_into_blocks(self) -> None:
         found = [facts(name) for name in ("alexnet", "vgg16", "googlenet", "resnet50", "resnet152")]
-        table = as_text(found, 100).plain.partition("\nalexnet:")[0].splitlines()
+        table = str(as_text(found, 100)).partition("\nalexnet:")[0].splitlines()
         assert max(map(len, table)) <= 100
         assert sum(line.startswith("input ") for line in table) == 2
-        assert sum(line.startswith("input ") for line in as_text(found, 300).plain.splitlines()) == 1
+        assert sum(line.startswith("input ") for line in str(as_text(found, 300)).splitlines()) == 1
 
     def test_numbers_are_whole(self) -> None:
-        text = as_text([facts("alexnet"), facts("vgg16")], 100).plain
+        text = str(as_text([facts("alexnet"), facts("vgg16")], 100))
         for number in ("60,965,224", "138,357,544", "15,470,264,320", "15,237,608 values", "73.36 MB"):
             assert number in text
 
     def test_a_long_notation_gets_a_number(self) -> None:
-        long = Facts.of("conv(4, 3) >> relu >> maxpool(2) >> fc(10)", *(SMALL_NET, Volume(8, 8, 1)))
-        text = as_text([facts("lenet5"), long], 100).plain
+        long = facts_of("conv(4, 3) >> relu >> maxpool(2) >> fc(10)", *(SMALL_NET, Volume(8, 8, 1)))
+        text = str(as_text([facts("lenet5"), long], 100))
         assert text.splitlines()[0].split() == ["lenet5", "net", "2"]
         assert "net 2: conv(4, 3) >> relu" in text
 

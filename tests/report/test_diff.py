@@ -28,7 +28,7 @@ def found(before: str, after: str) -> dict[str, Change]:
 
 def text(before: str, after: str) -> str:
     first, second = table(before), table(after)
-    return as_text((before, after), first, second, changes(first, second)).plain
+    return str(as_text((before, after), first, second, changes(first, second)))
 
 
 def kinds(before: Net, after: Net, volume: str = "8x8x4") -> list[tuple[Kind, str]]:

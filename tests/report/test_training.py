@@ -14,8 +14,9 @@ from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model
 from hubel.net.volume import Volume
 from hubel.report.training import chosen_text, end_text, left_out_text
+from hubel.training.events import Finished
 from hubel.training.run.auto import Candidate, Chosen
-from hubel.training.run.folder import Run
+from hubel.training.run.folder import RunFolder
 from hubel.training.settings.recipe import Recipe
 
 CANDIDATE = Candidate("net", parse("fc(2)"), Volume(8, 8, 3), Recipe(), by="fast_short")
@@ -33,18 +34,19 @@ def test_the_end_says_over_how_many_views_it_is_right() -> None:
     network = build(parse("fc(2)"), "2x2x1", scores=True)
     model = Model(network, ("a", "b"), Preprocessing.of("2x2x1"), {"val_top1": 0.25})
     result = Evaluation(torch.eye(2)[[0, 1, 0, 0]], torch.tensor([0, 1, 1, 1]))
-    said = end_text(Run(Path("run")), model, result)
-    assert said.startswith("best model: 50.00 % of the held-out images right (2 of 4)\n")
-    several = end_text(Run(Path("run")), replace(model, views="mirror"), result)
-    assert "(2 of 4, averaged over 2 views of each; 25.00 % of one)" in several
+    folder = RunFolder(Path("run"))
+    text = end_text(Finished(folder, model, result))
+    assert text.startswith("best model: validation accuracy 50.00 % (2/4)\n")
+    several = end_text(Finished(folder, replace(model, views="mirror"), result))
+    assert "50.00 % (2/4), averaged over 2 views per image; 25.00 % with one view" in several
 
 
 def test_a_start_says_why() -> None:
     chosen = Chosen(CANDIDATE, start="efficientnet_lite0")
-    assert "starts from efficientnet_lite0, the best trained network at hand" in chosen_text(
+    assert "starts from efficientnet_lite0, the best pretrained network installed" in chosen_text(
         chosen, asked=False
     )
-    assert "starts from efficientnet_lite0, as it was trained" in chosen_text(chosen)
+    assert "starts from efficientnet_lite0; --from none" in chosen_text(chosen)
     alone = chosen_text(Chosen(CANDIDATE))
-    assert alone == "network: net, seeing images as 8x8x3, trained by the recipe fast_short"
-    assert "none is at hand" in chosen_text(Chosen(CANDIDATE, none_at_hand=True), asked=False)
+    assert alone == "network: net, input 8x8x3, recipe fast_short"
+    assert "none is installed" in chosen_text(Chosen(CANDIDATE, none_installed=True), asked=False)

@@ -60,7 +60,7 @@ def test_params_and_macs_are_the_papers_with_the_side_heads_apart(name: str) -> 
 
 
 def test_the_text_fits_a_terminal_and_has_a_line_for_each() -> None:
-    lines = as_text(LINES).plain.splitlines()
+    lines = str(as_text(LINES)).splitlines()
     assert max(map(len, lines)) <= 100
     first_words = [line.split()[0] for line in lines if line]
     assert all(first_words.count(name) == 1 for name in ZOO if "googlenet" not in name)
@@ -73,7 +73,7 @@ def test_the_text_fits_a_terminal_and_has_a_line_for_each() -> None:
 
 
 def test_a_network_without_a_published_error_has_a_dash_and_says_why() -> None:
-    lines = as_text(catalogue(["lenet5"])).plain.splitlines()
+    lines = str(as_text(catalogue(["lenet5"]))).splitlines()
     row = next(line for line in lines if line.startswith("lenet5"))
     assert row.split()[-3:] == ["-", "-", "a"]
     assert "a  none was published" in lines

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,6 @@ from hubel.training.settings.config import Config
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.toml import changed
 from hubel.training.step.loss import class_weights
-from hubel.training.step.schedule import SCHEDULES, side
 from hubel.training.trainer import Trainer
 
 NET = "conv(4, 3) >> relu >> dropout >> fc(2)"
@@ -52,8 +52,9 @@ def batches(asked: Config) -> tuple[Batches, Batches]:
     return train, halves(40, 2).batches(preprocessing, 32)
 
 
-def trainer(asked: Config) -> Trainer:
-    return Trainer.of(build(parse(asked.net), asked.input, seed=asked.seed), asked, batches(asked)[0])
+def trainer(asked: Config, weights: torch.Tensor | None = None) -> Trainer:
+    network = build(parse(asked.net), asked.input, seed=asked.seed)
+    return Trainer.of(network, asked, batches(asked)[0], weights)
 
 
 def test_it_learns_and_says_so() -> None:
@@ -90,7 +91,7 @@ def test_the_first_step_is_sgd_on_the_smoothed_cross_entropy() -> None:
     assert weight.grad is not None
     assert bias.grad is not None
     norm = math.sqrt(weight.grad.square().sum() + bias.grad.square().sum())
-    share, rate = min(1, 0.01 / norm), asked.recipe.lr * SCHEDULES["cycle"](0, asked.recipe)
+    share, rate = min(1, 0.01 / norm), asked.recipe.lr * asked.recipe.rate(0)
     moved = {
         "weight": weight - rate * 1.9 * (share * weight.grad + 0.1 * weight),
         "bias": bias - rate * 1.9 * share * bias.grad,
@@ -132,7 +133,7 @@ def test_a_side_head_adds_its_weighted_loss() -> None:
 )
 def test_schedules(name: str, progress: float, share: float) -> None:
     recipe = Recipe(warm_up=0.25, milestones=(0.5, 0.75), epochs=30)
-    assert SCHEDULES[name](progress, recipe) == pytest.approx(share, abs=1e-12)
+    assert replace(recipe, schedule=name).rate(progress) == pytest.approx(share, abs=1e-12)
 
 
 def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
@@ -141,7 +142,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
     with torch.no_grad():
         next(ours.network.parameters())[0] = math.nan
     before = [p.detach().clone() for p in ours.network.parameters()]
-    with pytest.raises(TrainingError, match=r"nan in epoch 1, and .* conv1.*lower learning rate.*0\.005"):
+    with pytest.raises(TrainingError, match=r"nan in epoch 1; .* conv1.*lower learning rate.*0\.005"):
         list(ours.run(*batches(asked)))
     for now, then in zip(ours.network.parameters(), before, strict=True):
         torch.testing.assert_close(now.detach(), then, equal_nan=True)
@@ -150,7 +151,7 @@ def test_a_loss_that_is_not_finite_stops_before_the_weights_change() -> None:
 def test_a_loss_that_is_not_finite_in_validation_names_the_epoch_and_the_layer() -> None:
     """The only step of the epoch moves the weights beyond all numbers."""
     asked = config("fc(2)", batch=64, clip=0.0, lr=3e38, schedule="steps", warm_up=0.0)
-    with pytest.raises(TrainingError, match=r"in validation after epoch 1, and .* fc1"):
+    with pytest.raises(TrainingError, match=r"in validation after epoch 1; .* fc1"):
         list(trainer(asked).run(*batches(asked)))
 
 
@@ -213,8 +214,8 @@ def test_the_same_seed_gives_the_same_run() -> None:
 
 def test_growing_images() -> None:
     recipe = Recipe(smallest=0.5, grown=0.5)
-    assert [side(recipe, at, 32) for at in (0.0, 0.1, 0.25, 0.49, 0.5, 1.0)] == [16, 20, 24, 32, 32, 32]
-    assert side(Recipe(), 0.0, 32) == 32
+    assert [recipe.side(at, 32) for at in (0.0, 0.1, 0.25, 0.49, 0.5, 1.0)] == [16, 20, 24, 32, 32, 32]
+    assert Recipe().side(0.0, 32) == 32
 
 
 def test_a_network_without_a_fixed_size_learns_from_growing_images() -> None:
@@ -236,8 +237,7 @@ def test_a_batch_that_does_not_fit_goes_through_in_parts(
 ) -> None:
     """The gradient of the parts is the batch's, whatever classes weigh; the line says how large they are."""
     asked = config("fc(2)", epochs=1)
-    whole, parted = trainer(asked), trainer(asked)
-    whole.weights = parted.weights = weights
+    whole, parted = trainer(asked, weights), trainer(asked, weights)
     list(whole.run(*batches(asked)))
     forward = parted.network.forward
 
@@ -249,7 +249,7 @@ def test_a_batch_that_does_not_fit_goes_through_in_parts(
     monkeypatch.setattr(parted.network, "forward", small)
     warned = [event for event in parted.run(*batches(asked)) if isinstance(event, Warned)]
     assert [event.text for event in warned] == [
-        f"a batch of 16 does not fit in memory: it goes on in parts of {size}" for size in (8, 4)
+        f"a batch of 16 does not fit in memory; it passes through in parts of {size}" for size in (8, 4)
     ]
     for ours, theirs in zip(parted.network.parameters(), whole.network.parameters(), strict=True):
         torch.testing.assert_close(ours, theirs)
@@ -282,7 +282,7 @@ def test_by_the_clock_it_ends_when_the_time_is_over() -> None:
     """A clock that ticks once a look: no time is measured."""
     asked = config("fc(2)")
     ours = trainer(asked)
-    ours.pace.limit = 1e-9
+    ours.clock.limit = 1e-9
     events = list(ours.run(*batches(asked)))
     assert isinstance(events[-1], RoundDone)
     assert events[-1].progress == 1.0
@@ -293,7 +293,7 @@ def test_by_the_clock_it_ends_when_the_time_is_over() -> None:
 def test_a_network_too_large_for_the_time_is_told_after_its_first_step(limit: float, late: bool) -> None:
     asked = config("fc(2)", epochs=1)
     ours = trainer(asked)
-    ours.pace.limit = limit
+    ours.clock.limit = limit
     events = ours.run(*batches(asked))
     told = [event.text for event, _ in zip(events, range(4), strict=False) if isinstance(event, Warned)]
     assert [text.partition(":")[0] for text in told] == ["the run may end late"] * late
@@ -302,12 +302,12 @@ def test_a_network_too_large_for_the_time_is_told_after_its_first_step(limit: fl
 def test_parts_of_a_batch_are_never_of_one_image() -> None:
     """5 images in parts of at most 2 would leave one over, which batch normalisation refuses."""
     ours = trainer(config("conv(2, 3) >> batchnorm >> globalavgpool >> fc(2)"))
-    ours.micro = 2
+    ours.stepper.micro = 2
     seen: list[int] = []
     ours.network.get_submodule("batchnorm1").register_forward_pre_hook(
         lambda _module, given: seen.append(len(given[0]))
     )
-    ours._gradients(torch.randn(5, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0]))
+    ours.stepper._gradients(torch.randn(5, 1, 8, 8), torch.tensor([0, 1, 0, 1, 0]))
     assert seen == [3, 2]
 
 

@@ -25,7 +25,7 @@ from hubel.model.import_weights import (
     read_weights,
 )
 from hubel.net.volume import Volume
-from hubel.zoo import imagenet_classes
+from hubel.zoo.imagenet import imagenet_classes
 from tests.weights.fixtures import seeded
 
 

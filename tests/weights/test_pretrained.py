@@ -10,7 +10,7 @@ import torch
 from hubel.errors import ModelError, UsageError
 from hubel.model.file import Model
 from hubel.model.open import open_model
-from hubel.model.prediction import predict
+from hubel.model.prediction import predictions
 from hubel.model.pretrained import efficientnet_lite0, pretrained
 from tests.weights.fixtures import HERE
 
@@ -29,7 +29,7 @@ def model() -> Model:
 
 
 def top(model: Model, path: Path) -> list[str]:
-    [said] = predict(model, [path])
+    [said] = predictions(model, [path])
     return [name for name, _ in said.classes]
 
 
@@ -79,5 +79,5 @@ def test_without_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_file_comes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     Path("efficientnet_lite0").write_text("no model")
-    with pytest.raises(ModelError, match="no safetensors file"):
+    with pytest.raises(ModelError, match="not a safetensors file"):
         open_model("efficientnet_lite0")

@@ -7,6 +7,7 @@ import pytest
 from hubel import zoo
 from hubel.errors import HubelError, NotationError, SizeError
 from hubel.net.names import conv, maxpool
+from hubel.net.trace import UnfitError
 from hubel.net.volume import Volume
 
 
@@ -66,7 +67,7 @@ def test_at_returns_the_volume_asked_for() -> None:
 
 
 def test_too_small_an_input_is_told_the_smallest() -> None:
-    with pytest.raises(SizeError) as caught:
+    with pytest.raises(UnfitError) as caught:
         zoo.at("alexnet_owt", "40x400x3")
     assert "pool5 does not fit" in str(caught.value)
     assert "the smallest square input is 63x63" in str(caught.value)

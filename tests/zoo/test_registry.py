@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import inspect
+import subprocess
+import sys
 
 import pytest
 
@@ -21,7 +23,8 @@ def test_it_is_imported_by_its_name_and_documented(name: str) -> None:
     make = zoo.ZOO[name].make
     assert getattr(zoo, name) is make
     assert make.__name__ == name
-    assert name in zoo.__all__
+    assert name in vars(zoo)["__all__"]
+    assert name in dir(zoo)
     assert inspect.getdoc(make)
 
 
@@ -69,3 +72,14 @@ def test_what_is_published_says_where(name: str) -> None:
 def test_the_deepest_notation_is_about_two_thousand_characters() -> None:
     assert len(repr(zoo.resnet50())) < 2_000
     assert len(repr(zoo.resnet152())) < 2_000
+
+
+def test_a_network_imports_its_own_page_alone() -> None:
+    code = "import sys, hubel.zoo; hubel.zoo.lenet5(); print(*(m for m in sys.modules if 'zoo.pages.' in m))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["hubel.zoo.pages.lenet"]
+
+
+def test_a_name_that_is_not_there_gets_the_nearest() -> None:
+    with pytest.raises(AttributeError, match=r"no attribute 'resnet19'; did you mean resnet1\d\?"):
+        getattr(zoo, "resnet19")  # noqa: B009 - mypy knows that it is not there

@@ -1,4 +1,4 @@
-"""The command line: one file a verb, each of which parses, calls and prints."""
+"""The command line: one file for each verb, which parses, calls one function and prints."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli import compare, diff, draw, import_weights, predict, table, train, val, zoo
-from hubel.cli.data import data
-from hubel.cli.look import look
+from hubel.cli.lazy import Verb, lazy
 from hubel.errors import HubelError, UsageError
 
 SPINS = "1000"
@@ -25,24 +23,63 @@ Hundreds of thousands of times, as it comes, cost nothing on an idle machine, an
 the others need: with four busy processes on two cores a step took 14 times as long.
 """
 
+VERBS = {
+    "table": Verb(
+        "hubel.cli.table",
+        "table",
+        "Print every layer's size, parameters, MACs and receptive field, with totals and memory.",
+    ),
+    "zoo": Verb(
+        "hubel.cli.zoo",
+        "zoo",
+        "List the networks of the zoo: year, depth, parameters, MACs, input, published errors.",
+    ),
+    "compare": Verb(
+        "hubel.cli.compare",
+        "compare",
+        "Compare networks: parameters, MACs, memory, depth, receptive field, and where each of them sits.",
+    ),
+    "diff": Verb(
+        "hubel.cli.diff",
+        "diff",
+        "Show the layers in which two networks differ; exit status 0 if none, 1 if some, 2 on an error.",
+    ),
+    "draw": Verb(
+        "hubel.cli.draw",
+        "draw",
+        "Draw a network: volumes as boxes to scale, branches, skip connections and side heads.",
+    ),
+    "train": Verb("hubel.cli.train", "train", "Train a network on labelled images."),
+    "resume": Verb("hubel.cli.train", "resume", "Resume a stopped run from its last checkpoint."),
+    "val": Verb(
+        "hubel.cli.val",
+        "val",
+        "Measure a model on labelled images: accuracy, loss, calibration, every class.",
+    ),
+    "predict": Verb(
+        "hubel.cli.predict",
+        "predict",
+        "Name what is in images, the most probable class first; exit status 1 if any cannot be read.",
+    ),
+    "import-weights": Verb(
+        "hubel.cli.import_weights",
+        "import_weights",
+        "Make a model of weights from torchvision, timm and others; nothing in the file is executed.",
+    ),
+    "data": Verb("hubel.cli.data", "data", "Sets of images: get them, check them, see them."),
+    "look": Verb("hubel.cli.look", "look", "Look inside a trained network."),
+}
+"""Every command, in the order of `hubel --help`."""
+
 app = typer.Typer(
     name="hubel",
+    cls=lazy(VERBS),
     help="A workbench for convolutional networks: write one down, know all about it, train it, use it.",
     no_args_is_help=True,
+    rich_markup_mode=None,
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-app.command("table")(table.table)
-app.command("zoo")(zoo.zoo)
-app.command("compare")(compare.compare)
-app.command("diff")(diff.diff)
-app.command("draw")(draw.draw)
-app.command("train")(train.train)
-app.command("val")(val.val)
-app.command("predict")(predict.predict)
-app.command("import-weights")(import_weights.import_weights)
-app.add_typer(data, name="data")
-app.add_typer(look, name="look")
 
 
 def _version(wanted: bool) -> None:

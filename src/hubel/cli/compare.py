@@ -7,20 +7,18 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import ANY_HELP, network
-from hubel.cli.output import image_form, terminal
-from hubel.errors import UsageError
-from hubel.files import write_whole
-from hubel.report.compare.facts import Facts
-from hubel.report.compare.text import as_json, as_text
+from hubel.cli.network import ANY_HELP, announce
+from hubel.cli.show import show
+from hubel.tasks import compare as task
 
 
 def compare(
     nets: Annotated[
         list[str], typer.Argument(help=f"Two networks or more. {ANY_HELP}", metavar="NET NET ...")
     ],
-    size: Annotated[
-        str | None, typer.Option("--input", help="The input volume of all, HxWxD; the zoo's have their own.")
+    volume: Annotated[
+        str | None,
+        typer.Option("--input", "--volume", help="The input volume of all, HxWxD. Default: each its own."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     plot: Annotated[
@@ -29,26 +27,13 @@ def compare(
     ] = None,
 ) -> None:
     """Compare networks: parameters, MACs, memory, depth, receptive field, and where each of them sits."""
-    if len(nets) < 2:
-        raise UsageError("a comparison takes two networks or more; for one there is hubel table")
-    facts = [Facts.of(_name(net), *network(net, size)) for net in nets]
+    announce(*nets)
+    found = task.compare(*nets, volume=volume)
     if plot is not None:
-        _draw(facts, plot)
+        found.plot(plot)
     if json:
-        print(as_json(facts))
+        print(found.json())
         return
-    console = terminal(100)
-    console.print(as_text(facts, console.width), end="")
+    show(found.text())
     if plot is not None:
-        console.print(f"drawn to {plot}")
-
-
-def _draw(facts: list[Facts], path: Path) -> None:
-    from hubel.report.compare.plot import plot
-
-    write_whole(path, plot(facts, image_form(path)))
-
-
-def _name(net: str) -> str:
-    """What a network is called: a file by its stem, anything else as it was written."""
-    return Path(net).stem if net.endswith(".safetensors") else net
+        print(f"drawn to {plot}")

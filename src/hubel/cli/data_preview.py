@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import HELP, is_model_file, network_for, one_of
+from hubel.cli.network import HELP
 from hubel.cli.output import image_form
 from hubel.errors import UsageError
+from hubel.tasks.network import is_model_file, network_for
+from hubel.tasks.words import one_of
 
 if TYPE_CHECKING:
     from hubel.data.augment.policy import Augmentation
@@ -63,7 +65,7 @@ def preview(
     volume = network[2]
     preprocessing = preprocessing_of(net, volume, way)
     start = net if is_model_file(net) else NONE
-    chosen = choose(dataset, network=network, recipe_name=recipe, start=start)
+    chosen = choose(dataset, network=network, recipe=recipe, start=start)
     shown = shown_of(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
     write_whole(out, preview_figure(dataset.name, shown, volume, preprocessing.fit))
     print(f"wrote {out}")

@@ -6,37 +6,30 @@ from typing import Annotated
 
 import typer
 
-from hubel import ledger
-from hubel.cli.network import ANY_HELP, network
-from hubel.cli.output import terminal
+from hubel.cli.network import ANY_HELP, announce
+from hubel.cli.show import show
 from hubel.errors import HubelError, UsageError
-from hubel.net.ledger import Ledger
-from hubel.report.diff.changes import changes
-from hubel.report.diff.text import as_json, as_text
+from hubel.tasks import diff as task
 
 
 def diff(
     before: Annotated[str, typer.Argument(help=f"A network. {ANY_HELP}", metavar="NET")],
-    after: Annotated[str, typer.Argument(help="Another one.", metavar="NET")],
-    size: Annotated[
-        str | None, typer.Option("--input", help="The input volume of both, HxWxD; the zoo's have their own.")
+    after: Annotated[str, typer.Argument(help="Another network.", metavar="NET")],
+    volume: Annotated[
+        str | None,
+        typer.Option("--input", "--volume", help="The input volume of both, HxWxD. Default: each its own."),
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
-    """Show the layers in which two networks differ; exit status 0 if none, 1 if some, 2 for trouble."""
-    tables = _ledger(before, size), _ledger(after, size)
-    found = changes(*tables)
+    """Show the layers in which two networks differ; exit status 0 if none, 1 if some, 2 on an error."""
+    announce(before, after)
+    try:
+        found = task.diff(before, after, volume)
+    except HubelError as error:
+        raise UsageError(str(error)) from error  # status 2: 1 says that they differ
     if json:
-        print(as_json((before, after), *tables, found))
+        print(found.json())
     else:
-        terminal(100).print(as_text((before, after), *tables, found), end="")
+        show(found.text())
     if found:
         raise typer.Exit(1)
-
-
-def _ledger(text: str, size: str | None) -> Ledger:
-    """The ledger of a network. Raises UsageError: there is none; status 1 says that networks differ."""
-    try:
-        return ledger(*network(text, size))
-    except HubelError as error:
-        raise UsageError(str(error)) from error

@@ -1,4 +1,4 @@
-"""`hubel draw`: a network as the papers draw it, volumes to scale and what turns one into the next."""
+"""`hubel draw`: a network as the papers draw it, written to a file."""
 
 from __future__ import annotations
 
@@ -7,25 +7,16 @@ from typing import Annotated
 
 import typer
 
-from hubel import ledger
-from hubel.cli.network import ANY_HELP, network
-from hubel.cli.output import image_form
+from hubel.cli.network import ANY_HELP, INPUT_HELP, announce
+from hubel.tasks import draw as task
 
 
 def draw(
     net: Annotated[str, typer.Argument(help=ANY_HELP, metavar="NET")],
-    out: Annotated[Path, typer.Option("-o", "--out", help="The image: a .svg, .png or .pdf file.")],
-    size: Annotated[
-        str | None, typer.Option("--input", help="The input volume, HxWxD; a network of the zoo has its own.")
-    ] = None,
+    out: Annotated[Path, typer.Option("-o", "--out", help="The file to write: .svg, .png or .pdf.")],
+    volume: Annotated[str | None, typer.Option("--input", "--volume", help=INPUT_HELP)] = None,
 ) -> None:
     """Draw a network: volumes as boxes to scale, branches, skip connections and side heads."""
-    form = image_form(out)
-    steps = ledger(*network(net, size)).steps
-
-    from hubel.files import write_whole
-    from hubel.report.drawing.layout import layout
-    from hubel.report.drawing.paint import draw as painted
-
-    write_whole(out, painted(layout(steps), form))
+    announce(net)
+    task.draw(net, volume, out)
     print(f"wrote {out}")

@@ -1,8 +1,7 @@
-"""Where output goes: a terminal or a pipe, a bar on standard error, the file of an image."""
+"""Where output goes: a bar on standard error, the file of an image."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from rich.console import Console
@@ -12,14 +11,6 @@ from hubel.errors import UsageError
 
 FORMS = ("svg", "png", "pdf")
 """What an image can be written as."""
-
-
-def terminal(elsewhere: int = 160) -> Console:
-    """Standard output; `elsewhere` is its width where it is no terminal and none is given by COLUMNS."""
-    console = Console(highlight=False, soft_wrap=True)
-    if not console.is_terminal and "COLUMNS" not in os.environ:
-        console.width = elsewhere
-    return console
 
 
 def bar(*columns: ProgressColumn) -> Progress:

@@ -35,8 +35,7 @@ def predict(
 ) -> None:
     """Name what is in images, the most probable class first; exit status 1 if any cannot be read."""
     from hubel.model.open import open_model
-    from hubel.model.prediction import image_files
-    from hubel.model.prediction import predict as predictions
+    from hubel.model.prediction import predictions, several
     from hubel.report import prediction
 
     if as_json and as_csv:
@@ -50,7 +49,7 @@ def predict(
 
     def counted() -> Iterator[Prediction]:
         nonlocal unread
-        for each in predictions(open_model(model), image_files(images), most):
+        for each in predictions(open_model(model), [*several(images)], most):
             unread += bool(each.error)
             yield each
 

@@ -1,83 +1,53 @@
-"""Progress of a run on standard error: a bar on a terminal, a plain line a round anywhere."""
+"""The progress of a run on standard error: a bar on a terminal, one line per round anywhere."""
 
 from __future__ import annotations
 
-from types import TracebackType
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hubel.cli.output import bar
-from hubel.report.training import beginning_text, end_text, round_text
+from hubel.report.training import event_text
 from hubel.report.units import count
-
-if TYPE_CHECKING:
-    from hubel.evaluation.metrics import Evaluation
-    from hubel.model.file import Model
-    from hubel.training.events import Event
-    from hubel.training.run.folder import Run
-    from hubel.training.run.prepare import Setting
-    from hubel.training.trainer import Trainer
+from hubel.training.events import BatchDone, Event, ImagesRead
 
 WHOLE = 1000
-"""How finely the bar of a run is cut."""
+"""The length of the bar of a whole run."""
 
 
-class Watch:
-    """Shows a run: reading images, every batch, every round, the end."""
+class Progress:
+    """Shows the events of a run."""
 
     def __init__(self) -> None:
         self.bar = bar(
             SpinnerColumn(),
             TextColumn("{task.description}"),
             BarColumn(),
-            TextColumn("{task.fields[said]}"),
+            TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
         )
-        self.task = self.bar.add_task("reading images", total=None, said="")
+        self.task = self.bar.add_task("reading images", total=None, detail="")
 
-    def __enter__(self) -> Watch:
-        self.bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.bar.stop()
-
-    def images(self, done: int) -> None:
-        """So many images are read."""
-        self.bar.update(self.task, said=count(done))
-
-    def say(self, text: str) -> None:
-        """Something to know, as a line."""
-        self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def warn(self, text: str) -> None:
-        """Something that hinders, as a line."""
-        self.say(f"warning: {text}")
-
-    def beginning(self, setting: Setting, trainer: Trainer) -> None:
-        """What is trained on what."""
-        self.say(beginning_text(setting, trainer))
-
-    def event(self, event: Event) -> None:
-        """A batch or a round is done, or something is to be known."""
-        from hubel.training.events import BatchDone, RoundDone
-
-        if isinstance(event, BatchDone):
+    def __call__(self, event: Event) -> None:
+        """Moves the bar, or prints what there is to know as lines."""
+        if isinstance(event, ImagesRead):
+            self.bar.update(self.task, detail=count(event.count))
+        elif isinstance(event, BatchDone):
             self.bar.update(
                 self.task,
                 description=f"epoch {event.epoch}",
                 total=WHOLE,
                 completed=round(event.progress * WHOLE),
-                said=f"{event.batch}/{event.batches}  loss {event.loss:.3f}",
+                detail=f"{event.batch}/{event.batches}  loss {event.loss:.3f}",
             )
-        elif isinstance(event, RoundDone):
-            self.say(round_text(event))
         else:
-            self.warn(event.text)
+            self.bar.console.print(event_text(event), markup=False, highlight=False, soft_wrap=True)
 
-    def end(self, run: Run, model: Model, result: Evaluation) -> None:
-        """What came out, and where it is."""
-        self.say(end_text(run, model, result))
+
+@contextmanager
+def watching() -> Iterator[Progress]:
+    """The progress of a run, shown until it is over."""
+    shown = Progress()
+    with shown.bar:
+        yield shown

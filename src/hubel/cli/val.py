@@ -7,7 +7,8 @@ from typing import Annotated, get_args
 
 import typer
 
-from hubel.cli.network import MODEL_HELP, one_of
+from hubel.cli.network import MODEL_HELP
+from hubel.tasks.words import one_of
 
 
 def val(

@@ -1,4 +1,4 @@
-"""`hubel zoo`: every network there is by name."""
+"""`hubel zoo`: every network that has a name."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.output import terminal
-from hubel.report.zoo import as_json, as_text, catalogue
+from hubel.cli.show import show
+from hubel.tasks import zoo as task
 
 
 def zoo(json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False) -> None:
     """List the networks of the zoo: year, depth, parameters, MACs, input, published errors."""
-    lines = catalogue()
+    found = task.zoo()
     if json:
-        print(as_json(lines))
+        print(found.json())
     else:
-        terminal(100).print(as_text(lines), end="")
+        show(found.text())

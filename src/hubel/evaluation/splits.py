@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from hubel.data.dataset import SPLITS as NAMES
 from hubel.data.dataset import DataSet, Images
 from hubel.data.feed.cache import decode_once
@@ -17,7 +15,7 @@ from hubel.data.split import with_val
 from hubel.device import best_device
 from hubel.errors import DataError, UsageError, nearest
 from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation, evaluate
-from hubel.model.file import SEEN, Model
+from hubel.model.file import Model
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Flags
@@ -55,7 +53,7 @@ class HeldOut:
         used, or of a class that the model does not know, or none that is new to it.
         """
         found = decode_once(self.images, model.preprocessing).relabelled(self.classes, model.classes)
-        return found.only(_new(model.saw(found.pixels), "the set")) if self.split == ALL else found
+        return found.only(_new(model.saw(found.marks() or []), "the set")) if self.split == ALL else found
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop"
     images = decoded_or_streamed(held_out.images, model.preprocessing, on_bad=on_bad)
     decoded, split = images.relabelled(held_out.classes, model.classes), held_out.split
     marks = decoded.marks()
-    known = None if marks is None else np.array([mark in model.seen for mark in marks], bool)
+    known = None if marks is None else model.saw(marks)
     if split == ALL and known is not None:
         if known.any():
             decoded, split = decoded.only(_new(known, data)), NEW
@@ -144,6 +142,6 @@ def _as_trained(data: DataSet, model: Model, *, there: bool) -> DataSet:
         return data
     if fingerprint(again.train) == model.summary.get("trained_on"):
         return again
-    if there and SEEN not in model.summary:
+    if there and model.seen is None:
         raise DataError(_CHANGED.format(data.name))
     return data

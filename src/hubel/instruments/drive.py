@@ -19,7 +19,7 @@ from hubel.errors import UsageError
 from hubel.instruments.filters import Filters, filters
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
-from hubel.net.layer import PlaceByPlace
+from hubel.net.layer import Elementwise
 from hubel.net.layers import AdaptiveAvgPool, Add, BatchNorm, Concat, Fc, GlobalAvgPool, Lrn
 from hubel.net.sliding import AvgPool, Conv, MaxPool, PadShortcut, Subsample
 from hubel.net.trace import INPUT, Step
@@ -170,7 +170,7 @@ class Drives:
         return float(known[channel]) if channel < len(known) else 1.0
 
 
-_APART = (Add, PlaceByPlace, Lrn, MaxPool, AvgPool, Subsample, GlobalAvgPool, AdaptiveAvgPool)
+_APART = (Add, Elementwise, Lrn, MaxPool, AvgPool, Subsample, GlobalAvgPool, AdaptiveAvgPool)
 """Layers that make each map of the one at its place."""
 
 

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from hubel.errors import NetworkError, UsageError, nearest
 from hubel.module.network import Network
+from hubel.module.own import OwnNetwork
 from hubel.module.survey.calls import Origin, tensors
 from hubel.module.survey.follow import surveyed
 from hubel.module.survey.replay import Stop, Visitor, attributes, replaying
@@ -50,6 +51,8 @@ class Subject:
         module = getattr(module, "_orig_mod", module)  # what was compiled cannot be watched
         if isinstance(module, Network):
             return cls(module, module.volume, at_inference(module.steps))
+        if isinstance(module, OwnNetwork):
+            volume, module = module.volume, module.root
         if volume is None:
             raise UsageError("say what a module of your own sees, as (height, width, depth)")
         found = surveyed(module, volume)

@@ -1,148 +1,256 @@
-"""A trained network with all it takes to use it: weights, classes, preprocessing, in one file."""
+"""A trained network with everything needed to use it: weights, classes, preprocessing, in one file."""
 
 from __future__ import annotations
 
 import platform
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 import numpy as np
 import safetensors.torch
 import torch
-from PIL.Image import Image
 from torch import Tensor
 
-import hubel
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.marks import marks, read
+from hubel.data.marks import read as read_marks
+from hubel.data.marks import written as written_marks
 from hubel.errors import HubelError, ModelError
 from hubel.files import write_whole
-from hubel.model.header import Header, read_header
+from hubel.model.header import Header, model_file, read_header
+from hubel.model.network import Maker, network_of
+from hubel.model.prediction import (
+    ImageLike,
+    Prediction,
+    is_one_image,
+    pixels_of,
+    predict_one,
+    predictions,
+    several,
+)
 from hubel.module.network import Network
+from hubel.module.own import OwnNetwork, Trainable
 from hubel.module.views import VIEWS, scores
-from hubel.net.notation import parse
+from hubel.net.ledger import Ledger, ledger
 from hubel.net.volume import Volume
+from hubel.shown import Shown
+from hubel.version import __version__
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Flags
+    from hubel.net.algebra import Net
 
-SEEN = "seen"
-"""The place in a summary of the marks of the images that a model was trained on."""
+LINE = 100
+"""The most characters of a line of a model's `repr`."""
 
 
-@dataclass(frozen=True, slots=True)
-class Model:
-    """A network whose scores stand for `classes`, and the way from an image to its input.
+@dataclass(frozen=True, slots=True, repr=False)
+class Model(Shown):
+    """A network whose scores stand for `classes`, with the preprocessing from an image to its input.
 
-    `network` gives scores, without a final softmax. Their mean over `views` of an image is divided by
-    `temperature` before the softmax. `summary` says how it was trained.
+    `network` gives scores, without a final softmax; of a module of the user's own it is the
+    `OwnNetwork` around it. Their mean over `views` of an image is divided by
+    `temperature` before the softmax. `summary` says how the model was trained. `seen` are the marks of
+    the images it was trained on (`hubel.data.marks`), None where they are not known.
     """
 
-    network: Network
+    network: Trainable
     classes: tuple[str, ...]
     preprocessing: Preprocessing
     summary: dict[str, Any] = field(default_factory=dict)
     temperature: float = 1.0
     views: str = "one"
+    seen: frozenset[bytes] | None = None
+
+    def __repr__(self) -> str:
+        names = (f"{name:<11} {text}" for name, text in self.facts().items())
+        return "\n  ".join([f"Model of {len(self.classes):,} classes", *map(_one_line, names)])
+
+    def facts(self) -> dict[str, str]:
+        """What to show of the model: a name and a text each, which may be long."""
+        said = self.summary
+        found = {
+            "classes": ", ".join(self.classes[:LINE]),
+            "network": self.description[: LINE + 1],
+            "input": f"{self.network.volume}, fit {self.preprocessing.fit}",
+            "parameters": f"{sum(each.numel() for each in self.network.parameters()):,}",
+            "trained on": str(said.get("data", "")),
+            "weights": str(said.get("weights", "")),
+            "epoch": f"{said['epoch']:g}" if "epoch" in said else "",
+            "accuracy": f"{said['val_top1']:.2%} of the validation images" if "val_top1" in said else "",
+            "views": self.views if self.views != "one" else "",
+            "temperature": f"{self.temperature:.3g}" if self.temperature != 1 else "",
+        }
+        return {name: text for name, text in found.items() if text}
+
+    @property
+    def net(self) -> Net:
+        """The network as a value. Raises ModelError: a module of the user's own, which has none."""
+        if isinstance(self.network, OwnNetwork):
+            raise ModelError(
+                f"the model's network has no notation: the code of {self.network.maker} makes it"
+            )
+        return self.network.net
+
+    @property
+    def description(self) -> str:
+        """The notation of the network, or what makes it."""
+        return repr(self.network.net) if isinstance(self.network, Network) else self.network.maker
+
+    @property
+    def ledger(self) -> Ledger:
+        """The ledger of the network on its input."""
+        if isinstance(self.network, OwnNetwork):
+            return Ledger.of(self.network.volume, self.network.steps)
+        return ledger(self.network.net, self.network.volume)
 
     @property
     def header(self) -> Header:
-        """What the model's file says of it."""
+        """The header of the model's file."""
+        own = isinstance(self.network, OwnNetwork)
         return Header(
-            notation=repr(self.network.net),
+            notation=None if own else self.description,
+            maker=self.description if own else None,
             volume=self.network.volume,
             classes=self.classes,
             preprocessing=self.preprocessing.to_json(),
             versions={
-                "hubel": hubel.__version__,
+                "hubel": __version__,
                 "torch": torch.__version__,
                 "python": platform.python_version(),
             },
             summary=self.summary,
             temperature=self.temperature,
             views=self.views,
+            seen=None if self.seen is None else written_marks(self.seen),
         )
 
-    @property
-    def seen(self) -> frozenset[bytes]:
-        """The marks of the images that it was trained on, none where they are not known."""
-        return read(self.summary.get(SEEN, ""))
+    def saw(self, found: Sequence[bytes]) -> Flags:
+        """Which images, by their marks, the model was trained on, as far as is known: bool, n."""
+        seen = self.seen or frozenset()
+        return np.array([mark in seen for mark in found], np.bool_)
 
-    def saw(self, images: Bytes) -> Flags:
-        """Which images, as it sees them, it was trained on, as far as is known: bool, n.
+    def save(self, path: str | Path) -> None:
+        """Writes the model as one `.safetensors` file, completely or not at all.
 
-        `images`: uint8, n x h x w x c. What is kept of the training is a mark of every image.
+        Of a module of the user's own it holds the weights and the name of what makes the module.
         """
-        seen = self.seen
-        return np.array([mark in seen for mark in marks(images)] if seen else [False] * len(images), bool)
+        state = {name: value.detach().cpu().contiguous() for name, value in _bare(self.network).items()}
+        write_whole(Path(path), safetensors.torch.save(state, self.header.to_metadata()))
 
-    def save(self, path: Path) -> None:
-        """Writes the model as one file, whole or not at all."""
-        state = {name: value.detach().cpu().contiguous() for name, value in self.network.state_dict().items()}
-        write_whole(path, safetensors.torch.save(state, self.header.to_metadata()))
+    @overload
+    def predict(self, images: ImageLike, top: int = ...) -> Prediction: ...  # type: ignore[overload-overlap]  # a text is one path, never iterated
 
-    def probabilities(self, images: Sequence[Image | Path | str]) -> Tensor:
-        """The probability of each class for each image: float32, images x classes.
+    @overload
+    def predict(self, images: Iterable[ImageLike], top: int = ...) -> list[Prediction]: ...
 
-        A file, by its path, is read as in training; an image in memory is taken as it is.
+    def predict(self, images: ImageLike | Iterable[ImageLike], top: int = 5) -> Prediction | list[Prediction]:
+        """Predicts the `top` most probable classes: one image gives one prediction, several give a list.
 
+        An image is the path of a file, a PIL image, or an array: uint8, h x w x c. Several are any
+        iterable of these, an array n x h x w x c, or the path of a folder, which gives a list too.
+
+        Raises DataError: the one image cannot be used. Among several, such an image gives a prediction
+        with an `error`.
+        """
+        if is_one_image(images):
+            return predict_one(self, images, top)  # type: ignore[arg-type]  # checked in the line above
+        return list(predictions(self, several(images), top))
+
+    def probabilities(self, images: ImageLike | Iterable[ImageLike]) -> Tensor:
+        """Returns the probability of each class for each image: float32, images x classes.
+
+        One image, or several, as for `predict`; one image gives one row.
         Raises DataError: an image that cannot be used.
         """
-        take = self.preprocessing
-        seen = [take.read(Path(p)) if isinstance(p, str | Path) else take.pixels(p) for p in images]
-        return self.probabilities_of(np.stack(seen))
+        return self.probabilities_of(
+            np.stack([pixels_of(self.preprocessing, image) for image in several(images)])
+        )
 
     @torch.inference_mode()
     def probabilities_of(self, pixels: Bytes) -> Tensor:
-        """The same for images that were read: uint8, images x height x width x depth."""
+        """Returns the same for images after preprocessing: uint8, images x height x width x depth."""
         self.network.eval()
-        there = torch.from_numpy(pixels).to(next(self.network.parameters()).device)
-        found = scores(self.network, self.preprocessing.normalise(there), self.views)
+        inputs = torch.from_numpy(pixels).to(next(self.network.parameters()).device)
+        found = scores(self.network, self.preprocessing.normalise(inputs), self.views)
         return (found / self.temperature).softmax(1).cpu()
 
 
-def load(path: str | Path) -> Model:
-    """Loads a model from its file.
+def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = False) -> Model:
+    """Loads a model from its file, or the best model of a run's folder.
 
-    Raises ModelError: no such file, damaged, or weights that are not the network's.
+    A model of the user's own module needs its code: the `module` itself, or a class or function that
+    makes one, which gets the weights of the file; or leave to execute the file that made it, `allow_code`.
+
+    Raises ModelError: no such file, a damaged one, weights that do not belong to the network, or a
+    network that needs code.
     """
-    path = Path(path)
+    path = model_file(place)
     header = read_header(path)
     try:
-        network = Network(parse(header.notation), header.volume, scores=True)
+        network = network_of(header, path, module, allow_code=allow_code)
         preprocessing = Preprocessing.from_json(header.preprocessing)
+    except ModelError:
+        raise
     except HubelError as error:
         raise ModelError(f"{path}: its metadata cannot be used: {error}") from None
-    sees = Volume(preprocessing.height, preprocessing.width, preprocessing.depth)
-    if sees != header.volume:
-        raise ModelError(f"{path}: its preprocessing makes {sees}, its network sees {header.volume}")
+    _check(header, network, preprocessing, path)
+    _load_weights(network, safetensors.torch.load_file(path), path)
+    network.eval()
+    return Model(
+        network,
+        header.classes,
+        preprocessing,
+        header.summary,
+        header.temperature,
+        header.views,
+        _marks(header, path),
+    )
+
+
+def _check(header: Header, network: Trainable, preprocessing: Preprocessing, path: Path) -> None:
+    """Raises ModelError: parts of a file that do not fit together."""
+    made = Volume(preprocessing.height, preprocessing.width, preprocessing.depth)
+    if made != header.volume:
+        raise ModelError(f"{path}: its preprocessing makes {made}, its network takes {header.volume}")
     if network.output.values != len(header.classes):
         raise ModelError(f"{path}: it names {len(header.classes)} classes for {network.output.values} scores")
     if header.views not in VIEWS:
-        raise ModelError(f"{path}: it looks at views {header.views!r}; known are {', '.join(VIEWS)}")
-    _take(network, safetensors.torch.load_file(path), path)
-    network.eval()
-    model = Model(network, header.classes, preprocessing, header.summary, header.temperature, header.views)
+        raise ModelError(f"{path}: its views are {header.views!r}; known are {', '.join(VIEWS)}")
+
+
+def _marks(header: Header, path: Path) -> frozenset[bytes] | None:
+    """The marks of the training images. Raises ModelError: they are damaged."""
     try:
-        model.seen  # noqa: B018 - asked for what is wrong with it
+        return None if header.seen is None else read_marks(header.seen)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"{path}: its marks of images cannot be read: {error}") from None
-    return model
+        raise ModelError(f"{path}: the marks of its training images cannot be read: {error}") from None
 
 
-def _take(network: Network, state: dict[str, Tensor], path: Path) -> None:
-    """Gives a network the weights of a file. Raises ModelError: the first that is not the network's."""
-    expected = {name: _form(value) for name, value in network.state_dict().items()}
+def _load_weights(network: Trainable, state: dict[str, Tensor], path: Path) -> None:
+    """Gives a network the weights of a file. Raises ModelError: names the first that does not belong."""
+    expected = {name: _form(value) for name, value in _bare(network).items()}
     found = {name: _form(value) for name, value in state.items()}
     for name in (*expected, *found):
         if expected.get(name) != found.get(name):
             wanted, had = expected.get(name, "nothing"), found.get(name, "nothing")
             raise ModelError(f"{path}: for {name} its network has {wanted}, the file {had}")
-    network.load_state_dict(state)  # copied: the file's own memory would change with the file
+    root = network.root if isinstance(network, OwnNetwork) else network
+    root.load_state_dict(state)  # copied: the file's own memory would change with the file
+
+
+def _bare(network: Trainable) -> dict[str, Tensor]:
+    """The weights of a network by the names its maker gave them; those that share memory are copied."""
+    if not isinstance(network, OwnNetwork):
+        return network.state_dict()
+    return {name: value.clone() for name, value in network.root.state_dict().items()}
 
 
 def _form(tensor: Tensor) -> str:
-    """What a tensor is, its values apart: `float32 6x1x5x5`."""
+    """The type and shape of a tensor: `float32 6x1x5x5`."""
     return f"{str(tensor.dtype).removeprefix('torch.')} {'x'.join(map(str, tensor.shape)) or 'number'}"
+
+
+def _one_line(text: str) -> str:
+    return text if len(text) <= LINE else f"{text[: LINE - 1]}…"

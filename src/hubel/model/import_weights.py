@@ -21,6 +21,7 @@ from hubel.model.file import Model
 from hubel.module.network import build
 from hubel.module.weights import Loaded, load_weights
 from hubel.net.volume import Volume, VolumeLike
+from hubel.zoo.imagenet import imagenet_classes
 
 WRAPPERS = ("state_dict", "model")
 """Where training programs put the state_dict in a checkpoint."""
@@ -115,7 +116,7 @@ def import_weights(
 
 def class_names(count: int) -> tuple[str, ...]:
     """ImageNet's names for 1,000 classes; `class 0`, `class 1` and so on for any other number."""
-    names = zoo.imagenet_classes()
+    names = imagenet_classes()
     return names if count == len(names) else tuple(f"class {number}" for number in range(count))
 
 

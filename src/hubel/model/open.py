@@ -1,4 +1,4 @@
-"""A model by whatever names it: its file, or a network of the zoo that comes trained."""
+"""Opens a model by whatever names it: its file, the folder of a run, or a network that comes trained."""
 
 from __future__ import annotations
 
@@ -7,23 +7,30 @@ from pathlib import Path
 from hubel import zoo
 from hubel.errors import UsageError, nearest
 from hubel.model.file import Model, load
+from hubel.model.network import Maker
 from hubel.model.pretrained import PRETRAINED, pretrained
 
 
-def open_model(text: str | Path) -> Model:
-    """A model by its file, or by the zoo's name of a network whose trained weights are installed.
+def open_model(where: str | Path | Model, module: Maker | None = None, *, allow_code: bool = False) -> Model:
+    """Opens a model: its file, a run's folder, which stands for its best model, or the zoo's name of a
+    network whose trained weights are installed. A model is returned as it is.
 
-    Raises ModelError: no such file, or weights that are not installed.
-    Raises UsageError: a network without weights.
+    A file comes before a name of the zoo, and a name before a folder: write `./resnet18` for a folder so
+    called. A `Path` is never a name. `module` and `allow_code` are for a model of the user's own module,
+    as `load` takes them.
+
+    Raises ModelError: no such file, a folder that is no run's or has no best model, damage, weights that
+    are not installed, or a network that needs code. Raises UsageError: a network without trained weights.
     """
-    name = str(text).strip()
-    if Path(text).is_file():
-        return load(text)
-    if zoo.known(name):
-        return pretrained(name)
-    if name.isidentifier():
-        raise UsageError(
-            f"{name} is neither a model's file nor a trained network{nearest(name, PRETRAINED)}; "
-            f"those that come trained: {', '.join(PRETRAINED)}"
-        )
-    return load(text)
+    if isinstance(where, Model):
+        return where
+    name = where.strip() if isinstance(where, str) else ""
+    if not Path(where).is_file():
+        if zoo.known(name):
+            return pretrained(name)
+        if name.isidentifier() and not Path(where).exists():
+            raise UsageError(
+                f"{name} is neither a model's file, nor a run's folder, nor a network that comes trained"
+                f"{nearest(name, PRETRAINED)}; those that do: {', '.join(PRETRAINED)}"
+            )
+    return load(where, module, allow_code=allow_code)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from torch import Tensor, nn
 
@@ -26,9 +26,13 @@ class Heads(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Call:
-    """One step of the forward pass; `done` are the paths nobody reads afterwards."""
+    """One step of the forward pass.
+
+    `names` lead from the network to the submodule; `done` are the paths that no later step reads.
+    """
 
     path: str
+    names: tuple[str, ...]
     sources: tuple[str, ...]
     side: bool
     done: tuple[str, ...]
@@ -65,11 +69,22 @@ class Network(nn.Module):
             if call.side:
                 sides[call.path] = class_scores(inputs[0])
             else:
-                values[call.path] = self.get_submodule(call.path)(*inputs)
+                values[call.path] = self._submodule(call.names)(*inputs)
             for path in call.done:
                 del values[path]
         scores = class_scores(values[self._end])
         return Heads(scores, sides) if sides else scores
+
+    def _submodule(self, names: tuple[str, ...]) -> nn.Module:
+        """The submodule at the end of these names.
+
+        Looked up at every step, so that one that was replaced is used, but in a few dictionaries:
+        `get_submodule` takes longer than many a layer.
+        """
+        part: nn.Module = self
+        for name in names:
+            part = cast("nn.Module", part._modules[name])  # noqa: SLF001
+        return part
 
     @property
     def root(self) -> Network:
@@ -141,6 +156,7 @@ def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:
     return tuple(
         _Call(
             path=step.path,
+            names=tuple(step.path.split(".")),
             sources=step.sources,
             side=isinstance(step.layer, SideHead),
             done=tuple(path for path in dict.fromkeys(step.sources) if last_reader.get(path) == step.path),

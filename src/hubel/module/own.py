@@ -44,9 +44,10 @@ class OwnNetwork(nn.Module):
         """Runs the module. Raises NetworkError: it returns something other than one tensor."""
         scores = self.root(images)
         if not isinstance(scores, Tensor):
+            mode = "training" if self.training else "evaluation"
             raise NetworkError(
-                f"{self.maker} returns a {type(scores).__name__} in {'training' if self.training else 'evaluation'}"
-                "; a network that is trained returns its scores alone, one tensor of n x classes"
+                f"{self.maker} returns a {type(scores).__name__} in {mode}; a network that is trained "
+                "returns its scores alone, one tensor of n x classes"
             )
         return class_scores(scores)
 

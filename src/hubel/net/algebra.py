@@ -1,49 +1,49 @@
-"""The algebra: four operators that make every network of the field, and two names.
+"""The algebra: four operators that make every network of the field, and two wrappers, `named` and `side`.
 
     a >> b     then     a chain
-    a | b      beside   both see the same input, outputs concatenated along depth
-    a + b      plus     both see the same input, outputs added
+    a | b      beside   both take the same input; their outputs are concatenated along depth
+    a + b      plus     both take the same input; their outputs are added
     n * a      times    n copies in a chain, each with its own parameters
 
-Networks are immutable values. Two that are written alike are equal, and `>>`, `|` and `+` are
-associative: `a >> (b >> c)` is `(a >> b) >> c`. Python's precedence is the notation's: `*` before
-`+` before `>>` before `|`. `repr` is the notation; `hubel.net.notation.parse` is its inverse.
+Networks are immutable values: two networks with the same notation are equal. `>>`, `|` and `+` are
+associative: `a >> (b >> c)` equals `(a >> b) >> c`. The notation has Python's precedence: `*` before
+`+` before `>>` before `|`. `repr` gives the notation; `hubel.net.notation.parse` is its inverse.
 """
 
 from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, field
-from textwrap import shorten
 from typing import ClassVar
 
 from hubel.errors import NetworkError
+from hubel.shown import Shown
 
 MAX_LAYERS = 100_000
-"""The most layers a network may have once its copies are written out."""
+"""The most layers a network may have, every copy counted."""
 
 MAX_NESTING = 50
-"""The most levels of operators, names and sides within one another."""
+"""The most levels to which operators, names and side heads may nest."""
 
-RUN = 25
-"""How many parts of a chain are written side by side before parentheses group them."""
+GROUP = 25
+"""The most parts that `repr` joins in one pair of parentheses."""
 
 
-class Net:
-    """A network: something that maps volumes to volumes. Either a layer or made of networks."""
+class Net(Shown):
+    """A network: it maps a volume to a volume. It is a layer, or it is made of networks."""
 
     __slots__ = ()
-    binds: ClassVar[int] = 9
-    """How tightly the written form holds together: 9 an atom, then `*`, `+`, `>>`, `|`."""
+    precedence: ClassVar[int] = 9
+    """The precedence of the outermost operator: 9 for none, then `*`, `+`, `>>`, `|` in descending order."""
 
     @property
     def layers(self) -> int:
-        """How many layers the network has once its copies are written out."""
+        """The number of layers, every copy counted."""
         return 1
 
     @property
     def nesting(self) -> int:
-        """How many levels of operators, names and sides lie within one another."""
+        """How many levels deep operators, names and side heads nest."""
         return 0
 
     def __rshift__(self, other: Net) -> Net:
@@ -60,15 +60,15 @@ class Net:
             return NotImplemented
         return Times(copies, self)
 
-    def written(self, binds: int) -> str:
-        """The notation, in parentheses where something that binds at least this tightly is due."""
+    def written(self, precedence: int) -> str:
+        """Returns the notation, in parentheses where its precedence is below the given one."""
         text = repr(self)
-        return text if self.binds >= binds else f"({text})"
+        return text if self.precedence >= precedence else f"({text})"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class _Joined(Net):
-    """Two networks or more under one associative operator; those of the same operator become one."""
+    """Two or more networks joined by an associative operator; nested joins of one operator are merged."""
 
     parts: tuple[Net, ...]
     layers: int = field(init=False, compare=False)
@@ -86,51 +86,51 @@ class _Joined(Net):
         _bound(self, sum(part.layers for part in parts), max(part.nesting for part in parts))
 
     def __repr__(self) -> str:
-        parts = [part.written(self.binds + 1) for part in self.parts]
-        while len(parts) > RUN:  # a flat text of thousands of operators is more than Python's parser takes
-            groups = [parts[at : at + RUN] for at in range(0, len(parts), RUN)]
-            parts = [f"({self.sign.join(group)})" if len(group) > 1 else group[0] for group in groups]
-        return self.sign.join(parts)
+        texts = [part.written(self.precedence + 1) for part in self.parts]
+        while len(texts) > GROUP:  # Python's parser cannot take thousands of operators in one flat text
+            groups = [texts[first : first + GROUP] for first in range(0, len(texts), GROUP)]
+            texts = [f"({self.sign.join(group)})" if len(group) > 1 else group[0] for group in groups]
+        return self.sign.join(texts)
 
 
 class Chain(_Joined):
-    """`a >> b`: each part sees the output of the one before."""
+    """`a >> b`: each part takes the output of the part before it."""
 
     __slots__ = ()
-    binds = 6
+    precedence = 6
     sign = " >> "
 
 
 class Beside(_Joined):
-    """`a | b`: every part sees the same input; the outputs are concatenated along depth."""
+    """`a | b`: every part takes the same input; the outputs are concatenated along depth."""
 
     __slots__ = ()
-    binds = 5
+    precedence = 5
     sign = " | "
 
 
 class Plus(_Joined):
-    """`a + b`: every part sees the same input; the outputs are added."""
+    """`a + b`: every part takes the same input; the outputs are added."""
 
     __slots__ = ()
-    binds = 7
+    precedence = 7
     sign = " + "
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Times(Net):
-    """`n * a`: n copies of a network in a chain, each with parameters of its own."""
+    """`n * a`: n copies of a network in a chain, each with its own parameters."""
 
     copies: int
     net: Net
     layers: int = field(init=False, compare=False)
     nesting: int = field(init=False, compare=False)
-    binds: ClassVar[int] = 8
+    precedence: ClassVar[int] = 8
 
     def __post_init__(self) -> None:
         check_net(self.net)
         if not isinstance(self.copies, int) or isinstance(self.copies, bool):
-            raise NetworkError(f"the copies of a network are a whole number, not {self.copies!r}")
+            raise NetworkError(f"the number of copies is a whole number, not {self.copies!r}")
         if self.copies < 1:
             raise NetworkError(f"{self.copies} * ... leaves no network; write at least one copy")
         _bound(self, self.copies * self.net.layers, self.net.nesting)
@@ -141,7 +141,7 @@ class Times(Net):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Named(Net):
-    """A network with a name: the path of a single layer, the prefix of the paths of several."""
+    """A network with a name: the path of a single layer, or the prefix of the paths of several layers."""
 
     name: str
     net: Net
@@ -159,9 +159,10 @@ class Named(Net):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Side(Net):
-    """A side head: identity on the way through, `weight` times a loss of its own in training.
+    """A side head (auxiliary classifier): it passes its input on unchanged and adds a loss in training.
 
-    At inference it is gone. Source: Szegedy et al. 2014, section 5, the auxiliary classifiers.
+    `head` maps the input to scores; their loss counts `weight` times. At inference the head is not run.
+    Source: Szegedy et al. 2014, section 5.
     """
 
     name: str
@@ -175,7 +176,9 @@ class Side(Net):
         check_net(self.head)
         number = isinstance(self.weight, (int, float)) and not isinstance(self.weight, bool)
         if not number or not 0 < self.weight <= sys.float_info.max:
-            raise NetworkError(f"side {self.name!r}: the weight of its loss is above 0, not {self.weight!r}")
+            raise NetworkError(
+                f"side {self.name!r}: the weight of its loss must be above 0, not {self.weight!r}"
+            )
         object.__setattr__(self, "weight", float(self.weight))
         _bound(self, self.head.layers, self.head.nesting)
 
@@ -188,7 +191,7 @@ side = Side
 
 
 def _bound(net: Net, layers: int, nesting: int) -> None:
-    """Keeps count of a network's size, and refuses one that is too large to be meant."""
+    """Stores a network's size. Raises NetworkError: it exceeds `MAX_LAYERS` or `MAX_NESTING`."""
     if layers > MAX_LAYERS:
         raise NetworkError(f"a network of {layers:,} layers is more than the {MAX_LAYERS:,} allowed")
     if nesting >= MAX_NESTING:
@@ -199,12 +202,16 @@ def _bound(net: Net, layers: int, nesting: int) -> None:
 
 def _check_name(name: object) -> None:
     if not isinstance(name, str) or not name.isidentifier():
-        raise NetworkError(f"a name is letters, digits and _ (not first a digit), as conv2_x; not {name!r}")
+        raise NetworkError(
+            f"a name has letters, digits and _, but no digit first, such as conv2_x; not {name!r}"
+        )
 
 
 def check_net(net: object) -> None:
-    """Raises NetworkError: a value is no network; of a function or class, that it is to be called."""
+    """Raises NetworkError: the value is not a network; for a function or class, the error says to call it."""
     if not isinstance(net, Net):
+        from textwrap import shorten  # for errors alone
+
         name = getattr(net, "__name__", "")
         what = f"{name} itself; call it: {name}(...)" if name and callable(net) else shorten(repr(net), 80)
         raise NetworkError(f"a network is expected here, such as conv(6, 5) >> relu; not {what}")

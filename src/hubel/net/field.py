@@ -15,7 +15,7 @@ from fractions import Fraction
 from typing import TypeAlias
 
 from hubel.errors import SizeError, nearest
-from hubel.net.foreign import RisingAxis
+from hubel.net.foreign import UpsamplingAxis
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
 from hubel.net.window import Axis, Pair, UnevenAxis
@@ -137,7 +137,7 @@ def _through(step: Step, seen: Field) -> Field:
 
 def _apart(axis: Axis, jump: int | Fraction) -> int | Fraction:
     """The jump after an axis; whole where it can be."""
-    apart = Fraction(jump * axis.stride, axis.rise if isinstance(axis, RisingAxis) else 1)
+    apart = Fraction(jump * axis.stride, axis.factor if isinstance(axis, UpsamplingAxis) else 1)
     return apart.numerator if apart.denominator == 1 else apart
 
 
@@ -178,8 +178,8 @@ def _repeats(axis: Axis, period: int) -> int:
     """After how many outputs of an axis, where its inputs repeat after `period`."""
     if isinstance(axis, UnevenAxis):
         return axis.outputs * (period // math.gcd(period, axis.inputs))
-    if isinstance(axis, RisingAxis):
-        return axis.rise * period
+    if isinstance(axis, UpsamplingAxis):
+        return axis.factor * period
     return period // math.gcd(period, axis.stride)
 
 

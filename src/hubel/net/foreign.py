@@ -17,7 +17,7 @@ _NOTHING = Keeps()
 
 
 @dataclass(frozen=True, slots=True)
-class WholeAxis(Axis):
+class GlobalAxis(Axis):
     """An axis of which every output sees every input: neighbours' fields lie 0 apart."""
 
     inputs: int = 1
@@ -27,7 +27,7 @@ class WholeAxis(Axis):
         """The axis over so many inputs."""
         return cls(inputs, stride=0, inputs=inputs)
 
-    def rest(self, inputs: int) -> int:
+    def unused(self, inputs: int) -> int:
         """Nothing: every input is seen."""
         return 0
 
@@ -37,26 +37,26 @@ class WholeAxis(Axis):
 
 
 @dataclass(frozen=True, slots=True)
-class RisingAxis(Axis):
-    """An axis with `rise` outputs an input: transposed convolution, upsampling.
+class UpsamplingAxis(Axis):
+    """An axis with `factor` outputs an input: transposed convolution, upsampling.
 
     `size` counts the inputs an output sees, `span` and `margin` the outputs an input is spread over and
     those cut off at the edge.
     """
 
-    rise: int = 1
+    factor: int = 1
     span: int = 1
     margin: int = 0
 
     @classmethod
-    def of(cls, rise: int, span: int, margin: int) -> Axis:
-        """The axis of a transposed window of `span` values at stride `rise`, `margin` cut off."""
-        first = -((span - 1 - margin) // rise)
-        return cls(-(-span // rise), pad=-first, rise=rise, span=span, margin=margin)
+    def of(cls, factor: int, span: int, margin: int) -> Axis:
+        """The axis of a transposed window of `span` values at stride `factor`, `margin` cut off."""
+        first = -((span - 1 - margin) // factor)
+        return cls(-(-span // factor), pad=-first, factor=factor, span=span, margin=margin)
 
     def sees(self, first: int, last: int) -> Pair:
         """The first and last input that the outputs `first` to `last` see."""
-        return -((self.span - 1 - self.margin - first) // self.rise), (last + self.margin) // self.rise
+        return -((self.span - 1 - self.margin - first) // self.factor), (last + self.margin) // self.factor
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -90,25 +90,25 @@ class Foreign(Layer):
     def view(self) -> bool:
         return self.part
 
-    def output(self, *seen: Volume) -> Volume:
+    def output(self, *inputs: Volume) -> Volume:
         return self.made
 
-    def window(self, seen: Volume) -> Window:
+    def window(self, volume: Volume) -> Window:
         return self.sees
 
-    def params(self, seen: Volume) -> int:
+    def params(self, volume: Volume) -> int:
         return self.own
 
-    def macs(self, seen: Volume) -> int:
+    def macs(self, volume: Volume) -> int:
         return self.count or 0
 
-    def in_place(self, seen: Volume) -> bool:
+    def in_place(self, volume: Volume) -> bool:
         return self.over
 
-    def keeps(self, seen: Volume) -> Keeps:
+    def keeps(self, volume: Volume) -> Keeps:
         return self.kept
 
-    def note(self, *seen: Volume) -> str:
+    def note(self, *inputs: Volume) -> str:
         return self.remark
 
     def __repr__(self) -> str:
@@ -131,33 +131,33 @@ class Marked(Layer):
     def kind(self) -> str:
         return self.layer.kind
 
-    def output(self, *seen: Volume) -> Volume:
-        return self.layer.output(*seen)
+    def output(self, *inputs: Volume) -> Volume:
+        return self.layer.output(*inputs)
 
-    def window(self, seen: Volume) -> Window:
-        return self.layer.window(seen)
+    def window(self, volume: Volume) -> Window:
+        return self.layer.window(volume)
 
     @property
     def most_pad(self) -> Pair:
         return self.layer.most_pad
 
-    def formula(self, *seen: Volume) -> str:
-        return self.layer.formula(*seen)
+    def formula(self, *inputs: Volume) -> str:
+        return self.layer.formula(*inputs)
 
-    def params(self, seen: Volume) -> int:
+    def params(self, volume: Volume) -> int:
         return self.own
 
-    def macs(self, seen: Volume) -> int:
-        return self.layer.macs(seen) + self.extra
+    def macs(self, volume: Volume) -> int:
+        return self.layer.macs(volume) + self.extra
 
-    def in_place(self, seen: Volume) -> bool:
-        return self.layer.in_place(seen)
+    def in_place(self, volume: Volume) -> bool:
+        return self.layer.in_place(volume)
 
-    def keeps(self, seen: Volume) -> Keeps:
-        return self.layer.keeps(seen)
+    def keeps(self, volume: Volume) -> Keeps:
+        return self.layer.keeps(volume)
 
-    def note(self, *seen: Volume) -> str:
-        return "; ".join(part for part in (self.remark, self.layer.note(*seen)) if part)
+    def note(self, *inputs: Volume) -> str:
+        return "; ".join(part for part in (self.remark, self.layer.note(*inputs)) if part)
 
     def __repr__(self) -> str:
         return repr(self.layer)
@@ -169,10 +169,10 @@ class Unused(Identity):
 
     own: int = 0
 
-    def params(self, seen: Volume) -> int:
+    def params(self, volume: Volume) -> int:
         return self.own
 
-    def note(self, *seen: Volume) -> str:
+    def note(self, *inputs: Volume) -> str:
         return f"{self.own:,} parameters that nothing reads"
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""What a layer is: the questions every reader asks of it, and the answers that hold by default."""
+"""What a layer is: the questions that every reader asks of it, and their default answers."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from hubel.net.window import ONE, Pair, Window
 
 FLOAT_BYTES = 4
 INDEX_BYTES = 8
-"""PyTorch's max pooling keeps the place of every maximum as an int64."""
+"""PyTorch's max pooling stores the position of every maximum as an int64."""
 
 FLOAT_MAX = sys.float_info.max
 
 
 @dataclass(frozen=True, slots=True)
 class Keeps:
-    """What a layer keeps for the backward pass: its input, its output, `more` bytes besides.
+    """What PyTorch saves for a layer's backward pass: its input, its output, and `more` bytes.
 
-    `relays`: the input is kept only to hand the gradient on, so not where nothing before it learns.
-    `others`: of several inputs, those after the first as well.
+    `relays`: the input is saved only to pass the gradient on, so not where no earlier layer is trained.
+    `others`: of several inputs, those after the first are saved as well.
     """
 
     input: bool = False
@@ -36,63 +36,65 @@ class Keeps:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Layer(Net):
-    """A network of one layer. Unless it says otherwise: same size, no parameters, place by place.
+    """A network of one layer.
 
-    `seen` is the volume that comes in. A MAC is one multiply-add of a weight: biases, pooling and
-    normalisation have none. `keeps` is what PyTorch holds on to for one image in float32, the
-    parameters apart.
+    The defaults are those of a layer that keeps the size, has no parameters and works on each value by
+    itself. `volume` is the layer's input, and `inputs` are the inputs of a layer that joins branches.
     """
 
     @property
     def kind(self) -> str:
-        """The name one types, and the stem of its automatic paths: `conv`."""
+        """The kind of layer, such as `conv`: its lower-case name, and the stem of its automatic paths."""
         return type(self).__name__.lower()
 
-    def output(self, *seen: Volume) -> Volume:
-        """The volume that comes out. Raises SizeError: the input does not fit."""
-        return seen[0]
+    def output(self, *inputs: Volume) -> Volume:
+        """Returns the output volume. Raises SizeError: the input does not fit."""
+        return inputs[0]
 
-    def window(self, seen: Volume) -> Window:
-        """The window of the input that one output sees."""
+    def window(self, volume: Volume) -> Window:
+        """Returns the window through which each output position sees the input."""
         return ONE
 
     @property
     def most_pad(self) -> Pair:
-        """The most padding its window takes: none where the layer has no such argument."""
+        """The largest padding the layer takes, (height, width); (0, 0) where it has no such argument."""
         return 0, 0
 
-    def formula(self, *seen: Volume) -> str:
-        """How the size of the output follows, with the numbers in it."""
+    def formula(self, *inputs: Volume) -> str:
+        """Returns the formula of the output's size with its numbers, or an empty text."""
         return ""
 
-    def note(self, *seen: Volume) -> str:
-        """What one should know of it on this input: what rounding down leaves unseen."""
-        return self.window(seen[0]).dropped(seen[0].plane)
+    def note(self, *inputs: Volume) -> str:
+        """Returns a remark for the table, such as what rounding down leaves unused, or an empty text."""
+        return self.window(inputs[0]).dropped(inputs[0].plane)
 
     @property
     def accounted(self) -> bool:
-        """Whether its MACs are known; where not, its note says so and sums leave them out."""
+        """Whether the MACs are known. Where they are not, the note says so and the totals leave them out."""
         return True
 
-    def params(self, seen: Volume) -> int:
-        """How many trainable numbers the layer has."""
+    def params(self, volume: Volume) -> int:
+        """Returns the number of trainable parameters."""
         return 0
 
-    def macs(self, seen: Volume) -> int:
-        """How many multiply-adds one image takes."""
+    def macs(self, volume: Volume) -> int:
+        """Returns the MACs for one image: multiply-adds by a weight.
+
+        Biases, pooling and normalisation have none.
+        """
         return 0
 
-    def in_place(self, seen: Volume) -> bool:
-        """Whether the output may overwrite the input, so that no new values flow."""
+    def in_place(self, volume: Volume) -> bool:
+        """Whether the output may overwrite the input, so that no new activations are written."""
         return False
 
     @property
     def view(self) -> bool:
-        """Whether what comes out is a part of what went in, with no memory of its own."""
+        """Whether the output is a view of the input, with no memory of its own."""
         return False
 
-    def keeps(self, seen: Volume) -> Keeps:
-        """What stays in memory for the backward pass."""
+    def keeps(self, volume: Volume) -> Keeps:
+        """Returns what is saved for the backward pass, for one image in float32, without the parameters."""
         return Keeps()
 
     def __repr__(self) -> str:
@@ -108,12 +110,15 @@ class Layer(Net):
 
 
 class Ready(Layer):
-    """A layer whose arguments all have defaults: a value as it is, and callable to change it."""
+    """A layer whose arguments all have defaults.
+
+    Its name is a layer as it is, such as `batchnorm`; a call changes arguments: `batchnorm(eps=1e-3)`.
+    """
 
     __slots__ = ()
 
     def __call__(self, *values: Any, **named: Any) -> Self:
-        """Returns the layer with these arguments; the others stay as they are."""
+        """Returns the layer with these arguments changed. Raises NetworkError: it has no such argument."""
         names = [argument.name for argument in fields(self)]
         if len(values) > len(names):
             raise NetworkError(f"{self.kind} takes {len(names)} arguments at most, not {len(values)}")
@@ -125,31 +130,31 @@ class Ready(Layer):
         return replace(self, **dict(zip(names, values, strict=False)), **named)
 
 
-class PlaceByPlace(Ready):
+class Elementwise(Ready):
     """A layer that maps each value by itself, so that its output may overwrite its input."""
 
     __slots__ = ()
 
-    def in_place(self, seen: Volume) -> bool:
+    def in_place(self, volume: Volume) -> bool:
         return True
 
 
 class Join(Layer):
-    """A layer with several inputs, which an operator makes."""
+    """A layer with several inputs; an operator makes it."""
 
     __slots__ = ()
 
 
-def whole(owner: Layer, what: str, value: object, least: int = 1) -> int:
-    """Checks a count. Raises NetworkError: not a whole number, or outside `least` to `LARGEST`."""
+def check_count(owner: Layer, what: str, value: object, least: int = 1) -> int:
+    """Returns a checked count. Raises NetworkError: not a whole number from `least` to `LARGEST`."""
     if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= LARGEST:
         bounds = f"of at least {least}{ceiling(value)}"
         raise NetworkError(f"{owner.kind}: {what} is a whole number {bounds}, not {value!r}")
     return value
 
 
-def real(owner: Layer, what: str, value: object, low: float, high: float = math.inf) -> float:
-    """Checks a number, returns it as a float. Raises NetworkError: not finite, or outside `low` to `high`."""
+def check_number(owner: Layer, what: str, value: object, low: float, high: float = math.inf) -> float:
+    """Returns a checked number as a float. Raises NetworkError: not a finite number from `low` to `high`."""
     number = isinstance(value, (int, float)) and not isinstance(value, bool) and abs(value) <= FLOAT_MAX
     if not number or not low <= float(value) <= high:  # type: ignore[arg-type]
         bounds = f"of at least {low:g}" if high == math.inf else f"from {low:g} to {high:g}"
@@ -157,13 +162,13 @@ def real(owner: Layer, what: str, value: object, low: float, high: float = math.
     return float(value)  # type: ignore[arg-type]
 
 
-def truth(owner: Layer, what: str, value: object) -> None:
-    """Checks a yes or no. Raises NetworkError: anything else."""
+def check_flag(owner: Layer, what: str, value: object) -> None:
+    """Checks a flag. Raises NetworkError: neither True nor False."""
     if not isinstance(value, bool):
         raise NetworkError(f"{owner.kind}: {what} is True or False, not {value!r}")
 
 
-def settle(owner: Layer, **values: object) -> None:
-    """Writes checked values back into a layer that is just being made."""
+def assign(owner: Layer, **values: object) -> None:
+    """Sets fields of a frozen layer while it is being made."""
     for name, value in values.items():
         object.__setattr__(owner, name, value)

@@ -15,6 +15,7 @@ from hubel.net.layer import FLOAT_BYTES, Layer
 from hubel.net.memory import backward_bytes, inference_peak_bytes, overwriting
 from hubel.net.trace import Step, trace
 from hubel.net.volume import Volume, VolumeLike
+from hubel.shown import Shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Totals:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Ledger:
+class Ledger(Shown):
     """The rows and totals of a network on an input volume; `hubel.report.table` has them as text."""
 
     volume: Volume
@@ -99,7 +100,7 @@ class Ledger:
 def ledger(net: Net, volume: VolumeLike, *, strict: bool = False) -> Ledger:
     """The ledger of a network on an input volume.
 
-    Raises SizeError: the network does not fit; its `steps` are those before the broken one.
+    Raises UnfitError: a layer does not fit; its `steps` are those before that layer.
     """
     seen = Volume.of(volume)
     return Ledger.of(seen, trace(net, seen, strict=strict))

@@ -1,64 +1,33 @@
-"""The layers by the names that one types: `conv`, `relu`, ..."""
+"""The layers by the names one types: `conv`, `relu`, ... A layer is named here and nowhere else.
 
-from __future__ import annotations
+`from hubel.net.names import *` imports these names and `LAYERS`: all else here begins with an underscore.
+"""
 
-from hubel.net.layer import Layer, Ready
-from hubel.net.layers import (
-    AdaptiveAvgPool,
-    BatchNorm,
-    Dropout,
-    Fc,
-    Gelu,
-    GlobalAvgPool,
-    Identity,
-    Lrn,
-    Rbf,
-    Relu,
-    Sigmoid,
-    Softmax,
-    Tanh,
-)
-from hubel.net.sliding import AvgPool, Conv, MaxPool, PadShortcut, Subsample
+from hubel.net import layer as _layer
+from hubel.net import layers as _layers
+from hubel.net import sliding as _sliding
 
-conv = Conv
-maxpool = MaxPool
-avgpool = AvgPool
-globalavgpool = GlobalAvgPool()
-adaptiveavgpool = AdaptiveAvgPool
-subsample = Subsample()
-relu = Relu()
-relu6 = Relu(6)
-tanh = Tanh()
-sigmoid = Sigmoid()
-gelu = Gelu()
-lrn = Lrn()
-batchnorm = BatchNorm()
-dropout = Dropout()
-fc = Fc
-rbf = Rbf
-softmax = Softmax()
-identity = Identity()
-padshortcut = PadShortcut
+conv = _sliding.Conv
+maxpool = _sliding.MaxPool
+avgpool = _sliding.AvgPool
+globalavgpool = _layers.GlobalAvgPool()
+adaptiveavgpool = _layers.AdaptiveAvgPool
+subsample = _sliding.Subsample()
+relu = _layers.Relu()
+relu6 = _layers.Relu(6)
+tanh = _layers.Tanh()
+sigmoid = _layers.Sigmoid()
+gelu = _layers.Gelu()
+lrn = _layers.Lrn()
+batchnorm = _layers.BatchNorm()
+dropout = _layers.Dropout()
+fc = _layers.Fc
+rbf = _layers.Rbf
+softmax = _layers.Softmax()
+identity = _layers.Identity()
+padshortcut = _sliding.PadShortcut
 
-LAYERS: dict[str, type[Layer] | Ready] = {
-    "conv": conv,
-    "maxpool": maxpool,
-    "avgpool": avgpool,
-    "globalavgpool": globalavgpool,
-    "adaptiveavgpool": adaptiveavgpool,
-    "subsample": subsample,
-    "relu": relu,
-    "relu6": relu6,
-    "tanh": tanh,
-    "sigmoid": sigmoid,
-    "gelu": gelu,
-    "lrn": lrn,
-    "batchnorm": batchnorm,
-    "dropout": dropout,
-    "fc": fc,
-    "rbf": rbf,
-    "softmax": softmax,
-    "identity": identity,
-    "padshortcut": padshortcut,
+LAYERS: dict[str, type[_layer.Layer] | _layer.Ready] = {
+    name: layer for name, layer in tuple(globals().items()) if not name.startswith("_")
 }
-"""Every layer one can type, by its name."""
+"""Every layer by its name: what stands above, in its order."""

@@ -1,6 +1,6 @@
 """The layers that slide a window over their input: convolution and pooling.
 
-Sizes are one number for both axes or a pair (height, width).
+`size`, `stride`, `pad` and `dilation` are one number for both axes or a pair (height, width).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 from hubel.errors import NetworkError, SizeError
-from hubel.net.layer import FLOAT_BYTES, INDEX_BYTES, Keeps, Layer, Ready, settle, truth, whole
+from hubel.net.layer import FLOAT_BYTES, INDEX_BYTES, Keeps, Layer, Ready, assign, check_count, check_flag
 from hubel.net.volume import LARGEST, Volume
 from hubel.net.window import Pair, Size, Window, pair, pair_text, size_of
 
@@ -22,29 +22,36 @@ class Sliding(Layer):
 
     __slots__ = ()
 
-    def _depth(self, seen: Volume) -> int:
-        return seen.depth
+    def _depth(self, volume: Volume) -> int:
+        return volume.depth
 
-    def output(self, *seen: Volume) -> Volume:
-        window = self.window(seen[0])
-        high, wide = window.places(seen[0].plane)
+    def output(self, *inputs: Volume) -> Volume:
+        window = self.window(inputs[0])
+        high, wide = window.places(inputs[0].plane)
         if min(high, wide) < 1:
             least = f"{window.rows.least}x{window.columns.least}"
-            raise SizeError(f"{window.formula(seen[0].plane)}; at least {least} fits")
-        return Volume(high, wide, self._depth(seen[0]))
+            raise SizeError(f"{window.formula(inputs[0].plane)}; at least {least} fits")
+        return Volume(high, wide, self._depth(inputs[0]))
 
-    def formula(self, *seen: Volume) -> str:
-        return self.window(seen[0]).formula(seen[0].plane)
+    def formula(self, *inputs: Volume) -> str:
+        return self.window(inputs[0]).formula(inputs[0].plane)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Conv(Sliding):
-    """Convolution: `filters` filters of `size`, each a dot product at every place.
+    """Convolution with `filters` filters of `size`: height x width x depth to height' x width' x filters.
 
-    `groups` cuts input and filters into that many towers that do not see one another (AlexNet's
-    two GPUs; as many as there are filters makes it depthwise). `links` says for each filter which
-    input maps it sees, counted from 0 (LeNet-5's table for C3). `pad="same"` is TensorFlow's: as many
-    zeros as ceil(N/S) places need, an odd one on the far side.
+        conv(64, 3, pad=1)                           64 filters of 3x3 that keep the size
+        conv(96, 11, stride=4)                       AlexNet's first layer
+        conv(32, 3, pad=1, groups=32)                depthwise, on an input of depth 32
+        conv(64, 3, pad=1, bias=False) >> batchnorm  the bias is batchnorm's
+
+    The output has (N - F + 2P)/S + 1 positions along an axis of N values, rounded down. `groups` splits the
+    input maps and the filters into groups that do not see each other (AlexNet's two GPUs). `links` lists for
+    each filter the input maps it sees, counted from 0 (LeNet-5's C3). `pad="same"` is TensorFlow's: it pads
+    to ceil(N/S) positions, and of an odd number of zeros the last is on the far side.
+
+    Raises NetworkError: an argument out of range. On an input it does not fit, `trace` raises an error.
     """
 
     filters: int
@@ -57,10 +64,10 @@ class Conv(Sliding):
     links: Links | None = None
 
     def __post_init__(self) -> None:
-        whole(self, "filters", self.filters)
-        whole(self, "groups", self.groups)
-        truth(self, "bias", self.bias)
-        settle(
+        check_count(self, "filters", self.filters)
+        check_count(self, "groups", self.groups)
+        check_flag(self, "bias", self.bias)
+        assign(
             self,
             size=size_of(self.kind, "size", self.size, 1),
             stride=size_of(self.kind, "stride", self.stride, 1),
@@ -70,51 +77,51 @@ class Conv(Sliding):
         if self.filters % self.groups:
             raise NetworkError(f"conv: {self.filters} filters cannot be cut into {self.groups} equal groups")
         if self.links is not None:
-            settle(self, links=_links(self.links, self.filters, self.groups))
+            assign(self, links=_links(self.links, self.filters, self.groups))
 
-    def _depth(self, seen: Volume) -> int:
-        if seen.depth % self.groups:
-            raise SizeError(f"depth {seen.depth} cannot be cut into {self.groups} equal groups")
+    def _depth(self, volume: Volume) -> int:
+        if volume.depth % self.groups:
+            raise SizeError(f"depth {volume.depth} cannot be cut into {self.groups} equal groups")
         highest = max((max(maps) for maps in self.links), default=0) if self.links else 0
-        if highest >= seen.depth:
+        if highest >= volume.depth:
             raise SizeError(
-                f"links name input map {highest}, but depth {seen.depth} has maps 0 to {seen.depth - 1}"
+                f"links name input map {highest}, but depth {volume.depth} has maps 0 to {volume.depth - 1}"
             )
         return self.filters
 
-    def window(self, seen: Volume) -> Window:
+    def window(self, volume: Volume) -> Window:
         if self.pad == "same":
-            return Window.same(seen.plane, self.size, self.stride, self.dilation)
+            return Window.same(volume.plane, self.size, self.stride, self.dilation)
         return Window.of(self.size, self.stride, self.pad, self.dilation)
 
     @property
     def most_pad(self) -> Pair:
         rows, columns = Window.of(self.size, dilation=self.dilation).axes
-        return rows.reach - 1, columns.reach - 1  # any more, and a window sees nothing but padding
+        return rows.reach - 1, columns.reach - 1  # with more, a window would see padding alone
 
-    def weights(self, seen: Volume) -> int:
-        """How many weights the filters have, biases apart."""
-        maps = sum(map(len, self.links)) if self.links else self.filters * (seen.depth // self.groups)
-        return maps * self.window(seen).area
+    def weights(self, volume: Volume) -> int:
+        """Returns the number of weights of all filters, without the biases."""
+        maps = sum(map(len, self.links)) if self.links else self.filters * (volume.depth // self.groups)
+        return maps * self.window(volume).area
 
-    def params(self, seen: Volume) -> int:
-        return self.weights(seen) + self.filters * self.bias
+    def params(self, volume: Volume) -> int:
+        return self.weights(volume) + self.filters * self.bias
 
-    def macs(self, seen: Volume) -> int:
-        high, wide = self.output(seen).plane
-        return self.weights(seen) * high * wide
+    def macs(self, volume: Volume) -> int:
+        high, wide = self.output(volume).plane
+        return self.weights(volume) * high * wide
 
-    def keeps(self, seen: Volume) -> Keeps:
-        window = self.window(seen)
-        dense = self.filters * seen.depth * window.area if self.links else 0
+    def keeps(self, volume: Volume) -> Keeps:
+        window = self.window(volume)
+        dense = self.filters * volume.depth * window.area if self.links else 0
         if not any(axis.odd for axis in window.axes):
             return Keeps(input=True, more=dense * FLOAT_BYTES)
-        copy = (seen.height + window.rows.odd) * (seen.width + window.columns.odd) * seen.depth
-        return Keeps(more=(dense + copy) * FLOAT_BYTES)  # the copy with the odd zeros, not the input
+        copy = (volume.height + window.rows.odd) * (volume.width + window.columns.odd) * volume.depth
+        return Keeps(more=(dense + copy) * FLOAT_BYTES)  # saved is the padded copy, not the input
 
 
 class _Pool(Sliding):
-    """Pooling: each map by itself, a window reduced to one value."""
+    """Pooling: reduces each window of each map to one value."""
 
     __slots__ = ()
     size: Size
@@ -123,10 +130,10 @@ class _Pool(Sliding):
     ceil: bool
 
     def __post_init__(self) -> None:
-        truth(self, "ceil", self.ceil)
+        check_flag(self, "ceil", self.ceil)
         size = size_of(self.kind, "size", self.size, 1)
         stride = size if self.stride is None else size_of(self.kind, "stride", self.stride, 1)
-        settle(
+        assign(
             self,
             size=size,
             stride=None if stride == size else stride,
@@ -141,40 +148,50 @@ class _Pool(Sliding):
         high, wide = pair(self.size)
         return high // 2, wide // 2
 
-    def window(self, seen: Volume) -> Window:
+    def window(self, volume: Volume) -> Window:
         stride = self.size if self.stride is None else self.stride
         return Window.of(self.size, stride, self.pad, ceil=self.ceil)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class MaxPool(_Pool):
-    """The largest value of each window. `stride` is the size unless said; padding never wins."""
+    """Max pooling: the largest value of each window of each map.
+
+        maxpool(2)                 halves the size
+        maxpool(3, stride=2)       overlapping windows, as in AlexNet
+
+    `stride` is `size` by default. Padding never counts as a maximum; it is at most half the size. `ceil`
+    rounds the output's size up, by PyTorch's rule: no window starts in the padding on the far side.
+    """
 
     size: Size
     stride: Size | None = None
     pad: Size = 0
     ceil: bool = False
 
-    def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(input=True, more=INDEX_BYTES * self.output(seen).values)
+    def keeps(self, volume: Volume) -> Keeps:
+        return Keeps(input=True, more=INDEX_BYTES * self.output(volume).values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AvgPool(_Pool):
-    """The mean of each window, zeros of the padding counted. `stride` is the size unless said."""
+    """Average pooling: the mean of each window of each map, zeros of the padding counted.
+
+    `stride` is `size` by default; `pad` and `ceil` are those of `maxpool`.
+    """
 
     size: Size
     stride: Size | None = None
     pad: Size = 0
     ceil: bool = False
 
-    def keeps(self, seen: Volume) -> Keeps:
+    def keeps(self, volume: Volume) -> Keeps:
         return Keeps(input=True)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Subsample(Sliding, Ready):
-    """LeNet's trainable pooling: the sum of a window, times a coefficient, plus a bias, one pair a map.
+    """LeNet's trainable pooling: the sum of each window times a coefficient plus a bias, both per map.
 
     Source: LeCun et al. 1998, section II.B, layers S2 and S4.
     """
@@ -182,21 +199,23 @@ class Subsample(Sliding, Ready):
     size: Size = 2
 
     def __post_init__(self) -> None:
-        settle(self, size=size_of(self.kind, "size", self.size, 1))
+        assign(self, size=size_of(self.kind, "size", self.size, 1))
 
-    def window(self, seen: Volume) -> Window:
+    def window(self, volume: Volume) -> Window:
         return Window.of(self.size, self.size)
 
-    def params(self, seen: Volume) -> int:
-        return 2 * seen.depth
+    def params(self, volume: Volume) -> int:
+        return 2 * volume.depth
 
-    def keeps(self, seen: Volume) -> Keeps:
-        return Keeps(input=True, more=FLOAT_BYTES * self.output(seen).values, relays=True)
+    def keeps(self, volume: Volume) -> Keeps:
+        return Keeps(input=True, more=FLOAT_BYTES * self.output(volume).values, relays=True)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class PadShortcut(Sliding):
-    """Every `stride`-th place, and maps of zeros up to `filters`: ResNet's shortcut without parameters.
+    """ResNet's shortcut without parameters: every `stride`-th position, and maps of zeros up to `filters`.
+
+    Raises SizeError: the input has more than `filters` maps.
 
     Source: He et al. 2015, section 3.3, option A.
     """
@@ -205,23 +224,23 @@ class PadShortcut(Sliding):
     stride: Size = 1
 
     def __post_init__(self) -> None:
-        whole(self, "filters", self.filters)
-        settle(self, stride=size_of(self.kind, "stride", self.stride, 1))
+        check_count(self, "filters", self.filters)
+        assign(self, stride=size_of(self.kind, "stride", self.stride, 1))
 
-    def _depth(self, seen: Volume) -> int:
-        if seen.depth > self.filters:
-            raise SizeError(f"depth {seen.depth} cannot be padded to {self.filters}")
+    def _depth(self, volume: Volume) -> int:
+        if volume.depth > self.filters:
+            raise SizeError(f"depth {volume.depth} cannot be padded to {self.filters}")
         return self.filters
 
-    def window(self, seen: Volume) -> Window:
+    def window(self, volume: Volume) -> Window:
         return Window.of(1, self.stride)
 
-    def keeps(self, seen: Volume) -> Keeps:
+    def keeps(self, volume: Volume) -> Keeps:
         return Keeps(input=True, relays=True)
 
 
 def _pad(owner: str, value: object) -> Pad:
-    """Checks the padding. Raises NetworkError: neither a size nor "same"."""
+    """Returns the checked padding. Raises NetworkError: neither a size nor "same"."""
     if value == "same":
         return "same"
     try:
@@ -231,7 +250,10 @@ def _pad(owner: str, value: object) -> Pad:
 
 
 def _links(links: object, filters: int, groups: int) -> Links:
-    """Checks a table of links and returns it as tuples."""
+    """Returns a checked table of links as tuples.
+
+    Raises NetworkError: not one list of different input maps per filter, or combined with groups.
+    """
     if not isinstance(links, (tuple, list)) or len(links) != filters:
         raise NetworkError(f"conv: links have one entry for each of the {filters} filters")
     if groups != 1:

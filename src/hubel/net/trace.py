@@ -34,13 +34,21 @@ class Step:
     side: str = ""
 
 
+class UnfitError(SizeError):
+    """A network that does not fit its input; `steps` are those before the layer that does not."""
+
+    def __init__(self, message: str, steps: tuple[Step, ...]) -> None:
+        super().__init__(message)
+        self.steps = steps
+
+
 def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, ...]:
     """Walks a network over an input and returns its steps in the order they run.
 
     `strict` refuses windows that do not divide their padded input: where rounding down leaves a
     part of it unseen, be it padding alone.
 
-    Raises SizeError: a layer does not fit; its `steps` are those before the broken one.
+    Raises UnfitError: a layer does not fit; its `steps` are those before that layer.
     Raises NetworkError: two parts have one name.
     """
     check_net(net)
@@ -49,7 +57,7 @@ def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, 
     return tuple(walk.steps)
 
 
-def refuse_rest(layer: Layer, seen: Volume) -> None:
+def refuse_remainder(layer: Layer, seen: Volume) -> None:
     """Raises SizeError: the layer's window does not divide what it sees, and leaves some unseen."""
     window = layer.window(seen)
     if window.dropped(seen.plane):
@@ -142,9 +150,9 @@ class _Walk:
         try:
             output = layer.output(*volumes)
             if self.strict:
-                refuse_rest(layer, volumes[0])
+                refuse_remainder(layer, volumes[0])
         except SizeError as error:
-            raise SizeError(_complaint(path, places, str(error)), tuple(self.steps)) from None
+            raise UnfitError(_complaint(path, places, str(error)), tuple(self.steps)) from None
         sources = tuple(place.path for place in places)
         self.steps.append(Step(path, layer, sources, volumes, output, scope.side))
         return _Place(path, output)

@@ -15,6 +15,12 @@ if TYPE_CHECKING:
 LARGEST = 1_000_000_000
 """The largest whole number a volume or a layer is made of."""
 
+COLOURS = (1, 3, 4)
+"""The depths of images: grey, RGB, RGB with transparency."""
+
+MUCH_LARGER = 8
+"""How many times the first of three sides the others are where the first is taken for the depth."""
+
 
 @dataclass(frozen=True, slots=True)
 class Volume:
@@ -38,18 +44,35 @@ class Volume:
     def of(cls, value: VolumeLike) -> Volume:
         """Reads a volume from itself, from `(height, width, depth)` or from a text such as `32x32x3`.
 
-        Raises NetworkError: anything else.
+        Raises NetworkError: anything else, and what looks like depth x height x width, such as
+        `(3, 224, 224)`. A volume that is meant to be so flat is written `Volume(3, 224, 224)`.
         """
         if isinstance(value, Volume):
             return value
         if isinstance(value, str):
-            match = re.fullmatch(r"\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*", value)
-            if match is None:
-                raise NetworkError(f"{value!r} is no volume; write height x width x depth, such as 32x32x3")
-            return cls(*map(int, match.groups()))
-        if not isinstance(value, (tuple, list)) or len(value) != 3:
+            volume = cls.parse(value)
+        elif isinstance(value, (tuple, list)) and len(value) == 3:
+            volume = cls(*value)
+        else:
             raise NetworkError(f"{value!r} is no volume; give (height, width, depth)")
-        return cls(*value)
+        first, second, third = volume
+        if first in COLOURS and min(second, third) >= MUCH_LARGER * first:
+            meant = f"{second}x{third}x{first}" if isinstance(value, str) else (second, third, first)
+            raise NetworkError(
+                f"{value!r} is written channels first; hubel writes height x width x depth: {meant}"
+            )
+        return volume
+
+    @classmethod
+    def parse(cls, text: str) -> Volume:
+        """Reads a text of height x width x depth, such as `32x32x3`: `parse(str(volume)) == volume` always.
+
+        Raises NetworkError: any other text.
+        """
+        match = re.fullmatch(r"\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*", text)
+        if match is None:
+            raise NetworkError(f"{text!r} is no volume; write height x width x depth, such as 32x32x3")
+        return cls(*map(int, match.groups()))
 
     def __iter__(self) -> Iterator[int]:
         return iter((self.height, self.width, self.depth))

@@ -97,7 +97,7 @@ class Axis:
             places -= 1
         return max(0, places)
 
-    def rest(self, inputs: int) -> int:
+    def unused(self, inputs: int) -> int:
         """How many values at the far end no window reaches; the padding is the first to go."""
         return max(0, (inputs - self.reach + self.zeros) - (self.places(inputs) - 1) * self.stride)
 
@@ -143,7 +143,7 @@ class UnevenAxis(Axis):
         """The number of windows asked for."""
         return self.outputs
 
-    def rest(self, inputs: int) -> int:
+    def unused(self, inputs: int) -> int:
         """Nothing: the windows cover every input."""
         return 0
 
@@ -199,15 +199,15 @@ class Window:
 
     def dropped(self, plane: Pair) -> str:
         """What rounding down leaves unseen, in words; nothing where the division leaves no rest."""
-        rests = [axis.rest(inputs) for axis, inputs in zip(self.axes, plane, strict=True)]
-        unseen = [max(0, rest - axis.pad - axis.odd) for axis, rest in zip(self.axes, rests, strict=True)]
+        unused = [axis.unused(inputs) for axis, inputs in zip(self.axes, plane, strict=True)]
+        unseen = [max(0, rest - axis.pad - axis.odd) for axis, rest in zip(self.axes, unused, strict=True)]
         if any(unseen):
             return f"floor: the last {_lines(*unseen)} unused"
-        return f"floor: {_lines(*rests)} of padding unused" if any(rests) else ""
+        return f"floor: {_lines(*unused)} of padding unused" if any(unused) else ""
 
     def remedies(self, seen: Volume, most_pad: Pair) -> str:
         """What would fit, for a window that leaves a rest on `seen` and takes padding up to `most_pad`."""
-        more = [-axis.rest(n) % axis.stride for axis, n in zip(self.axes, seen.plane, strict=True)]
+        more = [-axis.unused(n) % axis.stride for axis, n in zip(self.axes, seen.plane, strict=True)]
         larger = Volume(seen.height + more[0], seen.width + more[1], seen.depth)
         floor = _places(self.places(seen.plane))
         ways = [f"{larger} fits ({_places(self.places(larger.plane))})"]
@@ -215,7 +215,7 @@ class Window:
         for extra in range(1, room + 1):
             padded = Window(*(replace(axis, pad=axis.pad + extra) for axis in self.axes))
             pads = pair_text((padded.rows.pad, padded.columns.pad))
-            if all(axis.rest(n) == 0 for axis, n in zip(padded.axes, seen.plane, strict=True)):
+            if all(axis.unused(n) == 0 for axis, n in zip(padded.axes, seen.plane, strict=True)):
                 ways.append(f"pad={pads} on {seen} fits ({_places(padded.places(seen.plane))})")
                 break
             if padded.places(seen.plane) > self.places(seen.plane):

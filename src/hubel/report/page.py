@@ -21,7 +21,6 @@ from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model
 from hubel.module.layers import LinkedConv
 from hubel.module.views import VIEWS
-from hubel.net.ledger import ledger
 from hubel.net.sliding import Conv
 from hubel.report.evaluation import ClassLine, class_lines, confused_pairs, share
 from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
@@ -153,10 +152,10 @@ def _recall(line: ClassLine) -> float:
 
 def _network(model: Model) -> dict[str, Any]:
     """The network's notation and its ledger as cells of text."""
-    book = ledger(model.network.net, model.network.volume)
+    book = model.ledger
     rows = [[COLUMNS[name][1](row) for name in DEFAULT] for row in book.rows]
     return {
-        "notation": repr(model.network.net),
+        "notation": model.description,
         "volume": book.volume,
         "heads": [COLUMNS[name][0].replace("\n", " ") for name in DEFAULT],
         "numeric": [name in NUMBERS for name in DEFAULT],
@@ -169,10 +168,11 @@ def _network(model: Model) -> dict[str, Any]:
 
 def _filters(model: Model) -> dict[str, Any] | None:
     """The filters of the first convolution as an image; None where the network has none."""
+    parts = dict(model.network.root.named_modules())
     step = next((step for step in model.network.steps if isinstance(step.layer, Conv)), None)
-    if step is None:
+    if step is None or step.path not in parts:  # a function's filters have no module
         return None
-    weights = _dense(model.network.get_submodule(step.path)).numpy()
+    weights = _dense(parts[step.path]).numpy()
     height, width = weights.shape[2:]
     return {
         "path": step.path,

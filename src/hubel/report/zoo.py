@@ -8,10 +8,9 @@ from dataclasses import dataclass
 from string import ascii_lowercase
 from typing import Any
 
-from rich.text import Text
-
 from hubel.net.depth import depth
 from hubel.net.trace import trace
+from hubel.report.styled import Styled
 from hubel.report.units import count, short
 from hubel.zoo import ZOO, Entry
 
@@ -43,10 +42,10 @@ def catalogue(names: Sequence[str] = tuple(ZOO)) -> tuple[Line, ...]:
     return tuple(_line(name, ZOO[name]) for name in names)
 
 
-def as_text(lines: Sequence[Line]) -> Text:
+def as_text(lines: Sequence[Line]) -> Styled:
     """The table by paper and data, then what the letters say and what was left out."""
     notes = _notes(lines)
-    text = Text(_row(HEADS), "bold").append("─" * (sum(WIDTHS) + 2 * len(WIDTHS) - 2) + "\n", "dim")
+    text = Styled(_row(HEADS), "bold").append("─" * (sum(WIDTHS) + 2 * len(WIDTHS) - 2) + "\n", "dim")
     for heading, group in _groups(lines).items():
         text.append(heading + "\n", "cyan")
         for line in group:

@@ -1,29 +1,46 @@
-"""How far a run is: by its epochs, or by the clock when it has a time to keep."""
+"""How far a run is: by its epochs, or by the clock where its time is limited."""
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from torch import Tensor
 
 from hubel.data.feed.batches import Made
+from hubel.module.views import VIEWS
 
 ROUNDS = 10
-"""How many rounds a run by the clock has at most: each ends with a validation."""
+"""The most rounds of a timed run; each ends with a validation."""
 
 SPENT_ON_ROUNDS = 0.05
-"""The most of such a run that validations may take."""
+"""The largest share of a timed run that validations may take."""
+
+
+def process_began() -> float:
+    """When this process began, on the scale of `time.perf_counter`; now, where the system does not say.
+
+    On a busy machine it takes seconds to get from there to the first line of Python.
+    """
+    now = time.perf_counter()
+    try:
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # proc(5): starttime
+        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, AttributeError, ValueError, IndexError):
+        return now
+    return now - max(0.0, age)
 
 
 @dataclass(slots=True)
-class Pace:
-    """How far a run is, from 0 to 1.
+class Clock:
+    """The progress of a run, from 0 to 1.
 
-    `limit` is the seconds from the first step until everything is done, 0 where epochs count;
-    `after` are those of them kept for what comes after the last step, known once it was measured, and
-    `hurried` says that they leave no time for several views of an image.
+    `limit` is the time from the first step until everything is done, in seconds; 0 where epochs count.
+    `after` is the part of it that is reserved for what follows the last step; `hurried` says that this
+    leaves no time for several views of an image.
     """
 
     epochs: int
@@ -32,28 +49,43 @@ class Pace:
     hurried: bool = False
 
     def progress(self, epochs: float, seconds: float) -> float:
-        """How far a run is after so many epochs and seconds."""
+        """The progress after this many epochs and seconds."""
         if not self.limit:
             return epochs / self.epochs
         return min(1.0, seconds / max(self.limit - self.after, 1e-9))
 
     def due(self, since: float, validation: float) -> bool:
-        """Whether a run by the clock should validate, so many seconds after it last did."""
+        """Whether a timed run should validate, `since` seconds after it last did; one takes `validation`."""
         return bool(self.limit) and since >= max(self.limit / ROUNDS, validation / SPENT_ON_ROUNDS)
+
+    @property
+    def unreserved(self) -> bool:
+        """Whether a timed run has yet to reserve time for its end."""
+        return bool(self.limit) and not self.after
+
+    def reserve(self, seconds: float, *, writing: float, finishing: float, views: str) -> None:
+        """Reserves time for the end, after `seconds` of training.
+
+        `writing` are the seconds that validating once more and writing all files take, `finishing` those of
+        evaluating the best model in `views`, which may take no more than half of what is left; else one view
+        is used.
+        """
+        self.hurried = finishing > (self.limit - seconds - writing) / 2
+        self.after = writing + (finishing / VIEWS[views] if self.hurried else finishing)
 
 
 @dataclass(slots=True)
 class Round:
-    """What adds up until a round is done."""
+    """The sums of a round, that is of the steps between two validations."""
 
     began: float
     images: int = 0
-    right: int | Tensor = 0  # a number on the device, which is not waited for
+    correct: int | Tensor = 0  # a number on the device, which is not waited for
     loss: float = 0.0
     waited: float = 0.0
 
     def waiting(self, batches: Iterator[Made]) -> Made:
-        """The next batch; how long it took to come is added up."""
+        """The next batch; adds up how long the step waited for it."""
         asked = time.perf_counter()
         batch = next(batches)
         self.waited += time.perf_counter() - asked
@@ -63,5 +95,5 @@ class Round:
         """Takes a batch in."""
         truth = targets.argmax(1) if targets.is_floating_point() else targets
         self.images += len(scores)
-        self.right += (scores.argmax(1) == truth).sum()
+        self.correct += (scores.argmax(1) == truth).sum()
         self.loss += loss * len(scores)

@@ -1,9 +1,11 @@
-"""An entry of the zoo: a network's function, its input, and what was published about it."""
+"""An entry of the zoo: a network's name, its page, its input, and what was published about it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
+from typing import cast
 
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume
@@ -13,13 +15,15 @@ from hubel.net.volume import Volume
 class Entry:
     """A network of the zoo.
 
-    `make` takes `classes` and the network's options; `input` is the volume it was published for.
-    `paper` is where it was first described, `data` what it classifies. `top1_error` and
-    `top5_error` are published errors in percent, None where there is none; `result` says how they
-    were measured, or why there is none, and `source` where they are printed.
+    `page` is the module of `hubel.zoo.pages` with the function that makes it; it is imported when a network
+    is made. `input` is the volume the network was published for, `paper` where it was first described,
+    `data` what it classifies. `top1_error` and `top5_error` are published errors in percent, None where
+    there is none; `result` says how they were measured, or why there is none, and `source` where they are
+    printed.
     """
 
-    make: Callable[..., Net]
+    name: str
+    page: str
     input: Volume
     year: int
     paper: str
@@ -28,3 +32,8 @@ class Entry:
     top5_error: float | None = None
     result: str = ""
     source: str = ""
+
+    @property
+    def make(self) -> Callable[..., Net]:
+        """The function that makes the network: it takes `classes` and the network's options."""
+        return cast("Callable[..., Net]", getattr(import_module(f"hubel.zoo.pages.{self.page}"), self.name))

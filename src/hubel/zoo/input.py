@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hubel.errors import SizeError
 from hubel.net.algebra import Net
-from hubel.net.trace import trace
+from hubel.net.trace import UnfitError, trace
 from hubel.net.volume import Volume, VolumeLike
 
 LARGEST = 512
@@ -25,14 +25,14 @@ def smallest_input(net: Net, depth: int, largest: int = LARGEST) -> Volume:
 def check_input(net: Net, volume: VolumeLike) -> Volume:
     """Returns the volume if the network takes it.
 
-    Raises SizeError: it does not; where the volume is too small, with the smallest square input
-    that fits. Its `steps` are those before the broken one.
+    Raises UnfitError: it does not; where the volume is too small, with the smallest square input
+    that fits. Its `steps` are those before the layer that does not fit.
     """
     seen = Volume.of(volume)
     try:
         trace(net, seen)
-    except SizeError as error:
-        raise SizeError(str(error) + _advice(net, seen), error.steps) from None
+    except UnfitError as error:
+        raise UnfitError(str(error) + _advice(net, seen), error.steps) from None
     return seen
 
 

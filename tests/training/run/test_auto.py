@@ -19,7 +19,7 @@ from hubel.model.file import Model
 from hubel.module.network import Network
 from hubel.net.trace import trace
 from hubel.net.volume import Volume
-from hubel.training.clock import Pace
+from hubel.training.clock import Clock
 from hubel.training.run.auto import FAST, Candidate, choose, in_time
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES
@@ -189,12 +189,13 @@ def test_a_size_asked_for_leaves_the_network_to_the_time(
 def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of 8 in float32, with no first filters that whiten: nothing that the recipe would take."""
     batches: list[int] = []
-    choosing = modules["hubel.training.run.auto"]
+    choosing, speed = modules["hubel.training.run.auto"], modules["hubel.training.run.speed"]
     monkeypatch.setattr(choosing, "emulates_bfloat16", lambda device: emulated)
+    monkeypatch.setattr(speed, "emulates_bfloat16", lambda device: emulated)
     if emulated:
-        monkeypatch.setattr(choosing, "fastest", lambda network, step: "float32")
+        monkeypatch.setattr(speed, "fastest", lambda network, step: "float32")
     else:
-        monkeypatch.delattr(choosing, "fastest")
+        monkeypatch.delattr(speed, "fastest")
 
     def loss(network: Network, pixels: Tensor, labels: Tensor, *, precision: str) -> tuple[Tensor, Tensor]:
         assert precision == "float32"
@@ -202,7 +203,7 @@ def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.Monke
         scores = network(pixels)
         return scores.mean(), scores
 
-    monkeypatch.setattr(choosing, "loss_of", loss)
+    monkeypatch.setattr(speed, "loss_of", loss)
     asked = {"batch": 8, "precision": "float32", "optimizer": "sgd", "seconds": 1e-3}
     found = choose(images(32, 3), seconds=1e-3, settings=asked)
     assert set(batches) == {8}
@@ -213,9 +214,9 @@ def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.Monke
 
 def test_a_recipe_of_a_file_is_taken_as_it_is_written(tmp_path: Path) -> None:
     (tmp_path / "mine.toml").write_text('batch = 32\n[augmentation]\nflip = "random"\nshift = 3\n')
-    found = choose(images(64, 1), recipe_name=str(tmp_path / "mine.toml")).candidate.recipe
+    found = choose(images(64, 1), recipe=str(tmp_path / "mine.toml")).candidate.recipe
     assert (found.batch, found.augmentation.flip, found.augmentation.shift) == (32, "random", 3)
-    fitted = choose(images(64, 1), recipe_name="standard").candidate.recipe
+    fitted = choose(images(64, 1), recipe="standard").candidate.recipe
     assert (fitted.batch, fitted.augmentation.flip, fitted.augmentation.shift) == (8, "none", 4)
 
 
@@ -232,10 +233,10 @@ def test_small_images_are_seen_as_they_are_or_enlarged(side: int, seen: int) -> 
 
 def test_photographs_want_a_trained_network(monkeypatch: pytest.MonkeyPatch) -> None:
     photos = images(80, 3, count=8)
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "best_at_hand", lambda: None)
-    assert choose(photos).none_at_hand
-    assert not choose(photos, start="none").none_at_hand
-    assert not choose(images(32, 3)).none_at_hand
+    monkeypatch.setattr(modules["hubel.training.run.auto"], "pretrained_installed", lambda: None)
+    assert choose(photos).none_installed
+    assert not choose(photos, start="none").none_installed
+    assert not choose(images(32, 3)).none_installed
 
 
 def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
@@ -243,7 +244,7 @@ def test_a_network_asked_for_is_taken_with_its_usual_recipe() -> None:
     found = choose(images(28, 1), network=("lenet5", net, volume), seconds=60.0)
     assert found.candidate.net == net
     assert found.candidate.recipe.optimizer == "sgd"
-    assert choose(images(28, 1), network=("x", net, volume), recipe_name="fast").candidate.recipe.whiten
+    assert choose(images(28, 1), network=("x", net, volume), recipe="fast").candidate.recipe.whiten
     large = choose(images(28, 1), network=("fast_large(classes=4)", net, volume)).candidate.recipe
     assert large.whiten
     assert large.augmentation.cutout == 8
@@ -281,7 +282,7 @@ def test_the_fast_networks_end_in_small_maps_at_every_side(name: str, side: int)
 
 
 def test_pace() -> None:
-    by_epochs, clock = Pace(4), Pace(4, limit=100.0, after=20.0)
+    by_epochs, clock = Clock(4), Clock(4, limit=100.0, after=20.0)
     assert by_epochs.progress(1.0, 1e9) == 0.25
     assert clock.progress(1e9, 40.0) == 0.5
     assert clock.progress(0.0, 90.0) == 1.0

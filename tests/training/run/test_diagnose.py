@@ -12,16 +12,15 @@ from hubel import build, parse
 from hubel.evaluation.metrics import Evaluation
 from hubel.module.network import Network
 from hubel.training.run.diagnose import (
-    dead_maps,
     dying,
-    first_non_finite,
     in_both,
-    never_named,
+    never_predicted,
     not_held_out,
     stuck,
     waiting,
     wild,
 )
+from hubel.training.step.probes import dead_maps, first_non_finite
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(6) >> relu >> fc(3)"
 CLASSES = ("cat", "dog", "ship")
@@ -41,7 +40,7 @@ def test_images_on_both_sides() -> None:
     assert in_both([b"no", held_out[7]], held_out) is None
     said = in_both([b"no", held_out[7], held_out[9]], held_out)
     assert said is not None
-    assert said.startswith("2 of the 200 held-out images are also among those to train")
+    assert said.startswith("2 of the 200 validation images are also training images")
     assert in_both([], held_out) is None
     assert in_both([b"no"], []) is None
 
@@ -53,13 +52,13 @@ def test_a_loss_like_guessing(loss: float, ill: bool) -> None:
     if said:
         assert "ln(10) = 2.3026" in said
         assert "nothing is learned; try a tenth of the learning rate" in said
-        assert "steps were few: take more epochs" in str(stuck(loss * math.log(10), 2.31, 10, steps=99))
+        assert "there were few steps: take more epochs" in str(stuck(loss * math.log(10), 2.31, 10, steps=99))
 
 
-def test_classes_of_which_nothing_is_held_out() -> None:
+def test_classes_without_validation_images() -> None:
     said = not_held_out(np.array([0, 0, 2]), CLASSES)
     assert said is not None
-    assert said.startswith("no image of dog is held out")
+    assert said.startswith("no validation image shows dog")
     assert not_held_out(np.array([2, 1, 0]), CLASSES) is None
 
 
@@ -88,10 +87,10 @@ def test_a_model_that_is_worse_than_guessing(scale: float, right: int, ill: bool
     assert ("learning rate is probably too high" in str(wild(found))) == ill
 
 
-def test_classes_that_are_never_named() -> None:
-    assert never_named(NAMED, CLASSES) is None
+def test_classes_that_are_never_predicted() -> None:
+    assert never_predicted(NAMED, CLASSES) is None
     ill = Evaluation(torch.eye(3)[[0, 0, 0]], torch.tensor([0, 1, 1]))  # no image of a ship to name
-    said = never_named(ill, CLASSES)
+    said = never_predicted(ill, CLASSES)
     assert said is not None
     assert "dog" in said
     assert "ship" not in said
@@ -99,9 +98,9 @@ def test_classes_that_are_never_named() -> None:
 
 
 def test_of_many_classes_the_first_are_named() -> None:
-    said = never_named(Evaluation(torch.eye(9)[[0] * 9], torch.arange(9)), tuple("abcdefghi"))
+    said = never_predicted(Evaluation(torch.eye(9)[[0] * 9], torch.arange(9)), tuple("abcdefghi"))
     assert said is not None
-    assert "b, c, d, e, f and 3 more:" in said
+    assert "b, c, d, e, f and 3 more;" in said
 
 
 def test_dead_maps_by_hand() -> None:

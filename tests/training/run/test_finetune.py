@@ -15,7 +15,7 @@ from hubel.errors import ModelError, NetworkError, UsageError
 from hubel.model.file import Model
 from hubel.net.head import with_classes
 from hubel.training.run.finetune import Start, features, fit_head, head_of
-from hubel.training.run.prepare import Setting
+from hubel.training.run.prepare import prepare
 from hubel.training.settings.config import Config
 from hubel.training.settings.recipe import Recipe
 
@@ -97,7 +97,7 @@ def test_a_setting_trains_a_new_head_first(tmp_path: Path) -> None:
         precision="float32",
         recipe=Recipe(),
     )
-    result = Setting.of(config).train_head()
+    result = prepare(config).train_head()
     assert result is not None
     assert result.top1 > 0.85
 
@@ -135,15 +135,15 @@ def test_images_are_seen_as_by_the_model_unless_a_fit_is_asked_for(
     path, model = saved(tmp_path, 10)
     replace(model, preprocessing=replace(model.preprocessing, resize=10)).save(path)
     config = Config(data="digits", net=NET.format(10), input="8x8x1", start=str(path), fit=asked)
-    seen = Setting.of(replace(config, precision="float32")).preprocessing
+    seen = prepare(replace(config, precision="float32")).preprocessing
     assert (seen.fit, seen.resize, seen.mean, seen.std) == (fit, resize, (0.3,), (0.2,))
 
 
 def test_without_a_model_images_are_cropped_unless_a_fit_is_asked_for() -> None:
     pytest.importorskip("sklearn")
     config = Config(data="digits", net=NET.format(10), input="8x8x1")
-    assert Setting.of(config).preprocessing.fit == "crop"
-    assert Setting.of(replace(config, fit="squash")).preprocessing.fit == "squash"
+    assert prepare(config).preprocessing.fit == "crop"
+    assert prepare(replace(config, fit="squash")).preprocessing.fit == "squash"
 
 
 def test_a_part_to_freeze_is_looked_for_before_anything_is_trained() -> None:
@@ -152,4 +152,4 @@ def test_a_part_to_freeze_is_looked_for_before_anything_is_trained() -> None:
     with pytest.raises(
         UsageError, match=r"did you mean conv1\?; its parts are conv1, batchnorm1, relu1, head"
     ):
-        Setting.of(config)
+        prepare(config)

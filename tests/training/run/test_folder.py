@@ -21,8 +21,11 @@ from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.model.file import load
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.run.checkpoint import PREVIOUS, STATE
-from hubel.training.run.folder import Run
-from hubel.training.run.prepare import Setting
+from hubel.training.run.finish import finish as finish_run
+from hubel.training.run.finish import seconds_to_finish
+from hubel.training.run.folder import RunFolder
+from hubel.training.run.prepare import Inputs, Prepared, prepare
+from hubel.training.run.session import Session
 from hubel.training.settings.config import Config
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES
@@ -42,16 +45,19 @@ CONFIG = Config(
 )
 
 
-def start(folder: Path) -> tuple[Run, Setting, Trainer]:
-    run = Run.create(folder, "digits", "net")
+def start(folder: Path) -> tuple[RunFolder, Prepared, Trainer]:
+    run = RunFolder.create(folder, "digits", "net")
     run.begin(CONFIG)
-    setting = Setting.of(CONFIG)
+    setting = prepare(CONFIG)
     return run, setting, Trainer.of(setting.network, CONFIG, setting.train)
 
 
-def finish(folder: Path) -> Run:
+def finish(folder: Path) -> RunFolder:
     run, setting, trainer = start(folder)
-    assert sum(isinstance(event, RoundDone) for event in run.follow(setting, trainer)) == CONFIG.recipe.epochs
+    assert (
+        sum(isinstance(event, RoundDone) for event in Session(run, setting, trainer).follow())
+        == CONFIG.recipe.epochs
+    )
     return run
 
 
@@ -65,7 +71,7 @@ def test_a_run_without_a_round_leaves_nothing_behind(there: bool, tmp_path: Path
     if there:
         (tmp_path / "run").mkdir()
     run, setting, trainer = start(tmp_path / "run")
-    next(run.follow(setting, trainer))
+    next(Session(run, setting, trainer).follow())
     (run.folder / "events.out.tfevents.0").write_bytes(b"event")
     (run.folder / "epochs").mkdir()
     (run.folder / "epochs" / "1.safetensors").write_bytes(b"model")
@@ -75,12 +81,12 @@ def test_a_run_without_a_round_leaves_nothing_behind(there: bool, tmp_path: Path
 
 def test_the_folders_above_a_run_that_fails_go_where_they_were_made_for_it(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
-    run = Run.create(tmp_path / "a" / "b" / "c" / "run", "digits", "net")
-    other = Run.create(tmp_path / "a" / "b" / "run", "digits", "net")
+    run = RunFolder.create(tmp_path / "a" / "b" / "c" / "run", "digits", "net")
+    other = RunFolder.create(tmp_path / "a" / "b" / "run", "digits", "net")
     run.discard_unfinished()
     assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "b", "run"]
     other.begin(CONFIG)
-    run = Run.create(tmp_path / "a" / "d" / "run", "digits", "net")
+    run = RunFolder.create(tmp_path / "a" / "d" / "run", "digits", "net")
     run.discard_unfinished()
     assert sorted(path.name for path in (tmp_path / "a").iterdir()) == ["b"]
 
@@ -109,7 +115,7 @@ def test_what_is_kept(tmp_path: Path) -> None:
     assert repr(model.network.net) == NET
     assert model.classes == tuple("0123456789")
     best = [line for line in lines if line["best"]][-1]
-    held_out = Setting.of(CONFIG).val
+    held_out = prepare(CONFIG).val
     assert evaluate(model.network, held_out.epoch(0)).top1 == best["val_top1"]
     assert model.summary["val_top1"] == best["val_top1"]
 
@@ -117,20 +123,22 @@ def test_what_is_kept(tmp_path: Path) -> None:
 def test_the_model_to_start_from_is_the_best_until_it_is_beaten(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
     labels = torch.arange(10)
-    run.keep_start(setting, trainer, Evaluation(torch.eye(10), labels))  # none can do better than all right
+    Session(run, setting, trainer).keep_start(
+        Evaluation(torch.eye(10), labels)
+    )  # none can do better than all right
     began = weights(run.best)
-    list(run.follow(setting, trainer))
+    list(Session(run, setting, trainer).follow())
     assert not any(line["best"] for line in run.metrics())
     assert torch.equal(weights(run.best), began)
     assert load(run.best).summary["epoch"] == 0
-    goal = Run.create(tmp_path / "goal", "digits", "net")
+    goal = RunFolder.create(tmp_path / "goal", "digits", "net")
     aimed = Trainer.of(setting.network, replace(CONFIG, target=0.9), setting.train)
-    goal.keep_start(setting, aimed, Evaluation(torch.eye(10), labels))
-    rounds = [event for event in goal.follow(setting, aimed) if isinstance(event, RoundDone)]
+    Session(goal, setting, aimed).keep_start(Evaluation(torch.eye(10), labels))
+    rounds = [event for event in Session(goal, setting, aimed).follow() if isinstance(event, RoundDone)]
     assert len(rounds) == 1  # one is run, for the report, and the start has reached the target
     other, setting, trainer = start(tmp_path / "other")
-    other.keep_start(setting, trainer, Evaluation(torch.eye(10), labels.flip(0)))  # none right
-    list(other.follow(setting, trainer))
+    Session(other, setting, trainer).keep_start(Evaluation(torch.eye(10), labels.flip(0)))  # none right
+    list(Session(other, setting, trainer).follow())
     assert load(other.best).summary["epoch"] > 0
 
 
@@ -138,7 +146,7 @@ def test_the_model_to_start_from_is_the_best_until_it_is_beaten(tmp_path: Path) 
 def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> None:
     whole = finish(tmp_path / "whole")
     run, setting, trainer = start(tmp_path / "stopped")
-    epochs = (event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
+    epochs = (event for event in Session(run, setting, trainer).follow() if isinstance(event, RoundDone))
     assert len(list(islice(epochs, 3))) == 3
     state = run.folder / STATE
     if damage == "the last state":
@@ -147,11 +155,11 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
         content = bytearray(state.read_bytes())
         content[-1] ^= 255
         state.write_bytes(content)
-    setting = Setting.of(CONFIG)
+    setting = prepare(CONFIG)
     trainer = Trainer.of(setting.network, CONFIG, setting.train)
-    run.restore(trainer, setting)
+    Session(run, setting, trainer).restore()
     assert trainer.epoch == (3 if damage == "nothing" else 2)
-    list(run.follow(setting, trainer))
+    list(Session(run, setting, trainer).follow())
     assert torch.equal(weights(run.best), weights(whole.best))
     mine, theirs = (
         [{**line, "seconds": 0, "waited": 0} for line in finished.metrics()] for finished in (run, whole)
@@ -161,28 +169,28 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
 
 def test_no_state_to_go_on_from(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
-    with pytest.raises(TrainingError, match="no state to go on from"):
-        run.restore(trainer, setting)
+    with pytest.raises(TrainingError, match="no checkpoint to resume from"):
+        Session(run, setting, trainer).restore()
     assert not (run.folder / PREVIOUS).exists()
 
 
 def test_a_run_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(UsageError, match="is not empty"):
-        Run.create(tmp_path, "digits", "net")
+        RunFolder.create(tmp_path, "digits", "net")
     with pytest.raises(UsageError, match="no run can be kept"):
-        Run.create(tmp_path / "notes.txt" / "run", "digits", "net")
+        RunFolder.create(tmp_path / "notes.txt" / "run", "digits", "net")
 
 
 def test_free_names(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    names = [str(Run.create(None, "My photos/é", "resnet34(shortcut='A')").folder) for _ in range(2)]
+    names = [str(RunFolder.create(None, "My photos/é", "resnet34(shortcut='A')").folder) for _ in range(2)]
     assert names == [f"runs/my-photos-é-resnet34-shortcut-a-{number}" for number in (1, 2)]
 
 
 def test_a_folder_that_is_no_run(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"is no run: it has no config\.toml"):
-        Run(tmp_path).config()
+    with pytest.raises(UsageError, match=r"is not a run: it has no config\.toml"):
+        RunFolder(tmp_path).config()
 
 
 def test_metrics_are_one_json_object_a_line(tmp_path: Path) -> None:
@@ -197,27 +205,27 @@ def test_metrics_are_one_json_object_a_line(tmp_path: Path) -> None:
 def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
     run = finish(tmp_path / "run")
     other = replace(CONFIG, net=NET.replace("conv(8, 3)", "conv(9, 3)"))
-    setting = Setting.of(other)
+    setting = prepare(other)
     with pytest.raises(TrainingError, match=r"names another network: conv2\.weight does not fit"):
-        run.restore(Trainer.of(setting.network, other, setting.train), setting)
+        Session(run, setting, setting.trainer(other)).restore()
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"net": "fc(4) >> batchnorm >> fc(10)", "batch": 1}, "batchnorm1 has one value a map"),
+        ({"net": "fc(4) >> batchnorm >> fc(10)", "batch": 1}, "batchnorm1 has one value per map"),
         ({"net": "fc(7)"}, "ends in 1x1x7, but digits has 10 classes"),
     ],
 )
 def test_settings_that_cannot_train(change: dict[str, Any], message: str) -> None:
     with pytest.raises(HubelError, match=message):
-        Setting.of(changed(CONFIG, change))
+        prepare(changed(CONFIG, change))
 
 
 @pytest.mark.parametrize("change", [{"net": "rbf(10)"}, {"net": "fc(10)", "freeze": ["fc1"]}])
 def test_a_network_with_nothing_to_learn_is_refused(change: dict[str, Any]) -> None:
     asked = changed(CONFIG, change)
-    setting = Setting.of(asked)
+    setting = prepare(asked)
     with pytest.raises(UsageError, match="nothing to learn"):
         Trainer.of(setting.network, asked, setting.train)
 
@@ -225,38 +233,38 @@ def test_a_network_with_nothing_to_learn_is_refused(change: dict[str, Any]) -> N
 def test_a_run_does_not_go_on_with_other_images(tmp_path: Path) -> None:
     """With another seed other images are held out, as of a folder that has got more."""
     run = finish(tmp_path / "run")
-    other = Setting.of(replace(CONFIG, seed=1))
-    with pytest.raises(TrainingError, match="images have changed since the run began"):
-        run.restore(Trainer.of(other.network, CONFIG, other.train), other)
+    other = prepare(replace(CONFIG, seed=1))
+    with pytest.raises(TrainingError, match="images have changed since this run started"):
+        Session(run, other, other.trainer(CONFIG)).restore()
 
 
 def test_a_run_goes_on_without_the_model_it_started_from(tmp_path: Path) -> None:
     began = finish(tmp_path / "began")
     asked = replace(CONFIG, start=str(began.best), fit="squash")
-    run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
+    run, setting = RunFolder.create(tmp_path / "run", "digits", "net"), prepare(asked)
     trainer = Trainer.of(setting.network, asked, setting.train)
-    next(event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
+    next(event for event in Session(run, setting, trainer).follow() if isinstance(event, RoundDone))
     kept = load(run.best)
     assert kept.preprocessing == setting.preprocessing
     began.best.unlink()
-    again = Setting.of(asked, kept=kept)
+    again = prepare(asked, Inputs(kept=kept))
     assert again.seen == setting.seen
     trainer = Trainer.of(again.network, asked, again.train)
-    run.restore(trainer, again)
+    Session(run, again, trainer).restore()
     assert (again.preprocessing, trainer.epoch) == (kept.preprocessing, 1)
     assert torch.equal(*(n.state_dict()["conv1.weight"] for n in (again.network, setting.network)))
 
 
 def test_filters_that_whiten_stay_when_a_run_goes_on(tmp_path: Path) -> None:
     asked = changed(CONFIG, {"net": "conv(18, 3) >> relu >> fc(10)", "whiten": True, "epochs": 2})
-    run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
+    run, setting = RunFolder.create(tmp_path / "run", "digits", "net"), prepare(asked)
     trainer = Trainer.of(setting.network, asked, setting.train)
-    next(event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
+    next(event for event in Session(run, setting, trainer).follow() if isinstance(event, RoundDone))
     filters = setting.network.get_parameter("conv1.weight").clone()
-    again = Setting.of(asked, kept=load(run.best))
+    again = prepare(asked, Inputs(kept=load(run.best)))
     trainer = Trainer.of(again.network, asked, again.train)
-    run.restore(trainer, again)
-    list(run.follow(again, trainer))
+    Session(run, again, trainer).restore()
+    list(Session(run, again, trainer).follow())
     assert torch.equal(again.network.get_parameter("conv1.weight"), filters)
 
 
@@ -266,19 +274,19 @@ def test_runs_that_begin_at_once_get_folders_of_their_own(
     """Each looks before any has made its folder; where none can be made, one is told."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(Path, "exists", lambda path: False)
-    assert [Run.create(None, "digits", "net").folder.name for _ in range(2)] == [
+    assert [RunFolder.create(None, "digits", "net").folder.name for _ in range(2)] == [
         "digits-net-1",
         "digits-net-2",
     ]
     Path("runs").rename("elsewhere")
     Path("runs").symlink_to(tmp_path / "unmounted" / "disk")
     with pytest.raises(UsageError, match="no run can be kept in runs"):
-        Run.create(None, "digits", "net")
+        RunFolder.create(None, "digits", "net")
 
 
 def test_a_large_seed_is_a_seed(tmp_path: Path) -> None:
     asked = changed(CONFIG, {"seed": 2**62, "epochs": 1, "net": "fc(10)"})
-    setting = Setting.of(asked)
+    setting = prepare(asked)
     assert len(list(Trainer.of(setting.network, asked, setting.train).run(setting.train, setting.val))) > 1
 
 
@@ -290,13 +298,15 @@ def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimi
     )
     ends = []
     for stops in ((4,), (2, 2)):
-        run = Run.create(tmp_path / f"{len(stops)}", "digits", "net")
+        run = RunFolder.create(tmp_path / f"{len(stops)}", "digits", "net")
         for sitting, rounds in enumerate(stops):
-            setting = Setting.of(asked)
+            setting = prepare(asked)
             trainer = Trainer.of(setting.network, asked, setting.train)
             if sitting:
-                run.restore(trainer, setting)
-            events = (event for event in run.follow(setting, trainer) if isinstance(event, RoundDone))
+                Session(run, setting, trainer).restore()
+            events = (
+                event for event in Session(run, setting, trainer).follow() if isinstance(event, RoundDone)
+            )
             list(islice(events, rounds))
         ends.append(weights(run.best))
         kept = sorted(path.name for path in (run.folder / "epochs").iterdir())
@@ -307,32 +317,32 @@ def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimi
 def test_a_stopped_epoch_goes_on_with_its_hardest_images(tmp_path: Path) -> None:
     """What its batches taught before the stop changes how hard they are, but not which the epoch has."""
     asked = changed(CONFIG, {"hardest": 0.5, "net": "conv(4, 3) >> relu >> fc(10)"})
-    run, setting = Run.create(tmp_path / "run", "digits", "net"), Setting.of(asked)
+    run, setting = RunFolder.create(tmp_path / "run", "digits", "net"), prepare(asked)
     trainer = Trainer.of(setting.network, asked, setting.train)
     steps = (event for event in trainer.run(setting.train, setting.val) if isinstance(event, BatchDone))
     next(step for step in steps if (step.epoch, step.batch) == (2, 2))
-    run.save_state(trainer, setting)
+    Session(run, setting, trainer).save_state()
     whole = [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2]
-    again = Trainer.of(Setting.of(asked).network, asked, setting.train)
-    run.restore(again, setting)
+    again = Trainer.of(prepare(asked).network, asked, setting.train)
+    Session(run, setting, again).restore()
     steps = (event for event in again.run(setting.train, setting.val) if isinstance(event, BatchDone))
     assert [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2] == whole
     again.hardest = Hardest.of(0.5, torch.zeros(7, dtype=torch.int64))
-    with pytest.raises(TrainingError, match=r"the run had [\d,]+ images to train, and now there are 7"):
-        run.restore(again, setting)
+    with pytest.raises(TrainingError, match=r"the run had [\d,]+ training images, and now there are 7"):
+        Session(run, setting, again).restore()
 
 
 def test_a_target_that_is_reached_ends_the_run(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
     trainer.config = replace(CONFIG, target=0.01)
-    assert sum(isinstance(event, RoundDone) for event in run.follow(setting, trainer)) == 1
+    assert sum(isinstance(event, RoundDone) for event in Session(run, setting, trainer).follow()) == 1
 
 
 def test_finishing_calibrates_the_best_model(tmp_path: Path) -> None:
     run = finish(tmp_path / "run")
-    held_out = Setting.of(CONFIG)
+    held_out = prepare(CONFIG)
     before = evaluate(load(run.best).network, held_out.val.epoch(0))
-    model, result = run.finish(held_out)
+    model, result = finish_run(run, held_out)
     assert load(run.best).temperature == model.temperature != 1.0
     assert result.loss < before.loss
     assert result.top1 == before.top1
@@ -344,10 +354,10 @@ def test_several_views_are_kept_where_they_do_better(top1: float, views: str, tm
     run = finish(tmp_path / "run")
     kept = load(run.best)
     replace(kept, views="mirror-shift", summary={**kept.summary, "val_top1": top1}).save(run.best)
-    setting = Setting.of(CONFIG)
-    assert run.finish(setting, hurried=True)[0].views == "one"
+    setting = prepare(CONFIG)
+    assert finish_run(run, setting, hurried=True)[0].views == "one"
     replace(load(run.best), views="mirror-shift").save(run.best)
-    model, result = run.finish(setting)
+    model, result = finish_run(run, setting)
     assert load(run.best).views == model.views == views
     expected = evaluate(model.network, setting.val.epoch(0), views, model.temperature)
     torch.testing.assert_close(result.probabilities, expected.probabilities)
@@ -356,20 +366,20 @@ def test_several_views_are_kept_where_they_do_better(top1: float, views: str, tm
 def test_a_run_that_reached_its_target_has_nothing_left(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
     trainer.config = replace(CONFIG, target=0.1)
-    rounds = [event for event in run.follow(setting, trainer) if isinstance(event, RoundDone)]
+    rounds = [event for event in Session(run, setting, trainer).follow() if isinstance(event, RoundDone)]
     assert len(rounds) == 1
-    assert not list(run.follow(setting, trainer))
+    assert not list(Session(run, setting, trainer).follow())
 
 
 def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
-    trainer.pace.after, trainer.pace.hurried = 25.0, True
-    events = run.follow(setting, trainer)
-    trainer.pace.limit = 1e-9  # the first step is the last
+    trainer.clock.after, trainer.clock.hurried = 25.0, True
+    events = Session(run, setting, trainer).follow()
+    trainer.clock.limit = 1e-9  # the first step is the last
     assert any(isinstance(event, RoundDone) for event in events)
     again = Trainer.of(setting.network, CONFIG, setting.train)
-    run.restore(again, setting)
-    assert (again.pace, again.seconds, again.done) == (trainer.pace, trainer.seconds, trainer.done)
+    Session(run, setting, again).restore()
+    assert (again.clock, again.seconds, again.done) == (trainer.clock, trainer.seconds, trainer.done)
     assert again.validation == trainer.validation > 0
 
 
@@ -377,34 +387,34 @@ def test_by_the_clock_the_state_is_kept_within_a_round_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here after every batch; a run goes on from the last of an epoch, and from one within."""
-    module = sys.modules["hubel.training.run.folder"]
+    module = sys.modules["hubel.training.run.session"]
     monkeypatch.setattr(module, "SAVING", 0.0)
     run, setting, trainer = start(tmp_path / "run")
-    trainer.pace.limit = 1000.0
-    for steps, event in enumerate(run.follow(setting, trainer), start=1):
+    trainer.clock.limit = 1000.0
+    for steps, event in enumerate(Session(run, setting, trainer).follow(), start=1):
         assert isinstance(event, BatchDone)
         again = Trainer.of(setting.network, CONFIG, setting.train)
-        run.restore(again, setting)
+        Session(run, setting, again).restore()
         assert (again.epoch, again.batch) == divmod(steps, event.batches)
         assert again.seconds == trainer.seconds > 0
         if again.done == 1:
             break
-    assert run.can_go_on
+    assert run.can_resume
     assert not run.metrics()
     run.discard_unfinished()
-    again.pace.limit = 1.001 * again.seconds  # until after the next step
-    assert any(isinstance(event, RoundDone) for event in run.follow(setting, again))
+    again.clock.limit = 1.001 * again.seconds  # until after the next step
+    assert any(isinstance(event, RoundDone) for event in Session(run, setting, again).follow())
     assert again.done > 1
     run, setting, trainer = start(tmp_path / "by epochs")
-    next(run.follow(setting, trainer))
-    assert not run.can_go_on
+    next(Session(run, setting, trainer).follow())
+    assert not run.can_resume
 
 
 def test_of_two_processes_one_trains_in_a_folder(tmp_path: Path) -> None:
-    run = Run.create(tmp_path / "run", "digits", "net")
+    run = RunFolder.create(tmp_path / "run", "digits", "net")
     with run.alone():
-        other = "from hubel.training.run.folder import Run; from pathlib import Path; import sys\n"
-        other += "with Run(Path(sys.argv[1])).alone(): pass"
+        other = "from hubel.training.run.folder import RunFolder; from pathlib import Path; import sys\n"
+        other += "with RunFolder(Path(sys.argv[1])).alone(): pass"
         command = [sys.executable, "-c", other, str(run.folder)]
         told = subprocess.run(command, capture_output=True, text=True, check=False).stderr
         assert "UsageError: another process trains in" in told
@@ -415,24 +425,24 @@ def test_of_two_processes_one_trains_in_a_folder(tmp_path: Path) -> None:
 def test_by_the_clock_a_best_model_that_is_kept_stays_to_be_beaten(tmp_path: Path) -> None:
     """As where the power fails between it and the state: what comes again is not the same round."""
     run, setting, trainer = start(tmp_path / "run")
-    trainer.pace.limit = 1e-9
-    assert any(isinstance(event, RoundDone) for event in run.follow(setting, trainer))
+    trainer.clock.limit = 1e-9
+    assert any(isinstance(event, RoundDone) for event in Session(run, setting, trainer).follow())
     kept = load(run.best)
     replace(kept, summary={**kept.summary, "val_top1": 1.0}).save(run.best)
     again = Trainer.of(setting.network, CONFIG, setting.train)
-    run.restore(again, setting)
+    Session(run, setting, again).restore()
     assert (again.best, trainer.best < 1) == (1.0, True)
 
 
-def test_a_class_never_named_is_told_even_where_the_time_ends_within_an_epoch(tmp_path: Path) -> None:
+def test_a_class_never_predicted_is_told_even_where_the_time_ends_within_an_epoch(tmp_path: Path) -> None:
     """After one step at a rate too small to learn ten classes."""
     run, setting, trainer = start(tmp_path / "run")
-    trainer.pace.limit = 1e-9
-    told = [event.text for event in run.follow(setting, trainer) if isinstance(event, Warned)]
+    trainer.clock.limit = 1e-9
+    told = [event.text for event in Session(run, setting, trainer).follow() if isinstance(event, Warned)]
     assert trainer.done < 1
-    assert any("no held-out image is taken for" in text for text in told)
+    assert any("no validation image is predicted as" in text for text in told)
     assert not any("guessing" in text for text in told)
-    assert told[-1].startswith("the time was over before all images were seen")
+    assert told[-1].startswith("the time ended before every image was seen")
     assert f" {1 - trainer.batch / trainer.batches:.0%} of them never" in told[-1]
 
 
@@ -444,17 +454,17 @@ def test_how_long_finishing_takes_is_told_by_a_few(tmp_path: Path, monkeypatch: 
         seen.append(len(batches[0][0]))
         clock[0] += seen[-1] + (9 if len(seen) == 1 else 0)
 
-    module = sys.modules["hubel.training.run.folder"]
+    module = sys.modules["hubel.training.run.finish"]
     monkeypatch.setattr(module, "evaluate", timed)
     monkeypatch.setattr(module, "now", lambda device: clock[0])
-    setting = Setting.of(CONFIG)
-    assert run.finishing(setting) == pytest.approx(len(setting.val.labels))
-    assert max(seen) <= module.FINISHED
+    setting = prepare(CONFIG)
+    assert seconds_to_finish(run, setting) == pytest.approx(len(setting.val.labels))
+    assert max(seen) <= module.TIMED
 
 
 def test_single_images_that_grow_are_refused_where_they_are_too_small_to_normalise() -> None:
     """`fast_small` ends in 3x3 at 32 pixels, but begins at 16, where it ends in 1x1."""
     recipe = replace(RECIPES["fast"], batch=1)
     asked = replace(CONFIG, net=repr(zoo.fast_small(depth=1)), input="32x32x1", recipe=recipe)
-    with pytest.raises(NetworkError, match="has one value a map to normalise with --batch 1"):
-        Setting.of(asked)
+    with pytest.raises(NetworkError, match="has one value per map to normalise with --batch 1"):
+        prepare(asked)

@@ -11,12 +11,12 @@ import pytest
 import torch
 from PIL import Image
 
-from hubel.data.marks import written
 from hubel.errors import DataError, NetworkError
 from hubel.model.file import load
 from hubel.training.events import RoundDone
-from hubel.training.run.folder import Run
-from hubel.training.run.prepare import Setting
+from hubel.training.run.folder import RunFolder
+from hubel.training.run.prepare import prepare
+from hubel.training.run.session import Session
 from hubel.training.settings.config import Config
 from hubel.training.settings.toml import changed
 from hubel.training.step.loss import class_weights
@@ -41,15 +41,15 @@ def folder(root: Path, bad: tuple[str, ...] = (), seed: int = 0, **counts: int) 
 
 def test_classes_are_balanced_by_the_loss_by_the_batches_or_not_at_all(tmp_path: Path) -> None:
     asked = folder(tmp_path / "set", a=24, b=8)
-    weighed = Setting.of(replace(asked, balance="loss"))
+    weighed = prepare(replace(asked, balance="loss"))
     assert weighed.weights is not None
     torch.testing.assert_close(weighed.weights, class_weights(torch.tensor([0] * 18 + [1] * 6), 2))
-    assert Setting.of(asked).weights is None
-    even = Setting.of(replace(asked, balance="sampler"))
+    assert prepare(asked).weights is None
+    even = prepare(replace(asked, balance="sampler"))
     assert even.weights is None
     seen = torch.cat([labels for number in range(40) for _, labels in even.train.epoch(number)])
     assert seen.double().mean() == pytest.approx(0.5, abs=0.06)  # 960 draws: four standard deviations
-    plain = torch.cat([labels for _, labels in Setting.of(asked).train.epoch(0)])
+    plain = torch.cat([labels for _, labels in prepare(asked).train.epoch(0)])
     assert plain.double().mean() == 0.25
 
 
@@ -58,7 +58,7 @@ def test_the_loss_of_a_run_is_weighed(mixed: bool, tmp_path: Path) -> None:
     """Two networks of the same weights, before any step: by hand from the scores of the first batch."""
     changes = {"balance": "loss", "label_smoothing": 0.0, "mixup": 0.5 if mixed else 0.0}
     asked = changed(folder(tmp_path / "set", a=24, b=8), changes)
-    setting = Setting.of(asked)
+    setting = prepare(asked)
     images, targets = setting.train.first()
     scores = setting.network.train()(images).detach()
     trainer = Trainer.of(setting.network, asked, setting.train, weights=setting.weights)
@@ -74,21 +74,21 @@ def test_the_loss_of_a_run_is_weighed(mixed: bool, tmp_path: Path) -> None:
 
 def test_a_model_knows_what_it_and_its_start_were_trained_on(tmp_path: Path) -> None:
     began = folder(tmp_path / "one", a=8, b=8)
-    run, setting = Run.create(tmp_path / "run", "one", "fc"), Setting.of(began)
+    run, setting = RunFolder.create(tmp_path / "run", "one", "fc"), prepare(began)
     trainer = Trainer.of(setting.network, began, setting.train)
-    assert any(isinstance(event, RoundDone) for event in run.follow(setting, trainer))
+    assert any(isinstance(event, RoundDone) for event in Session(run, setting, trainer).follow())
     asked = replace(folder(tmp_path / "two", seed=1, a=8, b=8), start=str(run.best))
-    again = Setting.of(asked)
+    again = prepare(asked)
     own, before = ((each.train.images.marks() or []) for each in (again, setting))
     assert not set(own) & set(before)
-    assert again.seen == written([*own, *before])
+    assert again.seen == frozenset([*own, *before])
     assert load(run.best).seen == frozenset(before)
 
 
 def test_a_class_that_loses_all_its_images_is_refused(tmp_path: Path) -> None:
     asked = replace(folder(tmp_path / "set", bad=("c",), a=8, b=8, c=4), net="fc(3)", on_bad="skip")
-    with pytest.raises(DataError, match="set: none of the training images of c can be used"):
-        Setting.of(asked)
+    with pytest.raises(DataError, match="set: none of the training images of c can be read"):
+        prepare(asked)
 
 
 def test_a_class_of_which_what_is_held_out_is_left_out_is_told(tmp_path: Path) -> None:
@@ -97,8 +97,8 @@ def test_a_class_of_which_what_is_held_out_is_left_out_is_told(tmp_path: Path) -
     asked = folder(tmp_path / "set" / "train", a=8, b=8)
     folder(tmp_path / "set" / "val", bad=names, a=8, b=8)
     told: list[str] = []
-    Setting.of(replace(asked, data=str(tmp_path / "set"), on_bad="skip"), warn=told.append)
-    assert told[0].startswith("no image of b is held out")
+    prepare(replace(asked, data=str(tmp_path / "set"), on_bad="skip"), warn=told.append)
+    assert told[0].startswith("no validation image shows b")
 
 
 def test_where_none_is_left_skipping_is_not_advised(tmp_path: Path) -> None:
@@ -106,14 +106,14 @@ def test_where_none_is_left_skipping_is_not_advised(tmp_path: Path) -> None:
     folder(tmp_path / "set" / "val", bad=("a", "b"), a=2, b=2)
     asked = replace(asked, data=str(tmp_path / "set"), on_bad="skip")
     with pytest.raises(DataError, match="4 of 4 images cannot be used") as told:
-        Setting.of(asked)
+        prepare(asked)
     assert "--on-bad" not in str(told.value)
 
 
 def test_views_moved_by_a_pixel_need_two(tmp_path: Path) -> None:
     asked = changed(folder(tmp_path / "set", a=8, b=8), {"views": "mirror-shift"})
-    with pytest.raises(NetworkError, match="views, mirror-shift, are of images of 2 pixels"):
-        Setting.of(replace(asked, input="1x1x1"))
+    with pytest.raises(NetworkError, match="views, mirror-shift, need images of at least 2 pixels"):
+        prepare(replace(asked, input="1x1x1"))
 
 
 def test_a_missing_file_in_a_folder_whose_name_is_no_text_is_left_out(tmp_path: Path) -> None:
@@ -127,5 +127,5 @@ def test_a_missing_file_in_a_folder_whose_name_is_no_text_is_left_out(tmp_path: 
         f"set/{name}/{number}.png,{name}" for name in "ab" for number in range(9)
     ]  # of each one too many
     (root / "m.csv").write_text("\n".join(["path,label", *lines]) + "\n")
-    found = Setting.of(replace(CONFIG, data=str(root / "m.csv"), on_bad="skip"))
+    found = prepare(replace(CONFIG, data=str(root / "m.csv"), on_bad="skip"))
     assert len(found.skipped) == 2

@@ -12,7 +12,7 @@ from hubel.data.augment.policy import Augmentation
 from hubel.errors import UsageError
 from hubel.training.settings.config import Config
 from hubel.training.settings.recipe import Recipe
-from hubel.training.settings.recipes import RECIPES, recipe
+from hubel.training.settings.recipes import RECIPES, recipe_named
 from hubel.training.settings.toml import changed, to_toml, wish
 
 CONFIG = Config(
@@ -36,7 +36,7 @@ def test_toml_gives_back_an_equal_value(tmp_path: Path) -> None:
 def test_every_recipe_survives_its_file(name: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
     path.write_text(to_toml(RECIPES[name]), encoding="utf-8")
-    assert recipe(str(path)) == recipe(name)
+    assert recipe_named(str(path)) == recipe_named(name)
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_changes_that_cannot_be() -> None:
         with pytest.raises(UsageError, match="key=value"):
             wish(text)
     with pytest.raises(UsageError, match="no recipe 'fats'; did you mean fast"):
-        recipe("fats")
+        recipe_named("fats")
 
 
 def test_a_recipe_is_fitted_to_the_images() -> None:

@@ -64,10 +64,16 @@ def double(value: Tensor) -> tuple[Tensor]:
     return (2 * value,)
 
 
+def record_on(ours: Trainer, device: torch.device) -> None:
+    """Lets a trainer's steps run as on a device."""
+    stepper = ours.stepper
+    stepper._backward, stepper._move = Recorded(stepper._backwards, device), Recorded(stepper._moved, device)
+
+
 def recording(asked: Config) -> Trainer:
     """A trainer that takes the CPU for a GPU."""
     ours = trainer(asked)
-    ours._backward, ours._move = Recorded(ours._backwards, GPU), Recorded(ours._moved, GPU)
+    record_on(ours, GPU)
     return ours
 
 
@@ -95,7 +101,7 @@ def test_replayed_steps_train_the_same_network(micro: int, made: list[tuple[torc
     asked = config("conv(4, 3) >> batchnorm >> relu >> dropout >> fc(2)", epochs=3)
     told = []
     for ours in (trainer(asked), recording(asked)):
-        ours.micro = micro
+        ours.stepper.micro = micro
         events = list(ours.run(*batches(asked)))
         losses = [event.loss for event in events if isinstance(event, BatchDone)]
         rounds = [event for event in events if isinstance(event, RoundDone)]
@@ -119,12 +125,10 @@ def test_what_cannot_be_recorded_is_computed_and_told(monkeypatch: pytest.Monkey
     monkeypatch.setattr(sys.modules["hubel.training.step.cuda_graph"], "Recording", broken)
     asked = config(epochs=2)
     ours = trainer(asked)
-    ours._backward = Recorded(ours._backwards, GPU)
+    ours.stepper._backward = Recorded(ours.stepper._backwards, GPU)
     events = list(ours.run(*batches(asked)))
     told = [event.text for event in events if isinstance(event, Warned)]
-    assert told == [
-        "steps go on without being recorded on the GPU: operation not permitted when stream is capturing"
-    ]
+    assert told == ["steps go on without CUDA graphs: operation not permitted when stream is capturing"]
 
 
 @pytest.mark.usefixtures("made")
@@ -132,7 +136,7 @@ def test_recordings_make_room_before_batches_go_in_parts(monkeypatch: pytest.Mon
     """Memory holds no step beside a recording, nor more than 8 images: the third step finds it full."""
     asked = config(epochs=1, batch=16)
     ours = recording(asked)
-    backwards = ours._backward
+    backwards = ours.stepper._backward
 
     def full(*inputs: Tensor) -> tuple[Tensor, ...]:
         if ours.batch == 2 and (backwards._recordings or len(inputs[0]) > 8):
@@ -140,11 +144,11 @@ def test_recordings_make_room_before_batches_go_in_parts(monkeypatch: pytest.Mon
         return backwards(*inputs)
 
     full.forget, full.told = backwards.forget, backwards.told  # type: ignore[attr-defined]
-    monkeypatch.setattr(ours, "_backward", full)
+    monkeypatch.setattr(ours.stepper, "_backward", full)
     told = [event.text for event in ours.run(*batches(asked)) if isinstance(event, Warned)]
     assert told == [
-        "memory is full: steps go on without being recorded on the GPU",
-        "a batch of 16 does not fit in memory: it goes on in parts of 8",
+        "memory is full: steps go on without CUDA graphs",
+        "a batch of 16 does not fit in memory; it passes through in parts of 8",
     ]
 
 
@@ -154,7 +158,7 @@ def test_recordings_make_room_for_validating(monkeypatch: pytest.MonkeyPatch) ->
     ours = recording(asked)
 
     def full(*given: Any) -> Any:
-        if ours._backward._recordings:
+        if ours.stepper._backward._recordings:
             raise RuntimeError(FULL)
         return evaluate(*given)
 
@@ -167,7 +171,7 @@ def test_nothing_stays_recorded_after_a_run(made: list[tuple[torch.Size, ...]]) 
     ours = recording(asked)
     list(ours.run(*batches(asked)))
     assert made
-    assert not ours._backward._recordings
+    assert not ours.stepper._backward._recordings
 
 
 @pytest.mark.parametrize(("device", "counts"), [(GPU, [40, 20, 10, 5, 2]), (CPU, [8, 4, 2])])
@@ -197,7 +201,7 @@ def on_gpu(asked: Config, *, record: bool) -> Trainer:
     train, val = (replace(part, device=GPU) for part in batches(asked))
     ours = Trainer.of(trainer(asked).network.to(GPU), asked, train)
     if not record:
-        ours._backward, ours._move = Recorded(ours._backwards, CPU), Recorded(ours._moved, CPU)
+        record_on(ours, CPU)
     assert not [event for event in ours.run(train, val) if isinstance(event, Warned)]
     return ours
 
@@ -222,11 +226,11 @@ def test_a_recorded_loss_that_is_not_finite_moves_nothing() -> None:
     ours = Trainer.of(trainer(asked).network.to(GPU), asked, train)
     images, targets = train.first()
     for _ in range(3):
-        list(ours._step(images, targets, 0.5))
-    assert ours._backward._recordings
+        ours.stepper.step(images, targets, 0.5)
+    assert ours.stepper._backward._recordings
     before = {name: value.clone() for name, value in ours.network.state_dict().items()}
     with pytest.raises(TrainingError, match="the loss is nan"):
-        ours._gradients(torch.full_like(images, float("nan")), targets)
+        ours.stepper._gradients(torch.full_like(images, float("nan")), targets)
     for name, value in ours.network.state_dict().items():
         torch.testing.assert_close(value, before[name])
 

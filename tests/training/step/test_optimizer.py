@@ -40,7 +40,7 @@ def test_who_moves_by_which_rule() -> None:
     """Filter banks by Muon; biases and the head by SGD; batch norm's scales by none."""
     network = build(parse("conv(4, 3) >> batchnorm >> relu >> fc(2)"), "8x8x1")
     recipe = Recipe(optimizer="muon", lr=0.24, momentum=0.6, batch=500, weight_decay=1e-3)
-    banks, others = muon(network, recipe)
+    banks, others = muon(network, recipe.rates)
     names = {parameter: name for name, parameter in network.named_parameters()}
     assert [names[p] for p in banks.param_groups[0]["params"]] == ["conv1.weight"]
     groups = {tuple(names[p] for p in group["params"]): group for group in others.param_groups}

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
     from hubel.data.arrays import Bytes, Flags, Labels
     from hubel.data.augment.colour import Colours
+    from hubel.data.augment.own import OwnAugmentation
     from hubel.data.augment.policy import Augmentation
     from hubel.data.feed.bad import Bad
     from hubel.data.image.preprocess import Preprocessing
@@ -46,7 +47,7 @@ class Cut(TypedDict, total=False):
     """How images are cut into batches: the optional fields of `Batches`."""
 
     shuffle: bool
-    augmentation: Augmentation | None
+    augmentation: Augmentation | OwnAugmentation | None
     seed: int
     device: torch.device | str
     dtype: torch.dtype
@@ -185,7 +186,7 @@ class Batches(ABC):
     preprocessing: Preprocessing
     batch: int
     shuffle: bool = False
-    augmentation: Augmentation | None = None
+    augmentation: Augmentation | OwnAugmentation | None = None
     seed: int = 0
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32

@@ -23,7 +23,7 @@ from hubel.module.survey.steps import tell
 from hubel.module.survey.user_line import why
 from hubel.module.survey.watch import Watch
 from hubel.net.ledger import Ledger
-from hubel.net.trace import INPUT, Step, refuse_rest
+from hubel.net.trace import INPUT, Step, UnfitError, refuse_remainder
 from hubel.net.volume import Volume, VolumeLike
 
 
@@ -61,12 +61,12 @@ def survey(module: nn.Module, volume: VolumeLike, *, strict: bool = False) -> Le
     none of hubel's layers have a row of their name; where their MACs are unknown, its note says so.
     A parameter counts once, in the first row that reads it. Hooks are not run.
 
-    Raises SizeError: the module fails on this volume; its `steps` are those before. Raises NetworkError:
-    it cannot be followed.
+    Raises UnfitError: the module fails on this volume; its `steps` are those before the failure. Raises
+    NetworkError: it cannot be followed.
     """
     found = surveyed(module, volume).ledger
     if strict:
-        _refuse_rests(found.steps)
+        _refuse_remainders(found.steps)
     return found
 
 
@@ -91,12 +91,12 @@ def surveyed(module: nn.Module, volume: VolumeLike) -> Surveyed:
     return Surveyed(ledger, origins, steps[chosen.ends[0]].path if chosen.ends[0] >= 0 else INPUT)
 
 
-def _refuse_rests(steps: tuple[Step, ...]) -> None:
+def _refuse_remainders(steps: tuple[Step, ...]) -> None:
     for at, step in enumerate(steps):
         try:
-            refuse_rest(step.layer, step.inputs[0])
+            refuse_remainder(step.layer, step.inputs[0])
         except SizeError as error:
-            raise SizeError(f"{step.path} does not fit {step.inputs[0]}: {error}", steps[:at]) from None
+            raise UnfitError(f"{step.path} does not fit {step.inputs[0]}: {error}", steps[:at]) from None
 
 
 def _run(module: nn.Module, volume: Volume, *, training: bool) -> Run:
@@ -146,7 +146,7 @@ def _failure(watch: Watch, volume: Volume, error: Exception, module: nn.Module) 
         reason = f"its way depends on the values of the image, which are not there yet; {reason}"
     steps: Sequence[Step] = tell(watch, (), module, sides=False, unused=False)
     if isinstance(error, (RuntimeError, SizeError)):
-        return SizeError(f"{where}: {reason}", tuple(steps))
+        return UnfitError(f"{where}: {reason}", tuple(steps))
     return NetworkError(f"{where}: {reason}")
 
 

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from hubel.module.survey.reading import Call, image
-from hubel.net.foreign import RisingAxis, WholeAxis
+from hubel.net.foreign import GlobalAxis, UpsamplingAxis
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Axis, UnevenAxis, Window
 
@@ -42,7 +42,7 @@ def sees(call: Call, made: Tensor, output: Volume, *, local: bool) -> Window:
 
 def whole(seen: Volume) -> Window:
     """The window of an operation that mixes all places."""
-    return Window(WholeAxis.of(seen.height), WholeAxis.of(seen.width))
+    return Window(GlobalAxis.of(seen.height), GlobalAxis.of(seen.width))
 
 
 def _along_depth(call: Call) -> bool:
@@ -77,7 +77,7 @@ def _spread(call: Call, _made: Tensor, _output: Volume) -> Window | None:
     size = given["weight"].shape[2:]
     return Window(
         *(
-            RisingAxis.of(stride, length * (side - 1) + 1, pad)
+            UpsamplingAxis.of(stride, length * (side - 1) + 1, pad)
             for side, stride, pad, length in zip(size, *sides, strict=True)
         )
     )
@@ -91,7 +91,9 @@ def _larger(call: Call, _made: Tensor, output: Volume) -> Window | None:
     rises = output.height // seen.height, output.width // seen.width
     linear = mode == "bilinear"
     rows, columns = (
-        RisingAxis.of(rise, 2 * rise if linear else rise, rise // 2 if linear else 0) if rise > 1 else Axis()
+        UpsamplingAxis.of(rise, 2 * rise if linear else rise, rise // 2 if linear else 0)
+        if rise > 1
+        else Axis()
         for rise in rises
     )
     return Window(rows, columns)
@@ -100,7 +102,7 @@ def _larger(call: Call, _made: Tensor, output: Volume) -> Window | None:
 def _shuffled(call: Call, _made: Tensor, output: Volume) -> Window | None:
     """Maps dealt to the places of larger ones."""
     rise = output.height // call.place.volume.height
-    return Window(RisingAxis.of(rise, rise, 0), RisingAxis.of(rise, rise, 0))
+    return Window(UpsamplingAxis.of(rise, rise, 0), UpsamplingAxis.of(rise, rise, 0))
 
 
 def _unshuffled(call: Call, _made: Tensor, output: Volume) -> Window | None:

@@ -29,7 +29,7 @@ from hubel.module.survey.reading import (
     image,
     per_depth,
 )
-from hubel.net.foreign import Foreign, WholeAxis
+from hubel.net.foreign import Foreign, GlobalAxis
 from hubel.net.layer import Join, Layer
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Window
@@ -349,7 +349,7 @@ def _remark(call: Call, tally: Tally, window: Window) -> str:
 
 
 def _mixes(window: Window) -> bool:
-    return any(isinstance(axis, WholeAxis) for axis in window.axes)
+    return any(isinstance(axis, GlobalAxis) for axis in window.axes)
 
 
 def _unknown(call: Call, tally: Tally) -> str:

@@ -10,14 +10,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from hubel import ledger
 from hubel.net.algebra import Net
 from hubel.net.depth import depth
 from hubel.net.field import Field
 from hubel.net.layers import Fc
 from hubel.net.ledger import Ledger, Row
 from hubel.net.sliding import Conv
-from hubel.net.volume import Volume
 from hubel.zoo import ZOO, Entry
 
 if TYPE_CHECKING:
@@ -56,9 +54,8 @@ class Facts:
     entry: Entry | None
 
     @classmethod
-    def of(cls, name: str, net: Net | nn.Module, volume: Volume) -> Facts:
-        """Reads them off the ledger of a network or a module. Raises SizeError: it does not fit."""
-        table = ledger(net, volume)
+    def of(cls, name: str, net: Net | nn.Module, table: Ledger) -> Facts:
+        """Reads them off the ledger of a network or a module."""
         rows = [row for row in table.rows if not row.side]
         convs = [row.field for row in rows if isinstance(row.layer, Conv)]
         return cls(

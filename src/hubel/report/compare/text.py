@@ -6,10 +6,9 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
-from rich.text import Text
-
 from hubel.net.layer import FLOAT_BYTES
 from hubel.report.compare.facts import MOST, Facts, Share
+from hubel.report.styled import Styled
 from hubel.report.table import left_out
 from hubel.report.units import count, memory, percent
 from hubel.report.zoo import error
@@ -29,20 +28,20 @@ TOTALS = (
 """The ledger's totals that go into the JSON as they are."""
 
 
-def as_text(facts: Sequence[Facts], width: int) -> Text:
+def as_text(facts: Sequence[Facts], width: int) -> Styled:
     """The comparison for a terminal of `width`, then what is to be said of each network."""
     heads = headings(facts)
     lines = _lines(facts)
     labels = max(len(label) for label, _ in lines)
     columns = [[head, *(show(each) for _, show in lines)] for head, each in zip(heads, facts, strict=True)]
-    text = Text()
+    text = Styled()
     for block in _blocks(columns, width - labels):
         widths = [max(map(len, column)) for column in block]
         for number, cells in enumerate(zip(*block, strict=True)):
             label = lines[number - 1][0] if number else ""
             row = (cell.rjust(wide + GAP) for cell, wide in zip(cells, widths, strict=True))
             heading = number == 0 or not any(cells)
-            text.append((label.ljust(labels) + "".join(row)).rstrip() + "\n", "bold" if heading else None)
+            text.append((label.ljust(labels) + "".join(row)).rstrip() + "\n", "bold" if heading else "")
             if number == 0:
                 text.append("─" * (labels + sum(widths) + GAP * len(widths)) + "\n", "dim")
         text.append("\n")

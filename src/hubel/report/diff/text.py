@@ -7,11 +7,10 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from rich.text import Text
-
 from hubel.net.depth import depth
 from hubel.net.ledger import Ledger, Row
 from hubel.report.diff.changes import Change, Kind
+from hubel.report.styled import Style, Styled
 from hubel.report.table import left_out
 from hubel.report.units import count, memory
 
@@ -23,7 +22,7 @@ SIGNS = {
     Kind.REWIRED: ">",
     Kind.FOLLOWS: "=",
 }
-STYLES = {"~": "yellow", "+": "green", "-": "red", ">": "yellow", "=": "cyan"}
+STYLES: dict[str, Style] = {"~": "yellow", "+": "green", "-": "red", ">": "yellow", "=": "cyan"}
 LONGEST = 72
 """The longest layer that is written out; the JSON has the whole of it."""
 
@@ -39,9 +38,9 @@ LABELS = {
 """What is shown of the totals, and what it is called."""
 
 
-def as_text(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequence[Change]) -> Text:
+def as_text(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequence[Change]) -> Styled:
     """The layers that differ, then the totals of both networks and their difference."""
-    text = Text()
+    text = Styled()
     for sign, name, table in zip("-+", names, (before, after), strict=True):
         text.append(f"{3 * sign} {name}, {table.volume}\n", "red" if sign == "-" else "green")
     if not found:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
-from hubel.net.layer import Layer, PlaceByPlace
+from hubel.net.layer import Elementwise, Layer
 from hubel.net.layers import (
     AdaptiveAvgPool,
     Add,
@@ -47,7 +47,7 @@ _KINDS: dict[str, tuple[type[Layer], ...]] = {
     "add": (Add,),
     "concat": (Concat,),
     "": (Dropout, Identity, SideHead),
-    "activation": (PlaceByPlace, Softmax),
+    "activation": (Elementwise, Softmax),
 }
 
 

@@ -1,4 +1,4 @@
-"""What to train when nobody says: the network, and the size it sees images in, for data and time."""
+"""Chooses the network, input size and recipe where the user does not."""
 
 from __future__ import annotations
 
@@ -8,29 +8,25 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from hubel import zoo
 from hubel.data.dataset import DataSet
-from hubel.device import best_device, now, use_allowed_cores, warm_up
+from hubel.device import best_device, warm_up
 from hubel.errors import NetworkError
+from hubel.model.header import BEST
 from hubel.model.open import open_model
-from hubel.module.network import build
+from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.head import with_classes
 from hubel.net.ledger import ledger
 from hubel.net.volume import Volume
-from hubel.training.run.finetune import best_at_hand, is_of_photos
-from hubel.training.run.folder import BEST
+from hubel.training.run.finetune import is_of_photos, pretrained_installed
+from hubel.training.run.speed import TRIED, training_speed
 from hubel.training.settings.config import AUTO, NONE, Config
 from hubel.training.settings.recipe import Recipe
-from hubel.training.settings.recipes import RECIPES, recipe
+from hubel.training.settings.recipes import RECIPES, recipe_named
 from hubel.training.settings.toml import changed
-from hubel.training.step.cuda_graph import Recorded, clear_gradients
-from hubel.training.step.loss import loss_of
-from hubel.training.step.memory import keep_memory, on_trial, tried
-from hubel.training.step.optimizer import OPTIMIZERS
-from hubel.training.step.precision import emulates_bfloat16, fastest
+from hubel.training.step.memory import on_trial
+from hubel.training.step.precision import emulates_bfloat16
 
 FAST = (
     ("fast_tiny", "fast_short", 0.0),
@@ -40,61 +36,58 @@ FAST = (
     ("fast_deep", "fast_long", 9.0),
     ("fast_large", "fast_long", 15.0),
 )
-"""hubel's own networks, their recipes, and from how many epochs on each is taken to beat the one before.
+"""hubel's own networks, their recipes, and the number of epochs from which each beats the one before.
 
-Those of `fast_deep` and `fast_large` lie between and beyond what was measured (benchmarks/README.md).
+The numbers of `fast_deep` and `fast_large` are interpolated and extrapolated (benchmarks/README.md).
 """
 
 USUAL = "fast"
-"""The one that is trained where no time is given, and its recipe then."""
+"""The network that is trained where no time is given, and its recipe."""
 
 SIDES = (64, 96, 128, 160, 224)
-"""The sides at which large images may be seen."""
+"""The sides, in pixels, at which large images may be seen."""
 
 FINETUNE_SIDES = (128, 160, 192)
-"""The sides below its own at which a trained network may see images."""
+"""The sides below its own at which a pretrained network may see images."""
 
 FEW = 7_000
-"""Of fewer images than these a larger network needs as much of training as of so many: more epochs."""
+"""Fewer images count as this many: on a small set a larger network needs more epochs to pay."""
 
 LARGER = 3.0
 """The fewest epochs in which seeing images larger is worth its price."""
 
 SMALL = 28
-"""The least side at which small images are seen; smaller ones are enlarged to 32."""
+"""The smallest side at which small images are seen; smaller ones are enlarged to 32."""
 
-HELD_OUT = 2000
+VALIDATION = 2000
 """The most images held out by default: enough to tell accuracies two percent apart."""
 
 MEASURING = 0.1
-"""The share of the time that may go into measuring candidates."""
+"""The largest share of the time that may go into measuring candidates."""
 
-HOPE = 2.0
-"""How many times as fast as its multiply-adds say a larger network may turn out to be."""
+MOST_SPEED_UP = 2.0
+"""How much faster than its multiply-adds suggest a larger network may turn out to be."""
 
 TRAINING = 0.85
-"""The share of the time that is reckoned to be left for steps."""
-
-TRIED = 64
-"""How many images a step has by which a candidate is measured on a CPU."""
+"""The share of the time that is assumed to be left for steps."""
 
 PASSES = 5
-"""How many steps measuring a candidate takes, its optimizer's and the building of it reckoned in."""
+"""How many steps it takes to measure a candidate, those of its optimizer and building it included."""
 
 TRYING = 15
-"""How many more it takes where two precisions are tried, reckoned in steps of the faster."""
+"""How many more steps, in those of the faster precision, it takes to try two precisions."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A network that might be trained; `epochs` are the fewest in which it is worth its price.
+    """A network that might be trained; `epochs` is the number from which it is worth its price.
 
-    `by` is the name of its recipe, or its file. `precision` is what its steps are computed in, `auto` for
-    the fastest.
+    `by` is the name of its recipe, or its file. `precision` is what its steps are computed in; `auto` is the
+    fastest.
     """
 
     name: str
-    net: Net
+    net: Net | OwnNetwork
     volume: Volume
     recipe: Recipe
     epochs: float = 0.0
@@ -102,76 +95,86 @@ class Candidate:
     precision: str = AUTO
 
     @property
+    def value(self) -> Net:
+        """The network as a value: a module of the user's own is never compared with others."""
+        assert isinstance(self.net, Net), "only networks of hubel's are compared"
+        return self.net
+
+    @property
     def macs(self) -> int:
         """Multiply-adds of one image forwards."""
-        return ledger(self.net, self.volume).totals.macs
+        return ledger(self.value, self.volume).totals.macs
 
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What to train: `start` is the model to start from, empty for none, `none_at_hand` where one was due.
+    """What to train: `start` is the starting model, empty for none.
 
-    `images_per_second` is what the candidate was measured at and `epochs` how often it would see every
-    image, both 0 where it was not chosen by time.
+    `none_installed` says that a pretrained model would have been used, but none is installed.
+    `images_per_second` is the measured speed of the candidate and `epochs` how often it will see every
+    image; both are 0 where it was not chosen by time.
     """
 
     candidate: Candidate
     start: str = ""
-    none_at_hand: bool = False
+    none_installed: bool = False
     images_per_second: float = 0.0
     epochs: float = 0.0
 
 
-def share_held_out(images: int) -> float:
-    """The share of so many images to hold out: a fifth, of many less."""
-    return min(0.2, HELD_OUT / images)
+def validation_share(images: int) -> float:
+    """The share of a set to hold out for validation: a fifth; less of a large set."""
+    return min(0.2, VALIDATION / images)
 
 
 def choose(
     data: DataSet,
     *,
-    network: tuple[str, Net, Volume] | None = None,
+    network: tuple[str, Net | OwnNetwork, Volume] | None = None,
     volume: Volume | None = None,
-    recipe_name: str | None = None,
+    recipe: str | Recipe | None = None,
     start: str = AUTO,
     seconds: float = 0.0,
     settings: Mapping[str, Any] | None = None,
 ) -> Chosen:
-    """What to train on a set: what was asked for, and where nothing was, what suits data and time.
+    """What to train on a set: what was asked for, and otherwise what suits the data and the time.
 
-    `start` is the model to start from: a file, a name, `none`, or `auto`, which for photographs is the
-    best at hand unless a `network` is asked for. `seconds` is the time there is, 0 where epochs count.
-    `settings` of a config, by name, come before those of the recipe.
+    `start` is the starting model: a file, a name, `none`, or `auto`. For photographs `auto` is the best
+    installed pretrained model, unless a `network` is asked for. `seconds` is the time there is, 0 where
+    epochs count. `settings` of a config, by name, take precedence over the recipe's.
 
     Raises UsageError, ModelError: no such recipe, setting or model. Raises NetworkError: the model has no
     head.
     """
-    due = start == AUTO and network is None and recipe_name in (None, "finetune") and is_of_photos(data)
+    due = start == AUTO and network is None and recipe in (None, "finetune") and is_of_photos(data)
     if start == AUTO:
-        start = (best_at_hand() if due else None) or NONE
+        start = (pretrained_installed() if due else None) or NONE
     own = FAST if seconds else ((USUAL, USUAL, 0.0),)
     if network is None and start == NONE:
         candidates = _own(data, own, volume)
     else:
         known = _of_model(start, data) if network is None else [_asked(*network, start)]
         candidates = known if volume is None else [replace(known[-1], volume=volume)]
-    if recipe_name is not None and (recipe_name != "finetune" or start == NONE):
-        candidates = [replace(each, recipe=recipe(recipe_name), by=recipe_name) for each in candidates]
-    if recipe_name is None or recipe_name in RECIPES:  # one of a file is taken as it is written
+    if recipe is not None and (recipe != "finetune" or start == NONE):
+        found = recipe if isinstance(recipe, Recipe) else recipe_named(recipe)
+        by = "of your own" if isinstance(recipe, Recipe) else recipe
+        candidates = [replace(each, recipe=found, by=by) for each in candidates]
+    if recipe is None or recipe in RECIPES:  # one from a file or from Python is taken as it is written
         candidates = [_fitted(each, data) for each in candidates]
     candidates = [_set(each, settings or {}) for each in candidates]
     if len(candidates) > 1 and seconds:
         chosen = in_time(candidates, len(data.train), seconds)
     else:
         chosen = Chosen(next((each for each in candidates if each.name == USUAL), candidates[-1]))
-    return replace(chosen, start="" if start == NONE else start, none_at_hand=due and start == NONE)
+    return replace(chosen, start="" if start == NONE else start, none_installed=due and start == NONE)
 
 
 def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Chosen:
-    """The most expensive candidate that still sees so many images often enough in the time.
+    """The most expensive candidate that still sees this many images often enough in the time.
 
-    Candidates come the cheapest first. Each is measured that is not bound to be too slow, and while
-    measuring keeps to its share of the time; one that differs from the last in its recipe alone is as fast.
+    Candidates come in order of cost, the cheapest first. Each is measured unless it is bound to be too slow,
+    or measuring would exceed its share of the time. One that differs from the last in its recipe alone is as
+    fast.
     """
     device = best_device()
     warm_up(device)
@@ -180,7 +183,7 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
     best = last = _measured(candidates[0], images, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs
-        if last.epochs * HOPE < candidate.epochs * times:
+        if last.epochs * MOST_SPEED_UP < candidate.epochs * times:
             continue
         if (candidate.net, candidate.volume) == (last.candidate.net, last.candidate.volume):
             last = replace(last, candidate=candidate)
@@ -196,58 +199,18 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
 
 
 def _measured(candidate: Candidate, images: int, seconds: float) -> Chosen:
-    """A candidate, and how often it would see so many images in the time."""
+    """A candidate, and how often it would see this many images in the time."""
     speed = images_per_second(candidate)
     return Chosen(candidate, images_per_second=speed, epochs=speed * seconds * TRAINING / images)
 
 
 def images_per_second(candidate: Candidate) -> float:
-    """How many images a second a candidate trains on, measured on noise on this machine, now."""
-    keep_memory()
-    use_allowed_cores()
-    device = best_device()
-    return tried(
-        candidate.recipe.batch, TRIED, device, lambda count: _speed_in_steps(candidate, count, device)
-    )
+    """How many images per second a candidate trains on, measured on this machine, now."""
+    return training_speed(candidate.value, candidate.volume, candidate.recipe, candidate.precision)
 
 
-def _speed_in_steps(candidate: Candidate, count: int, device: torch.device) -> float:
-    """The same, by steps of so many images."""
-    volume = candidate.volume
-    network = build(candidate.net, volume, init=candidate.recipe.init, scores=True).to(device)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    images = torch.randn(count, volume.depth, *volume.plane, device=device)
-    images = images.to(memory_format=torch.channels_last)
-    labels = torch.arange(count, device=device) % network.output.depth
-    optimizers = OPTIMIZERS[candidate.recipe.optimizer](network, candidate.recipe)
-    precision = candidate.precision
-    if precision == AUTO or emulates_bfloat16(device):
-        precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
-
-    def backward() -> tuple[()]:
-        loss_of(network, images, labels, precision=precision)[0].backward()  # type: ignore[no-untyped-call]
-        return ()
-
-    def move() -> tuple[()]:
-        for optimizer in optimizers:
-            optimizer.step()
-        return ()
-
-    passes, moves = Recorded(backward, device), Recorded(move, device)
-    passing, moving = [], []
-    for _ in range(3):
-        clear_gradients(network)
-        began = now(device)
-        passes()
-        between = now(device)
-        moves()
-        passing.append(between - began)
-        moving.append(now(device) - between)
-    return candidate.recipe.batch / (min(passing) * candidate.recipe.batch / count + min(moving))
-
-
-def _asked(name: str, net: Net, volume: Volume, start: str) -> Candidate:
-    """The network asked for, with its usual recipe. Raises ModelError: there is no model to start from."""
+def _asked(name: str, net: Net | OwnNetwork, volume: Volume, start: str) -> Candidate:
+    """The network asked for, with its usual recipe. Raises ModelError: there is no such starting model."""
     if start != NONE:
         open_model(start)
     known = {each: usual for each, usual, _ in reversed(FAST)} | {USUAL: USUAL}
@@ -256,9 +219,9 @@ def _asked(name: str, net: Net, volume: Volume, start: str) -> Candidate:
 
 
 def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume | None) -> list[Candidate]:
-    """The networks of `own` that might be trained, the cheapest first, at a volume or all that suit a set.
+    """The networks of `own`, the cheapest first, at a given volume or at all that suit the set.
 
-    The first of them sees images at the smallest size alone: larger ones are for a larger network.
+    The first of them sees images at the smallest size alone: larger images are for larger networks.
     """
     shorter = min(data.size)
     sides = [side for side in SIDES if side <= shorter] or [shorter if shorter >= SMALL else 32]
@@ -274,11 +237,11 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
 
 
 def _of_model(start: str, data: DataSet) -> list[Candidate]:
-    """A trained model with a head for a set's classes, at its own size and below, the cheapest first."""
+    """A pretrained model with a head for the set's classes, at its own size and below, the cheapest first."""
     model = open_model(start)
     own = model.network
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
-    net = with_classes(own.net, len(data.classes))
+    net = with_classes(model.net, len(data.classes))
     height, width = own.volume.plane
     sides = [side for side in FINETUNE_SIDES if side < min(height, width)]
     volumes = [Volume(side, side, own.volume.depth) for side in sides]
@@ -288,7 +251,7 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
 
 
 def _has_the_same(net: Net, volume: Volume, own: Volume) -> bool:
-    """Whether a network has as many parameters on a volume as on its own, so that its weights fit."""
+    """Whether a network has as many parameters on `volume` as on its `own`, so that its weights fit."""
     try:
         return ledger(net, volume).totals.params == ledger(net, own).totals.params
     except NetworkError:  # too small

@@ -1,6 +1,6 @@
-"""Checkpoints: all that changes in training, in one file, from which a run goes on.
+"""Checkpoints: everything that changes in training, in one file, from which a run resumes.
 
-The file before stays beside it: where the last was not written to its end, a run goes on from that.
+The previous file stays beside it: where the last was not written completely, the run resumes from that.
 """
 
 from __future__ import annotations
@@ -21,54 +21,56 @@ from torch.optim import Optimizer
 from hubel.errors import TrainingError
 from hubel.files import write_whole
 from hubel.training.step.hardest import Hardest
+from hubel.training.step.stepper import Stepper
 from hubel.training.trainer import Trainer
 
 STATE = Path("last", "state.safetensors")
 PREVIOUS = Path("last", "previous.safetensors")
-"""Where they are in a run's folder."""
+"""Their places in a run's folder."""
 
 _COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
-"""What a trainer counts, by its names: a run goes on from it."""
+"""A trainer's counters, by name."""
 
-_PACED = ("limit", "after", "hurried")
-"""What its pace knows of the time, likewise."""
+_TIMED = ("limit", "after", "hurried")
+"""The state of its clock, by name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trainer's `tensors` by name, and its `progress`, all else that changes."""
+    """A trainer's `tensors` by name, and in `progress` everything else that changes."""
 
     tensors: dict[str, Tensor]
     progress: dict[str, Any]
 
     @classmethod
     def of(cls, trainer: Trainer, images: str) -> Checkpoint:
-        """All that changes in a trainer; `images` is the fingerprint of those it trains on."""
+        """Everything that changes in a trainer; `images` is the fingerprint of its training images."""
+        stepper = trainer.stepper
         tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
-        if trainer.average:
-            kept = trainer.average.network.state_dict()
+        if stepper.average:
+            kept = stepper.average.network.state_dict()
             tensors |= {f"average.{name}": value for name, value in kept.items()}
         if trainer.hardest:
             tensors |= {"hardest.losses": trainer.hardest.losses, "hardest.picked": trainer.hardest.picked}
-        for optimizer in trainer.optimizers:
+        for optimizer in stepper.optimizers:
             for parameter, name in _owned(optimizer, trainer.network):
                 for key, value in optimizer.state.get(parameter, {}).items():
-                    tensors[f"optimizer.{name}.{key}"] = value
+                    tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
         progress = {
             **{name: getattr(trainer, name) for name in _COUNTED},
-            **{name: getattr(trainer.pace, name) for name in _PACED},
-            "averaged": trainer.average.steps if trainer.average else 0,
+            **{name: getattr(trainer.clock, name) for name in _TIMED},
+            "averaged": stepper.average.steps if stepper.average else 0,
             "images": images,
         }
         return cls({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, progress)
 
     @classmethod
     def read(cls, folder: Path) -> Checkpoint | None:
-        """The last of a run's folder that is whole, None where there is none."""
+        """The last intact checkpoint of a run's folder, None where there is none."""
         return _read(folder / STATE) or _read(folder / PREVIOUS)
 
     def write(self, folder: Path) -> None:
-        """Writes it into a run's folder; the one before stays as `previous`."""
+        """Writes it into a run's folder; the previous one stays beside it."""
         metadata = {"progress": json.dumps(self.progress)}
         metadata["sha256"] = _digest(self.tensors, metadata["progress"])
         state = folder / STATE
@@ -79,11 +81,11 @@ class Checkpoint:
 
     @property
     def images(self) -> str | None:
-        """The fingerprint of the images that are trained on."""
+        """The fingerprint of the training images."""
         return self.progress.get("images")
 
     def unfit(self, network: nn.Module) -> str | None:
-        """The name of a weight of a network that this has none for, None where it is of such a network."""
+        """The name of the network's first weight that this has none for, None where all fit."""
         weights = _under("network.", self.tensors)
         for name, value in network.state_dict().items():
             if name not in weights or weights[name].shape != value.shape:
@@ -91,19 +93,20 @@ class Checkpoint:
         return None
 
     def bring_back(self, trainer: Trainer) -> None:
-        """Brings a trainer to where this was taken.
+        """Brings a trainer back to where this was taken.
 
-        Raises TrainingError: its hardest images are of another number.
+        Raises TrainingError: the number of training images is another.
         """
+        stepper = trainer.stepper
         trainer.network.load_state_dict(_under("network.", self.tensors))
-        if trainer.average:
-            trainer.average.network.load_state_dict(_under("average.", self.tensors))
-            trainer.average.steps = self.progress["averaged"]
-        _restore_optimizers(trainer, self.tensors)
+        if stepper.average:
+            stepper.average.network.load_state_dict(_under("average.", self.tensors))
+            stepper.average.steps = self.progress["averaged"]
+        _restore_optimizers(stepper, self.tensors)
         if trainer.hardest:
             _restore_hardest(trainer.hardest, self.tensors)
-        for name in _PACED:
-            setattr(trainer.pace, name, self.progress[name])
+        for name in _TIMED:
+            setattr(trainer.clock, name, self.progress[name])
         for name in _COUNTED:
             setattr(trainer, name, self.progress[name])
 
@@ -121,19 +124,19 @@ def _read(path: Path) -> Checkpoint | None:
 
 
 def _restore_hardest(hardest: Hardest, tensors: dict[str, Tensor]) -> None:
-    """Brings back how hard images were. Raises TrainingError: of another number of images."""
+    """Brings back how hard images were. Raises TrainingError: the number of images is another."""
     found, wanted = len(tensors["hardest.losses"]), len(hardest.losses)
     if found != wanted:
         raise TrainingError(
-            f"the run had {found:,} images to train, and now there are {wanted:,}; train anew with --config"
+            f"the run had {found:,} training images, and now there are {wanted:,}; train again with --config"
         )
     hardest.losses, hardest.picked = tensors["hardest.losses"], tensors["hardest.picked"]
 
 
-def _restore_optimizers(trainer: Trainer, tensors: dict[str, Tensor]) -> None:
-    """Brings a trainer's optimizers to what a state's file says of them."""
-    for optimizer in trainer.optimizers:
-        for parameter, name in _owned(optimizer, trainer.network):
+def _restore_optimizers(stepper: Stepper, tensors: dict[str, Tensor]) -> None:
+    """Brings back the state of every optimizer."""
+    for optimizer in stepper.optimizers:
+        for parameter, name in _owned(optimizer, stepper.network):
             for key, value in _under(f"optimizer.{name}.", tensors).items():
                 # in the parameter's own layout, which fused optimizers rely on
                 like = parameter if value.shape == parameter.shape else value
@@ -146,7 +149,7 @@ def _under(prefix: str, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def _owned(optimizer: Optimizer, network: nn.Module) -> Iterator[tuple[nn.Parameter, str]]:
-    """The parameters that an optimizer moves, with their names."""
+    """Yields the parameters that an optimizer moves, with their names."""
     moved = {parameter for group in optimizer.param_groups for parameter in group["params"]}
     for name, parameter in network.named_parameters():
         if parameter in moved:

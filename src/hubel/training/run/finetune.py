@@ -23,10 +23,11 @@ from hubel.instruments.subject import Subject
 from hubel.model.open import open_model
 from hubel.model.pretrained import PRETRAINED, is_installed
 from hubel.module.network import Network
+from hubel.module.own import Trainable
 from hubel.module.weights import Loaded, load_weights
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
-from hubel.training.run.diagnose import TWICE
+from hubel.training.run.diagnose import DUPLICATES
 
 DECAY = 1e-3
 """The weight decay of a head that is trained alone: features are many, images few."""
@@ -65,13 +66,13 @@ class Start:
                 f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
                 f"or --input away: {error}"
             ) from None
-        seen = model.seen if model.network.volume == network.volume else frozenset()
-        return cls(text, loaded, model.preprocessing.at(network.volume), seen)
+        seen = model.seen if model.network.volume == network.volume else None
+        return cls(text, loaded, model.preprocessing.at(network.volume), seen or frozenset())
 
     def knows(self, held_out: Sequence[bytes]) -> str | None:
         """What to say where it was trained on images that are held out, by their marks."""
         known = sum(mark in self.seen for mark in held_out)
-        if not known or known < TWICE * len(held_out):
+        if not known or known < DUPLICATES * len(held_out):
             return None
         return (
             f"{self.name} was trained on {known:,} of the {len(held_out):,} held-out images, so that "
@@ -79,7 +80,7 @@ class Start:
         )
 
 
-def best_at_hand() -> str | None:
+def pretrained_installed() -> str | None:
     """The best network of the zoo whose trained weights are installed, None without any."""
     return next(filter(is_installed, PRETRAINED), None)
 
@@ -92,14 +93,14 @@ def is_of_photos(data: DataSet) -> bool:
     return data.depth == COLOUR and min(data.size) >= PHOTO
 
 
-def head_of(network: Network) -> Step | None:
+def head_of(network: Trainable) -> Step | None:
     """The fully connected layer that gives the scores, None where the network ends otherwise."""
     last = next(step for step in reversed(network.steps) if not step.side)
     return last if isinstance(last.layer, Fc) else None
 
 
 def train_head(
-    network: Network, train: Batches, val: Batches, weights: Tensor | None = None
+    network: Trainable, train: Batches, val: Batches, weights: Tensor | None = None
 ) -> Evaluation | None:
     """Trains the head alone on the features of every training image, and tells how well it then does.
 
@@ -108,7 +109,7 @@ def train_head(
     head = head_of(network)
     if head is None:
         return None
-    layer = network.get_submodule(head.path)
+    layer = network.root.get_submodule(head.path)
     assert isinstance(layer, nn.Linear), "a fully connected layer"
     plain = replace(train, shuffle=False, augmentation=None, balanced=False)
     fit_head(layer, *features(network, head, plain.epoch(0)), weights)
@@ -116,7 +117,9 @@ def train_head(
 
 
 @torch.no_grad()
-def features(network: Network, head: Step, batches: Iterator[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+def features(
+    network: Trainable, head: Step, batches: Iterator[tuple[Tensor, Tensor]]
+) -> tuple[Tensor, Tensor]:
     """What the head sees of every image, and the labels: float32, n x values; int64, n."""
     subject, seen, labels = Subject.of(network), [], []
     for images, truth in batches:

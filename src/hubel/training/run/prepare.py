@@ -1,26 +1,32 @@
-"""Everything a run needs, made from its config: data in memory, batches, the network."""
+"""Everything a run needs, made from its config: images in memory or streamed, batches, the network."""
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
-from hubel.data.dataset import DataSet
+from hubel.data.augment.own import OwnAugmentation
+from hubel.data.dataset import DataSet, Images
 from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, Feed
 from hubel.data.feed.cache import Warn
 from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.marks import fingerprint, written
+from hubel.data.marks import fingerprint
 from hubel.data.sources import open_data
 from hubel.device import best_device
-from hubel.errors import DataError, NetworkError
+from hubel.errors import DataError, NetworkError, UsageError
 from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation
-from hubel.model.file import Model
-from hubel.module.network import Network, build
+from hubel.model.file import Model, load
+from hubel.module.network import build
+from hubel.module.own import OwnNetwork, Trainable
+from hubel.net.algebra import Net
 from hubel.net.layers import BatchNorm
 from hubel.net.ledger import ledger
 from hubel.net.notation import parse
@@ -30,201 +36,288 @@ from hubel.training.run.diagnose import in_both, not_held_out
 from hubel.training.run.finetune import Start, train_head
 from hubel.training.run.whiten import whiten
 from hubel.training.settings.config import Config
+from hubel.training.settings.own import Own
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
-from hubel.training.step.schedule import side
-from hubel.training.trainer import parts
+from hubel.training.trainer import Trainer, parts
+
+Progress = Callable[[int], None]
+"""Called with the number of images read so far."""
 
 
 @dataclass(frozen=True, slots=True)
-class Setting:
+class Inputs:
+    """What a run may be handed besides its config, so that nothing is opened, parsed or made twice.
+
+    `data` is the set with its validation split and `network` the network or module; without them the
+    config's are opened and parsed. `own` are the user's own loss, optimizer and augmentation. `kept` is the
+    best model of a run that resumes: its preprocessing is not measured again, and no weights are taken from
+    the model the run started from.
+    """
+
+    data: DataSet | None = None
+    network: Net | OwnNetwork | None = None
+    own: Own = field(default_factory=Own)
+    kept: Model | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
     """A run's data and network, ready to train.
 
-    `start` says what became of the weights the run starts from, None where it starts anew. `weights`
-    weigh the classes in the loss, None where they count by their images. `skipped` are images that
-    could not be read and were left out. `fingerprint` is that of the training images, these among them;
-    `seen` are their marks, and of those that the model was trained on that the run starts from, as a text;
-    None of a stream, which is not read for them.
+    `start` says what became of the weights the run starts from, None where it starts from random ones.
+    `weights` weigh the classes in the loss, None where every image counts the same. `skipped` are the
+    unreadable images that were left out. `fingerprint` is that of the training images, these included.
+    `seen` are the marks of the training images and of those the starting model was trained on; None for a
+    stream, which is not read for them.
     """
 
     data: DataSet
     preprocessing: Preprocessing
     train: Batches
     val: Batches
-    network: Network
+    network: Trainable
     start: Start | None
     weights: torch.Tensor | None
     skipped: tuple[Bad, ...]
     fingerprint: str
-    seen: str | None
+    seen: frozenset[bytes] | None
+    own: Own
 
-    @classmethod
-    def of(
-        cls,
-        config: Config,
-        progress: Callable[[int], None] | None = None,
-        warn: Warn | None = None,
-        kept: Model | None = None,
-    ) -> Setting:
-        """Reads the data into memory and builds the network, on the best device there is.
+    def trainer(self, config: Config) -> Trainer:
+        """A trainer for a config, before its first step."""
+        return Trainer.of(self.network, config, self.train, self.weights, self.own)
 
-        `progress` is called with the number of images read so far, `warn` with what should be known.
-        `kept` is the best model of a run that goes on: its preprocessing is not measured again, and no
-        weights are taken from the model the run started from, since its own will be brought back.
-
-        Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
-        model to start from cannot be used.
-        """
-        data = open_data(config.data, val=config.val, seed=config.seed)
-        assert data.val is not None, "a share above 0 is held out"
-        network = _network(config)
-        check_classes(network, data)
-        device = best_device()
-        start = Start.at(config.start, network, data.classes) if config.start and not kept else None
-        preprocessing = kept.preprocessing if kept else _preprocessing(config, network, start)
-        recipe = config.recipe
-        images, held_out = _decoded(data, preprocessing, config.on_bad, progress, warn)
-        check_left(images, data)
-        marks = images.marks()
-        seen, new = marks or [], held_out.marks() or []
-        known = start.knows(new) if start else None
-        for told in (not_held_out(held_out.labels, data.classes), in_both(seen, new), known):
-            if warn and told:
-                warn(told)
-        if not start and not kept:
-            preprocessing = preprocessing.measured(images.sample())
-        train = images.batches(
-            preprocessing,
-            recipe.batch,
-            shuffle=True,
-            augmentation=recipe.augmentation,
-            seed=config.seed,
-            device=device,
-            balanced=config.balance == "sampler",
-            classes=len(data.classes),
-        )
-        val = held_out.batches(preprocessing, EVALUATION_BATCH, device=device)
-        if recipe.whiten and not config.start:
-            whiten(network, train.first()[0])
-        network.to(device)
-        weights = class_weights(torch.from_numpy(images.labels), len(data.classes)).to(device)
-        return cls(
-            data=data,
-            preprocessing=preprocessing,
-            train=train,
-            val=val,
-            network=network,
-            start=start,
-            weights=weights if config.balance == "loss" else None,
-            skipped=(*images.skipped, *held_out.skipped),
-            fingerprint=fingerprint(data.train),
-            seen=None
-            if marks is None
-            else written([*seen, *(start.seen if start else kept.seen if kept else ())]),
-        )
+    def load(self, path: Path) -> Model:
+        """A model of this run from its file; a module of the user's own is copied to take the weights."""
+        return load(path, module_for(self.network))
 
     def train_head(self) -> Evaluation | None:
-        """Trains a head that starts anew on a trained network, and tells how well it then does."""
+        """Trains a head that starts anew on a pretrained network, and evaluates the result."""
         if not self.start or not self.start.loaded.head:
             return None
         return train_head(self.network, self.train, self.val, self.weights)
 
-    def model(self, network: Network, summary: dict[str, Any], views: str) -> Model:
-        """A network of this setting with all it takes to use it."""
-        return Model(network, self.data.classes, self.preprocessing, summary, views=views)
+    def model(self, network: Trainable, summary: dict[str, Any], views: str) -> Model:
+        """A network of this run with everything needed to use it."""
+        return Model(
+            network,
+            self.data.classes,
+            self.preprocessing,
+            summary,
+            views=views,
+            seen=self.seen,
+        )
+
+
+def module_for(network: Trainable) -> nn.Module | None:
+    """What a model's file of this network needs to be loaded: a copy of the user's own module, or nothing."""
+    return copy.deepcopy(network.root) if isinstance(network, OwnNetwork) else None
+
+
+def prepare(
+    config: Config,
+    inputs: Inputs | None = None,
+    progress: Progress | None = None,
+    warn: Warn | None = None,
+) -> Prepared:
+    """Reads the data and builds the network, on the best device there is.
+
+    `progress` is called with the number of images read so far, `warn` with what the user should know.
+
+    Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
+    starting model cannot be used.
+    """
+    inputs, warn = inputs or Inputs(), warn or (lambda _text: None)
+    inputs.own.check(config.own)
+    data = inputs.data or open_data(config.data, val=config.val, seed=config.seed)
+    network = _network(config, inputs.network)
+    check_classes(network, data)
+    start = _start(config, network, data) if config.start and not inputs.kept else None
+    preprocessing = inputs.kept.preprocessing if inputs.kept else _preprocessing(config, network, start)
+    images, validation = _decoded(data, preprocessing, config.on_bad, progress, warn)
+    check_left(images, data)
+    marks = images.marks()
+    seen, new = marks or [], validation.marks() or []
+    for problem in (
+        not_held_out(validation.labels, data.classes),
+        in_both(seen, new),
+        start.knows(new) if start else None,
+    ):
+        if problem:
+            warn(problem)
+    if not start and not inputs.kept:
+        preprocessing = preprocessing.measured(images.sample())
+    train = _training_batches(config, inputs.own, images, preprocessing, len(data.classes))
+    val = validation.batches(preprocessing, EVALUATION_BATCH, device=best_device())
+    if config.recipe.whiten and not config.start and not isinstance(network, OwnNetwork):
+        whiten(network, train.first()[0])
+    device = best_device()
+    network.to(device)
+    before = start.seen if start else inputs.kept.seen or () if inputs.kept else ()
+    return Prepared(
+        data=data,
+        preprocessing=preprocessing,
+        train=train,
+        val=val,
+        network=network,
+        start=start,
+        weights=_weights(config, images, data).to(device) if config.balance == "loss" else None,
+        skipped=(*images.skipped, *validation.skipped),
+        fingerprint=fingerprint(data.train),
+        seen=None if marks is None else frozenset((*marks, *before)),
+        own=inputs.own,
+    )
+
+
+def _start(config: Config, network: Trainable, data: DataSet) -> Start:
+    """Gives the network the starting model's weights. Raises UsageError: the network is the user's own."""
+    if isinstance(network, OwnNetwork):
+        raise UsageError(
+            f"a module of your own starts from the weights it has; load those of {config.start} into it "
+            "before, and leave start (--from) out"
+        )
+    return Start.at(config.start, network, data.classes)
+
+
+def _weights(config: Config, images: Feed, data: DataSet) -> torch.Tensor:
+    """The weights of the classes. Raises UsageError: the loss is the user's own, which takes none."""
+    if config.own_loss:
+        raise UsageError(
+            "--balance loss weighs the classes in hubel's cross-entropy; a loss of your own takes no "
+            "weights: weigh them there, or use --balance sampler"
+        )
+    return class_weights(torch.from_numpy(images.labels), len(data.classes))
+
+
+def _training_batches(
+    config: Config, own: Own, images: Feed, preprocessing: Preprocessing, classes: int
+) -> Batches:
+    """The batches of training, on the best device there is."""
+    return images.batches(
+        preprocessing,
+        config.recipe.batch,
+        shuffle=True,
+        augmentation=OwnAugmentation(own.augmentation) if own.augmentation else config.recipe.augmentation,
+        seed=config.seed,
+        device=best_device(),
+        balanced=config.balance == "sampler",
+        classes=classes,
+    )
 
 
 def _decoded(
     data: DataSet,
     preprocessing: Preprocessing,
     on_bad: OnBad,
-    progress: Callable[[int], None] | None,
-    warn: Warn | None,
+    progress: Progress | None,
+    warn: Warn,
 ) -> tuple[Feed, Feed]:
-    """The images to train on and those held out. Raises UnusableError: images of either, together.
+    """The training and the validation images.
 
-    To skip them it is raised where none are left of one of the two.
+    Raises UnusableError: unreadable images, those of both together; with `skip`, where none is left of one
+    of the two.
     """
     assert data.val is not None, "a share above 0 is held out"
-    found: list[Feed] = []
     bad: list[Bad] = []
     among = 0
-    for images, told, warned in ((data.train, progress, warn), (data.val, None, None)):
+
+    def readable(images: Images, told: Progress | None, warned: Warn | None) -> Feed | None:
+        nonlocal among
         try:
-            found.append(decoded_or_streamed(images, preprocessing, told, on_bad, warned))
+            found = decoded_or_streamed(images, preprocessing, told, on_bad, warned)
         except UnusableError as error:
-            if on_bad == "skip":  # and none of them is left
+            if on_bad == "skip":
                 raise
-            bad += error.bad
+            bad.extend(error.bad)
             among += error.count
-    if bad:
-        raise UnusableError(bad, among + sum(map(len, found)))
-    train, val = found
+            return None
+        among += len(found)
+        return found
+
+    train, val = readable(data.train, progress, warn), readable(data.val, None, None)
+    if train is None or val is None:
+        raise UnusableError(bad, among)
     return train, val
 
 
 def check_left(images: Feed, data: DataSet) -> None:
-    """Raises DataError: of a class no image is left to train on, when those that are bad are left out."""
+    """Raises DataError: a class has no training image left once the unreadable ones are left out."""
     missing = [name for place, name in enumerate(data.classes) if place not in images.labels]
     if missing:
         raise DataError(
-            f"{data.name}: none of the training images of {', '.join(missing)} can be used; mend them, or "
-            "take the folder or the lines out"
+            f"{data.name}: none of the training images of {', '.join(missing)} can be read; repair them, or "
+            "remove the folder or the lines"
         )
 
 
-def check_classes(network: Network, data: DataSet) -> None:
-    """Raises NetworkError: the network's output is not one score for each class of the data."""
+def check_classes(network: Trainable, data: DataSet) -> None:
+    """Raises NetworkError: the network's output is not one score per class of the data."""
     if network.output != Volume(1, 1, len(data.classes)):
+        remedy = (
+            f"with fc({len(data.classes)})"
+            if not isinstance(network, OwnNetwork)
+            else "as many scores as classes"
+        )
         raise NetworkError(
             f"the network ends in {network.output}, but {data.name} has {len(data.classes)} classes; "
-            f"let it end in 1x1x{len(data.classes)}, with fc({len(data.classes)})"
+            f"let it end in 1x1x{len(data.classes)}, {remedy}"
         )
 
 
-def _preprocessing(config: Config, network: Network, start: Start | None) -> Preprocessing:
-    """How images are seen: as by the model the run starts from, but for what the config says of it."""
+def _preprocessing(config: Config, network: Trainable, start: Start | None) -> Preprocessing:
+    """The preprocessing of the starting model, except for what the config asks for."""
     if start is None:
         return Preprocessing.of(network.volume, fit=config.fit or "crop")
     return start.preprocessing.fitting(config.fit or None)
 
 
-def _seen_first(network: Network, recipe: Recipe) -> tuple[Step, ...]:
-    """The network's steps on the images it sees first, which may be smaller than whole.
+def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:
+    """The network's steps on the first images, which may be smaller than its input.
 
     Raises NetworkError: smaller ones do not fit.
     """
     height, width, depth = network.volume
-    scale = side(recipe, 0.0, min(height, width)) / min(height, width)
+    scale = recipe.side(0.0, min(height, width)) / min(height, width)
     if scale == 1:
         return network.steps
     small = Volume(round(height * scale), round(width * scale), depth)
     try:
+        if isinstance(network, OwnNetwork):
+            return OwnNetwork(network.root, small, network.maker).steps
         if ledger(network.net, small).totals.params != ledger(network.net, network.volume).totals.params:
             raise NetworkError("it has layers that are made for one size, such as fc")
         return trace(network.net, small)
     except NetworkError as error:
         raise NetworkError(
             f"the recipe shows images as {small} first, which this network does not take: {error}; "
-            "let it grow no images, with --set smallest=1"
+            "let images keep their size, with --set smallest=1"
         ) from None
 
 
-def _network(config: Config) -> Network:
-    """The network, its weights drawn.
+def _network(config: Config, given: Net | OwnNetwork | None) -> Trainable:
+    """The network, with its initial weights.
 
     Raises NetworkError: one that cannot learn in batches like these.
-    Raises UsageError: `freeze` names no part of it.
+    Raises UsageError: `freeze` names no part of it, or a module of the user's own is not given.
     """
     recipe = config.recipe
-    network = build(
-        parse(config.net), Volume.of(config.input), init=recipe.init, seed=config.seed, scores=True
-    )
+    network: Trainable
+    if isinstance(given, OwnNetwork):
+        network = given
+    elif given is None and config.is_own:
+        raise UsageError(
+            f"this run trains a module of its own, {config.net}, which no file can hold; give it again from "
+            "Python, net=..., or on the command line, --net file.py:name"
+        )
+    else:
+        net = given or parse(config.net)
+        network = build(net, Volume.of(config.input), init=recipe.init, seed=config.seed, scores=True)
     normed = [step for step in _seen_first(network, recipe) if isinstance(step.layer, BatchNorm)]
     alone = [step.path for step in normed if step.output.plane == (1, 1)]
     if recipe.batch == 1 and alone and not (config.start and recipe.fixed_statistics):
-        raise NetworkError(f"{alone[0]} has one value a map to normalise with --batch 1; take 2 or more")
+        raise NetworkError(f"{alone[0]} has one value per map to normalise with --batch 1; take 2 or more")
     if recipe.views == "mirror-shift" and min(network.volume.plane) < 2:
-        raise NetworkError("the recipe's views, mirror-shift, are of images of 2 pixels a side or more")
-    parts(network, config.freeze)
+        raise NetworkError("the recipe's views, mirror-shift, need images of at least 2 pixels a side")
+    parts(network.root, config.freeze)
     return network

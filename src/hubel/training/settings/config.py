@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, TypeAlias, get_args
@@ -12,6 +13,9 @@ from hubel.errors import nearest
 from hubel.training.settings.recipe import Recipe, check
 from hubel.training.settings.toml import from_table, read_toml, to_toml
 from hubel.training.step.precision import PRECISIONS
+
+_MAKER = re.compile(r"[^()]+:[^()>|+*:]+")
+"""`file.py:name` or `package.module:name`, which is no notation."""
 
 AUTO, NONE = "auto", "none"
 
@@ -52,6 +56,9 @@ class Config:
     precision: str = AUTO
     seed: int = 0
     keep_epochs: bool = False
+    own_loss: str = ""
+    own_optimizer: str = ""
+    own_augmentation: str = ""
     recipe: Recipe = field(default_factory=Recipe)
 
     def __post_init__(self) -> None:
@@ -67,6 +74,16 @@ class Config:
         ):
             value = getattr(self, name)
             check(name, value in known, f"one of {', '.join(known)}", f"{value!r}{nearest(value, known)}")
+
+    @property
+    def is_own(self) -> bool:
+        """Whether the network is a module of the user's own, `net` being the name of what makes it."""
+        return _MAKER.fullmatch(self.net) is not None
+
+    @property
+    def own(self) -> dict[str, str]:
+        """The names of what the run was given from Python."""
+        return {name: getattr(self, name) for name in ("own_loss", "own_optimizer", "own_augmentation")}
 
     def to_toml(self) -> str:
         """The run as TOML; `from_toml` gives back an equal value."""

@@ -8,8 +8,8 @@ from hubel.data.augment.policy import Augmentation
 from hubel.errors import UsageError, nearest
 from hubel.module.initialise import RULES
 from hubel.module.views import VIEWS
-from hubel.training.step.optimizer import OPTIMIZERS
-from hubel.training.step.schedule import SCHEDULES
+from hubel.training.step.optimizer import OPTIMIZERS, Rates
+from hubel.training.step.schedule import SCHEDULES, Course, side
 
 WRITTEN_FOR = 32
 """The side in pixels that shifts and cutouts of the recipes below are written for."""
@@ -83,6 +83,20 @@ class Recipe:
         ):
             text = getattr(self, name)
             check(name, text in known, f"one of {', '.join(known)}{nearest(text, known)}", repr(text))
+
+    @property
+    def rates(self) -> Rates:
+        """The numbers of its optimizer."""
+        return Rates(self.lr, self.momentum, self.weight_decay, self.batch)
+
+    def rate(self, progress: float) -> float:
+        """The learning rate at a point of the run, 0 to 1, as a share of its peak."""
+        course = Course(self.warm_up, self.milestones, self.epochs)
+        return SCHEDULES[self.schedule](progress, course)
+
+    def side(self, progress: float, whole: int) -> int:
+        """The side, in pixels, at which images are shown at a point of the run; at its end `whole`."""
+        return side(progress, whole, self.smallest, self.grown)
 
     def fitted(self, *, mirror: bool, side: int, images: int) -> Recipe:
         """The recipe for so many training images of so many pixels a side.

@@ -83,6 +83,22 @@ def wish(text: str) -> tuple[str, Any]:
         return key.strip(), value.strip()
 
 
+def check_setting(key: str, kind: type) -> None:
+    """Raises UsageError: a dataclass, with those inside it, has no setting of that name."""
+    known = list(_names(kind))
+    if key not in known:
+        raise UsageError(f"there is no setting {key!r}{nearest(key, known)}; choose {', '.join(known)}")
+
+
+def _names(kind: type) -> Iterator[str]:
+    """The names of all settings of a dataclass and of those inside it."""
+    for name, inner in get_type_hints(kind).items():
+        if isinstance(inner, type) and is_dataclass(inner):
+            yield from _names(inner)
+        else:
+            yield name
+
+
 def _paths(value: Any, above: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
     """The way to every setting of a dataclass and of those inside it."""
     for item in fields(value):

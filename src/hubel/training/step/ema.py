@@ -7,7 +7,7 @@ import copy
 import torch
 from torch import Tensor, nn
 
-from hubel.module.network import Network
+from hubel.module.own import Trainable
 
 
 class Average:
@@ -18,7 +18,7 @@ class Average:
     for the bound.
     """
 
-    def __init__(self, network: Network, decay: float) -> None:
+    def __init__(self, network: Trainable, decay: float) -> None:
         self.network = copy.deepcopy(network).requires_grad_(requires_grad=False)
         self.decay = decay
         self.steps = 0

@@ -1,41 +1,51 @@
-"""The loss of a batch: cross-entropy of the scores, and of each side head's by its weight."""
+"""The loss of a batch: that of the scores, and that of each side head by its weight."""
 
 from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from hubel.module.network import Heads, Network
+from hubel.module.network import Heads
+from hubel.module.own import Trainable
 from hubel.training.step.precision import computing_in
+
+Criterion: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""From scores, float32, n x classes, and targets to the mean loss of the batch.
+
+Targets are int64, n, or float32, n x classes, where images are mixed.
+"""
+
+
+def cross_entropy(smoothing: float = 0.0, weights: Tensor | None = None) -> Criterion:
+    """The cross-entropy with smoothed labels; `weights`, one per class, weigh its images."""
+    return partial(F.cross_entropy, weight=weights, label_smoothing=smoothing)
 
 
 def loss_of(
-    network: Network,
+    network: Trainable,
     images: Tensor,
     targets: Tensor,
     *,
     precision: str,
-    smoothing: float = 0.0,
-    weights: Tensor | None = None,
+    criterion: Criterion = F.cross_entropy,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of a batch and its scores, n x classes float32, computed in a precision.
-
-    `targets` are int64, n, or float32, n x classes, where images are mixed; `weights`, one a class,
-    weigh the images of rare classes more.
-    """
+    """The loss of a batch and its scores, float32, n x classes, computed in a precision."""
     with computing_in(precision, images.device):
         output = network(images)
     scores, sides = output if isinstance(output, Heads) else (output, {})
     scores = scores.float()
-    loss = F.cross_entropy(scores, targets, weights, label_smoothing=smoothing)
+    loss = criterion(scores, targets)
     for path, weight in network.side_weights.items():
-        side = F.cross_entropy(sides[path].float(), targets, weights, label_smoothing=smoothing)
-        loss = loss + weight * side
+        loss = loss + weight * criterion(sides[path].float(), targets)
     return loss, scores.detach()
 
 
 def class_weights(labels: Tensor, classes: int) -> Tensor:
-    """Weights under which every class counts alike, 1 in the mean over the images: float32, classes."""
+    """Weights under which every class counts the same: float32, classes; their mean over the images is 1."""
     counts = torch.bincount(labels, minlength=classes).float()
     return len(labels) / (classes * counts.clamp(min=1))

@@ -1,57 +1,72 @@
-"""Schedules: at a point of the run, the learning rate as a share of its peak, and the images' side."""
+"""Schedules: the learning rate, and the side of growing images, at each point of a run."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    from hubel.training.settings.recipe import Recipe
-
-Schedule: TypeAlias = "Callable[[float, Recipe], float]"
-"""From how much of the run is done, 0 to 1, to a share of the peak, 0 to 1."""
+from dataclasses import dataclass
+from typing import TypeAlias
 
 FIRST = 0.01
-"""The least share while the rate rises, so that the first step moves something."""
+"""The smallest share of the peak during warm-up, so that the first step moves something."""
 
 SIDE_STEP = 4
-"""Sides of growing images are multiples of this, so that few shapes occur."""
+"""The sides of growing images are multiples of this, so that only a few shapes occur."""
 
 
-def cycle(progress: float, recipe: Recipe) -> float:
-    """A line up in `warm_up`, then half a cosine down to 0. Source: Smith and Topin 2017."""
-    return _risen(progress, recipe, lambda rest: 0.5 * (1 + math.cos(math.pi * rest)))
+@dataclass(frozen=True, slots=True)
+class Course:
+    """The numbers of a schedule.
+
+    `warm_up` is the share of the run in which the rate rises to its peak. `milestones` are the shares of the
+    run at which a schedule of steps divides it by 10. `epochs` is the length of the run.
+    """
+
+    warm_up: float = 0.0
+    milestones: tuple[float, ...] = ()
+    epochs: int = 1
 
 
-def triangle(progress: float, recipe: Recipe) -> float:
-    """A line up in `warm_up`, then a line down to 0. Source: Smith 2015."""
-    return _risen(progress, recipe, lambda rest: 1 - rest)
+Schedule: TypeAlias = "Callable[[float, Course], float]"
+"""From the share of the run that is done, 0 to 1, to the learning rate as a share of its peak, 0 to 1."""
 
 
-def steps(progress: float, recipe: Recipe) -> float:
-    """The peak, a tenth of it after each of `milestones`: what the papers up to ResNet did by hand."""
-    return float(0.1 ** sum(progress >= share for share in recipe.milestones))
+def cycle(progress: float, course: Course) -> float:
+    """Rises linearly during warm-up, then falls to 0 along half a cosine. Source: Smith and Topin 2017."""
+    return _after_warm_up(progress, course, lambda rest: 0.5 * (1 + math.cos(math.pi * rest)))
 
 
-def decay(progress: float, recipe: Recipe) -> float:
-    """4 % less every 8 epochs. Source: Szegedy et al. 2014, section 6."""
-    return float(0.96 ** (int(progress * recipe.epochs) // 8))
+def triangle(progress: float, course: Course) -> float:
+    """Rises linearly during warm-up, then falls linearly to 0. Source: Smith 2015."""
+    return _after_warm_up(progress, course, lambda rest: 1 - rest)
+
+
+def steps(progress: float, course: Course) -> float:
+    """The peak, divided by 10 at each milestone: what the papers up to ResNet did by hand."""
+    return float(0.1 ** sum(progress >= share for share in course.milestones))
+
+
+def decay(progress: float, course: Course) -> float:
+    """Falls by 4 % every 8 epochs. Source: Szegedy et al. 2014, section 6."""
+    return float(0.96 ** (int(progress * course.epochs) // 8))
 
 
 SCHEDULES: dict[str, Schedule] = {"cycle": cycle, "triangle": triangle, "steps": steps, "decay": decay}
 """Every schedule by its name."""
 
 
-def side(recipe: Recipe, progress: float, whole: int) -> int:
-    """The side in pixels at which a recipe shows images at a point of the run."""
-    if progress >= recipe.grown or recipe.smallest == 1:
+def side(progress: float, whole: int, smallest: float, grown: float) -> int:
+    """The side, in pixels, at which images are shown at a point of the run.
+
+    They grow from `smallest`, a share of the `whole` side, and reach it at the share `grown` of the run.
+    """
+    if progress >= grown or smallest == 1:
         return whole
-    share = recipe.smallest + (1 - recipe.smallest) * progress / recipe.grown
+    share = smallest + (1 - smallest) * progress / grown
     return min(whole, math.ceil(share * whole / SIDE_STEP) * SIDE_STEP)
 
 
-def _risen(progress: float, recipe: Recipe, fall: Callable[[float], float]) -> float:
-    if progress < recipe.warm_up:
-        return max(progress / recipe.warm_up, FIRST)
-    return fall((progress - recipe.warm_up) / (1 - recipe.warm_up)) if recipe.warm_up < 1 else 1.0
+def _after_warm_up(progress: float, course: Course, fall: Callable[[float], float]) -> float:
+    if progress < course.warm_up:
+        return max(progress / course.warm_up, FIRST)
+    return fall((progress - course.warm_up) / (1 - course.warm_up)) if course.warm_up < 1 else 1.0

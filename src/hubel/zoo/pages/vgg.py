@@ -81,33 +81,33 @@ E: Table = (
 
 def vgg11(classes: int = 1000) -> Net:
     """Column A, 11 layers with weights: 132,863,336 parameters."""
-    return _stages(A, plain) >> _classifier(classes)
+    return _stages(A, published) >> _classifier(classes)
 
 
 def vgg11_lrn(classes: int = 1000) -> Net:
     """Column A-LRN: A with AlexNet's response normalisation after conv1_1."""
-    first = plain("1_1", conv3(64)) >> named("norm1", lrn) >> named("pool1", maxpool(2))
-    return first >> _stages(A[1:], plain, first=2) >> _classifier(classes)
+    first = published("1_1", conv3(64)) >> named("norm1", lrn) >> named("pool1", maxpool(2))
+    return first >> _stages(A[1:], published, first=2) >> _classifier(classes)
 
 
 def vgg13(classes: int = 1000) -> Net:
     """Column B, 13 layers with weights: 133,047,848 parameters."""
-    return _stages(B, plain) >> _classifier(classes)
+    return _stages(B, published) >> _classifier(classes)
 
 
 def vgg16_1x1(classes: int = 1000) -> Net:
     """Column C, 16 layers with weights, three of them 1x1: 133,638,952 parameters."""
-    return _stages(C, plain) >> _classifier(classes)
+    return _stages(C, published) >> _classifier(classes)
 
 
 def vgg16(classes: int = 1000) -> Net:
     """Column D, 16 layers with weights: 138,357,544 parameters."""
-    return _stages(D, plain) >> _classifier(classes)
+    return _stages(D, published) >> _classifier(classes)
 
 
 def vgg19(classes: int = 1000) -> Net:
     """Column E, 19 layers with weights: 143,667,240 parameters."""
-    return _stages(E, plain) >> _classifier(classes)
+    return _stages(E, published) >> _classifier(classes)
 
 
 def vgg11_bn(classes: int = 1000) -> Net:
@@ -145,7 +145,7 @@ def vgg16_gap(classes: int = 1000) -> Net:
     Source: Stanford CS231n, lecture on CNN architectures, where most of VGG's parameters are seen
     to lie in its fully connected layers. Takes any size of at least 32x32.
     """
-    return _stages(D, plain) >> globalavgpool >> named("fc8", fc(classes))
+    return _stages(D, published) >> globalavgpool >> named("fc8", fc(classes))
 
 
 def vgg16_dense(classes: int = 1000) -> Net:
@@ -156,10 +156,10 @@ def vgg16_dense(classes: int = 1000) -> Net:
     """
     fc6 = named("fc6", conv(4096, 7)) >> relu >> dropout
     fc7 = named("fc7", conv(4096, 1)) >> relu >> dropout
-    return _stages(D, plain) >> fc6 >> fc7 >> named("fc8", conv(classes, 1)) >> globalavgpool
+    return _stages(D, published) >> fc6 >> fc7 >> named("fc8", conv(classes, 1)) >> globalavgpool
 
 
-def plain(place: str, layer: Net) -> Net:
+def published(place: str, layer: Net) -> Net:
     """A convolution as the paper has it."""
     return named(f"conv{place}", layer) >> relu
 

@@ -1,7 +1,8 @@
-"""NET as `path/to/file.py:name`: a torch module that a user's own file makes."""
+"""A module made by a user's own code, named `path/to/file.py:name` or `package.module:name`."""
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from collections.abc import Iterator
@@ -21,12 +22,12 @@ def is_python(text: str) -> bool:
 
 
 def module_of(text: str) -> nn.Module:
-    """Returns the module that `file.py:name` stands for, and says on stderr that the file is executed.
+    """Executes the file, or imports the module, and returns the torch module that the text names.
 
-    `name` is a module, or a class or function that makes one without arguments.
+    `name` is a torch module, or a class or function that makes one without arguments.
 
     Raises UsageError: no name, or no such name. Raises NetworkError: no such file, or its code fails; the
-    message has the file's own last line.
+    message quotes the line of the file that failed.
     """
     from torch import nn
 
@@ -34,32 +35,37 @@ def module_of(text: str) -> nn.Module:
 
     if text.endswith(".py"):
         raise UsageError(
-            f"{text} may hold many networks; write which function makes yours: {text}:make_model"
+            f"{text} may hold several networks; name the function that makes yours: {text}:make_model"
         )
-    file, _, name = text.rpartition(":")
-    path = Path(file)
-    if not path.is_file():
-        raise NetworkError(f"{path} does not exist")
-    print(f"note: this executes {path}", file=sys.stderr)
+    home, _, name = text.rpartition(":")
+    if is_python(text) and not Path(home).is_file():
+        raise NetworkError(f"{home} does not exist")
     try:
-        with _first_in_path(path.resolve().parent):
-            found = _executed(path)
-            made = getattr(found, name, None)
-            if callable(made) and not isinstance(made, nn.Module):
+        found = _executed(Path(home)) if is_python(text) else importlib.import_module(home)
+        made = _attribute(found, name)
+        if callable(made) and not isinstance(made, nn.Module):
+            with _first_in_path(Path(home).resolve().parent):
                 made = made()
-    except (Exception, SystemExit) as error:  # whatever a user's file raises
+    except (Exception, SystemExit) as error:  # whatever a user's code raises
         raise NetworkError(f"{text} fails: {why(error)}") from error
-    if made is None and not hasattr(found, name):
+    if made is None and _attribute(found, name) is None:
         names = [word for word in vars(found) if not word.startswith("_")]
-        raise UsageError(f"{path} has no {name!r}{nearest(name, names)}")
+        raise UsageError(f"{home} has no {name!r}{nearest(name, names)}")
     if not isinstance(made, nn.Module):
         raise NetworkError(f"{text} makes a {type(made).__name__}; a torch.nn.Module is expected")
     return made
 
 
+def _attribute(found: Any, name: str) -> Any:
+    """What a module calls `name`, which may be dotted, as that of a class in a class; None without it."""
+    for part in name.split("."):
+        found = getattr(found, part, None)
+    return found
+
+
 @contextmanager
 def _first_in_path(folder: Path) -> Iterator[None]:
-    """A folder first in the search path, as that of a file is which `python` runs; then all is as it was."""
+    """Puts a folder first in the search path for a while, as `python file.py` does with the file's folder."""
     before = sys.path.copy()
     sys.path.insert(0, str(folder))
     try:
@@ -69,12 +75,13 @@ def _first_in_path(folder: Path) -> Iterator[None]:
 
 
 def _executed(path: Path) -> Any:
-    """The module that a file's code makes."""
+    """Executes a file and returns it as a module."""
     name = f"hubel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses and pickles look there
-    spec.loader.exec_module(module)
+    with _first_in_path(path.resolve().parent):
+        spec.loader.exec_module(module)
     return module

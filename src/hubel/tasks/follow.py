@@ -1,0 +1,97 @@
+"""A run as it goes: its events are passed on, and at its end its files are written."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from time import perf_counter
+from typing import TypeAlias
+
+from hubel.device import use_allowed_cores
+from hubel.evaluation.metrics import Evaluation
+from hubel.files import write_whole
+from hubel.model.file import Model
+from hubel.report.mistakes import mistakes_csv
+from hubel.report.page import run_page
+from hubel.tasks.run import REPORT, Run
+from hubel.training.events import Began, Event, Finished, ImagesRead, RoundDone, Stopped, Warned
+from hubel.training.run.folder import RunFolder
+from hubel.training.run.session import Session
+from hubel.training.run.tensorboard import TensorBoard
+from hubel.training.step.memory import keep_memory
+
+Listener: TypeAlias = Callable[[Event], object]
+"""Called with every event of a run."""
+
+
+def prepare_process() -> None:
+    """Lets this process keep the memory it frees and compute on all cores it may use: for its whole life."""
+    keep_memory()
+    use_allowed_cores()
+
+
+class Watch:
+    """Passes the events of a run to whoever listens."""
+
+    def __init__(self, listener: Listener | None, *, tensorboard: bool) -> None:
+        self.listeners = [listener] if listener else []
+        self.tensorboard = tensorboard
+
+    def __call__(self, event: Event) -> None:
+        """Passes an event on."""
+        for listener in self.listeners:
+            listener(event)
+
+    def images(self, count: int) -> None:
+        """Reports how many images are read."""
+        self(ImagesRead(count))
+
+    def warn(self, text: str) -> None:
+        """Reports a warning."""
+        self(Warned(text))
+
+    def begin(self, session: Session) -> None:
+        """Reports that training begins; from now on TensorBoard listens too, where it is asked for."""
+        if self.tensorboard:
+            folder = session.folder
+            self.listeners.append(TensorBoard(folder.folder, len(folder.metrics())).event)
+        self(Began(session))
+
+
+def follow(session: Session, watch: Watch) -> Run:
+    """Trains to the end, passes every event on, finishes the model and writes its files.
+
+    After its first round a timed run reserves the time that the end will take.
+    """
+    folder = session.folder
+    watch.begin(session)
+    with _stops_reported(folder, watch):
+        for event in session.follow():
+            watch(event)
+            if isinstance(event, RoundDone) and session.trainer.clock.unreserved:
+                began = perf_counter()
+                _files(session, session.prepared.load(folder.best), event.val)
+                session.reserve(writing=perf_counter() - began)
+        model, result = session.finish()
+        for name, text in _files(session, model, result).items():
+            write_whole(folder.folder / name, text)
+        watch(Finished(folder, model, result))
+    return Run(folder.folder, result, model)
+
+
+@contextmanager
+def _stops_reported(folder: RunFolder, watch: Watch) -> Iterator[None]:
+    """Reports that a run was stopped, or that its disk is full, before the error goes on."""
+    try:
+        yield
+    except (KeyboardInterrupt, OSError):
+        watch(Stopped(folder, folder.can_resume))
+        raise
+
+
+def _files(session: Session, model: Model, result: Evaluation) -> dict[str, str]:
+    """The files that describe how a model does: their texts by name."""
+    prepared, config = session.prepared, session.trainer.config
+    images = prepared.val.images
+    page = run_page(config, session.folder.metrics(), model, result, images, skipped=prepared.skipped)
+    return {"errors.csv": mistakes_csv(model.classes, result, images.names), REPORT: page}

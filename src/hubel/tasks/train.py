@@ -1,0 +1,331 @@
+"""Training: from labelled images to a finished run, and on from where a run was stopped."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+from hubel.data.augment.policy import Augmentation
+from hubel.data.dataset import DataSet
+from hubel.data.sources import open_data, whereabouts
+from hubel.data.split import with_val
+from hubel.errors import UsageError
+from hubel.evaluation.metrics import evaluate
+from hubel.model.file import Model
+from hubel.module.own import OwnNetwork
+from hubel.net.algebra import Net
+from hubel.net.volume import Volume, VolumeLike
+from hubel.tasks.follow import Listener, Watch, follow, prepare_process
+from hubel.tasks.resume import resume as resume_run
+from hubel.tasks.run import Run
+from hubel.tasks.trained import trained_network
+from hubel.training.events import (
+    HeadTrained,
+    NetworkChosen,
+)
+from hubel.training.run.auto import choose, validation_share
+from hubel.training.run.folder import RunFolder, check_free
+from hubel.training.run.prepare import Inputs, prepare
+from hubel.training.run.session import Session
+from hubel.training.run.tensorboard import check_installed
+from hubel.training.settings.config import AUTO, Config
+from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
+from hubel.training.settings.toml import changed, check_setting, wish
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from hubel.training.settings.recipe import Recipe
+
+UNITS = {"s": 1, "m": 60, "h": 3600}
+
+NAMED = {"data": "DATA", "net": "--net", "input": "--input", "start": "--from"}
+"""Settings that are chosen before all others, and the arguments that choose them."""
+
+ONE_STEP = 1e-6
+"""A limit in seconds after which a timed run ends with its first step."""
+
+
+def train(
+    data: Any = None,
+    *,
+    net: str | Net | nn.Module | Callable[[], nn.Module] | None = None,
+    volume: VolumeLike | None = None,
+    time: str | float | None = None,
+    target: float | None = None,
+    recipe: str | Recipe | None = None,
+    start: str | Path | Model = AUTO,
+    freeze: Sequence[str] | None = None,
+    epochs: int | None = None,
+    batch: int | None = None,
+    lr: float | None = None,
+    val: float | None = None,
+    fit: str | None = None,
+    on_bad: str | None = None,
+    balance: str | None = None,
+    seed: int | None = None,
+    keep_epochs: bool | None = None,
+    tensorboard: bool = False,
+    out: str | Path | None = None,
+    config: str | Path | Config | None = None,
+    resume: str | Path | None = None,
+    loss: Loss | None = None,
+    optimizer: str | MakeOptimizer | None = None,
+    augmentation: Augmentation | Augment | None = None,
+    on_event: Listener | None = None,
+    began: float | None = None,
+    **settings: Any,
+) -> Run:
+    """Trains a network on labelled images and returns the finished run.
+
+    `data` is a folder of images, the name of a set, or labelled images in Python
+    (`hubel.data.sources.open_data`). Without `net` hubel chooses the network, its input and the recipe by
+    the data, the machine and the `time`, such as `"10m"`, which the whole run may take. `net` is a network,
+    a text that names one, or an `nn.Module`, or a function that makes one, with the `volume` of its input,
+    (height, width, depth). `start` is the starting model: a file, a name, `auto` or `none`. Any other
+    setting of a config or a recipe is a keyword argument, such as `label_smoothing=0.0`. `config` repeats
+    the run of a config.toml;
+    `resume` is the folder of a stopped run, as for `hubel.resume`.
+
+    `loss`, `optimizer` and `augmentation` take functions of your own: see `hubel.training.settings.own`.
+    `on_event` is called with every event of the run (`hubel.training.events`). `began` is when the time of a
+    timed run starts, on the scale of `time.perf_counter`: now, unless given.
+
+    Raises UsageError: arguments that do not go together, or an unknown setting. Raises DataError,
+    NetworkError, ModelError: the images, the network or the starting model cannot be used. Raises
+    TrainingError: the loss is no longer finite.
+    """
+    began = perf_counter() if began is None else began
+    own = Own(
+        loss=loss,
+        optimizer=None if isinstance(optimizer, str) else optimizer,
+        augmentation=None if isinstance(augmentation, Augmentation) else augmentation,
+    )
+    given = {
+        "epochs": epochs,
+        "batch": batch,
+        "lr": lr,
+        "val": val,
+        "fit": fit,
+        "on_bad": on_bad,
+        "balance": balance,
+        "seed": seed,
+        "keep_epochs": keep_epochs,
+        "target": target,
+        "seconds": None if time is None else seconds(time),
+        "freeze": None if freeze is None else tuple(freeze),
+        "optimizer": optimizer if isinstance(optimizer, str) else None,
+    }
+    if isinstance(augmentation, Augmentation):
+        given |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
+    wishes = _wishes(given, settings) | {name: value for name, value in own.names.items() if value}
+    choice = Choice(net, volume, recipe, start)
+    _check_source(data, config, resume, choice)
+    if resume is not None:
+        _check_resumed(resume, {**wishes, **({} if out is None else {"out": out})})
+        return resume_run(resume, tensorboard=tensorboard, on_event=on_event)
+    if tensorboard:
+        check_installed()
+    if out is not None:
+        check_free(Path(out))
+    prepare_process()
+    watch = Watch(on_event, tensorboard=tensorboard)
+    if config is not None:
+        asked = _of_config(config, wishes, own)
+    else:
+        asked = _of_data(data, choice, wishes, own, began=began, watch=watch)
+    return _begin(asked, None if out is None else Path(out), watch, began)
+
+
+def with_changes(arguments: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
+    """The arguments of `train` with settings written as `key=value` among them.
+
+    Raises UsageError: no such setting, or one that is set twice or by an argument of its own.
+    """
+    merged = dict(arguments)
+    for key, value in map(wish, changes):
+        if key in NAMED:
+            raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
+        check_setting(key, Config)
+        if merged.get(key) is not None:
+            raise UsageError(f"{key} is set twice; leave one")
+        merged[key] = value
+    return merged
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What the user says of the network; where it says nothing, hubel chooses."""
+
+    net: Any = None
+    volume: VolumeLike | None = None
+    recipe: str | Recipe | None = None
+    start: str | Path | Model = AUTO
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A run that is about to begin: its config, what it is handed besides, and how its folder is named."""
+
+    config: Config
+    inputs: Inputs
+    name: tuple[str, str]
+
+
+def seconds(time: str | float) -> float:
+    """A time in seconds: a number, or a text such as `90s`, `10m` or `1h30m`.
+
+    Raises UsageError: it is written otherwise, or not above 0.
+    """
+    if isinstance(time, str) and not re.fullmatch(r"(\d+(\.\d+)?[hms])+", time):
+        raise UsageError(f"a time is written like 90s, 10m or 1h30m, not {time!r}")
+    if isinstance(time, str):
+        total = sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", time))
+    else:
+        total = float(time)
+    if not 0 < total < float("inf"):
+        raise UsageError(f"a time is above 0, such as 90s, 10m or 1h30m, not {time!r}")
+    return total
+
+
+def left(limit: float, began: float, *, worth_keeping: bool = False) -> float:
+    """The seconds that are left of a `limit` since `began`; 0 without a limit.
+
+    Where no time is left but a network worth keeping exists, it is as little as one step takes.
+    Raises UsageError: no time is left.
+    """
+    took = perf_counter() - began
+    rest = limit - took if limit else 0.0
+    if rest >= 0:
+        return rest
+    if worth_keeping:
+        return ONE_STEP
+    raise UsageError(
+        f"--time {limit:g}s is over before the first step: reading and choosing took {took:.1f} s; give "
+        "several times that"
+    )
+
+
+def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
+    """The settings that were given, by name. Raises UsageError: one that has an argument of its own."""
+    wishes = {name: value for name, value in given.items() if value is not None}
+    for key, value in settings.items():
+        if key in NAMED:
+            raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
+        if key.startswith("own_"):
+            raise UsageError(f"{key} is no setting: give the function as {key.removeprefix('own_')}=...")
+        if key in wishes:
+            raise UsageError(f"{key} is set twice; leave one")
+        wishes[key] = value
+    return wishes
+
+
+def _check_source(data: Any, config: Any, resume: Any, choice: Choice) -> None:
+    """Raises UsageError: not one of data, config and resume, or a network besides one of the latter."""
+    if sum(place is not None for place in (data, config, resume)) != 1:
+        raise UsageError("say what to train on by one of these alone: DATA, --config FILE, --resume RUN")
+    if data is None and choice != Choice():
+        raise UsageError("the run names its network, input, recipe and start; leave --net and the like out")
+
+
+def _check_resumed(run: str | Path, others: dict[str, Any]) -> None:
+    """Raises UsageError: a run is resumed with other settings."""
+    if others:
+        raise UsageError(
+            "a resumed run keeps its settings; leave the other options out, or start a new run from its "
+            f"model: hubel train DATA --from {shlex.quote(str(run))}"
+        )
+
+
+def _check_pace(config: Config, wishes: dict[str, Any]) -> None:
+    """Raises UsageError: epochs are asked for in a timed run."""
+    if config.seconds and "epochs" in wishes:
+        raise UsageError(
+            "a run goes by the clock or by epochs: leave out the time (--time, or a config's seconds), or "
+            "--epochs"
+        )
+
+
+def _check_val(data: DataSet, wishes: dict[str, Any]) -> None:
+    """Raises UsageError: a share is to be held out of a set that has a validation split."""
+    if data.val is not None and "val" in wishes:
+        raise UsageError(f"{data.name} has a validation split, of which --val takes no share; leave it out")
+
+
+def _of_data(
+    data: Any, choice: Choice, wishes: dict[str, Any], own: Own, *, began: float, watch: Watch
+) -> Asked:
+    """A run on data, with the network asked for or the one that suits the data, the machine and the time."""
+    found = open_data(data, val=0)
+    _check_val(found, wishes)
+    wishes = {"val": validation_share(len(found.train)), **wishes}
+    asked = changed(Config("", "", ""), wishes)  # mistakes are reported before anything is measured
+    _check_pace(asked, wishes)
+    found = with_val(found, asked.val, asked.seed)
+    network = None if choice.net is None else trained_network(choice.net, choice.volume, found)
+    start = str(choice.start)
+    chosen = choose(
+        found,
+        network=None if network is None else (network.name, network.net, network.volume),
+        volume=None if choice.volume is None else Volume.of(choice.volume),
+        recipe=choice.recipe,
+        start=start,
+        seconds=left(asked.seconds, began),
+        settings=wishes,
+    )
+    watch(NetworkChosen(chosen, asked=start != AUTO))
+    candidate = chosen.candidate
+    config = Config(
+        data=whereabouts(data),
+        net=candidate.net.maker if isinstance(candidate.net, OwnNetwork) else repr(candidate.net),
+        input=str(candidate.volume),
+        start=_absolute(chosen.start),
+        recipe=candidate.recipe,
+    )
+    inputs = Inputs(data=found, network=candidate.net, own=own)
+    return Asked(changed(config, wishes), inputs, (Path(found.name).name, candidate.name))
+
+
+def _absolute(start: str) -> str:
+    """A starting model as a config names it: the place of a file or a run, from anywhere; a name as it is."""
+    return str(Path(start).resolve()) if start and Path(start).exists() else start
+
+
+def _of_config(config: str | Path | Config, wishes: dict[str, Any], own: Own) -> Asked:
+    """A run that a config describes; arguments take precedence over it."""
+    read = config if isinstance(config, Config) else Config.from_toml(Path(config))
+    asked = changed(read, wishes)
+    asked = replace(asked, data=whereabouts(asked.data))
+    _check_pace(asked, wishes)
+    data = open_data(asked.data, val=0)
+    _check_val(data, wishes)
+    data = with_val(data, asked.val, asked.seed)
+    return Asked(asked, Inputs(data=data, own=own), (Path(asked.data).name, "config"))
+
+
+def _begin(asked: Asked, out: Path | None, watch: Watch, began: float) -> Run:
+    """Starts a run; one that fails before its first round is done leaves nothing behind."""
+    folder = RunFolder.create(out, *asked.name)
+    try:
+        prepared = prepare(asked.config, asked.inputs, watch.images, watch.warn)
+        config = replace(asked.config, fit=prepared.preprocessing.fit)
+        if (head := prepared.train_head()) is not None:
+            watch(HeadTrained(head))
+        at_start = None
+        if prepared.start:
+            at_start = head or evaluate(prepared.network, prepared.val.epoch(0))
+        session = Session(folder, prepared, prepared.trainer(config))
+        folder.begin(session.trainer.config)
+        if at_start is not None:
+            session.keep_start(at_start)
+        session.trainer.start_clock(left(config.seconds, began, worth_keeping=head is not None))
+        with folder.alone():
+            return follow(session, watch)
+    except BaseException:
+        folder.discard_unfinished()
+        raise

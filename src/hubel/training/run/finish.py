@@ -1,0 +1,46 @@
+"""The end of a run: the best model is evaluated as it will be used, and calibrated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from hubel.device import now
+from hubel.evaluation.calibration import temperature
+from hubel.evaluation.metrics import Evaluation, evaluate
+from hubel.model.file import Model
+from hubel.training.run.folder import RunFolder
+from hubel.training.run.prepare import Prepared
+
+TIMED = 32
+"""How many validation images tell how long all of them will take."""
+
+
+def finish(folder: RunFolder, prepared: Prepared, *, hurried: bool = False) -> tuple[Model, Evaluation]:
+    """Evaluates the best model on the validation images, calibrates it and saves it.
+
+    It looks at one view of an image where several do no better, or if the run is `hurried`.
+    """
+    kept = prepared.load(folder.best)
+    model = replace(kept, views="one") if hurried else kept
+    network = model.network.to(prepared.train.device)
+    result = evaluate(network, prepared.val.epoch(0), model.views)
+    finished = model
+    if model.views != "one" and result.top1 <= model.summary["val_top1"]:
+        result, finished = evaluate(network, prepared.val.epoch(0)), replace(model, views="one")
+    finished = replace(finished, temperature=temperature(result.scores, result.labels))
+    if (finished.views, finished.temperature) != (kept.views, kept.temperature):
+        finished.save(folder.best)  # else it was finished before, and its file stays as it is
+    return finished, result.at(finished.temperature)
+
+
+def seconds_to_finish(folder: RunFolder, prepared: Prepared) -> float:
+    """How long `finish` will take, extrapolated from a few validation images."""
+    model = prepared.load(folder.best)
+    images, labels = (part[:TIMED] for part in prepared.val.first())
+    network, device = model.network.to(images.device), images.device
+    took = []
+    for _ in range(2):  # the first may load something
+        began = now(device)
+        evaluate(network, [(images, labels)], model.views)
+        took.append(now(device) - began)
+    return min(took) * len(prepared.val.labels) / len(labels)

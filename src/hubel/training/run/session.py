@@ -1,0 +1,139 @@
+"""A run in progress: the trainer, its data and the folder that keeps it, from the first step to the last."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from hubel.errors import TrainingError
+from hubel.evaluation.metrics import Evaluation
+from hubel.model.file import Model
+from hubel.model.header import CONFIG, read_header
+from hubel.training.events import Event, RoundDone, Warned
+from hubel.training.run.checkpoint import Checkpoint
+from hubel.training.run.diagnose import Diagnosis, unseen
+from hubel.training.run.finish import finish, seconds_to_finish
+from hubel.training.run.folder import RunFolder, round_line
+from hubel.training.run.prepare import Prepared
+from hubel.training.trainer import Trainer
+
+SAVING = 60.0
+"""The longest time, in seconds, that a timed run trains without a checkpoint."""
+
+
+@dataclass(slots=True)
+class Session:
+    """A run that is being trained."""
+
+    folder: RunFolder
+    prepared: Prepared
+    trainer: Trainer
+    _saved: float = field(default=0.0, init=False)
+
+    def keep_start(self, found: Evaluation) -> None:
+        """Keeps the starting model, and how it did, as the best so far: a round has to improve on it."""
+        self.trainer.best = found.top1
+        self._model({"epoch": 0, "val_top1": found.top1}).save(self.folder.best)
+
+    def follow(self) -> Iterator[Event]:
+        """Trains to the end, or to the target, and passes every event on; a round is kept first.
+
+        A timed run keeps a checkpoint every minute too. Resumed within an epoch, it is not promised to repeat
+        exactly.
+        """
+        trainer = self.trainer
+        if trainer.seconds and self._reached:
+            return
+        diagnosis = Diagnosis(self.prepared.data.classes)
+        self._saved = time.perf_counter()
+        for event in trainer.run(self.prepared.train, self.prepared.val):
+            if isinstance(event, RoundDone):
+                self._keep(event)
+            elif self._due:
+                self.save_state()
+            yield event
+            if isinstance(event, RoundDone):
+                for warning in diagnosis.of(event, trainer, self.prepared.val):
+                    yield Warned(warning)
+                if self._reached:
+                    return
+        if trainer.clock.limit and (text := unseen(trainer.done)):
+            yield Warned(text)
+
+    def reserve(self, writing: float) -> None:
+        """Reserves time for the end of a timed run, whose files take `writing` seconds to write."""
+        trainer = self.trainer
+        trainer.clock.reserve(
+            trainer.seconds,
+            writing=trainer.validation + writing,
+            finishing=seconds_to_finish(self.folder, self.prepared),
+            views=trainer.config.recipe.views,
+        )
+        self.save_state()
+
+    def finish(self) -> tuple[Model, Evaluation]:
+        """The best model, evaluated as it will be used, calibrated and saved."""
+        return finish(self.folder, self.prepared, hurried=self.trainer.clock.hurried)
+
+    def restore(self) -> None:
+        """Brings the trainer to the last intact checkpoint.
+
+        Raises TrainingError: there is none, or it is of another network or of other images, of which
+        validation images might be trained on.
+        """
+        kept, folder = self.folder.checkpoint(), self.folder.folder
+        if name := kept.unfit(self.trainer.network):
+            raise TrainingError(f"{folder}: its {CONFIG} names another network: {name} does not fit")
+        if kept.images != self.prepared.fingerprint:
+            raise TrainingError(
+                f"{self.prepared.data.name}: the training images have changed since this run started. "
+                f"Restore them, or start a new run from its model: hubel train DATA --from {self.folder.best}"
+            )
+        kept.bring_back(self.trainer)
+        if (
+            self.trainer.clock.limit and self.folder.best.exists()
+        ):  # a round that was cut short will come out otherwise
+            kept_top1 = read_header(self.folder.best).summary["val_top1"]
+            self.trainer.best = max(self.trainer.best, kept_top1)
+
+    def save_state(self) -> None:
+        """Writes a checkpoint: everything that changes in training."""
+        Checkpoint.of(self.trainer, self.prepared.fingerprint).write(self.folder.folder)
+        self._saved = time.perf_counter()
+
+    @property
+    def _reached(self) -> bool:
+        """Whether the target is reached."""
+        return 0 < self.trainer.config.target <= self.trainer.best
+
+    @property
+    def _due(self) -> bool:
+        """Whether a timed run should write a checkpoint between two rounds."""
+        running = self.trainer.clock.limit and self.trainer.progress < 1
+        return bool(running) and time.perf_counter() - self._saved > SAVING
+
+    def _keep(self, event: RoundDone) -> None:
+        """Keeps a round: its model where it is the best so far, its line, the checkpoint."""
+        config = self.trainer.config
+        if event.best or config.keep_epochs:
+            model = self._model(round_line(event))
+            if event.best:
+                model.save(self.folder.best)
+            if config.keep_epochs:
+                self.folder.keep_epoch(model, event)
+        self.folder.keep_round(event)
+        self.save_state()
+
+    def _model(self, line: dict[str, Any]) -> Model:
+        """The model as it is, with a line on how it was trained."""
+        config, prepared = self.trainer.config, self.prepared
+        summary = {
+            "data": config.data,
+            "val": config.val,
+            "seed": config.seed,
+            "trained_on": prepared.fingerprint,
+            **line,
+        }
+        return prepared.model(self.trainer.model, summary, views=config.recipe.views)

@@ -1,0 +1,55 @@
+"""What a run takes from Python that no text can hold: the user's own loss, optimizer and augmentation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, TypeAlias
+
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+from hubel.errors import UsageError
+
+Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
+"""From scores, float32, n x classes, and labels, int64, n, to the mean loss: a tensor of one number."""
+
+MakeOptimizer: TypeAlias = Callable[[Iterable[nn.Parameter]], Optimizer]
+"""From the parameters that learn to a torch optimizer. Its rates are the peaks of the recipe's schedule."""
+
+Augment: TypeAlias = Callable[[Tensor, Generator], Tensor]
+"""From images, uint8, n x height x width x depth, to images of the same shape and type.
+
+Random numbers are to come from the generator, so that the same seed gives the same images.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Own:
+    """The callables that a run was given in place of a recipe's names; None where the recipe's is used."""
+
+    loss: Loss | None = None
+    optimizer: MakeOptimizer | None = None
+    augmentation: Augment | None = None
+
+    @property
+    def names(self) -> dict[str, str]:
+        """What a config keeps of them: an importable name each, such as `losses:focal`, or nothing."""
+        found = {item.name: getattr(self, item.name) for item in fields(self)}
+        return {f"own_{name}": "" if given is None else name_of(given) for name, given in found.items()}
+
+    def check(self, wanted: dict[str, str]) -> None:
+        """Raises UsageError: a config that was made with a callable is run without it."""
+        for key, name in wanted.items():
+            part = key.removeprefix("own_")
+            if name and getattr(self, part) is None:
+                raise UsageError(
+                    f"this run's {part} is a function of its own, {name}, which no file can hold; "
+                    f"give it again from Python: {part}=..."
+                )
+
+
+def name_of(given: Any) -> str:
+    """The importable name of a callable, or of the class of an object that is called."""
+    kind = given if hasattr(given, "__qualname__") else type(given)
+    return f"{kind.__module__}:{kind.__qualname__}"

@@ -1,0 +1,54 @@
+"""Each command is imported when it is called, and listed as it describes itself."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from hubel.cli import VERBS
+from hubel.cli.lazy import loaded
+from tests.cli.conftest import Hubel
+
+
+@pytest.mark.parametrize("name", VERBS)
+def test_the_list_of_commands_has_the_first_line_of_each(name: str) -> None:
+    assert VERBS[name].summary == (loaded(name, VERBS[name]).help or "").partition("\n")[0]
+
+
+def test_help_lists_every_command_in_full(hubel: Hubel) -> None:
+    said = hubel("--help")
+    assert said.status == 0
+    listed = " ".join(said.out.partition("Commands:")[2].split())
+    assert listed == " ".join(f"{name} {verb.summary}" for name, verb in VERBS.items())
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest(hubel: Hubel) -> None:
+    said = hubel("tabel", "vgg16")
+    assert said.status == 2
+    assert "Did you mean 'table'?" in said.err
+
+
+def test_values_are_converted_and_refused(hubel: Hubel) -> None:
+    said = hubel("predict", "m.safetensors", "a.png", "--top", "x")
+    assert (said.status, "Invalid value for '--top'" in said.err) == (2, True)
+    assert hubel("table").status == 2
+    assert hubel("table", "vgg16", "vgg16").status == 2
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["table", "resnet152"], ["table", "--help"]])
+def test_a_command_imports_its_own_module_and_no_other(arguments: list[str]) -> None:
+    program = (
+        f"import sys; sys.argv = {['hubel', *arguments]}\n"
+        "from hubel.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
+    imported = set(done.stderr.split())
+    assert "hubel.cli" in imported
+    own = {verb.module for name, verb in VERBS.items() if name in arguments}
+    assert {verb.module for verb in VERBS.values()} & imported == own
+    assert not {"torch", "numpy", "matplotlib", "rich"} & imported

@@ -1,0 +1,26 @@
+"""The house: what holds for every room of the package."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+
+import pytest
+
+import hubel
+
+
+def packages() -> list[str]:
+    """The name of every package, `hubel` itself first."""
+    found = pkgutil.walk_packages(hubel.__path__, "hubel.")
+    return ["hubel", *(room.name for room in found if room.ispkg)]
+
+
+@pytest.mark.parametrize("package", packages())
+def test_no_module_is_shadowed_by_an_object_of_its_name(package: str) -> None:
+    """`import a.b` and `a.b` are the same: else what `a.b` is depends on who was imported first."""
+    room = importlib.import_module(package)
+    for name in (module.name for module in pkgutil.iter_modules(room.__path__)):
+        if name != "__main__":
+            module = importlib.import_module(f"{package}.{name}")
+            assert getattr(room, name) is module, f"{package}.{name} is another object"
