@@ -69,7 +69,7 @@ def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         (("digits", "--time", "0.001s"), "is over before the first step"),
         (("digits", "--fit", "padd"), "did you mean pad?"),
         (("digits", "--set", "lr=fast"), "lr is a number, not 'fast'"),
-        (("",), "no data are named"),
+        (("",), "no data set is named"),
         (("digits", "--net", "lenet5", "--freeze", "conv9"), "no part 'conv9'; its parts are C1"),
         (("digits", "--net", "lenet5", "--recipe", "fast"), "with --set smallest=1"),
         (("digits", "--net", "conv(4, 3) >> fc(10)", "--recipe", "fast"), "made for one size, such as fc"),

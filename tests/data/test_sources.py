@@ -153,5 +153,5 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
 
 
 def test_no_name_is_not_the_folder_one_is_in() -> None:
-    with pytest.raises(UsageError, match="no data are named"):
+    with pytest.raises(UsageError, match="no data set is named"):
         open_data("")

@@ -19,7 +19,7 @@ from hubel.data.formats.folder import visible, walk
 from hubel.data.formats.shards import ShardImages
 from hubel.data.image.modes import COLOUR, as_image, flatten, upright
 from hubel.data.image.reading import is_empty, opened, read_raster
-from hubel.data.sources import FORMATS, UNPACKED, open_data
+from hubel.data.sources import FORMATS, UNPACKED, DataLike, open_data
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ class Check:
         return tuple(finding for finding in self.findings if finding.level == level)
 
 
-def check(where: str | Path, progress: Callable[[int], None] | None = None) -> Check:
+def check(where: DataLike, progress: Callable[[int], None] | None = None) -> Check:
     """Reads every image of a set, on all cores, and reports everything that is wrong with it.
 
     Of a folder of class folders that no network could be trained on as it is, all that is in the way is
@@ -195,13 +195,13 @@ class _Listed:
         }
 
 
-def _listed(where: str | Path) -> _Listed:
+def _listed(where: DataLike) -> _Listed:
     """The set as it would be trained on; if it cannot be, all that its folders hold."""
     try:
         dataset = open_data(where, val=0)
     except DataError:
-        root = Path(where).expanduser()
-        if not _is_of_folders(root):
+        root = Path(where).expanduser() if isinstance(where, str | Path) else None
+        if root is None or not _is_of_folders(root):
             raise
         return _listed_folder(root)
     splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}

@@ -1,12 +1,14 @@
-"""Sources: a name or a path becomes a data set; its format is found by looking, never asked for."""
+"""Sources: a name, a path or objects given in Python become a data set; its format is detected."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hubel.data.dataset import DataSet
 from hubel.data.formats.cifar import (
     is_cifar_binary,
     is_cifar_python,
@@ -20,6 +22,7 @@ from hubel.data.formats.huggingface import SCHEME, is_tables, read_hub, read_tab
 from hubel.data.formats.idx import is_idx, read_fashion_mnist, read_idx
 from hubel.data.formats.manifest import read_manifest
 from hubel.data.formats.npz import read_npz
+from hubel.data.formats.python import Progress, count_given, read_python
 from hubel.data.formats.shard_index import is_remote
 from hubel.data.formats.shards import is_shards, read_shard_folder, read_shards
 from hubel.data.split import with_val
@@ -27,8 +30,6 @@ from hubel.errors import DataError, UsageError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-
-    from hubel.data.dataset import DataSet
 
 FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], DataSet]], ...] = (
     (is_idx, read_idx),
@@ -85,41 +86,70 @@ NAMED: dict[str, Callable[[], DataSet]] = {
 """The sets that a name is enough for."""
 
 
-def open_data(where: str | Path, *, val: float = 0.2, seed: int = 0) -> DataSet:
-    """Opens a set by its name or its path; a `Path` is never a name, so `Path("digits")` is a folder.
+DataLike: TypeAlias = str | Path | DataSet | Any
+"""What stands for a set: its name, its path, a `DataSet`, or labelled images (`formats.python`)."""
 
-    `hf:OWNER/NAME@CONFIG` is a set of the Hugging Face hub, `https://HOST/train-{000..099}.tar` one of
-    WebDataset shards on the net. Where the source has no val split, `val` of every
-    training class is held out as one, chosen by `seed`; a test split is never touched. `val=0` leaves the
-    training set whole and val None.
+_GIVEN = re.compile(r"\([\d,]+ images? from Python\)")
 
-    Raises DataError: nothing there, no format known, what the system will not let be read, `val`
-    outside 0 to 1, a negative seed, or what its reader refuses. Raises UsageError: an empty name.
+
+def open_data(
+    where: DataLike, *, val: float = 0.2, seed: int = 0, progress: Progress | None = None
+) -> DataSet:
+    """Opens a set by its name or path, or from labelled images given in Python (`formats.python`).
+
+    A `Path` is never a name, so `Path("digits")` is a folder. `hf:OWNER/NAME@CONFIG` is a set of the Hugging
+    Face hub, `https://HOST/train-{000..099}.tar` one of remote WebDataset shards. If there is no validation
+    set, the share `val` of every training class is held out as one, chosen by the random seed `seed`;
+    with `val=0` the training set stays whole and `val` is None. A test set is never touched. `progress` is
+    called as by `read_python`.
+
+    Raises DataError: no such set, an unknown format, files that cannot be read, `val` outside 0 to 1, a
+    negative seed, or as the format's reader. Raises UsageError: an empty name.
     """
     if not 0 <= val < 1:
-        raise DataError(f"val is the part of the training images to hold out, from 0 to below 1, not {val}")
-    if not str(where):
-        raise UsageError(f"no data are named\n{_accepted()}")
+        raise DataError(f"val is the share of training images to hold out, from 0 to below 1, not {val}")
+    if isinstance(where, str) and not where:
+        raise UsageError(f"no data set is named\n{_accepted()}")
     if seed < 0:
-        raise DataError(f"a seed is a whole number of at least 0, not {seed}")
+        raise DataError(f"the random seed is a whole number of at least 0, not {seed}")
+    if isinstance(where, DataSet):
+        return with_val(where, val, seed)
+    if not isinstance(where, str | Path):
+        return with_val(read_python(where, progress), val, seed)
     try:
         dataset = _read(where)
     except OSError as error:
         raise DataError(
-            f"{error.filename or where}: cannot be read: {error.strerror}; mend that or move it"
+            f"{error.filename or where}: cannot be read: {error.strerror}; correct that or move it"
         ) from error
     return with_val(dataset, val, seed)
 
 
-def whereabouts(where: str) -> str:
-    """A set as it can be found again from anywhere: by its name if it has one, else by its whole path."""
-    if where in NAMED or where.startswith(SCHEME) or is_remote(where):
+def whereabouts(where: DataLike) -> str:
+    """Returns what a set can be found by again: its name, or its absolute path.
+
+    Images given in Python cannot be found again; their text, `(4,000 images from Python)`, only counts them.
+    """
+    if isinstance(where, DataSet):
+        count = sum(len(images) for images in (where.train, where.val, where.test) if images is not None)
+    elif not isinstance(where, str | Path):
+        count = count_given(where)
+    elif isinstance(where, str) and (where in NAMED or where.startswith(SCHEME) or is_remote(where)):
         return where
-    return str(Path(where).expanduser().resolve())
+    else:
+        return str(Path(where).expanduser().resolve())
+    return f"({count:,} image{'' if count == 1 else 's'} from Python)"
+
+
+def is_at(where: DataLike, recorded: object) -> bool:
+    """Whether a set is the one that `whereabouts` recorded; of images given in Python that is not known."""
+    return isinstance(where, str | Path) and whereabouts(where) == recorded
 
 
 def _read(where: str | Path) -> DataSet:
-    """Reads what is there. Raises DataError: nothing that is known; OSError: what cannot be read."""
+    """Reads a set by name or path. Raises DataError: an unknown one. Raises OSError: it cannot be read."""
+    if isinstance(where, str) and _GIVEN.fullmatch(where):
+        raise DataError(f"{where}: images given in Python cannot be found by this text; give them again")
     if isinstance(where, str) and where in NAMED:
         return NAMED[where]()
     if isinstance(where, str) and where.startswith(SCHEME):

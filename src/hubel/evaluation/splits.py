@@ -10,7 +10,7 @@ from hubel.data.dataset import DataSet, Images
 from hubel.data.feed.cache import decode_once
 from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.marks import fingerprint
-from hubel.data.sources import open_data, whereabouts
+from hubel.data.sources import is_at, open_data
 from hubel.data.split import with_val
 from hubel.device import best_device
 from hubel.errors import DataError, UsageError, nearest
@@ -92,7 +92,7 @@ def measure(model: Model, data: str, split: str = "auto", on_bad: OnBad = "stop"
     if split == ALL and known is not None:
         if known.any():
             decoded, split = decoded.only(_new(known, data)), NEW
-        elif model.seen and model.summary.get("data") == whereabouts(data):
+        elif model.seen and is_at(data, model.summary.get("data")):
             raise DataError(_CHANGED.format(data))
     batches = decoded.batches(model.preprocessing, EVALUATION_BATCH, device=device)
     result = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
@@ -119,7 +119,7 @@ def images_of(data: str, split: str = "auto", model: Model | None = None) -> Hel
         raise UsageError(f"there is no split {split!r}{nearest(split, SPLITS)}; choose {', '.join(SPLITS)}")
     found = open_data(data, val=0)
     if model is not None and found.val is None and (split in ("train", "val") or found.test is None):
-        found = _as_trained(found, model, there=model.summary.get("data") == whereabouts(data))
+        found = _as_trained(found, model, there=is_at(data, model.summary.get("data")))
     splits = {"train": found.train, "val": found.val, "test": found.test}
     there = {name: images for name, images in splits.items() if images is not None}
     if split == "auto":

@@ -79,12 +79,12 @@ def read_hub(text: str) -> DataSet:
     """Reads the set that `hf:NAME` or `hf:NAME@CONFIG` names, from the library's cache once it is there.
 
     Raises DataError: no such text, the library is missing, the hub cannot be reached or has no such set, or
-    as `_dataset`.
+    as `read_loaded`.
     """
     match = _NAME.fullmatch(text)
     if match is None:
         raise DataError(f"{text!r} is no set of the hub; write hf:ylecun/mnist, or hf:NAME@CONFIG")
-    return _dataset(_loaded(text, match["name"], match["config"]), match["name"])
+    return read_loaded(_loaded(text, match["name"], match["config"]), match["name"])
 
 
 def is_tables(folder: Path) -> bool:
@@ -95,15 +95,15 @@ def is_tables(folder: Path) -> bool:
 def read_tables(folder: Path) -> DataSet:
     """Reads a folder of Parquet or Arrow files, split by their names as on the hub: `train-00000.parquet`.
 
-    Raises DataError: the library is missing, files it cannot read, or as `_dataset`.
+    Raises DataError: the library is missing, files it cannot read, or as `read_loaded`.
     """
     name = folder.resolve().name
     if any((folder / file).is_file() for file in _SAVED):
         try:
-            return _dataset(_library(str(folder)).load_from_disk(str(folder)), name)
+            return read_loaded(_library(str(folder)).load_from_disk(str(folder)), name)
         except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder}: cannot be read ({error}); save the set to disk again") from error
-    return _dataset(_loaded(str(folder), str(_kind(folder)), data_dir=str(folder)), name)
+    return read_loaded(_loaded(str(folder), str(_kind(folder)), data_dir=str(folder)), name)
 
 
 def read_table(file: Path) -> DataSet:
@@ -112,7 +112,7 @@ def read_table(file: Path) -> DataSet:
     Raises DataError: as `read_tables`.
     """
     kind = _TABLES[file.suffix.lower()]
-    return _dataset(_loaded(str(file), kind, data_files=str(file)), file.stem)
+    return read_loaded(_loaded(str(file), kind, data_files=str(file)), file.stem)
 
 
 def _kind(folder: Path) -> str | None:
@@ -138,15 +138,21 @@ def _loaded(where: str, *what: str | None, **options: str) -> Any:
     """Calls the library; its errors are of many kinds and lines."""
     datasets = _library(where)
     try:
-        return datasets.load_dataset(*what, **options)
+        return datasets.loadread_loaded(*what, **options)
     except Exception as error:  # OSError, ValueError, its own and its HTTP client's
         cause = error.__cause__ or error
         said = str(cause).strip().partition("\n")[0] or type(cause).__name__
         raise DataError(f"{where}: cannot be read ({said})") from error
 
 
-def _dataset(found: Any, name: str) -> DataSet:
-    """Returns the set that the tables of all splits are.
+def is_loaded(given: object) -> bool:
+    """Whether an object is a `Dataset` or `DatasetDict` of the library."""
+    library = type(given).__module__.partition(".")[0] == "datasets"
+    return library and (hasattr(given, "features") or hasattr(given, "column_names"))
+
+
+def read_loaded(found: Any, name: str) -> DataSet:
+    """Returns the set in a loaded `Dataset`, all of it training, or `DatasetDict` of splits.
 
     Images are the one column of images. Labels are the one column of class labels; without any, the one of
     whole numbers or texts; of several, the one called `label`. A test split without labels is left out.
