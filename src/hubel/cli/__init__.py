@@ -15,7 +15,7 @@ import typer
 
 from hubel.cli import compare, diff, draw, import_weights, predict, table, train, val, zoo
 from hubel.cli.data import data
-from hubel.cli.look import look
+from hubel.cli.look.group import look
 from hubel.errors import HubelError, UsageError
 
 SPINS = "1000"
