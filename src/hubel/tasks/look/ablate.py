@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hubel.data.feed.batches import Batches
 from hubel.errors import UsageError, nearest
 from hubel.instruments.ablate import LEVELS, Level, ablate
 from hubel.instruments.subject import Subject, features
@@ -58,7 +57,7 @@ def look_at_ablation(
     subject, level = specimen.subject, silence.level
     units = silence.units(subject)
     decoded, classes = labelled(specimen, source.open(specimen))
-    batches = Batches(decoded, specimen.preprocessing, _BATCH)
+    batches = decoded.batches(specimen.preprocessing, _BATCH)
     done = counted(progress, "silencing", len(decoded) * len(units))
     found = ablate(subject, lambda: batches.epoch(0), units, len(classes), level, progress=done)
     return Finding(
