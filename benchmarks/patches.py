@@ -28,8 +28,9 @@ import numpy as np, torch
 from hubel import build, zoo
 from hubel.data import ArrayImages, Preprocessing, open_data
 from hubel.data.dataset import numbered
-from hubel.instruments import Subject
-from hubel.instruments.patches import cut, features, maps_of, stream, top_images
+from hubel.instruments.patches import cut, maps_of, top_images
+from hubel.instruments.stream import stream
+from hubel.instruments.subject import Subject, features
 from hubel.model import load
 model, data, count = sys.argv[1], sys.argv[2], int(sys.argv[3])
 if model:

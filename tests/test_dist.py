@@ -1,7 +1,7 @@
-"""The wheel, installed outside of the checkout, works and holds every asset. `make dist-test` builds it first.
+"""The wheel, installed outside of the checkout, works and holds every asset; `make dist-test` builds it.
 
-The environment is a fresh one but for the dependencies, which are those already installed: a `.pth` file leads to
-them. hubel itself comes from the wheel alone.
+The environment is a fresh one but for the dependencies, which are those already installed: a `.pth` file
+leads to them. hubel itself comes from the wheel alone.
 """
 
 from __future__ import annotations

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from hubel.tasks.compare import compare as compare
     from hubel.tasks.diff import diff as diff
     from hubel.tasks.draw import draw as draw
+    from hubel.tasks.look.eye import look as look
     from hubel.tasks.network import build as build
     from hubel.tasks.network import ledger as ledger
     from hubel.tasks.resume import resume as resume
@@ -59,6 +60,7 @@ _DOORS = {
     "diff": "hubel.tasks.diff",
     "draw": "hubel.tasks.draw",
     "ledger": "hubel.tasks.network",
+    "look": "hubel.tasks.look.eye",
     "load": "hubel.model.open:open_model",
     "load_weights": "hubel.module.weights",
     "resume": "hubel.tasks.resume",

@@ -48,9 +48,9 @@ def test_json_and_whole_layers(hubel: Hubel, model: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
-        (["digits", "--to", "one"], 2, "--to is one of mean, zero"),
+        (["digits", "--to", "one"], 2, "to is one of mean, zero"),
         (["digits", "--layer", "relu1[3]"], 2, "its maps are 0 to 2"),
-        (["digits", "--images", "0"], 2, "--images is at least 1"),
+        (["digits", "--images", "0"], 2, "images is at least 1"),
         (["digits", "--split", "tset"], 2, "did you mean test"),
         (["digits", "--split", "test"], 1, "has no test split"),
         (["digit"], 1, "did you mean digits"),

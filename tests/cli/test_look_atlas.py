@@ -1,4 +1,4 @@
-"""`hubel look MODEL atlas` as a person meets it: written, stopped, gone on with."""
+"""`hubel look MODEL atlas` as a person meets it: written, stopped, resumed."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 from PIL import Image
 
 from hubel import build, conv, fc, maxpool, relu
-from hubel.cli.look import atlas
 from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.atlas import Atlas, Census
-from hubel.instruments.patches import BATCH
+from hubel.instruments.stream import BATCH
 from hubel.model.file import Model
+from hubel.tasks.look import atlas
 from tests.cli.conftest import Hubel
 
 NET = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
@@ -76,7 +76,7 @@ def test_what_was_stopped_ends_as_what_was_not(
     where: str,
     calls: int,
 ) -> None:
-    monkeypatch.setattr(atlas, "_EVERY_SECONDS", 0.0)
+    monkeypatch.setattr(atlas, "EVERY_SECONDS", 0.0)
     whole, parted = tmp_path / "whole.html", tmp_path / "parted.html"
     assert hubel("look", model, "atlas", "--data", data, "-o", whole).status == 0
     left = calls
@@ -96,7 +96,7 @@ def test_what_was_stopped_ends_as_what_was_not(
             said = hubel("look", model, "atlas", "--data", data, "-o", parted)
             assert said.status == 130
             assert (
-                f"stopped; the same command goes on from here, with what is kept in {parted}.parts"
+                f"stopped; run the same command again to resume; finished parts are in {parted}.parts"
                 in said.err
             )
         else:
@@ -106,12 +106,12 @@ def test_what_was_stopped_ends_as_what_was_not(
     said = hubel("look", model, "atlas", "--data", data, "-o", parted)
     assert said.status == 0, said.err
     done, layers = (2 * BATCH, 0) if where == "images" else (2 * EACH, 1)
-    assert f"going on after {done} of {2 * EACH} images and {layers} layers" in said.err
+    assert f"resuming after {done} of {2 * EACH} images and {layers} layers" in said.err
     assert parted.read_bytes() == whole.read_bytes()
     assert not Path(f"{parted}.parts").exists()
 
 
-def test_other_settings_begin_anew(
+def test_other_settings_start_again(
     hubel: Hubel, model: Path, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "atlas.html"
@@ -124,8 +124,8 @@ def test_other_settings_begin_anew(
         assert hubel("look", model, "atlas", "--data", data, "-o", out).status == 130
     said = hubel("look", model, "atlas", "--data", data, "-o", out, "--top", 3)
     assert said.status == 0, said.err
-    assert "of another model, set or settings: begun anew" in said.err
-    assert "going on" not in said.err
+    assert "was of another model, data set or settings; starting again" in said.err
+    assert "resuming" not in said.err
 
 
 def test_a_folder_of_someone_else_is_left_alone(
@@ -136,15 +136,15 @@ def test_a_folder_of_someone_else_is_left_alone(
     (folder / "mine.txt").write_text("mine")
     said = hubel("look", model, "atlas", "--data", data, "-o", tmp_path / "atlas.html")
     assert said.status == 2
-    assert "no atlas made this folder" in said.err
+    assert "was not made by an atlas" in said.err
     assert (folder / "mine.txt").read_text() == "mine"
 
 
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["--units", 0], "--units is at least 1, not 0"),
-        (["--top", 0], "--top is at least 1"),
+        (["--units", 0], "units is at least 1, not 0"),
+        (["--top", 0], "top is at least 1"),
         (["--split", "tset"], "no split 'tset'; did you mean test?"),
     ],
 )

@@ -87,7 +87,7 @@ def test_sanity_says_how_alike_the_maps_of_random_networks_are(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say where the image goes"),
+        ([], "name a file for the image"),
         (["--json", "--method", "gradcan"], "did you mean gradcam?"),
         (["--json", "--class", "cta"], "no class 'cta'; did you mean cat?"),
         (["--json", "--layer", "relu3"], "no layer 'relu3'"),

@@ -42,7 +42,7 @@ def test_patches_beside_their_projections(hubel: Hubel, model: Path, data: Path,
         (["--rule", "decnv"], "no rule 'decnv'; did you mean deconv?"),
         (["--unit", "relu1[1,2,3]"], "relu1[1,2,3] is no map; write relu1[1]"),
         (["-o", "out.jpg"], "written as one of .png"),
-        (["--maps", 0], "--maps is at least 1"),
+        (["--maps", 0], "maps is at least 1"),
     ],
 )
 def test_errors(
@@ -58,4 +58,4 @@ def test_an_image_takes_no_rule(hubel: Hubel, model: Path, data: Path, tmp_path:
         "look", model, "deconv", data / "dog" / "1.png", "-o", tmp_path / "o.png", "--rule", "deconv"
     )
     assert said.status == 2
-    assert "of an image all three rules are drawn" in said.err
+    assert "an image is drawn by all three rules" in said.err

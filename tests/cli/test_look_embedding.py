@@ -54,7 +54,7 @@ def test_a_plane_and_its_places(hubel: Hubel, model: Path, data: Path, tmp_path:
         assert image.width > 1000
 
 
-def test_the_nearest_to_a_image_is_its_copy_but_never_itself(
+def test_the_nearest_to_an_image_is_its_copy_but_never_itself(
     hubel: Hubel, model: Path, data: Path, tmp_path: Path
 ) -> None:
     out, inside, asked = tmp_path / "near.png", data / "dog" / "3.png", tmp_path / "copy.png"
@@ -74,9 +74,9 @@ def test_the_nearest_to_a_image_is_its_copy_but_never_itself(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say where the image goes"),
+        ([], "name a file for the image"),
         (["-o", "plane.jpg"], "written as one of .png"),
-        (["--json", "--images", 0], "--images is at least 1"),
+        (["--json", "--images", 0], "images is at least 1"),
         (["--json", "--images", 3], "5 images at least"),
         (["--json", "--method", "tsn"], "did you mean tsne?"),
         (["--json", "--split", "tset"], "no split 'tset'"),

@@ -10,7 +10,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from hubel import build, parse
-from hubel.cli.look import look
+from hubel.cli.look.group import look
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError
 from hubel.model.file import Model

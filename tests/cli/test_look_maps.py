@@ -11,7 +11,7 @@ from PIL import Image
 from typer.testing import CliRunner
 
 from hubel import build, parse
-from hubel.cli.look import look
+from hubel.cli.look.group import look
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError
 from hubel.model.file import Model
@@ -69,7 +69,7 @@ def test_json(files: tuple[str, str], tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "say where the image goes"),
+        ((), "name a file for the image"),
         (("-o", "maps.jpg"), "one of .svg, .png, .pdf"),
         (("-o", "missing/maps.png"), "no folder 'missing'"),
         (("-o", "maps.png", "--layers", "relu1,conw1"), "did you mean conv1"),

@@ -39,7 +39,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "data"
 
 
-def test_a_image_and_json_of_the_same_patches(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:
+def test_an_image_and_json_of_the_same_patches(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:
     out = tmp_path / "patches.png"
     said = hubel(
         "look",
@@ -134,12 +134,12 @@ def test_the_model_and_the_set_are_opened_once(
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([], "say where the image goes"),
+        ([], "name a file for the image"),
         (["-o", "patches.jpg"], "written as one of .png"),
         (["--json", "--layer", "relu9"], "no layer 'relu9'; did you mean relu2?"),
         (["--json", "--unit", "relu1"], "relu1 is no map; write relu1[0]"),
         (["--json", "--top", 0], "top is at least 1"),
-        (["--json", "--maps", 0], "--maps is at least 1"),
+        (["--json", "--maps", 0], "maps is at least 1"),
         (["--json", "--split", "tset"], "no split 'tset'; did you mean test?"),
     ],
 )

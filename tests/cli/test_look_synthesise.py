@@ -70,12 +70,12 @@ def test_the_colours_of_a_set(hubel: Hubel, model: Path, tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        (["conv1[0]"], "say where the image goes"),
+        (["conv1[0]"], "name a file for the image"),
         (["conv1[0]", "-o", "unit.jpg"], "written as one of .png"),
-        (["--json"], "say what to excite"),
+        (["--json"], "name what to excite"),
         (["conv3[0]", "--json"], "no layer 'conv3'"),
         (["--class", "cats", "--json"], "no class 'cats'; did you mean cat?"),
-        (["conv1", "--maps", 0, "--json"], "--maps is at least 1"),
+        (["conv1", "--maps", 0, "--json"], "maps is at least 1"),
         (["conv1", "--steps", 0, "--json"], "1 step at least"),
     ],
 )

@@ -17,8 +17,8 @@ from hubel.errors import UsageError
 from hubel.instruments.atlas import Atlas, Census, level, selectivity, tuned, until
 from hubel.instruments.deconv import project
 from hubel.instruments.drive import Drives
-from hubel.instruments.patches import features, top_images
-from hubel.instruments.subject import Subject
+from hubel.instruments.patches import top_images
+from hubel.instruments.subject import Subject, features
 from hubel.instruments.tuning import tune
 from hubel.instruments.unit import Unit
 from hubel.net.field import Field

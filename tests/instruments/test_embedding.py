@@ -14,7 +14,6 @@ from hubel import build, conv, fc, globalavgpool, parse, rbf, relu, softmax, tan
 from hubel.errors import UsageError
 from hubel.instruments.embedding import (
     METHODS,
-    evenly,
     features,
     last_weighted,
     neighbours,
@@ -126,11 +125,6 @@ def test_thumbnails_do_not_lie_on_each_other() -> None:
             before = points[kept[kept < at]]
             assert np.maximum(0, 0.1 - np.abs(before - points[at])).prod(1).max() > overlap * 0.01
     assert len(spread(points, 0.1, overlap=0.25)) > len(spread(points, 0.1, overlap=0))
-
-
-def test_evenly() -> None:
-    assert evenly(10, 4).tolist() == [0, 3, 6, 9]
-    assert evenly(3, 100).tolist() == [0, 1, 2]
 
 
 def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,9 @@ from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError, UsageError
 from hubel.instruments.deconv import project
-from hubel.instruments.patches import Patch, Top, cut, features, maps_of, stream, top_images
-from hubel.instruments.subject import Subject
+from hubel.instruments.patches import Patch, Top, cut, maps_of, top_images
+from hubel.instruments.stream import stream
+from hubel.instruments.subject import Subject, features
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
 from hubel.net.field import Box, box
@@ -203,7 +204,7 @@ def test_images_stream_in_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
     grey = GENERATOR.integers(0, 256, (11, 9, 9, 1), np.uint8)
     images = ArrayImages(np.zeros(11, np.int64), grey, numbered("grey", 11))
     preprocessing = Preprocessing.of("6x6x1")
-    monkeypatch.setattr("hubel.instruments.patches._BLOCK_BYTES", 36 * 7)
+    monkeypatch.setattr("hubel.instruments.stream._BLOCK_BYTES", 36 * 7)
     said: list[int] = []
     parts = list(stream(images, preprocessing, batch=3, progress=said.append))
     assert [len(part) for part in parts] == [3, 3, 3, 2] == np.diff([0, *said]).tolist()

@@ -14,8 +14,8 @@ from torch import Tensor, nn
 
 from hubel import Volume, build, conv, fc, maxpool, parse, relu
 from hubel.errors import UsageError
-from hubel.instruments.subject import Subject
-from hubel.instruments.tuning import Gratings, Tuning, glance, summary, tune
+from hubel.instruments.subject import Subject, glance
+from hubel.instruments.tuning import Gratings, Tuning, summary, tune
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
 from hubel.report.instruments.tuning import as_json, oriented, tuning_figure

@@ -21,8 +21,7 @@ from hubel import build, parse
 from hubel.data.dataset import ArrayImages, numbered
 from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.atlas import Atlas, Census, tuned
-from hubel.instruments.patches import features
-from hubel.instruments.subject import Subject
+from hubel.instruments.subject import Subject, features
 from hubel.instruments.tuning import tune
 from hubel.report.instruments.atlas import TILE, About, atlas_page, layer_text
 

@@ -67,7 +67,7 @@ VERBS = {
         "Make a model of weights from torchvision, timm and others; nothing in the file is executed.",
     ),
     "data": Verb("hubel.cli.data", "data", "Sets of images: get them, check them, see them."),
-    "look": Verb("hubel.cli.look", "look", "Look inside a trained network."),
+    "look": Verb("hubel.cli.look.group", "look", "Look inside a trained network."),
 }
 """Every command, in the order of `hubel --help`."""
 

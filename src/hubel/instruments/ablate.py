@@ -21,8 +21,7 @@ import torch
 from torch import Tensor
 
 from hubel.errors import UsageError, nearest
-from hubel.instruments.subject import Subject, quiet
-from hubel.instruments.tuning import glance
+from hubel.instruments.subject import Subject, glance, quiet
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
 from hubel.net.trace import INPUT, Step

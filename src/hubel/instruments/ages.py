@@ -16,7 +16,8 @@ import numpy as np
 from hubel.errors import UsageError
 from hubel.instruments.deconv import Rule, project_cuts
 from hubel.instruments.filters import filters
-from hubel.instruments.patches import Patch, cut, stream, top_images
+from hubel.instruments.patches import Patch, cut, top_images
+from hubel.instruments.stream import stream
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
 from hubel.net.sliding import Conv

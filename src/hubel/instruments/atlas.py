@@ -26,8 +26,9 @@ from hubel.data.feed.decoded import decode
 from hubel.errors import UsageError
 from hubel.instruments.deconv import Rule, project_patches
 from hubel.instruments.drive import Drive, Drives
-from hubel.instruments.patches import BATCH, Patch, Search, Top, cut, features
-from hubel.instruments.subject import Subject
+from hubel.instruments.patches import Patch, Search, Top, cut
+from hubel.instruments.stream import BATCH
+from hubel.instruments.subject import Subject, features
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
 from hubel.net.field import Field, fields

@@ -129,11 +129,6 @@ def spread(points: Floats, side: float, *, overlap: float = 0.2) -> Counts:
     return np.array(kept, np.int64)
 
 
-def evenly(count: int, most: int) -> Counts:
-    """At most so many of `count` places, evenly spread: int64, in their order."""
-    return np.linspace(0, count - 1, min(count, most)).round().astype(np.int64)
-
-
 def _tsne(count: int, seed: int) -> Any:
     try:
         from sklearn.manifold import TSNE

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from hubel.errors import UsageError
-from hubel.instruments.patches import seen_by
+from hubel.instruments.field import seen_by
 from hubel.instruments.subject import Subject, activates, bare
 from hubel.instruments.unit import Unit
 from hubel.net.field import Box, Field, box, fields

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hubel.errors import NetworkError, UsageError
 from hubel.instruments.arithmetic import RULES, Sight, Taken, array
-from hubel.instruments.patches import seen_by
+from hubel.instruments.field import seen_by
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
 from hubel.net.field import NOTHING, Box

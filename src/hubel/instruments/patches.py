@@ -8,8 +8,8 @@ are equal); of images that drive a map equally, the first in the set wins.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -17,28 +17,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from hubel.data.feed.decoded import decode
 from hubel.errors import UsageError
-from hubel.instruments.subject import Subject, activates, bare
+from hubel.instruments.field import behind
+from hubel.instruments.subject import Subject, bare, features
 from hubel.instruments.unit import Unit
 from hubel.net.field import Box, box
-from hubel.net.layers import Add, BatchNorm, Concat, Dropout, Gelu, Identity, Relu, Sigmoid, Tanh
-from hubel.net.sliding import AvgPool, Conv, MaxPool, Subsample
-from hubel.net.trace import Step
+from hubel.net.layers import Concat, Relu
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hubel.data.dataset import Images
-    from hubel.data.image.preprocess import Preprocessing
-
     Bytes = npt.NDArray[np.uint8]
     Counts = npt.NDArray[np.int64]
     Floats = npt.NDArray[np.float32]
-
-BATCH = 64
-_BLOCK_BYTES = 32 * 1024**2
-"""How much of a data set is decoded at once."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,16 +71,6 @@ class Patch:
     box: Box
     seen: Box
     pixels: Bytes
-
-
-def features(subject: Subject) -> tuple[str, ...]:
-    """The layers one looks at first: all activations, and the scores.
-
-    Of a network without activations, its convolutions and the scores.
-    """
-    active = [step.path for step in subject.steps if activates(subject, step)]
-    paths = active or [step.path for step in subject.steps if isinstance(bare(step.layer), Conv)]
-    return tuple(dict.fromkeys([*paths, subject.last.path]))
 
 
 def top_images(
@@ -169,33 +150,6 @@ class Search:
             self._running[path] = _Running(scores, images, places, int(state[f"{at}.width"]))
 
 
-def stream(
-    images: Images,
-    preprocessing: Preprocessing,
-    *,
-    batch: int = BATCH,
-    first: int = 0,
-    progress: Callable[[int], None] | None = None,
-) -> Iterator[Tensor]:
-    """Yields images in their order as the network sees them, float32, n x c x h x w, `channels_last`.
-
-    They are decoded a block at a time, so that memory does not grow with their number. The first is the
-    one at `first`; `progress` is called with the number of images done.
-
-    Raises DataError: an image that cannot be used, by name.
-    """
-    size = preprocessing.height * preprocessing.width * preprocessing.depth
-    block = max(1, _BLOCK_BYTES // (size * batch)) * batch
-    for start in range(first, len(images), block):
-        chosen = np.arange(start, min(start + block, len(images)), dtype=np.intp)
-        pixels = torch.from_numpy(decode(images.select(chosen), preprocessing).pixels)
-        for at in range(0, len(pixels), batch):
-            part = pixels[at : at + batch]
-            yield preprocessing.normalise(part)
-            if progress is not None:
-                progress(start + at + len(part))
-
-
 def cut(
     subject: Subject,
     tops: Sequence[Top],
@@ -251,41 +205,6 @@ def cut(
 def maps_of(tops: Sequence[Top], most: int | None = None) -> tuple[Unit, ...]:
     """The maps of these layers, the first `most` of each."""
     return tuple(Unit(top.path, channel) for top in tops for channel in range(len(top.scores))[:most])
-
-
-def seen_by(subject: Subject, unit: Unit) -> Box:
-    """The pixels a unit with its row and column sees; of a map from one branch, those of that branch."""
-    assert unit.channel is not None and unit.row is not None and unit.column is not None  # noqa: PT018
-    steps = behind(subject.steps, unit.path, unit.channel)
-    return box(steps, unit.path, unit.row, unit.column, clipped=True)
-
-
-def behind(steps: Sequence[Step], path: str, channel: int) -> tuple[Step, ...]:
-    """The steps as one map of a layer sees them: a concatenation has only the branch the map comes from.
-
-    That holds as far back as maps stay apart, as in activations and pooling; a convolution sees them all.
-    """
-    maps: dict[str, int | None] = {path: channel}
-    kept = []
-    for step in reversed(steps):
-        here = maps.get(step.path)
-        if here is not None and isinstance(step.layer, Concat):
-            at = 0
-            while here >= step.inputs[at].depth:
-                here -= step.inputs[at].depth
-                at += 1
-            step = replace(step, sources=step.sources[at : at + 1], inputs=step.inputs[at : at + 1])  # noqa: PLW2901
-        elif not isinstance(step.layer, _APART):
-            here = None
-        if step.path in maps:
-            for source in step.sources:
-                maps[source] = here if maps.get(source, here) == here else None
-        kept.append(step)
-    return tuple(reversed(kept))
-
-
-_APART = (Concat, Add, Relu, Tanh, Sigmoid, Gelu, BatchNorm, Dropout, Identity, MaxPool, AvgPool, Subsample)
-"""Layers that treat every map by itself."""
 
 
 @dataclass(slots=True)

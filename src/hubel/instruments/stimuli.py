@@ -16,8 +16,9 @@ import numpy as np
 from hubel.instruments.deconv import fitting, project_cuts
 from hubel.instruments.drive import Drives, Input
 from hubel.instruments.filters import Filters
-from hubel.instruments.patches import Patch, Top, cut, features, stream, top_images
-from hubel.instruments.subject import Subject, activates, bare
+from hubel.instruments.patches import Patch, Top, cut, top_images
+from hubel.instruments.stream import stream
+from hubel.instruments.subject import Subject, activates, bare, features
 from hubel.instruments.unit import Unit
 from hubel.net.layers import Relu
 

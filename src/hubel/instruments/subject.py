@@ -7,7 +7,7 @@ operators. What holds them is put on and taken off by one context manager.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -23,6 +23,7 @@ from hubel.module.survey.follow import surveyed
 from hubel.module.survey.replay import Stop, Visitor, attributes, replaying
 from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
+from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step, at_inference
 from hubel.net.volume import Volume, VolumeLike
 
@@ -169,6 +170,16 @@ def activates(subject: Subject, step: Step) -> bool:
     return not any(each.layer.kind == "mul" for each in subject.steps if step.path in each.sources)
 
 
+def features(subject: Subject) -> tuple[str, ...]:
+    """The layers one looks at first: all activations, and the scores.
+
+    Of a network without activations, its convolutions and the scores.
+    """
+    active = [step.path for step in subject.steps if activates(subject, step)]
+    paths = active or [step.path for step in subject.steps if isinstance(bare(step.layer), Conv)]
+    return tuple(dict.fromkeys([*paths, subject.last.path]))
+
+
 def bare(layer: Layer) -> Layer:
     """The layer itself, where it is marked as used in an unusual way."""
     return layer.layer if isinstance(layer, Marked) else layer
@@ -177,6 +188,28 @@ def bare(layer: Layer) -> Layer:
 def _plain(scores: Tensor) -> Tensor:
     """Scores of 1 x 1 places are plain scores."""
     return scores.flatten(1) if scores.shape[2:] == (1, 1) else scores
+
+
+def glance(subject: Subject, images: Tensor, paths: Sequence[str]) -> dict[str, Tensor]:
+    """What comes out at each of `paths`, as `Subject.values`, without running what is behind the last."""
+    found: dict[str, Tensor] = {}
+
+    def visit(path: str, value: Tensor) -> Tensor:
+        found.setdefault(path, value)
+        if len(found) == len(set(paths)):
+            raise _Enough
+        return value
+
+    try:
+        with torch.no_grad():
+            subject.run(images, visit, paths)
+    except _Enough:
+        pass
+    return found
+
+
+class _Enough(Exception):  # noqa: N818
+    """All that was asked for has been seen: what is behind need not run."""
 
 
 @contextmanager

@@ -15,8 +15,8 @@ import torch
 from torch import Tensor
 
 from hubel.errors import UsageError
-from hubel.instruments.subject import Subject
-from hubel.instruments.tuning import BATCH, glance, light
+from hubel.instruments.subject import Subject, glance
+from hubel.instruments.tuning import BATCH, light
 from hubel.net.field import box
 
 if TYPE_CHECKING:

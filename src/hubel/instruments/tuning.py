@@ -25,7 +25,7 @@ import torch
 from torch import Tensor
 
 from hubel.errors import UsageError, nearest
-from hubel.instruments.subject import Subject
+from hubel.instruments.subject import Subject, glance
 from hubel.instruments.unit import Unit
 from hubel.net.volume import Volume
 
@@ -323,28 +323,6 @@ def summary(tuning: Tuning) -> Summary:
 def light(images: Tensor) -> Tensor:
     """Images, uint8, n x height x width x depth, as light from 0 to 1: float32, n x depth x h x w."""
     return images.permute(0, 3, 1, 2).float() / 255
-
-
-class _Enough(Exception):  # noqa: N818
-    """All that was asked for has been seen: what is behind need not run."""
-
-
-def glance(subject: Subject, images: Tensor, paths: Sequence[str]) -> dict[str, Tensor]:
-    """What comes out at each of `paths`, as `Subject.values`, without running what is behind the last."""
-    found: dict[str, Tensor] = {}
-
-    def visit(path: str, value: Tensor) -> Tensor:
-        found.setdefault(path, value)
-        if len(found) == len(set(paths)):
-            raise _Enough
-        return value
-
-    try:
-        with torch.no_grad():
-            subject.run(images, visit, paths)
-    except _Enough:
-        pass
-    return found
 
 
 def _out(subject: Subject, images: Tensor, layers: dict[str, list[Unit]]) -> dict[str, Tensor]:

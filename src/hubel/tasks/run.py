@@ -50,8 +50,8 @@ class Report:
 
 @dataclass(frozen=True)
 class Run(Shown):
-    """A run's folder. Where it was just trained, `trained` is its best model and `evaluation` how that does on
-    the validation images.
+    """A run's folder. Where it was just trained, `trained` is its best model and `evaluation` how well that
+    does on the validation images.
 
     Raises UsageError: the folder is no run's.
     """

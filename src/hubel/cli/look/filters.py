@@ -1,26 +1,30 @@
-"""`hubel look MODEL filters`: a layer's filters, what drives them, which are dead and which there twice."""
+"""`hubel look MODEL filters`: a layer's filters, what drives them, and which are dead or duplicates."""
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hubel.cli.look.ablate import SPLIT_HELP, sample
-from hubel.cli.look.looked import Looked, progress, write
-from hubel.cli.output import image_form
-from hubel.errors import UsageError
+from hubel.cli.look.shared import (
+    DATA_HELP,
+    IMAGES_HELP,
+    TRAINED_SPLIT_HELP,
+    AsJson,
+    OutImage,
+    check_out,
+    eye_on,
+    progress,
+    show,
+)
 
-if TYPE_CHECKING:
-    from hubel.instruments.filters import Filters
-    from hubel.instruments.stimuli import Stimuli
-    from hubel.instruments.subject import Subject
-    from hubel.model.file import Model
-
-DATA_HELP = (
-    "A folder of images, or a set's name: deeper filters are drawn by what drives them, and those that "
-    "nothing drives are named as dead."
+PANEL = "What drives the filters"
+_DATA_HELP = (
+    f"{DATA_HELP} Deeper filters are drawn by the images that drive them; those that none drives are "
+    "listed as dead."
+)
+_ALIKE_HELP = (
+    "The cosine from which on two filters count as duplicates or, negative, as each other's negative."
 )
 
 
@@ -28,54 +32,23 @@ def filters(
     context: typer.Context,
     *,
     layer: Annotated[
-        str | None, typer.Option(help="A layer's path. Default: the first convolution.", metavar="PATH")
+        str | None, typer.Option(help="The layer. Default: the first convolution.", metavar="PATH")
     ] = None,
-    out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="The image: a .svg, .png or .pdf file.")
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the numbers as JSON.")] = False,
-    data: Annotated[str | None, typer.Option(help=DATA_HELP, metavar="DATA")] = None,
-    images: Annotated[int, typer.Option(help="Of --data: how many images, spread over the split.")] = 1000,
-    maps: Annotated[int, typer.Option(help="Of --data: how many filters are drawn, most energy first.")] = 16,
-    split: Annotated[str, typer.Option(help=f"Of --data: {SPLIT_HELP}")] = "auto",
-    alike: Annotated[
-        float, typer.Option(help="From which cosine on, or below its negative, two filters are twins.")
-    ] = 0.95,
+    alike: Annotated[float, typer.Option(help=_ALIKE_HELP)] = 0.95,
+    data: Annotated[str | None, typer.Option(help=_DATA_HELP, metavar="DATA", rich_help_panel=PANEL)] = None,
+    images: Annotated[int, typer.Option(help=IMAGES_HELP, rich_help_panel=PANEL)] = 1000,
+    maps: Annotated[
+        int, typer.Option(help="How many filters to draw, those with most energy.", rich_help_panel=PANEL)
+    ] = 16,
+    split: Annotated[str, typer.Option(help=TRAINED_SPLIT_HELP, rich_help_panel=PANEL)] = "auto",
+    out: OutImage = None,
+    as_json: AsJson = False,
 ) -> None:
-    """Show a layer's filters on one scale, or by what drives them; say which are dead or doubled."""
-    form = "" if out is None else image_form(out)
-    if maps < 1:
-        raise UsageError(f"--maps is at least 1, not {maps}")
-
-    from hubel.instruments import filters as instrument
-    from hubel.net.trace import INPUT
-    from hubel.report.instruments import filters as report
-
-    looked: Looked = context.obj
-    model, subject = looked.opened()
-    found = instrument.filters(subject, layer, alike=alike)
-    driven = None
-    if data is not None:
-        driven = _driven(model, subject, found, (data, split, images), maps)
-        found = driven.filters
-    if as_json:
-        print(report.as_json(found, driven))
-    elif out is None:
-        print(report.as_text(found))
-    if out is not None:
-        if driven is None or found.source == INPUT:
-            content = report.image(found, form)
-        else:
-            content = report.driven_image(driven, subject.volume, form)
-        write(out, content, silent=as_json)
-
-
-def _driven(
-    model: Model, subject: Subject, found: Filters, source: tuple[str, str, int], most: int
-) -> Stimuli:
-    """What drives the filters, found in a sample of a set's split."""
-    from hubel.instruments.stimuli import stimuli
-
-    images = sample(model, *source).images
-    with progress("looking at images", len(images)) as done:
-        return stimuli(subject, found, images, model.preprocessing, most=most, progress=done)
+    """Show a layer's filters on one scale, or what drives them; list the dead and the duplicates."""
+    check_out(out)
+    eye = eye_on(context)
+    with progress() as shown:
+        found = eye.filters(
+            layer, data=data, images=images, maps=maps, split=split, alike=alike, progress=shown
+        )
+    show(found, out, as_json=as_json, text=out is None)

@@ -1,0 +1,1 @@
+"""Looking inside a network: `eye.look` opens it, and each instrument has a file."""

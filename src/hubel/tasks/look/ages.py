@@ -1,0 +1,119 @@
+"""Ages: maps followed through the states of a network, such as the epochs that a run has kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from hubel.errors import UsageError
+from hubel.instruments.ages import Ages, State, over_time
+from hubel.instruments.deconv import fitting
+from hubel.instruments.subject import Subject
+from hubel.instruments.unit import Unit
+from hubel.report.instruments.ages import ages_as_json, ages_figure
+from hubel.tasks.look.finding import PNG, Arrays, Finding
+from hubel.tasks.look.images import Progress, Source, counted
+from hubel.tasks.look.patches import Wanted
+from hubel.tasks.look.specimen import Lookable, Specimen, at_least_one, open_specimen
+
+FEWEST = 2
+"""The fewest states: one alone does not change."""
+
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A state before it is read: what to call it, and what it is opened from."""
+
+    name: str
+    where: Lookable | Specimen
+
+
+def states_of(places: Sequence[Lookable | Specimen], most: int) -> list[Named]:
+    """Returns at most `most` states of a network in order; a run's folder stands for the epochs it kept.
+
+    Raises UsageError: a folder without kept epochs, or fewer than 2 states.
+    """
+    if most < FEWEST:
+        raise UsageError(f"states is at least {FEWEST}, not {most}")
+    found = [state for place in places for state in _states(place)]
+    if len(found) < FEWEST:
+        raise UsageError("one state alone does not change; name another, or a run that kept its epochs")
+    return [found[at] for at in _spread(len(found), most)]
+
+
+def look_over_time(
+    states: Sequence[Named], source: Source, wanted: Wanted, progress: Progress | None = None
+) -> Finding:
+    """Follows maps through the states of a network; `wanted.top` patches of each map in each state."""
+    at_least_one("maps", wanted.maps)
+    specimens = [
+        each.where if isinstance(each.where, Specimen) else open_specimen(each.where) for each in states
+    ]
+    shown = [
+        State(each.name, specimen.subject, specimen.preprocessing)
+        for each, specimen in zip(states, specimens, strict=True)
+    ]
+    images = source.open(specimens[-1]).images
+    subject = specimens[0].subject
+    rule = fitting(subject)
+    done = counted(progress, "looking at images", len(images) * len(shown))
+    found = over_time(shown, _maps(subject, wanted), images, top=wanted.top, rule=rule, progress=done)
+    names = [each.name for each in states]
+    return Finding(
+        "compare",
+        found,
+        PNG,
+        lambda _form: ages_figure(found, names, subject.volume, rule),
+        to_json=lambda: ages_as_json(found, names),
+        to_arrays=lambda: _arrays(found),
+    )
+
+
+def _states(place: Lookable | Specimen) -> list[Named]:
+    """The state or states at one place."""
+    where = place.where if isinstance(place, Specimen) else place
+    if not isinstance(where, str | Path):
+        return [Named(type(where).__name__, where)]
+    if not Path(where).is_dir():
+        return [Named(Path(where).stem, place)]
+    kept = sorted(Path(where, "epochs").glob("*.safetensors"))
+    if not kept:
+        raise UsageError(
+            f"{where} has no epochs/*.safetensors; train with --keep-epochs, or name the states' files"
+        )
+    return [Named(f"epoch {int(each.stem)}" if each.stem.isdecimal() else each.stem, each) for each in kept]
+
+
+def _spread(count: int, most: int) -> list[int]:
+    """At most `most` of `count` places, the first and last among them, ever further apart."""
+    if count <= most:
+        return list(range(count))
+    steps = np.geomspace(1, count, most).round().astype(int) - 1
+    for at in range(1, most):  # places that coincide move on by one
+        steps[at] = max(steps[at], steps[at - 1] + 1)
+    return [int(step) for step in steps]
+
+
+def _maps(subject: Subject, wanted: Wanted) -> list[Unit]:
+    """The maps named; of a layer its first ones."""
+    chosen: list[Unit] = []
+    for unit in (Unit.parse(each, subject.steps) for each in wanted.units):
+        if unit.channel is None:
+            depth = subject.step(unit.path).output.depth
+            chosen += [Unit(unit.path, channel) for channel in range(min(depth, wanted.maps))]
+        else:
+            chosen.append(unit)
+    return chosen
+
+
+def _arrays(found: Sequence[Ages]) -> Arrays:
+    """Of each map its filters, states x depth x h x w, where it has them, and the scores of its patches."""
+    filters = {f"{each.unit}.filters": each.filters for each in found if each.filters is not None}
+    return filters | {
+        f"{each.unit}.scores.{at}": np.array([patch.score for patch in patches], np.float32)
+        for each in found
+        for at, patches in enumerate(each.patches)
+    }

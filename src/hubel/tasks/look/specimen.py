@@ -1,0 +1,157 @@
+"""The network in front of the instruments, with its preprocessing and the names of its classes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from hubel.data.image.preprocess import Preprocessing
+from hubel.errors import UsageError, nearest
+from hubel.instruments.subject import Subject
+from hubel.module.network import Network
+from hubel.net.volume import Volume
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+    from PIL.Image import Image
+
+    from hubel.model.file import Model
+    from hubel.net.volume import VolumeLike
+
+Bytes: TypeAlias = "npt.NDArray[np.uint8]"
+
+Lookable: TypeAlias = "Model | nn.Module | str | Path"
+"""What can be looked at: a model, a module, or the name or path of a model or a run's folder."""
+
+ImageLike: TypeAlias = "str | Path | Image | Bytes"
+"""One image: a file's path, a PIL image, or uint8, h x w x c with c of 1 or 3."""
+
+BEST = "best.safetensors"
+"""The best model of a run, in its folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """A network in front of the instruments, with all it takes to show it images.
+
+    `where` is what it was opened from, or what to call it. `classes` are the names of its scores; where
+    nobody gave names (`named` is False), they are numbers. `model` is None for a bare module.
+    """
+
+    where: str
+    subject: Subject
+    preprocessing: Preprocessing
+    classes: tuple[str, ...]
+    model: Model | None = None
+    named: bool = True
+
+    @property
+    def name(self) -> str:
+        """A short name: the stem of the model's file or the name of the run's folder."""
+        return Path(self.where).stem
+
+    def pixels(self, image: ImageLike) -> Bytes:
+        """Returns an image at the size of the network's input: uint8, height x width x depth.
+
+        Raises DataError: an image that cannot be read.
+        """
+        if isinstance(image, str | Path):
+            return self.preprocessing.read(Path(image))
+        return self.preprocessing.pixels(image)
+
+    def seen(self, image: ImageLike) -> Tensor:
+        """Returns an image as the network sees it: float32, depth x height x width.
+
+        Raises DataError: an image that cannot be read.
+        """
+        return self.batch(image)[0]
+
+    def batch(self, image: ImageLike) -> Tensor:
+        """Returns an image as a batch of one, which keeps the layout in memory of a larger batch.
+
+        Raises DataError: an image that cannot be read.
+        """
+        return self.preprocessing.normalise(torch.from_numpy(self.pixels(image))[None])
+
+    def label(self, name: str) -> int:
+        """Returns a class's number by its name. Raises UsageError: no such class."""
+        if name not in self.classes:
+            raise UsageError(f"the model has no class {name!r}{nearest(name, self.classes)}")
+        return self.classes.index(name)
+
+
+def open_specimen(
+    model: Lookable,
+    volume: VolumeLike | None = None,
+    *,
+    classes: Sequence[str] | None = None,
+    preprocessing: Preprocessing | None = None,
+) -> Specimen:
+    """Opens whatever can be looked at; the arguments are those of `hubel.look`.
+
+    Raises ModelError: a model that cannot be read. Raises UsageError: nothing that can be looked at, or a
+    volume, classes or preprocessing that do not fit it. Raises SizeError, NetworkError: a module that does
+    not run on the volume.
+    """
+    from hubel.model.file import Model
+
+    if isinstance(model, nn.Module):
+        return _of_module(model, volume, classes, preprocessing)
+    if volume is not None or classes is not None or preprocessing is not None:
+        raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
+    where = type(model).__name__
+    if isinstance(model, str | Path):
+        where, model = str(model), _opened(model)
+    if not isinstance(model, Model):
+        raise UsageError(
+            "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
+            f"torch module with its input volume, not {where}; hubel.build(net, volume) makes a module"
+        )
+    subject = Subject.of(model.network)
+    return Specimen(where, subject, model.preprocessing, model.classes, model)
+
+
+def _opened(where: str | Path) -> Model:
+    from hubel.model.open import open_model
+
+    return open_model(Path(where, BEST) if Path(where).is_dir() else where)
+
+
+def _of_module(
+    module: nn.Module,
+    volume: VolumeLike | None,
+    classes: Sequence[str] | None,
+    preprocessing: Preprocessing | None,
+) -> Specimen:
+    """The specimen of a module without a model's file; its classes are numbered where they have no names."""
+    subject = Subject.of(module, volume)
+    if volume is not None and isinstance(module, Network) and Volume.of(volume) != subject.volume:
+        raise UsageError(f"the network is built for {subject.volume}, not for {Volume.of(volume)}")
+    take = preprocessing or Preprocessing.of(subject.volume)
+    makes = Volume(take.height, take.width, take.depth)
+    if makes != subject.volume:
+        raise UsageError(f"the preprocessing makes {makes}, the network sees {subject.volume}")
+    scores = subject.last.output.depth
+    names = tuple(map(str, range(scores) if classes is None else classes))
+    if len(names) != scores:
+        raise UsageError(f"the network has {scores} scores, not {len(names)}: give a name for each class")
+    return Specimen(type(module).__name__, subject, take, names, named=classes is not None)
+
+
+def several(names: str | Sequence[Any] | None) -> list[Any]:
+    """One name, several or none, as a list."""
+    if names is None:
+        return []
+    return [names] if isinstance(names, str) else list(names)
+
+
+def at_least_one(name: str, value: int) -> None:
+    """Raises UsageError: the value of this argument is below 1."""
+    if value < 1:
+        raise UsageError(f"{name} is at least 1, not {value}")
