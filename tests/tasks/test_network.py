@@ -15,8 +15,9 @@ from hubel.module import network as built
 from hubel.module.own import OwnNetwork
 from hubel.net.names import conv, fc, relu
 from hubel.net.volume import Volume
-from hubel.tasks.network import BEST, build, ledger, name_of, network
+from hubel.tasks.network import build, ledger, name_of, network
 
+BEST = "best.safetensors"
 NET = conv(2, 3) >> relu >> fc(4)
 SEEN = Volume(8, 8, 1)
 

@@ -9,8 +9,9 @@ from xml.etree import ElementTree
 import pytest
 
 from hubel import zoo
-from hubel.errors import SizeError, UsageError
+from hubel.errors import UsageError
 from hubel.net.names import conv, fc, maxpool, relu
+from hubel.net.trace import UnfitError
 from hubel.tasks.compare import compare
 from hubel.tasks.diff import diff
 from hubel.tasks.draw import draw
@@ -52,7 +53,7 @@ class TestTable:
         assert repr(table(NET, "8x8x1")) == "<Table of 4 layers on 8x8x1; print it>"
 
     def test_rows_before_the_layer_that_does_not_fit(self) -> None:
-        with pytest.raises(SizeError) as broken:
+        with pytest.raises(UnfitError) as broken:
             table(conv(8, 3) >> relu >> conv(8, 99), "32x32x3")
         lines = str(rows_before(broken.value, "path,params")).splitlines()
         assert [line.split()[0] for line in lines[2:]] == ["input", "conv1", "relu1"]
