@@ -142,6 +142,8 @@ def shortened(command: str) -> str:
     """A command with its time or its epochs cut down."""
     chosen = "" if re.search(r"--(net|from|config) ", command) else " --net fast_tiny"
     command = re.sub(r"--time \S+", f"--epochs 1{chosen}", command.replace("\\\n", " "))
+    if command.startswith("hubel train") and not re.search(r"--(epochs|config) ", command):
+        command += " --epochs 1"
     return re.sub(r"--epochs \d+", "--epochs 1", command)
 
 
