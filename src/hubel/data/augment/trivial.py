@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from hubel.data.augment import colour
 from hubel.data.augment.geometry import warp
-from hubel.data.feed.pinned import moved
+from hubel.data.pinned import moved
 
 STRENGTHS = 31
 """How many strengths an operation has, from none at all to its strongest."""
