@@ -100,7 +100,7 @@ def _returned(function: Any, known: dict[str, type]) -> list[type]:
     home = vars(sys.modules[function.__module__])
     names = re.findall(r"\w+", str(function.__annotations__.get("return", "")))
     found = [home.get(name, known.get(name)) for name in names]
-    return [each for each in found if inspect.isclass(each) and each in known.values()]
+    return [each for each in found if inspect.isclass(each) and each.__module__.startswith("hubel.")]
 
 
 def _packages() -> str:
