@@ -1,9 +1,9 @@
 """A network as a scikit-learn classifier, for pipelines, cross-validation and searches over settings.
 
-    from hubel.sklearn import HubelClassifier
+from hubel.sklearn import HubelClassifier
 
-    classifier = HubelClassifier(net="lenet5", epochs=5, shape=(8, 8, 1), random_state=0)
-    cross_val_score(classifier, *load_digits(return_X_y=True))
+classifier = HubelClassifier(net="lenet5", epochs=5, shape=(8, 8, 1), random_state=0)
+cross_val_score(classifier, *load_digits(return_X_y=True))
 """
 
 from __future__ import annotations

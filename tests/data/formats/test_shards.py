@@ -210,9 +210,7 @@ def test_a_shard_that_broke_off_is_refused_wherever_it_did(tmp_path: Path, addre
         4096,
     ):  # its files are of 1024 bytes with headers
         path.write_bytes(whole[:length])
-        with pytest.raises(
-            DataError, match=r"a\.tar: is not a complete tar file \(.*create it again"
-        ):
+        with pytest.raises(DataError, match=r"a\.tar: is not a complete tar file \(.*create it again"):
             open_data(f"{address}/a.tar" if net else path)
     path.write_bytes(whole[:1024] + b"x" * 512 + whole[1536:])
     with pytest.raises(DataError, match="is not a complete tar file"):
