@@ -8,7 +8,9 @@ Typer, the classes and functions from their docstrings, the JSON schemas from wh
 
 from __future__ import annotations
 
+import importlib
 import inspect
+import pkgutil
 import re
 import shutil
 import sys
@@ -16,14 +18,15 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import MISSING, Field, asdict, fields
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any
 
 import typer
+from hubel.cli.lazy import loaded
 from typer.cli import get_docs_for_click
 
 import hubel
 from hubel import zoo
-from hubel.cli import app
+from hubel.cli import VERBS, app
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import HubelError
 from hubel.net.layer import Layer
@@ -38,32 +41,34 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def commands() -> str:
     """Every command with its arguments and options, as Typer documents them."""
-    command = typer.main.get_command(app)
-    context = typer.Context(command, info_name="hubel")
-    text = get_docs_for_click(obj=command, ctx=context, name="hubel", title="Commands")
-    text = re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n?", "", text)  # their summaries are cut short
-    return text.replace("# `hubel`", "# Commands", 1)
+    context = typer.Context(typer.main.get_command(app), info_name="hubel")
+    parts = ["# Commands", "Each command prints its help with `--help`."]
+    for name, verb in VERBS.items():
+        command = loaded(name, verb)
+        text = get_docs_for_click(obj=command, ctx=context, name=name, call_prefix="hubel", indent=1)
+        parts.append(re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n?", "", text))  # they follow, one by one
+    return "\n\n".join(parts)
 
 
 def python() -> str:
     """The front door's functions and the values that they return, by mkdocstrings from their docstrings."""
-    exported = [getattr(hubel, name) for name in hubel.__all__]
-    functions = [each for each in exported if inspect.isfunction(each)]
-    classes = [each for each in exported if inspect.isclass(each) and not issubclass(each, Layer)]
-    returned = [_returned(function) for function in functions]
-    classes += [each for each in dict.fromkeys(returned) if each is not None and each not in classes]
+    exported = {name: getattr(hubel, name) for name in vars(hubel)["__all__"]}
+    functions = {name: each for name, each in exported.items() if inspect.isfunction(each)}
+    classes = [each for each in exported.values() if inspect.isclass(each) and not issubclass(each, Layer)]
+    known = _classes()
+    for function in functions.values():
+        classes += _returned(function, known)
+    for each in tuple(dict.fromkeys(classes)):
+        for method in vars(each).values():
+            classes += _returned(method, known)
     parts = [
         "# Python",
         "`import hubel` offers these names. Each command has a function of the same name; the layers have "
         "[a page of their own](layers.md), the errors [another](errors.md).",
         "## Functions",
-        *(f"::: {each.__module__}.{each.__qualname__}" for each in functions),
+        *(_documented(function, f"hubel.{name}") for name, function in functions.items()),
         "## Values",
-        *(
-            f"::: {each.__module__}.{each.__qualname__}"
-            for each in classes
-            if not issubclass(each, Exception)
-        ),
+        *(_documented(each) for each in dict.fromkeys(classes) if not issubclass(each, Exception | Layer)),
         "## The packages",
         "What lies behind the front door, for those who need more of it. Names are imported from the module "
         "that defines them.",
@@ -72,13 +77,30 @@ def python() -> str:
     return "\n\n".join(parts)
 
 
-def _returned(function: Any) -> type | None:
-    """The class of hubel's that a function is annotated to return."""
-    try:
-        found = get_type_hints(function).get("return")
-    except NameError:  # it is imported for type checking only
-        return None
-    return found if inspect.isclass(found) and found.__module__.startswith("hubel.") else None
+def _documented(what: Any, heading: str = "") -> str:
+    """What mkdocstrings replaces by the documentation of a function or class."""
+    options = f"\n    options:\n      heading: {heading}\n      toc_label: {heading}" if heading else ""
+    return f"::: {what.__module__}.{what.__qualname__}{options}"
+
+
+def _classes() -> dict[str, type]:
+    """Every class of hubel's by its name; all modules are imported for that."""
+    for module in pkgutil.walk_packages(hubel.__path__, "hubel."):
+        if not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+    modules = [module for name, module in sys.modules.items() if name.startswith("hubel.")]
+    found = [each for module in modules for each in vars(module).values() if inspect.isclass(each)]
+    return {each.__name__: each for each in found if each.__module__.startswith("hubel.")}
+
+
+def _returned(function: Any, known: dict[str, type]) -> list[type]:
+    """The classes of hubel's that a public function is annotated to return."""
+    if not inspect.isfunction(function) or function.__name__.startswith("_"):
+        return []
+    home = vars(sys.modules[function.__module__])
+    names = re.findall(r"\w+", str(function.__annotations__.get("return", "")))
+    found = [home.get(name, known.get(name)) for name in names]
+    return [each for each in found if inspect.isclass(each) and each.__module__.startswith("hubel.")]
 
 
 def _packages() -> str:

@@ -1,7 +1,7 @@
 """The example notebooks run from the first cell to the last, and what a cell ends with can show itself.
 
 They are kept as Markdown and read by jupytext. Their cells run in this process: a kernel would take longer
-to start than they take to run. As in the pages, any number of epochs becomes one.
+to start than they take to run. As in the pages, more than two epochs become one.
 """
 
 from __future__ import annotations

@@ -43,8 +43,8 @@ def make_world(folder: Path, hubel: Callable[[str], str]) -> Path:
     shutil.copytree(images, folder / "docs" / "images")
     (folder / "model.py").write_text(MODEL, encoding="utf-8")
     with contextlib.chdir(folder):
-        hubel("hubel train photos --net fast_tiny --epochs 2 --keep-epochs --out runs/photos")
-        hubel("hubel train digits --net lenet5 --epochs 2 --out runs/digits")
+        hubel("hubel train photos --net fast_tiny --epochs 1 --keep-epochs --out runs/photos")
+        hubel("hubel train digits --net lenet5 --epochs 1 --out runs/digits")
     assert os.environ.get("HUBEL_CACHE")  # the test session's own
     return folder
 

@@ -11,10 +11,9 @@ import pytest
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from hubel.cli import VERBS
-from hubel.cli.lazy import Command, loaded
+from hubel.cli.loading import Command, loaded
 
 TO_COME = [
-    "train",
     "val",
     "predict",
     "import-weights",
@@ -52,10 +51,10 @@ RENAMED = {"from": "start", "net net ...": "nets"}
 """Names on the command line that cannot be names in Python."""
 
 PYTHON_ONLY = {
-    "train": {"on_event", "settings"},
-    "resume": {"on_event"},
+    "train": {"on_event", "settings", "began", "loss", "optimizer", "augmentation"},
+    "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
 }
-"""Parameters that only Python has: callbacks, and the settings that `--set` gives on the command line."""
+"""Parameters that only Python has: functions and images, and the settings that `--set` gives."""
 
 
 def commands(group: TyperGroup | None = None, prefix: str = "") -> Iterator[tuple[str, Command]]:

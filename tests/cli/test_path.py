@@ -124,7 +124,7 @@ def test_what_a_config_says_comes_from_anywhere_and_goes_by_one_count(
     refused = hubel("train", "--config", tmp_path / "timed.toml", "--epochs", 1)
     assert "by the clock or by epochs" in refused.err
     occupied = hubel("train", photos, "--net", NET, "--epochs", 1, "--out", "again")
-    assert "is not empty, and a run is never written over" in occupied.err
+    assert "is not empty, and a run is never overwritten" in occupied.err
     assert "classes" not in occupied.err, "nothing is read before"
     taken = hubel("train", photos, "--net", NET, "--epochs", 1, "--out", tmp_path / "mine.toml")
     assert taken.err.endswith("mine.toml is a file; name a folder for the run\n")
@@ -286,7 +286,7 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
     hubel: Hubel, photos: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = tmp_path / "run"
-    report = "hubel.report.page.run_page"
+    report = "hubel.tasks.follow.run_page"
 
     def full(*_: object, **__: object) -> str:
         raise OSError(errno.ENOSPC, "No space left on device", str(out / "report.html"))
@@ -297,6 +297,6 @@ def test_a_full_disk_is_named_and_the_run_goes_on_when_there_is_room(
         said = hubel("train", photos, *given)
     assert said.status == 1
     assert f"{out / 'report.html'}: No space left on device" in said.err
-    assert f"go on with  hubel train --resume {out}" in said.err + said.out
+    assert f"resume with  hubel resume {out}" in said.err + said.out
     assert hubel("train", "--resume", out).status == 0
     assert (out / "report.html").exists()

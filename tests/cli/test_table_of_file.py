@@ -145,6 +145,6 @@ def test_comparisons_say_whose_macs_nobody_knows(hubel: Hubel, file: Path) -> No
         assert hubel(verb, *nets).out.count("MACs left out, as nobody knows them: fft_fft2_1") == 1
 
 
-def test_training_takes_no_module(hubel: Hubel, file: Path, tmp_path: Path) -> None:
+def test_training_a_module_needs_its_input(hubel: Hubel, file: Path, tmp_path: Path) -> None:
     said = hubel("train", "digits", "--net", f"{file}:make_model", "--out", tmp_path / "run")
-    assert (said.status, "are for hubel table, compare, diff and draw" in said.err) == (1, True)
+    assert (said.status, "add volume=(height, width, depth)" in said.err) == (2, True)

@@ -249,7 +249,7 @@ def test_any_module_goes_back_as_the_network_it_is(way: int, rule: Rule) -> None
     assert state(module) == before
 
 
-@pytest.mark.filterwarnings("ignore:Prepared backward hooks")
+@pytest.mark.filterwarnings("ignore:Setting backward hooks")
 @pytest.mark.parametrize(
     ("rule", "peer"), [("deconv", Deconvolution), ("guided", GuidedBackprop), ("gradient", Saliency)]
 )

@@ -60,11 +60,11 @@ def decoded(*names: str) -> Decoded:
 
 
 def page(
-    evaluation: Evaluation = EVALUATION, of: Model | None = None, held_out: Decoded | None = None
+    evaluation: Evaluation = EVALUATION, of: Model | None = None, validation: Decoded | None = None
 ) -> str:
     of = of or model()
     config = Config(data="/somewhere/my pets", net=repr(of.network.net), input="6x6x1")
-    return run_page(config, LINES, of, evaluation, held_out or decoded())
+    return run_page(config, LINES, of, evaluation, validation or decoded())
 
 
 class Reader(HTMLParser):
@@ -131,7 +131,7 @@ def test_ids_are_unique() -> None:
 
 def test_the_headline_says_how_well_and_how_dear() -> None:
     text = Reader(page()).text
-    assert "60.00 % top-1 on 5 held-out images: 2 mistakes." in text
+    assert "60.00 % top-1 on 5 validation images: 2 mistakes." in text
     assert "training time 2 min 02 s" in text
     assert f"parameters {2 * 9 + 2 + 32 * 3 + 3}" in text
     assert "classes 3" in text
@@ -140,7 +140,7 @@ def test_the_headline_says_how_well_and_how_dear() -> None:
 
 def test_what_a_user_names_is_escaped() -> None:
     names = tuple(f'<b onload="x">/{place}&.png' for place in range(5))
-    text = page(held_out=decoded(*names))
+    text = page(validation=decoded(*names))
     assert "<script" not in text
     assert "<b onload" not in text
     reader = Reader(text)
@@ -149,12 +149,12 @@ def test_what_a_user_names_is_escaped() -> None:
 
 
 def test_a_name_that_is_not_unicode_can_be_written() -> None:
-    assert r"a\udcff.png" in page(held_out=decoded(*["set/a\udcff.png"] * 5)).encode().decode()
+    assert r"a\udcff.png" in page(validation=decoded(*["set/a\udcff.png"] * 5)).encode().decode()
 
 
 def test_the_surest_mistake_comes_first_with_its_name_and_probability() -> None:
     alts = [image["alt"] for image in Reader(page()).all("img")][:2]
-    assert alts == ["set/2.png: cat, taken for dog", "set/1.png: cat, taken for dog"]
+    assert alts == ["set/2.png: cat, predicted as dog", "set/1.png: cat, predicted as dog"]
     text = Reader(page()).text
     assert text.index("90.00 %") < text.index("60.00 %", text.index("90.00 %"))
 
@@ -163,14 +163,14 @@ def test_no_more_mistakes_than_fit() -> None:
     wrong = Evaluation(torch.tensor([[0.2, 0.8]]).repeat(50, 1), torch.zeros(50, dtype=torch.int64))
     held_out = Decoded(np.zeros((50, 6, 6, 1), np.uint8), wrong.labels.numpy(), ("x",) * 50)
     reader = Reader(page(wrong, model("conv(2, 3) >> relu >> fc(2)", ("a", "b")), held_out))
-    assert sum(str(image["alt"]).endswith("taken for b") for image in reader.all("img")) == 36
-    assert "The 36 surest of 50" in reader.text
+    assert sum(str(image["alt"]).endswith("predicted as b") for image in reader.all("img")) == 36
+    assert "The 36 most confident of 50" in reader.text
 
 
 def test_a_run_without_mistakes_says_so() -> None:
     right = replace(EVALUATION, labels=EVALUATION.predicted)
     text = Reader(page(right)).text
-    assert "every held-out image was right" in text
+    assert "every validation image was classified correctly" in text
     assert "0 mistakes" in text
 
 
@@ -180,7 +180,7 @@ def test_each_class_with_the_weakest_first() -> None:
     assert "dog 2 2 100.00 % 50.00 % 66.67 %" in text
     assert f"{CLASSES[2]} 0 0 – – –" in text
     assert text.index("cat 3 1") < text.index("dog 2 2") < text.index(f"{CLASSES[2]} 0 0")
-    assert "held-out macro-F1 58.33 %" in text
+    assert "validation macro-F1 58.33 %" in text
 
 
 def test_pairs_that_are_confused_more_than_once() -> None:
@@ -195,7 +195,7 @@ def test_top5_is_told_where_it_tells_something() -> None:
     scores = torch.arange(6.0).repeat(5, 1)
     many = Evaluation(scores, torch.tensor([0, 5, 5, 1, 2]))
     text = Reader(page(many, model("conv(2, 3) >> relu >> fc(6)", names))).text
-    assert "held-out top-5 80.00 %" in text
+    assert "validation top-5 80.00 %" in text
 
 
 def test_how_sure_it_is_as_trained_and_with_its_temperature() -> None:
@@ -237,7 +237,7 @@ def test_filters_of_the_first_convolution() -> None:
 def test_filters_with_links_show_what_is_not_linked_as_zero() -> None:
     of = model("conv(2, 3, links=((0,), (0, 2))) >> relu >> fc(3)", volume="6x6x3")
     pixels = np.zeros((5, 6, 6, 3), np.uint8)
-    text = Reader(page(of=of, held_out=replace(decoded(), pixels=pixels))).text
+    text = Reader(page(of=of, validation=replace(decoded(), pixels=pixels))).text
     assert "2 filters of conv1, 3x3x3." in text
 
 

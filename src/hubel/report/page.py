@@ -43,16 +43,16 @@ def run_page(
     lines: list[dict[str, Any]],
     model: Model,
     evaluation: Evaluation,
-    held_out: Feed,
+    validation: Feed,
     *,
     skipped: Sequence[Bad] = (),
 ) -> str:
     """Returns the report of a run as HTML.
 
-    `lines` are those of its `metrics.jsonl`, one a round and at least one; `evaluation` is what the
-    model does on `held_out`, image by image, at its temperature. `skipped` images were left out.
+    `lines` are those of its `metrics.jsonl`, one per round and at least one; `evaluation` is that of the
+    model on the `validation` images, at its temperature. `skipped` images were left out.
     """
-    assert len(evaluation.labels) == len(held_out) > 0, "the evaluation is of other images"
+    assert len(evaluation.labels) == len(validation) > 0, "the evaluation is of other images"
     assert lines, "a run without an epoch has nothing to report"
     text = (
         _environment()
@@ -70,7 +70,7 @@ def run_page(
             pairs=confused_pairs(model.classes, evaluation, most=MOST_PAIRS, least=2),
             calibration=_calibration(evaluation),
             filters=_filters(model),
-            mistakes=_mistakes(model.classes, evaluation, held_out),
+            mistakes=_mistakes(model.classes, evaluation, validation),
             settings={name: _shown(value) for name, value in _flat(asdict(config)) if name != "net"},
             preprocessing={
                 name: _shown(value)
@@ -133,7 +133,7 @@ def _headline(lines: Sequence[Mapping[str, Any]], model: Model, evaluation: Eval
 
 
 def _calibration(evaluation: Evaluation) -> dict[str, Any]:
-    """How sure the network is against how often it is right, as trained and at the model's temperature."""
+    """Confidence against accuracy, as trained and at the model's temperature."""
     drawn = {"as trained": evaluation.at(1).reliability}
     if evaluation.temperature != 1:
         drawn["with its temperature"] = evaluation.reliability
@@ -193,16 +193,16 @@ def _dense(conv: torch.nn.Module) -> Tensor:
     return weight.new_zeros(conv.shape).index_put(places, weight)
 
 
-def _mistakes(classes: Sequence[str], evaluation: Evaluation, held_out: Feed) -> list[dict[str, Any]]:
-    """The wrong images with what the page says of each, the surest first."""
+def _mistakes(classes: Sequence[str], evaluation: Evaluation, validation: Feed) -> list[dict[str, Any]]:
+    """The misclassified images with what the page shows of each, the most confident first."""
     shown = []
     for place in evaluation.mistakes()[:MOST_MISTAKES].tolist():
         taken, truth = int(evaluation.predicted[place]), int(evaluation.labels[place])
-        image = held_out[place]
+        image = validation[place]
         shown.append(
             {
-                "name": held_out.names[place],
-                "short": "/".join(PurePath(held_out.names[place]).parts[-2:]),
+                "name": validation.names[place],
+                "short": "/".join(PurePath(validation.names[place]).parts[-2:]),
                 "truth": classes[truth],
                 "taken": classes[taken],
                 "probability": float(evaluation.probabilities[place, taken]),

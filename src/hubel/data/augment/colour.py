@@ -13,7 +13,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Generator, Tensor
 
 from hubel.data.augment.pixels import WHITE, each, rounded
-from hubel.data.feed.pinned import moved
+from hubel.data.pinned import moved
 
 _LUMA = (0.299, 0.587, 0.114)
 _SAMPLE = 1 << 22

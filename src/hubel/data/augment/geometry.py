@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Generator, Tensor
 
 from hubel.data.augment.pixels import rounded
-from hubel.data.feed.pinned import moved
+from hubel.data.pinned import moved
 from hubel.errors import DataError
 
 RATIO = 4 / 3

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from hubel.data.feed.pinned import moved
+from hubel.data.pinned import moved
 
 WHITE = 255
 

@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 
 from hubel.data.augment import colour
 from hubel.data.augment.geometry import warp
-from hubel.data.feed.pinned import moved
+from hubel.data.pinned import moved
 
 STRENGTHS = 31
 """The number of strengths of an operation, from none to the strongest."""

@@ -16,7 +16,7 @@ import torch
 from torch import Generator, Tensor
 
 from hubel.data.augment.geometry import resize
-from hubel.data.feed.pinned import moved
+from hubel.data.pinned import moved
 from hubel.errors import DataError
 
 if TYPE_CHECKING:

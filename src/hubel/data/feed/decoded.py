@@ -15,8 +15,8 @@ from hubel.data import marks
 from hubel.data.augment.colour import Colours
 from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, renumbered
-from hubel.data.feed.pinned import moved
 from hubel.data.formats.shards import near
+from hubel.data.pinned import moved
 from hubel.errors import DataError
 
 if TYPE_CHECKING:

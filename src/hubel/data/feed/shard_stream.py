@@ -19,11 +19,11 @@ from torch.utils.data import DataLoader, IterableDataset
 
 from hubel.data.feed import stream
 from hubel.data.feed.batches import AHEAD, epoch_seed
-from hubel.data.feed.pinned import moved
 from hubel.data.feed.stream import Streamed, StreamedBatches
 from hubel.data.formats.shard_index import kept_in, library, parted, trouble
 from hubel.data.formats.shards import ShardImages
 from hubel.data.image.reading import Encoded
+from hubel.data.pinned import moved
 from hubel.errors import DataError
 
 if TYPE_CHECKING:

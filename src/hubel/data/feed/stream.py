@@ -16,8 +16,8 @@ from hubel.data.augment.colour import Colours
 from hubel.data.feed.bad import Bad, UnusableError
 from hubel.data.feed.batches import AHEAD, Batch, Batches, renumbered
 from hubel.data.feed.decoded import read_all
-from hubel.data.feed.pinned import moved
 from hubel.data.formats.shards import near
+from hubel.data.pinned import moved
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
