@@ -42,7 +42,7 @@ def moved(image: torch.Tensor, down: int, across: int) -> torch.Tensor:
 
 
 def is_even(found: Counter[tuple[int, int]], kinds: int, draws: int) -> bool:
-    """Asserts that chi-square is below its mean plus five standard deviations, and that every value occurs."""
+    """Whether chi-square is below its mean plus five standard deviations, and every value occurs."""
     expected, freedom = draws / kinds, kinds - 1
     distance = sum((count - expected) ** 2 / expected for count in found.values())
     return len(found) == kinds and distance < freedom + 5 * (2 * freedom) ** 0.5

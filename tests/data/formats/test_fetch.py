@@ -270,7 +270,7 @@ def test_the_cache_folder_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 @pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="needs Debian's dataset-fashion-mnist")
 def test_the_checksums_of_fashion_mnist_are_of_its_authors_files() -> None:
-    """Debian's files lack the name and time in the gzip header (RFC 1952); with these they are the authors'."""
+    """Debian's files lack the name and time in the gzip header (RFC 1952); these are restored."""
     times = {"train": 1504176606, "t10k": 1504176627}  # 31 August 2017
     for remote in FETCHABLE["fashion-mnist"].files:
         debian = (DEBIAN_FASHION_MNIST / remote.name).read_bytes()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def plant(root: Path, *paths: str) -> Path:
-    """Creates each path in `root`: a folder if it ends with a slash, else an image or a text by its ending."""
+    """Creates each path in `root`: a folder if it ends with a slash, an image or a text by its ending."""
     for path in paths:
         place = root / path
         if path.endswith("/"):
