@@ -229,7 +229,7 @@ def test_missing_or_misspelt_shards_are_refused(root: Path, address: str) -> Non
         open_data(f"{root}/part-{{0,0}}.tar")
     with pytest.raises(DataError, match="braces stand for nothing"):
         open_data(f"{root}/part-{{0.tar")
-    with pytest.raises(DataError, match="no shard by its ending"):
+    with pytest.raises(DataError, match="not a shard by its ending"):
         open_data(f"{address}/pets.zip")
     with pytest.raises(DataError, match=r"cannot be read \(no answer\)"):
         open_data("http://127.0.0.1:1/a.tar")
