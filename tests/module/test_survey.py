@@ -180,7 +180,7 @@ def test_what_may_see_less_than_all_says_so_once() -> None:
             return F.interpolate(F.interpolate(x, scale_factor=2, mode="bicubic"), scale_factor=1.5)
 
     found = ledger(Cubic(), Volume(8, 8, 3))
-    assert [each.note for each in found.rows] == ["what it sees is not known: all at most", ""]
+    assert [each.note for each in found.rows] == ["its window is unknown: at most the whole input", ""]
     assert [each.field.size for each in found.rows] == [(8, 8), (8, 8)]
 
 
