@@ -19,7 +19,7 @@ from torch.overrides import TorchFunctionMode
 
 from hubel.errors import NetworkError, SizeError
 from hubel.module.survey.calls import Origin, tensors
-from hubel.module.survey.steps import tell
+from hubel.module.survey.steps import steps_of
 from hubel.module.survey.user_line import why
 from hubel.module.survey.watch import Watch
 from hubel.net.ledger import Ledger
@@ -81,7 +81,7 @@ def surveyed(module: nn.Module, volume: VolumeLike) -> Surveyed:
         training = run
     sides = len(training.ends) > len(run.ends) or not training.read <= run.read
     chosen = training if sides else run
-    steps = tell(chosen.watch, chosen.ends, module, sides=sides)
+    steps = steps_of(chosen.watch, chosen.ends, module, sides=sides)
     ledger = Ledger.of(checked, steps)
     held = sum(parameter.numel() for parameter in module.parameters())
     if ledger.totals.params != held:
@@ -102,11 +102,11 @@ def _refuse_remainders(steps: tuple[Step, ...]) -> None:
 def _run(module: nn.Module, volume: Volume, *, training: bool) -> Run:
     """Runs a copy of a module without values, in training or evaluation mode."""
     shell = without_values(module).train(training)
-    kinds = [parameter.dtype for parameter in shell.parameters() if parameter.is_floating_point()]
+    dtypes = [parameter.dtype for parameter in shell.parameters() if parameter.is_floating_point()]
     height, width, depth = volume
     shape = (1, depth, height, width)
     with torch.device("meta"):
-        leaf = torch.empty(shape, dtype=kinds[0] if kinds else torch.float32, requires_grad=True)
+        leaf = torch.empty(shape, dtype=dtypes[0] if dtypes else torch.float32, requires_grad=True)
         entry = leaf.clone()  # no leaf, so that the module may overwrite it
     watch = Watch(shell, module, entry, volume)
     for path, part in shell.named_modules():
@@ -144,23 +144,23 @@ def _failure(watch: Watch, volume: Volume, error: Exception, module: nn.Module) 
     reason = str(error) if isinstance(error, SizeError) else why(error)
     if "meta" in str(error):
         reason = f"its control flow depends on the values of the image, which do not exist here; {reason}"
-    steps: Sequence[Step] = tell(watch, (), module, sides=False, unused=False)
+    steps: Sequence[Step] = steps_of(watch, (), module, sides=False, unused=False)
     if isinstance(error, (RuntimeError, SizeError)):
         return UnfitError(f"{where}: {reason}", tuple(steps))
     return NetworkError(f"{where}: {reason}")
 
 
-class _Hollow(TorchFunctionMode):
+class _WithoutValues(TorchFunctionMode):
     """Makes copies of tensors without their values while a module is copied."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         """Returns a tensor without values for a copy; runs everything else."""
         if getattr(func, "__name__", "") in ("__deepcopy__", "clone"):
-            return hollow(args[0])
+            return without_value(args[0])
         return func(*args, **(kwargs or {}))
 
 
-def hollow(tensor: Tensor) -> Tensor:
+def without_value(tensor: Tensor) -> Tensor:
     """Returns a tensor of the same shape, type and strides on the meta device."""
     with torch.no_grad():
         made = torch.empty_like(tensor, device="meta")
@@ -185,9 +185,9 @@ def without_values(module: nn.Module) -> nn.Module:
             )
     memo: dict[int, Any] = {}
     for tensor in (*module.parameters(), *module.buffers()):
-        memo[id(tensor)] = hollow(tensor)
+        memo[id(tensor)] = without_value(tensor)
     try:
-        with _Hollow():
+        with _WithoutValues():
             shell = copy.deepcopy(module, memo)
     except Exception as error:  # a module's attributes may raise anything
         raise NetworkError(f"{type(module).__name__} cannot be copied: {error}") from error

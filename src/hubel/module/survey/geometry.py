@@ -33,7 +33,7 @@ def sees(call: Call, made: Tensor, output: Volume, *, local: bool) -> Window:
         if window is not None:
             return window
     same = output.plane == seen.plane and all(
-        place.volume.plane in (seen.plane, (1, 1)) for _, place in call.flowing
+        place.volume.plane in (seen.plane, (1, 1)) for _, place in call.activations
     )
     if same and (local or (call.name in _LOCAL and _along_depth(call))):
         return ONE

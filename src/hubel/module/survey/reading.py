@@ -24,23 +24,23 @@ from hubel.net.window import Pair
 class Call:
     """One call of a function: its name, its arguments, and the activations among them.
 
-    `flowing` are the tensors that depend on the image, with their places.
+    `activations` are the tensors that depend on the image, with their places.
     """
 
     name: str
     args: tuple[Any, ...]
     words: dict[str, Any]
-    flowing: list[tuple[Tensor, Place]]
+    activations: list[tuple[Tensor, Place]]
 
     @property
     def seen(self) -> Tensor:
         """The first activation."""
-        return self.flowing[0][0]
+        return self.activations[0][0]
 
     @property
     def place(self) -> Place:
         """The place of the first activation."""
-        return self.flowing[0][1]
+        return self.activations[0][1]
 
     def given(self, names: str = "") -> dict[str, Any]:
         """Returns the arguments by name; the names are those of `ARGUMENTS` by default."""
@@ -192,16 +192,20 @@ def _linear(call: Call) -> Layer | None:
 
 
 def _add(call: Call) -> Layer | None:
-    same = len({(tensor.shape, place.volume) for tensor, place in call.flowing}) == 1
-    return spec.Add() if len(call.flowing) == 2 and same and call.words.get("alpha", 1) == 1 else None
+    same = len({(tensor.shape, place.volume) for tensor, place in call.activations}) == 1
+    return spec.Add() if len(call.activations) == 2 and same and call.words.get("alpha", 1) == 1 else None
 
 
 def _concat(call: Call) -> Layer | None:
     given = call.given("tensors dim")
     dim, parts = given.get("dim", given.get("axis", 0)), given["tensors"]
-    whole = len(parts) == len(call.flowing) and len({place.volume.plane for _, place in call.flowing}) == 1
+    whole = (
+        len(parts) == len(call.activations)
+        and len({place.volume.plane for _, place in call.activations}) == 1
+    )
     along = all(
-        place.axes[dim] == "c" and place.volume.depth == tensor.shape[dim] for tensor, place in call.flowing
+        place.axes[dim] == "c" and place.volume.depth == tensor.shape[dim]
+        for tensor, place in call.activations
     )
     return spec.Concat() if whole and along else None
 
@@ -272,9 +276,9 @@ def _linked(module: own.LinkedConv) -> Layer:
     return sliding.Conv(
         module.shape[0],
         module.shape[2:],
-        stride=module.places["stride"],
-        pad="same" if module.odd else module.places["padding"],
+        stride=module.geometry["stride"],
+        pad="same" if module.odd else module.geometry["padding"],
         bias=module.bias is not None,
-        dilation=module.places["dilation"],
+        dilation=module.geometry["dilation"],
         links=tuple(map(tuple, table)),
     )

@@ -14,7 +14,7 @@ from hubel.net.layer import Layer
 from hubel.net.trace import INPUT, Step
 
 
-def tell(
+def steps_of(
     watch: Watch, ends: Sequence[int], module: nn.Module, *, sides: bool, unused: bool = True
 ) -> tuple[Step, ...]:
     """Returns the steps of a run whose first result comes from record number `ends[0]`.
@@ -79,9 +79,9 @@ def _counted(watch: Watch, record: Record, owners: dict[str, int], paths: Sequen
     )
     layer = record.layer
     if isinstance(layer, Foreign):
-        count = None if layer.count is None else layer.count + extra
+        macs = None if layer.own_macs is None else layer.own_macs + extra
         remark = "; ".join(part for part in (remark, layer.remark) if part)
-        return replace(layer, own=own, count=count, remark=remark)
+        return replace(layer, own_params=own, own_macs=macs, remark=remark)
     usual = layer.params(record.inputs[0])
     if own == usual and not extra and not shared:
         return layer
@@ -142,5 +142,5 @@ def _left_over(watch: Watch, left: set[str], end: Step | None, taken: set[str]) 
     for path, count in groups.items():
         place = path if path not in taken else f"{path}.unused"
         sources, volume = ((end.path,), end.output) if end else ((INPUT,), watch.entry_volume)
-        steps.append(Step(place, Unused(own=count), sources, (volume,), volume))
+        steps.append(Step(place, Unused(own_params=count), sources, (volume,), volume))
     return steps

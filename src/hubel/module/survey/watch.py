@@ -86,18 +86,20 @@ class Watch(TorchFunctionMode):
     def leave(self, path: str, module: nn.Module, inputs: Any, out: Any) -> None:
         """Notes that a submodule has returned, or failed, in which case `out` is None."""
         original = self._originals.get(path)
-        flowing = self._flowing(tensors(inputs))
+        activations = self._activations(tensors(inputs))
         self._call = ("", 1)
         if original is not None and type(original) in OWN:
             self._muted -= 1
             if out is not None:
-                layer = OWN[type(original)](original, flowing[0][1].volume)
+                layer = OWN[type(original)](original, activations[0][1].volume)
                 names = [id(parameter) for parameter in module.parameters()]
-                self._record(layer, flowing, out, frozenset().union(*(self._weights[name] for name in names)))
-        elif flowing and not self._muted:
+                self._record(
+                    layer, activations, out, frozenset().union(*(self._weights[name] for name in names))
+                )
+        elif activations and not self._muted:
             for result, tensor in enumerate(tensors(out)):
                 if id(tensor) not in self._places:
-                    self._unseen(flowing, tensor, result, module)
+                    self._unseen(activations, tensor, result, module)
         self._visits.leave()
 
     def place(self, tensor: Tensor) -> Place | None:
@@ -105,15 +107,17 @@ class Watch(TorchFunctionMode):
         return self._places.get(id(tensor))
 
     def _unseen(
-        self, flowing: list[tuple[Tensor, Place]], out: Tensor, result: int, module: nn.Module
+        self, activations: list[tuple[Tensor, Place]], out: Tensor, result: int, module: nn.Module
     ) -> None:
         """Records the result of a module that no recorded call made."""
         name = type(module).__name__
         names = frozenset().union(*(self._weights.get(id(each), ()) for each in module.parameters()))
         volume, _ = by_shape(out)
         remark = f"not accounted: the operations inside {name} cannot be recorded; MACs unknown"
-        layer = Foreign(name.lower(), volume, count=None, sees=whole(flowing[0][1].volume), remark=remark)
-        self._record(layer, flowing, out, names, result)
+        layer = Foreign(
+            name.lower(), volume, own_macs=None, seen=whole(activations[0][1].volume), remark=remark
+        )
+        self._record(layer, activations, out, names, result)
 
     # --- calls --------------------------------------------------------------------------------------
 
@@ -125,23 +129,23 @@ class Watch(TorchFunctionMode):
         name = name_of(func)
         self._call = (name, self._visits.now.turn(name))
         given = list(tensors((args, words)))
-        flowing = self._flowing(given)
+        activations = self._activations(given)
         try:
-            if not flowing:
+            if not activations:
                 return self._on_weights(func, args, words, given)
-            call = Call(name, args, words, flowing)
+            call = Call(name, args, words, activations)
             check_depth(call)
             layer = self._read(call, given)
             if layer is None:
                 return self._foreign(func, call, given)
             out = _run(func, call)
             made = out[0] if isinstance(out, tuple) else out
-            if layer.output(*(place.volume for _, place in flowing)).values != made.numel():
+            if layer.output(*(place.volume for _, place in activations)).values != made.numel():
                 raise AssertionError(f"{call.name} read as {layer!r} makes {tuple(made.shape)}")
-            self._record(layer, flowing, made, self._read_by(given))
+            self._record(layer, activations, made, self._read_by(given))
             return out
         except Exception:  # a module may raise anything: note where, and raise it again
-            seen = " and ".join(str(place.volume) for _, place in flowing)
+            seen = " and ".join(str(place.volume) for _, place in activations)
             self.failed_in = self.failed_in or (self._visits.now.path, seen)
             raise
 
@@ -165,9 +169,9 @@ class Watch(TorchFunctionMode):
         """Returns the hubel layer of a call, None if there is none."""
         joins = call.name in JOINERS
         reader = (JOINERS if joins else READERS).get(call.name)
-        if reader is None or (len(call.flowing) != 1 and not joins) or call.seen is not given[0]:
+        if reader is None or (len(call.activations) != 1 and not joins) or call.seen is not given[0]:
             return None
-        if joins and len(given) != len(call.flowing):
+        if joins and len(given) != len(call.activations):
             return None
         seen: Volume | None = call.place.volume
         if call.name == "batch_norm" and not per_depth(call):
@@ -187,16 +191,16 @@ class Watch(TorchFunctionMode):
 
     def _rearranged(self, call: Call, seen: Volume) -> None:
         """Adds a row for a reshape, if the next layer reads the tensor as another volume."""
-        tensor, place = call.flowing[0]
+        tensor, place = call.activations[0]
         if place.volume == seen:
             return
         source, axes = place.source, by_shape(tensor)[1]
         if not place.mixed:
             window = Window.of(place.volume.plane) if seen.plane == (1, 1) else whole(place.volume)
-            layer = Foreign("reshape", seen, sees=window, over=True, part=True)
+            layer = Foreign("reshape", seen, seen=window, overwrites=True, is_view=True)
             self._append(layer, (source,), (place.volume,), seen, self._origin(ENTERS, tensor, axes))
             source = len(self.records) - 1
-        call.flowing[0] = (tensor, Place(source, seen, axes, mixed=True))
+        call.activations[0] = (tensor, Place(source, seen, axes, mixed=True))
 
     def _foreign(self, func: Any, call: Call, given: Sequence[Tensor]) -> Any:
         """Runs a function for which hubel has no layer, and records its results."""
@@ -210,12 +214,11 @@ class Watch(TorchFunctionMode):
             results = [first]
         for result, made in enumerate(results):
             self._result(call, given, (made, result), tally, saved, changed=_version(first) != version)
-            given = [
-                tensor for tensor in given if id(tensor) in self._places
-            ]  # the first result has the weights,
-            tally.macs = 0  # the MACs
+            # Weights, MACs and what is saved count once, for the first result.
+            given = [tensor for tensor in given if id(tensor) in self._places]
+            tally.macs = 0
             tally.unknown.clear()
-            saved.tensors.clear()  # and what is saved
+            saved.tensors.clear()
         return out
 
     def _result(
@@ -231,52 +234,60 @@ class Watch(TorchFunctionMode):
         """Records a result with its number; values that are only passed on keep their place."""
         made, result = out
         if not changed:
-            of = next((pair for pair in call.flowing if storage(pair[0]) == storage(made)), call.flowing[0])
+            of = next(
+                (pair for pair in call.activations if storage(pair[0]) == storage(made)), call.activations[0]
+            )
             copied = call.name in COPIES or storage(of[0]) == storage(made)
             if copied and of[0].numel() == made.numel():
                 if made is not of[0]:
                     self._put(made, moved(of[1], of[0], call.name, call.args, made))
                 return
-        flowing = (
-            sorted(call.flowing, key=lambda pair: -pair[1].volume.values) if tally.local else call.flowing
+        activations = (
+            sorted(call.activations, key=lambda pair: -pair[1].volume.values)
+            if tally.local
+            else call.activations
         )
-        call = replace(call, flowing=flowing)
+        call = replace(call, activations=activations)
         weights = self._read_by(given)
-        volume = next((p.volume for t, p in flowing if t.shape == made.shape), by_shape(made)[0])
+        volume = next((p.volume for t, p in activations if t.shape == made.shape), by_shape(made)[0])
         view = not changed and storage(call.seen) == storage(made)
-        keeps = saved.keeps([t for t, _ in flowing], made, [t for t in given if id(t) not in self._places])
+        keeps = saved.keeps(
+            [t for t, _ in activations], made, [t for t in given if id(t) not in self._places]
+        )
         norm = call.name in NORMALISATIONS
         window = sees(call, made, volume, local=tally.local)
         layer = Foreign(
             call.name.strip("_"),
             volume,
-            count=None if tally.unknown else tally.macs,
-            sees=window,
-            over=view
+            own_macs=None if tally.unknown else tally.macs,
+            seen=window,
+            overwrites=view
             or changed
-            or (len(flowing) == 1 and volume == call.place.volume and (tally.local or norm)),
-            part=view,
-            kept=keeps,
+            or (len(activations) == 1 and volume == call.place.volume and (tally.local or norm)),
+            is_view=view,
+            saved=keeps,
             remark=_remark(call, tally, window),
         )
-        self._record(layer, flowing, made, weights, result)
+        self._record(layer, activations, made, weights, result)
 
     # --- records ------------------------------------------------------------------------------------
 
     def _record(
         self,
         layer: Layer,
-        flowing: list[tuple[Tensor, Place]],
+        activations: list[tuple[Tensor, Place]],
         out: Tensor,
         weights: frozenset[str],
         result: int = 0,
     ) -> None:
-        places = [place for _, place in flowing]
+        places = [place for _, place in activations]
         if not isinstance(layer, (Join, Foreign)):
             places = places[:1]
         inputs = tuple(place.volume for place in places)
         output = layer.output(*inputs)
-        axes = next((place.axes for tensor, place in flowing if _alike(tensor, place, out)), by_shape(out)[1])
+        axes = next(
+            (place.axes for tensor, place in activations if _alike(tensor, place, out)), by_shape(out)[1]
+        )
         sources = tuple(place.source for place in places)
         self._append(layer, sources, inputs, output, self._origin(result, out, axes, weights))
         mixed = any(place.mixed for place in places)
@@ -308,7 +319,7 @@ class Watch(TorchFunctionMode):
         self._alive.append(tensor)
         self._places[id(tensor)] = place
 
-    def _flowing(self, given: Sequence[Tensor] | Iterator[Tensor]) -> list[tuple[Tensor, Place]]:
+    def _activations(self, given: Sequence[Tensor] | Iterator[Tensor]) -> list[tuple[Tensor, Place]]:
         return [(tensor, self._places[id(tensor)]) for tensor in given if id(tensor) in self._places]
 
     def _read_by(self, given: Sequence[Tensor]) -> frozenset[str]:
@@ -346,7 +357,7 @@ def _version(tensor: Tensor | None) -> int:
 
 def _remark(call: Call, tally: Tally, window: Window) -> str:
     """Returns what is unknown of a call; an unknown window is noted once, at the first such call."""
-    known = not _mixes(window) or any(place.mixed for _, place in call.flowing)
+    known = not _mixes(window) or any(place.mixed for _, place in call.activations)
     remarks = [_unknown(call, tally), "" if known else "its window is unknown: at most the whole input"]
     return "; ".join(filter(None, remarks))
 
