@@ -19,11 +19,15 @@ Command = TyperCommand | TyperGroup
 
 
 class Verb(NamedTuple):
-    """A command: the module and name of its function or `Typer`, and its line in the list of commands."""
+    """A command: the module and name of its function or `Typer`, and its line in the list of commands.
+
+    A `hidden` command is not listed.
+    """
 
     module: str
     name: str
     summary: str
+    hidden: bool = False
 
 
 def lazy(verbs: Mapping[str, Verb]) -> type[TyperGroup]:
@@ -33,7 +37,7 @@ def lazy(verbs: Mapping[str, Verb]) -> type[TyperGroup]:
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
             for name, verb in verbs.items():
-                self.commands[name] = TyperCommand(name, short_help=verb.summary)
+                self.commands[name] = TyperCommand(name, short_help=verb.summary, hidden=verb.hidden)
 
         def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
             name, _, rest = super().resolve_command(ctx, args)
