@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hubel.data.augment.policy import Augmentation as Augmentation
     from hubel.evaluation.metrics import Evaluation as Evaluation
     from hubel.model.file import Model as Model
-    from hubel.model.open import open_model as load  # noqa: F401 - a name that is offered
+    from hubel.model.open import open_model as _open_model
     from hubel.model.prediction import Prediction as Prediction
     from hubel.module.weights import load_weights as load_weights
     from hubel.tasks.compare import compare as compare
@@ -47,6 +47,8 @@ if TYPE_CHECKING:
     from hubel.tasks.table import table as table
     from hubel.tasks.train import train as train
     from hubel.training.settings.recipe import Recipe as Recipe
+
+    load = _open_model
 
 _DOORS = {
     "Augmentation": "hubel.data.augment.policy",

@@ -1,16 +1,16 @@
-"""The exception tree: every error that is a user's to mend.
+"""The exceptions: every error that a user can correct.
 
     HubelError
-    ├── NetworkError     a value that is no network: bad arguments, clashing names, too large
+    ├── NetworkError     a value that is not a network: bad arguments, clashing names, too large
     │   └── SizeError    a layer or a network that does not fit its input
-    ├── NotationError    a text that is no network
+    ├── NotationError    a text that is not a network
     ├── DataError        images or labels that cannot be used
     ├── ModelError       a model file or weights that cannot be used
-    ├── TrainingError    a training run that cannot go on
-    └── UsageError       a command line or configuration that asks for what does not exist
+    ├── TrainingError    a training run that cannot continue
+    └── UsageError       a command line or configuration that asks for something that does not exist
 
-A message says where, what, why, and what would fit. The command line prints it without a traceback
-and exits with 1, or with 2 for a `UsageError`.
+A message says where the error is, what is wrong, why, and what to do. The command line prints it without a
+traceback and exits with status 1, or 2 for a `UsageError`.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 
 class HubelError(Exception):
-    """What every error of hubel is."""
+    """The base class of all errors of hubel."""
 
 
 class NetworkError(HubelError):
-    """A value that is no network."""
+    """A value that is not a network."""
 
 
 class SizeError(NetworkError):
@@ -35,7 +35,7 @@ class SizeError(NetworkError):
 
 
 class NotationError(HubelError):
-    """A text that is no network; the message shows the place with a caret."""
+    """A text that is not a network; the message marks the error with a caret."""
 
 
 class DataError(HubelError):
@@ -47,16 +47,19 @@ class ModelError(HubelError):
 
 
 class TrainingError(HubelError):
-    """A training run that cannot go on."""
+    """A training run that cannot continue."""
 
 
 class UsageError(HubelError):
-    """A command line or configuration that asks for what does not exist."""
+    """A command line or configuration that asks for something that does not exist."""
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
-    """Returns `; did you mean X?` for the known name most like `name`, by its number too; or nothing."""
-    from difflib import SequenceMatcher  # what is needed for errors alone is not imported at every start
+    """Returns `; did you mean X?` for the known name most like `name`, or an empty text.
+
+    Of names that are equally alike, the one with the nearest number is taken: resnet34 for resnet35.
+    """
+    from difflib import SequenceMatcher  # only errors need it, so not at every start
 
     def likeness(word: str) -> tuple[float, int]:
         return SequenceMatcher(None, word, name).ratio(), -abs(_number(word) - _number(name))
@@ -66,6 +69,6 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
 
 def _number(name: str) -> int:
-    """The first number in a name."""
+    """Returns the first number in a name, or 0."""
     found = re.search(r"\d{1,9}", name)
     return int(found[0]) if found else 0

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all."""
+"""Writing files atomically."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Writes a file so that a reader, or a crash, never meets half of it.
+    """Writes a file atomically: neither a reader nor a crash ever leaves half of it.
 
-    The content goes to a temporary file beside it, is brought to the disk, and takes the name last.
-    Text is UTF-8, in which the bytes of a file name that is no Unicode stay as they are.
+    The content goes to a temporary file in the same folder, is flushed to disk, and is renamed last. Text is
+    encoded as UTF-8; undecodable bytes of file names (surrogates) are written back as they were.
     """
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
@@ -24,6 +24,6 @@ def write_whole(path: Path, content: bytes | str) -> None:
         Path(name).replace(path)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # such as of a full disk
+        if isinstance(error, OSError) and error.filename is None:  # for example when the disk is full
             error.filename = str(path)
         raise

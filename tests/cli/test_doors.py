@@ -11,7 +11,7 @@ import pytest
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
 from hubel.cli import VERBS
-from hubel.cli.lazy import Command, loaded
+from hubel.cli.loading import Command, loaded
 
 TO_COME = [
     "val",

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from hubel.cli import VERBS
-from hubel.cli.lazy import loaded
+from hubel.cli.loading import loaded
 from tests.cli.conftest import Hubel
 
 
@@ -51,4 +51,4 @@ def test_a_command_imports_its_own_module_and_no_other(arguments: list[str]) -> 
     assert "hubel.cli" in imported
     own = {verb.module for name, verb in VERBS.items() if name in arguments}
     assert {verb.module for verb in VERBS.values()} & imported == own
-    assert not {"torch", "numpy", "matplotlib", "rich"} & imported
+    assert not {"torch", "numpy", "matplotlib", "rich", "pydantic"} & imported

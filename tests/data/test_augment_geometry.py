@@ -73,7 +73,7 @@ def test_shift_reflects_as_far_as_it_may_go(height: int, width: int, by: int) ->
 
 @pytest.mark.parametrize("by", [-1, 7, 20])
 def test_a_shift_out_of_sight_is_refused(by: int) -> None:
-    with pytest.raises(DataError, match="does not suit 7x9; give 0 to 6"):
+    with pytest.raises(DataError, match="does not fit 7x9; give 0 to 6"):
         shift(images(2), by, seeded(0))
 
 
@@ -200,7 +200,7 @@ def test_cutout_fills_with_the_nearest_of_the_colour() -> None:
     after = cutout(images(50, 5, 5), 5, torch.tensor([10.4, 127.6, 255.0]), seeded(0))
     covered = (after == torch.tensor([10, 128, 255], dtype=torch.uint8)).all(3)
     assert covered[:, 2, 2].all()
-    with pytest.raises(DataError, match="cutout of 6 pixels does not suit 5x7; give 0 to 5"):
+    with pytest.raises(DataError, match="cutout of 6 pixels does not fit 5x7; give 0 to 5"):
         cutout(images(1, 5, 7), 6, torch.zeros(3), seeded(0))
 
 

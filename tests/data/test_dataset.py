@@ -128,7 +128,7 @@ def test_an_unreadable_image_is_passed_over_when_the_set_is_looked_at_unless_all
     [
         (("a",), [0, 0], "set: one class, 'a'; a classifier needs at least two"),
         ((), [0, 0], "set: no class"),
-        (("a", "a"), [0, 1], "two classes have one name"),
+        (("a", "a"), [0, 1], "two classes have the same name"),
         (("a", "b", "c"), [0, 2], "class 'b' has no training image"),
         (("a", "b"), [0, 2], "set/1 has label 2, but classes are numbered 0 to 1"),
         (("a", "b"), [0, -1], "has label -1"),

@@ -119,7 +119,7 @@ def test_a_set_that_is_not_fetched_says_how_to(
         == f"cifar10: {cache / 'data' / 'cifar10'} is missing; run `hubel data fetch cifar10`"
     )
     (tmp_path / "cifar10").mkdir()
-    with pytest.raises(DataError, match=r"fetch cifar10`; or give \./cifar10 for the folder"):
+    with pytest.raises(DataError, match=r"fetch cifar10`, or give \./cifar10 for the folder"):
         open_data("cifar10")
 
 

@@ -29,7 +29,7 @@ def test_a_product_is_the_convolution_and_has_its_gradients(
     few: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("hubel.module.product.FILTERS_A_PLACE", few)
+    monkeypatch.setattr("hubel.module.product.FILTERS_PER_POSITION", few)
     torch.manual_seed(0)
     images = torch.randn(2, 3, 5, 6, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(4, 3, *kernel, dtype=torch.float64, requires_grad=True)

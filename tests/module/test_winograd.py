@@ -129,7 +129,7 @@ def test_the_gain_is_at_most_the_products_saved_and_grows_with_maps_and_images(
     assert gained(shape, filters) > 0.9 * gained(shape, max(1, filters - 1))
 
 
-def test_no_gain_comes_of_places_beyond_the_edge_or_of_images_beyond_the_cache() -> None:
+def test_nothing_is_gained_by_positions_beyond_the_edge_or_by_images_beyond_the_cache() -> None:
     assert gained((10**6, 10**4, 4, 4), 10**4) == pytest.approx(4, rel=0.05)
     assert gained((10**6, 512, 3, 3), 512) == pytest.approx(gained((10**6, 512, 4, 4), 512) * 9 / 16)
     assert gained((1, 128, 1000, 1000), 128) == 0

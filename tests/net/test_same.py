@@ -46,11 +46,11 @@ def by_hand(images: Tensor, weight: Tensor, stride: int, dilation: int) -> Tenso
 
 
 @pytest.mark.parametrize("inputs", range(1, 15))
-def test_an_axis_has_the_published_places_and_zeros(inputs: int) -> None:
+def test_an_axis_has_the_published_positions_and_zeros(inputs: int) -> None:
     for size, stride, dilation in SHAPES:
         axis = Axis.same(inputs, size, stride, dilation)
         outputs, before, after = published(inputs, axis.reach, stride)
-        assert (axis.places(inputs), axis.pad, axis.pad + axis.odd) == (outputs, before, after)
+        assert (axis.positions(inputs), axis.pad, axis.pad + axis.odd) == (outputs, before, after)
         assert axis.sees(0, 0) == (-before, axis.reach - 1 - before)
 
 

@@ -87,13 +87,13 @@ def test_branches_are_walked_in_order_and_end_in_their_join() -> None:
 @pytest.mark.parametrize(
     ("net", "message"),
     [
-        (named("a", relu) >> named("a", relu), "the name 'a' stands for two parts; give each part its own"),
-        (named("a", relu) | named("a", SAME), "the name 'a' stands for two parts"),
-        (named("a", relu) >> side("a", fc(2)), "the name 'a' stands for two parts"),
-        (named("a1", relu) >> 2 * named("a", relu), "the name 'a1' stands for two parts"),
-        (named("b", named("a", relu) >> named("a", relu)), "the name 'a' stands for two parts in b"),
-        (named("input", relu), "the name 'input' is the input's own name"),
-        (side("input", relu), "the name 'input' is the input's own name"),
+        (named("a", relu) >> named("a", relu), "the name 'a' is given to two parts; give each part its own"),
+        (named("a", relu) | named("a", SAME), "the name 'a' is given to two parts"),
+        (named("a", relu) >> side("a", fc(2)), "the name 'a' is given to two parts"),
+        (named("a1", relu) >> 2 * named("a", relu), "the name 'a1' is given to two parts"),
+        (named("b", named("a", relu) >> named("a", relu)), "the name 'a' is given to two parts in b"),
+        (named("input", relu), "the name 'input' is reserved for the input"),
+        (side("input", relu), "the name 'input' is reserved for the input"),
     ],
 )
 def test_a_name_stands_for_one_part(net: Net, message: str) -> None:

@@ -54,17 +54,17 @@ CONVOLUTIONS = [
 
 
 @pytest.mark.parametrize("length", range(1, 13))
-def test_pooling_has_as_many_places_as_in_torch(length: int) -> None:
+def test_pooling_has_as_many_positions_as_in_torch(length: int) -> None:
     inputs = column(length).detach()
     for axis in POOLS:
         for largest in (True, False):
             output = pooled(inputs, axis, largest=largest)
             places = 0 if output is None else output.shape[2]
-            assert axis.places(length) == places, (axis, length)
+            assert axis.positions(length) == places, (axis, length)
 
 
 @pytest.mark.parametrize("length", range(1, 13))
-def test_convolution_has_as_many_places_as_in_torch(length: int) -> None:
+def test_convolution_has_as_many_positions_as_in_torch(length: int) -> None:
     inputs = column(length).detach()
     for axis in CONVOLUTIONS:
         weights = torch.ones(1, 1, axis.size, 1, dtype=torch.float64)
@@ -72,9 +72,9 @@ def test_convolution_has_as_many_places_as_in_torch(length: int) -> None:
         if length + 2 * axis.pad < axis.reach:
             with pytest.raises(RuntimeError, match="can't be greater than actual input size"):
                 F.conv2d(inputs, weights, None, *shape)
-            assert axis.places(length) == 0
+            assert axis.positions(length) == 0
         else:
-            assert axis.places(length) == F.conv2d(inputs, weights, None, *shape).shape[2]
+            assert axis.positions(length) == F.conv2d(inputs, weights, None, *shape).shape[2]
 
 
 @pytest.mark.parametrize("length", range(1, 13))
@@ -101,7 +101,7 @@ def test_an_output_sees_the_inputs_its_gradient_reaches(length: int) -> None:
     inputs = column(length)
     for axis in POOLS:
         output = pooled(inputs, axis, largest=False)
-        for place in range(axis.places(length)):
+        for place in range(axis.positions(length)):
             assert output is not None
             first, last = axis.sees(place, place)
             on_input = [at for at in range(first, last + 1) if 0 <= at < length]
@@ -113,7 +113,7 @@ def test_uneven_windows_are_those_of_adaptive_pooling(length: int, outputs: int)
     inputs = column(length)
     means = F.adaptive_avg_pool2d(inputs, (outputs, 1))
     axis = UnevenAxis.cut(length, outputs)
-    assert axis.places(length) == outputs
+    assert axis.positions(length) == outputs
     assert axis.unused(length) == 0
     longest = 0
     for place in range(outputs):
@@ -126,8 +126,8 @@ def test_uneven_windows_are_those_of_adaptive_pooling(length: int, outputs: int)
 
 def test_the_least_is_the_smallest_input_with_a_place() -> None:
     for axis in POOLS + CONVOLUTIONS:
-        assert axis.places(axis.least) >= 1, axis
-        assert axis.least == 1 or axis.places(axis.least - 1) == 0, axis
+        assert axis.positions(axis.least) >= 1, axis
+        assert axis.least == 1 or axis.positions(axis.least - 1) == 0, axis
 
 
 # --- in words ------------------------------------------------------------------------------------
@@ -150,7 +150,7 @@ def test_the_formula_has_its_numbers_in_it(axis: Axis, length: int, text: str) -
 
 @given(st.sampled_from(POOLS + CONVOLUTIONS), st.integers(1, 300))
 def test_the_formula_is_true(axis: Axis, length: int) -> None:
-    if axis.places(length) < 1:
+    if axis.positions(length) < 1:
         return
     left, _, right = axis.formula(length).partition(" = ")
     value = Fraction(eval(re.sub(r"/(\d+)", r"*Fraction(1,\1)", left.replace("·", "*"))))
@@ -158,10 +158,10 @@ def test_the_formula_is_true(axis: Axis, length: int) -> None:
     assert shown == decimal(value)
     if rounded:
         word, places = rounded.split()
-        assert int(places) == axis.places(length)
+        assert int(places) == axis.positions(length)
         assert (int(places) < value) if word == "floor" else axis.ceil
     else:
-        assert value == axis.places(length)
+        assert value == axis.positions(length)
 
 
 def test_a_fraction_has_two_decimals_at_most() -> None:

@@ -157,27 +157,27 @@ SPOILT: dict[str, tuple[Spoil, str]] = {
         lambda state: state.update({"fc1.weight": torch.zeros(5, 64)}),
         "fc1.weight: the network has 5x128, the weights have 5x64",
     ),
-    "no numbers": (
+    "not finite": (
         lambda state: state["fc1.weight"].fill_(torch.nan),
-        "fc1.weight has values that are no num",
+        "fc1.weight has values that are not finite",
     ),
-    "infinite": (lambda state: state["fc1.bias"].fill_(torch.inf), "fc1.bias has values that are no numbers"),
+    "infinite": (lambda state: state["fc1.bias"].fill_(torch.inf), "fc1.bias has values that are not finite"),
     "whole numbers": (
         lambda state: state.update({"fc1.bias": torch.zeros(5, dtype=torch.int8)}),
-        "fc1.bias is of torch.int8, where the network has torch.float32",
+        "fc1.bias has type torch.int8, where the network has torch.float32",
     ),
-    "no tensor": (lambda state: state.update(epoch=3), "'epoch' is no tensor"),  # type: ignore[call-overload]
+    "no tensor": (lambda state: state.update(epoch=3), "'epoch' is not a tensor"),  # type: ignore[call-overload]
     "a head of two minds": (
         lambda state: state.update({"fc1.bias": torch.zeros(9)}),
         "fc1.bias: the network has 5, the weights have 9",
     ),
     "sparse": (
         lambda state: state.update({"fc1.bias": state["fc1.bias"].to_sparse()}),
-        "'fc1.bias' is no tensor of numbers",
+        "'fc1.bias' is not a tensor of numbers",
     ),
     "meta": (
         lambda state: state.update({"fc1.bias": state["fc1.bias"].to("meta")}),
-        "'fc1.bias' is no tensor of numbers",
+        "'fc1.bias' is not a tensor of numbers",
     ),
     "empty": (lambda state: state.clear(), "weights are a state_dict"),
 }

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.lazy import Verb, lazy
+from hubel.cli.loading import Verb, lazy
 from hubel.errors import HubelError, UsageError
 
 SPINS = "1000"

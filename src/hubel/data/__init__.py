@@ -1,1 +1,1 @@
-"""Images in: sources, splits, the one path from an image file to the network, augmentation and batches."""
+"""Data sets: formats, splits, preprocessing, augmentation and batches."""

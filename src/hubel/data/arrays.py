@@ -1,4 +1,4 @@
-"""The arrays that hold a data set: pixels, labels, places."""
+"""Type aliases of the arrays that hold a data set."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 Bytes: TypeAlias = npt.NDArray[np.uint8]
-"""Pixels."""
+"""Pixels, from 0 to 255."""
 
 Labels: TypeAlias = npt.NDArray[np.int64]
 """The class of each image, an index into the set's classes."""
 
 Indices: TypeAlias = npt.NDArray[np.intp]
-"""Places of images in their set."""
+"""Places of images in their data set."""
 
 Flags: TypeAlias = npt.NDArray[np.bool_]
-"""Whether something holds, image by image."""
+"""A truth value per image."""

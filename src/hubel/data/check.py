@@ -1,4 +1,4 @@
-"""Checking: all that is wrong with a set of images, found in one go before a network sees any of it."""
+"""Checking a data set: everything wrong with its images, found before training."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ if TYPE_CHECKING:
 Level: TypeAlias = Literal["error", "warning", "notice"]
 
 IMBALANCE = 10
-"""How many times more images the largest class may have than the smallest before it is worth a warning."""
+"""The ratio of the largest class to the smallest above which a class imbalance is a warning."""
 
 _ORIENTATION = 0x0112
 _BLOCK = 32
 _ALIKE = {"MPO": "JPEG", "DIB": "BMP"}
-"""Formats that are another one with more in it, or less."""
+"""Formats that count as another one, of which they are variants."""
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """Something found: an `error` is to be mended, a `warning` to be thought about, a `notice` to be known.
+    """A finding: an `error` should be corrected, a `warning` considered, a `notice` known.
 
     `kind` is one of layout, empty, huge, damaged, format, turned, conflict, leak, duplicate, missing and
-    imbalance; `names` are the images, files or folders it is about, in the order of the set.
+    imbalance; `names` are the images, files or folders it concerns, in the order of the set.
     """
 
     level: Level
@@ -65,9 +65,9 @@ class Spread:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was found in a set: `counts` of images by split and class, their upright sizes, and findings.
+    """The result of a check: image `counts` by split and class, upright sizes in pixels, and findings.
 
-    The sizes are None where no image could be read.
+    The sizes are None if no image could be read.
     """
 
     name: str
@@ -78,7 +78,7 @@ class Check:
 
     @property
     def images(self) -> int:
-        """How many images there are in all splits, readable or not."""
+        """The number of images in all splits, readable or not."""
         return sum(sum(classes.values()) for classes in self.counts.values())
 
     def of_level(self, level: Level) -> tuple[Finding, ...]:
@@ -87,18 +87,18 @@ class Check:
 
 
 def check(where: DataLike, progress: Callable[[int], None] | None = None) -> Check:
-    """Reads every image of a set, on all cores, and reports everything that is wrong with it.
+    """Reads every image of a set, on all cores, and reports everything wrong with it.
 
-    Of a folder of class folders that no network could be trained on as it is, all that is in the way is
-    reported, and the rest is checked. `progress` is called with the number of images read so far.
+    If a folder of class folders cannot be opened as a set, every reason is reported and the rest is checked.
+    `progress` is called with the number of images read so far.
 
-    Raises DataError: nothing there, or no format known.
+    Raises DataError: no such set, or an unknown format.
     """
     found = _listed(where)
     examined: list[_Examined] = []
     limit = Image.MAX_IMAGE_PIXELS
     with warnings.catch_warnings(), ThreadPoolExecutor(allowed_cores()) as pool:
-        # An image that Pillow warns of is reported as huge.
+        # An image that Pillow warns about is reported as huge.
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
         def work(places: list[_Place]) -> list[_Examined]:
@@ -142,7 +142,7 @@ class _Place:
 
     @property
     def file(self) -> File | None:
-        """Its file where it has one of its own. Raises DataError: that cannot be read at all."""
+        """Its file, if it has one. Raises DataError: the file cannot be read."""
         if isinstance(self.images, FileImages | ShardImages):
             return self.images.file(self.index)
         return None
@@ -150,9 +150,9 @@ class _Place:
 
 @dataclass(slots=True)
 class _Examined:
-    """What is known of an image on its own; `digest` is of its pixels upright, None if it has none.
+    """What is known of one image; `digest` is that of its upright pixels, None if it cannot be read.
 
-    `format` and `ending` are what its file is and what its name says, where these are not the same.
+    `format` is the file's true format and `ending` its name's ending, if the two disagree.
     """
 
     place: _Place
@@ -166,7 +166,7 @@ class _Examined:
 
 @dataclass(slots=True)
 class _Listed:
-    """The images of a set by split, the classes, and what is wrong with how they are laid out."""
+    """The images of a set by split, its classes, and the findings on its layout."""
 
     name: str
     classes: tuple[str, ...]
@@ -196,7 +196,7 @@ class _Listed:
 
 
 def _listed(where: DataLike) -> _Listed:
-    """The set as it would be trained on; if it cannot be, all that its folders hold."""
+    """The set as training would open it; if it cannot be opened, everything in its class folders."""
     try:
         dataset = open_data(where, val=0)
     except DataError:
@@ -205,19 +205,19 @@ def _listed(where: DataLike) -> _Listed:
             raise
         return _listed_folder(root)
     splits = {"train": dataset.train, "val": dataset.val, "test": dataset.test}
-    there = {split: images for split, images in splits.items() if images is not None}
-    return _Listed(dataset.name, dataset.classes, there)
+    present = {split: images for split, images in splits.items() if images is not None}
+    return _Listed(dataset.name, dataset.classes, present)
 
 
 def _is_of_folders(root: Path) -> bool:
-    """Whether what is there can only be meant as class folders."""
+    """Whether a folder can only be meant to hold class folders."""
     if not root.is_dir() or any((root / name).is_dir() for name in UNPACKED):
         return False
     return not any(recognise(root) for recognise, _ in FORMATS) and any(map(Path.is_dir, visible(root)))
 
 
 def _listed_folder(root: Path) -> _Listed:
-    """What `read_folder` would read, and a finding for everything it would stop at."""
+    """The images that `read_folder` would read, and a finding for everything it would refuse."""
     findings: list[Finding] = []
 
     def wrong(path: Path, reason: str) -> None:
@@ -230,7 +230,7 @@ def _listed_folder(root: Path) -> _Listed:
 
 
 def _examine(place: _Place, limit: int | None) -> _Examined:
-    """Reads an image, from its file where it has one."""
+    """Reads an image, from its file if it has one."""
     found = _Examined(place)
     file = None
     try:
@@ -255,7 +255,7 @@ def _examine(place: _Place, limit: int | None) -> _Examined:
 
 
 def _colours(raster: Image.Image | Bytes) -> Bytes:
-    """An image's pixels, upright: uint8, h x w x 3, the same for an image in whatever mode it is kept."""
+    """An image's upright pixels, whatever its colour mode: uint8, h x w x 3."""
     if isinstance(raster, np.ndarray) and raster.shape[-1] == COLOUR:
         return np.ascontiguousarray(raster)
     image = as_image(raster) if isinstance(raster, np.ndarray) else raster
@@ -263,13 +263,13 @@ def _colours(raster: Image.Image | Bytes) -> Bytes:
 
 
 def _header(file: File, found: _Examined) -> None:
-    """Notes what a file's header says; of a file without a good one, nothing."""
+    """Records what a file's header states; nothing if it cannot be read."""
     try:
         with opened(file) as image:
             found.size = image.height, image.width
             found.orientation = image.getexif().get(_ORIENTATION, 1)
             kind = _ALIKE.get(str(image.format), str(image.format))
-    except Exception:  # reading the whole file says what is wrong
+    except Exception:  # reading the whole file tells what is wrong
         return
     named = Image.registered_extensions().get(file.suffix.lower(), "")
     if kind != _ALIKE.get(named, named):
@@ -283,7 +283,7 @@ def _broken(found: _Examined, kind: str, message: str) -> _Examined:
 
 
 def _formats(examined: Iterable[_Examined]) -> list[Finding]:
-    """Files that are of another format than their name says, which other programs may refuse."""
+    """Files whose format is not that of their ending, which other programs may refuse."""
     kinds: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for each in examined:
         if each.format:
@@ -301,7 +301,7 @@ def _turned(examined: Iterable[_Examined]) -> list[Finding]:
 
 
 def _duplicates(examined: Iterable[_Examined]) -> list[Finding]:
-    """Images with the same pixels: with two labels, in two splits, or merely twice."""
+    """Duplicates: images with the same pixels, with two labels, in two splits, or within one class."""
     same: defaultdict[bytes, list[_Place]] = defaultdict(list)
     for each in examined:
         if each.digest is not None:
@@ -314,10 +314,10 @@ def _duplicates(examined: Iterable[_Examined]) -> list[Finding]:
         labels = list(dict.fromkeys(place.label for place in places))
         splits = list(dict.fromkeys(place.split for place in places))
         if len(labels) > 1:
-            message = f"the same image labelled {' and '.join(labels)}; keep the true one"
+            message = f"the same image with the labels {' and '.join(labels)}; keep the correct one"
             findings.append(Finding("error", "conflict", message, names))
         elif len(splits) > 1:
-            message = f"the same image in {' and '.join(splits)}, so that results are too good; keep one"
+            message = f"the same image in {' and '.join(splits)}, which makes results look too good; keep one"
             findings.append(Finding("error", "leak", message, names))
         else:
             findings.append(Finding("warning", "duplicate", "the same image more than once", names))

@@ -1,4 +1,4 @@
-"""Images: a labelled collection of images as their source has them, not yet of the network's size."""
+"""Data sets: labelled images as their source stores them, in splits, not yet at the network's size."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ if TYPE_CHECKING:
 Seen = TypeVar("Seen")
 
 SPLITS = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
-"""The splits by what they may be called, in lower case."""
+"""The accepted names of splits, in lower case, and the split each one means."""
 
 _SAMPLE = 200
 
 
 class Images(Protocol):
-    """A labelled collection of images; `labels`: int64, n, each an index into the set's classes."""
+    """Labelled images; `labels`: int64, n, each an index into the data set's classes."""
 
     @property
     def labels(self) -> Labels:
@@ -38,19 +38,19 @@ class Images(Protocol):
     def __len__(self) -> int: ...
 
     def name(self, index: int) -> str:
-        """What to call an image in an error or a list: its path, or its place such as `digits/0007`."""
+        """The image's name in errors and lists: its path, or its place such as `digits/0007`."""
 
     def image(self, index: int) -> Image.Image:
-        """The whole image. Raises DataError: one that cannot be read."""
+        """The whole image. Raises DataError: it cannot be read."""
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The image as a network of this preprocessing sees it: uint8, h x w x c, not to be written to.
+        """The preprocessed image, not to be written to: uint8, h x w x c.
 
-        Raises DataError: one that cannot be read or has no sure meaning, by name.
+        Raises DataError: it cannot be read, or its pixels or orientation are ambiguous.
         """
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
+        """Height and width in pixels, upright. Raises DataError: it cannot be read."""
 
     def select(self, indices: Indices) -> Images:
         """The images at `indices`, in that order."""
@@ -58,10 +58,10 @@ class Images(Protocol):
 
 @dataclass(frozen=True, eq=False)
 class FileImages:
-    """Images in files, read when asked for; an image's name is its path.
+    """Images in files, read when needed; an image's name is its path.
 
-    `groups`: int64, n, or None: images of one group, such as of one patient, stay on one side of a split.
-    `unusable`: why the files at some paths count as images that cannot be read, whatever is there.
+    `groups`: int64, n, or None: images of one group, for example of one patient, stay in one split.
+    `unusable`: by path, why a file counts as unreadable without being opened.
     """
 
     labels: Labels
@@ -77,22 +77,22 @@ class FileImages:
         return str(self.paths[index])
 
     def file(self, index: int) -> Path:
-        """The image's file. Raises DataError: an unusable one."""
+        """The image's file. Raises DataError: it is unusable."""
         path = self.paths[index]
         if path in self.unusable:
             raise DataError(f"{path}: {self.unusable[path]}")
         return path
 
     def image(self, index: int) -> Image.Image:
-        """The whole image. Raises DataError: one that cannot be read."""
+        """The whole image. Raises DataError: it cannot be read."""
         return read_image(self.file(index))
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The image as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
+        """The preprocessed image. Raises DataError: as `Preprocessing.read`."""
         return preprocessing.read(self.file(index))
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
+        """Height and width in pixels, upright. Raises DataError: it cannot be read."""
         return read_size(self.file(index))
 
     def select(self, indices: Indices) -> FileImages:
@@ -122,7 +122,7 @@ class ArrayImages:
         return as_image(self.pixels[index])
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The image as a network of this preprocessing sees it."""
+        """The preprocessed image."""
         return preprocessing.pixels(self.pixels[index])
 
     def size(self, index: int) -> tuple[int, int]:
@@ -136,20 +136,20 @@ class ArrayImages:
 
 
 def numbered(source: str, count: int) -> tuple[str, ...]:
-    """Returns a name for each of `count` images: `digits/0000`, `digits/0001` and on."""
+    """Returns a name for each of `count` images: `digits/0000`, `digits/0001` and so on."""
     digits = len(str(count - 1))
     return tuple(f"{source}/{number:0{digits}}" for number in range(count))
 
 
 def labelled(names: Mapping[str, Sequence[str]]) -> tuple[tuple[str, ...], dict[str, Labels]]:
-    """Returns the classes that all splits name, in order, and in each split the places in them: int64, n."""
+    """Returns the classes named in any split, in order, and each split's labels as indices: int64, n."""
     classes = class_order({name for of in names.values() for name in of})
     places = {name: place for place, name in enumerate(classes)}
     return classes, {split: np.array([places[name] for name in of], np.int64) for split, of in names.items()}
 
 
 def class_order(names: Iterable[str]) -> tuple[str, ...]:
-    """Returns names sorted by number if every one is a number, else as texts."""
+    """Returns class names sorted as numbers if all of them are numbers, else as texts."""
     found = list(names)
     if all(name.isascii() and name.isdecimal() for name in found):
         return tuple(sorted(found, key=lambda name: (int(name), name)))
@@ -158,12 +158,12 @@ def class_order(names: Iterable[str]) -> tuple[str, ...]:
 
 @dataclass(frozen=True, eq=False)
 class DataSet:
-    """A set of labelled images in its splits; a split the source lacks is None.
+    """Labelled images in splits; a split that the source lacks is None.
 
-    `declared_mirror` is what the source knows of `mirror`, and None where it knows nothing.
+    `declared_mirror` is the source's statement on `mirror`, None if it makes none.
 
-    Raises DataError: fewer than two classes, two of one name, a class without a training image, a label
-    that is no class.
+    Raises DataError: fewer than two classes, two classes of one name, a class without a training image, a
+    label out of range.
     """
 
     name: str
@@ -178,7 +178,7 @@ class DataSet:
             only = f"one class, {self.classes[0]!r}" if self.classes else "no class"
             raise DataError(f"{self.name}: {only}; a classifier needs at least two")
         if len(set(self.classes)) < len(self.classes):
-            raise DataError(f"{self.name}: two classes have one name: {', '.join(self.classes)}")
+            raise DataError(f"{self.name}: two classes have the same name: {', '.join(self.classes)}")
         for split, images in (("train", self.train), ("val", self.val), ("test", self.test)):
             if images is not None:
                 self._check_labels(split, images)
@@ -186,12 +186,12 @@ class DataSet:
         if len(missing):
             raise DataError(
                 f"{self.name}: class {self.classes[missing[0]]!r} has no training image; "
-                "add images of it or take the class out"
+                "add images of it or remove the class"
             )
 
     @cached_property
     def depth(self) -> int:
-        """1 for grey, 3 for colour: if any image of a sample spread over the training set has colour.
+        """3 if any image of a sample spread over the training set has colour, else 1.
 
         Raises DataError: no image of the sample can be read.
         """
@@ -209,11 +209,11 @@ class DataSet:
 
     @cached_property
     def mirror(self) -> bool:
-        """Whether the mirror image of an image is one of its class too, so that flips may augment.
+        """Whether a mirrored image keeps its class, so that flips may augment.
 
-        The source's word where it has one: photographs and clothes yes, digits no. Otherwise yes for
-        colour images, unless the classes are called by single characters or numbers, which most often
-        are characters or signs that a mirror changes; no for grey ones, often writing or scans.
+        The source decides if it declares it: true for photographs and clothes, false for digits. Otherwise
+        true for colour images, unless all class names are single characters or numbers, which usually means
+        characters or signs; false for grey images, which are often writing or scans.
 
         Raises DataError: no image of the sample for `depth` can be read.
         """
@@ -223,9 +223,9 @@ class DataSet:
         return not characters and self.depth == COLOUR
 
     def _seen(self, look: Callable[[int], Seen]) -> Iterator[Seen]:
-        """What is seen of at most 200 images, evenly spread: where they come in order of class, of all.
+        """Yields `look` of at most 200 images, evenly spread, so that a set sorted by class is covered.
 
-        One that cannot be read is left to whoever reads them all. Raises DataError: none can be.
+        Unreadable images are passed over. Raises DataError: none can be read.
         """
         count, bad, any_seen = len(self.train), None, False
         for place in np.linspace(0, count - 1, min(count, _SAMPLE)).astype(np.int64):
@@ -245,5 +245,5 @@ class DataSet:
             where = int(wrong[0])
             raise DataError(
                 f"{self.name}: {images.name(where)} has label {images.labels[where]}, "
-                f"but classes are numbered 0 to {len(self.classes) - 1}; mend the label or the classes"
+                f"but classes are numbered 0 to {len(self.classes) - 1}; correct the label or the classes"
             )

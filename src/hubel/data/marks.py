@@ -1,4 +1,4 @@
-"""Images known again by their pixels, whatever they are called and wherever they lie."""
+"""Recognising images by their pixels, whatever their names and places."""
 
 from __future__ import annotations
 
@@ -18,36 +18,36 @@ if TYPE_CHECKING:
     from hubel.data.dataset import Images
 
 SIZE = 6
-"""Bytes of a mark: in 280 million images one stranger is taken for one of a million."""
+"""Bytes of a mark: against a million known images, one of 280 million others is mistaken for a known one."""
 
 
 def marks(images: Bytes) -> list[bytes]:
-    """The mark of each image; `images`: uint8, n x h x w x c."""
+    """Returns the mark of each image; `images`: uint8, n x h x w x c."""
     return [hashlib.blake2b(image.tobytes(), digest_size=SIZE).digest() for image in images]
 
 
 def written(found: Iterable[bytes]) -> str:
-    """Marks as a text, each once."""
+    """Returns marks as a text, each once."""
     return base64.b64encode(b"".join(sorted(set(found)))).decode("ascii")
 
 
 def read(text: str) -> frozenset[bytes]:
-    """The marks of a text that `written` made. Raises ValueError: another."""
+    """Returns the marks in a text made by `written`. Raises ValueError: another text."""
     whole = base64.b64decode(text, validate=True)
     if len(whole) % SIZE:
-        raise ValueError(f"{len(whole)} bytes are no marks of {SIZE}")
+        raise ValueError(f"{len(whole)} bytes are not a whole number of marks of {SIZE}")
     return frozenset(whole[at : at + SIZE] for at in range(0, len(whole), SIZE))
 
 
 LOOKED_AT = 8
-"""How many images a set's fingerprint looks into, evenly spread."""
+"""The number of images, evenly spread, whose pixels enter a fingerprint."""
 
 
 def fingerprint(images: Images) -> str:
-    """A checksum of images: what tells whether a split still has the same ones, wherever they are now.
+    """Returns a checksum that tells whether a split still has the same images, wherever they are now.
 
-    It is of all names, without what all of them begin with, such as the folder they are in, and of the
-    pixels of a few images: those of another set may be called the same.
+    It covers all names without their common beginning, such as the folder, and the pixels of a few images,
+    since images of another set may have the same names.
     """
     names = [images.name(place) for place in range(len(images))]
     start = len(os.path.commonprefix(names))  # noqa: RUF071  # of any characters, and of addresses too

@@ -1,4 +1,4 @@
-"""The way of images, and of the numbers drawn for them, to the device."""
+"""Moving tensors to a device through pinned memory."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from torch import Tensor
 def moved(values: Tensor, device: torch.device | str) -> Tensor:
     """Returns the values on a device.
 
-    A GPU fetches what lies in pinned memory when it comes to it, and whoever makes the batches goes on. From
-    other memory the few numbers drawn for each variation wait until it has done all it was asked before,
-    steps of training among it.
+    A copy from pinned memory to a GPU is asynchronous, so the thread that makes batches goes on at once. A
+    copy from other memory would wait for all work queued on the GPU, including training steps.
     """
     if torch.device(device).type == "cuda" and values.device.type == "cpu":
         return values.pin_memory().to(device, non_blocking=True)

@@ -38,7 +38,7 @@ FORMATS: tuple[tuple[Callable[[Path], bool], Callable[[Path], DataSet]], ...] = 
     (is_tables, read_tables),
     (is_shards, read_shard_folder),
 )
-"""The formats that a folder's files give away, how each is recognised and read; any other is of classes."""
+"""The formats recognised by a folder's files, with their readers; any other folder holds class folders."""
 
 FILES: dict[str, Callable[[Path], DataSet]] = {
     ".csv": read_manifest,
@@ -47,33 +47,33 @@ FILES: dict[str, Callable[[Path], DataSet]] = {
     ".arrow": read_table,
     ".tar": read_shards,
 }
-"""What a single file may be, by its ending. The name of a .tar may stand for several: `{000..009}`."""
+"""The readers of single files, by ending. The name of a .tar may stand for several: `{000..009}`."""
 
 NAMES = {entry.folder: entry.names for entry in FETCHABLE.values() if entry.names}
-"""What class folders are called that are codes, by the folder they are in."""
+"""The class names of sets whose class folders are codes, by the folder they are in."""
 
 UNPACKED = (
     *("cifar-10-batches-py", "cifar-10-batches-bin", "cifar-100-python", "cifar-100-binary"),
     *("MNIST/raw", "FashionMNIST/raw"),
     *NAMES,
 )
-"""The folders that known archives unpack to: the folder above one is as good as itself."""
+"""The folders that known archives unpack to; the folder above one may be given in its place."""
 
 
 def read_fetched(name: str) -> DataSet:
-    """Reads a set that `hubel data fetch` has brought.
+    """Reads a set downloaded by `hubel data fetch`.
 
-    Raises DataError: it has not yet.
+    Raises DataError: it is not downloaded yet.
     """
     folder = fetched(name)
     if not folder.is_dir():
-        beside = f"; or give ./{name} for the folder of that name" if Path(name).exists() else ""
+        beside = f", or give ./{name} for the folder of that name" if Path(name).exists() else ""
         raise DataError(f"{name}: {folder} is missing; run `hubel data fetch {name}`{beside}")
     return replace(_read_folder(folder), name=name)
 
 
 def _read_fashion_mnist() -> DataSet:
-    """What was fetched, else what Debian's package has brought."""
+    """Reads the downloaded set, else that of Debian's package."""
     name = "fashion-mnist"
     return read_fetched(name) if fetched(name).is_dir() else read_fashion_mnist()
 
@@ -83,7 +83,7 @@ NAMED: dict[str, Callable[[], DataSet]] = {
     **{name: partial(read_fetched, name) for name in FETCHABLE},
     "fashion-mnist": _read_fashion_mnist,
 }
-"""The sets that a name is enough for."""
+"""The sets that have a name, and their readers."""
 
 
 DataLike: TypeAlias = str | Path | DataSet | Any
@@ -170,7 +170,7 @@ def _read(where: str | Path) -> DataSet:
 
 
 def _has_braces(path: Path) -> bool:
-    """Whether a name may stand for several: that of a .tar file or of a folder above it."""
+    """Whether a .tar's path has braces, in its name or a folder's, and so may stand for several files."""
     return path.suffix.lower() == ".tar" and "{" in str(path)
 
 

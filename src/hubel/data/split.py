@@ -1,4 +1,4 @@
-"""Splits: a part of every class held out, the same for the same seed, no group torn apart."""
+"""Holding out a share of every class for validation, the same for the same seed, without splitting groups."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 def held_out(
     labels: Labels, fraction: float, seed: int, groups: Labels | None = None
 ) -> tuple[Indices, Indices]:
-    """Returns the places that stay and the places held out, each in ascending order.
+    """Returns the places that stay and the places held out, both ascending.
 
-    Of every class of two or more, `fraction` is held out, to the nearest whole number, but at least one
-    and never all; a class of one stays. With `groups`, n, this holds as nearly as it can with every group
-    on one side: no class loses all its images, and a class of a single group stays.
+    Of every class, the share `fraction` is held out, rounded to whole images, but at least one and never
+    all; a class of one image stays. With `groups`, n, whole groups are held out, and the shares are met as
+    nearly as that allows: no class loses all its images, and a class of a single group stays.
     """
     generator = np.random.default_rng(seed)
     if groups is not None:
@@ -37,11 +37,11 @@ def held_out(
 
 
 def with_val(dataset: DataSet, fraction: float, seed: int) -> DataSet:
-    """Returns the set with `fraction` of its training images held out as val, if it has no val yet.
+    """Returns the set with the share `fraction` of its training images as `val`, unless it has a `val`.
 
-    Of shards on the net, whole ones are held out.
+    Of remote shards, whole shards are held out.
 
-    Raises DataError: no class has an image, or a group or shard of them, to spare.
+    Raises DataError: no class has an image, group or shard to spare.
     """
     if dataset.val is not None or fraction == 0:
         return dataset
@@ -51,7 +51,7 @@ def with_val(dataset: DataSet, fraction: float, seed: int) -> DataSet:
     if len(out) == 0 and isinstance(train, ShardImages) and groups is not None:
         raise DataError(
             f"{dataset.name}: every class is in one shard, so none can be held out for validation; give "
-            "shards for it, {train-{000..099},val-{00..04}}.tar, or mix classes over shards"
+            "validation shards, {train-{000..099},val-{00..04}}.tar, or mix the classes over the shards"
         )
     if len(out) == 0:
         only = "training image" if groups is None else "group of training images"
@@ -62,14 +62,14 @@ def with_val(dataset: DataSet, fraction: float, seed: int) -> DataSet:
 
 
 def _wanted(count: int, fraction: float) -> int:
-    """How many of a class of `count` are held out."""
+    """The number of images to hold out of a class of `count`."""
     return min(max(1, round(fraction * count)), count - 1)
 
 
 def _groups_out(labels: Labels, fraction: float, groups: Labels, generator: np.random.Generator) -> list[int]:
-    """The groups to hold out: in a random order, each that brings the classes nearer to what is wanted.
+    """The groups to hold out: in random order, each one that brings the classes nearer to their shares.
 
-    Then every class that has none yet, because all its groups are large, gets the smallest that can go.
+    Afterwards every class without any, because its groups are large, gives the smallest one possible.
     """
     left = np.bincount(labels)
     missing = np.array([_wanted(count, fraction) for count in left])
@@ -80,7 +80,7 @@ def _groups_out(labels: Labels, fraction: float, groups: Labels, generator: np.r
     out: list[int] = []
 
     def hold_out(place: int, *, nearer: bool) -> bool:
-        """Takes a group out if every class in it keeps an image, and if that is `nearer` or need not be."""
+        """Holds a group out if every class in it keeps an image and, with `nearer`, the shares get nearer."""
         classes, counts = counted[place]
         gain = np.abs(missing[classes]).sum() - np.abs(missing[classes] - counts).sum()
         if (left[classes] <= counts).any() or (nearer and gain <= 0):

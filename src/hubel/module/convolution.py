@@ -1,6 +1,6 @@
-"""Convolution by whichever way is faster on a CPU: PyTorch's, by matrix products, or by Winograd's filtering.
+"""Convolution by the fastest algorithm on a CPU: PyTorch's, matrix products, or Winograd's filtering.
 
-Which way is taken is never measured but reckoned from shapes and types, so that runs can be repeated.
+The algorithm is chosen from shapes and types, never by timing, so that runs can be repeated.
 """
 
 from __future__ import annotations
@@ -15,56 +15,60 @@ from hubel.module.winograd import SIZE, Winograd, gain
 from hubel.net.window import Pair
 
 HAS_MKL: bool = torch.backends.mkl.is_available()  # type: ignore[no-untyped-call]
-"""Whether PyTorch has Intel's library, which is fast at thousands of products of small matrices."""
+"""Whether PyTorch has Intel's MKL, which multiplies thousands of small matrices fast."""
 
-WORTH = 1.05
-"""The least gain, as reckoned, for which a layer is trained by Winograd's filtering."""
+LEAST_GAIN = 1.05
+"""The least estimated speed-up for which a layer is trained by Winograd's filtering."""
 
 
 class Convolution(nn.Conv2d):
-    """`nn.Conv2d`, its parameters and, in training but for rounding, its results; padding is of zeros."""
+    """`nn.Conv2d` by the fastest algorithm: the same parameters, and the same results.
+
+    In training, results may differ from `nn.Conv2d`'s by rounding. Padding is by zeros.
+    """
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
-        kind = self._kind(images)
-        if kind is None:
+        dtype = self._dtype(images)
+        if dtype is None:
             return super().forward(images)
         stride, padding = cast("Pair", self.stride), cast("Pair", self.padding)
-        found: Tensor
-        if kind == torch.float32 and self._gains_by_winograd(images, padding):
-            found = Winograd.apply(images, self.weight, self.bias, padding)  # type: ignore[no-untyped-call]
-            return found
-        if not is_faster(images, self.weight, stride, padding, kind):
+        result: Tensor
+        if dtype == torch.float32 and self._gains_by_winograd(images, padding):
+            result = Winograd.apply(images, self.weight, self.bias, padding)  # type: ignore[no-untyped-call]
+            return result
+        if not is_faster(images, self.weight, stride, padding, dtype):
             return super().forward(images)
-        bias = None if self.bias is None else self.bias.to(kind)
+        bias = None if self.bias is None else self.bias.to(dtype)
         with torch.autocast("cpu", enabled=False):
-            found = Product.apply(  # type: ignore[no-untyped-call]
-                images.to(kind), self.weight.to(kind), bias, stride, padding
+            result = Product.apply(  # type: ignore[no-untyped-call]
+                images.to(dtype), self.weight.to(dtype), bias, stride, padding
             )
-        return found
+        return result
 
-    def _kind(self, images: Tensor) -> torch.dtype | None:
-        """What is computed in, where there is a choice of ways: of batches on a CPU, of dense windows.
+    def _dtype(self, images: Tensor) -> torch.dtype | None:
+        """Returns the type to compute in where there is a choice of algorithms, else None.
 
-        In float32 only in training: at inference the results are PyTorch's, to the last digit.
+        There is one for batches on a CPU without groups and dilation; in float32 in training alone, so that
+        results at inference are PyTorch's to the last digit.
         """
-        if _is_followed() or images.device.type != "cpu" or images.dim() != 4 or not len(images):
+        if _is_traced() or images.device.type != "cpu" or images.dim() != 4 or not len(images):
             return None
         if self.groups > 1 or self.dilation != (1, 1) or isinstance(self.padding, str):
             return None
         autocast = torch.is_autocast_enabled("cpu")
-        kind = torch.get_autocast_dtype("cpu") if autocast else images.dtype
-        if not autocast and self.weight.dtype != kind:
+        dtype = torch.get_autocast_dtype("cpu") if autocast else images.dtype
+        if not autocast and self.weight.dtype != dtype:
             return None
-        return kind if kind == torch.bfloat16 or (kind == torch.float32 and self.training) else None
+        return dtype if dtype == torch.bfloat16 or (dtype == torch.float32 and self.training) else None
 
     def _gains_by_winograd(self, images: Tensor, padding: Pair) -> bool:
         if not HAS_MKL or self.kernel_size != (SIZE, SIZE) or self.stride != (1, 1):
             return False
-        return gain(images, self.weight, padding) >= WORTH
+        return gain(images, self.weight, padding) >= LEAST_GAIN
 
 
-def _is_followed() -> bool:
-    """Whether a compiler or a transform of `torch.func` follows the computation: these know PyTorch's way."""
-    transformed: bool = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - there is no other name
+def _is_traced() -> bool:
+    """Whether a compiler or a transform of `torch.func` traces the call: they need PyTorch's operation."""
+    transformed: bool = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - there is no public name
     return transformed or torch.compiler.is_compiling()

@@ -1,7 +1,7 @@
-"""Initialisation by name: the rules the papers published, with their constants, seeded.
+"""Initialisation by name: the rules of the papers, with their constants and a random seed.
 
-Every rule sets the weights; biases are 0 unless the paper says otherwise, batch norm starts as
-the identity, LeNet's subsampling as the mean.
+A rule sets the weights. Biases are 0 unless the paper says otherwise, batch normalisation starts as the
+identity, and LeNet's subsampling starts as the mean.
 """
 
 from __future__ import annotations
@@ -19,12 +19,16 @@ from hubel.errors import UsageError, nearest
 from hubel.module.layers import LinkedConv, Subsample
 
 Draw: TypeAlias = "Callable[[Tensor, int, int, Generator], None]"
-"""Fills a weight in place, given its fan in and fan out."""
+"""Fills a weight in place, given its fan-in and fan-out."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """How the weights are drawn, and which biases are 1: the convolutions counted from 1, hidden fc."""
+    """How weights are drawn, and which biases start at 1.
+
+    `ones_in_convs` are the numbers of convolutions, from 1; `ones_in_hidden_fcs` means all fully connected
+    layers but the last.
+    """
 
     draw: Draw
     ones_in_convs: tuple[int, ...] = ()
@@ -48,9 +52,10 @@ def lecun(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> N
 
 
 def identity(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> None:
-    """Filters that pass their inputs on as they are, as many as there are; the rest, and fc, small.
+    """Filters that each pass one input map on unchanged; all further filters, and fc, are small.
 
-    The rest is uniform within 1/sqrt(fan_in), the weights of fc normal with deviation 1/fan_in.
+    As many filters as there are input maps are such identities. The others are uniform within 1/sqrt(fan_in),
+    and the weights of fc are normal with standard deviation 1/fan_in.
     Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.3.
     """
     if weight.ndim < 4:
@@ -61,7 +66,7 @@ def identity(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -
 
 
 def gaussian(std: float) -> Draw:
-    """Normal with one standard deviation for all layers."""
+    """Returns the rule that draws from a normal distribution with this standard deviation in all layers."""
 
     def draw(weight: Tensor, _fan_in: int, _fan_out: int, generator: Generator) -> None:
         weight.normal_(0, std, generator=generator)
@@ -85,10 +90,10 @@ RULES: dict[str, Rule] = {
 
 @torch.no_grad()
 def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
-    """Sets the parameters of a module's layers by a named rule.
+    """Sets the parameters of a module's layers, in place, by a rule of `RULES`.
 
-    Numbers are drawn on the CPU in float32, so that one seed gives the same ones on every device. The
-    global random state is left alone. Raises UsageError: no such rule.
+    Numbers are drawn on the CPU in float32, so that a seed gives the same numbers on every device. The global
+    random state is unchanged. Raises UsageError: there is no such rule.
     """
     if rule not in RULES:
         raise UsageError(
@@ -117,7 +122,7 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
 
 
 def _fans(part: nn.Conv2d | nn.Linear) -> tuple[int, int]:
-    """How many inputs one output sees, and how many outputs see one input."""
+    """Returns the fan-in and fan-out: how many inputs an output sees, and how many outputs see an input."""
     if isinstance(part, nn.Linear):
         return part.in_features, part.out_features
     area = part.kernel_size[0] * part.kernel_size[1]
@@ -130,7 +135,10 @@ def _fill(bias: Tensor | None, one: bool) -> None:
 
 
 def _drawn_links(part: LinkedConv, draw: Draw, generator: Generator) -> Tensor:
-    """A kernel for each link, drawn by the number of maps its filter sees and of filters its map feeds."""
+    """Returns a kernel for each link, links x height x width.
+
+    The fan-in counts the maps that the link's filter sees, the fan-out the filters that see its map.
+    """
     drawn = torch.empty(part.weight.shape)
     area = drawn[0].numel()
     maps_of, filters_of = (Counter(ends) for ends in zip(*part.links, strict=True))

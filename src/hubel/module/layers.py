@@ -1,7 +1,7 @@
-"""Layers as torch modules: what PyTorch has, and the few it lacks.
+"""Layers as torch modules: those of PyTorch, and the few that it lacks.
 
-Every module maps n x depth x height x width to the same, a fully connected layer's 1 x 1 places
-included, so that any layer may follow any other. `MAKERS` says which module a layer becomes.
+Every module maps n x depth x height x width to the same form, so that any layer may follow any other; the
+output of a fully connected layer is 1 x 1. `MAKERS` makes the module of each kind of layer.
 """
 
 from __future__ import annotations
@@ -24,9 +24,9 @@ from hubel.net.window import Pair, pair
 
 
 class LinkedConv(nn.Module):
-    """Convolution in which each filter sees only the input maps its links name.
+    """Convolution in which each filter sees only the input maps that its links name.
 
-    `weight` holds one kernel a link, in the order of the filters: links x height x width.
+    `weight` has one kernel per link, in the order of the filters: links x height x width.
     """
 
     filter_of: Tensor
@@ -54,7 +54,7 @@ class LinkedConv(nn.Module):
 
 
 class UnevenConv(nn.Conv2d):
-    """Convolution with a row or column of zeros more at the end than at the beginning."""
+    """Convolution with one more row or column of zeros at the end than at the beginning."""
 
     odd: tuple[int, ...]
 
@@ -64,7 +64,7 @@ class UnevenConv(nn.Conv2d):
 
 
 class FullyConnected(nn.Linear):
-    """A linear map of the flattened volume; the scores come out as 1 x 1 places."""
+    """A linear map of the flattened volume; its output is 1 x 1."""
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x units x 1 x 1."""
@@ -72,7 +72,7 @@ class FullyConnected(nn.Linear):
 
 
 class Subsample(nn.Module):
-    """The sum of each window times a coefficient plus a bias, one pair a map."""
+    """The sum of each window times a coefficient plus a bias, both per map."""
 
     def __init__(self, layer: sliding.Subsample, seen: Volume) -> None:
         super().__init__()
@@ -100,7 +100,7 @@ class ScaledTanh(nn.Module):
 
 
 class Rbf(nn.Module):
-    """The negative squared distance to each class's code of +1 and -1."""
+    """The negative squared distance of the input to each class's code of +1 and -1."""
 
     codes: Tensor
 
@@ -120,14 +120,14 @@ class GlobalAvgPool(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x depth x 1 x 1.
 
-        The places are flattened first, so that what goes back lies in memory as the images do: by
-        `mean((2, 3))` it does not, and the layer before is ten times as slow.
+        The positions are flattened first, so that the gradient has the memory format of the images. With
+        `mean((2, 3))` it does not, and the backward pass of the layer before takes ten times as long.
         """
         return images.permute(0, 2, 3, 1).flatten(1, 2).mean(1)[:, :, None, None]
 
 
 class PadShortcut(nn.Module):
-    """Every `stride`-th place, and maps of zeros after the input's own."""
+    """Every `stride`-th position, and maps of zeros after those of the input."""
 
     def __init__(self, layer: sliding.PadShortcut, seen: Volume) -> None:
         super().__init__()
@@ -136,12 +136,12 @@ class PadShortcut(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h/stride x w/stride."""
-        kept = F.avg_pool2d(images, 1, self.stride)  # whose gradient, unlike a slice's, is channels_last too
+        kept = F.avg_pool2d(images, 1, self.stride)  # unlike a slice's, its gradient is channels_last
         return F.pad(kept, (0, 0, 0, 0, 0, self.zeros))
 
 
 class Concat(nn.Module):
-    """Branches one after the other along depth."""
+    """Concatenates branches along depth."""
 
     def forward(self, *branches: Tensor) -> Tensor:
         """Maps n x depth_i x h x w each to n x sum of depths x h x w."""
@@ -149,7 +149,7 @@ class Concat(nn.Module):
 
 
 class Add(nn.Module):
-    """The sum of branches."""
+    """Adds branches."""
 
     def forward(self, *branches: Tensor) -> Tensor:
         """Maps n x depth x h x w each to the same."""
@@ -184,7 +184,7 @@ class _Unset(TorchFunctionMode):
 
 
 def _unset(kind: type[nn.Module], *arguments: Any) -> nn.Module:
-    """Makes a module whose numbers are not set: `initialise` sets them, once and seeded."""
+    """Returns a module whose parameters are not set, as `initialise` sets them."""
     with _Unset():
         return kind(*arguments)
 
@@ -240,4 +240,4 @@ MAKERS: dict[type[Layer], Callable[[Any, Volume], nn.Module]] = {
     spec.Concat: lambda _layer, _seen: Concat(),
     spec.Add: lambda _layer, _seen: Add(),
 }
-"""The torch module of each kind of layer, from the layer and the volume it sees."""
+"""For each kind of layer, what makes its torch module from the layer and its input volume."""

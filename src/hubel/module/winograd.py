@@ -1,12 +1,12 @@
-"""Convolution by windows of 3x3 with a quarter of the multiplications: Winograd's minimal filtering.
+"""3x3 convolution with a quarter of the multiplications: Winograd's minimal filtering.
 
-A kernel and a tile of 6x6 of the images are each mapped to 36 values. Their products, added up over the maps
-in, are mapped back to 4x4 results: 36 multiplications a map in place of 144, and the sums over maps are 36
-products of matrices. The gradients run through the same mappings, transposed.
+A kernel and a 6x6 tile of the images are each transformed to 36 values. Their products, summed over the input
+maps, are transformed back to 4x4 results. That takes 36 multiplications per map in place of 144, and the sums
+over maps are 36 matrix products. The gradients use the same transforms, transposed.
 Source: Lavin and Gray 2015, "Fast algorithms for convolutional neural networks", section 4.3: F(4x4, 3x3).
 
-The results are those of convolution but for rounding: in float32 up to 1e-5 of the largest. Nothing is kept
-for the gradients but the images, as by any convolution: mapping them once more costs less than memory does.
+Up to rounding, the results are those of convolution: in float32 within 1e-5 of the largest. Only the images
+are saved for the backward pass, as by any convolution, since transforming them again costs less than memory.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from hubel.net.window import Pair
 SIZE = 3
 """The side of a kernel."""
 
-MADE = 4
+TILE = 4
 """The side of a tile of results."""
 
-SEEN = MADE + SIZE - 1
-"""The side of what a tile sees of the images."""
+INPUT_TILE = TILE + SIZE - 1
+"""The side of the tile of the images that a tile of results sees."""
 
 OF_IMAGES = (
     (4, 0, -5, 0, 1, 0),
@@ -41,7 +41,7 @@ OF_IMAGES = (
     (0, 2, -1, -2, 1, 0),
     (0, 4, 0, -5, 0, 1),
 )
-"""The paper's B transposed: a column of six pixels to six values."""
+"""The paper's B transposed: transforms a column of six pixels to six values."""
 
 OF_KERNELS = (
     (1 / 4, 0, 0),
@@ -51,48 +51,50 @@ OF_KERNELS = (
     (1 / 24, -1 / 12, 1 / 6),
     (0, 0, 1),
 )
-"""Its G: a column of three weights to six values."""
+"""The paper's G: transforms a column of three weights to six values."""
 
 TO_RESULTS = ((1, 1, 1, 1, 1, 0), (0, 1, -1, 2, -2, 0), (0, 1, 1, 4, 4, 0), (0, 1, -1, 8, -8, 1))
-"""Its A transposed: six sums of products to a column of four results."""
+"""The paper's A transposed: transforms six sums of products to a column of four results."""
 
 PART_BYTES = 32 << 20
-"""About what the mapped values of the images that are worked on at once take: more come from memory."""
+"""The size of the transformed images that are worked on at once: more does not fit into the cache."""
 
-MAPPING = 115.0
-"""How many maps a tile's products with a map cost as much as mapping it, in all of a step."""
+TRANSFORM_COST = 115.0
+"""The cost of transforming a tile, in products of the tile with one map, over a training step."""
 
-MAPPING_KERNELS = 60.0
-"""How many tiles a kernel's products with a tile cost as much as mapping it, in all of a step."""
+KERNEL_TRANSFORM_COST = 60.0
+"""The cost of transforming a kernel, in products of the kernel with one tile, over a training step."""
 
 
 def gain(images: Tensor, weight: Tensor, padding: Pair) -> float:
-    """How many times as fast as a direct convolution, forwards and backwards, reckoned from the shapes alone.
+    """Returns the estimated speed-up over a direct convolution, forward and backward, from the shapes alone.
 
-    A quarter of the products, less what tiles have beyond the edge, and the cost of the mappings: fitted to
-    24 layers of 64 to 512 maps on 3x3 to 56x56 places, most of them met within a fifth (2026-11-26, 2 cores
-    of an EPYC Zen 3, torch 2.13.0). 0 where nothing is made, or a single image is too large for the cache.
+    It counts a quarter of the products, the part of the tiles beyond the edge, and the cost of the
+    transforms. That cost was fitted to 24 layers of 64 to 512 maps on 3x3 to 56x56 positions; most of these
+    are met within a fifth (2026-11-26, 2 cores of an EPYC Zen 3, torch 2.13.0). Returns 0 where there is no
+    output, or where a single image does not fit into the cache.
     """
     tiling, (filters, depth) = Tiling.of(images, padding), weight.shape[:2]
-    if min(tiling.results) < 1 or tiling.bytes_a_image(weight) > PART_BYTES:
+    if min(tiling.results) < 1 or tiling.bytes_per_image(weight) > PART_BYTES:
         return 0.0
-    inside = prod(tiling.results) / (MADE**2 * tiling.count)
-    mapping = MAPPING * (1 / depth + 1 / filters) + MAPPING_KERNELS / (len(images) * tiling.count)
-    return (MADE * SIZE / SEEN) ** 2 * inside / (1 + mapping)
+    inside = prod(tiling.results) / (TILE**2 * tiling.count)
+    transforms = TRANSFORM_COST * (1 / depth + 1 / filters)
+    transforms += KERNEL_TRANSFORM_COST / (len(images) * tiling.count)
+    return (TILE * SIZE / INPUT_TILE) ** 2 * inside / (1 + transforms)
 
 
 class Winograd(torch.autograd.Function):
-    """The convolution of n x depth x h x w by filters x depth x 3 x 3, stride 1, padded by zeros.
+    """The convolution of n x depth x h x w with filters x depth x 3 x 3, stride 1, padded by zeros.
 
-    Of any floating-point type. Its gradients can be differentiated again: then they are PyTorch's.
+    Takes any floating-point type. For a second derivative, the gradients are PyTorch's.
     """
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weight: Tensor, bias: Tensor | None, padding: Pair) -> Tensor:
         ctx.save_for_backward(images, weight)
         ctx.padding = padding
-        tiling, kernels = Tiling.of(images, padding), _mapped_kernels(weight)
-        of_images, to_results = _both_ways(OF_IMAGES, images), _both_ways(TO_RESULTS, images)
+        tiling, kernels = Tiling.of(images, padding), _transformed_kernels(weight)
+        of_images, to_results = _in_two_dimensions(OF_IMAGES, images), _in_two_dimensions(TO_RESULTS, images)
         shape = (len(images), len(weight), *tiling.results)
         results = torch.empty(
             shape, dtype=images.dtype, device=images.device, memory_format=format_of(images)
@@ -106,56 +108,56 @@ class Winograd(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         images, weight = ctx.saved_tensors
         for_images, for_weight, for_bias, _ = ctx.needs_input_grad
-        if torch.is_grad_enabled():  # to be differentiated again
+        if torch.is_grad_enabled():  # for a second derivative
             wanted = (for_images, for_weight, for_bias)
             geometry = ((1, 1), ctx.padding, (1, 1), False, (0, 0), 1)
             parts = (gradient, images, weight, [len(weight)] if for_bias else None)
             return *torch.ops.aten.convolution_backward(*parts, *geometry, wanted), None
-        tiling, kernels = Tiling.of(images, ctx.padding), _mapped_kernels(weight)
-        of_images, to_results = _both_ways(OF_IMAGES, images), _both_ways(TO_RESULTS, images)
-        of_sums, of_mapped = to_results.T.contiguous(), of_images.T.contiguous()
+        tiling, kernels = Tiling.of(images, ctx.padding), _transformed_kernels(weight)
+        of_images, to_results = _in_two_dimensions(OF_IMAGES, images), _in_two_dimensions(TO_RESULTS, images)
+        of_sums, of_transformed = to_results.T.contiguous(), of_images.T.contiguous()
         by_images = torch.empty_like(images) if for_images else None
         by_kernels = torch.zeros_like(kernels) if for_weight else None
         for part in tiling.parts(images, weight):
             sums = of_sums @ tiling.cut_results(_rows(gradient)[part])
             if by_kernels is not None:
-                mapped = of_images @ tiling.cut_images(_rows(images)[part])
-                by_kernels.baddbmm_(mapped.permute(1, 2, 0), sums.transpose(0, 1))
+                transformed = of_images @ tiling.cut_images(_rows(images)[part])
+                by_kernels.baddbmm_(transformed.permute(1, 2, 0), sums.transpose(0, 1))
             if by_images is not None:
-                mapped = of_mapped @ _products(sums, kernels.transpose(1, 2))
-                _rows(by_images)[part] = tiling.overlapped(mapped)
-        by_weight = None if by_kernels is None else _of_mapped_kernels(by_kernels)
+                transformed = of_transformed @ _products(sums, kernels.transpose(1, 2))
+                _rows(by_images)[part] = tiling.overlapped(transformed)
+        by_weight = None if by_kernels is None else _weight_gradient(by_kernels)
         return by_images, by_weight, gradient.sum((0, 2, 3)) if for_bias else None, None
 
 
 def _rows(maps: Tensor) -> Tensor:
-    """Maps, n x depth x h x w, seen as n x h x w x depth."""
+    """Returns a view of maps, n x depth x h x w, as n x h x w x depth."""
     return maps.permute(0, 2, 3, 1)
 
 
-def _mapped_kernels(weight: Tensor) -> Tensor:
-    """The mapped kernels, 36 x depth x filters."""
+def _transformed_kernels(weight: Tensor) -> Tensor:
+    """Returns the transformed kernels, 36 x depth x filters."""
     filters, depth = weight.shape[:2]
     flat = weight.permute(2, 3, 1, 0).reshape(SIZE**2, -1)
-    return (_both_ways(OF_KERNELS, weight) @ flat).view(SEEN**2, depth, filters)
+    return (_in_two_dimensions(OF_KERNELS, weight) @ flat).view(INPUT_TILE**2, depth, filters)
 
 
-def _of_mapped_kernels(gradient: Tensor) -> Tensor:
-    """The gradient of the weight, of that of the mapped kernels."""
-    flat = _both_ways(OF_KERNELS, gradient).T @ gradient.flatten(1)
+def _weight_gradient(gradient: Tensor) -> Tensor:
+    """Returns the gradient of the weight from that of the transformed kernels."""
+    flat = _in_two_dimensions(OF_KERNELS, gradient).T @ gradient.flatten(1)
     return flat.view(SIZE, SIZE, *gradient.shape[1:]).permute(3, 2, 0, 1)
 
 
-def _products(mapped: Tensor, kernels: Tensor) -> Tensor:
-    """The sums over maps of the products, tiles x 36 x maps out, of tiles x 36 x maps in."""
-    out = mapped.new_empty(*mapped.shape[:2], kernels.shape[2])
-    torch.bmm(mapped.transpose(0, 1), kernels, out=out.transpose(0, 1))
+def _products(transformed: Tensor, kernels: Tensor) -> Tensor:
+    """Returns the products summed over maps, tiles x 36 x maps out, of tiles x 36 x maps in."""
+    out = transformed.new_empty(*transformed.shape[:2], kernels.shape[2])
+    torch.bmm(transformed.transpose(0, 1), kernels, out=out.transpose(0, 1))
     return out
 
 
 @dataclass(frozen=True, slots=True)
 class Tiling:
-    """How results lie in tiles, and where on the images these look; in all its tensors the maps are last."""
+    """How results are cut into tiles, and what each sees of the images; in all tensors the maps are last."""
 
     images: Pair
     padding: Pair
@@ -163,68 +165,68 @@ class Tiling:
 
     @classmethod
     def of(cls, images: Tensor, padding: Pair) -> Tiling:
-        """The tiling of images, n x depth x h x w."""
+        """Returns the tiling of images, n x depth x h x w."""
         plane = images.shape[2], images.shape[3]
         height, width = (side + 2 * pad - SIZE + 1 for side, pad in zip(plane, padding, strict=True))
         return cls(plane, padding, (height, width))
 
     @property
     def tiles(self) -> Pair:
-        """How many tiles there are, down and across."""
+        """The number of tiles down and across."""
         height, width = self.results
-        return -(-height // MADE), -(-width // MADE)
+        return -(-height // TILE), -(-width // TILE)
 
     @property
     def count(self) -> int:
-        """How many tiles an image has."""
+        """The number of tiles per image."""
         return prod(self.tiles)
 
-    def bytes_a_image(self, weight: Tensor) -> int:
-        """What the mapped values of an image take, or of its results if these are more."""
-        return SEEN**2 * self.count * max(weight.shape[:2]) * weight.itemsize
+    def bytes_per_image(self, weight: Tensor) -> int:
+        """Returns the bytes of the transformed values of an image, or of its results if these are more."""
+        return INPUT_TILE**2 * self.count * max(weight.shape[:2]) * weight.itemsize
 
     def parts(self, images: Tensor, weight: Tensor) -> Iterator[slice]:
-        """Which images to work on at once."""
-        step = max(1, PART_BYTES // self.bytes_a_image(weight))
+        """Returns slices of the images that are worked on at once."""
+        step = max(1, PART_BYTES // self.bytes_per_image(weight))
         return (slice(first, first + step) for first in range(0, len(images), step))
 
     def cut_images(self, images: Tensor) -> Tensor:
-        """What the tiles see, (n * tiles) x 36 x maps; zeros around the images."""
+        """Returns the tiles of the images, (n * tiles) x 36 x maps; there are zeros around the images."""
         (height, width), (up, left), (down, across) = self.images, self.padding, self.tiles
-        beyond = SEEN - MADE
-        right, below = MADE * across + beyond - left - width, MADE * down + beyond - up - height
+        beyond = INPUT_TILE - TILE
+        right, below = TILE * across + beyond - left - width, TILE * down + beyond - up - height
         padded = F.pad(images, (0, 0, left, right, up, below))
-        tiles = padded.unfold(1, SEEN, MADE).unfold(2, SEEN, MADE).permute(0, 1, 2, 4, 5, 3)
-        return tiles.reshape(-1, SEEN**2, images.shape[3])
+        tiles = padded.unfold(1, INPUT_TILE, TILE).unfold(2, INPUT_TILE, TILE).permute(0, 1, 2, 4, 5, 3)
+        return tiles.reshape(-1, INPUT_TILE**2, images.shape[3])
 
     def overlapped(self, tiles: Tensor) -> Tensor:
-        """The images of which each place is the sum of all that `cut_images` makes of it."""
+        """Returns images from tiles, their overlapping values added: `cut_images` transposed."""
         (height, width), (up, left), (down, across) = self.images, self.padding, self.tiles
         maps = tiles.shape[2]
-        cut = tiles.view(-1, down, across, SEEN, SEEN, maps).permute(0, 1, 3, 2, 4, 5)
-        whole = tiles.new_zeros(len(cut), down + 1, MADE, across + 1, MADE, maps)
-        own, next_ = slice(MADE), slice(MADE, SEEN)
+        cut = tiles.view(-1, down, across, INPUT_TILE, INPUT_TILE, maps).permute(0, 1, 3, 2, 4, 5)
+        whole = tiles.new_zeros(len(cut), down + 1, TILE, across + 1, TILE, maps)
+        own, next_ = slice(TILE), slice(TILE, INPUT_TILE)
         for (i, rows), (j, columns) in product(enumerate((own, next_)), repeat=2):
             part = cut[:, :, rows, :, columns]
             whole[:, i : i + down, : part.shape[2], j : j + across, : part.shape[4]] += part
-        whole = whole.view(len(cut), MADE * (down + 1), MADE * (across + 1), maps)
+        whole = whole.view(len(cut), TILE * (down + 1), TILE * (across + 1), maps)
         return whole[:, up : up + height, left : left + width]
 
     def cut_results(self, results: Tensor) -> Tensor:
-        """Results as tiles, (n * tiles) x 16 x maps; zeros beyond the edge."""
+        """Returns results as tiles, (n * tiles) x 16 x maps; there are zeros beyond the edge."""
         (height, width), (down, across), maps = self.results, self.tiles, results.shape[3]
-        whole = F.pad(results, (0, 0, 0, MADE * across - width, 0, MADE * down - height))
-        tiles = whole.reshape(-1, down, MADE, across, MADE, maps).transpose(2, 3)
-        return tiles.reshape(-1, MADE**2, maps)
+        whole = F.pad(results, (0, 0, 0, TILE * across - width, 0, TILE * down - height))
+        tiles = whole.reshape(-1, down, TILE, across, TILE, maps).transpose(2, 3)
+        return tiles.reshape(-1, TILE**2, maps)
 
     def joined(self, tiles: Tensor) -> Tensor:
-        """Tiles as results: `cut_results` the other way."""
+        """Returns tiles as results: the inverse of `cut_results`."""
         (height, width), (down, across), maps = self.results, self.tiles, tiles.shape[2]
-        whole = tiles.view(-1, down, across, MADE, MADE, maps).transpose(2, 3)
-        return whole.reshape(-1, MADE * down, MADE * across, maps)[:, :height, :width]
+        whole = tiles.view(-1, down, across, TILE, TILE, maps).transpose(2, 3)
+        return whole.reshape(-1, TILE * down, TILE * across, maps)[:, :height, :width]
 
 
-def _both_ways(matrix: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
-    """A mapping of columns, applied to the columns and the rows of a tile at once."""
+def _in_two_dimensions(matrix: tuple[tuple[float, ...], ...], like: Tensor) -> Tensor:
+    """Returns the matrix that applies a transform of columns to the columns and rows of a flat tile."""
     one = torch.tensor(matrix, dtype=torch.float64, device=like.device)
     return torch.kron(one, one).to(like.dtype)

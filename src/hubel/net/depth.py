@@ -1,4 +1,4 @@
-"""How deep a network is, as papers count."""
+"""The depth of a network, as papers count it."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from hubel.net.trace import INPUT, Step, at_inference
 
 
 def depth(steps: Sequence[Step]) -> int:
-    """The most layers with weights on any path from the input to the scores, as papers count.
+    """Returns the largest number of layers with weights on any path from the input to the scores.
 
-    Convolutions and fully connected layers count, normalisation and pooling do not, even where they
-    train; nor do side heads. ResNet-50 has 50, VGG-16 has 16, GoogLeNet 22.
+    Convolutions and fully connected layers count. Normalisation, pooling and side heads do not, even where
+    they have parameters. ResNet-50 has a depth of 50, VGG-16 of 16, GoogLeNet of 22.
     """
-    longest = {INPUT: 0}
+    depths = {INPUT: 0}
     main = at_inference(tuple(steps))
     for step in main:
-        longest[step.path] = max(longest[source] for source in step.sources) + _multiplies(step)
-    return longest[main[-1].path] if main else 0
+        depths[step.path] = max(depths[source] for source in step.sources) + _has_weights(step)
+    return depths[main[-1].path] if main else 0
 
 
-def _multiplies(step: Step) -> bool:
-    """Whether a layer has MACs, by weights of its own: attention multiplies values by values."""
-    attends = isinstance(step.layer, Foreign) and not step.layer.own
-    return step.layer.macs(step.inputs[0]) > 0 and not attends
+def _has_weights(step: Step) -> bool:
+    """Whether a layer multiplies its input by weights of its own."""
+    attention = isinstance(step.layer, Foreign) and not step.layer.own
+    return step.layer.macs(step.inputs[0]) > 0 and not attention  # it multiplies activations by activations

@@ -1,7 +1,8 @@
-"""Layers of modules that were not written in the algebra, as hubel's readers see them.
+"""What torch modules contain beside hubel's layers, as layers that every reader of steps understands.
 
-`Foreign` is an operation hubel has no layer for, `Marked` a layer that is used in an unusual way, `Unused`
-the parameters no operation reads. None of them can be typed; `hubel.module.survey` makes them.
+`Foreign` is an operation that hubel has no layer for, `Marked` a layer whose parameters are counted otherwise
+than usual, `Unused` the parameters that no operation reads. `hubel.module.survey` makes them; the notation
+has no names for them.
 """
 
 from __future__ import annotations
@@ -18,30 +19,30 @@ _NOTHING = Keeps()
 
 @dataclass(frozen=True, slots=True)
 class GlobalAxis(Axis):
-    """An axis of which every output sees every input: neighbours' fields lie 0 apart."""
+    """An axis along which every output sees every input: the fields of neighbours lie 0 apart."""
 
     inputs: int = 1
 
     @classmethod
     def of(cls, inputs: int) -> Axis:
-        """The axis over so many inputs."""
+        """Returns the axis over this many inputs."""
         return cls(inputs, stride=0, inputs=inputs)
 
     def unused(self, inputs: int) -> int:
-        """Nothing: every input is seen."""
+        """Returns 0: every input is seen."""
         return 0
 
     def sees(self, first: int, last: int) -> Pair:
-        """All there are."""
+        """Returns the first and the last input."""
         return 0, self.inputs - 1
 
 
 @dataclass(frozen=True, slots=True)
 class UpsamplingAxis(Axis):
-    """An axis with `factor` outputs an input: transposed convolution, upsampling.
+    """An axis with `factor` outputs per input: transposed convolution, upsampling.
 
-    `size` counts the inputs an output sees, `span` and `margin` the outputs an input is spread over and
-    those cut off at the edge.
+    `size` is the number of inputs that an output sees, `span` the number of outputs that an input is spread
+    over, and `margin` the number of outputs cut off at the edge.
     """
 
     factor: int = 1
@@ -50,22 +51,22 @@ class UpsamplingAxis(Axis):
 
     @classmethod
     def of(cls, factor: int, span: int, margin: int) -> Axis:
-        """The axis of a transposed window of `span` values at stride `factor`, `margin` cut off."""
+        """Returns the axis of a transposed window: `span` values, stride `factor`, `margin` cut off."""
         first = -((span - 1 - margin) // factor)
         return cls(-(-span // factor), pad=-first, factor=factor, span=span, margin=margin)
 
     def sees(self, first: int, last: int) -> Pair:
-        """The first and last input that the outputs `first` to `last` see."""
+        """Returns the first and the last input that the outputs `first` to `last` see."""
         return -((self.span - 1 - self.margin - first) // self.factor), (last + self.margin) // self.factor
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Foreign(Layer):
-    """An operation that is none of hubel's layers, with what is known of it.
+    """An operation that is none of hubel's layers.
 
-    `made` is what comes out, `own` its parameters, `count` its MACs (None: unknown), `sees` its window,
-    `over` whether it may overwrite its input, `part` whether it only shows a part of it, `kept` what
-    autograd was seen to keep.
+    `op` is its name, `made` its output, `own` the number of its parameters, `count` its MACs (None: unknown),
+    `sees` its window, `over` whether it may overwrite its input, `part` whether its output is a view of its
+    input, `kept` what autograd saved for the backward pass, and `remark` its note.
     """
 
     op: str
@@ -117,9 +118,10 @@ class Foreign(Layer):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Marked(Layer):
-    """A layer whose parameters are not what its kind has, because they are shared, derived or missing.
+    """A layer whose parameters differ from its kind's because they are shared, computed or missing.
 
-    `own` are the parameters counted here, `extra` MACs spent on making its weights.
+    `own` is the number of parameters counted in its row, `extra` the MACs that compute its weights, and
+    `remark` the note.
     """
 
     layer: Layer
@@ -165,7 +167,7 @@ class Marked(Layer):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Unused(Identity):
-    """Parameters of a module that no operation reads."""
+    """The parameters of a module that no operation reads; their number is `own`."""
 
     own: int = 0
 

@@ -1,7 +1,7 @@
-"""The ledger: everything there is to know about a network before any tensor exists.
+"""The ledger: everything that can be known about a network before any tensor exists.
 
-A row a layer, totals that are the sums of the columns, memory by named accounting, and the box of
-pixels behind any unit.
+One row per layer; totals, which are the sums of the columns; memory by named accounting; and the pixels
+that any unit sees.
 """
 
 from __future__ import annotations
@@ -20,9 +20,11 @@ from hubel.shown import Shown
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One layer's line: what it is, how its size follows, what it costs, what its units see.
+    """The row of a layer.
 
-    `values` are the new activations it writes for one image, 0 where it works in place.
+    `formula` shows how its output size follows, `params` is the number of its parameters, `macs` and `values`
+    are its multiply-adds and the activations it writes for one image (0 where it works in place), `field` is
+    its receptive field, `note` a remark, and `side` the path of the side head it belongs to, or empty.
     """
 
     path: str
@@ -42,10 +44,10 @@ class Row:
 class Totals:
     """The sums of the columns, and memory for one image in float32 by named accounting.
 
-    `side_params` and `side_macs` are the part of the sums that side heads have, in training only.
-    `flow_values` are all values that flow through the network, the input's included.
-    `backward_bytes` are what autograd keeps; `inference_peak_bytes` the most alive at once with
-    buffers reused; `training_state_bytes` parameters, gradients and one momentum each.
+    `side_params` and `side_macs` are the side heads' part of the sums, which exists in training only.
+    `flow_values` counts the activations of the input and of all layers. `param_bytes` are the parameters;
+    `backward_bytes` is what autograd saves for the backward pass; `inference_peak_bytes` the most activations
+    alive at once with buffers reused; `training_state_bytes` parameters, gradients and one momentum for each.
     """
 
     params: int
@@ -61,13 +63,13 @@ class Totals:
 
     @property
     def flops(self) -> int:
-        """Floating-point operations of the multiply-adds: two each."""
+        """Floating-point operations: two per multiply-add."""
         return 2 * self.macs
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Ledger(Shown):
-    """The rows and totals of a network on an input volume; `hubel.report.table` has them as text."""
+    """The rows and totals of a network on an input volume; `hubel.report.table` prints them."""
 
     volume: Volume
     steps: tuple[Step, ...]
@@ -76,9 +78,9 @@ class Ledger(Shown):
 
     @classmethod
     def of(cls, volume: Volume, steps: Sequence[Step]) -> Ledger:
-        """Reads steps that are traced already."""
-        seen, over = fields(steps), overwriting(steps)
-        rows = tuple(_row(step, seen[step.path], over) for step in steps)
+        """Returns the ledger of steps that are traced already."""
+        known, in_place = fields(steps), overwriting(steps)
+        rows = tuple(_row(step, known[step.path], in_place) for step in steps)
         return cls(volume, tuple(steps), rows, _totals(volume, steps, rows))
 
     def __repr__(self) -> str:
@@ -86,37 +88,39 @@ class Ledger(Shown):
 
     @property
     def unaccounted(self) -> tuple[str, ...]:
-        """The paths whose MACs nobody knows; the totals leave them out."""
+        """The paths whose MACs are unknown; the totals leave them out."""
         return tuple(row.path for row in self.rows if not row.layer.accounted)
 
     def field(self, path: str, row: int, column: int, *, clipped: bool = False) -> Box:
-        """The box of pixels the unit at (`row`, `column`) of `path` sees.
+        """Returns the pixels that the unit at (`row`, `column`) of `path` sees.
 
-        It goes on into the padding, unless `clipped`. Raises SizeError: no such path or unit.
+        The box includes padding unless it is `clipped`. Raises SizeError: there is no such path or unit.
         """
         return box(self.steps, path, row, column, clipped=clipped)
 
 
 def ledger(net: Net, volume: VolumeLike, *, strict: bool = False) -> Ledger:
-    """The ledger of a network on an input volume.
+    """Returns the ledger of a network on an input volume, such as `"224x224x3"`.
+
+    `strict` is that of `hubel.trace`.
 
     Raises UnfitError: a layer does not fit; its `steps` are those before that layer.
     """
-    seen = Volume.of(volume)
-    return Ledger.of(seen, trace(net, seen, strict=strict))
+    checked = Volume.of(volume)
+    return Ledger.of(checked, trace(net, checked, strict=strict))
 
 
-def _row(step: Step, field: Field, over: Collection[str]) -> Row:
-    seen = step.inputs[0]
+def _row(step: Step, field: Field, in_place: Collection[str]) -> Row:
+    volume = step.inputs[0]
     return Row(
         path=step.path,
         layer=step.layer,
         formula=step.layer.formula(*step.inputs),
-        input=seen,
+        input=volume,
         output=step.output,
-        params=step.layer.params(seen),
-        macs=step.layer.macs(seen),
-        values=0 if step.path in over else step.output.values,
+        params=step.layer.params(volume),
+        macs=step.layer.macs(volume),
+        values=0 if step.path in in_place else step.output.values,
         field=field,
         note=step.layer.note(*step.inputs),
         side=step.side,

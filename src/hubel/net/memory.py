@@ -1,7 +1,7 @@
-"""Memory by named accounting, for one image in float32, in bytes.
+"""Memory by named accounting, in bytes for one image in float32.
 
-The field's figures for one network differ because they count different things; each accounting
-here has a name and one definition.
+Published figures for the same network differ because they count different things. Each accounting here has
+a name and one definition.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from hubel.net.trace import INPUT, Step, at_inference
 
 
 def overwriting(steps: Sequence[Step]) -> set[str]:
-    """The paths of the steps that write nothing new.
+    """Returns the paths of the steps that write no new activations.
 
-    They hand their input on, or work in place on values nobody else reads afterwards.
+    They pass their input on, or overwrite it where no later step reads it.
     """
     holders = _holders(steps)
     readers = Counter(holders[source] for step in steps for source in step.sources)
@@ -31,42 +31,42 @@ def overwriting(steps: Sequence[Step]) -> set[str]:
 
 
 def backward_bytes(steps: Sequence[Step]) -> int:
-    """What PyTorch's autograd keeps for the backward pass, parameters and buffers apart.
+    """Returns what PyTorch's autograd saves for the backward pass, without parameters and buffers.
 
-    Each volume counts once, however many layers keep it; with pooling's int64 indices, dropout's
-    masks and batch norm's statistics. Layers before the first parameters keep nothing: the image
-    needs no gradient. Checked against saved-tensor hooks.
+    Each volume counts once, however many layers save it. Included are the int64 indices of max pooling, the
+    masks of dropout and the statistics of batch normalisation. Layers before the first parameters save
+    nothing, as the image needs no gradient. The tests check the number against saved-tensor hooks.
     """
     holders = _holders(steps)
-    learning: set[str] = set()
-    kept: dict[str, int] = {}
+    need_gradient: set[str] = set()
+    saved: dict[str, int] = {}
     more = 0
     sizes = {step.path: step.output.values for step in steps}
     if steps:
         sizes[INPUT] = steps[0].inputs[0].values
 
-    def keep(path: str) -> None:
-        kept[holders[path]] = sizes[holders[path]]
+    def save(path: str) -> None:
+        saved[holders[path]] = sizes[holders[path]]
 
     for step in steps:
-        first = learning.isdisjoint(step.sources)
+        first = need_gradient.isdisjoint(step.sources)
         if first and not step.layer.params(step.inputs[0]):
             continue
-        learning.add(step.path)
+        need_gradient.add(step.path)
         keeps = step.layer.keeps(step.inputs[0])
         more += keeps.more
         if keeps.input and not (first and keeps.relays):
-            keep(step.sources[0])
+            save(step.sources[0])
         if keeps.others:
             for source in step.sources[1:]:
-                keep(source)
+                save(source)
         if keeps.output:
-            keep(step.path)
-    return FLOAT_BYTES * sum(kept.values()) + more
+            save(step.path)
+    return FLOAT_BYTES * sum(saved.values()) + more
 
 
 def inference_peak_bytes(steps: Sequence[Step]) -> int:
-    """The most activation bytes alive at once, every buffer freed after its last reader."""
+    """Returns the most bytes of activations alive at once, each freed after its last reader."""
     alive = {INPUT: steps[0].inputs[0].values} if steps else {}
     main = at_inference(tuple(steps))
     holders, over = _holders(steps), overwriting(main)
@@ -85,7 +85,7 @@ def inference_peak_bytes(steps: Sequence[Step]) -> int:
 
 
 def _holders(steps: Sequence[Step]) -> dict[str, str]:
-    """For every path, the path that holds its values: another one where a layer only hands them on."""
+    """Returns for every path the path that holds its values: an earlier one where a layer passes them on."""
     holders = {INPUT: INPUT}
     for step in steps:
         same = step.layer.view or isinstance(step.layer, (Identity, SideHead)) or step.layer == Dropout(0)

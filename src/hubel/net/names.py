@@ -1,6 +1,7 @@
-"""The layers by the names one types: `conv`, `relu`, ... A layer is named here and nowhere else.
+"""The names of the layers: `conv`, `relu`, ... A layer is named here and nowhere else.
 
-`from hubel.net.names import *` imports these names and `LAYERS`: all else here begins with an underscore.
+`from hubel.net.names import *` imports these names and `LAYERS`; every other name here begins with an
+underscore.
 """
 
 from hubel.net import layer as _layer
@@ -30,4 +31,4 @@ padshortcut = _sliding.PadShortcut
 LAYERS: dict[str, type[_layer.Layer] | _layer.Ready] = {
     name: layer for name, layer in tuple(globals().items()) if not name.startswith("_")
 }
-"""Every layer by its name: what stands above, in its order."""
+"""Every layer by its name, in the order above."""

@@ -1,7 +1,7 @@
 """The notation: text to network. `parse(repr(net)) == net` for every network.
 
-The text is read as a Python expression by `ast` and checked against a white list: the four
-operators, the layers, `named` and `side`, and literals as their arguments. Nothing is evaluated.
+The text is parsed as a Python expression by `ast` and checked against a white list: the four operators, the
+layers, `named` and `side`, and literals as their arguments. Nothing is evaluated.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ _ARGUMENTS = (ast.Constant, ast.Tuple, ast.List, ast.UnaryOp)
 
 
 def parse(text: str) -> Net:
-    """Reads a network from its notation.
+    """Returns the network of a notation, such as `"conv(6, 5) >> relu >> fc(10)"`.
 
-    Raises NotationError: not a network, with a caret under the place; or beyond the bounds on
-    length (`MAX_TEXT`), nesting and layers (`hubel.net.algebra`).
+    Raises NotationError: the text is not a network, with a caret under the error; or it exceeds `MAX_TEXT`,
+    or the limits on layers and nesting in `hubel.net.algebra`.
     """
     if len(text) > MAX_TEXT:
         raise NotationError(f"a notation has at most {MAX_TEXT:,} characters, not {len(text):,}")
     source = " ".join(text.split())
     if not source:
         raise NotationError("the notation is empty; write a network such as conv(6, 5) >> relu >> fc(10)")
-    if "#" in source:  # on one line it would swallow what follows
+    if "#" in source:  # on one line it would hide what follows
         raise NotationError(_marked(source, "a notation has no comments", source.index("#")))
     try:
         return _Reader(source).read(_tree(source))
@@ -50,7 +50,7 @@ def parse(text: str) -> Net:
 
 
 def _tree(source: str) -> ast.expr:
-    """The syntax tree of a one-line source."""
+    """Returns the syntax tree of a one-line text. Raises NotationError: it is not an expression."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", SyntaxWarning)
@@ -63,20 +63,20 @@ def _tree(source: str) -> ast.expr:
 
 
 class _Reader:
-    """Reads a syntax tree; `source` is there to show the place of an error."""
+    """Reads a syntax tree; `source` is the text, which error messages show."""
 
     def __init__(self, source: str) -> None:
         self.source = source
 
     def read(self, tree: ast.expr) -> Net:
-        """The network a whole tree writes."""
+        """Returns the network of a whole tree."""
         for node in ast.walk(tree):
             if isinstance(node, ast.Constant) and isinstance(node.value, int) and node.value > LARGEST:
                 raise self._error(node, f"a whole number in a notation is at most {LARGEST:,}")
         return self.net(tree)
 
     def net(self, node: ast.expr) -> Net:
-        """The network an expression writes."""
+        """Returns the network of an expression."""
         match node:
             case ast.BinOp(op=ast.Mult()):
                 return self._times(node)
@@ -89,16 +89,16 @@ class _Reader:
         raise self._error(node, "a network is expected here: layers joined by >>, |, + and n *")
 
     def _operators(self, node: ast.BinOp) -> Net:
-        """A run of one operator, read from the left without recursion."""
+        """Returns the network of a chain of one operator, read from the left without recursion."""
         join = _OPERATORS.get(type(node.op))
         if join is None:
             raise self._error(node, "the operators are >> (then), | (beside), + (plus) and n * (times)")
         operands: list[ast.expr] = []
-        spine: ast.expr = node
-        while isinstance(spine, ast.BinOp) and type(spine.op) is type(node.op):
-            operands.append(spine.right)
-            spine = spine.left
-        net = self.net(spine)
+        left: ast.expr = node
+        while isinstance(left, ast.BinOp) and type(left.op) is type(node.op):
+            operands.append(left.right)
+            left = left.left
+        net = self.net(left)
         for operand in reversed(operands):
             net = self._made(operand, join, net, self.net(operand))
         return net
@@ -135,7 +135,7 @@ class _Reader:
         return self._made(node, make, *values, **words)
 
     def _argument(self, node: ast.expr, owner: str) -> object:
-        """A literal; for `named` and `side`, a network as well."""
+        """Returns a literal; for `named` and `side`, a network too."""
         if isinstance(node, _ARGUMENTS):
             try:
                 return ast.literal_eval(node)
@@ -148,7 +148,7 @@ class _Reader:
         )
 
     def _made(self, node: ast.expr, make: Callable[..., Net], *values: object, **words: object) -> Net:
-        """Makes a value, and shows the place where that fails."""
+        """Returns what `make` makes of the arguments. Raises NotationError at `node` where that fails."""
         try:
             return make(*values, **words)
         except NetworkError as error:
@@ -171,12 +171,12 @@ class _Reader:
         return self._error(node, f"there is no layer {node.id}{hint}")
 
     def _error(self, node: ast.expr, why: str) -> NotationError:
-        before = self.source.encode()[: node.col_offset]  # the tree counts bytes, a caret characters
+        before = self.source.encode()[: node.col_offset]  # the tree counts bytes, the caret characters
         return NotationError(_marked(self.source, why, len(before.decode())))
 
 
 def _marked(source: str, why: str, at: int, width: int = 76) -> str:
-    """A message with the text around the place and a caret under it."""
+    """Returns a message with the text around a position and a caret under it."""
     start = max(0, min(at - width // 2, len(source) - width))
     shown = source[start : start + width]
     return f"{why}\n  {shown}\n  {' ' * (at - start)}^"

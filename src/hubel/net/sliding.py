@@ -27,7 +27,7 @@ class Sliding(Layer):
 
     def output(self, *inputs: Volume) -> Volume:
         window = self.window(inputs[0])
-        high, wide = window.places(inputs[0].plane)
+        high, wide = window.positions(inputs[0].plane)
         if min(high, wide) < 1:
             least = f"{window.rows.least}x{window.columns.least}"
             raise SizeError(f"{window.formula(inputs[0].plane)}; at least {least} fits")

@@ -1,9 +1,8 @@
 """The one walk: a network and an input volume become a flat, ordered tuple of steps.
 
-Every size is resolved here, once; readers never compute one again. Paths are made here too: a
-layer without a name takes its kind and a running number (`conv1`, `relu1`, `conv2`), `named`
-gives a layer its path or several layers their prefix, and inside `n *` a name takes a running
-number as well, since it stands there n times.
+Every size is computed here, once; readers never compute one again. Paths are assigned here too: a layer
+without a name gets its kind and a running number (`conv1`, `relu1`, `conv2`), and `named` gives a layer its
+path or several layers their prefix. Within `n *` a name occurs n times and gets a running number as well.
 """
 
 from __future__ import annotations
@@ -19,12 +18,16 @@ from hubel.net.layers import Add, Concat, SideHead
 from hubel.net.volume import Volume, VolumeLike
 
 INPUT = "input"
-"""The path of the volume that goes in."""
+"""The path of the network's input."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One layer in its place: `inputs` come from the paths `sources`; `side` is the side head it is in."""
+    """One layer of a traced network.
+
+    `inputs` are the volumes it takes, `sources` the paths that they come from, and `output` is its output.
+    `side` is the path of the side head it belongs to, or empty.
+    """
 
     path: str
     layer: Layer
@@ -43,13 +46,13 @@ class UnfitError(SizeError):
 
 
 def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, ...]:
-    """Walks a network over an input and returns its steps in the order they run.
+    """Returns the steps of a network on an input volume, in the order in which they run.
 
-    `strict` refuses windows that do not divide their padded input: where rounding down leaves a
-    part of it unseen, be it padding alone.
+    `volume` is height x width x depth: `"224x224x3"` or `(224, 224, 3)`. `strict` refuses windows that do not
+    divide their padded input, so that rounding down leaves a part of it unused, even if only padding.
 
     Raises UnfitError: a layer does not fit; its `steps` are those before that layer.
-    Raises NetworkError: two parts have one name.
+    Raises NetworkError: two parts have the same name, or the value is not a network.
     """
     check_net(net)
     walk = _Walk(strict)
@@ -58,20 +61,20 @@ def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, 
 
 
 def refuse_remainder(layer: Layer, seen: Volume) -> None:
-    """Raises SizeError: the layer's window does not divide what it sees, and leaves some unseen."""
+    """Raises SizeError: the layer's window does not divide its input and leaves a part of it unused."""
     window = layer.window(seen)
     if window.dropped(seen.plane):
         raise SizeError(f"{window.quotient(seen.plane)}.\n  {window.remedies(seen, layer.most_pad)}")
 
 
 def at_inference(steps: tuple[Step, ...]) -> tuple[Step, ...]:
-    """The steps without the side heads, which are there in training only."""
+    """Returns the steps without those of side heads, which run in training only."""
     return tuple(step for step in steps if not step.side)
 
 
 @dataclass(frozen=True, slots=True)
 class _Place:
-    """Where the walk stands: the volume that flows, and the path it comes from."""
+    """Where the walk stands: the current volume, and the path it comes from."""
 
     path: str
     volume: Volume
@@ -79,7 +82,7 @@ class _Place:
 
 @dataclass(slots=True)
 class _Scope:
-    """The names of one level: `explicit` are those the network gives, `counts` number the rest."""
+    """The names of one level: `explicit` are those that the network gives, `counts` numbers the others."""
 
     prefix: str
     explicit: frozenset[str]
@@ -88,7 +91,7 @@ class _Scope:
     used: set[str] = field(default_factory=set)
 
     def automatic(self, kind: str) -> str:
-        """The next free path of this kind."""
+        """Returns the next free path of this kind of layer."""
         while True:
             self.counts[kind] += 1
             name = f"{kind}{self.counts[kind]}"
@@ -96,13 +99,13 @@ class _Scope:
                 return self.prefix + name
 
     def given(self, name: str, *, copied: bool) -> str:
-        """The path of an explicit name, numbered where it stands in copies."""
+        """Returns the path of an explicit name, numbered within copies."""
         if copied:
             self.counts[f"{name} copies"] += 1
             name = f"{name}{self.counts[f'{name} copies']}"
         if name in self.used or (not self.prefix and name == INPUT):
             where = f" in {self.prefix.rstrip('.')}" if self.prefix else ""
-            owner = "is the input's own name" if name == INPUT else "stands for two parts"
+            owner = "is reserved for the input" if name == INPUT else "is given to two parts"
             raise NetworkError(f"the name {name!r} {owner}{where}; give each part its own")
         self.used.add(name)
         return self.prefix + name
@@ -116,7 +119,7 @@ class _Walk:
     steps: list[Step] = field(default_factory=list)
 
     def run(self, net: Net, place: _Place, scope: _Scope, *, copied: bool = False) -> _Place:
-        """Walks one network from a place and returns where it ends."""
+        """Walks a network from a place and returns where it ends."""
         match net:
             case Layer():
                 return self._step(net, scope.automatic(net.kind), (place,), scope)
@@ -143,7 +146,7 @@ class _Walk:
                 end = self.run(net.head, place, inner)
                 self._step(SideHead(net.weight), path, (end,), inner)
                 return place
-        raise NetworkError(f"{net!r} is no network")
+        raise NetworkError(f"{net!r} is not a network")
 
     def _step(self, layer: Layer, path: str, places: tuple[_Place, ...], scope: _Scope) -> _Place:
         volumes = tuple(place.volume for place in places)
@@ -159,7 +162,7 @@ class _Walk:
 
 
 def _complaint(path: str, places: tuple[_Place, ...], why: str) -> str:
-    """What does not fit, where and why; for a join, which branch has which size."""
+    """Returns the error's text: what does not fit, where and why; for a join, the volume of each branch."""
     if len(places) == 1:
         return f"{path} does not fit {places[0].volume}: {why}"
     branches = "\n".join(
@@ -169,7 +172,7 @@ def _complaint(path: str, places: tuple[_Place, ...], why: str) -> str:
 
 
 def _names(net: Net) -> frozenset[str]:
-    """The explicit names at the level of `net`, which automatic paths keep clear of."""
+    """Returns the explicit names at the level of `net`, which automatic paths must avoid."""
     names: set[str] = set()
     copied: Counter[str] = Counter()
     for name, copies in _explicit(net, 0):
@@ -181,7 +184,7 @@ def _names(net: Net) -> frozenset[str]:
 
 
 def _explicit(net: Net, copies: int) -> Iterator[tuple[str, int]]:
-    """The names at the level of `net`, and how many copies of each; 0 where it is not copied."""
+    """Yields the names at the level of `net` with their number of copies; 0 for one that is not copied."""
     match net:
         case Chain() | Beside() | Plus():
             for part in net.parts:

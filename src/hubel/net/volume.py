@@ -1,4 +1,4 @@
-"""Volumes: what flows between layers, a block of activations height x width x depth."""
+"""Volumes: the blocks of activations between layers, height x width x depth."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ if TYPE_CHECKING:
 
 
 LARGEST = 1_000_000_000
-"""The largest whole number a volume or a layer is made of."""
+"""The largest whole number that a volume or a layer takes."""
 
 COLOURS = (1, 3, 4)
 """The depths of images: grey, RGB, RGB with transparency."""
 
 MUCH_LARGER = 8
-"""How many times the first of three sides the others are where the first is taken for the depth."""
+"""How many times as large as the first side the others must be for the first to be taken as the depth."""
 
 
 @dataclass(frozen=True, slots=True)
 class Volume:
-    """A block of activations: `height` x `width` places, `depth` values at each.
+    """A block of activations: `height` x `width` positions with `depth` values each.
 
-    Raises NetworkError: a side that is not a whole number from 1 to `LARGEST`.
+    Raises NetworkError: a side is not a whole number from 1 to `LARGEST`.
     """
 
     height: int
@@ -42,10 +42,10 @@ class Volume:
 
     @classmethod
     def of(cls, value: VolumeLike) -> Volume:
-        """Reads a volume from itself, from `(height, width, depth)` or from a text such as `32x32x3`.
+        """Returns a volume from a volume, from `(height, width, depth)` or from a text such as `32x32x3`.
 
-        Raises NetworkError: anything else, and what looks like depth x height x width, such as
-        `(3, 224, 224)`. A volume that is meant to be so flat is written `Volume(3, 224, 224)`.
+        Raises NetworkError: any other value, or one that looks like depth x height x width, such as
+        `(3, 224, 224)`. `Volume(3, 224, 224)` makes a volume that really is 3 rows high.
         """
         if isinstance(value, Volume):
             return value
@@ -65,7 +65,7 @@ class Volume:
 
     @classmethod
     def parse(cls, text: str) -> Volume:
-        """Reads a text of height x width x depth, such as `32x32x3`: `parse(str(volume)) == volume` always.
+        """Returns the volume of a text such as `32x32x3`; `Volume.parse(str(volume)) == volume` always.
 
         Raises NetworkError: any other text.
         """
@@ -79,7 +79,7 @@ class Volume:
 
     @property
     def values(self) -> int:
-        """How many activations the volume holds."""
+        """The number of activations: height · width · depth."""
         return self.height * self.width * self.depth
 
     @property
@@ -92,7 +92,7 @@ class Volume:
 
 
 def ceiling(value: object) -> str:
-    """` and at most ...`, where a value is above what there may be."""
+    """Returns ` and at most ...` for a number above `LARGEST`, else an empty text."""
     return f" and at most {LARGEST:,}" if isinstance(value, int) and value > LARGEST else ""
 
 

@@ -1,9 +1,9 @@
-"""Windows: the arithmetic of sliding something over a volume.
+"""Windows: the arithmetic of sliding a window over a volume.
 
-A filter of size F, moved by a stride S over N values with P zeros of padding on either side, has
-(N - F + 2P)/S + 1 places. Everything the network's geometry needs follows from the window: output
-sizes, what is dropped where the division leaves a rest, and which input a range of outputs sees.
-TensorFlow's "SAME" padding puts one zero more on the far side where their number is odd.
+A window of size F and stride S over N values, with P zeros of padding on each side, has (N - F + 2P)/S + 1
+positions. The geometry of a network follows from its windows: the output sizes, what is unused where the
+division leaves a remainder, and which inputs a range of outputs sees. TensorFlow's "SAME" padding adds one
+more zero on the far side where the number of zeros is odd.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ Size: TypeAlias = int | Pair
 
 
 def pair(size: Size) -> Pair:
-    """Returns (height, width) of a size."""
+    """Returns a size as (height, width)."""
     return size if isinstance(size, tuple) else (size, size)
 
 
 def size_of(owner: str, what: str, value: object, least: int) -> Size:
-    """Checks a size and returns its shortest form: one number where both axes are alike.
+    """Returns a checked size in its shortest form: one number where height and width are equal.
 
-    Raises NetworkError: not a whole number or a pair of them, or outside `least` to `LARGEST`.
+    Raises NetworkError: neither a whole number from `least` to `LARGEST` nor a pair of such numbers.
     """
     sides = tuple(value) if isinstance(value, (tuple, list)) else (value, value)
     whole = all(isinstance(side, int) and not isinstance(side, bool) for side in sides)
@@ -44,9 +44,9 @@ def size_of(owner: str, what: str, value: object, least: int) -> Size:
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """A window along one axis: `size`, `stride`, `pad` on either side, `dilation`, `ceil` rounding.
+    """A window along one axis: `size`, `stride`, `pad` zeros on each side, and `dilation`.
 
-    `odd` is one more zero on the far side.
+    `ceil` rounds the number of positions up; `odd` is 1 where the far side has one more zero.
     """
 
     size: int = 1
@@ -58,7 +58,7 @@ class Axis:
 
     @classmethod
     def same(cls, inputs: int, size: int, stride: int = 1, dilation: int = 1) -> Axis:
-        """The axis with ceil(inputs/stride) places, padded no more than that takes.
+        """Returns the axis with ceil(inputs/stride) positions and the least padding that gives them.
 
         Source: TensorFlow, "SAME" padding (tf.nn, notes on padding).
         """
@@ -68,60 +68,60 @@ class Axis:
 
     @property
     def reach(self) -> int:
-        """How many values the window spans, its holes included."""
+        """The number of values the window spans, the gaps of its dilation included."""
         return self.dilation * (self.size - 1) + 1
 
     @property
     def zeros(self) -> int:
-        """How many zeros pad both sides together."""
+        """The number of zeros on both sides together."""
         return 2 * self.pad + self.odd
 
     @property
     def least(self) -> int:
-        """The fewest inputs on which it has a place."""
+        """The smallest number of inputs on which the window fits."""
         return max(1, self.reach - self.zeros - (self.stride - 1 if self.ceil else 0))
 
     def exact(self, inputs: int) -> Fraction:
-        """The number of places by the formula, before rounding."""
+        """Returns the number of positions by the formula, before rounding."""
         return Fraction(inputs - self.reach + self.zeros, self.stride) + 1
 
-    def places(self, inputs: int) -> int:
-        """The number of places; below 1 when the window does not fit.
+    def positions(self, inputs: int) -> int:
+        """Returns the number of positions; 0 where the window does not fit.
 
-        `ceil` follows PyTorch: a last, partial window counts only if it starts before the padding
-        on the far side.
+        `ceil` follows PyTorch: a last, partial window counts only if it starts before the padding on the far
+        side.
         """
         room = inputs + self.zeros - self.reach
-        places = (room + (self.stride - 1 if self.ceil else 0)) // self.stride + 1
-        if self.ceil and (places - 1) * self.stride >= inputs + self.pad:
-            places -= 1
-        return max(0, places)
+        positions = (room + (self.stride - 1 if self.ceil else 0)) // self.stride + 1
+        if self.ceil and (positions - 1) * self.stride >= inputs + self.pad:
+            positions -= 1
+        return max(0, positions)
 
     def unused(self, inputs: int) -> int:
-        """How many values at the far end no window reaches; the padding is the first to go."""
-        return max(0, (inputs - self.reach + self.zeros) - (self.places(inputs) - 1) * self.stride)
+        """Returns how many values at the far end no window covers, zeros of the padding included."""
+        return max(0, (inputs - self.reach + self.zeros) - (self.positions(inputs) - 1) * self.stride)
 
     def quotient(self, inputs: int) -> str:
-        """The size formula with its numbers in it, before rounding: `(224-11+2·0)/4+1 = 54.25`."""
+        """Returns the size formula with its numbers, before rounding: `(224-11+2·0)/4+1 = 54.25`."""
         size = str(self.size) if self.dilation == 1 else f"({self.dilation}·({self.size}-1)+1)"
         zeros = f"2·{self.pad}{f'+{self.odd}' if self.odd else ''}"
         return f"({inputs}-{size}+{zeros})/{self.stride}+1 = {decimal(self.exact(inputs))}"
 
     def formula(self, inputs: int) -> str:
-        """The size formula with what it is rounded to: `(224-11+2·0)/4+1 = 54.25, floor 54`."""
-        places = self.places(inputs)
-        if places < 1 or self.exact(inputs) == places:
+        """Returns the size formula and its rounded result: `(224-11+2·0)/4+1 = 54.25, floor 54`."""
+        positions = self.positions(inputs)
+        if positions < 1 or self.exact(inputs) == positions:
             return self.quotient(inputs)
-        return f"{self.quotient(inputs)}, {'ceil' if self.ceil else 'floor'} {places}"
+        return f"{self.quotient(inputs)}, {'ceil' if self.ceil else 'floor'} {positions}"
 
     def sees(self, first: int, last: int) -> Pair:
-        """The first and last input that the outputs `first` to `last` see; beyond the edges too."""
+        """Returns the first and the last input that the outputs `first` to `last` see, padding included."""
         return first * self.stride - self.pad, last * self.stride - self.pad + self.reach - 1
 
 
 @dataclass(frozen=True, slots=True)
 class UnevenAxis(Axis):
-    """An axis cut into `outputs` windows that overlap or differ by one, as adaptive pooling does.
+    """An axis split into `outputs` windows that overlap, or whose sizes differ by 1: adaptive pooling.
 
     Source: PyTorch, `adaptive_avg_pool2d`: window i runs from floor(i·N/M) to ceil((i+1)·N/M).
     """
@@ -131,7 +131,7 @@ class UnevenAxis(Axis):
 
     @classmethod
     def cut(cls, inputs: int, outputs: int) -> Axis:
-        """The axis that turns `inputs` into `outputs`; a plain one where the division leaves no rest."""
+        """Returns the axis that maps `inputs` to `outputs`: a plain one where the division is exact."""
         if inputs % outputs == 0:
             return Axis(inputs // outputs, inputs // outputs)
         starts = [i * inputs // outputs for i in range(outputs)]
@@ -139,16 +139,16 @@ class UnevenAxis(Axis):
         longest = max(end - start for start, end in zip(starts, ends, strict=True))
         return cls(longest, max(1, inputs // outputs), inputs=inputs, outputs=outputs)
 
-    def places(self, inputs: int) -> int:
-        """The number of windows asked for."""
+    def positions(self, inputs: int) -> int:
+        """Returns `outputs`."""
         return self.outputs
 
     def unused(self, inputs: int) -> int:
-        """Nothing: the windows cover every input."""
+        """Returns 0: the windows cover every input."""
         return 0
 
     def sees(self, first: int, last: int) -> Pair:
-        """The first and last input that the outputs `first` to `last` see."""
+        """Returns the first and the last input that the outputs `first` to `last` see."""
         return first * self.inputs // self.outputs, -(-(last + 1) * self.inputs // self.outputs) - 1
 
 
@@ -163,88 +163,95 @@ class Window:
     def of(
         cls, size: Size, stride: Size = 1, pad: Size = 0, dilation: Size = 1, *, ceil: bool = False
     ) -> Window:
-        """The window with these sizes; each is one number for both axes or (height, width)."""
+        """Returns the window of these sizes; each is one number for both axes or (height, width)."""
         sides = zip(pair(size), pair(stride), pair(pad), pair(dilation), strict=True)
         rows, columns = (Axis(*side, ceil=ceil) for side in sides)
         return cls(rows, columns)
 
     @classmethod
     def same(cls, plane: Pair, size: Size, stride: Size = 1, dilation: Size = 1) -> Window:
-        """The window with "SAME" padding on a plane, height and width."""
+        """Returns the window with "SAME" padding on a plane (height, width)."""
         sides = zip(plane, pair(size), pair(stride), pair(dilation), strict=True)
         rows, columns = (Axis.same(*side) for side in sides)
         return cls(rows, columns)
 
     @property
     def axes(self) -> tuple[Axis, Axis]:
-        """Both axes, height first."""
+        """Both axes, the height first."""
         return self.rows, self.columns
 
     @property
     def area(self) -> int:
-        """How many values of one map the window covers."""
+        """The number of values of one map that the window covers."""
         return self.rows.size * self.columns.size
 
-    def places(self, plane: Pair) -> Pair:
-        """How many places the window has on a plane, height and width; below 1 where it does not fit."""
-        return self.rows.places(plane[0]), self.columns.places(plane[1])
+    def positions(self, plane: Pair) -> Pair:
+        """Returns the number of positions down and across a plane (height, width); 0: it does not fit."""
+        return self.rows.positions(plane[0]), self.columns.positions(plane[1])
 
     def formula(self, plane: Pair) -> str:
-        """The size formula with its numbers, once where both axes are alike."""
+        """Returns the size formula with its numbers: one text where it is the same for both axes."""
         return _once(axis.formula(inputs) for axis, inputs in zip(self.axes, plane, strict=True))
 
     def quotient(self, plane: Pair) -> str:
-        """The same before rounding."""
+        """Returns the size formula with its numbers, before rounding."""
         return _once(axis.quotient(inputs) for axis, inputs in zip(self.axes, plane, strict=True))
 
     def dropped(self, plane: Pair) -> str:
-        """What rounding down leaves unseen, in words; nothing where the division leaves no rest."""
+        """Describes what rounding down leaves unused; an empty text where the division is exact."""
         unused = [axis.unused(inputs) for axis, inputs in zip(self.axes, plane, strict=True)]
-        unseen = [max(0, rest - axis.pad - axis.odd) for axis, rest in zip(self.axes, unused, strict=True)]
+        unseen = [max(0, count - axis.pad - axis.odd) for axis, count in zip(self.axes, unused, strict=True)]
         if any(unseen):
             return f"floor: the last {_lines(*unseen)} unused"
         return f"floor: {_lines(*unused)} of padding unused" if any(unused) else ""
 
-    def remedies(self, seen: Volume, most_pad: Pair) -> str:
-        """What would fit, for a window that leaves a rest on `seen` and takes padding up to `most_pad`."""
-        more = [-axis.unused(n) % axis.stride for axis, n in zip(self.axes, seen.plane, strict=True)]
-        larger = Volume(seen.height + more[0], seen.width + more[1], seen.depth)
-        floor = _places(self.places(seen.plane))
-        ways = [f"{larger} fits ({_places(self.places(larger.plane))})"]
+    def remedies(self, volume: Volume, most_pad: Pair) -> str:
+        """Describes what would fit where the division leaves a remainder: another input, or more padding.
+
+        `most_pad` is the largest padding that the layer takes.
+        """
+        plane = volume.plane
+        missing = [-axis.unused(inputs) % axis.stride for axis, inputs in zip(self.axes, plane, strict=True)]
+        larger = Volume(volume.height + missing[0], volume.width + missing[1], volume.depth)
+        ways = [f"{larger} fits ({_plane_text(self.positions(larger.plane))})"]
         room = min(most - axis.pad for most, axis in zip(most_pad, self.axes, strict=True))
         for extra in range(1, room + 1):
             padded = Window(*(replace(axis, pad=axis.pad + extra) for axis in self.axes))
-            pads = pair_text((padded.rows.pad, padded.columns.pad))
-            if all(axis.unused(n) == 0 for axis, n in zip(padded.axes, seen.plane, strict=True)):
-                ways.append(f"pad={pads} on {seen} fits ({_places(padded.places(seen.plane))})")
+            with_pad = f"pad={pair_text((padded.rows.pad, padded.columns.pad))} on {volume}"
+            positions = padded.positions(plane)
+            if all(axis.unused(inputs) == 0 for axis, inputs in zip(padded.axes, plane, strict=True)):
+                ways.append(f"{with_pad} fits ({_plane_text(positions)})")
                 break
-            if padded.places(seen.plane) > self.places(seen.plane):
-                ways.append(f"pad={pads} on {seen} gives floor {_places(padded.places(seen.plane))}")
+            if positions > self.positions(plane):
+                ways.append(f"{with_pad} gives floor {_plane_text(positions)}")
                 break
-        dropped = self.dropped(seen.plane).removeprefix("floor: ")
+        floor = _plane_text(self.positions(plane))
+        dropped = self.dropped(plane).removeprefix("floor: ")
         return f"{', or '.join(ways)}; or allow floor {floor} ({dropped})"
 
 
 ONE = Window.of(1)
-"""The window of a layer that treats every place by itself."""
+"""The window of a layer that treats each position by itself."""
 
 
 def decimal(number: Fraction) -> str:
-    """A fraction with two decimals at most: 54.25, 2.33, 55."""
+    """Returns a fraction with at most two decimals: 54.25, 2.33, 55."""
     text = f"{float(number):.2f}"
     return text.rstrip("0").rstrip(".")
 
 
 def pair_text(size: Pair) -> str:
-    """Both sides as one writes them: `2`, or `(2, 1)` where they differ."""
+    """Returns a size as one writes it: `2`, or `(2, 1)` where the sides differ."""
     return str(size[0]) if size[0] == size[1] else str(size)
 
 
 def _once(texts: Iterable[str]) -> str:
+    """The texts that differ, joined."""
     return "; ".join(dict.fromkeys(texts))
 
 
-def _places(plane: Pair) -> str:
+def _plane_text(plane: Pair) -> str:
+    """`55`, or `55x27` where the sides differ."""
     return str(plane[0]) if plane[0] == plane[1] else f"{plane[0]}x{plane[1]}"
 
 

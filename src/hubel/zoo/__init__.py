@@ -1,10 +1,10 @@
-"""The zoo: the lecture's networks, exact to their papers, and hubel's own.
+"""The zoo: the lecture's networks as their papers publish them, and hubel's own.
 
-Every network of the registry `ZOO` is a function here: `hubel.zoo.resnet18(classes=5)`. Its page is imported
-when it is asked for. `find` reads a text.
+Every network of the registry `ZOO` is a function here, such as `hubel.zoo.resnet18(classes=5)`; its page is
+imported when it is first used. `find` returns the network of a text such as `"resnet18(classes=5)"`.
 """
 
-# ruff: noqa: F403 - for type checkers alone: the names and signatures are those of the pages
+# ruff: noqa: F403 - type checkers take names and signatures from the pages
 
 from __future__ import annotations
 

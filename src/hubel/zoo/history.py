@@ -1,7 +1,7 @@
-"""The history of ImageNet's challenge: the best top-5 error of each year, and how deep its network was.
+"""The history of the ImageNet challenge: the best top-5 error of each year, and the depth of its network.
 
-Errors are of the challenge's classification task, on its test set, without other training data, of
-the whole entry: ensembles, where the zoo's errors are of one network.
+The errors are those of the classification task, on its test set, without additional training data. They are
+those of whole entries, often of ensembles, whereas the errors of the zoo are those of single networks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Entrant:
-    """An entry of a year's challenge: top-5 error in percent, layers with weights, None before networks."""
+    """An entry of a year's challenge.
+
+    `top5_error` is in percent, and `depth` is the number of layers with weights, None for other methods.
+    """
 
     year: int
     name: str
@@ -33,7 +36,7 @@ HISTORY = (
     Entrant(2014, "GoogLeNet", 6.7, 22, "Szegedy et al. 2014, table 2: 7 networks, 6.67 on test"),
     Entrant(2015, "ResNet", 3.57, 152, "He et al. 2015, table 5: 6 networks, two of 152 layers, test"),
 )
-"""What the lecture draws, in its order."""
+"""The entries that the lecture shows, in its order."""
 
 HUMAN = 5.1
 """Top-5 error of the better of two trained annotators, in percent.

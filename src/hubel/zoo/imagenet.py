@@ -1,4 +1,4 @@
-"""The 1,000 classes of ImageNet (ILSVRC 2012), in the order of every network's scores."""
+"""The 1,000 classes of ImageNet (ILSVRC 2012), in the order of the networks' scores."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from importlib.resources import files
 
 @cache
 def imagenet_classes() -> tuple[str, ...]:
-    """The name of each class, all different: `tench`, ..., `toilet tissue`.
+    """Returns the names of the classes, all different: `tench`, ..., `toilet tissue`.
 
-    Source: `imagenet.txt`, which says where the names are from.
+    Source: `imagenet.txt`, which names its own sources.
     """
     lines = files("hubel.zoo").joinpath("imagenet.txt").read_text("utf-8").splitlines()
     return tuple(line.partition(" ")[2] for line in lines if not line.startswith("#"))

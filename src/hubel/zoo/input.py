@@ -1,4 +1,4 @@
-"""The smallest input a network takes, and an error that names it."""
+"""The smallest input that a network takes, and an error that names it."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from hubel.net.trace import UnfitError, trace
 from hubel.net.volume import Volume, VolumeLike
 
 LARGEST = 512
-"""The largest side that is tried."""
+"""The largest side that is tried, in pixels."""
 
 
 def smallest_input(net: Net, depth: int, largest: int = LARGEST) -> Volume:
     """Returns the smallest square input of this depth that the network takes.
 
-    Raises SizeError: none up to `largest` x `largest`.
+    Raises SizeError: the network takes none up to `largest` x `largest`.
     """
     for side in range(1, largest + 1):
         if _fits(net, Volume(side, side, depth)):
@@ -25,15 +25,15 @@ def smallest_input(net: Net, depth: int, largest: int = LARGEST) -> Volume:
 def check_input(net: Net, volume: VolumeLike) -> Volume:
     """Returns the volume if the network takes it.
 
-    Raises UnfitError: it does not; where the volume is too small, with the smallest square input
-    that fits. Its `steps` are those before the layer that does not fit.
+    Raises UnfitError: it does not. Where the volume is too small, the error names the smallest square input
+    that fits; its `steps` are those before the layer that does not fit.
     """
-    seen = Volume.of(volume)
+    checked = Volume.of(volume)
     try:
-        trace(net, seen)
+        trace(net, checked)
     except UnfitError as error:
-        raise UnfitError(str(error) + _advice(net, seen), error.steps) from None
-    return seen
+        raise UnfitError(str(error) + _advice(net, checked), error.steps) from None
+    return checked
 
 
 def _fits(net: Net, volume: Volume) -> bool:
@@ -45,7 +45,7 @@ def _fits(net: Net, volume: Volume) -> bool:
 
 
 def _advice(net: Net, volume: Volume) -> str:
-    """A line with the smallest square input, where `volume` is smaller."""
+    """Returns a line with the smallest square input if `volume` is smaller, else an empty text."""
     try:
         smallest = smallest_input(net, volume.depth)
     except SizeError:

@@ -1,4 +1,4 @@
-"""From a text such as `resnet34(shortcut="A")` to the network it asks for."""
+"""The network of a text such as `resnet34(shortcut="A")`."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ Literal: TypeAlias = int | str | bool
 
 
 def known(text: str) -> bool:
-    """Whether a text begins with a name of the registry."""
+    """Whether a text begins with the name of a network of the zoo."""
     return text.partition("(")[0].strip() in ZOO
 
 
 def find(text: str, classes: int | None = None, volume: Volume | None = None) -> tuple[Net, Volume]:
     """Returns a network of the zoo and the input it was published for.
 
-    `text` is a name of the registry, or a call with literal arguments: `vgg16`,
-    `resnet18(classes=10)`. Nothing is evaluated. Where the text does not say, `classes` holds, and the depth
-    and the shorter side of `volume` for the networks that are made to the measure of their input.
+    `text` is a name, such as `vgg16`, or a call with literal arguments, such as `resnet18(classes=10)`.
+    Nothing is evaluated. `classes` is the number of classes if the text does not give one. Networks that
+    depend on their input take its depth and shorter side from `volume`.
 
-    Raises NotationError: no such network, or arguments it does not take.
+    Raises NotationError: there is no such network, or it does not take these arguments.
     """
     name, values, words = _call(text)
     if name not in ZOO:
@@ -55,20 +55,20 @@ def find(text: str, classes: int | None = None, volume: Volume | None = None) ->
 
 
 def at(text: str, volume: VolumeLike | None = None) -> tuple[Net, Volume]:
-    """Returns a network of the zoo and its input: `volume`, or what it was published for.
+    """Returns a network of the zoo and its input: `volume`, or the one it was published for.
 
-    Raises NotationError: as `find`. Raises SizeError: `volume` does not fit; where it is too small,
-    with the smallest square input that does.
+    Raises NotationError: as `find`. Raises UnfitError: `volume` does not fit; where it is too small, the
+    error names the smallest square input that fits.
     """
-    seen = None if volume is None else Volume.of(volume)
-    net, published = find(text, volume=seen)
-    return net, published if seen is None else check_input(net, seen)
+    wanted = None if volume is None else Volume.of(volume)
+    net, published = find(text, volume=wanted)
+    return net, published if wanted is None else check_input(net, wanted)
 
 
 def _call(text: str) -> tuple[str, list[Literal], dict[str, Literal]]:
-    """The name, the values and the named values of a text.
+    """Returns the name, the positional arguments and the keyword arguments of a text.
 
-    Raises NotationError: neither a name nor a call with literals.
+    Raises NotationError: the text is neither a name nor a call with literals.
     """
     try:
         with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""The registry: every network of the zoo by its name, with the errors that were published."""
+"""The registry: every network of the zoo by its name, with its page, its input and its published errors."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ DISTORTIONS = "test; 0.8 with distortions"
 BEST = "test, best of 5; 6.61 on average"
 AUGMENTED = "test, with flips and shifts; 9.08 without"
 NONE = "none was published"
-UNPLOTTED = "only curves are printed, in figure 6"
+CURVES = "only curves are printed, in figure 6"
 LITE = "README of tensorflow/tpu, efficientnet/lite"
 WEIGHTS = "torchvision, IMAGENET1K_V1 weights"
 
@@ -76,10 +76,10 @@ _ENTRIES = (
     Entry("resnet56", "resnet", RGB32, 2015, HE, CIFAR, 6.97, None, "test", "table 6"),
     Entry("resnet110", "resnet", RGB32, 2015, HE, CIFAR, 6.43, None, BEST, "table 6"),
     Entry("resnet1202", "resnet", RGB32, 2015, HE, CIFAR, 7.93, None, "test", "table 6"),
-    Entry("plain20", "resnet", RGB32, 2015, HE, CIFAR, result=UNPLOTTED),
-    Entry("plain32", "resnet", RGB32, 2015, HE, CIFAR, result=UNPLOTTED),
-    Entry("plain44", "resnet", RGB32, 2015, HE, CIFAR, result=UNPLOTTED),
-    Entry("plain56", "resnet", RGB32, 2015, HE, CIFAR, result=UNPLOTTED),
+    Entry("plain20", "resnet", RGB32, 2015, HE, CIFAR, result=CURVES),
+    Entry("plain32", "resnet", RGB32, 2015, HE, CIFAR, result=CURVES),
+    Entry("plain44", "resnet", RGB32, 2015, HE, CIFAR, result=CURVES),
+    Entry("plain56", "resnet", RGB32, 2015, HE, CIFAR, result=CURVES),
     Entry("plain110", "resnet", RGB32, 2015, HE, CIFAR, result="above 60, not plotted in figure 6"),
     Entry("allcnn_c", "allcnn", RGB32, 2014, SPRINGENBERG, CIFAR, 7.25, None, AUGMENTED, "tables 3 and 4"),
     Entry("efficientnet_lite0", "efficientnet", RGB224, 2020, TAN, IMAGENET, 24.9, None, SINGLE, LITE),
@@ -93,4 +93,4 @@ _ENTRIES = (
 )
 
 ZOO = {entry.name: entry for entry in _ENTRIES}
-"""Every network by its name."""
+"""Every network of the zoo by its name."""

@@ -1,4 +1,4 @@
-"""A stage: blocks in a chain, of which the first may differ from the others."""
+"""A stage: a chain of blocks, of which the first may differ from the others."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from hubel.net.algebra import Net, named
 
 
 def stage(name: str, first: Net, others: Net, blocks: int) -> Net:
-    """Returns `first` and `blocks - 1` times `others`, in a chain.
+    """Returns the chain of `first` and `blocks - 1` copies of `others`.
 
     Their paths are `name.block1`, `name.block2` and so on.
     """

@@ -294,7 +294,7 @@ def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
 def test_what_a_batch_raises_comes_out_and_ends_the_thread() -> None:
     batches = DecodedBatches(noise(20), COLOUR, 4, augmentation=Augmentation(shift=6))
     epoch = batches.epoch(0)
-    with pytest.raises(DataError, match="a shift by 6 pixels does not suit 8x6"):
+    with pytest.raises(DataError, match="a shift by 6 pixels does not fit 8x6"):
         next(epoch)
     assert settles(0)
     assert list(epoch) == []

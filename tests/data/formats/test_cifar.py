@@ -149,7 +149,7 @@ def test_a_wrong_python_file_is_refused_by_name(
     ("name", "content", "reason"),
     [
         ("test_batch.bin", None, "missing"),
-        ("test_batch.bin", b"\0" * 3074, "3074 bytes are no whole number of records of 3073"),
+        ("test_batch.bin", b"\0" * 3074, "3074 bytes are not a whole number of records of 3073"),
         ("test_batch.bin", b"", "0 bytes"),
         ("batches.meta.txt", None, "missing"),
         ("batches.meta.txt", b"\xff\xfe", "not text"),
@@ -250,5 +250,5 @@ def test_a_hundred_without_its_fine_labels_is_refused(hundred_python: Path, hund
     with pytest.raises(DataError, match="test: no list of whole numbers called fine_labels"):
         open_data(hundred_python)
     (hundred_binary / "test.bin").write_bytes(b"\0" * 3073)
-    with pytest.raises(DataError, match="3073 bytes are no whole number of records of 3074"):
+    with pytest.raises(DataError, match="3073 bytes are not a whole number of records of 3074"):
         open_data(hundred_binary)

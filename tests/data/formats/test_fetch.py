@@ -130,7 +130,7 @@ def test_a_download_that_broke_off_goes_on_where_it_was(
         fetch(NAME, tmp_path)
     message = str(caught.value)
     assert "\n" not in message
-    for word in (*one_file.urls, "broke off", one_file.sha256, str(tmp_path / f"{NAME}.part"), "by hand"):
+    for word in (*one_file.urls, "broke off", one_file.sha256, str(tmp_path / f"{NAME}.part"), "yourself"):
         assert word in message
     assert part(tmp_path).read_bytes() == CONTENT[:2000]  # a thousand from each address
     assert not (tmp_path / NAME).exists()
@@ -176,7 +176,7 @@ def test_what_is_not_there_is_got_from_the_next_address(
 @pytest.mark.parametrize(
     ("wrong", "reason"),
     [
-        (CONTENT[:-1] + b"x", "sent a file of SHA-256"),
+        (CONTENT[:-1] + b"x", "sent a file with SHA-256"),
         (CONTENT[:-1], "767999"),
         (CONTENT + b"x", "more than 768000 bytes|offers 768001 bytes"),
         (b"<html>moved</html>", "offers 18 bytes|broke off after 18"),
@@ -219,13 +219,13 @@ def test_without_a_network_a_file_brought_by_hand_will_do(
         assert url in message
         assert "refused" in message
         folder = tmp_path / f"{NAME}.part"
-        assert f"put file.gz of SHA-256 {remote.sha256} into {folder} by hand" in message
+        assert f"put file.gz with SHA-256 {remote.sha256} into {folder} yourself" in message
         (folder / "file.gz").write_bytes(CONTENT)
         assert (fetch(NAME, tmp_path) / "file.gz").read_bytes() == CONTENT
 
 
 def test_an_unknown_set_is_refused_with_the_nearest() -> None:
-    with pytest.raises(UsageError, match=r"did you mean cifar10\?; there are mnist, fashion-mnist, cifar10,"):
+    with pytest.raises(UsageError, match=r"did you mean cifar10\?; choose mnist, fashion-mnist, cifar10,"):
         fetch("cifar-10")
 
 

@@ -147,7 +147,7 @@ def test_what_is_no_image_by_its_ending_cannot_be_read_whatever_it_holds(tmp_pat
         (["train/1.png", "test/2.png"], "test/2.png", "an image outside a class folder"),
         (["train/a/1.png", "train/b/2.png", "tests/a/1.png"], "tests", "move it away; did you mean test?"),
         (["val/a/1.png", "test/a/1.png"], "", "has test and val but no train"),
-        (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "", "val and valid are both val; leave one"),
+        (["train/a/1.png", "val/a/1.png", "valid/a/1.png"], "", "val and valid are both val; keep one"),
         (
             ["train/cat/1.png", "train/dog/2.png", "test/dogs/1.png"],
             "test/dogs",

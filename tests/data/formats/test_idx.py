@@ -85,9 +85,9 @@ def test_every_truncation_is_refused(tmp_path_factory: pytest.TempPathFactory, l
     [
         (b"\x89PNG....", "not an IDX file"),
         (struct.pack(">II", 0x00000D01, 0), "IDX type 0x0d"),
-        (idx_labels(LABELS) + b"\0", "its header says 4, 12 bytes; it has 13"),
-        (gzip.compress(idx_labels(LABELS), mtime=0)[:-6], "its gzip is damaged"),
-        (b"\x1f\x8b nonsense", "its gzip is damaged"),
+        (idx_labels(LABELS) + b"\0", "its header states 4, 12 bytes; it has 13"),
+        (gzip.compress(idx_labels(LABELS), mtime=0)[:-6], "its gzip data are damaged"),
+        (b"\x1f\x8b nonsense", "its gzip data are damaged"),
     ],
 )
 def test_another_file_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:

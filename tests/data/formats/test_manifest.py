@@ -78,9 +78,9 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
     ("text", "reason"),
     [
         ("", "has no column path"),
-        ("path\na.png\n", "has no column label; its header is path,label[,split][,group]"),
-        ("path;label\na.png;x\n", "its columns are separated by ';'; separate them by commas"),
-        ("path,lable\na.png,x\n", "no column can be called 'lable'; did you mean label?"),
+        ("path\na.png\n", "has no column label; the header is path,label[,split][,group]"),
+        ("path;label\na.png;x\n", "its columns are separated by ';'; use commas"),
+        ("path,lable\na.png,x\n", "unknown column 'lable'; did you mean label?"),
         ("path,label,label\n", "two columns are called label"),
         ("path,label\n", "lists no images"),
         ("path,label\na.png\n", "line 2 has 1 values, but the header names 2"),
@@ -92,7 +92,7 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
             "line 2 has split 'trian', which is none of train, val, valid, validation, test; did",
         ),
         ("path,label,split\na.png,x,\n", "line 2 has split ''"),
-        ("path,label,split\na.png,x,test\nb.png,y,val\n", "no line says train"),
+        ("path,label,split\na.png,x,test\nb.png,y,val\n", "no line has the split train"),
         ("path,label\na.png,x\nb.png,y\na.png,y\n", "is on lines 2 and 4"),
         ("path,label\na.png,x\nb.png,x\n", "one class, 'x'"),
         (

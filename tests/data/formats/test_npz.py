@@ -82,31 +82,31 @@ def test_labels_may_be_texts(tmp_path: Path) -> None:
         ({"x": np.zeros((2, 3, 3)), "y": TWO}, "np.rint(x * 255).astype(np.uint8)"),
         ({"x": np.zeros((2, 3, 3), np.int64), "y": TWO}, "x is int64; images are uint8"),
         ({"x": pixels(2, 9), "y": TWO}, "x is 2 x 9; images are n x height x width"),
-        ({"x": pixels(2, 3, 8, 8), "y": TWO}, "bring the channels to the end with x.transpose(0, 2, 3, 1)"),
+        ({"x": pixels(2, 3, 8, 8), "y": TWO}, "move the channels to the end with x.transpose(0, 2, 3, 1)"),
         ({"x": pixels(2, 8, 8, 4), "y": TWO}, "x is 2 x 8 x 8 x 4"),
         ({"x": pixels(0, 8, 8), "y": TWO[:0]}, "x is 0 x 8 x 8"),
         ({"x": pixels(2, 3, 3), "y": [0, 1, 2]}, "x are 2 images, but y is 3"),
-        ({"x": pixels(2, 3, 3), "y": np.eye(2, dtype=int)}, "but y is 2 x 2; give each image one label"),
-        ({"x": pixels(2, 3, 3), "y": [0.0, 1.0]}, "labels are float64; they are whole numbers or texts"),
+        ({"x": pixels(2, 3, 3), "y": np.eye(2, dtype=int)}, "but y is 2 x 2; give one label per image"),
+        ({"x": pixels(2, 3, 3), "y": [0.0, 1.0]}, "labels are float64; use whole numbers or texts"),
         (
             {"x": pixels(2, 3, 3), "y": TWO, "x_val": pixels(2, 3, 3), "y_val": ["0", "1"]},
-            "in all splits alike",
+            "the same in all splits",
         ),
         ({"x": pixels(2, 3, 3)}, "has x but no y"),
         ({"y": TWO}, "has y but no x"),
         ({"x": pixels(2, 3, 3), "y": TWO, "x_test": pixels(1, 3, 3)}, "has x_test but no y_test"),
         (
             {"x_test": pixels(2, 3, 3), "y_test": TWO},
-            "no training images, which are called images and labels or",
+            "no training images, which must be called images and labels or",
         ),
         (
             {"x": pixels(2, 3, 3), "y": TWO, "images": pixels(2, 3, 3)},
-            "images and x and y are all of the train",
+            "images and x and y all belong to the train",
         ),
-        ({"x_tran": pixels(2, 3, 3), "y_train": TWO}, "can be called 'x_tran'; did you mean x_train?"),
-        ({"x": pixels(2, 3, 3), "y": TWO, "classes": [1, 2]}, "classes is int64 of 2; it is a list of texts"),
+        ({"x_tran": pixels(2, 3, 3), "y_train": TWO}, "unknown array 'x_tran'; did you mean x_train?"),
+        ({"x": pixels(2, 3, 3), "y": TWO, "classes": [1, 2]}, "classes is int64 of 2; use a list of texts"),
         ({"x": pixels(2, 3, 3), "y": TWO, "classes": ["a"]}, "one class, 'a'"),
-        ({"x": pixels(2, 3, 3), "y": TWO, "classes": ["a", "b"], "class_names": ["a", "b"]}, "leave one"),
+        ({"x": pixels(2, 3, 3), "y": TWO, "classes": ["a", "b"], "class_names": ["a", "b"]}, "keep one"),
         ({"x": pixels(2, 3, 3), "y": np.array(["a", 1], object)}, "Object arrays cannot be loaded"),
     ],
 )
@@ -124,7 +124,7 @@ def test_another_file_is_refused(tmp_path: Path) -> None:
     damaged[200] ^= 255
     for content in (b"", b"x", b"nothing", b"<html>not found</html>"):
         file.write_bytes(content)
-        with pytest.raises(DataError, match=r"a\.npz: is no \.npz file; save .*\(x=, y=\)$"):
+        with pytest.raises(DataError, match=r"a\.npz: not a \.npz file; save .*\(x=, y=\)$"):
             open_data(file)
     for content in (b"PK\x03\x04 nothing", whole[:-30], whole[:100], bytes(damaged)):
         file.write_bytes(content)

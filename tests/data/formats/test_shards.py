@@ -97,7 +97,7 @@ def test_shards_are_split_by_their_names_or_folders(tmp_path: Path, names: tuple
     assert numbers(dataset.test) == list(range(18, 27))
     shard(tmp_path / "set" / names[0].replace("train", "held").replace("held/", ""), 40)
     if "/" not in names[0]:
-        with pytest.raises(DataError, match="is of no split, but others are"):
+        with pytest.raises(DataError, match="belongs to no split, but others do"):
             open_data(tmp_path / "set")
 
 
@@ -153,7 +153,7 @@ def test_a_file_beside_the_shards_names_the_classes(
     assert dataset.train.labels.tolist() == [1, 0, 2]
     (tmp_path / "classes.txt").write_text("ant\nbee\n")
     with pytest.raises(
-        DataError, match=r"a\.tar/002\.png: is of class '(2|cow)', but \S*/classes\.txt has 2"
+        DataError, match=r"a\.tar/002\.png: its class is '(2|cow)', but \S*/classes\.txt has 2"
     ):
         open_data(tmp_path / "a.tar")
 
@@ -172,16 +172,16 @@ PNG = image(1)
         ),
         (
             [("cat/1.png", PNG)],
-            "sample 'cat/1' has no class; let cat/1.cls or .txt say it, or label or class",
+            "sample 'cat/1' has no class; put it into cat/1.cls or .txt, or as label or class",
         ),
         ([("1.png", PNG), ("1.json", b'{"width": 3}')], "sample '1' has no class"),
         ([("1.png", PNG), ("1.json", b"{")], "1.json: cannot be read"),
-        ([("1.png", PNG), ("1.json", b'{"label": 0.5}')], "1.json: says '0.5'; a class is a whole number or"),
-        ([("1.png", PNG), ("1.txt", b"a cat\non a mat")], r"1.txt: says 'a cat\non a mat'; a class is"),
+        ([("1.png", PNG), ("1.json", b'{"label": 0.5}')], "1.json: has '0.5'; a class is a whole number or"),
+        ([("1.png", PNG), ("1.txt", b"a cat\non a mat")], r"1.txt: has 'a cat\non a mat'; a class is"),
         ([("1.png", PNG), ("1.cls", b"\xff")], "1.cls: cannot be read"),
-        ([("1.png", PNG), ("1.cls", b"")], "1.cls: says ''"),
-        ([*sample(1), *sample(2), *sample(1)], "sample '001' comes twice"),
-        ([("1.png", PNG), ("1.png", PNG), ("1.cls", b"0")], "1.png comes twice"),
+        ([("1.png", PNG), ("1.cls", b"")], "1.cls: has ''"),
+        ([*sample(1), *sample(2), *sample(1)], "sample '001' occurs twice"),
+        ([("1.png", PNG), ("1.png", PNG), ("1.cls", b"0")], "1.png occurs twice"),
         ([("README", b"")], "holds no images"),
     ],
 )
@@ -210,18 +210,18 @@ def test_a_shard_that_broke_off_is_refused_wherever_it_did(tmp_path: Path, addre
         4096,
     ):  # its files are of 1024 bytes with headers
         path.write_bytes(whole[:length])
-        with pytest.raises(DataError, match=r"a\.tar: is no whole tar file \(.*copy or make it again"):
+        with pytest.raises(DataError, match=r"a\.tar: is not a complete tar file \(.*create it again"):
             open_data(f"{address}/a.tar" if net else path)
     path.write_bytes(whole[:1024] + b"x" * 512 + whole[1536:])
-    with pytest.raises(DataError, match="is no whole tar file"):
+    with pytest.raises(DataError, match="is not a complete tar file"):
         open_data(f"{address}/a.tar" if net else path)
     path.write_bytes(whole + whole)
-    with pytest.raises(DataError, match="more follows after its end"):
+    with pytest.raises(DataError, match="data follow after its end"):
         open_data(f"{address}/a.tar" if net else path)
 
 
 def test_what_is_missing_or_misspelt_is_refused(root: Path, address: str) -> None:
-    with pytest.raises(DataError, match=r"part-4\.tar: no such shard; 2 of 6 that \S+ names are missing"):
+    with pytest.raises(DataError, match=r"part-4\.tar: no such shard; 2 of the 6 in \S+ are missing"):
         open_data(f"{root}/part-{{0..5}}.tar")
     with pytest.raises(
         DataError, match=r"part-4\.tar: cannot be read \(no such file, or not for everybody\)"
@@ -280,7 +280,7 @@ def test_a_shard_just_written_is_not_kept(root: Path) -> None:
 def test_an_index_of_the_net_must_be_kept(root: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     (root.parent / "cache").write_text("in the way")
     assert len(open_data(root, val=0).train) == 36
-    with pytest.raises(DataError, match=r"cannot be kept in .*HUBEL_CACHE"):
+    with pytest.raises(DataError, match=r"cannot be cached in .*HUBEL_CACHE"):
         remote(address)
 
 
@@ -307,7 +307,7 @@ def test_neighbours_on_the_net_are_asked_for_in_one_go(
         assert near.file(place).data == image(place)
     assert len(asked) == 3
     monkeypatch.setattr(Parts, "parts", False)
-    with pytest.raises(DataError, match="the server sends no parts of files"):
+    with pytest.raises(DataError, match="the server does not send parts of files"):
         images.image(0)
 
 

@@ -31,7 +31,7 @@ _STATES_HELP = "The most states to show; early ones are closer together, as netw
 
 def compare(
     context: typer.Context,
-    others: Annotated[list[str] | None, typer.Argument(help=_OTHERS_HELP, metavar="[OTHER]...")] = None,
+    others: Annotated[list[str] | None, typer.Argument(help=_OTHERS_HELP, metavar="OTHER")] = None,
     *,
     data: Data,
     layer: Annotated[list[str] | None, typer.Option(help=_LAYER_HELP, metavar="PATH")] = None,

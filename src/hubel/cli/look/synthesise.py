@@ -14,7 +14,7 @@ _COLOURS_HELP = "A folder of images or a set's name, whose colours to use. Defau
 
 def synthesise(
     context: typer.Context,
-    units: Annotated[list[str] | None, typer.Argument(help=_UNITS_HELP, metavar="[UNIT]...")] = None,
+    units: Annotated[list[str] | None, typer.Argument(help=_UNITS_HELP, metavar="UNIT")] = None,
     *,
     label: Annotated[
         list[str] | None,

@@ -1,5 +1,5 @@
-"""Augmentation: random variants of the training images, made a batch at a time on any device.
+"""Augmentation: random variants of the training images, made batch by batch on any device.
 
-Images are uint8, n x h x w x c, and none is changed in place. Every random number is drawn on the CPU from
-the generator given, so that one seed means one sequence of variants on every device.
+Images are uint8, n x h x w x c, and are never changed in place. All random numbers are drawn on the CPU from
+the given generator, so that a seed gives the same variants on every device.
 """

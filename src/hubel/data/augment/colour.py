@@ -1,7 +1,7 @@
-"""Colour: what the values of an image's pixels become.
+"""Colour operations: they change pixel values.
 
-Images are uint8, n x h x w x c, of any depth, and come out so; none is changed in place. `factors`: float32,
-n, one for each image, where 1 changes nothing. Grey is ITU-R 601's luma, as in Pillow.
+Images in and out are uint8, n x h x w x c, of any depth; none is changed in place. `factors`: float32, n, one
+per image; 1 changes nothing. Grey is ITU-R 601 luma, as in Pillow.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Colours:
 
     @classmethod
     def of(cls, images: Tensor) -> Colours:
-        """Measures uint8, n x h x w x c: exactly up to 4 million pixels, on evenly spaced images above."""
+        """Measures images, uint8, n x h x w x c: all up to 4 million pixels, else evenly spaced ones."""
         depth = images.shape[-1]
         step = max(1, images[..., 0].numel() // _SAMPLE)
         values = images[::step].reshape(-1, depth).cpu().double() / WHITE
@@ -44,8 +44,8 @@ class Colours:
 def pca(images: Tensor, std: float, colours: Colours, generator: Generator) -> Tensor:
     """Adds one random colour to all pixels of an image: each principal axis times a draw from N(0, `std`).
 
-    Source: Krizhevsky et al. 2012, section 4.1, whose `std` is 0.1. The paper does not say in what unit
-    pixels are; here they are from 0 to 1, as all later implementations take them.
+    Source: Krizhevsky et al. 2012, section 4.1, with `std` 0.1. The paper does not state the unit of pixels;
+    here they are from 0 to 1, as in all later implementations.
     """
     count, _, width, depth = images.shape
     draws = torch.randn((count, depth), generator=generator) * std
@@ -65,23 +65,23 @@ def jitter(images: Tensor, by: float, generator: Generator) -> Tensor:
 
 
 def brightness(images: Tensor, factors: Tensor) -> Tensor:
-    """Away from black, or towards it."""
+    """Moves each image away from black, or towards it."""
     return rounded(images.float().mul_(each(factors, images)))
 
 
 def contrast(images: Tensor, factors: Tensor) -> Tensor:
-    """Away from the even grey that is the image's mean, or towards it."""
+    """Moves each image away from its mean grey, or towards it."""
     mean = _grey(images).mean((1, 2, 3), keepdim=True).round_()
     return _away(mean, images, factors)
 
 
 def saturation(images: Tensor, factors: Tensor) -> Tensor:
-    """Away from the image in grey, or towards it; a grey image stays as it is."""
+    """Moves each image away from its grey version, or towards it; grey images stay as they are."""
     return images if images.shape[-1] == 1 else _away(_grey(images), images, factors)
 
 
 def sharpness(images: Tensor, factors: Tensor) -> Tensor:
-    """Away from the image smoothed by a 3 x 3 filter, or towards it; the outermost pixels stay.
+    """Moves each image away from its smoothed version, or towards it; the outermost pixels stay.
 
     The filter is Pillow's `SMOOTH`: 5 in the centre, 1 around it.
     """
@@ -101,12 +101,12 @@ def posterize(images: Tensor, bits: Tensor) -> Tensor:
 
 
 def solarize(images: Tensor, thresholds: Tensor) -> Tensor:
-    """Inverts the values from the image's threshold (float32, n) on."""
+    """Inverts values at or above the image's threshold (float32, n)."""
     return torch.where(images >= each(thresholds, images), WHITE - images, images)
 
 
 def autocontrast(images: Tensor) -> Tensor:
-    """Stretches each channel of an image from black to white, where it has two values at all."""
+    """Stretches each channel of an image from black to white, unless it is constant."""
     low, high = (bound.float() for bound in torch.aminmax(images.flatten(1, 2), dim=1, keepdim=True))
     span = high - low
     stretched = (images.flatten(1, 2) - low) * (WHITE / span.clamp_min(1))
@@ -114,7 +114,7 @@ def autocontrast(images: Tensor) -> Tensor:
 
 
 def equalize(images: Tensor) -> Tensor:
-    """Spreads the values of each channel of an image evenly, by the histogram: Pillow's rule, exactly."""
+    """Equalises the histogram of each channel of an image, exactly as Pillow does."""
     count, height, width, depth = images.shape
     values = images.permute(0, 3, 1, 2).reshape(count * depth, height * width).long()
     counts = values.new_zeros((count * depth, _LEVELS)).scatter_add_(1, values, torch.ones_like(values))
@@ -128,13 +128,13 @@ def equalize(images: Tensor) -> Tensor:
 
 
 def _grey(images: Tensor) -> Tensor:
-    """The images in grey: float32 of whole numbers, n x h x w x 1."""
+    """The images in grey: float32, whole numbers, n x h x w x 1."""
     if images.shape[-1] == 1:
         return images.float()
     return (images.float() @ moved(torch.tensor(_LUMA), images.device)).round_().unsqueeze(-1)
 
 
 def _away(dull: Tensor, images: Tensor, factors: Tensor) -> Tensor:
-    """The images as far from `dull`, their like without the property, as the factors say."""
+    """Interpolates from `dull`, the images without the property, to the images and beyond, by the factors."""
     share = each(factors, images)
     return rounded(images.float().mul_(share).add_(dull * (1 - share)))

@@ -1,7 +1,7 @@
-"""Geometry: where the pixels of an image go.
+"""Geometric operations: they move pixels.
 
-Images are uint8, n x h x w x c, and come out so; none is changed in place. All that is random is drawn on
-the CPU from the generator given.
+Images in and out are uint8, n x h x w x c; none is changed in place. All random numbers are drawn on the CPU
+from the given generator.
 """
 
 from __future__ import annotations
@@ -18,31 +18,31 @@ from hubel.data.pinned import moved
 from hubel.errors import DataError
 
 RATIO = 4 / 3
-"""How much longer than the other a side of a crop may be. Source: Szegedy et al. 2015, section 6."""
+"""The largest ratio of a crop's sides. Source: Szegedy et al. 2015, section 6."""
 
 _TRIES = 10
 
 
 def shift(images: Tensor, by: int, generator: Generator) -> Tensor:
-    """Moves each image by its own random number of pixels, from -`by` to `by` down and across.
+    """Moves each image by random numbers of pixels, from -`by` to `by`, vertically and horizontally.
 
-    What moves in from outside is the image's own reflection: black would make edges that no image has
-    when the network is used, and change what batch normalisation measures.
+    The border is filled with the image's reflection: black would make edges that no image has at prediction,
+    and change the statistics of batch normalisation.
     Source: He et al. 2016, section 4.2, after Lee et al. 2015, who pad with black.
 
-    Raises DataError: `by` of a whole side or more, which would leave nothing of the image.
+    Raises DataError: `by` is a whole side or more, which would leave nothing of the image.
     """
     count, height, width, depth = images.shape
     if not 0 <= by < min(height, width):
         raise DataError(
-            f"a shift by {by} pixels does not suit {height}x{width}; give 0 to {min(height, width) - 1}"
+            f"a shift by {by} pixels does not fit {height}x{width}; give 0 to {min(height, width) - 1}"
         )
     down, across = torch.randint(2 * by + 1, (2, count, 1), generator=generator)
     wide = _widened(images.reshape(count * height, width * depth), by, depth)
     rows = (torch.arange(height) + down - by).abs()
     rows = torch.minimum(rows, 2 * (height - 1) - rows)  # reflected at the lower edge, as abs at the upper
-    # Each row of the result lies in `wide` as one run of bytes, wherever it starts: copying whole runs is
-    # ten times as fast as indexing pixels.
+    # Each row of the result is one run of bytes in `wide`: copying whole runs is ten times as fast as
+    # indexing pixels.
     starts = ((torch.arange(count)[:, None] * height + rows) * (width + 2 * by) + across) * depth
     runs = wide.view(-1).unfold(0, width * depth, 1)
     return runs.index_select(0, moved(starts.flatten(), images.device)).view(images.shape)
@@ -54,20 +54,20 @@ def flip(images: Tensor, generator: Generator) -> Tensor:
 
 
 def alternate(images: Tensor, indices: Tensor, epoch: int) -> Tensor:
-    """Mirrors every image in every second epoch: half of them in the even ones, the others in the odd.
+    """Mirrors every image in every second epoch: half of them in even epochs, the others in odd ones.
 
-    `indices`: int64, n, on the CPU; the place of each image in its set, whose hash says in which. So two
-    successive epochs show each image both ways, where random flips show half of them the same way twice.
+    `indices`: int64, n, on the CPU; the place of each image in its set, whose hash decides which half it is
+    in. Two successive epochs show each image both ways; random flips show half of them the same way twice.
     Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.6.
     """
     return _mirrored(images, (_bits(indices) ^ (epoch & 1)) == 1)
 
 
 def crop(images: Tensor, least: float, generator: Generator) -> Tensor:
-    """Enlarges a random part of each image to the whole: at least the share `least` of its area.
+    """Enlarges a random crop of each image to its full size: at least the share `least` of its area.
 
-    The share is uniform, the logarithm of width over height too, within 3:4 and 4:3; the place is any at
-    which the part is inside. Where ten draws do not fit, the image stays whole.
+    The share is uniform, and so is the logarithm of the aspect ratio, within 3:4 and 4:3; so is the place,
+    inside the image. If ten draws do not fit, the image stays whole.
     Source: Szegedy et al. 2015, section 6.
     """
     count, height, width, _ = images.shape
@@ -87,17 +87,17 @@ def crop(images: Tensor, least: float, generator: Generator) -> Tensor:
 
 
 def cutout(images: Tensor, side: int, fill: Tensor, generator: Generator) -> Tensor:
-    """Covers a square of `side` pixels in each image with the colour `fill`: c values from 0 to 255.
+    """Covers a random square of `side` pixels in each image with the colour `fill`: c values from 0 to 255.
 
-    Its centre is any pixel, so part of it may lie outside. Source: DeVries and Taylor 2017, section 3.2,
+    Its centre may be any pixel, so part of it may lie outside. Source: DeVries and Taylor 2017, section 3.2,
     who fill with the mean of the training images.
 
-    Raises DataError: a square larger than the image.
+    Raises DataError: the square is larger than the image.
     """
     count, height, width, depth = images.shape
     if side > min(height, width):
         raise DataError(
-            f"a cutout of {side} pixels does not suit {height}x{width}; give 0 to {min(height, width)}"
+            f"a cutout of {side} pixels does not fit {height}x{width}; give 0 to {min(height, width)}"
         )
     within = []
     for length in (height, width):
@@ -110,10 +110,10 @@ def cutout(images: Tensor, side: int, fill: Tensor, generator: Generator) -> Ten
 
 
 def warp(images: Tensor, matrices: Tensor) -> Tensor:
-    """Draws each image anew, its pixel at (x, y) from a x + b y + c across and d x + e y + f down.
+    """Resamples each image: its pixel at (x, y) comes from (a x + b y + c, d x + e y + f).
 
     `matrices`: float32, n x 2 x 3, rows (a, b, c) and (d, e, f); x and y in pixels from the upper left
-    corner, the centre of the first pixel at 0.5, as in Pillow. What comes from outside is black.
+    corner, the centre of the first pixel at 0.5, as in Pillow. Outside the image is black.
     """
     _, height, width, _ = images.shape
     x, y = torch.arange(width) + 0.5, (torch.arange(height) + 0.5)[:, None]
@@ -122,13 +122,13 @@ def warp(images: Tensor, matrices: Tensor) -> Tensor:
 
 
 def resize(images: Tensor, side: int) -> Tensor:
-    """Returns the images with a shorter side of `side` pixels: bilinear, antialiased where that is less."""
+    """Resizes images to a shorter side of `side` pixels: bilinear, antialiased when shrinking."""
     scale = side / min(images.shape[1:3])
     if scale == 1:
         return images
     plane = [round(length * scale) for length in images.shape[1:3]]
     planes = images.permute(0, 3, 1, 2)
-    if images.device.type != "cpu":  # only the CPU resizes bytes, and there they are seven times as fast
+    if images.device.type != "cpu":  # only the CPU can resize uint8, which is seven times as fast there
         planes = planes.float()
     resized = F.interpolate(planes, plane, mode="bilinear", antialias=True, align_corners=False)
     resized = resized.permute(0, 2, 3, 1)
@@ -136,7 +136,7 @@ def resize(images: Tensor, side: int) -> Tensor:
 
 
 def _widened(rows: Tensor, by: int, depth: int) -> Tensor:
-    """Rows of pixels (uint8, rows x width * depth) with `by` pixels of their reflection at either end."""
+    """Rows of pixels (uint8, rows x width * depth), extended by `by` reflected pixels at either end."""
     width = rows.shape[1] // depth
     columns = torch.cat((torch.arange(by, 0, -1), torch.arange(width - 2, width - 2 - by, -1)))
     places = (columns[:, None] * depth + torch.arange(depth)).flatten()
@@ -153,9 +153,9 @@ def _mirrored(images: Tensor, chosen: Tensor) -> Tensor:
 
 
 def _sampled(images: Tensor, across: Tensor, down: Tensor, outside: str) -> Tensor:
-    """Images whose pixels come from the places given, in pixels, between four pixels each.
+    """Images sampled at the given places, in pixels, by bilinear interpolation.
 
-    `across` and `down`: float32 on the CPU, n x h x w or what broadcasts to it. `outside` as `grid_sample`.
+    `across` and `down`: float32 on the CPU, n x h x w or broadcastable to it. `outside`: as in `grid_sample`.
     """
     count, height, width, _ = images.shape
     places = torch.stack(
@@ -171,7 +171,7 @@ def _sampled(images: Tensor, across: Tensor, down: Tensor, outside: str) -> Tens
 
 
 def _bits(indices: Tensor) -> Tensor:
-    """A bit for each index, as good as random and always the same: int64, n.
+    """A pseudo-random bit for each index, always the same: int64, n.
 
     Source: the finalizer of SplitMix64, Steele et al. 2014.
     """

@@ -1,7 +1,7 @@
-"""Mixing: two images in one, with a target that says how much there is of each class.
+"""Mixing: two images are combined into one, with a target that states the share of each class.
 
-Images are float32, n x c x h x w and `channels_last`, as the network sees them; targets float32, n x classes,
-each row of sum 1. Each image gets a partner of its own batch and a share of its own; all is drawn on the
+Images are float32, n x c x h x w and `channels_last`, as the network sees them; targets are float32, n x
+classes, each row of sum 1. Each image gets a partner from its batch and a share of its own, both drawn on the
 CPU.
 """
 
@@ -15,9 +15,9 @@ from hubel.data.pinned import moved
 
 
 def mixup(images: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Adds each image and its partner, weighted by a share from Beta(`alpha`, `alpha`); the targets too.
+    """Averages each image with its partner, weighted by a share from Beta(`alpha`, `alpha`); targets too.
 
-    Source: Zhang et al. 2018, equation 1; the share is drawn for each pair, as there.
+    Source: Zhang et al. 2018, equation 1; as there, the share is drawn for each pair.
     """
     partners, shares = _drawn(len(images), alpha, generator)
     partners, shares = moved(partners, images.device), moved(shares, images.device)
@@ -26,9 +26,9 @@ def mixup(images: Tensor, targets: Tensor, alpha: float, generator: Generator) -
 
 
 def cutmix(images: Tensor, targets: Tensor, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
-    """Puts a rectangle of its partner into each image; the targets are mixed by the area of each.
+    """Pastes a rectangle of its partner into each image; the targets are mixed by area.
 
-    A share from Beta(`alpha`, `alpha`) is left of the image, or more where the rectangle, whose centre is
+    A share from Beta(`alpha`, `alpha`) of the image remains, or more if the rectangle, whose centre may be
     any pixel, lies partly outside. Source: Yun et al. 2019, section 3.1.
     """
     count, _, height, width = images.shape
@@ -48,11 +48,11 @@ def cutmix(images: Tensor, targets: Tensor, alpha: float, generator: Generator) 
 def _drawn(count: int, alpha: float, generator: Generator) -> tuple[Tensor, Tensor]:
     """A partner for each image (int64, n) and the share it keeps of itself (float32, n)."""
     partners = torch.randperm(count, generator=generator)
-    # torch draws from a Beta with its own generator only
+    # torch samples a Beta distribution only with its global generator
     rng = np.random.default_rng(int(torch.randint(2**63 - 1, (), generator=generator)))
     return partners, torch.from_numpy(rng.beta(alpha, alpha, count).astype(np.float32))
 
 
 def _taken(images: Tensor, places: Tensor) -> Tensor:
-    """The images at `places`, `channels_last` too, which `index_select` alone would undo."""
+    """The images at `places`, kept `channels_last`, which `index_select` alone would not do."""
     return images.permute(0, 2, 3, 1).index_select(0, places).permute(0, 3, 1, 2)

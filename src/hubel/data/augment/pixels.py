@@ -1,4 +1,4 @@
-"""Pixels: between the bytes of images and the numbers one reckons with."""
+"""Converting between uint8 pixels and float values."""
 
 from __future__ import annotations
 
@@ -10,13 +10,10 @@ WHITE = 255
 
 
 def rounded(values: torch.Tensor) -> torch.Tensor:
-    """Returns the nearest uint8 of each value; what lies outside 0 to 255 becomes black or white.
-
-    `values` are floats of the caller's own: they are overwritten.
-    """
+    """Returns values rounded to uint8, clipped to 0 to 255; the given floats are overwritten."""
     return values.round_().clamp_(0, WHITE).to(torch.uint8)
 
 
 def each(numbers: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
-    """Returns one number for each image (n) as float32 n x 1 x 1 x 1, where the images are."""
+    """Returns one number per image (n) as float32, n x 1 x 1 x 1, on the images' device."""
     return moved(numbers.float(), images.device).view(-1, 1, 1, 1)

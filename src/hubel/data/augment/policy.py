@@ -1,4 +1,4 @@
-"""Policy: which variants are made of the training images, as one value."""
+"""The augmentation policy: which variants of the training images are made."""
 
 from __future__ import annotations
 
@@ -21,14 +21,13 @@ Flip: TypeAlias = Literal["none", "random", "alternating"]
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
-    """What is varied, in the order it is done; as it comes, nothing is.
+    """An augmentation policy, applied in this order; the default changes nothing.
 
-    `crop` is the smallest share of its area that is enlarged to the whole image, 1 for none; `flip` how
-    images are mirrored; `shift` by how many pixels they are moved at most; `trivial` whether
-    TrivialAugment changes them; `jitter` how much brightness, contrast and saturation vary; `pca` the
-    standard deviation of AlexNet's shift of colour; `cutout` the side in pixels of the square covered with
-    the mean colour. `mixup` and `cutmix` are the alpha of the Beta by which images are mixed, 0 for not
-    at all; with both, each batch has one or the other.
+    `crop`: the smallest share of the area that a random crop keeps, 1 for no crop. `flip`: how images are
+    mirrored. `shift`: the most pixels an image is moved by. `trivial`: whether TrivialAugment is applied.
+    `jitter`: how much brightness, contrast and saturation vary. `pca`: the standard deviation of AlexNet's
+    colour shift. `cutout`: the side in pixels of a square covered with the mean colour. `mixup` and `cutmix`:
+    the alpha of the Beta distribution of the mixing shares, 0 for no mixing; with both, each batch uses one.
 
     Raises UsageError: a value outside its range.
     """
@@ -62,7 +61,7 @@ class Augmentation:
 
     @property
     def mixes(self) -> bool:
-        """Whether images are mixed, so that targets are shares of classes."""
+        """Whether images are mixed, so that targets are class shares."""
         return self.mixup > 0 or self.cutmix > 0
 
     @property
@@ -79,10 +78,10 @@ class Augmentation:
         epoch: int,
         colours: Colours | None = None,
     ) -> Tensor:
-        """Returns a variant of each image, of the same shape, type and device; `images` stay as they are.
+        """Returns a variant of each image, with the same shape, type and device; `images` are not changed.
 
-        Images: uint8, n x h x w x c. `indices`: int64, n, on the CPU; the images' places in their set,
-        by which flips alternate. `colours` are those of the training set; without, the images' own.
+        Images: uint8, n x h x w x c. `indices`: int64, n, on the CPU; the images' places in their set, used
+        by alternating flips. `colours`: those of the training set; default: those of these images.
 
         Raises DataError: as `shift` and `cutout`.
         """

@@ -1,7 +1,7 @@
-"""TrivialAugment: one operation an image, of one strength, both drawn evenly; nothing to tune.
+"""TrivialAugment: one operation per image at one strength, both uniform; nothing to tune.
 
-Source: Müller and Hutter 2021, with the wide space of strengths and the shears' origin of their code.
-Deviation: pixels are interpolated, where the code takes the nearest.
+Source: Müller and Hutter 2021, with the wide range of strengths and the origin of shears of their code.
+Deviation: pixels are interpolated; the code takes the nearest.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ from hubel.data.augment.geometry import warp
 from hubel.data.pinned import moved
 
 STRENGTHS = 31
-"""How many strengths an operation has, from none at all to its strongest."""
+"""The number of strengths of an operation, from none to the strongest."""
 
 
 def trivial(images: Tensor, generator: Generator) -> Tensor:
-    """Changes each image (uint8, n x h x w x c) by one operation of `WIDE`, of one of 31 strengths."""
+    """Changes each image (uint8, n x h x w x c) by one operation of `WIDE` at one of 31 strengths."""
     count = len(images)
     chosen = torch.randint(len(WIDE), (count,), generator=generator)
     strengths = torch.randint(STRENGTHS, (count,), generator=generator) / (STRENGTHS - 1)
@@ -29,19 +29,20 @@ def trivial(images: Tensor, generator: Generator) -> Tensor:
     for number, operation in enumerate(WIDE.values()):
         places = (chosen == number).nonzero().flatten()
         if len(places):
-            there = moved(places, images.device)
-            changed.index_copy_(0, there, operation(images.index_select(0, there), strengths[places]))
+            selected = moved(places, images.device)
+            variants = operation(images.index_select(0, selected), strengths[places])
+            changed.index_copy_(0, selected, variants)
     return changed
 
 
 def _warped(images: Tensor, *entries: Tensor | float) -> Tensor:
-    """`warp` with the six entries of the matrices, each one number or one for each image."""
+    """`warp` with the six entries of the matrices, each one number or one per image."""
     matrices = torch.stack([torch.as_tensor(entry).expand(len(images)) for entry in entries], dim=1)
     return warp(images, matrices.view(-1, 2, 3))
 
 
 def _rotated(images: Tensor, degrees: Tensor) -> Tensor:
-    """Turned around the centre, counterclockwise."""
+    """The images rotated counterclockwise around their centres."""
     _, height, width, _ = images.shape
     x, y, cos, sin = width / 2, height / 2, degrees.deg2rad().cos(), degrees.deg2rad().sin()
     return _warped(images, cos, -sin, x - x * cos + y * sin, sin, cos, y - x * sin - y * cos)
@@ -63,7 +64,7 @@ WIDE: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
     "autocontrast": lambda images, _: colour.autocontrast(images),
     "equalize": lambda images, _: colour.equalize(images),
 }
-"""The operations: uint8 images, and for each a strength from -1 to 1 (float32, n, on the CPU).
+"""The operations on uint8 images with a strength per image, from -1 to 1 (float32, n, on the CPU).
 
-Those that have no direction take the strength without its sign.
+Operations without a direction ignore the sign.
 """

@@ -1,1 +1,1 @@
-"""From a set of images to batches, in memory or streamed."""
+"""From labelled images to batches, in memory or streamed."""

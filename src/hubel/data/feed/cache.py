@@ -1,13 +1,13 @@
-"""The cache: image files are decoded once, and opened from then on for as long as nothing has changed.
+"""The cache of decoded images: image files are decoded once and reused until one of them changes.
 
     ~/.cache/hubel/decoded/KEY.npy           all images of a list, at the network's size, as one array
-    ~/.cache/hubel/decoded/digests.sqlite    what each file holds, by path, size and time of last change
+    ~/.cache/hubel/decoded/digests.sqlite    the digest of each file, by path, size and modification time
 
-The key is of what the files hold, of their order, and of what makes pixels of them: a file changed, added or
-moved to another place in the list is another key, files copied elsewhere are not. After an array comes a line
-of JSON with its checksum and the images left out of it. Images in shards are known by shard and place.
+The key depends on the files' contents, their order and the preprocessing: a changed, added or reordered file
+gives another key, a copied set does not. Each array is followed by a line of JSON with its checksum and the
+images that were left out. Images in shards are identified by shard and place.
 
-A cache that cannot be read or written is done without.
+If the cache cannot be read or written, images are decoded each time.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 Warn: TypeAlias = Callable[[str], None]
 
 MOST_BYTES = 20 * 10**9
-"""How much the arrays may take in all; beyond that those longest unused are deleted."""
+"""The limit on the arrays' total size; beyond it the least recently used are deleted."""
 
 _MOST_FILES = 5_000_000
 _DIGEST = 16
@@ -51,7 +51,7 @@ _BLOCK = 256
 _CHUNK = 1 << 24
 _MOMENT_NS = 2 * 10**9
 _FORMAT = f"1 {PIL.__version__} {simplejpeg.__version__}"
-"""What an array depends on besides files and preprocessing; another decoder may round otherwise."""
+"""What an array depends on besides files and preprocessing: another decoder may round differently."""
 
 
 def decode_once(
@@ -63,15 +63,15 @@ def decode_once(
 ) -> Decoded:
     """Returns what `decode` returns, from the cache if these files were decoded before.
 
-    The images are then the file itself, mapped into memory; what is written to them stays in memory.
-    Images that lie in memory already are never cached. `warn` is told, once, why nothing can be kept.
+    Cached images are mapped from the file; changes to them stay in memory. Images that are not in files are
+    never cached. `warn` is called once with the reason if the cache cannot be used.
 
     Raises DataError: as `decode`.
     """
     cache = _Cache(cache_folder() / "decoded", warn)
     if isinstance(images, FileImages):
-        told = zip(images.paths, cache.digests(images.paths), strict=True)
-        digests = [_of_text(images.unusable.get(path, "")) or digest for path, digest in told]
+        files = zip(images.paths, cache.digests(images.paths), strict=True)
+        digests = [_of_text(images.unusable.get(path, "")) or digest for path, digest in files]
     elif isinstance(images, ShardImages):
         digests = images.digests()
     else:
@@ -92,24 +92,24 @@ def decode_once(
 
 
 class Kept(NamedTuple):
-    """An array of the cache; `pixels`: uint8, n x h x w x c. `reasons`: the places left out, and why."""
+    """A cached array; `pixels`: uint8, n x h x w x c. `reasons`: why images were left out, by place."""
 
     pixels: Bytes
     reasons: dict[int, str]
 
 
 class _Cache:
-    """A folder of arrays and digests, none of whose faults is more than a warning, given once."""
+    """A folder of arrays and digests; any fault of it is a warning only, given once."""
 
     def __init__(self, folder: Path, warn: Warn | None) -> None:
         self.folder = folder
         self._warn = warn
 
     def open(self, key: str) -> Kept | None:
-        """The array of a key; None if there is none, or a damaged one."""
+        """The array of a key; None if it is missing or damaged."""
         path = self.folder / f"{key}.npy"
         try:
-            # Mapped for private writing, since torch warns of memory that cannot be written to.
+            # Mapped copy-on-write, since torch warns about read-only memory.
             images = np.load(path, mmap_mode="c", allow_pickle=False)
             with path.open("rb") as file:
                 file.seek(images.offset + images.nbytes)
@@ -120,11 +120,11 @@ class _Cache:
         except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError):
             return None
         with suppress(OSError):
-            os.utime(path)  # used now: the last to be deleted
+            os.utime(path)  # most recently used, so the last to be deleted
         return Kept(np.asarray(images), reasons)
 
     def keep(self, key: str, kept: Kept) -> None:
-        """Writes an array, whole or not at all, and deletes those longest unused when there are too many."""
+        """Writes an array atomically and deletes the least recently used ones beyond the limit."""
         size = kept.pixels.nbytes
         if size > MOST_BYTES:
             return
@@ -142,7 +142,7 @@ class _Cache:
             self._say(error)
 
     def digests(self, paths: Iterable[Path]) -> list[bytes]:
-        """The digest of each file's bytes; those not changed since the last time are not read again."""
+        """The digest of each file's bytes; unchanged files are not read again."""
         stats = [_stat(path) for path in paths]
         known = self._remembered({each.folder for each in stats})
         unknown = [each for each in dict.fromkeys(stats) if each not in known]
@@ -159,7 +159,7 @@ class _Cache:
         return [known[each] for each in stats]
 
     def _remembered(self, folders: set[bytes]) -> dict[_Stat, bytes]:
-        """The digests of all files known in some folders, as they were when last seen."""
+        """The last recorded digests of all files in some folders."""
         known = {}
         try:
             with closing(self._database()) as database:
@@ -167,15 +167,15 @@ class _Cache:
                 for folder in folders:
                     for *stat, digest in database.execute(query, (folder,)):
                         known[_Stat(*stat)] = digest
-        except sqlite3.OperationalError as error:  # locked, or no place for it
+        except sqlite3.OperationalError as error:  # locked, or the disk is full
             self._say(error)
-        except (OSError, sqlite3.DatabaseError):  # damaged: all is learned anew
+        except (OSError, sqlite3.DatabaseError):  # damaged: start anew
             with suppress(OSError):
                 (self.folder / "digests.sqlite").unlink()
         return known
 
     def _remember(self, digests: dict[_Stat, bytes]) -> None:
-        """Keeps digests, but not of files so new that they may change again within the clock's grain."""
+        """Records digests, except of files that may still change within the same modification time."""
         sure = time.time_ns() - _MOMENT_NS
         rows = [(*stat, digest) for stat, digest in digests.items() if 0 <= stat.mtime_ns < sure]
         try:
@@ -189,7 +189,7 @@ class _Cache:
             self._say(error)
 
     def _database(self) -> sqlite3.Connection:
-        """Opens the digests, made where they are missing; of a folder that is missing, none."""
+        """Opens the database of digests, created if missing; without the folder, an empty one in memory."""
         place = self.folder / "digests.sqlite" if self.folder.is_dir() else ":memory:"
         database = sqlite3.connect(place)
         database.execute(
@@ -199,7 +199,7 @@ class _Cache:
         return database
 
     def _make_room(self, most: int) -> None:
-        """Deletes arrays, and what broken-off runs left of them, the longest unused first, down to `most`."""
+        """Deletes arrays, complete or not, least recently used first, until `most` bytes are left."""
         files = sorted((path.stat().st_mtime, path) for path in self.folder.rglob("*.npy"))
         total = sum(path.stat().st_size for _, path in files)
         for _, path in files:
@@ -209,18 +209,18 @@ class _Cache:
             path.unlink()
 
     def _say(self, error: OSError | sqlite3.Error) -> None:
-        """Warns that the cache is done without, the first time."""
+        """Warns, the first time only, that the cache is not used."""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         if self._warn is not None:
             self._warn(
-                f"decoded images are not kept in {self.folder} ({reason}), so they are decoded each time; "
+                f"images cannot be cached in {self.folder} ({reason}), so they are decoded each time; "
                 f"name another folder in the environment variable {CACHE}"
             )
         self._warn = None
 
 
 class _Stat(NamedTuple):
-    """What tells whether a file has changed; of one that is not there, a size of -1."""
+    """What tells whether a file has changed; the size of a missing file is -1."""
 
     folder: bytes
     name: bytes
@@ -238,7 +238,7 @@ def _stat(path: Path) -> _Stat:
 
 
 def _file_digest(stat: _Stat) -> bytes:
-    """The digest of a file's bytes; of one that cannot be read, nothing."""
+    """The digest of a file's bytes; empty if it cannot be read."""
     try:
         with Path(os.fsdecode(stat.folder), os.fsdecode(stat.name)).open("rb", buffering=0) as file:
             return blake2b(file.readall(), digest_size=_DIGEST).digest()
@@ -247,12 +247,12 @@ def _file_digest(stat: _Stat) -> bytes:
 
 
 def _of_text(text: str) -> bytes:
-    """The bytes of a text that may hold a file's name, which may be no text."""
+    """A text's bytes; it may hold a file name that is not valid UTF-8."""
     return text.encode("utf-8", "surrogateescape")
 
 
 def _key(digests: list[bytes], preprocessing: Preprocessing) -> str:
-    """The name of an array: of all that its bytes follow from, which mean and std are not of."""
+    """The name of an array, from everything that determines its bytes; mean and std do not."""
     of = preprocessing
     form = (_FORMAT, of.height, of.width, of.depth, of.fit, of.resize, of.interpolation)
     total = blake2b(json.dumps(form).encode(), digest_size=_DIGEST)
@@ -262,7 +262,7 @@ def _key(digests: list[bytes], preprocessing: Preprocessing) -> str:
 
 
 def _checksum(images: Bytes) -> str:
-    """The digest of an array's values, on all cores: that of the digests of its parts."""
+    """The digest of an array: that of the digests of its parts, which are computed on all cores."""
     flat = images.reshape(-1)
 
     def work(start: int) -> bytes:

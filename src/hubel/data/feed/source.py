@@ -1,4 +1,4 @@
-"""Where a run's batches come from."""
+"""The protocol of anything that gives a run its batches."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class Source(Protocol):
-    """Where batches come from: `Batches` in memory, or streams of what is too large for it."""
+    """A source of batches, such as `Batches`."""
 
     @property
     def labels(self) -> Labels:
-        """The class of every image."""
+        """The class of each image: int64, n."""
 
     def batches(self, among: Tensor | None = None) -> int:
-        """How many batches an epoch has, of all images or `among` some."""
+        """The number of batches in an epoch over all images, or over those at `among`."""
 
     def first(self) -> Batch:
-        """The first batch of the first epoch, made at once."""
+        """Returns the first batch of the first epoch, made in the calling thread."""
 
     def epoch(self, number: int, sides: Sides | None = None, among: Tensor | None = None) -> Epoch:
-        """Images and targets, batch by batch, resized to `sides`; the same for the same number."""
+        """Returns the batches of an epoch, resized to `sides`; the same ones for the same number."""

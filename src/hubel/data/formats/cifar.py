@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100: 32x32 colour images in their Python versions and in their binary versions.
+"""CIFAR-10 and CIFAR-100: 32x32 colour images, in the Python and the binary version.
 
 Source: Krizhevsky 2009, and the description of both layouts at https://www.cs.toronto.edu/~kriz/cifar.html.
 """
@@ -27,10 +27,10 @@ _AGAIN = "unpack the archive again"
 
 @dataclass(frozen=True, slots=True)
 class _Layout:
-    """What a set's files and what is in them are called; the binary files end with .bin.
+    """The names of a set's files and of their contents; the binary files end with .bin.
 
-    `labels` and `names` are keys of the pickles; `names_file` lists the classes in the binary version,
-    whose records begin with `label_bytes` labels: the last one is the class.
+    `labels` and `names` are keys of the pickles; `names_file` lists the classes of the binary version, whose
+    records begin with `label_bytes` labels, the last of which is the class.
     """
 
     name: str
@@ -68,9 +68,9 @@ _LAYOUTS = (
 
 
 def _latin1(text: str, encoding: str) -> bytes:
-    """Bytes as Python 3 writes them where a pickle is to be read by Python 2."""
+    """Restores bytes that Python 3 pickled for Python 2."""
     if encoding != "latin1":
-        raise pickle.UnpicklingError(f"bytes are written as latin1, not {encoding}")
+        raise pickle.UnpicklingError(f"bytes are encoded as latin1, not {encoding}")
     return text.encode("latin1")
 
 
@@ -97,10 +97,10 @@ def is_cifar_binary(folder: Path) -> bool:
 def read_cifar_python(folder: Path) -> DataSet:
     """Reads the Python version: training batches, the test batch and the class names, all pickles.
 
-    Of CIFAR-100's two labels, the fine one of 100 classes is read. The pickles are read with a white list:
-    they can build dicts, lists, numbers, texts and byte arrays.
+    Of CIFAR-100's two labels, the fine one of 100 classes is read. The pickles are read with an allow list:
+    they can build only dicts, lists, numbers, texts and byte arrays.
 
-    Raises DataError: a file missing, damaged, of another content, or one that asks for anything else.
+    Raises DataError: a file is missing, damaged, has other contents, or would build anything else.
     """
     layout = _known(folder, "")
     path = folder / layout.meta
@@ -113,9 +113,9 @@ def read_cifar_python(folder: Path) -> DataSet:
 
 
 def read_cifar_binary(folder: Path) -> DataSet:
-    """Reads the binary version: training batches, the test batch and the class names, a line each.
+    """Reads the binary version: training batches, the test batch and the class names, one per line.
 
-    Raises DataError: a file missing or of a length that is no whole number of records.
+    Raises DataError: a file is missing, or its length is not a whole number of records.
     """
     layout = _known(folder, ".bin")
     path = folder / layout.names_file
@@ -128,7 +128,7 @@ def read_cifar_binary(folder: Path) -> DataSet:
 
 
 def _layout(folder: Path, suffix: str) -> _Layout | None:
-    """The set whose first training file the folder has; `train` alone could be of anything."""
+    """The layout whose first training file the folder has; a file `train` alone could be anything."""
     for layout in _LAYOUTS:
         names = layout.names_file if suffix else layout.meta
         first = (folder / f"{layout.train[0]}{suffix}").is_file()
@@ -168,7 +168,7 @@ def _dataset(
 
 
 def _python_batch(path: Path, layout: _Layout) -> tuple[Bytes, Labels]:
-    """Reads a pickled batch: pixels, n x 3072, and labels, n."""
+    """Reads a pickled batch; returns pixels, n x 3072, and labels, n."""
     batch = _unpickle(path)
     pixels, labels = batch.get("data"), batch.get(layout.labels)
     if not isinstance(pixels, np.ndarray) or pixels.dtype != np.uint8 or pixels.shape[1:] != (_VALUES,):
@@ -183,17 +183,19 @@ def _python_batch(path: Path, layout: _Layout) -> tuple[Bytes, Labels]:
 
 
 def _binary_batch(path: Path, layout: _Layout) -> tuple[Bytes, Labels]:
-    """Reads a binary batch, records of labels and 3072 bytes of pixels: pixels, n x 3072, and labels, n."""
+    """Reads a batch of binary records, labels then pixels; returns pixels, n x 3072, and labels, n."""
     content = _content(path)
     record = layout.label_bytes + _VALUES
     if not content or len(content) % record:
-        raise DataError(f"{path}: {len(content)} bytes are no whole number of records of {record}; {_AGAIN}")
+        raise DataError(
+            f"{path}: {len(content)} bytes are not a whole number of records of {record} bytes; {_AGAIN}"
+        )
     records = np.frombuffer(content, np.uint8).reshape(-1, record)
     return records[:, layout.label_bytes :], records[:, layout.label_bytes - 1].astype(np.int64)
 
 
 class _Unpickler(pickle.Unpickler):
-    """Builds only what a batch is made of: what makes a numpy array is let through, nothing else."""
+    """Unpickles batches: only what builds a NumPy array is allowed."""
 
     def find_class(self, module_name: str, global_name: str) -> Any:
         try:
@@ -205,7 +207,7 @@ class _Unpickler(pickle.Unpickler):
 
 
 def _unpickle(path: Path) -> dict[str, Any]:
-    """Reads a pickled dict; texts of Python 2 are read as Latin-1, as numpy's arrays need."""
+    """Reads a pickled dict; texts of Python 2 are decoded as Latin-1, as NumPy's arrays need."""
     if not path.is_file():
         raise DataError(f"{path}: missing; {_AGAIN}")
     with path.open("rb") as file:
@@ -219,7 +221,7 @@ def _unpickle(path: Path) -> dict[str, Any]:
 
 
 def _text(value: Any) -> Any:
-    """Bytes as the text they are where Python 3 has read and written a pickle of Python 2's."""
+    """Decodes the bytes that texts become when Python 3 rewrites a pickle of Python 2."""
     return value.decode("latin1") if isinstance(value, bytes) else value
 
 

@@ -1,6 +1,6 @@
 """Digits: scikit-learn's 1797 handwritten digits, 8x8 grey, for a network that trains in seconds.
 
-Source: Alpaydin, Kaynak 1998, Optical Recognition of Handwritten Digits, UCI; the test part of that set.
+Source: Alpaydin, Kaynak 1998, Optical Recognition of Handwritten Digits, UCI; the test part of the set.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ WHITE = 16
 """The highest value of a pixel."""
 
 FILE = "datasets/data/digits.csv.gz"
-"""Where scikit-learn keeps them: a line a digit, its 64 pixels and its class."""
+"""The file inside scikit-learn: a line per digit, with 64 pixels and the class."""
 
 
 def read_digits() -> DataSet:
-    """Returns the digits that scikit-learn has, with their values of 0 to 16 scaled to 0 to 255.
+    """Returns scikit-learn's digits, their values of 0 to 16 scaled to 0 to 255.
 
-    scikit-learn is not loaded for them: that takes seconds, and the file a tenth of one.
-    Raises DataError: scikit-learn is not installed, or keeps them elsewhere.
+    Only the file is read, in a tenth of a second; importing scikit-learn takes seconds.
+    Raises DataError: scikit-learn is not installed, or has the file elsewhere.
     """
     spec = find_spec("sklearn")
     if spec is None or spec.origin is None:

@@ -1,4 +1,4 @@
-"""Fetching: the field's common sets by name, downloaded into a cache, each file known by its SHA-256."""
+"""Fetching: common data sets are downloaded by name into a cache, each file checked by its SHA-256."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Progress: TypeAlias = Callable[[str, int, int], None]
 
 CACHE = "HUBEL_CACHE"
-"""The variable that says where the cache is, for those who want it elsewhere."""
+"""The environment variable that names another cache folder."""
 
 _CHUNK = 1 << 18
 _TIMEOUT_SECONDS = 30
@@ -31,9 +31,9 @@ _TIMEOUT_SECONDS = 30
 
 @dataclass(frozen=True, slots=True)
 class Remote:
-    """A file on the net: the addresses to try in turn, its SHA-256 and its size in bytes.
+    """A file to download: the addresses to try in turn, its SHA-256 and its size in bytes.
 
-    The same bytes at every address, so that a download may begin at one and go on at another.
+    Every address has the same bytes, so a download begun at one can be continued at another.
     """
 
     urls: tuple[str, ...]
@@ -42,15 +42,15 @@ class Remote:
 
     @property
     def name(self) -> str:
-        """What the file is called."""
+        """The file's name."""
         return self.urls[0].rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Fetchable:
-    """A set to fetch: its files; if they are tar archives, `folder` in them holds the set.
+    """A set to fetch: its files; if they are tar archives, the set is in their folder `folder`.
 
-    `names`: what its class folders mean, where they are called by codes.
+    `names`: the class names by class folder, if the folders are codes.
     """
 
     files: tuple[Remote, ...]
@@ -148,37 +148,35 @@ FETCHABLE: dict[str, Fetchable] = {
         _IMAGENETTE,
     ),
 }
-"""The sets there are.
+"""The sets that can be fetched.
 
 Sources: LeCun, Cortes, Burges, MNIST; Xiao, Rasul, Vollgraf 2017; Krizhevsky 2009; Howard, Imagenette, v2.
-The checksums are those that TensorFlow Datasets and, for CIFAR, Keras publish with their loaders.
+The checksums are those published with the loaders of TensorFlow Datasets and, for CIFAR, of Keras.
 """
 
 
 def cache_folder() -> Path:
-    """Where hubel keeps what it can get again: what HUBEL_CACHE says, else the system's place for that."""
-    said = os.environ.get(CACHE)
-    return Path(said).expanduser() if said else platformdirs.user_cache_path("hubel")
+    """Returns the folder of hubel's caches: that named by HUBEL_CACHE, else the system's cache folder."""
+    named = os.environ.get(CACHE)
+    return Path(named).expanduser() if named else platformdirs.user_cache_path("hubel")
 
 
 def fetched(name: str, to: Path | None = None) -> Path:
-    """The folder of a set below `to`, by default the cache's `data`; it is there once the set is whole."""
+    """Returns the folder of a set in `to`, default the cache's `data`; it exists once the set is complete."""
     return (to or cache_folder() / "data") / name
 
 
 def fetch(name: str, to: Path | None = None, progress: Progress | None = None) -> Path:
-    """Downloads a set into `to`/NAME and returns that folder; one that is there already is left as it is.
+    """Downloads a set into `to`/NAME, unless that folder exists, and returns it.
 
-    What an interrupted call has got is kept in NAME.part beside it, and the next call goes on from there.
-    Nothing is unpacked before its SHA-256 is right. `progress` is called with a file's name, the bytes of it
-    at hand and its size.
+    An interrupted download is kept in NAME.part beside it and continued by the next call. Nothing is unpacked
+    before its SHA-256 is verified. `progress` is called with a file's name, the bytes present and its size.
 
-    Raises UsageError: no such set. Raises DataError: a file that no address gives as it should be.
+    Raises UsageError: no such set. Raises DataError: no address provides a file with its SHA-256.
     """
     if name not in FETCHABLE:
         raise UsageError(
-            f"there is no set called {name!r} to fetch{nearest(name, FETCHABLE)}; "
-            f"there are {', '.join(FETCHABLE)}"
+            f"no set called {name!r} can be fetched{nearest(name, FETCHABLE)}; choose {', '.join(FETCHABLE)}"
         )
     target = fetched(name, to)
     if target.is_dir():
@@ -201,7 +199,7 @@ def fetch(name: str, to: Path | None = None, progress: Progress | None = None) -
 def unpack(archive: Path, folder: Path) -> None:
     """Unpacks a tar archive of plain files and folders.
 
-    Raises DataError: a damaged one, or one with a path, a link or a device that leads out of `folder`.
+    Raises DataError: it is damaged, or has a path, link or device that leads out of `folder`.
     """
     try:
         with tarfile.open(archive) as tar:
@@ -211,7 +209,7 @@ def unpack(archive: Path, folder: Path) -> None:
 
 
 def _obtain(name: str, remote: Remote, folder: Path, progress: Progress | None) -> Path:
-    """Returns a file of the right checksum in `folder`: the one that is there, or a download."""
+    """Returns a file with the correct checksum in `folder`, downloaded unless it exists."""
     path, part = folder / remote.name, folder / f"{remote.name}.part"
     if path.is_file() and _sha256(path) == remote.sha256:
         return path
@@ -226,17 +224,17 @@ def _obtain(name: str, remote: Remote, folder: Path, progress: Progress | None) 
             part.replace(path)
             return path
     raise DataError(
-        f"{name}: cannot be fetched from {' nor from '.join(troubles)}; run this again when that can be "
-        f"reached, or put {remote.name} of SHA-256 {remote.sha256} into {folder} by hand first"
+        f"{name}: cannot be fetched from {' or from '.join(troubles)}; try again when one can be reached, "
+        f"or put {remote.name} with SHA-256 {remote.sha256} into {folder} yourself"
     )
 
 
 def _download_checked(url: str, remote: Remote, part: Path, progress: Progress | None) -> None:
-    """Downloads into `part`, after what is there.
+    """Downloads into `part`, continuing what it already has.
 
-    If the whole is wrong, what an earlier call left may be to blame, so it is got once more from its start.
+    If the checksum is wrong, the part of an earlier call may be the cause: the file is downloaded once more.
 
-    Raises OSError, HTTPException: out of reach, broken off, or of another content.
+    Raises OSError, HTTPException: unreachable, incomplete, or other contents.
     """
     while True:
         resumed = part.is_file()
@@ -246,13 +244,13 @@ def _download_checked(url: str, remote: Remote, part: Path, progress: Progress |
             return
         part.unlink()
         if not resumed:
-            raise OSError(f"sent a file of SHA-256 {found}, not {remote.sha256}")
+            raise OSError(f"sent a file with SHA-256 {found}, not {remote.sha256}")
 
 
 def _download(url: str, remote: Remote, part: Path, progress: Progress | None) -> None:
-    """Appends to `part` what it lacks, or begins again where the server cannot go on in the middle.
+    """Appends to `part` what it lacks, or starts again if the server cannot resume a download.
 
-    Raises OSError, HTTPException: out of reach, broken off, or of another length.
+    Raises OSError, HTTPException: unreachable, incomplete, or of another length.
     """
     begin = part.stat().st_size if part.is_file() else 0
     if begin > remote.size:
@@ -275,7 +273,7 @@ def _download(url: str, remote: Remote, part: Path, progress: Progress | None) -
 
 
 def _copy(answer: IO[bytes], file: IO[bytes], remote: Remote, begin: int, progress: Progress | None) -> None:
-    """Copies what comes, as it comes. Raises OSError: less than there should be, or more."""
+    """Copies the answer as it arrives. Raises OSError: it is shorter or longer than the file."""
     done = begin
     while chunk := answer.read(_CHUNK):
         done += len(chunk)

@@ -1,4 +1,4 @@
-"""Folders: a folder for each class, with or without folders for train, val and test above them."""
+"""Class folders: one folder per class, optionally within folders train, val and test."""
 
 from __future__ import annotations
 
@@ -24,15 +24,14 @@ _LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def read_folder(root: Path) -> DataSet:
-    """Reads a folder in either layout, without opening an image; a flat one is all training.
+    """Reads a folder in either layout, without opening an image; without splits all images are training.
 
     The training set's class folders are the classes, sorted by name, or by number if every name is one.
-    Hidden files and those that systems leave behind are passed over, and so are files beside class folders
-    that are no images, such as a README. In a class folder, what is no image by its ending counts as one
-    that cannot be read.
+    Hidden files, system files, and files beside class folders that are not images, such as a README, are
+    ignored. In a class folder, a file without the ending of an image counts as an unreadable image.
 
-    Raises DataError: no class folders, one without an image, a folder in a class folder, images or folders
-    outside the layout, a class in val or test that is not in train.
+    Raises DataError: no class folders, a class folder without images or with a folder in it, images or
+    folders outside the layout, a class in val or test that is not in train.
     """
 
     def refuse(path: Path, reason: str) -> NoReturn:
@@ -46,7 +45,7 @@ def read_folder(root: Path) -> DataSet:
 def walk(root: Path, wrong: Wrong) -> tuple[tuple[str, ...], dict[str, FileImages]]:
     """Returns the classes of all splits, and each split's images in order of class and name.
 
-    `wrong` is told all that `read_folder` refuses; if it raises nothing, the rest is walked nevertheless.
+    `wrong` is called for everything that `read_folder` refuses; if it does not raise, the walk continues.
     """
     folders = _folders(root, wrong)
     splits = _by_split(root, folders, wrong) if is_split(folders) else {"train": folders}
@@ -60,15 +59,15 @@ def walk(root: Path, wrong: Wrong) -> tuple[tuple[str, ...], dict[str, FileImage
 
 
 def _by_split(root: Path, folders: list[Path], wrong: Wrong) -> dict[str, list[Path]]:
-    """Returns the class folders of train and of each other split there is."""
+    """Returns the class folders of each split."""
     found: dict[str, Path] = {}
     for folder in folders:
         split = SPLITS.get(folder.name.lower())
         if split is None:
             hint = nearest(folder.name, SPLITS)
-            wrong(folder, f"beside train, val and test there is no other folder; move it away{hint}")
+            wrong(folder, f"only train, val and test may be here; move it away{hint}")
         elif split in found:
-            wrong(folder, f"{found[split].name} and {folder.name} are both {split}; leave one")
+            wrong(folder, f"{found[split].name} and {folder.name} are both {split}; keep one")
         else:
             found[split] = folder
     if "train" not in found:
@@ -78,13 +77,13 @@ def _by_split(root: Path, folders: list[Path], wrong: Wrong) -> dict[str, list[P
 
 
 def is_split(folders: list[Path]) -> bool:
-    """Whether the folders are splits; a class may be called train, as long as images lie right in it."""
+    """Whether the folders are splits; a class may be called train if its images are directly in it."""
     named = [folder for folder in folders if folder.name.lower() in SPLITS]
     return len(named) == len(folders) or any(path.is_dir() for folder in named for path in visible(folder))
 
 
 def _images(folders: list[Path], classes: tuple[str, ...], wrong: Wrong) -> FileImages:
-    """Returns the images in the class folders, in order of class and name."""
+    """Returns the images of the class folders, in order of class and name."""
     labels: list[int] = []
     paths: list[Path] = []
     index = {name: place for place, name in enumerate(classes)}
@@ -102,7 +101,7 @@ def _class_images(folder: Path, wrong: Wrong) -> list[Path]:
     found = []
     for path in visible(folder):
         if path.name in folders:
-            wrong(path, f"a folder in class folder {folder.name!r}; move its images up into that")
+            wrong(path, f"a folder in class folder {folder.name!r}; move its images up")
         else:
             found.append(path)
     if len(_no_images(found)) == len(found):
@@ -112,12 +111,12 @@ def _class_images(folder: Path, wrong: Wrong) -> list[Path]:
 
 
 def _no_images(paths: Iterable[Path]) -> dict[Path, str]:
-    """Those that are no images by their ending, and what to do with them."""
+    """The files without the ending of an image, and why they are unusable."""
     return {path: NO_IMAGE for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES}
 
 
 def _folders(root: Path, wrong: Wrong) -> list[Path]:
-    """Returns the folders in `root`, beside which there should be no images."""
+    """Returns the folders in `root`, which should hold no images itself."""
     found = visible(root)
     folders = [path for path in found if path.is_dir()]
     for path in found:
@@ -129,7 +128,7 @@ def _folders(root: Path, wrong: Wrong) -> list[Path]:
 
 
 def visible(folder: Path) -> list[Path]:
-    """Returns what lies in a folder, sorted by name, less hidden files and what systems leave behind."""
+    """Returns the contents of a folder, sorted by name, without hidden and system files."""
     with os.scandir(folder) as entries:
         names = [entry.name for entry in entries if not entry.name.startswith(".")]
     return [folder / name for name in sorted(names) if name.lower() not in _LEFT_BY_SYSTEMS]

@@ -1,4 +1,4 @@
-"""Hugging Face: sets of the hub, and Parquet and Arrow files, read through the library `datasets`."""
+"""Hugging Face: sets of the hub, and Parquet and Arrow files, read by the library `datasets`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _TABLES = {".parquet": "parquet", ".arrow": "arrow"}
 
 @dataclass(frozen=True, eq=False)
 class TableImages:
-    """Images in the rows of a table, decoded when asked for; image i is in row `places[i]`.
+    """Images in the rows of a table, decoded when needed; image i is in row `places[i]`.
 
     `rows` is a `datasets.Dataset`; an image's name is its place in it, such as `cifar10/train/7`.
     """
@@ -48,7 +48,7 @@ class TableImages:
         return f"{self.source}/{self.places[index]}"
 
     def image(self, index: int) -> Image.Image:
-        """The whole image. Raises DataError: one that is missing or cannot be read."""
+        """The whole image. Raises DataError: it is missing or cannot be read."""
         try:
             image: Image.Image | None = self.rows[int(self.places[index])][self.column]
         except Exception as error:  # as with files, a decoder on damaged bytes raises nearly anything
@@ -58,7 +58,7 @@ class TableImages:
         return image
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The image as a network of this preprocessing sees it. Raises DataError: as both, by name."""
+        """The preprocessed image. Raises DataError: as `image` and the preprocessing."""
         image = self.image(index)
         try:
             return preprocessing.pixels(image)
@@ -76,26 +76,26 @@ class TableImages:
 
 
 def read_hub(text: str) -> DataSet:
-    """Reads the set that `hf:NAME` or `hf:NAME@CONFIG` names, from the library's cache once it is there.
+    """Reads the set named by `hf:NAME` or `hf:NAME@CONFIG`, downloading it once.
 
-    Raises DataError: no such text, the library is missing, the hub cannot be reached or has no such set, or
-    as `read_loaded`.
+    Raises DataError: a malformed name, the library is missing, the hub cannot be reached or has no such set,
+    or as `read_loaded`.
     """
     match = _NAME.fullmatch(text)
     if match is None:
-        raise DataError(f"{text!r} is no set of the hub; write hf:ylecun/mnist, or hf:NAME@CONFIG")
+        raise DataError(f"{text!r} does not name a set of the hub; write hf:ylecun/mnist, or hf:NAME@CONFIG")
     return read_loaded(_loaded(text, match["name"], match["config"]), match["name"])
 
 
 def is_tables(folder: Path) -> bool:
-    """Whether the folder holds Parquet or Arrow files, in itself or in its folder `data`."""
+    """Whether the folder, or its subfolder `data`, holds Parquet or Arrow files."""
     return _kind(folder) is not None
 
 
 def read_tables(folder: Path) -> DataSet:
-    """Reads a folder of Parquet or Arrow files, split by their names as on the hub: `train-00000.parquet`.
+    """Reads a folder of Parquet or Arrow files, split by name as on the hub: `train-00000.parquet`.
 
-    Raises DataError: the library is missing, files it cannot read, or as `read_loaded`.
+    Raises DataError: the library is missing or cannot read the files, or as `read_loaded`.
     """
     name = folder.resolve().name
     if any((folder / file).is_file() for file in _SAVED):
@@ -116,7 +116,7 @@ def read_table(file: Path) -> DataSet:
 
 
 def _kind(folder: Path) -> str | None:
-    """What the library calls the format of a folder's files."""
+    """The library's name of the format of a folder's files."""
     for place in (folder, folder / "data"):
         for suffix, kind in _TABLES.items():
             if next(place.glob(f"*{suffix}"), None) is not None:
@@ -129,20 +129,20 @@ def _library(where: str) -> Any:
         import datasets
     except ImportError:
         raise DataError(
-            f'{where}: read through the library datasets, which is missing; run `pip install "hubel[hf]"`'
+            f'{where}: this needs the library datasets, which is not installed; run `pip install "hubel[hf]"`'
         ) from None
     return datasets
 
 
 def _loaded(where: str, *what: str | None, **options: str) -> Any:
-    """Calls the library; its errors are of many kinds and lines."""
+    """Calls the library, whose errors are of many types and several lines."""
     datasets = _library(where)
     try:
         return datasets.loadread_loaded(*what, **options)
     except Exception as error:  # OSError, ValueError, its own and its HTTP client's
         cause = error.__cause__ or error
-        said = str(cause).strip().partition("\n")[0] or type(cause).__name__
-        raise DataError(f"{where}: cannot be read ({said})") from error
+        message = str(cause).strip().partition("\n")[0] or type(cause).__name__
+        raise DataError(f"{where}: cannot be read ({message})") from error
 
 
 def is_loaded(given: object) -> bool:
@@ -154,8 +154,9 @@ def is_loaded(given: object) -> bool:
 def read_loaded(found: Any, name: str) -> DataSet:
     """Returns the set in a loaded `Dataset`, all of it training, or `DatasetDict` of splits.
 
-    Images are the one column of images. Labels are the one column of class labels; without any, the one of
-    whole numbers or texts; of several, the one called `label`. A test split without labels is left out.
+    Images are in the only column of images. Labels are in the only column of class labels; if there is none,
+    in the only one of whole numbers or texts; if there are several, in the one called `label`. A test split
+    without labels is left out.
 
     Raises DataError: no training split, or no such column.
     """
@@ -192,16 +193,16 @@ def _columns(features: Any, name: str) -> tuple[str, str]:
     if len(labels) > 1 and "label" in labels:
         labels = ["label"]
     if len(images) != 1 or len(labels) != 1:
-        there = ", ".join(f"{column} ({_told(kind)})" for column, kind in features.items())
+        columns = ", ".join(f"{column} ({_kind_name(kind)})" for column, kind in features.items())
         raise DataError(
             f"{name}: needs one column of images and one of labels, of class labels, whole numbers or texts; "
-            f"its columns are {there}"
+            f"its columns are {columns}"
         )
     return images[0], labels[0]
 
 
 def _is_image(kind: Any) -> bool:
-    """Whether a column is of images, also where its file does not say so: their bytes with their path."""
+    """Whether a column holds images, declared as such or as bytes with a path."""
     return type(kind).__name__ == "Image" or (isinstance(kind, dict) and set(kind) == {"bytes", "path"})
 
 
@@ -209,13 +210,13 @@ def _is_name(kind: Any) -> bool:
     return str(getattr(kind, "dtype", "")).startswith(("int", "uint", "string", "large_string"))
 
 
-def _told(kind: Any) -> str:
+def _kind_name(kind: Any) -> str:
     dtype = getattr(kind, "dtype", None)
     return dtype if isinstance(dtype, str) and type(kind).__name__ == "Value" else type(kind).__name__
 
 
 def _imaged(rows: Any, column: str) -> Any:
-    """The table with the images' column alone, decoded when asked for."""
+    """The table's column of images alone, decoded when needed."""
     alone = rows.select_columns([column])
     kind = alone.features[column]
     return alone if type(kind).__name__ == "Image" else alone.cast_column(column, _library(column).Image())

@@ -1,4 +1,4 @@
-"""IDX: the format of MNIST and of the sets made in its image, grey images and labels in four files.
+"""IDX: the format of MNIST and its successors, grey images and labels in four files.
 
 Source: LeCun, Cortes, Burges, "The MNIST database of handwritten digits", section "File formats".
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Indices
 
 DEBIAN_FASHION_MNIST = Path("/usr/share/datasets/fashion-mnist")
-"""Where Debian's package dataset-fashion-mnist puts its files."""
+"""The folder of Debian's package dataset-fashion-mnist."""
 
 FASHION_MNIST = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
@@ -41,13 +41,13 @@ def is_idx(folder: Path) -> bool:
 
 
 def read_idx(folder: Path) -> DataSet:
-    """Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and, if there, the `t10k` pair.
+    """Reads `train-images-idx3-ubyte`, `train-labels-idx1-ubyte` and, if present, the `t10k` pair.
 
-    IDX files carry no class names: Fashion-MNIST is known by the checksum of its training labels and gets
-    its official ones; any other set's classes are its training labels as they are, "0" to "9" for MNIST.
+    IDX files have no class names: Fashion-MNIST is recognised by the checksum of its training labels and gets
+    its official names; any other set's classes are its training labels, "0" to "9" for MNIST.
 
-    Raises DataError: a file missing, damaged or of another length than its header says; images and labels
-    that differ in number; a test label that training does not have.
+    Raises DataError: a file is missing, damaged or of another length than its header states; images and
+    labels differ in number; a test label does not occur in training.
     """
     pixels, labels = _read_pair(folder, "train")
     values = np.unique(labels)
@@ -58,8 +58,8 @@ def read_idx(folder: Path) -> DataSet:
         unknown = np.setdiff1d(test_labels, values)
         if len(unknown):
             raise DataError(
-                f"{folder}: the t10k files have label {unknown[0]}, which the train files do not; "
-                "check that all four files are of one set"
+                f"{folder}: the t10k files have label {unknown[0]}, which the train files do not have; "
+                "check that all four files belong to one set"
             )
         test = _images("test", test_pixels, np.searchsorted(values, test_labels))
     return DataSet(
@@ -72,7 +72,7 @@ def read_idx(folder: Path) -> DataSet:
 
 
 def read_fashion_mnist() -> DataSet:
-    """Reads Fashion-MNIST from where Debian's package puts it.
+    """Reads Fashion-MNIST from Debian's package.
 
     Raises DataError: the package is not installed.
     """
@@ -85,18 +85,18 @@ def read_fashion_mnist() -> DataSet:
 
 
 def read_array(path: Path) -> Bytes:
-    """Reads one IDX file of unsigned bytes, gzipped or not, whatever its name says.
+    """Reads one IDX file of unsigned bytes, gzipped or not, whatever its name.
 
-    Raises DataError: not IDX, another type than unsigned byte, a length its header does not explain.
+    Raises DataError: not IDX, not of unsigned bytes, or of another length than its header states.
     """
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
         try:
             content = gzip.decompress(content)
         except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: its gzip is damaged ({error}); get the file again") from error
+            raise DataError(f"{path}: its gzip data are damaged ({error}); download it again") from error
     if len(content) < 4 or content[:2] != b"\0\0":
-        raise DataError(f"{path}: not an IDX file, which begins with two zero bytes; get the file again")
+        raise DataError(f"{path}: not an IDX file, which begins with two zero bytes; download the file again")
     kind, dimensions = content[2], content[3]
     if kind != _UNSIGNED_BYTE:
         raise DataError(f"{path}: IDX type 0x{kind:02x}; only 0x08, unsigned byte, is read")
@@ -104,8 +104,8 @@ def read_array(path: Path) -> Bytes:
     shape = [int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4)]
     if len(content) != start + math.prod(shape):
         raise DataError(
-            f"{path}: its header says {' x '.join(map(str, shape))}, {start + math.prod(shape)} bytes; "
-            f"it has {len(content)}; get the file again"
+            f"{path}: its header states {' x '.join(map(str, shape))}, {start + math.prod(shape)} bytes; "
+            f"it has {len(content)}; download the file again"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
 
@@ -116,25 +116,25 @@ def _read_pair(folder: Path, split: str) -> tuple[Bytes, Bytes]:
     for kind, dimensions in (("images", 3), ("labels", 1)):
         path = _find(folder, split, kind)
         if path is None:
-            raise DataError(f"{folder}: {split}-{kind}-idx{dimensions}-ubyte is missing; put it there")
+            raise DataError(f"{folder}: {split}-{kind}-idx{dimensions}-ubyte is missing; add it")
         array = read_array(path)
         if array.ndim != dimensions or array.size == 0:
             raise DataError(
                 f"{path}: {split} {kind} have {dimensions} dimensions and none of them is 0, "
-                f"but this file is {' x '.join(map(str, array.shape))}; get the file again"
+                f"but this file is {' x '.join(map(str, array.shape))}; download it again"
             )
         arrays.append(array)
     pixels, labels = arrays
     if len(pixels) != len(labels):
         raise DataError(
             f"{folder}: {len(pixels)} {split} images but {len(labels)} labels; "
-            "check that both files are of one set"
+            "check that both files belong to one set"
         )
     return pixels, labels
 
 
 def _find(folder: Path, split: str, kind: str) -> Path | None:
-    """Returns a split's file of `kind`; of a plain and a gzipped one, the plain."""
+    """Returns a split's file of `kind`; the plain one if there is a gzipped one too."""
     files = sorted(
         path
         for path in folder.iterdir()

@@ -1,4 +1,4 @@
-"""Manifests: a CSV file that lists images where they lie, with their labels, splits and groups."""
+"""Manifests: a CSV file that lists the paths of images with their labels, splits and groups."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ if TYPE_CHECKING:
     from hubel.data.arrays import Labels
 
 COLUMNS = ("path", "label", "split", "group")
-"""The columns there can be, in any order; the first two there must be."""
+"""The columns, in any order; the first two are required."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Row:
-    """An image as a line of the manifest has it; `group` is empty where it has none."""
+    """An image as listed in a line of the manifest; `group` is empty if it has none."""
 
     line: int
     path: Path
@@ -36,14 +36,14 @@ class _Row:
 def read_manifest(file: Path) -> DataSet:
     """Reads a CSV file with the header `path,label[,split][,group]`, without opening an image.
 
-    Paths are relative to the file's folder. Without `split` all is training. Images with the same `group`,
-    such as those of one patient or of one burst, are kept on one side of every split; an image with an
-    empty one is a group of its own. Classes are in order of name, or of number if every name is one.
+    Paths are relative to the file's folder. Without `split` all images are training. Images of one `group`,
+    for example of one patient or one burst, stay in one split; an image with an empty group is a group of its
+    own. Classes are sorted by name, or by number if every name is one.
 
-    A path where no file is counts as an image that cannot be read.
+    A missing file counts as an unreadable image.
 
-    Raises DataError: no UTF-8 or no CSV, an unknown column or split, a line of another length, an empty path
-    or label, a path listed twice, a group in two splits.
+    Raises DataError: not UTF-8 or not CSV, an unknown column or split, a line of another length, an empty
+    path or label, a path listed twice, a group in two splits.
     """
     rows = list(_rows(file))
     if not rows:
@@ -53,7 +53,7 @@ def read_manifest(file: Path) -> DataSet:
     for row in rows:
         splits[row.split].append(row)
     if "train" not in splits:
-        raise DataError(f"{file}: no line says train as its split; give some, or leave the column out")
+        raise DataError(f"{file}: no line has the split train; add some, or remove the column")
     classes, labels = labelled({split: [row.label for row in of] for split, of in splits.items()})
     missing = {row.path: _missing(file, row) for row in rows if not row.path.is_file()}
     images = {
@@ -64,7 +64,7 @@ def read_manifest(file: Path) -> DataSet:
 
 
 def _groups(rows: list[_Row]) -> Labels | None:
-    """The group of each line as a number, None where no line has one."""
+    """The group of each line as a number; None if no line has one."""
     if not any(row.group for row in rows):
         return None
     _, groups = np.unique([row.group or f"\0{row.line}" for row in rows], return_inverse=True)
@@ -72,7 +72,7 @@ def _groups(rows: list[_Row]) -> Labels | None:
 
 
 def _rows(file: Path) -> Iterator[_Row]:
-    """Yields the lines below the header; lines without any value are passed over."""
+    """Yields the lines below the header, except empty ones."""
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)
@@ -84,59 +84,57 @@ def _rows(file: Path) -> Iterator[_Row]:
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: not UTF-8 ({error}); save it as CSV in UTF-8") from error
     except csv.Error as error:
-        raise DataError(f"{file}: line {reader.line_num} is not CSV ({error}); mend it") from error
+        raise DataError(f"{file}: line {reader.line_num} is not CSV ({error}); correct it") from error
 
 
 def _check_header(file: Path, header: list[str]) -> None:
     accepted = "path,label[,split][,group]"
     if len(header) == 1 and (between := next((mark for mark in ";\t|" if mark in header[0]), "")):
-        raise DataError(
-            f"{file}: its columns are separated by {between!r}; separate them by commas: {accepted}"
-        )
+        raise DataError(f"{file}: its columns are separated by {between!r}; use commas: {accepted}")
     for name in header:
         if name not in COLUMNS:
             raise DataError(
-                f"{file}: no column can be called {name!r}{nearest(name, COLUMNS)}; its header is {accepted}"
+                f"{file}: unknown column {name!r}{nearest(name, COLUMNS)}; the header is {accepted}"
             )
         if header.count(name) > 1:
-            raise DataError(f"{file}: two columns are called {name}; leave one")
+            raise DataError(f"{file}: two columns are called {name}; keep one")
     for name in COLUMNS[:2]:
         if name not in header:
-            raise DataError(f"{file}: has no column {name}; its header is {accepted}")
+            raise DataError(f"{file}: has no column {name}; the header is {accepted}")
 
 
 def _row(file: Path, line: int, header: list[str], values: list[str]) -> _Row:
     if len(values) != len(header):
         raise DataError(
             f"{file}: line {line} has {len(values)} values, but the header names {len(header)}; "
-            "put a value that holds a comma in double quotes"
+            "quote values that contain a comma"
         )
-    said = dict(zip(header, (value.strip() for value in values), strict=True))
+    values_of = dict(zip(header, (value.strip() for value in values), strict=True))
     for name in COLUMNS[:2]:
-        if not said[name]:
-            raise DataError(f"{file}: line {line} has no {name}; give it one or take the line out")
-    split = SPLITS.get(said.get("split", "train").lower())
+        if not values_of[name]:
+            raise DataError(f"{file}: line {line} has no {name}; add it or remove the line")
+    split = SPLITS.get(values_of.get("split", "train").lower())
     if split is None:
         raise DataError(
-            f"{file}: line {line} has split {said['split']!r}, which is none of {', '.join(SPLITS)}"
-            f"{nearest(said['split'], SPLITS)}"
+            f"{file}: line {line} has split {values_of['split']!r}, which is none of {', '.join(SPLITS)}"
+            f"{nearest(values_of['split'], SPLITS)}"
         )
-    return _Row(line, file.parent / said["path"], said["label"], split, said.get("group", ""))
+    return _Row(line, file.parent / values_of["path"], values_of["label"], split, values_of.get("group", ""))
 
 
 def _missing(file: Path, row: _Row) -> str:
-    """Why the image of a line cannot be read."""
+    """Why the image of a line cannot be read; the text is part of the cache's key."""
     where = f"line {row.line} of {file}"
     return f"no file is there, but {where} names it; paths are relative to the manifest's folder"
 
 
 def _check(file: Path, rows: list[_Row]) -> None:
-    """Refuses images that are listed twice, and groups that are in two splits."""
+    """Raises DataError: an image is listed twice, or a group is in two splits."""
     lines: dict[Path, int] = {}
     members: dict[str, dict[str, int]] = defaultdict(dict)
     for row in rows:
         if row.path in lines:
-            raise DataError(f"{file}: {row.path} is on lines {lines[row.path]} and {row.line}; leave one")
+            raise DataError(f"{file}: {row.path} is on lines {lines[row.path]} and {row.line}; keep one")
         lines[row.path] = row.line
         if row.group:
             members[row.group].setdefault(row.split, row.line)
@@ -145,5 +143,5 @@ def _check(file: Path, rows: list[_Row]) -> None:
             (one, first), (other, second) = list(splits.items())[:2]
             raise DataError(
                 f"{file}: group {group!r} is in {one} (line {first}) and in {other} (line {second}), so "
-                f"what is learned of it would be tested on it; put it into one"
+                f"the network would be tested on what it has learned; move it into one"
             )

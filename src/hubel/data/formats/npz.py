@@ -26,24 +26,24 @@ NAMES = {
     "val": (("x_val", "y_val"), ("val_images", "val_labels")),
     "test": (("x_test", "y_test"), ("test_images", "test_labels")),
 }
-"""What a split's images and labels may be called."""
+"""The accepted names of each split's images and labels."""
 
 CLASSES = ("classes", "class_names", "label_names")
-"""What the list of class names may be called."""
+"""The accepted names of the list of class names."""
 
 _ZIP, _NPY = b"PK", b"\x93NUMPY"
-"""What archives of arrays begin with, and what single arrays do."""
+"""The first bytes of an archive of arrays, and of a single array."""
 
 _KNOWN = [*CLASSES, *(name for pairs in NAMES.values() for pair in pairs for name in pair)]
 
 
 def read_npz(file: Path) -> DataSet:
-    """Reads images, uint8 of n x h x w [x c], and labels, n, of train and, if there, of val and test.
+    """Reads images, uint8, n x h x w [x c], and labels, n, of train and, if present, of val and test.
 
-    Labels are texts, which are the classes; or whole numbers: places in the list of class names if there is
-    one, else the classes themselves, "0" to "9" for MNIST. Nothing is unpickled.
+    Labels are texts, which are the classes, or whole numbers: indices into the list of class names if there
+    is one, else the classes themselves, "0" to "9" for MNIST. Nothing is unpickled.
 
-    Raises DataError: no such archive, a name unknown or missing, images of another type or shape, labels
+    Raises DataError: no such archive, an unknown or missing name, images of another type or shape, labels
     that do not fit them.
     """
     arrays = _arrays(file)
@@ -51,7 +51,7 @@ def read_npz(file: Path) -> DataSet:
     pairs = {split: pair for split, pair in found.items() if pair is not None}
     if "train" not in pairs:
         known = " or ".join(" and ".join(pair) for pair in NAMES["train"])
-        raise DataError(f"{file}: has no training images, which are called {known}")
+        raise DataError(f"{file}: has no training images, which must be called {known}")
     classes, labels = _labels(file, arrays, {split: values for split, (_, values) in pairs.items()})
     sets = {
         split: ArrayImages(labels[split], pixels, numbered(split, len(pixels)))
@@ -65,18 +65,18 @@ def _arrays(file: Path) -> dict[str, Values]:
     try:
         with file.open("rb") as stream:
             if not stream.read(len(_NPY)).startswith((_ZIP, _NPY)):
-                raise DataError(f"{file}: is no .npz file; save images and labels with numpy.savez(x=, y=)")
+                raise DataError(f"{file}: not a .npz file; save images and labels with numpy.savez(x=, y=)")
             stream.seek(0)
             archive: Any = np.load(stream, allow_pickle=False)
             if isinstance(archive, np.ndarray):
                 raise DataError(
-                    f"{file}: one array without a name; save images and labels with numpy.savez(x=, y=)"
+                    f"{file}: holds one array without a name; save images and labels with numpy.savez(x=, y=)"
                 )
             for name in archive.files:
                 if name not in _KNOWN:
                     raise DataError(
-                        f"{file}: nothing in it can be called {name!r}{nearest(name, _KNOWN)}; "
-                        f"known are {', '.join(_KNOWN)}"
+                        f"{file}: unknown array {name!r}{nearest(name, _KNOWN)}; "
+                        f"accepted are {', '.join(_KNOWN)}"
                     )
             return {name: archive[name] for name in archive.files}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
@@ -87,13 +87,13 @@ def _arrays(file: Path) -> dict[str, Values]:
 
 
 def _pair(file: Path, arrays: dict[str, Values], split: str) -> tuple[Bytes, Values] | None:
-    """Returns a split's pixels, n x h x w x c, and its labels, n, as they are; None where it has neither."""
+    """Returns a split's pixels, n x h x w x c, and its labels, n, as stored; None if it has neither."""
     present = [pair for pair in NAMES[split] if any(name in arrays for name in pair)]
     if not present:
         return None
     if len(present) > 1:
         names = " and ".join(name for pair in present for name in pair if name in arrays)
-        raise DataError(f"{file}: {names} are all of the {split} split; leave one pair")
+        raise DataError(f"{file}: {names} all belong to the {split} split; keep one pair")
     images, labels = present[0]
     for name in present[0]:
         if name not in arrays:
@@ -102,7 +102,7 @@ def _pair(file: Path, arrays: dict[str, Values], split: str) -> tuple[Bytes, Val
     if values.shape != (len(pixels),):
         raise DataError(
             f"{file}: {images} are {len(pixels)} images, but {labels} is {_shape(arrays[labels])}; "
-            "give each image one label, a whole number or a text"
+            "give one label per image, a whole number or a text"
         )
     return pixels, values
 
@@ -120,7 +120,7 @@ def _pixels(file: Path, name: str, array: Values) -> Bytes:
         raise DataError(
             f"{file}: {name} is {_shape(array)}; images are n x height x width, "
             f"or n x height x width x {GREY} or {COLOUR}"
-            + ("; bring the channels to the end with x.transpose(0, 2, 3, 1)" if first else "")
+            + ("; move the channels to the end with x.transpose(0, 2, 3, 1)" if first else "")
         )
     return np.ascontiguousarray(pixels)
 
@@ -128,24 +128,24 @@ def _pixels(file: Path, name: str, array: Values) -> Bytes:
 def _labels(
     file: Path, arrays: dict[str, Values], values: dict[str, Values]
 ) -> tuple[tuple[str, ...], dict[str, Labels]]:
-    """Returns the classes and each split's labels as places in them."""
+    """Returns the classes and each split's labels as indices into them."""
     listed = [name for name in CLASSES if name in arrays]
     if len(listed) > 1:
-        raise DataError(f"{file}: {' and '.join(listed)} both list the classes; leave one")
+        raise DataError(f"{file}: {' and '.join(listed)} both list the classes; keep one")
     kinds = {array.dtype.kind for array in values.values()}
     if not (kinds <= set("iu") or kinds == {"U"}):
         types = ", ".join(str(array.dtype) for array in values.values())
-        raise DataError(f"{file}: labels are {types}; they are whole numbers or texts, in all splits alike")
+        raise DataError(f"{file}: labels are {types}; use whole numbers or texts, the same in all splits")
     if listed and kinds <= set("iu"):
         names = arrays[listed[0]]
         if names.ndim != 1 or names.dtype.kind != "U":
-            raise DataError(f"{file}: {listed[0]} is {names.dtype} of {_shape(names)}; it is a list of texts")
+            raise DataError(f"{file}: {listed[0]} is {names.dtype} of {_shape(names)}; use a list of texts")
         return tuple(map(str, names)), {split: array.astype(np.int64) for split, array in values.items()}
     return labelled({split: list(map(str, array)) for split, array in values.items()})
 
 
 def _flat(labels: Values) -> Values:
-    """Labels as a list; some archives keep them as a column."""
+    """Labels in one dimension; some archives store them as a column."""
     return labels[:, 0] if labels.ndim == 2 and labels.shape[1] == 1 else labels
 
 

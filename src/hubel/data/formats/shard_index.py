@@ -1,9 +1,9 @@
-"""The index of a shard: which images are in a tar file, of which classes, and where; made once and kept.
+"""The index of a shard: the images in a tar file, their classes and their places; made once and cached.
 
-    ~/.cache/hubel/shards/KEY.json      by a shard's path, size and time of last change, or by its address
+    ~/.cache/hubel/shards/KEY.json      by a shard's path, size and modification time, or by its address
 
-On a disk only headers and classes are read for it. On the net that means the whole shard, as a stream of the
-library `webdataset`: so a shard there is taken not to change, and its index must be kept.
+Of a local shard only headers and classes are read. A remote shard has to be read whole, as a stream of the
+library `webdataset`; it is therefore assumed never to change, and its index must be cached.
 """
 
 from __future__ import annotations
@@ -30,25 +30,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 CLASSES = ("cls", "json", "txt")
-"""The endings of what says a sample's class; the first of them that does counts."""
+"""The endings of files that give a sample's class; the first one present counts."""
 
 KEYS = ("label", "class")
-"""What the class may be called in a .json."""
+"""The accepted keys of the class in a .json."""
 
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _NAME = re.compile(r"(?!__[^/]*__(?:/|$))(?P<sample>(?:.*/)?[^./]+)\.(?P<ending>[^/]+)")
 _END = bytes(tarfile.BLOCKSIZE)
 _MOMENT_NS = 2 * 10**9
 _FORMAT = 1
-_CURL = {6: "no such host", 7: "no answer", 18: "it broke off", 22: "no such file, or not for everybody"}
-"""What the exit codes of curl mean, through which the library reads."""
+_CURL = {6: "no such host", 7: "no answer", 18: "the transfer broke off", 22: "no such file, or no access"}
+"""The meanings of the exit codes of curl, which the library reads with."""
 
 
 @dataclass(frozen=True, slots=True)
 class Shard:
-    """A tar file of images: `where` it is, by path or address; a new `stamp` tells that it has changed.
+    """A tar file of images: its path or address `where`, and a `stamp` that changes with its contents.
 
-    Of each image: its name in the tar, its class as it is written, where its bytes begin, and how many.
+    For each image: its name in the tar, its class as written, and the offset and number of its bytes.
     """
 
     where: str
@@ -63,55 +63,55 @@ class Shard:
 
 
 def is_remote(where: str) -> bool:
-    """Whether this is an address on the net rather than a path."""
+    """Whether this is a web address rather than a path."""
     return _ADDRESS.match(where) is not None
 
 
 def parted(name: str) -> tuple[str, str] | None:
-    """Parts a name in a tar as the library does: `7.seg.PNG` into its sample, `7`, and its ending, `seg.png`.
+    """Splits a name in a tar as the library does: `7.seg.PNG` into the sample `7` and the ending `seg.png`.
 
-    Hidden files, files without an ending and what lies in `__...__` are of no sample: None.
+    None of a hidden file, a file without an ending, or one in a folder `__...__`: these belong to no sample.
     """
     match = _NAME.fullmatch(name)
     return match and (match["sample"], match["ending"].lower())
 
 
 def library(where: str) -> Any:
-    """The library. Raises DataError: it is missing."""
+    """Returns the library webdataset. Raises DataError: it is not installed."""
     try:
         import webdataset
     except ImportError:
         raise DataError(
-            f"{where}: read through the library webdataset, which is missing; "
+            f"{where}: this needs the library webdataset, which is not installed; "
             'run `pip install "hubel[webdataset]"`'
         ) from None
     return webdataset
 
 
 def indexed(where: str) -> Shard:
-    """Returns the index of a shard, which is made if none is kept or the shard has changed since.
+    """Returns the index of a shard, from the cache unless the shard has changed.
 
-    Raises DataError: a shard that is missing, no plain tar file or not whole; a sample without an image or a
-    class, or with several; of one on the net, the library is missing, or its index cannot be kept.
+    Raises DataError: the shard is missing, no uncompressed tar file, or incomplete; a sample has no image or
+    no class, or several; for a remote shard, the library is not installed or its index cannot be cached.
     """
     stamp, changed_ns = f"{_FORMAT} {_whole(where)}", 0
     if not is_remote(where):
         try:
             known = Path(where).stat()
         except OSError as error:
-            raise DataError(f"{where}: cannot be read: {error.strerror}; mend that") from error
+            raise DataError(f"{where}: cannot be read: {error.strerror}; correct that") from error
         stamp, changed_ns = f"{stamp} {known.st_size} {known.st_mtime_ns}", known.st_mtime_ns
     path = kept_in(where)
     shard = _kept(path, where, stamp)
     if shard is None:
         shard = _made(where, stamp)
-        if changed_ns < time.time_ns() - _MOMENT_NS:  # else it may change again within the clock's grain
+        if changed_ns < time.time_ns() - _MOMENT_NS:  # else it may change again within the same time stamp
             _keep(path, shard)
     return shard
 
 
 def kept_in(where: str) -> Path:
-    """The file in which the index of a shard is kept."""
+    """Returns the file that caches the index of a shard."""
     name = blake2b(_whole(where).encode("utf-8", "surrogateescape"), digest_size=16).hexdigest()
     return cache_folder() / "shards" / f"{name}.json"
 
@@ -121,7 +121,7 @@ def _whole(where: str) -> str:
 
 
 def _kept(path: Path, where: str, stamp: str) -> Shard | None:
-    """The index that is kept, None if there is none of this stamp, or a damaged one."""
+    """The cached index with this stamp; None if there is none or it is damaged."""
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         columns = [tuple(found[name]) for name in ("names", "classes", "offsets", "sizes")]
@@ -138,13 +138,13 @@ def _keep(path: Path, shard: Shard) -> None:
     except OSError as error:
         if is_remote(shard.where):
             raise DataError(
-                f"{shard.where}: its index, which all of it was read for, cannot be kept in {path.parent} "
+                f"{shard.where}: its index, for which all of it was read, cannot be cached in {path.parent} "
                 f"({error.strerror}); name another folder in the environment variable {CACHE}"
             ) from error
 
 
 class _Part(NamedTuple):
-    """A file of a sample: its name in the tar, where its bytes begin, how many; them, if of a class."""
+    """A file of a sample: name in the tar, offset and number of its bytes; the bytes of a class file."""
 
     name: str
     offset: int
@@ -153,11 +153,11 @@ class _Part(NamedTuple):
 
 
 def _made(where: str, stamp: str) -> Shard:
-    """Reads a shard from its beginning to its end. Raises DataError: as `indexed`."""
+    """Reads a shard from beginning to end. Raises DataError: as `indexed`."""
     with _opened(where) as file:
         rows = [_row(where, sample, parts) for sample, parts in _samples(where, _Forwards(file))]
     if not rows:
-        raise DataError(f"{where}: holds no images; remove it or make it again")
+        raise DataError(f"{where}: holds no images; remove it or create it again")
     images, classes = zip(*rows, strict=True)
     names, offsets, sizes, _ = zip(*images, strict=True)
     return Shard(where, stamp, names, classes, offsets, sizes)
@@ -165,32 +165,32 @@ def _made(where: str, stamp: str) -> Shard:
 
 @contextmanager
 def _opened(where: str) -> Iterator[Any]:
-    """Opens a shard for reading; whatever goes wrong with it in the block becomes a DataError."""
+    """Opens a shard for reading; any error within the block becomes a DataError."""
     try:
         with library(where).gopen(where) if is_remote(where) else Path(where).open("rb") as file:
             yield file
     except tarfile.TarError as error:
         raise DataError(
-            f"{where}: is no whole tar file ({trouble(error)}); copy or make it again, uncompressed"
+            f"{where}: is not a complete tar file ({trouble(error)}); copy or create it again, uncompressed"
         ) from error
     except OSError as error:
-        raise DataError(f"{where}: cannot be read ({trouble(error)}); mend that") from error
+        raise DataError(f"{where}: cannot be read ({trouble(error)}); correct that") from error
 
 
 def trouble(error: Exception) -> str:
-    """What went wrong, in a few words; the library names commands and their exit codes."""
+    """Returns what went wrong in a few words; the library's errors name commands and exit codes."""
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, Exception):
         error = error.reason
     code = re.search(r"exit (-?\d+) \(read\)", str(error))
     if code is not None:
         return _CURL.get(int(code[1]), f"curl's exit code {code[1]}")
     if isinstance(error, tarfile.TarError):
-        return str(error.args[0])  # to which the library adds what it read
+        return str(error.args[0])  # the library adds the bytes it read
     return getattr(error, "strerror", None) or str(error).partition("\n")[0] or type(error).__name__
 
 
 class _Forwards:
-    """A file as `tarfile` reads it, forwards alone, as the net gives it; `last` is what it has read last."""
+    """A file that `tarfile` can read only forwards, as a download is; `last` is its last read."""
 
     def __init__(self, file: Any) -> None:
         self.last = b""
@@ -214,30 +214,30 @@ class _Forwards:
 
 
 def _samples(where: str, file: _Forwards) -> Iterator[tuple[str, dict[str, _Part]]]:
-    """Yields the samples in a tar: their names, and their files, which follow one another, by their endings.
+    """Yields each sample in a tar: its name, and its consecutive files by their endings.
 
-    Raises TarError: as `_parts`. Raises DataError: two samples of one name, or two such files.
+    Raises TarError: as `_parts`. Raises DataError: two samples or two files have one name.
     """
     seen = set()
     for sample, members in groupby(_parts(file), key=itemgetter(0)):
         parts: dict[str, _Part] = {}
         for _, ending, part in members:
             if ending in parts:
-                raise DataError(f"{where}: {part.name} comes twice; leave one")
+                raise DataError(f"{where}: {part.name} occurs twice; keep one")
             parts[ending] = part
         if sample in seen:
             raise DataError(
-                f"{where}: sample {sample!r} comes twice; give each a name of its own, and let all its files "
-                "follow one another (tar --sort=name)"
+                f"{where}: sample {sample!r} occurs twice; give each sample its own name, and store its "
+                "files one after another (tar --sort=name)"
             )
         seen.add(sample)
         yield sample, parts
 
 
 def _parts(file: _Forwards) -> Iterator[tuple[str, str, _Part]]:
-    """Yields the files in a tar with their samples and endings; those of no sample are passed over.
+    """Yields the files in a tar with their samples and endings; files of no sample are ignored.
 
-    Raises TarError: it is damaged or broken off, which `tarfile` takes for its end if a header is missing.
+    Raises TarError: it is damaged or truncated, which `tarfile` alone takes for its end at a missing header.
     """
     with tarfile.open(fileobj=cast("Any", file), mode="r:") as tar:
         for member in tar:
@@ -248,52 +248,53 @@ def _parts(file: _Forwards) -> Iterator[tuple[str, str, _Part]]:
                 data = b"" if inside is None else inside.read()
                 yield sample, ending, _Part(member.name, member.offset_data, member.size, data)
     if file.last != _END:
-        raise tarfile.ReadError("it lacks the mark of a tar's end, so it broke off or is damaged")
+        raise tarfile.ReadError("it has no end-of-archive mark, so it is truncated or damaged")
     while file.read(1 << 16):
         if file.last.strip(b"\0"):
-            raise tarfile.ReadError("more follows after its end")
+            raise tarfile.ReadError("data follow after its end")
 
 
 def _row(where: str, sample: str, parts: dict[str, _Part]) -> tuple[_Part, str]:
-    """The image of a sample and its class. Raises DataError: it has none, or several."""
+    """The image and the class of a sample. Raises DataError: it has none, or several."""
     images = [part for ending, part in parts.items() if f".{ending}" in IMAGE_SUFFIXES]
     if not images:
-        there = " and ".join(part.name for part in parts.values())
+        names = " and ".join(part.name for part in parts.values())
         raise DataError(
-            f"{where}: sample {sample!r} has no image, only {there}; its files follow one another and are "
-            "called by its name, which ends at the first dot, and an ending"
+            f"{where}: sample {sample!r} has no image, only {names}; its files must follow one another, "
+            "named by the sample's name, which ends at the first dot, and an ending"
         )
     if len(images) > 1:
-        there = " and ".join(part.name for part in images)
-        raise DataError(f"{where}: sample {sample!r} has several images, {there}; leave one")
+        names = " and ".join(part.name for part in images)
+        raise DataError(f"{where}: sample {sample!r} has several images, {names}; keep one")
     return images[0], _class(where, sample, parts)
 
 
 def _class(where: str, sample: str, parts: dict[str, _Part]) -> str:
-    """A sample's class as it is written, a number without zeros before it."""
+    """A sample's class as written; a number without leading zeros."""
     for ending in CLASSES:
         if ending not in parts:
             continue
         name = f"{where}/{parts[ending].name}"
         try:
-            said: object = parts[ending].data.decode().strip()
+            label: object = parts[ending].data.decode().strip()
             if ending == "json":
-                said = _of_json(json.loads(parts[ending].data))
+                label = _of_json(json.loads(parts[ending].data))
         except ValueError as error:
-            raise DataError(f"{name}: cannot be read ({error}); make it anew, in UTF-8") from error
-        if said is None:
+            raise DataError(f"{name}: cannot be read ({error}); create it again, in UTF-8") from error
+        if label is None:
             continue
-        if isinstance(said, bool) or not isinstance(said, str | int) or "\n" in str(said) or said == "":
-            raise DataError(f"{name}: says {str(said)[:40]!r}; a class is a whole number or a line of text")
-        said = str(said)
-        return str(int(said)) if said.isascii() and said.isdecimal() else said
+        if isinstance(label, bool) or not isinstance(label, str | int) or "\n" in str(label) or label == "":
+            raise DataError(f"{name}: has {str(label)[:40]!r}; a class is a whole number or a line of text")
+        label = str(label)
+        return str(int(label)) if label.isascii() and label.isdecimal() else label
     raise DataError(
-        f"{where}: sample {sample!r} has no class; let {sample}.cls or .txt say it, or {' or '.join(KEYS)} "
-        f"in {sample}.json; an archive of class folders is no shard: unpack it and give its folder"
+        f"{where}: sample {sample!r} has no class; put it into {sample}.cls or .txt, or as "
+        f"{' or '.join(KEYS)} into {sample}.json; an archive of class folders is not a shard: unpack it and "
+        "give its folder"
     )
 
 
 def _of_json(found: object) -> object:
-    """What a sample's .json says of its class, None for nothing."""
-    said = found if isinstance(found, dict) else {}
-    return next((said[key] for key in KEYS if said.get(key) is not None), None)
+    """The class in a sample's .json; None if it has none."""
+    content = found if isinstance(found, dict) else {}
+    return next((content[key] for key in KEYS if content.get(key) is not None), None)

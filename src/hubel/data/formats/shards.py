@@ -1,9 +1,9 @@
-"""WebDataset shards: sets in tar files, whose images are read where they lie, on a disk or on the net.
+"""WebDataset shards: sets in tar files, whose images are read in place, locally or remotely.
 
-Opening a set indexes its shards (`shard_index`). From then on an image is a part of a file, which is read
-when its turn comes, in any order; of a file on the net, the server is asked for that part. So shards on a
-disk are as good as folders, and the library `webdataset` is needed only to expand `{000..099}` and to read
-the net in a stream: to index shards, and to train on more than fits into memory (`shard_stream`).
+Opening a set indexes its shards (`shard_index`). After that an image is a part of a file, read when needed,
+in any order; of a remote file the server is asked for that part. Local shards are thus as good as folders.
+The library `webdataset` is needed only to expand `{000..099}` and to read remote shards as a stream: to index
+them, and to train on more than fits into memory (`shard_stream`).
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from hubel.data.image.preprocess import Preprocessing
 
 CLASSES = "classes.txt"
-"""The file beside shards that names the classes, a line each: that of class 0 first."""
+"""The file beside shards that lists the classes, one per line, class 0 first."""
 
 _SPLIT = re.compile(rf"(?:^|[-_./])({'|'.join(SPLITS)})(?=[-_./\d]|$)", re.IGNORECASE)
 _GAP = 1 << 16
@@ -51,7 +51,7 @@ _TIMEOUT_SECONDS = 30
 class ShardImages:
     """Images in shards: image i is number `members[i]` of `shards[which[i]]`; its name is path/name.
 
-    `near` are the bytes of images that were read ahead, by their places.
+    `near`: by place, the bytes of images that were read ahead.
     """
 
     labels: Labels
@@ -62,10 +62,10 @@ class ShardImages:
 
     @classmethod
     def of(cls, shards: Sequence[Shard], numbers: Mapping[str, int]) -> ShardImages:
-        """All images of some shards; `numbers`: the classes by what the shards call them."""
+        """Returns all images of some shards; `numbers`: each class by its text in the shards."""
         which = np.repeat(np.arange(len(shards)), [len(shard) for shard in shards])
         members = np.concatenate([np.arange(len(shard)) for shard in shards])
-        labels = np.array([numbers[said] for shard in shards for said in shard.classes], np.int64)
+        labels = np.array([numbers[text] for shard in shards for text in shard.classes], np.int64)
         return cls(labels, tuple(shards), which, members)
 
     def __len__(self) -> int:
@@ -73,12 +73,12 @@ class ShardImages:
 
     @property
     def remote(self) -> bool:
-        """Whether they are on the net, where to ask for many one by one takes long."""
+        """Whether the shards are remote, where reading images one by one is slow."""
         return is_remote(self.shards[0].where)
 
     @cached_property
     def groups(self) -> Labels | None:
-        """The shard of each image where shards stay on one side of a split: on the net; None on a disk."""
+        """The shard of each image, if shards must stay in one split: remote ones; None of local ones."""
         return self.which.astype(np.int64) if self.remote else None
 
     def name(self, index: int) -> str:
@@ -87,20 +87,20 @@ class ShardImages:
         return f"{shard.where}/{shard.names[self.members[index]]}"
 
     def file(self, index: int) -> Encoded:
-        """The image's file. Raises DataError: the shard cannot be read there."""
+        """The image's file. Raises DataError: that part of the shard cannot be read."""
         data = self.near.get(index)
         return Encoded(self.name(index), self.brought([index]).near[index] if data is None else data)
 
     def image(self, index: int) -> Image.Image:
-        """The whole image. Raises DataError: one that cannot be read."""
+        """The whole image. Raises DataError: it cannot be read."""
         return read_image(self.file(index))
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
-        """The image as a network of this preprocessing sees it. Raises DataError: as the preprocessing."""
+        """The preprocessed image. Raises DataError: as `Preprocessing.read`."""
         return preprocessing.read(self.file(index))
 
     def size(self, index: int) -> tuple[int, int]:
-        """Height and width in pixels, upright. Raises DataError: one that cannot be read."""
+        """Height and width in pixels, upright. Raises DataError: it cannot be read."""
         return read_size(self.file(index))
 
     def select(self, indices: Indices) -> ShardImages:
@@ -108,9 +108,9 @@ class ShardImages:
         return ShardImages(self.labels[indices], self.shards, self.which[indices], self.members[indices])
 
     def brought(self, places: Iterable[int]) -> ShardImages:
-        """The same images with those at `places` in memory; neighbours in a shard are read in one go.
+        """Returns the same images with those at `places` in memory; neighbours in a shard are read at once.
 
-        Raises DataError: a shard that cannot be read, or not in parts, or has changed since it was indexed.
+        Raises DataError: a shard cannot be read, or not in parts, or has changed since it was indexed.
         """
         near = {}
         for shard, run in self._runs(places):
@@ -123,16 +123,16 @@ class ShardImages:
         return replace(self, near=near)
 
     def digests(self) -> list[bytes]:
-        """What tells of each image whether it is the same as another time; none is read."""
-        told = []
+        """Returns a digest per image that identifies it without reading it."""
+        digests = []
         for number, member in zip(self.which.tolist(), self.members.tolist(), strict=True):
             shard = self.shards[number]
             text = f"{shard.stamp} {shard.offsets[member]} {shard.sizes[member]}"
-            told.append(blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest())
-        return told
+            digests.append(blake2b(text.encode("utf-8", "surrogateescape"), digest_size=16).digest())
+        return digests
 
     def _runs(self, places: Iterable[int]) -> Iterator[tuple[Shard, list[int]]]:
-        """The places in turn, cut where another shard begins, or a part of one that is not worth reading."""
+        """Yields runs of places, cut where another shard begins or a gap is not worth reading."""
         run: list[int] = []
         for place in places:
             if run and not self._follows(run[-1], place):
@@ -143,7 +143,7 @@ class ShardImages:
             yield self.shards[self.which[run[0]]], run
 
     def _follows(self, one: int, other: int) -> bool:
-        """Whether an image lies right behind another one."""
+        """Whether an image directly follows another one in a shard."""
         if self.which[one] != self.which[other]:
             return False
         shard, before, after = self.shards[self.which[one]], self.members[one], self.members[other]
@@ -151,7 +151,7 @@ class ShardImages:
 
 
 def near(images: Images, places: Iterable[int]) -> Images:
-    """The same images with those at `places` at hand: read ahead where to read them one by one takes long.
+    """Returns the same images, those at `places` read ahead if reading them one by one would be slow.
 
     Raises DataError: as `ShardImages.brought`.
     """
@@ -161,12 +161,12 @@ def near(images: Images, places: Iterable[int]) -> Images:
 
 
 def is_shards(folder: Path) -> bool:
-    """Whether a folder holds shards, and no folders but such for splits of them."""
+    """Whether a folder holds shards, and no folders except those of splits."""
     return bool(_in_folder(folder))
 
 
 def read_shard_folder(folder: Path) -> DataSet:
-    """Reads the shards in a folder, or in folders for splits in it.
+    """Reads the shards in a folder, or in its folders of splits.
 
     Raises DataError: as `read_shards`.
     """
@@ -174,18 +174,18 @@ def read_shard_folder(folder: Path) -> DataSet:
 
 
 def read_shards(path: Path | str) -> DataSet:
-    """Reads a shard, or all that a name with braces stands for: a path or an address on the net.
+    """Reads a shard, or all shards that a name with braces stands for: a path or a web address.
 
-    A sample is of files of one name but for its ending, which begins at the first dot: an image, and its
-    class in .cls, in `label` or `class` of .json, or in .txt. Classes are numbers of the lines of
-    `classes.txt` beside the shards, or lines of it; without one they are called as they are written. Shards
-    are split by their names or folders, such as train-000.tar and val-000.tar; if none says so, or all the
-    same, all are training. Where no shard is for validation, images in shards on a disk are held out one by
-    one, on the net whole shards.
+    A sample is a group of files that differ only in the ending, which begins at the first dot: an image, and
+    its class in .cls, in `label` or `class` of .json, or in .txt. A class is a line of `classes.txt` beside
+    the shards, or its number; without that file it is named as written. Shards are assigned to splits by
+    their names or folders, such as train-000.tar and val-000.tar; if no name states a split, or all state the
+    same one, all are training. For validation, single images of local shards are held out, but whole remote
+    shards.
 
-    Raises DataError: the library is missing, where it is needed; braces that stand for nothing; a shard that
-    `indexed` refuses; shards of no split beside others, or none for training; a class that `classes.txt`
-    lacks.
+    Raises DataError: the library is needed but not installed; braces that stand for nothing; a shard that
+    `indexed` refuses; only some shards are assigned to splits, or none to training; a class that is not in
+    `classes.txt`.
     """
     text = str(path)
     wheres = [text] if not is_remote(text) and Path(text).exists() else _expanded(text)
@@ -193,7 +193,7 @@ def read_shards(path: Path | str) -> DataSet:
         missing = [where for where in wheres if not Path(where).is_file()]
         if missing:
             raise DataError(
-                f"{missing[0]}: no such shard; {len(missing)} of {len(wheres)} that {text} names are missing"
+                f"{missing[0]}: no such shard; {len(missing)} of the {len(wheres)} in {text} are missing"
             )
     above = [_path(where).rpartition("/")[0].split("/") for where in wheres]
     base = "/".join(level[0] for level in takewhile(_same, zip(*above, strict=False)))
@@ -202,7 +202,7 @@ def read_shards(path: Path | str) -> DataSet:
 
 
 def _in_folder(folder: Path) -> list[str]:
-    """The shards of a folder and its splits' folders; none where `is_shards` says no."""
+    """The shards of a folder and its folders of splits; none unless it holds nothing else."""
     inside = visible(folder)
     folders = [path for path in inside if path.is_dir()]
     if any(path.name.lower() not in SPLITS for path in folders):
@@ -215,7 +215,7 @@ def _in_folder(folder: Path) -> list[str]:
 
 
 def _expanded(text: str) -> list[str]:
-    """All that a name with braces stands for."""
+    """The paths or addresses that a name with braces stands for."""
     library(text)
     from braceexpand import braceexpand
 
@@ -225,9 +225,9 @@ def _expanded(text: str) -> list[str]:
         raise DataError(f"{text}: its braces stand for nothing ({error}); write {{000..099}}") from error
     for where in found:
         if not _path(where).lower().endswith(".tar"):
-            raise DataError(f"{where}: no shard by its ending; shards are uncompressed .tar files")
+            raise DataError(f"{where}: not a shard by its ending; shards are uncompressed .tar files")
     if len(set(found)) < len(found):
-        raise DataError(f"{text}: names a shard twice; leave one")
+        raise DataError(f"{text}: names a shard twice; name it once")
     return found
 
 
@@ -236,7 +236,7 @@ def _same(names: tuple[str, ...]) -> bool:
 
 
 def _path(where: str) -> str:
-    """An address without its query, or a whole path, with slashes."""
+    """An address without its query, or an absolute path, with slashes."""
     return where.partition("?")[0] if is_remote(where) else Path(where).absolute().as_posix()
 
 
@@ -251,43 +251,44 @@ def _dataset(name: str, base: str, wheres: Sequence[str]) -> DataSet:
 
 
 def _splits(name: str, base: str, wheres: Sequence[str]) -> dict[str, list[str]]:
-    """The shards of each split, by the first word in their names below `base` that is one."""
+    """The shards of each split, by the first word of their names below `base` that is a split."""
     found: defaultdict[str, list[str]] = defaultdict(list)
     for where in wheres:
-        said = _SPLIT.search(_path(where).removeprefix(base))
-        found[SPLITS[said[1].lower()] if said else ""].append(where)
+        match = _SPLIT.search(_path(where).removeprefix(base))
+        found[SPLITS[match[1].lower()] if match else ""].append(where)
     if len(found) == 1:
         return {"train": list(wheres)}
     if "" in found:
         raise DataError(
-            f"{found[''][0]}: is of no split, but others are; begin all names with train, val, test, or none"
+            f"{found[''][0]}: belongs to no split, but others do; begin all names with train, val, test, "
+            "or none of them"
         )
     if "train" not in found:
         raise DataError(
-            f"{name}: has shards for {' and '.join(found)} but none for train; call some train-*.tar"
+            f"{name}: has shards for {' and '.join(found)} but none for train; name some train-*.tar"
         )
     return found
 
 
 def _classes(base: str, shards: Sequence[Shard]) -> tuple[tuple[str, ...], dict[str, int]]:
-    """The classes, and the number of each by what shards call it."""
-    said = {text: (shard, number) for shard in reversed(shards) for number, text in enumerate(shard.classes)}
+    """The classes, and the number of each one by its text in the shards."""
+    named = {text: (shard, number) for shard in reversed(shards) for number, text in enumerate(shard.classes)}
     listed = _listed(base)
-    classes = class_order(said) if listed is None else listed
+    classes = class_order(named) if listed is None else listed
     numbers = {text: number for number, text in enumerate(classes)}
-    if not set(said) <= set(numbers) and all(text.isascii() and text.isdecimal() for text in said):
+    if not set(named) <= set(numbers) and all(text.isascii() and text.isdecimal() for text in named):
         numbers = {str(number): number for number in range(len(classes))}
-    for text, (shard, number) in said.items():
+    for text, (shard, number) in named.items():
         if text not in numbers:
             raise DataError(
-                f"{shard.where}/{shard.names[number]}: is of class {text!r}, but {base}/{CLASSES} has "
-                f"{len(classes)} lines, numbered from 0{nearest(text, classes)}; add a line or mend the class"
+                f"{shard.where}/{shard.names[number]}: its class is {text!r}, but {base}/{CLASSES} has "
+                f"{len(classes)} lines, from 0{nearest(text, classes)}; correct the class or add a line"
             )
     return classes, numbers
 
 
 def _listed(base: str) -> tuple[str, ...] | None:
-    """The lines of the file that names the classes, None without one."""
+    """The lines of the file that lists the classes; None if there is no such file."""
     where = f"{base}/{CLASSES}"
     try:
         if is_remote(base):
@@ -300,42 +301,42 @@ def _listed(base: str) -> tuple[str, ...] | None:
         return None
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code not in (403, 404):  # 403 is what some stores say of files that are not there
-            raise DataError(f"{where}: cannot be read ({error}); mend that") from error
+        if error.code not in (403, 404):  # some stores answer 403 for missing files
+            raise DataError(f"{where}: cannot be read ({error}); correct that") from error
         return None
     except UnicodeDecodeError as error:
         raise DataError(f"{where}: not UTF-8 ({error}); save it in UTF-8") from error
     except (OSError, http.client.HTTPException) as error:
-        raise DataError(f"{where}: cannot be read ({trouble(error)}); mend that") from error
+        raise DataError(f"{where}: cannot be read ({trouble(error)}); correct that") from error
 
 
 def _part(where: str, start: int, size: int) -> bytes:
-    """Some bytes of a shard. Raises DataError: it cannot be read, or is not what it was."""
+    """Returns some bytes of a shard. Raises DataError: it cannot be read, or has changed."""
     try:
-        data = _asked(where, start, size) if is_remote(where) else _seen(where, start, size)
+        data = _remote_part(where, start, size) if is_remote(where) else _local_part(where, start, size)
     except (OSError, http.client.HTTPException) as error:
-        raise DataError(f"{where}: cannot be read ({trouble(error)}); mend that or take it away") from error
+        raise DataError(f"{where}: cannot be read ({trouble(error)}); correct that or remove it") from error
     if len(data) < size:
         raise DataError(
-            f"{where}: is shorter than when it was indexed; is it being copied? Start again after"
+            f"{where}: is shorter than when it was indexed; if it is being copied, start again afterwards"
         )
     return data
 
 
-def _seen(where: str, start: int, size: int) -> bytes:
+def _local_part(where: str, start: int, size: int) -> bytes:
     with Path(where).open("rb", buffering=0) as file:
         file.seek(start)
         return file.read(size)
 
 
-def _asked(where: str, start: int, size: int) -> bytes:
-    """Asks a server for a part. Raises DataError: it sends files whole or not at all."""
+def _remote_part(where: str, start: int, size: int) -> bytes:
+    """Requests a part of a file from a server. Raises DataError: the server sends only whole files."""
     headers = {"User-Agent": "hubel", "Range": f"bytes={start}-{start + size - 1}"}
     request = urllib.request.Request(where, headers=headers)
     with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
         if answer.status != http.HTTPStatus.PARTIAL_CONTENT:
             raise DataError(
-                f"{where}: the server sends no parts of files, which single images are; put the shards on "
-                "one that does, as nginx and every object store do, or download them"
+                f"{where}: the server does not send parts of files, as single images require; move the "
+                "shards to one that does, such as nginx or an object store, or download them"
             )
         return bytes(answer.read())

@@ -1,4 +1,4 @@
-"""Colour modes: an image of any mode, turned upright and brought to 8 bits of grey or of colour."""
+"""Colour modes: an image of any mode becomes upright and 8-bit, in grey or colour."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _SIXTEEN_BIT_WHITE = 65535
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Returns the image turned as its EXIF orientation asks, as every viewer shows it.
+    """Returns the image turned by its EXIF orientation, as every viewer shows it.
 
-    Raises DataError: an EXIF block that cannot be read.
+    Raises DataError: its EXIF block cannot be read.
     """
     try:
         return ImageOps.exif_transpose(image)
@@ -33,10 +33,10 @@ def upright(image: Image.Image) -> Image.Image:
 
 
 def flatten(image: Image.Image, depth: int) -> Image.Image:
-    """Returns the image with 8 bits a channel, in mode L for `depth` 1 and RGB for `depth` 3.
+    """Returns the image with 8 bits per channel, in mode L for `depth` 1 and RGB for `depth` 3.
 
-    Transparency is laid over white, the paper of most drawings and icons. 16-bit grey is scaled, so that
-    65535 becomes 255, and never clipped. Colour becomes grey by ITU-R 601 luma.
+    Transparency is laid over white, the background of most drawings and icons. 16-bit grey is scaled, never
+    clipped: 65535 becomes 255. Colour becomes grey by ITU-R 601 luma.
 
     Raises DataError: floating-point or 32-bit pixels, whose white is unknown; a mode Pillow cannot convert.
     """
@@ -47,7 +47,7 @@ def flatten(image: Image.Image, depth: int) -> Image.Image:
             paper = Image.new("RGBA", image.size, "white")
             image = Image.alpha_composite(paper, image.convert("RGBA"))
         elif image.mode == "LAB":
-            image = image.convert(_MODES[COLOUR])  # it becomes grey by this way alone
+            image = image.convert(_MODES[COLOUR])  # Pillow converts it to grey only by way of this
         return image.convert(_MODES[depth])
     except ValueError as error:
         raise DataError(
@@ -56,12 +56,12 @@ def flatten(image: Image.Image, depth: int) -> Image.Image:
 
 
 def as_image(pixels: Bytes) -> Image.Image:
-    """Returns an array as an image of mode L or RGB; `pixels`: uint8, h x w x c with c of 1 or 3."""
+    """Returns pixels as an image of mode L or RGB; `pixels`: uint8, h x w x c with c of 1 or 3."""
     return Image.fromarray(pixels[..., 0] if pixels.shape[-1] == GREY else pixels)
 
 
 def has_colour(image: Image.Image) -> bool:
-    """Whether any pixel is other than grey; an RGB file of a grey image has no colour.
+    """Whether any pixel is not grey; a grey image stored as RGB has no colour.
 
     Raises DataError: as `flatten`.
     """
@@ -72,7 +72,7 @@ def has_colour(image: Image.Image) -> bool:
 
 
 def _eight_bits(image: Image.Image) -> Image.Image:
-    """Returns 16-bit grey as mode L; mode I is how Pillow hands out some 16-bit files."""
+    """Returns 16-bit grey as mode L; Pillow opens some 16-bit files as mode I."""
     values = np.asarray(image)
     if image.mode == "F":
         raise DataError(

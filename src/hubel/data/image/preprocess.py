@@ -1,4 +1,4 @@
-"""Preprocessing: the one path from an image to what the network sees, in training and ever after."""
+"""Preprocessing: the single path from an image to the network's input, in training and afterwards."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ _CHUNK = 1024
 class Preprocessing:
     """How an image becomes `height` x `width` x `depth` values.
 
-    `fit` is what happens to an image of another shape: `crop` keeps its centre, after its short side has
-    become `resize` pixels, or as few as the crop needs if that is None; `pad` keeps all of it, with black
-    at the sides; `squash` stretches it. Small images are enlarged by the same rule. `mean` and `std` are
-    of pixel values from 0 to 1, one of each per channel; the network sees `(value - mean) / std`.
+    `fit` says how an image of another aspect ratio is resized: `crop` keeps the centre, after the short side
+    is resized to `resize` pixels, or to as few as the crop needs if that is None; `pad` keeps the whole image
+    and adds black borders; `squash` stretches it. Small images are enlarged by the same rule. `mean` and
+    `std` are those of pixel values from 0 to 1, one per channel; the network sees `(value - mean) / std`.
 
-    Raises DataError: a field of another kind or range, `resize` smaller than the crop or without one.
+    Raises DataError: a field of another type or range, `resize` smaller than the crop or without a crop.
     """
 
     height: int
@@ -67,7 +67,7 @@ class Preprocessing:
         if self.resize is None:
             return
         if self.fit != "crop":
-            raise DataError(f"resize belongs to fit='crop'; take it out, or change fit={self.fit!r}")
+            raise DataError(f"resize belongs to fit='crop'; leave it out, or change fit={self.fit!r}")
         if not _is_whole(self.resize, max(self.height, self.width)):
             raise DataError(
                 f"resize is the short side before the crop of {self.height}x{self.width}, a whole number of "
@@ -83,38 +83,38 @@ class Preprocessing:
         resize: int | None = None,
         interpolation: Interpolation = "bilinear",
     ) -> Preprocessing:
-        """Returns the preprocessing for a network's input volume, with values from 0 to 1 until `measured`.
+        """Returns the preprocessing for a network's input volume; values are from 0 to 1 until `measured`.
 
-        Raises NetworkError: no volume. Raises DataError: as the class.
+        Raises NetworkError: not a volume. Raises DataError: as the class.
         """
         height, width, depth = Volume.of(volume)
         return cls(height, width, depth, (0.0,) * depth, (1.0,) * depth, fit, resize, interpolation)
 
     def at(self, volume: VolumeLike) -> Preprocessing:
-        """Returns the same way to another height and width, with `resize` in proportion.
+        """Returns the same preprocessing for another height and width, with `resize` in proportion.
 
-        Raises NetworkError: no volume. Raises DataError: as the class.
+        Raises NetworkError: not a volume. Raises DataError: as the class.
         """
         height, width, _ = Volume.of(volume)
         resize = self.resize and round(self.resize * max(height, width) / max(self.height, self.width))
         return replace(self, height=height, width=width, resize=resize)
 
     def fitting(self, fit: Fit | None) -> Preprocessing:
-        """Returns the same way but for `fit`, where another is named; `resize` belongs to its own."""
+        """Returns the same preprocessing with another `fit`, if one is given; `resize` is then dropped."""
         return self if fit in (None, self.fit) else replace(self, fit=fit, resize=None)
 
     @property
     def side(self) -> int:
-        """The pixels that an image's shorter side needs for nothing to be enlarged."""
+        """The length in pixels of an image's shorter side from which nothing is enlarged."""
         return max(self.height, self.width) if self.resize is None else self.resize
 
     def read(self, path: File) -> Bytes:
-        """Returns what the network sees of an image's file: uint8, height x width x depth.
+        """Returns the preprocessed pixels of an image file: uint8, height x width x depth.
 
-        The one way from a file, in training and ever after: a JPEG file much larger than needed is decoded
-        at a half, a quarter or an eighth (`reading.read_raster`), which changes its pixels a little.
+        Training and prediction read files this way alone: a JPEG file much larger than needed is decoded at a
+        half, a quarter or an eighth (`reading.read_raster`), which changes its pixels slightly.
 
-        Raises DataError: a file that cannot be read, or an image without a sure meaning, by its path.
+        Raises DataError: the file cannot be read, or its pixels or orientation are ambiguous.
         """
         raster = read_raster(path, self.side)
         try:
@@ -123,13 +123,13 @@ class Preprocessing:
             raise DataError(f"{path}: {error}") from error
 
     def pixels(self, image: Image.Image | Bytes) -> Bytes:
-        """Returns an image's pixels, maybe its own: uint8, height x width x depth.
+        """Returns an image's preprocessed pixels, possibly the given array: uint8, height x width x depth.
 
-        The image is turned upright (`modes.upright`), brought to 8 bits of grey or colour
-        (`modes.flatten`), and fitted, with antialiasing where it becomes smaller. An array is an image
-        that is upright: uint8, h x w x c with c of 1 or 3.
+        The image is turned upright (`modes.upright`), converted to 8-bit grey or colour (`modes.flatten`) and
+        fitted, with antialiasing if it becomes smaller. An array is an upright image: uint8, h x w x c with c
+        of 1 or 3.
 
-        Raises DataError: an image whose orientation or pixels have no sure meaning.
+        Raises DataError: the image's orientation or pixels are ambiguous.
         """
         if isinstance(image, np.ndarray):
             if image.shape == (self.height, self.width, self.depth):
@@ -139,13 +139,13 @@ class Preprocessing:
         return np.array(fitted, np.uint8).reshape(self.height, self.width, self.depth)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
-        """Returns what the network sees: float32, n x depth x height x width, on the batch's device.
+        """Returns the network's input: float32, n x depth x height x width, on the batch's device.
 
-        The batch is uint8, n x height x width x depth; the order of the values in memory stays as it is,
-        which for torch is `channels_last`. It is one multiply-add of a row of pixels at a time, which fills
-        the processor's vectors better than channel by channel.
+        The batch is uint8, n x height x width x depth; its memory layout stays, which torch calls
+        `channels_last`. Each row of pixels is one multiply-add, which uses the processor's vector units
+        better than working channel by channel.
 
-        Raises DataError: a batch of another type or shape.
+        Raises DataError: the batch has another type or shape.
         """
         shape = (self.height, self.width, self.depth)
         if batch.dtype != torch.uint8 or batch.shape[1:] != shape:
@@ -157,12 +157,11 @@ class Preprocessing:
         return seen.view(batch.shape).permute(0, 3, 1, 2)
 
     def measured(self, images: Bytes) -> Preprocessing:
-        """Returns itself with the mean and the standard deviation of `images`: uint8, n x h x w x depth.
+        """Returns the same preprocessing with the mean and std of `images`: uint8, n x h x w x depth.
 
-        Both are exact, from counts of the 256 values. A channel that never changes has nothing to scale
-        and gets a standard deviation of 1.
+        Both are exact, from counts of the 256 values. A constant channel gets a standard deviation of 1.
 
-        Raises DataError: no images, or of another depth.
+        Raises DataError: no images, or images of another depth.
         """
         if images.size == 0 or images.shape[-1] != self.depth:
             raise DataError(
@@ -180,14 +179,14 @@ class Preprocessing:
         return replace(self, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
     def to_json(self) -> str:
-        """Returns all fields as a JSON object; `from_json` gives back an equal value."""
+        """Returns all fields as a JSON object, which `from_json` reads."""
         return json.dumps(asdict(self))
 
     @classmethod
     def from_json(cls, text: str) -> Preprocessing:
-        """Reads what `to_json` wrote.
+        """Returns the preprocessing that `to_json` wrote.
 
-        Raises DataError: no JSON object, a key unknown or missing, or as the class.
+        Raises DataError: not a JSON object, an unknown or missing key, or as the class.
         """
         try:
             content = json.loads(text)
@@ -205,24 +204,24 @@ class Preprocessing:
         return cls(**{key: _tuple(value) for key, value in content.items()})
 
     def _check_statistic(self, name: str, least: float) -> None:
-        """Refuses a `mean` or `std` that is not one finite float above `least` for each channel."""
+        """Raises DataError: `mean` or `std` is not one finite float above `least` per channel."""
         values = getattr(self, name)
         if not isinstance(values, tuple) or len(values) != self.depth:
-            raise DataError(f"{name} is a tuple of {self.depth}, one for each channel, not {values!r}")
+            raise DataError(f"{name} is a tuple of {self.depth}, one per channel, not {values!r}")
         for value in values:
             if not isinstance(value, float) or not math.isfinite(value) or value <= least:
                 raise DataError(
-                    f"{name} is of finite floats{' above 0' if name == 'std' else ''}, not {value!r}"
+                    f"{name} has finite floats{' above 0' if name == 'std' else ''}, not {value!r}"
                 )
 
     def _fitted(self, image: Image.Image) -> Image.Image:
-        """Returns an 8-bit image in the network's height and width."""
+        """Returns an 8-bit image at the network's height and width."""
         across, down = image.size
         wanted = (self.width, self.height)
         resample = _FILTERS[self.interpolation]
         if self.fit == "squash":
             return image.resize(wanted, resample)
-        wide = self.width * down >= self.height * across  # than the image, relative to the height
+        wide = self.width * down >= self.height * across  # the input is wider than the image
         if self.fit == "pad":
             by, of = (self.height, down) if wide else (self.width, across)
             inner = [max(1, (2 * side * by + of) // (2 * of)) for side in image.size]
@@ -240,7 +239,7 @@ class Preprocessing:
 def _factors(
     mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """What the values of a row of pixels are multiplied by, and what is added: float32, width * depth."""
+    """The factor and the summand for each value of a row of pixels: float32, width * depth."""
     scale = torch.tensor(std)
     factor, summand = 1 / (255 * scale), -torch.tensor(mean) / scale
     return factor.repeat(width).to(device), summand.repeat(width).to(device)
@@ -249,9 +248,9 @@ def _factors(
 def _crop_box(
     size: tuple[int, int], wanted: tuple[int, int], by: int, of: int
 ) -> tuple[float, float, float, float]:
-    """Returns the part of an image that becomes `wanted` when it is scaled by `by / of`, around its centre.
+    """Returns the central part of an image that becomes `wanted` when scaled by `by / of`.
 
-    Its left and upper edge lie on whole pixels, so that an image that is only cropped is not blurred.
+    Its left and upper edges lie on whole pixels, so that an image that is only cropped is not blurred.
     """
     left, top = ((side * by - part * of) // (2 * by) for side, part in zip(size, wanted, strict=True))
     right, bottom = (
@@ -269,7 +268,7 @@ def _is_whole(value: object, least: int) -> bool:
 
 
 def _tuple(value: Any) -> Any:
-    """A JSON list as a tuple of floats; some writers of JSON drop the point of a whole number."""
+    """A JSON list as a tuple of floats; some JSON writers drop the decimal point of whole numbers."""
     if not isinstance(value, list):
         return value
     return tuple(float(item) if type(item) is int else item for item in value)

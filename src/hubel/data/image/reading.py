@@ -1,4 +1,4 @@
-"""Reading image files: a whole image, or an error that names the file and what to do with it."""
+"""Reading image files: the whole image, or an error that names the file and the remedy."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ IMAGE_SUFFIXES = frozenset(
         *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
     }
 )
-"""The endings, in lower case, of the files hubel takes for images."""
+"""The file name endings, in lower case, that count as images."""
 
 _ORIENTATION = 0x0112
 _LYING = frozenset({5, 6, 7, 8})
 _JPEG = b"\xff\xd8\xff"
 _MAY_BE_TURNED = (b"Exif\0\0", b"tiff:Orientation")
 _PLAIN = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "GRAY"}
-"""The colour spaces of a JPEG file that both decoders read alike, and what each is decoded to."""
+"""The JPEG colour spaces that both decoders read alike, and what each is decoded to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Encoded:
-    """An image's file that lies within another one: its bytes, in memory, and what to call it."""
+    """An image file stored inside another file: its bytes, in memory, and its name."""
 
     name: str
     data: bytes
@@ -47,33 +47,33 @@ class Encoded:
 
     @property
     def suffix(self) -> str:
-        """The ending of its name, as that of a path."""
+        """The ending of its name, as of a path."""
         return Path(self.name).suffix
 
 
 File: TypeAlias = Path | Encoded
-"""An image as it is kept; its text is what to call it."""
+"""An encoded image; its text is its name."""
 
 
 def opened(file: File) -> Image.Image:
-    """Opens an image with Pillow, whose errors are of many kinds; no pixel is read yet."""
+    """Opens an image with Pillow without reading its pixels; may raise any kind of error."""
     return Image.open(BytesIO(file.data) if isinstance(file, Encoded) else file)
 
 
 def is_empty(file: File) -> bool:
-    """Whether there is a file without a byte in it."""
+    """Whether a file exists and has no bytes."""
     if isinstance(file, Encoded):
         return not file.data
     return file.is_file() and file.stat().st_size == 0
 
 
 def read_image(path: File) -> Image.Image:
-    """Opens an image and reads all its pixels; of an animation or a file of many pages, the first.
+    """Reads a whole image; of an animation or a file of several pages, the first one.
 
-    The image is as the file has it: `Preprocessing.pixels` turns it upright and converts its mode.
+    The image is as stored: `Preprocessing.pixels` turns it upright and converts its mode.
 
-    Raises DataError: no such file, one that may not be read, an empty file, no image, a damaged or
-    truncated one, one of so many pixels that it may be a decompression bomb.
+    Raises DataError: the file is missing, not readable, empty, no image, damaged or truncated, or has so many
+    pixels that it may be a decompression bomb.
     """
     raster = read_raster(path)
     return raster if isinstance(raster, Image.Image) else as_image(raster)
@@ -82,9 +82,9 @@ def read_image(path: File) -> Image.Image:
 def read_raster(path: File, side: int | None = None) -> Image.Image | Bytes:
     """Reads an image as `read_image` does, but a plain JPEG file as an array: uint8, h x w x c, c of 1 or 3.
 
-    Where the network needs no more than `side` pixels of the shorter side, a JPEG file of twice that or more
-    is decoded at a half, a quarter or an eighth of its size, which leaves at least `side`: its decoder
-    then leaves out what would only be averaged away.
+    If the network needs only `side` pixels of the shorter side, a JPEG file is decoded at a half, a quarter
+    or an eighth of its size, as long as at least `side` pixels remain: the decoder then skips detail that
+    resizing would average away.
 
     Raises DataError: as `read_image`.
     """
@@ -93,29 +93,29 @@ def read_raster(path: File, side: int | None = None) -> Image.Image | Bytes:
         return raster
     with _opened(path) as image:
         if side is not None:
-            image.draft(None, (side, side))  # for other formats than JPEG this does nothing
+            image.draft(None, (side, side))  # does nothing for formats other than JPEG
         image.load()
         return image
 
 
 def read_size(path: File) -> tuple[int, int]:
-    """Returns an image's height and width in pixels, upright, mostly from its header alone.
+    """Returns an image's height and width in pixels, upright, in most formats from the header alone.
 
-    Raises DataError: as `read_image`, for what the header shows.
+    Raises DataError: as `read_image`, as far as the header shows it.
     """
     with _opened(path) as image:
         if image.format == "TIFF":
-            image.load()  # turns it; whether its size is turned before that differs between Pillow's versions
+            image.load()  # turns it; before that, its size is upright in some versions of Pillow only
         width, height = image.size
         lying = image.getexif().get(_ORIENTATION) in _LYING
         return (width, height) if lying else (height, width)
 
 
 def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
-    """The pixels of a JPEG file in grey or three colours that nothing asks to turn; None for any other file.
+    """The pixels of a grey or three-colour JPEG file that has no orientation; None for any other file.
 
-    They are those of Pillow, bit for bit, at several times its speed: both call libjpeg-turbo. Whatever is
-    wrong or unusual is left to Pillow to read or to refuse.
+    They equal Pillow's bit for bit, since both call libjpeg-turbo, but are read several times faster. Damaged
+    or unusual files are left to Pillow to read or refuse.
     """
     with suppress(OSError, ValueError):
         data = path.data if isinstance(path, Encoded) else _if_jpeg(path)
@@ -133,20 +133,20 @@ def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
 
 
 def _if_jpeg(path: Path) -> bytes:
-    """A file's bytes, of any other than a JPEG file only the first."""
+    """A JPEG file's bytes; of any other file only the first few."""
     with path.open("rb", buffering=0) as file:
         data = file.read(len(_JPEG))
         return data + file.readall() if data == _JPEG else data
 
 
 def _shrink(times: int) -> int:
-    """The largest step of the decoder that is no more than `times`, as Pillow's `draft` takes it."""
+    """The largest factor the decoder can shrink by that is at most `times`, as in Pillow's `draft`."""
     return next((step for step in (8, 4, 2) if step <= times), 1)
 
 
 @contextmanager
 def _opened(path: File) -> Iterator[Image.Image]:
-    """Opens an image; whatever goes wrong with it until the end of the block becomes a DataError."""
+    """Opens an image; any error until the end of the block becomes a DataError."""
     try:
         with opened(path) as image:
             yield image
@@ -168,5 +168,5 @@ def _reason(path: File, error: Exception) -> str:
             return "is an empty file (0 bytes); re-export it or remove it"
         return "is not an image that can be read; re-export it as PNG or JPEG, or remove it"
     if isinstance(error, OSError) and error.strerror:
-        return f"cannot be read: {error.strerror}; mend that or remove it"
+        return f"cannot be read: {error.strerror}; correct that or remove it"
     return f"is a damaged image ({error}); re-export it or remove it"

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias, cast
 
 from hubel.errors import UsageError
 from hubel.tasks.look.specimen import Lookable, Specimen, open_specimen, several
@@ -280,7 +280,7 @@ class Eye:
 
     def compare(
         self,
-        others: Lookable | Eye | list[Lookable | Eye] | tuple[Lookable | Eye, ...],
+        others: Lookable | Eye | Sequence[Lookable | Eye],
         data: Data,
         *,
         unit: Names = None,
@@ -301,7 +301,7 @@ class Eye:
         from hubel.tasks.look.images import Source
 
         source = Source(data, split, images)
-        every: Sequence[Lookable | Eye] = others if isinstance(others, list | tuple) else [others]
+        every = others if isinstance(others, list | tuple) else [cast("Lookable | Eye", others)]
         rest = [other.specimen if isinstance(other, Eye) else other for other in every]
         if unit and layer:
             raise UsageError("unit follows maps, layer compares layers; give one of them")

@@ -1,4 +1,4 @@
-"""AlexNet: Krizhevsky, Sutskever and Hinton 2012, "ImageNet classification with deep CNNs"; and 2014."""
+"""AlexNet: Krizhevsky, Sutskever and Hinton 2012, "ImageNet classification with deep CNNs"; its 2014 form."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ overlapping = maxpool(3, stride=2)
 def alexnet(classes: int = 1000) -> Net:
     """AlexNet as published, its two GPUs as groups: 60,965,224 parameters; 227x227x3.
 
-    conv2, conv4 and conv5 see the maps of their own GPU only; response normalisation before the
-    pooling; dropout in fc6 and fc7. Source: Krizhevsky et al. 2012, sections 3.2 to 3.5 and 4.2,
-    figure 2. Deviation: the paper says 224x224 pixels, on which an 11x11 filter with stride 4 does
-    not give its 55x55 maps; 227x227 does.
+    conv2, conv4 and conv5 see only the maps of their own GPU. Response normalisation comes before pooling,
+    and fc6 and fc7 have dropout. Source: Krizhevsky et al. 2012, sections 3.2 to 3.5 and 4.2, figure 2.
+    Deviation: the paper gives an input of 224x224, on which an 11x11 filter with stride 4 does not make its
+    55x55 maps; on 227x227 it does.
     """
     conv1 = (
         named("conv1", conv(96, 11, stride=4)) >> relu >> named("norm1", lrn) >> named("pool1", overlapping)
@@ -37,8 +37,8 @@ def alexnet(classes: int = 1000) -> Net:
 def alexnet_one_tower(classes: int = 1000) -> Net:
     """AlexNet as the lecture draws it, in one tower: 62,378,344 parameters; 227x227x3.
 
-    Source: Stanford CS231n, lecture on CNN architectures; the order of Caffe's CaffeNet. Deviations
-    from the paper: no groups, pooling before response normalisation.
+    Source: Stanford CS231n, lecture on CNN architectures; the order of layers is that of Caffe's CaffeNet.
+    Deviations from the paper: no groups, and pooling before response normalisation.
     """
     conv1 = (
         named("conv1", conv(96, 11, stride=4)) >> relu >> named("pool1", overlapping) >> named("norm1", lrn)
@@ -56,8 +56,8 @@ def alexnet_owt(classes: int = 1000) -> Net:
     """AlexNet of 2014 as torchvision ships it: 61,100,840 parameters; 224x224x3.
 
     Source: Krizhevsky 2014, "One weird trick for parallelizing convolutional neural networks";
-    torchvision.models.alexnet. Deviations, torchvision's: 256 filters in conv4, dropout before fc6
-    and fc7, and an average pooling to 6x6 that is the identity at 224x224 and lets other sizes in.
+    torchvision.models.alexnet. Deviations, torchvision's: 256 filters in conv4, dropout before fc6 and fc7,
+    and an average pooling to 6x6, which is the identity at 224x224 and allows other sizes.
     """
     conv1 = named("conv1", conv(64, 11, stride=4, pad=2)) >> relu >> named("pool1", overlapping)
     conv2 = named("conv2", conv(192, 5, pad=2)) >> relu >> named("pool2", overlapping)

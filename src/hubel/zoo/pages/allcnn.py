@@ -7,10 +7,10 @@ from hubel.net.names import conv, dropout, globalavgpool, relu
 
 
 def allcnn_c(classes: int = 10) -> Net:
-    """All-CNN-C, stride instead of pooling and nothing but convolutions: 1,369,738 parameters; 32x32x3.
+    """All-CNN-C, convolutions alone, with strides in place of pooling: 1,369,738 parameters; 32x32x3.
 
-    Source: table 2, the third column; table 1 for the last rows, model C; section 3.1 for dropout,
-    0.2 on the input and 0.5 after each layer that replaces a pooling.
+    Source: table 2, third column; table 1, model C, for the last layers; section 3.1 for dropout, 0.2 on the
+    input and 0.5 after each layer that replaces a pooling.
     """
     first = 2 * (conv(96, 3, pad=1) >> relu) >> conv(96, 3, stride=2, pad=1) >> relu >> dropout
     second = 2 * (conv(192, 3, pad=1) >> relu) >> conv(192, 3, stride=2, pad=1) >> relu >> dropout

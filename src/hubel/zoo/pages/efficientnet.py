@@ -1,4 +1,4 @@
-"""EfficientNet-Lite: Tan and Le 2019, "EfficientNet"; its form for small devices, Google 2020."""
+"""EfficientNet-Lite: Tan and Le 2019, "EfficientNet", in Google's form of 2020 for small devices."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ norm = batchnorm(eps=1e-3, momentum=0.01)
 def efficientnet_lite0(classes: int = 1000) -> Net:
     """EfficientNet-Lite0: inverted residuals on depthwise convolutions; 4,652,008 parameters; 224x224x3.
 
-    Source: Tan and Le 2019, table 1, whose stages the names are; the README of
-    tensorflow/tpu/models/official/efficientnet/lite for what Lite changes: no squeeze and
-    excitation, ReLU6 for swish. Deviation: no drop connect in training.
+    Source: Tan and Le 2019, table 1, for the stages and their names; the README of
+    tensorflow/tpu/models/official/efficientnet/lite for the changes of Lite: no squeeze and excitation, and
+    ReLU6 in place of swish. Deviation: no drop connect in training.
     """
     return (
         named("stage1", conv(32, 3, stride=2, pad="same", bias=False) >> norm >> relu6)
@@ -30,18 +30,20 @@ def efficientnet_lite0(classes: int = 1000) -> Net:
     )
 
 
-def _stage(name: str, seen: int, filters: int, *, size: int, stride: int, expansion: int, blocks: int) -> Net:
-    """A row of table 1, `MBConv6, k5x5`: only its first block strides and changes the depth."""
-    first = _mbconv(seen, filters, size, stride, expansion)
+def _stage(
+    name: str, depth: int, filters: int, *, size: int, stride: int, expansion: int, blocks: int
+) -> Net:
+    """A row of table 1, such as `MBConv6, k5x5`: only its first block has a stride and changes the depth."""
+    first = _mbconv(depth, filters, size, stride, expansion)
     return stage(name, first, _mbconv(filters, filters, size, 1, expansion), blocks)
 
 
-def _mbconv(seen: int, filters: int, size: int, stride: int, expansion: int) -> Net:
+def _mbconv(depth: int, filters: int, size: int, stride: int, expansion: int) -> Net:
     """An inverted residual: 1x1 up, depthwise, 1x1 down. Source: Sandler et al. 2018, section 3.3."""
-    wide = seen * expansion
-    expand = named("expand", conv(wide, 1, bias=False)) >> norm >> relu6
-    depthwise = conv(wide, size, stride=stride, pad="same", groups=wide, bias=False)
+    width = depth * expansion
+    expand = named("expand", conv(width, 1, bias=False)) >> norm >> relu6
+    depthwise = conv(width, size, stride=stride, pad="same", groups=width, bias=False)
     across = named("depthwise", depthwise) >> norm >> relu6
     project = named("project", conv(filters, 1, bias=False)) >> norm
     body = across >> project if expansion == 1 else expand >> across >> project
-    return body + identity if (seen, 1) == (filters, stride) else body
+    return body + identity if (depth, 1) == (filters, stride) else body

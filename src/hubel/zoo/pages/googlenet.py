@@ -36,10 +36,10 @@ around = maxpool(3, stride=1, pad=1)
 def googlenet(classes: int = 1000) -> Net:
     """GoogLeNet as published: 6,998,552 parameters, 13,378,280 with its side heads; 224x224x3.
 
-    Source: table 1, figure 3; section 5 for the side heads on 4a and 4d, whose losses weigh 0.3.
-    Table 1's figures for conv1, for the parameters of 4c and 5a and for the operations of 5a do not
-    follow from its filters. Deviations: the poolings round up, without which table 1's sizes do not
-    come out; the average pooling takes the whole map, 7x7 at 224x224.
+    Source: table 1, figure 3; section 5 for the side heads on 4a and 4d, whose losses weigh 0.3. The figures
+    of table 1 for conv1, for the parameters of 4c and 5a and for the operations of 5a do not follow from its
+    filters. Deviations: pooling rounds up, as the sizes of table 1 require; the average pooling covers the
+    whole map, 7x7 at 224x224.
     """
     return (
         _conv("conv1", 64, 7, stride=2)
@@ -71,10 +71,10 @@ def googlenet(classes: int = 1000) -> Net:
 def googlenet_bn(classes: int = 1000) -> Net:
     """GoogLeNet as torchvision ships it: 6,624,904 parameters, 13,004,888 with its side heads; 224x224x3.
 
-    Source: torchvision.models.googlenet. Deviations from the paper, torchvision's: batch
-    normalisation (eps 0.001) after every convolution, none of which has a bias; 3x3 filters in the
-    5x5 branch, a known slip that its weights rely on; no response normalisation; pool4 is 2x2;
-    dropout 0.2 before fc; the side heads pool to 4x4 at any size.
+    Source: torchvision.models.googlenet. Deviations from the paper, torchvision's: batch normalisation (eps
+    0.001) after every convolution, and no biases there; 3x3 filters in the 5x5 branch, a known mistake that
+    its weights depend on; no response normalisation; pool4 is 2x2; dropout 0.2 before fc; side heads that
+    pool to 4x4 at any size.
     """
     return (
         _conv_bn("conv1", 64, 7, stride=2)
@@ -102,7 +102,7 @@ def googlenet_bn(classes: int = 1000) -> Net:
 
 
 def _inception(name: str) -> Net:
-    """The module of figure 2(b), with the filters of its row in table 1."""
+    """The Inception module of figure 2(b), with the filters of its row in table 1."""
     ones, reduce3, threes, reduce5, fives, projection = TABLE_1[name]
     return named(
         f"inception_{name}",
@@ -114,7 +114,7 @@ def _inception(name: str) -> Net:
 
 
 def _inception_bn(name: str) -> Net:
-    """The module with batch normalisation, and a second 3x3 branch where the paper has 5x5."""
+    """The Inception module with batch normalisation, and a second 3x3 branch in place of the paper's 5x5."""
     ones, reduce3, threes, reduce5, fives, projection = TABLE_1[name]
     return named(
         f"inception_{name}",
@@ -126,25 +126,25 @@ def _inception_bn(name: str) -> Net:
 
 
 def _head(classes: int) -> Net:
-    """A side head. Source: section 5, the list after figure 3."""
+    """A side head of the paper. Source: section 5, the list after figure 3."""
     pool = named("pool", avgpool(5, stride=3))
     fc1 = named("fc1", fc(1024)) >> relu >> dropout(0.7)
     return pool >> _conv("conv", 128, 1) >> fc1 >> named("fc2", fc(classes))
 
 
 def _head_bn(classes: int) -> Net:
-    """A side head, torchvision's."""
+    """A side head of torchvision."""
     pool = named("pool", adaptiveavgpool(4, 4))
     fc1 = named("fc1", fc(1024)) >> relu >> dropout(0.7)
     return pool >> _conv_bn("conv", 128, 1) >> fc1 >> named("fc2", fc(classes))
 
 
 def _conv(name: str, filters: int, size: int, stride: int = 1) -> Net:
-    """A convolution that keeps the size but for its stride, and its ReLU."""
+    """A convolution, padded so that only its stride changes the size, and ReLU."""
     return named(name, conv(filters, size, stride=stride, pad=size // 2)) >> relu
 
 
 def _conv_bn(name: str, filters: int, size: int, stride: int = 1) -> Net:
-    """The same with batch normalisation in between, as one part."""
+    """The same with batch normalisation in between, under one name."""
     convolved = conv(filters, size, stride=stride, pad=size // 2, bias=False)
     return named(name, convolved >> batchnorm(eps=1e-3) >> relu)

@@ -1,4 +1,4 @@
-"""The lecture's own: Stanford CS231n, Karpathy, Johnson and Li 2016, on convolutional networks."""
+"""The lecture's own networks: Stanford CS231n, Karpathy, Johnson and Li 2016, on convolutional networks."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ from hubel.net.names import conv, fc, maxpool, relu, softmax
 
 
 def lecture_demo(classes: int = 10) -> Net:
-    """The network in the image of the car, which runs in the browser as a demo: 32x32x3.
+    """The network on the slide with the car, a demo that runs in the browser: 32x32x3.
 
-    CONV-RELU-CONV-RELU-POOL three times, ten 3x3 filters each, then FC to the scores. Source:
-    the lecture's overview of a ConvNet's layers; CS231n notes, "Convolutional networks".
+    CONV-RELU-CONV-RELU-POOL three times, with ten 3x3 filters per convolution, then FC to the scores. Source:
+    the lecture's overview of the layers of a ConvNet; CS231n notes, "Convolutional networks".
     """
     return 3 * (2 * (conv(10, 3, pad=1) >> relu) >> maxpool(2)) >> fc(classes)
 
@@ -27,9 +27,9 @@ def pattern(
 ) -> Net:
     """The lecture's pattern, `[(CONV-RELU)*N-POOL?]*M-(FC-RELU)*K-SOFTMAX`.
 
-    The lecture: N up to about 5, M large, 0 <= K <= 2. All convolutions are 3x3 with `filters`
-    filters and keep the size, `pool` is 2x2, the hidden layers have `units` units; SOFTMAX is a
-    fully connected layer to `classes` scores and their softmax.
+    In the lecture N is up to about 5, M is large, and 0 <= K <= 2. All convolutions are 3x3 with `filters`
+    filters and keep the size; `pool` says whether there is 2x2 pooling; the K hidden layers have `units`
+    units; SOFTMAX is a fully connected layer to `classes` scores and their softmax. Takes 32x32x3.
     """
     convs = n * (conv(filters, 3, pad=1) >> relu)
     features = m * (convs >> maxpool(2) if pool else convs)

@@ -23,7 +23,7 @@ C3_TABLE = (
     (0, 2, 3, 5),
     (0, 1, 2, 3, 4, 5),
 )
-"""Which maps of S2 each of C3's 16 filters sees. Source: table I."""
+"""For each of the 16 filters of C3, the maps of S2 that it sees. Source: table I."""
 
 squash = tanh(1.7159, 2 / 3)
 """The squashing function. Source: section II.B, equation 6; appendix A."""
@@ -32,9 +32,9 @@ squash = tanh(1.7159, 2 / 3)
 def lenet5_1998(classes: int = 10) -> Net:
     """LeNet-5 as published: 60,000 trainable parameters, 340,908 connections; 32x32x1.
 
-    Partial connections in C3, trainable subsampling, scaled tanh, and distances to fixed codes as
-    the output. Source: section II.B, figure 2, table I. Deviation: the output is the negative of
-    the paper's penalty, so that the largest score wins.
+    C3 has partial connections, subsampling is trainable, tanh is scaled, and the output is the distance to
+    fixed codes. Source: section II.B, figure 2, table I. Deviation: the output is the negative distance, so
+    that the largest score wins.
     """
     c1 = named("C1", conv(6, 5)) >> squash
     s2 = named("S2", subsample(2)) >> squash
@@ -48,8 +48,8 @@ def lenet5_1998(classes: int = 10) -> Net:
 def lenet5(classes: int = 10) -> Net:
     """LeNet-5 as it is written today, CONV-POOL-CONV-POOL-CONV-FC-FC: 61,706 parameters; 32x32x1.
 
-    Source: figure 2. Deviations: C3 sees every map, max pooling without parameters, ReLU for the
-    tanh, a linear output.
+    Source: figure 2. Deviations: C3 sees every map, max pooling without parameters, ReLU in place of tanh,
+    and a linear output.
     """
     c1 = named("C1", conv(6, 5)) >> relu
     s2 = named("S2", maxpool(2))

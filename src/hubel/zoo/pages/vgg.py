@@ -1,10 +1,10 @@
 """VGG: Simonyan and Zisserman 2014, "Very deep convolutional networks for large-scale image recognition".
 
-The tables below are the columns of the paper's table 1, a row a stage; every stage ends in a max
-pooling of 2x2, and three fully connected layers follow. All take 224x224x3.
+The tables below are the columns of the paper's table 1, with one row per stage. Every stage ends in 2x2 max
+pooling, and three fully connected layers follow. All take 224x224x3.
 
-Deviation throughout: an average pooling to 7x7 stands before fc6, as in torchvision. It is the
-identity at 224x224 and lets other sizes in, down to 32x32.
+Deviation throughout: there is an average pooling to 7x7 before fc6, as in torchvision. It is the identity at
+224x224 and allows other sizes, down to 32x32.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from hubel.net.names import (
 
 Table: TypeAlias = tuple[tuple[Net, ...], ...]
 Unit: TypeAlias = Callable[[str, Net], Net]
-"""What a convolution of the table becomes, from its place (`3_1`) and itself."""
+"""Makes the layers of an entry of the table from its place, such as `3_1`, and its convolution."""
 
 
 def conv3(filters: int) -> Net:
@@ -113,8 +113,8 @@ def vgg19(classes: int = 1000) -> Net:
 def vgg11_bn(classes: int = 1000) -> Net:
     """Column A with batch normalisation after every convolution: 132,868,840 parameters.
 
-    This and the other forms with batch normalisation are not the paper's but torchvision's
-    (torchvision.models.vgg); the convolutions keep their biases.
+    The networks with batch normalisation are not the paper's but torchvision's (torchvision.models.vgg); the
+    convolutions keep their biases.
     """
     return _stages(A, normalised) >> _classifier(classes)
 
@@ -140,19 +140,19 @@ def vgg19_bn(classes: int = 1000) -> Net:
 
 
 def vgg16_gap(classes: int = 1000) -> Net:
-    """Column D with fc6 and fc7 replaced by an average pooling over the 7x7 places: 15,227,688 parameters.
+    """Column D with average pooling over 7x7 in place of fc6 and fc7: 15,227,688 parameters.
 
-    Source: Stanford CS231n, lecture on CNN architectures, where most of VGG's parameters are seen
-    to lie in its fully connected layers. Takes any size of at least 32x32.
+    Source: Stanford CS231n, lecture on CNN architectures, which shows that most parameters of VGG are in its
+    fully connected layers. Takes any size of at least 32x32.
     """
     return _stages(D, published) >> globalavgpool >> named("fc8", fc(classes))
 
 
 def vgg16_dense(classes: int = 1000) -> Net:
-    """Column D for dense evaluation: the fully connected layers as convolutions, the scores averaged.
+    """Column D for dense evaluation: fully connected layers as convolutions, averaged scores.
 
-    The parameters are those of `vgg16`, reshaped. Takes any size of at least 224x224: what is left
-    over is a map of scores. Source: section 3.2.
+    The parameters are those of `vgg16`, reshaped. Takes any size of at least 224x224; on a larger one the
+    scores are a map, whose mean is the result. Source: section 3.2.
     """
     fc6 = named("fc6", conv(4096, 7)) >> relu >> dropout
     fc7 = named("fc7", conv(4096, 1)) >> relu >> dropout
@@ -160,17 +160,17 @@ def vgg16_dense(classes: int = 1000) -> Net:
 
 
 def published(place: str, layer: Net) -> Net:
-    """A convolution as the paper has it."""
+    """A convolution and ReLU, as in the paper."""
     return named(f"conv{place}", layer) >> relu
 
 
 def normalised(place: str, layer: Net) -> Net:
-    """A convolution with batch normalisation after it."""
+    """A convolution, batch normalisation and ReLU."""
     return named(f"conv{place}", layer) >> named(f"batchnorm{place}", batchnorm) >> relu
 
 
 def _stages(table: Table, unit: Unit, first: int = 1) -> Net:
-    """The convolutional stages of a table, numbered from `first`, each with its pooling."""
+    """The stages of a table, numbered from `first`, each with its pooling."""
     parts: list[Net] = []
     for stage, row in enumerate(table, first):
         parts += [unit(f"{stage}_{number}", layer) for number, layer in enumerate(row, 1)]

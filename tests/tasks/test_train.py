@@ -1,0 +1,218 @@
+"""Training from Python: against the command, and against PyTorch's own parts in place of hubel's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Generator, Tensor, nn
+
+import hubel
+from hubel.data.augment.policy import Augmentation
+from hubel.errors import DataError, HubelError, UsageError
+from hubel.training.events import BatchDone, Began, Event, Finished, RoundDone
+from tests.cli.conftest import Hubel
+
+NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(3)"
+THREE = nn.Sequential(nn.Flatten(), nn.Linear(81, 3))
+PLAIN: dict[str, Any] = {"epochs": 2, "batch": 16, "precision": "float32", "flip": "none", "shift": 0}
+"""Settings under which a run is plain SGD on images as they are."""
+
+
+def images(count: int = 90) -> tuple[np.ndarray[Any, Any], list[str]]:
+    """Grey images whose class is the brightest third, and the names of the classes."""
+    generator = np.random.default_rng(0)
+    pixels = generator.integers(0, 100, (count, 9, 9, 1)).astype(np.uint8)
+    labels = [number % 3 for number in range(count)]
+    for image, label in zip(pixels, labels, strict=True):
+        image[:, 3 * label : 3 * label + 3] += 120
+    return pixels, [["left", "middle", "right"][label] for label in labels]
+
+
+def weights(run: hubel.Run) -> dict[str, Tensor]:
+    return safetensors.torch.load_file(run.best)
+
+
+def same(one: hubel.Run, other: hubel.Run) -> bool:
+    ours, theirs = weights(one).values(), weights(other).values()
+    return all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+def test_a_run_in_one_line(tmp_path: Path) -> None:
+    events: list[Event] = []
+    out = tmp_path / "run"
+    run = hubel.train(images(), net=NET, epochs=3, out=out, lr=0.02, on_event=events.append)
+    assert (run.folder, run.best) == (out, out / "best.safetensors")
+    assert [line["epoch"] for line in run.history] == [1, 2, 3]
+    assert run.evaluation is not None
+    assert run.evaluation.top1 == max(line["val_top1"] for line in run.history) > 0.8
+    kinds = [type(event) for event in events if not isinstance(event, BatchDone)]
+    assert kinds.count(RoundDone) == 3
+    assert kinds.index(Began) < kinds.index(RoundDone)
+    assert kinds[-1] is Finished
+    assert Path(run.report).read_text(encoding="utf-8").startswith("<!DOCTYPE html>")
+    pixels, names = images()
+    assert run.model.predict(pixels[0]).label == names[0]
+    assert hubel.load(run.folder).classes == ("left", "middle", "right")
+    assert len(repr(run).splitlines()) == 1
+
+
+def test_the_command_trains_the_same_weights(hubel_command: Hubel, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    settings: dict[str, Any] = {"epochs": 1, "batch": 64, "lr": 0.02, "seed": 3, "precision": "float32"}
+    ours = hubel.train("digits", net="lenet5", out=tmp_path / "ours", **settings)
+    options = ["--epochs", 1, "--batch", 64, "--lr", 0.02, "--seed", 3, "--set", "precision=float32"]
+    done = hubel_command("train", "digits", "--net", "lenet5", *options, "--out", tmp_path / "theirs")
+    assert done.status == 0, done.err
+    assert same(ours, hubel.Run(tmp_path / "theirs"))
+    assert ours.config == hubel.Run(tmp_path / "theirs").config
+
+
+def test_a_module_trains_like_the_network_it_is(tmp_path: Path) -> None:
+    """The same layers and first weights, once as a value and once as somebody's module."""
+    value = hubel.train(images(), net=NET, volume=(9, 9, 1), out=tmp_path / "value", **PLAIN)
+    module = hubel.build(NET, "9x9x1", scores=True)
+    own = hubel.train(images(), net=module, volume=(9, 9, 1), out=tmp_path / "own", **PLAIN)
+    assert same(value, own)
+    assert own.model.network.root is not module
+    with pytest.raises(HubelError, match="only executes if asked"):
+        hubel.load(own.folder)
+    again = hubel.load(own.folder, hubel.build(NET, "9x9x1", scores=True))
+    assert torch.equal(*(each.probabilities(images()[0][:5]) for each in (again, value.model)))
+
+
+def test_a_function_that_makes_a_module(tmp_path: Path) -> None:
+    def make() -> nn.Module:
+        torch.manual_seed(1)
+        return nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 7 * 7, 3))
+
+    run = hubel.train(images(), net=make, volume="9x9x1", out=tmp_path / "run", **PLAIN)
+    assert run.config.net.endswith("make")
+    assert "Conv2d" not in (run.folder / "config.toml").read_text(encoding="utf-8")
+    assert set(weights(run)) == set(make().state_dict())
+
+
+def test_a_module_of_a_file_trains_by_the_command(hubel_command: Hubel, tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    file = tmp_path / "model.py"
+    file.write_text(
+        "from torch import nn\n\n\ndef make():\n    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))\n"
+    )
+    out = tmp_path / "run"
+    net = ["--net", f"{file}:make"]
+    done = hubel_command("train", "digits", *net, "--input", "8x8x1", "--epochs", 2, "--out", out)
+    assert done.status == 0, done.err
+    assert hubel_command("resume", out).status == 2
+    assert hubel_command("resume", out, *net).status == 0
+
+
+def test_an_own_loss_is_the_loss(tmp_path: Path) -> None:
+    """PyTorch's cross-entropy as a function of one's own is a run without label smoothing."""
+    plain = hubel.train(images(), net=NET, label_smoothing=0.0, out=tmp_path / "plain", **PLAIN)
+    own = hubel.train(images(), net=NET, loss=F.cross_entropy, out=tmp_path / "own", **PLAIN)
+    assert same(plain, own)
+    assert own.config.own_loss == "torch.nn.functional:cross_entropy"
+
+
+def test_an_own_optimizer_moves_the_weights(tmp_path: Path) -> None:
+    """PyTorch's SGD at the recipe's numbers is the recipe's, where nothing decays."""
+    numbers: dict[str, Any] = {"lr": 0.02, "momentum": 0.9}
+    wishes = {**PLAIN, **numbers, "weight_decay": 0.0}
+    plain = hubel.train(images(), net=NET, out=tmp_path / "plain", **wishes)
+
+    def sgd(parameters: Any) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, nesterov=True, fused=True, **numbers)
+
+    own = hubel.train(images(), net=NET, optimizer=sgd, out=tmp_path / "own", **wishes)
+    assert same(plain, own)
+
+
+def test_an_own_augmentation_sees_the_images(tmp_path: Path) -> None:
+    shapes = set()
+
+    def darker(pixels: Tensor, generator: Generator) -> Tensor:
+        shapes.add((pixels.dtype, tuple(pixels.shape[1:])))
+        assert isinstance(torch.rand((), generator=generator), Tensor)
+        pixels //= 2  # the copy it is given: the set itself stays
+        return pixels
+
+    plain = hubel.train(images(), net=NET, out=tmp_path / "plain", **PLAIN)
+    kept = hubel.train(
+        images(), net=NET, augmentation=lambda pixels, _: pixels, out=tmp_path / "kept", **PLAIN
+    )
+    assert same(plain, kept)
+    own = hubel.train(images(), net=NET, augmentation=darker, out=tmp_path / "own", **PLAIN)
+    assert not same(plain, own)
+    assert shapes == {(torch.uint8, (9, 9, 1))}
+    assert own.model.preprocessing == plain.model.preprocessing
+    with pytest.raises(DataError, match=r"returns torch\.float32 of"):
+        hubel.train(images(), net=NET, augmentation=lambda pixels, _: pixels / 2, **PLAIN)
+
+
+def test_an_augmentation_of_hubels_is_a_value(tmp_path: Path) -> None:
+    value = Augmentation(flip="random", cutout=2)
+    run = hubel.train(images(), net=NET, epochs=1, augmentation=value, out=tmp_path / "run")
+    assert run.config.recipe.augmentation == value
+
+
+def test_what_python_gave_is_given_again_to_resume(tmp_path: Path) -> None:
+    """A run that is stopped after its first round ends as one that was not."""
+    own: dict[str, Any] = {"loss": F.cross_entropy, "optimizer": adam}
+    whole = hubel.train(images(), net=NET, out=tmp_path / "whole", **own, **PLAIN)
+
+    def stop(event: Event) -> None:
+        if isinstance(event, RoundDone):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hubel.train(images(), net=NET, out=tmp_path / "run", on_event=stop, **own, **PLAIN)
+    with pytest.raises(DataError, match="give them again"):
+        hubel.resume(tmp_path / "run", **own)
+    with pytest.raises(UsageError, match="loss is a function of its own, torch"):
+        hubel.resume(tmp_path / "run", data=images(), optimizer=adam)
+    run = hubel.resume(tmp_path / "run", data=images(), **own)
+    assert same(run, whole)
+    assert len(run.history) == 2
+
+
+def adam(parameters: Any) -> torch.optim.Optimizer:
+    """PyTorch's Adam."""
+    return torch.optim.Adam(parameters, lr=1e-3)
+
+
+def test_the_rounds_are_a_table_where_pandas_is(tmp_path: Path) -> None:
+    pd = pytest.importorskip("pandas")
+    run = hubel.train(images(), net=NET, out=tmp_path / "run", **PLAIN)
+    frame = run.history.frame()
+    assert isinstance(frame, pd.DataFrame)
+    assert frame["val_loss"].tolist() == [line["val_loss"] for line in run.history]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"leaning_rate": 1.0}, "no setting 'leaning_rate'"),
+        ({"input": "9x9x1"}, "say it with --input"),
+        ({"own_loss": "x"}, "give the function as loss="),
+        ({"time": "soon"}, "like 90s, 10m or 1h30m"),
+        ({"time": 0}, "a time is above 0"),
+        ({"time": 9.0, "epochs": 3}, "by the clock or by epochs"),
+        ({"net": nn.Flatten()}, r"add volume=\(height, width, depth\)"),
+        ({"net": lambda: 3, "volume": "9x9x1"}, "makes a int; a torch.nn.Module is expected"),
+        ({"resume": "somewhere"}, "by one of these alone"),
+        ({"loss": F.cross_entropy, "balance": "loss"}, "a loss of your own takes no weights"),
+        ({"net": THREE, "volume": (9, 9, 1), "start": "efficientnet_lite0"}, "a module of your own"),
+    ],
+)
+def test_mistakes(
+    arguments: dict[str, Any], message: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(HubelError, match=message):
+        hubel.train(images(), **{"net": NET, **arguments})
+    assert not list(tmp_path.iterdir())
