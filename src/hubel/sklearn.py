@@ -196,7 +196,8 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def predict(self, X: Any) -> Any:
         """Returns the most probable label of each image: n."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        places = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[places]
 
     def predict_proba(self, X: Any) -> Any:
         """Returns the probability of each class of `classes_` for each image: float64, n x classes.
