@@ -82,10 +82,7 @@ class Rows:
 
         uint8 keeps its values. Raises InputError: `shape` does not have d values.
         """
-        if shape is None:
-            volume = Volume(1, rows.shape[1], 1)
-        else:
-            volume = Volume.of(shape)
+        volume = Volume(1, rows.shape[1], 1) if shape is None else Volume.of(shape)
         if volume.values != rows.shape[1]:
             raise InputError(
                 f"a row has {rows.shape[1]} values, but shape={volume} has {volume.values}; give the "
