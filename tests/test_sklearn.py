@@ -28,6 +28,7 @@ from hubel.data.arrays import Bytes
 from hubel.errors import DataError, HubelError, UsageError
 from hubel.sklearn import HubelClassifier, InputError
 
+
 @pytest.fixture(autouse=True)
 def _short_runs(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Without the page of a run, which is tested elsewhere, and on one thread, as suits tiny networks."""

@@ -18,8 +18,8 @@ from hubel.cli.progress import Progress
 from hubel.data.sources import open_data
 from hubel.errors import UsageError
 from hubel.net.volume import Volume
-from hubel.tasks.network import network_for
 from hubel.tasks.follow import ONE_STEP, left
+from hubel.tasks.network import network_for
 from hubel.tasks.train import seconds
 from hubel.training.events import BatchDone, Event, RoundDone
 from hubel.training.run.checkpoint import Checkpoint

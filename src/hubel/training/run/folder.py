@@ -179,7 +179,7 @@ class RunFolder:
         return Config.from_toml(self.folder / CONFIG)
 
     def checkpoint(self) -> Checkpoint | None:
-        """The last intact checkpoint, None where there was none yet. Raises TrainingError: all are damaged."""
+        """The last intact checkpoint, None where there is none yet. Raises TrainingError: all are damaged."""
         kept = Checkpoint.read(self.folder)
         if kept is None and Checkpoint.exists(self.folder):
             raise TrainingError(
