@@ -92,7 +92,7 @@ def test_of_a_large_window_what_is_listed_adds_up(files: tuple[str, str]) -> Non
     listed = [
         float(line.split()[-1])
         for line in lines
-        if line.startswith("  globalavgpool1[") or line.startswith("  sum of")
+        if line.startswith(("  globalavgpool1[", "  sum of"))
     ]
     (total,) = (float(line.split()[-1]) for line in lines if line.startswith("sum of"))
     assert len(listed) == 13

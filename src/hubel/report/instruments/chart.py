@@ -67,7 +67,7 @@ def finite(value: float, digits: int = 6) -> float | None:
     return round(float(value), digits) if math.isfinite(value) else None
 
 
-def readable(value: float, form: str = ".2f") -> str:
+def brief(value: float, form: str = ".2f") -> str:
     """Returns a number as text: a dash for NaN, and `> 100` above 100."""
     if 100 < value < math.inf:
         return ">100"

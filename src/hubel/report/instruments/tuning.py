@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
 from hubel.instruments.tuning import Tuning, summary
-from hubel.report.instruments.chart import Chart, chart, finite, readable
+from hubel.report.instruments.chart import Chart, brief, chart, finite
 from hubel.report.style import INK, LINE, MUTED, RIGHT, WRONG
 from hubel.report.units import count
 
@@ -76,8 +76,8 @@ def as_text(layers: Sequence[Tuning]) -> str:
         share = "-" if np.isnan(each.simple) else f"{100 * each.simple:.0f} %"
         width = "-" if np.isnan(each.bandwidth) else f"{each.bandwidth:.1f}°"
         lines.append(
-            f"{each.path:<{wide}}  {f'{each.answering} of {each.units}':>11}  {readable(each.modulation):>6}  "
-            f"{share:>6}  {readable(each.selectivity):>11}  {width:>10}  {readable(each.frequency, '.3f'):>12}"
+            f"{each.path:<{wide}}  {f'{each.answering} of {each.units}':>11}  {brief(each.modulation):>6}  "
+            f"{share:>6}  {brief(each.selectivity):>11}  {width:>10}  {brief(each.frequency, '.3f'):>12}"
         )
     return "\n".join(lines)
 
@@ -180,7 +180,7 @@ def _glyph(axes: Axes, tuning: Tuning, at: int, preferred: float | None, centre:
     axes.text(
         left,
         down + 10,
-        f"F1/F0 {readable(tuning.modulation[at])}  sel. {tuning.selectivity[at]:.2f}",
+        f"F1/F0 {brief(tuning.modulation[at])}  sel. {tuning.selectivity[at]:.2f}",
         **_LABEL | {"color": MUTED, "size": 6.5},
     )
 
