@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from importlib import import_module
+from importlib.util import find_spec
 from typing import Any
 
 import pytest
@@ -14,12 +15,6 @@ from hubel.cli import VERBS
 from hubel.cli.loading import Command, loaded
 
 TO_COME = [
-    "val",
-    "predict",
-    "import-weights",
-    "data check",
-    "data preview",
-    "data fetch",
     "look filters",
     "look maps",
     "look neuron",
@@ -36,14 +31,12 @@ TO_COME = [
 ]
 """Commands whose function is missing or has other names; one that agrees must leave the list."""
 
-ALIASES = {"val": "evaluate"}
-"""Commands that are another name for a function."""
-
 PRINTING = {
     "": {"json", "csv"},
     "table": {"format"},
     "compare": {"plot"},
     "look": {"out"},
+    "data preview": {"out"},
 }
 """Options that choose how the result is printed or where it is written: of all, of a command or a group."""
 
@@ -53,13 +46,20 @@ RENAMED = {"from": "start", "net net ...": "nets"}
 PYTHON_ONLY = {
     "train": {"on_event", "settings", "began", "loss", "optimizer", "augmentation"},
     "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
+    "predict": {"on_prediction"},
+    "data check": {"progress"},
+    "data fetch": {"progress"},
 }
 """Parameters that only Python has: functions and images, and the settings that `--set` gives."""
 
 
 def commands(group: TyperGroup | None = None, prefix: str = "") -> Iterator[tuple[str, Command]]:
     """Every command of the app, with the words that call it."""
-    members = {name: loaded(name, verb) for name, verb in VERBS.items()} if group is None else group.commands
+    members = (
+        {name: loaded(name, verb) for name, verb in VERBS.items() if not verb.hidden}
+        if group is None
+        else group.commands
+    )
     for name, command in members.items():
         if isinstance(command, TyperGroup):
             yield from commands(command, f"{prefix}{name} ")
@@ -72,11 +72,13 @@ COMMANDS = dict(commands())
 
 def function_of(name: str) -> Callable[..., Any]:
     """The function behind a command: its own name with underscores, or a method of `Eye`."""
-    words = ALIASES.get(name, name).replace("-", "_").split()
+    words = name.replace("-", "_").split()
     if words[0] == "look":
         found = getattr(import_module("hubel.tasks.look.eye").Eye, words[1])
     else:
-        found = getattr(import_module(f"hubel.tasks.{words[0]}"), "_".join(words))
+        joined = "_".join(words)
+        home = joined if find_spec(f"hubel.tasks.{joined}") else words[0]
+        found = getattr(import_module(f"hubel.tasks.{home}"), joined)
     assert callable(found)
     return found  # type: ignore[no-any-return]  # a callable, as the line before says
 
