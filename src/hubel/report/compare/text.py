@@ -48,10 +48,8 @@ def as_text(facts: Sequence[Facts], width: int) -> Styled:
     for head, each in zip(heads, facts, strict=True):
         text.append(_said_of(head, each))
         if each.ledger.totals.side_params:
-            text.append(
-                f"{head}: activations, what is kept for backward and the training state include the side heads; "
-                "the rest does not\n"
-            )
+            included = "activations, what is kept for backward and the training state include the side heads"
+            text.append(f"{head}: {included}; the rest does not\n")
         if each.ledger.unaccounted:
             text.append(f"{head}: {left_out(each.ledger)}\n")
     return text
