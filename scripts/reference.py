@@ -74,6 +74,8 @@ def python() -> str:
         *(_documented(function, f"hubel.{name}") for name, function in functions.items()),
         "## Values",
         *(_documented(each) for each in dict.fromkeys(classes) if not issubclass(each, Exception | Layer)),
+        "## scikit-learn",
+        "::: hubel.sklearn.HubelClassifier",
         "## The packages",
         "What lies behind the front door, for those who need more of it. Names are imported from the module "
         "that defines them.",

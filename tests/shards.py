@@ -1,4 +1,4 @@
-"""Shards for tests: tar files of images of noise, and a server that sends parts of them."""
+"""Shards for tests: tar files of noise images, and a server that sends parts of files."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 SEEN = Preprocessing.of("6x5x3")
 CLASSES = ("ant", "bee", "cow")
 SHARDS, EACH = 4, 9
-"""How many shards a set has, and how many images each."""
+"""The number of shards of a set, and of images per shard."""
 
 
 def image(number: int, kind: str = "PNG") -> bytes:
-    """An image of noise, none like another."""
+    """An image of noise, different for each number."""
     pixels = np.random.default_rng(number).integers(0, 256, (6, 5, 3), dtype=np.uint8)
     buffer = BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
@@ -48,7 +48,7 @@ def write(path: Path, *files: tuple[str, bytes]) -> Path:
 
 
 def sample(number: int, said: str | None = None) -> list[tuple[str, bytes]]:
-    """The files of an image and its class, by default every third of one class."""
+    """The files of an image and its class, by default the number modulo 3."""
     name = CLASSES[number % 3] if said is None else said
     return [(f"{number:03}.png", image(number)), (f"{number:03}.cls", name.encode())]
 
@@ -65,7 +65,7 @@ def pets(root: Path) -> Path:
 
 
 class Parts(SimpleHTTPRequestHandler):
-    """Serves files, and parts of them where they are asked for."""
+    """Serves files, and parts of them if requested."""
 
     parts = True
     asked: Callable[[str], object] = staticmethod(len)
@@ -89,7 +89,7 @@ class Parts(SimpleHTTPRequestHandler):
 
 @contextmanager
 def served(root: Path) -> Iterator[str]:
-    """Serves a folder, and says at which address."""
+    """Serves a folder; yields its address."""
     with ThreadingHTTPServer(("127.0.0.1", 0), partial(Parts, directory=str(root))) as server:
         thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
         thread.start()
@@ -105,5 +105,5 @@ def remote(address: str) -> ShardImages:
 
 
 def numbers(images: Any) -> list[int]:
-    """Which images these are, by their names."""
+    """The numbers of the images, from their names."""
     return [int(Path(images.name(place)).stem) for place in range(len(images))]

@@ -82,10 +82,7 @@ class Rows:
 
         uint8 keeps its values. Raises InputError: `shape` does not have d values.
         """
-        if shape is None:
-            volume = Volume(1, rows.shape[1], 1)
-        else:
-            volume = Volume.of(shape)
+        volume = Volume(1, rows.shape[1], 1) if shape is None else Volume.of(shape)
         if volume.values != rows.shape[1]:
             raise InputError(
                 f"a row has {rows.shape[1]} values, but shape={volume} has {volume.values}; give the "
@@ -196,7 +193,8 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def predict(self, X: Any) -> Any:
         """Returns the most probable label of each image: n."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        places = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[places]
 
     def predict_proba(self, X: Any) -> Any:
         """Returns the probability of each class of `classes_` for each image: float64, n x classes.

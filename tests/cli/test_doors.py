@@ -10,30 +10,11 @@ from typing import Any
 import pytest
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
 
+import hubel
 from hubel.cli import VERBS
 from hubel.cli.loading import Command, loaded
 
-TO_COME = [
-    "val",
-    "predict",
-    "import-weights",
-    "data check",
-    "data preview",
-    "data fetch",
-    "look filters",
-    "look maps",
-    "look neuron",
-    "look patches",
-    "look deconv",
-    "look synthesise",
-    "look attribution",
-    "look embedding",
-    "look tuning",
-    "look topography",
-    "look ablate",
-    "look compare",
-    "look atlas",
-]
+TO_COME = ["val", "predict", "import-weights", "data check", "data preview", "data fetch"]
 """Commands whose function is missing or has other names; one that agrees must leave the list."""
 
 ALIASES = {"val": "evaluate"}
@@ -47,14 +28,18 @@ PRINTING = {
 }
 """Options that choose how the result is printed or where it is written: of all, of a command or a group."""
 
-RENAMED = {"from": "start", "net net ...": "nets"}
+RENAMED = {"from": "start", "class": "label"}
 """Names on the command line that cannot be names in Python."""
 
 PYTHON_ONLY = {
     "train": {"on_event", "settings", "began", "loss", "optimizer", "augmentation"},
     "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
+    "look": {"progress", "on_message"},
 }
-"""Parameters that only Python has: functions and images, and the settings that `--set` gives."""
+"""Parameters of a function, or of a group, that only Python has.
+
+They take functions and images; `settings` are what `--set` gives on the command line.
+"""
 
 
 def commands(group: TyperGroup | None = None, prefix: str = "") -> Iterator[tuple[str, Command]]:
@@ -92,12 +77,14 @@ def names_of(parameter: TyperArgument | TyperOption) -> set[str]:
 
 def disagreements(name: str, command: Command) -> list[str]:
     """How a command and its function differ; nothing where they agree."""
+    keys = ("", name, name.split(maxsplit=1)[0])
+    printing = {option for key in keys for option in PRINTING.get(key, ())}
+    apart = printing.union(*(PYTHON_ONLY.get(key, ()) for key in keys))
     taken = {
         word: parameter
         for word, parameter in inspect.signature(function_of(name)).parameters.items()
-        if word != "self" and word not in PYTHON_ONLY.get(name, ())
+        if word != "self" and word not in apart
     }
-    printing = {option for key in ("", name, name.split(maxsplit=1)[0]) for option in PRINTING.get(key, ())}
     found = []
     for parameter in command.params:
         assert isinstance(parameter, TyperArgument | TyperOption)
@@ -113,8 +100,11 @@ def disagreements(name: str, command: Command) -> list[str]:
 
 
 def same_default(parameter: TyperArgument | TyperOption, taken: inspect.Parameter) -> bool:
-    """Whether both have the same default. A function may have one where the command has none."""
-    if parameter.required:
+    """Whether both have the same default. A function may have one where the command has none.
+
+    A list of arguments may be empty on the command line; in Python it is given as an empty one.
+    """
+    if parameter.required or (isinstance(parameter, TyperArgument) and parameter.nargs == -1):
         return True
     defaults = [None if value in ((), []) else value for value in (taken.default, parameter.default)]
     return bool(defaults[0] == defaults[1])
@@ -129,6 +119,13 @@ def same_default(parameter: TyperArgument | TyperOption, taken: inspect.Paramete
 )
 def test_a_command_and_its_function_agree(name: str) -> None:
     assert disagreements(name, COMMANDS[name]) == []
+
+
+@pytest.mark.parametrize("name", [name for name in COMMANDS if name != "zoo" and name not in TO_COME])
+def test_hubel_offers_the_function(name: str) -> None:
+    """`hubel.zoo` is the package of the networks; an instrument is a method of what `hubel.look` returns."""
+    function = function_of(name)
+    assert name.startswith("look ") or getattr(hubel, function.__name__) is function
 
 
 def test_only_commands_are_to_come() -> None:

@@ -1,4 +1,4 @@
-"""What tests of shards share: a set of them, the folder served on the net, a cache of their own."""
+"""Fixtures for tests of shards: a set of shards, a server, and a cache of their own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.shards import pets, served
 
 @pytest.fixture
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A cache in the test's folder, and no proxy before it."""
+    """Puts the cache into the test's folder and turns proxies off."""
     monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("no_proxy", "127.0.0.1")
 
@@ -25,6 +25,6 @@ def root(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    """Where on the net the test's folder is served."""
+    """The address at which the test's folder is served."""
     with served(tmp_path) as found:
         yield found

@@ -1,4 +1,4 @@
-"""The policy: its range, what suits a set, and that it does what it says in the order it says."""
+"""The policy: its ranges, and that it does what it states in the documented order."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def applied(policy: Augmentation, before: torch.Tensor, seed: int, epoch: int = 
 
 
 @pytest.mark.parametrize("depth", [1, 3])
-def test_apply_does_all_in_the_order_it_says(depth: int) -> None:
+def test_apply_follows_the_documented_order(depth: int) -> None:
     before = images(50, depth)
     kept = before.clone()
     colours, generator = Colours.of(before), seeded(3)
@@ -57,20 +57,20 @@ def test_alternating_flips_follow_indices_and_epoch() -> None:
     assert torch.equal(applied(policy, before, 0, 0).flip(2), applied(policy, before, 0, 1))
 
 
-def test_without_colours_the_images_have_their_own() -> None:
+def test_without_colours_those_of_the_images_are_used() -> None:
     before = images(20)
     policy = Augmentation(pca=0.5, cutout=4)
     alone = policy.apply(before, seeded(1), indices=torch.arange(20), epoch=0)
     assert torch.equal(alone, applied(policy, before, 1))
 
 
-def test_apply_of_nothing_is_the_images() -> None:
+def test_an_empty_policy_returns_the_images() -> None:
     assert torch.equal(applied(Augmentation(), images(4), 0), images(4))
     assert not Augmentation().mixes
     assert not Augmentation("random", 2, jitter=0.2).needs_colours
 
 
-def test_a_policy_survives_its_fields() -> None:
+def test_a_policy_is_restored_from_its_fields() -> None:
     assert Augmentation(**asdict(EVERYTHING)) == EVERYTHING
     assert {type(value) for value in asdict(EVERYTHING).values()} == {str, int, float, bool}
 

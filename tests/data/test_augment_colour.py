@@ -1,4 +1,4 @@
-"""Colour against Pillow and NumPy, an image at a time."""
+"""Colour operations against Pillow and NumPy, image by image."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def images(count: int, height: int = 12, width: int = 15, depth: int = 3) -> torch.Tensor:
-    """Noise, noise of few values in a narrow range, and an even image last."""
+    """Noise, noise of few values in a narrow range, and a constant image last."""
     rng = np.random.default_rng(8)
     pixels = rng.integers(0, 256, (count, height, width, depth), dtype=np.uint8)
     pixels[1::3] = 60 + pixels[1::3] // 4
@@ -35,7 +35,7 @@ def image(pixels: torch.Tensor) -> Image.Image:
 
 
 def apart(expected: Image.Image, found: torch.Tensor) -> int:
-    """The largest difference of two images' values."""
+    """The largest difference between the values of two images."""
     pixels: npt.NDArray[np.int16] = np.asarray(expected, np.int16).reshape(found.shape)
     return int(np.abs(pixels - found.numpy()).max())
 
@@ -58,7 +58,7 @@ def test_enhancements_are_pillows_but_for_rounding(
     before = images(len(FACTORS), depth=depth)
     after = change(before, torch.tensor(FACTORS))
     for old, new, factor in zip(before, after, FACTORS, strict=True):
-        # Pillow cuts off where we round, in the dull image and in the result
+        # Pillow truncates where we round, in the degenerate image and in the result
         assert apart(enhancer(image(old)).enhance(factor), new) <= 2
     assert torch.equal(after[3], before[3])
 
@@ -95,7 +95,7 @@ def test_equalize_is_pillows(height: int, width: int, depth: int) -> None:
 
 def test_jitter_is_three_enhancements_with_factors_in_the_range() -> None:
     even = torch.full((400, 2, 2, 3), 100, dtype=torch.uint8)
-    found = jitter(even, 0.4, seeded(0))[:, 0, 0, 0].double()  # only brightness changes an even grey
+    found = jitter(even, 0.4, seeded(0))[:, 0, 0, 0].double()  # only brightness changes a constant grey
     assert found.min() >= 60
     assert found.max() <= 140
     # uniform: standard deviation 80 / sqrt(12)
@@ -133,7 +133,7 @@ def test_colours_of_many_images_come_from_a_sample() -> None:
     np.testing.assert_allclose(Colours.of(many).axes.abs(), Colours.of(tile).axes.abs(), atol=1e-6)
 
 
-def test_pca_adds_one_colour_a_image_with_krizhevskys_covariance() -> None:
+def test_pca_adds_one_colour_per_image_with_krizhevskys_covariance() -> None:
     before = torch.full((4000, 2, 3, 3), 128, dtype=torch.uint8)
     rng = np.random.default_rng(2)
     directions, lengths = np.linalg.qr(rng.normal(size=(3, 3)))[0], np.array([0.3, 0.15, 0.05])
@@ -155,7 +155,7 @@ def test_pca_stops_at_black_and_white() -> None:
     assert (after[:, 0, 1, 0] < 255).any()
 
 
-def test_trivial_does_one_operation_a_image_evenly() -> None:
+def test_trivial_applies_one_operation_per_image_uniformly() -> None:
     before = images(1, 32, 32).clone()
     before[0] = torch.from_numpy(np.random.default_rng(0).integers(0, 200, (32, 32, 3), dtype=np.uint8))
     shares = torch.arange(-(STRENGTHS - 1), STRENGTHS) / (STRENGTHS - 1)
@@ -169,7 +169,7 @@ def test_trivial_does_one_operation_a_image_evenly() -> None:
         names = known[variant.numpy().tobytes()]
         if len(names) == 1:
             found[next(iter(names))] += 1
-    # strength 0 changes nothing for all but two; so a thirty-first of the rest counts as none of them
+    # strength 0 changes nothing in all operations but two, so a 31st of the others looks unchanged
     for name in set(WIDE) - {"identity"}:
         assert abs(found[name] - 100) < 5 * 100**0.5, name
 
@@ -238,7 +238,7 @@ def test_operations_of_trivial_reach_the_published_strengths() -> None:
         ),
     ],
 )
-def test_images_keep_their_kind_and_the_given_ones_stay(
+def test_images_keep_their_type_and_are_not_changed_in_place(
     change: Callable[[torch.Tensor], torch.Tensor], depth: int
 ) -> None:
     before = images(30, 20, 20, depth)

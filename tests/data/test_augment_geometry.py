@@ -1,4 +1,4 @@
-"""Geometry against a search and against Pillow: a variant is one of those allowed, and all of those occur."""
+"""Geometry against a search and Pillow: every variant is an allowed one, and all allowed ones occur."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def images(count: int, height: int = 7, width: int = 9, depth: int = 3) -> torch
 
 
 def smooth(count: int, height: int, width: int) -> torch.Tensor:
-    """Colour images without fine detail: interpolated alike wherever rounding differs by a hair."""
+    """Colour images without fine detail, so that small differences in rounding do not matter."""
     rng = np.random.default_rng(3)
     images = [
         Image.fromarray(rng.integers(0, 256, (3, 3, 3), dtype=np.uint8)).resize((width, height))
@@ -34,7 +34,7 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def moved(image: torch.Tensor, down: int, across: int) -> torch.Tensor:
-    """Moves one image over its own reflection, by NumPy's padding."""
+    """Moves one image over its reflection, by NumPy's padding."""
     by = max(abs(down), abs(across))
     padded = np.pad(image.numpy(), ((by, by), (by, by), (0, 0)), mode="reflect")
     height, width = image.shape[:2]
@@ -42,7 +42,7 @@ def moved(image: torch.Tensor, down: int, across: int) -> torch.Tensor:
 
 
 def is_even(found: Counter[tuple[int, int]], kinds: int, draws: int) -> bool:
-    """Chi-square: below its mean plus five standard deviations, with every kind there."""
+    """Whether chi-square is below its mean plus five standard deviations, and every value occurs."""
     expected, freedom = draws / kinds, kinds - 1
     distance = sum((count - expected) ** 2 / expected for count in found.values())
     return len(found) == kinds and distance < freedom + 5 * (2 * freedom) ** 0.5
@@ -64,7 +64,7 @@ def test_shift_moves_each_image_by_an_offset_of_its_own(by: int, depth: int) -> 
 
 
 @pytest.mark.parametrize(("height", "width", "by"), [(7, 9, 6), (9, 7, 6), (1, 4, 0), (2, 2, 1)])
-def test_shift_reflects_as_far_as_it_may_go(height: int, width: int, by: int) -> None:
+def test_shift_reflects_up_to_its_limit(height: int, width: int, by: int) -> None:
     before = images(40, height, width)
     steps = range(-by, by + 1)
     for old, new in zip(before, shift(before, by, seeded(1)), strict=True):
@@ -72,7 +72,7 @@ def test_shift_reflects_as_far_as_it_may_go(height: int, width: int, by: int) ->
 
 
 @pytest.mark.parametrize("by", [-1, 7, 20])
-def test_a_shift_out_of_sight_is_refused(by: int) -> None:
+def test_a_shift_by_a_whole_side_is_refused(by: int) -> None:
     with pytest.raises(DataError, match="does not fit 7x9; give 0 to 6"):
         shift(images(2), by, seeded(0))
 
@@ -101,7 +101,7 @@ def test_alternating_flips_show_every_image_both_ways_in_two_epochs() -> None:
     assert abs(int(straight.sum()) - 500) < 5 * (1000 / 4) ** 0.5
 
 
-def test_alternating_flips_go_by_the_index_and_not_by_its_neighbours() -> None:
+def test_alternating_flips_depend_on_the_index_alone() -> None:
     before = images(1)[0].expand(4000, -1, -1, -1)
     straight = (alternate(before, torch.arange(4000), 0) == before).all(3).all(2).all(1)
     backwards = alternate(before, torch.arange(4000).flip(0), 0).flip(0)
@@ -111,7 +111,7 @@ def test_alternating_flips_go_by_the_index_and_not_by_its_neighbours() -> None:
 
 
 def ramp(count: int, height: int, width: int) -> torch.Tensor:
-    """Images whose red is 8 times the column and whose green 8 times the row: they tell where they are."""
+    """Images whose red is 8 times the column and whose green is 8 times the row."""
     image = torch.zeros((height, width, 3), dtype=torch.uint8)
     image[..., 0] = 8 * torch.arange(width)
     image[..., 1] = 8 * torch.arange(height)[:, None]
@@ -119,7 +119,7 @@ def ramp(count: int, height: int, width: int) -> torch.Tensor:
 
 
 def drawn_box(rng: np.random.Generator, height: int, width: int, least: float) -> tuple[float, float]:
-    """Width and height of a crop as torchvision's RandomResizedCrop draws one, but for whole pixels."""
+    """Width and height of a crop as torchvision's RandomResizedCrop draws it, before rounding to pixels."""
     for _ in range(10):
         area = height * width * rng.uniform(least, 1)
         ratio = np.exp(rng.uniform(np.log(3 / 4), np.log(4 / 3)))
@@ -132,7 +132,7 @@ def drawn_box(rng: np.random.Generator, height: int, width: int, least: float) -
 def test_crop_takes_boxes_of_the_areas_and_shapes_published() -> None:
     height, width, least, count = 24, 30, 0.2, 2000
     inner = crop(ramp(count, height, width), least, seeded(4))[:, 4:-4, 4:-4].double() / 8
-    # the slope of a ramp enlarged is the side of the box over the side of the image
+    # the slope of an enlarged ramp is the side of the box over the side of the image
     wide = (inner[:, 0, -1, 0] - inner[:, 0, 0, 0]) / (width - 9) * width
     tall = (inner[:, -1, 0, 1] - inner[:, 0, 0, 1]) / (height - 9) * height
     rng = np.random.default_rng(0)
@@ -171,7 +171,7 @@ def test_crop_is_pillows_enlargement_of_a_box() -> None:
             assert np.abs(expected - drawn[place].numpy()).mean() < 3
 
 
-def test_a_crop_of_everything_changes_nothing() -> None:
+def test_a_crop_of_the_whole_image_changes_nothing() -> None:
     # at a share of 1 a square has one ratio that fits; all others fall back to the whole image
     before = images(20, 8, 8)
     assert torch.equal(crop(before, 1.0, seeded(0)), before)
@@ -256,7 +256,7 @@ def test_resize_is_pillows(height: int, width: int, side: int) -> None:
         lambda images: cutout(images, 3, torch.zeros(images.shape[-1]), seeded(0)),
     ],
 )
-def test_images_keep_their_kind_and_the_given_ones_stay(
+def test_images_keep_their_type_and_are_not_changed_in_place(
     change: Callable[[torch.Tensor], torch.Tensor], depth: int
 ) -> None:
     before = images(30, depth=depth)

@@ -1,4 +1,4 @@
-"""Mixing: what a target says of an image is what is in it."""
+"""Mixing: a target states the shares of which the image is made."""
 
 from __future__ import annotations
 
@@ -20,19 +20,19 @@ def seeded(seed: int) -> torch.Generator:
 
 
 def numbered(count: int, height: int = 12, width: int = 10) -> tuple[torch.Tensor, torch.Tensor]:
-    """Images all of whose values are their number, and which are each of a class of their own."""
+    """Images whose values all are their number, each of a class of its own."""
     values = torch.arange(count, dtype=torch.float32).view(-1, 1, 1, 1).expand(count, 3, height, width)
     return values.contiguous(memory_format=torch.channels_last), torch.eye(count)
 
 
 @pytest.mark.parametrize("mixer", [mixup, cutmix])
-def test_targets_say_how_much_of_each_image_there_is(mixer: Mixer) -> None:
+def test_targets_state_the_share_of_each_image(mixer: Mixer) -> None:
     images, targets = numbered(300)
     mixed, shares = mixer(images, targets, 1.0, seeded(0))
     assert mixed.shape == images.shape
     assert mixed.dtype == shares.dtype == torch.float32
     torch.testing.assert_close(shares.sum(1), torch.ones(300))
-    # the mean of an image that is made of numbers is the mean of the numbers, weighted by its target
+    # the mean of a mixed image is the mean of the images' numbers, weighted by its target
     torch.testing.assert_close(mixed.mean((1, 2, 3)), shares @ torch.arange(300.0), rtol=1e-4, atol=1e-3)
     assert torch.equal(images, numbered(300)[0])
     assert torch.equal(targets, torch.eye(300))
@@ -86,7 +86,7 @@ def test_cutmix_pastes_one_rectangle_of_the_partner() -> None:
     assert {width for _, width in sides} > set(range(2, 9))
 
 
-def test_rectangles_are_as_large_as_yuns() -> None:
+def test_rectangles_are_as_large_as_in_yun() -> None:
     images, targets = numbered(2000, 20, 30)
     pasted = 1 - cutmix(images, targets, 1.0, seeded(4))[1].diagonal().double()
     rng = np.random.default_rng(0)
@@ -102,7 +102,7 @@ def test_rectangles_are_as_large_as_yuns() -> None:
     assert float(pasted.std()) == pytest.approx(np.std(areas), rel=0.1)
 
 
-def test_the_policy_mixes_one_way_or_the_other() -> None:
+def test_the_policy_uses_mixup_or_cutmix_per_batch() -> None:
     images = torch.randn((32, 3, 6, 6), generator=seeded(0))
     labels = torch.arange(32) % 5
     hot = F.one_hot(labels, 5).float()
@@ -113,7 +113,7 @@ def test_the_policy_mixes_one_way_or_the_other() -> None:
         assert targets.shape == (32, 5)
         torch.testing.assert_close(targets.sum(1), torch.ones(32))
         torch.testing.assert_close(targets.mean(0).sum(), torch.tensor(1.0))
-        kinds.append(bool(torch.isin(mixed, images).all()))  # cutmix makes no value that was not there
+        kinds.append(bool(torch.isin(mixed, images).all()))  # cutmix makes no new values
     assert 8 < sum(kinds) < 32
     cut, _ = Augmentation(cutmix=1.0).mix(images, labels, 5, seeded(0))
     assert torch.isin(cut, images).all()

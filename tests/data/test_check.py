@@ -1,4 +1,4 @@
-"""Checking sets of images: every fault made by hand is found, all of them in one go."""
+"""Checking data sets: every planted fault is found, all in one pass."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A set without faults: six different images of each of two classes to train, two to test."""
+    """A set without faults: two classes, each with six different training images and two test images."""
     for split, count in (("train", 6), ("test", 2)):
         for label in ("cat", "dog"):
             folder = tmp_path / split / label
@@ -41,14 +41,14 @@ def only(found: Check) -> Finding:
     return finding
 
 
-def test_a_sound_set_has_nothing_wrong(root: Path) -> None:
+def test_a_sound_set_has_no_findings(root: Path) -> None:
     seen: list[int] = []
     found = check(root, seen.append)
     assert found.findings == ()
     assert found.counts == {"train": {"cat": 6, "dog": 6}, "test": {"cat": 2, "dog": 2}}
     assert found.images == 16
     assert seen[-1] == 16
-    assert found.heights == Spread(8, 9.5, 13)  # of 8 to 13 twice and of 8 and 9 twice
+    assert found.heights == Spread(8, 9.5, 13)  # 8 to 13 twice, and 8 and 9 twice
     assert found.widths == Spread(10, 10.0, 10)
 
 
@@ -56,7 +56,7 @@ def test_a_sound_set_has_nothing_wrong(root: Path) -> None:
     ("content", "kind", "reason"),
     [(b"", "empty", "0 bytes"), (b"nothing", "damaged", "not an image"), (None, "damaged", "damaged")],
 )
-def test_a_file_that_cannot_be_read(root: Path, content: bytes | None, kind: str, reason: str) -> None:
+def test_a_damaged_file_is_reported(root: Path, content: bytes | None, kind: str, reason: str) -> None:
     path = root / "train" / "cat" / "3.png"
     path.write_bytes(path.read_bytes()[:200] if content is None else content)
     finding = only(check(root))
@@ -65,7 +65,7 @@ def test_a_file_that_cannot_be_read(root: Path, content: bytes | None, kind: str
     assert str(path) not in finding.message
 
 
-def test_a_image_without_a_sure_meaning(root: Path) -> None:
+def test_an_ambiguous_image(root: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(root / "train" / "cat" / "x.tif")
     finding = only(check(root))
     assert finding.kind == "damaged"
@@ -98,7 +98,7 @@ def test_a_file_of_another_format_than_its_name_says(root: Path) -> None:
     assert ".jpg" in finding.message
 
 
-def test_turned_images_are_noticed_together(root: Path) -> None:
+def test_turned_images_are_reported_together(root: Path) -> None:
     exif = Image.Exif()
     for orientation in (1, 6, 8):
         exif[0x0112] = orientation
@@ -118,7 +118,7 @@ def test_the_same_image_in_another_format_in_two_splits(root: Path) -> None:
     assert finding.names == (str(root / "train" / "cat" / "2.png"), str(root / "test" / "cat" / "same.bmp"))
 
 
-def test_the_same_image_of_two_classes_and_twice_in_one(root: Path) -> None:
+def test_duplicates_in_two_classes_and_within_one(root: Path) -> None:
     grey = Image.new("L", (5, 4), 7)
     grey.save(root / "train" / "cat" / "grey.png")
     grey.convert("RGB").save(root / "train" / "dog" / "colours.png")
@@ -131,7 +131,7 @@ def test_the_same_image_of_two_classes_and_twice_in_one(root: Path) -> None:
     assert "cat and dog" in found.findings[0].message
 
 
-def test_an_imbalance_is_one_beyond_ten_times(root: Path) -> None:
+def test_an_imbalance_is_reported_above_a_ratio_of_ten(root: Path) -> None:
     for number in range(6, 60):
         image(f"more{number}").save(root / "train" / "cat" / f"{number}.png")
     assert check(root).findings == ()
@@ -141,7 +141,7 @@ def test_an_imbalance_is_one_beyond_ten_times(root: Path) -> None:
     assert "cat has 61" in finding.message
 
 
-def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
+def test_everything_that_read_folder_would_refuse_is_reported(root: Path) -> None:
     (root / "train" / "cat" / "notes.txt").write_text("")
     by_ending = only(check(root))
     assert (by_ending.level, by_ending.names) == ("error", (str(root / "train" / "cat" / "notes.txt"),))
@@ -173,7 +173,7 @@ def test_all_that_a_folder_would_be_refused_for(root: Path) -> None:
     assert found.counts["val"] == {"cat": 0, "cow": 0, "dog": 0, "hen": 1}
 
 
-def test_without_train_or_with_one_class(tmp_path: Path) -> None:
+def test_a_missing_train_split_and_a_single_class_are_refused(tmp_path: Path) -> None:
     (tmp_path / "test" / "cat").mkdir(parents=True)
     (tmp_path / "val" / "cat").mkdir(parents=True)
     image("cat").save(tmp_path / "test" / "cat" / "a.png")
@@ -204,7 +204,7 @@ def test_a_set_in_memory(tmp_path: Path) -> None:
     assert found.heights == Spread(28, 28.0, 28)
 
 
-def test_what_is_no_set_is_refused(tmp_path: Path) -> None:
+def test_anything_but_a_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no such folder"):
         check(tmp_path / "gone")
     with pytest.raises(DataError, match="no class folders"):

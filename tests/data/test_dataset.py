@@ -1,4 +1,4 @@
-"""Labelled images, and what a set knows of itself."""
+"""Labelled images, and the properties of a data set."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def arrays(count: int, depth: int = 1) -> ArrayImages:
     return ArrayImages(np.arange(count) % 2, pixels, numbered("set", count))
 
 
-def test_files_are_named_by_path_and_read_when_asked(tmp_path: Path) -> None:
+def test_files_are_named_by_path_and_read_when_needed(tmp_path: Path) -> None:
     images = files(tmp_path, [(3, 4), (5, 6), (7, 8)])
     assert len(images) == 3
     assert images.name(1) == str(tmp_path / "1.png")
@@ -59,7 +59,7 @@ def test_images_are_fitted_by_their_preprocessing(tmp_path: Path) -> None:
             assert np.array_equal(found, preprocessing.pixels(images.image(index)))
 
 
-def test_names_have_as_many_digits_as_the_last_one() -> None:
+def test_all_names_have_the_same_number_of_digits() -> None:
     assert numbered("digits", 1797)[7] == "digits/0007"
     assert numbered("a", 10)[-1] == "a/9"
 
@@ -73,7 +73,7 @@ def test_depth_and_size_of_a_set(tmp_path: Path) -> None:
     assert DataSet("set", ("a", "b"), images).depth == 3
 
 
-def test_a_large_set_is_known_by_a_sample_from_first_to_last(tmp_path: Path) -> None:
+def test_a_large_set_is_sampled_from_first_to_last(tmp_path: Path) -> None:
     images = files(tmp_path, [(4, 4)])
     Image.new("RGB", (2, 2), "red").save(tmp_path / "last.png")
     many = FileImages(np.arange(1000) % 2, (*images.paths * 999, tmp_path / "last.png"))
@@ -101,7 +101,7 @@ def test_a_large_set_is_known_by_a_sample_from_first_to_last(tmp_path: Path) -> 
         (("a", "dog"), "red", True),
     ],
 )
-def test_mirror_is_for_colour_images_that_are_no_characters(
+def test_mirror_is_true_for_colour_images_that_are_not_characters(
     tmp_path: Path, classes: tuple[str, str], colour: str, mirror: bool
 ) -> None:
     images = files(tmp_path, [(4, 4), (4, 4)], "RGB", colour)
@@ -110,7 +110,7 @@ def test_mirror_is_for_colour_images_that_are_no_characters(
         assert DataSet("set", classes, images, declared_mirror=declared).mirror is declared
 
 
-def test_an_unreadable_image_is_passed_over_when_the_set_is_looked_at_unless_all_are(
+def test_unreadable_images_are_passed_over_when_sampling_unless_all_are(
     tmp_path: Path,
 ) -> None:
     images = files(tmp_path, [(4, 4), (4, 4)])
@@ -155,7 +155,7 @@ def test_classes_are_in_order_of_number_only_if_all_are() -> None:
     assert class_order({"10", "9", "x"}) == ("10", "9", "x")
 
 
-def test_the_splits_have_their_classes_in_common() -> None:
+def test_the_splits_share_their_classes() -> None:
     classes, labels = labelled({"train": ["b", "a", "b"], "test": ["c", "b"]})
     assert classes == ("a", "b", "c")
     assert {split: of.tolist() for split, of in labels.items()} == {"train": [1, 0, 1], "test": [2, 1]}

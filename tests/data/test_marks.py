@@ -1,4 +1,4 @@
-"""Marks: images known again by their pixels."""
+"""Marks: images recognised by their pixels."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_images_have_the_same_mark_if_their_pixels_are_the_same() -> None:
     assert marks(np.asfortranarray(images)) == found
 
 
-def test_a_text_holds_each_mark_once() -> None:
+def test_a_text_has_each_mark_once() -> None:
     found = marks(np.arange(9, dtype=np.uint8).reshape(9, 1, 1, 1))
     assert read(written(found * 2)) == frozenset(found)
     assert len(base64.b64decode(written(found * 2))) == 6 * 9

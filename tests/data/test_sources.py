@@ -1,4 +1,4 @@
-"""Finding a set by name or by path."""
+"""Opening a set by name or path."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubel.errors import DataError, UsageError
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A cache of the test's own, in which nothing is fetched."""
+    """An empty cache of the test's own."""
     monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
     return tmp_path / "cache"
 
@@ -54,7 +54,7 @@ def test_digits_without_scikit_learn_say_what_to_install(monkeypatch: pytest.Mon
         open_data("digits")
 
 
-def test_digits_that_are_kept_elsewhere_are_missed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_digits_in_another_place_are_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("sklearn")
     monkeypatch.setattr("hubel.data.formats.digits.FILE", "moved.csv")
     with pytest.raises(DataError, match=r"has no .*moved\.csv"):
@@ -70,7 +70,7 @@ def test_a_path_is_never_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert open_data("./digits", val=0).classes == ("cat", "dog")
 
 
-def test_what_is_not_there_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
+def test_an_unknown_set_is_refused_with_what_is_accepted(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         open_data("fashion-mnits")
     message = str(caught.value)
@@ -85,7 +85,7 @@ def test_what_is_not_there_is_refused_with_what_is_accepted(tmp_path: Path) -> N
         open_data(tmp_path / "a.tar.gz")
 
 
-def test_what_the_system_will_not_read_is_refused_by_name(tmp_path: Path) -> None:
+def test_a_file_the_system_refuses_to_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "train-images-idx3-ubyte").mkdir()
     with pytest.raises(DataError, match=r"train-images-idx3-ubyte: cannot be read: Is a directory"):
         open_data(tmp_path)
@@ -97,7 +97,7 @@ def test_a_seed_is_not_negative() -> None:
 
 
 @pytest.mark.parametrize("val", [-0.1, 1.0, float("nan")])
-def test_val_is_a_part(val: float) -> None:
+def test_val_is_a_share_below_1(val: float) -> None:
     with pytest.raises(DataError, match="from 0 to below 1"):
         open_data("digits", val=val)
 
@@ -108,7 +108,7 @@ def plant(root: Path, *names: str) -> None:
         Image.new("RGB", (3, 2)).save(root / name)
 
 
-def test_a_set_that_is_not_fetched_says_how_to(
+def test_a_set_that_is_not_downloaded_names_the_command(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
@@ -123,7 +123,7 @@ def test_a_set_that_is_not_fetched_says_how_to(
         open_data("cifar10")
 
 
-def test_a_fetched_set_of_class_folders_has_names_for_them(cache: Path) -> None:
+def test_a_downloaded_set_of_coded_class_folders_gets_class_names(cache: Path) -> None:
     codes = ["n01440764", "n02102040", "n02979186", "n03000684", "n03028079"]
     codes += ["n03394916", "n03417042", "n03425413", "n03445777", "n03888257"]
     inside = cache / "data" / "imagenette-160" / "imagenette2-160"
@@ -138,7 +138,7 @@ def test_a_fetched_set_of_class_folders_has_names_for_them(cache: Path) -> None:
         assert "n03028079" in dataset.train.name(4)
 
 
-def test_a_set_is_found_again_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_set_is_found_again_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     assert whereabouts("cifar10") == "cifar10"
     assert whereabouts("hf:ylecun/mnist@main") == "hf:ylecun/mnist@main"
@@ -152,6 +152,6 @@ def test_a_file_that_is_not_there_is_refused(tmp_path: Path, name: str) -> None:
         open_data(tmp_path / name)
 
 
-def test_no_name_is_not_the_folder_one_is_in() -> None:
+def test_an_empty_name_is_not_the_current_folder() -> None:
     with pytest.raises(UsageError, match="no data set is named"):
         open_data("")

@@ -19,7 +19,7 @@ LABELS = st.lists(st.integers(0, 4), min_size=1, max_size=60).map(np.array)
 
 @settings(deadline=None)
 @given(LABELS, st.floats(0.01, 0.99), st.integers(0, 2**40))
-def test_every_class_is_in_both_parts_as_far_as_it_can(
+def test_every_class_is_in_both_parts_if_possible(
     labels: np.ndarray[tuple[int], np.dtype[np.int64]], fraction: float, seed: int
 ) -> None:
     stay, out = held_out(labels, fraction, seed)
@@ -53,7 +53,7 @@ def dataset(labels: list[int]) -> DataSet:
     return DataSet("set", ("a", "b"), images, test=images, declared_mirror=True)
 
 
-def test_val_is_taken_from_train_and_the_rest_stays() -> None:
+def test_validation_is_taken_from_train_and_the_rest_stays() -> None:
     whole = dataset([0, 1] * 5)
     split = with_val(whole, 0.4, 3)
     assert split.val is not None
@@ -63,7 +63,7 @@ def test_val_is_taken_from_train_and_the_rest_stays() -> None:
     assert (split.test, split.declared_mirror, split.classes) == (whole.test, True, ("a", "b"))
 
 
-def test_no_val_is_taken_for_nothing_or_twice() -> None:
+def test_no_validation_set_is_held_out_for_a_share_of_0_or_twice() -> None:
     whole = dataset([0, 1, 1])
     assert with_val(whole, 0, 0) is whole
     split = with_val(whole, 0.5, 0)
@@ -80,7 +80,7 @@ GROUPED = st.lists(st.tuples(st.integers(0, 3), st.integers(0, 11)), min_size=1,
 
 @settings(deadline=None)
 @given(GROUPED, st.floats(0.01, 0.99), st.integers(0, 2**40))
-def test_no_group_is_on_both_sides_and_no_class_goes_out_whole(
+def test_no_group_is_on_both_sides_and_no_class_is_held_out_whole(
     pairs: np.ndarray[tuple[int, int], np.dtype[np.int64]], fraction: float, seed: int
 ) -> None:
     labels, groups = pairs.T
@@ -109,7 +109,7 @@ def test_with_groups_of_one_class_each_class_is_held_out_to_within_a_group(
 
 @settings(deadline=None)
 @given(LABELS, st.floats(0.01, 0.99), st.integers(0, 2**40))
-def test_groups_of_one_image_are_no_groups(
+def test_groups_of_one_image_make_no_difference(
     labels: np.ndarray[tuple[int], np.dtype[np.int64]], fraction: float, seed: int
 ) -> None:
     _, grouped = held_out(labels, fraction, seed, np.arange(len(labels)))

@@ -51,22 +51,28 @@ VERBS = {
     ),
     "train": Verb("hubel.cli.train", "train", "Train a network on labelled images."),
     "resume": Verb("hubel.cli.train", "resume", "Resume a stopped run from its last checkpoint."),
-    "val": Verb(
-        "hubel.cli.val",
-        "val",
+    "evaluate": Verb(
+        "hubel.cli.evaluate",
+        "evaluate",
         "Measure a model on labelled images: accuracy, loss, calibration, every class.",
+    ),
+    "val": Verb(
+        "hubel.cli.evaluate",
+        "evaluate",
+        "Measure a model on labelled images: accuracy, loss, calibration, every class.",
+        hidden=True,  # the former name of evaluate
     ),
     "predict": Verb(
         "hubel.cli.predict",
         "predict",
-        "Name what is in images, the most probable class first; exit status 1 if any cannot be read.",
+        "Classify images, the most probable class first; exit status 1 if any cannot be read.",
     ),
     "import-weights": Verb(
         "hubel.cli.import_weights",
         "import_weights",
-        "Make a model of weights from torchvision, timm and others; nothing in the file is executed.",
+        "Make a model from weights of torchvision, timm and others; nothing in the file is executed.",
     ),
-    "data": Verb("hubel.cli.data", "data", "Sets of images: get them, check them, see them."),
+    "data": Verb("hubel.cli.data", "data", "Data sets: download, check, preview."),
     "look": Verb("hubel.cli.look.group", "look", "Look inside a trained network."),
 }
 """Every command, in the order of `hubel --help`."""

@@ -1,4 +1,4 @@
-"""Batches: every image once an epoch, whatever the sizes, and the same for the same seed."""
+"""Batches: every image once per epoch, whatever the sizes, and the same for the same seed."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COLOUR = Preprocessing(8, 6, 3, (0.25, 0.5, 0.4), (0.5, 0.2, 0.3))
 
 
 def decoded(count: int) -> Decoded:
-    """Images told apart by their value, which is their label too."""
+    """Images whose value is their label."""
     images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 4, 5, 1))
     return Decoded(images.copy(), np.arange(count), numbered("set", count))
 
@@ -48,7 +48,7 @@ def threads() -> int:
 
 
 def settles(count: int) -> bool:
-    """Whether so many threads remain: those of epochs no longer referred to end in their own time."""
+    """Whether this number of threads remains; threads of unreferenced epochs may end a little later."""
     deadline = time.monotonic() + 30
     while threads() != count and time.monotonic() < deadline:
         time.sleep(0.001)
@@ -57,7 +57,7 @@ def settles(count: int) -> bool:
 
 @settings(deadline=None)
 @given(st.integers(1, 60), st.integers(1, 20), st.booleans(), st.integers(0, 3))
-def test_every_image_comes_once_and_with_its_label(count: int, batch: int, shuffle: bool, epoch: int) -> None:
+def test_every_image_occurs_once_with_its_label(count: int, batch: int, shuffle: bool, epoch: int) -> None:
     batches = DecodedBatches(decoded(count), PREPROCESSING, batch, shuffle)
     labels, sizes = [], []
     for images, of in batches.epoch(epoch):
@@ -106,7 +106,7 @@ def test_images_are_what_the_preprocessing_makes_of_them(dtype: torch.dtype) -> 
     )
 
 
-def test_augmented_batches_repeat_too_and_leave_the_images_alone() -> None:
+def test_augmented_batches_repeat_and_do_not_change_the_images() -> None:
     source = noise(30)
     kept = source.pixels.copy()
     batches = DecodedBatches(source, COLOUR, 8, shuffle=True, augmentation=Augmentation("random", shift=1))
@@ -118,7 +118,7 @@ def test_augmented_batches_repeat_too_and_leave_the_images_alone() -> None:
     assert not torch.equal(first, plain)
 
 
-def test_alternating_flips_know_the_image_and_the_epoch() -> None:
+def test_alternating_flips_get_the_index_and_the_epoch() -> None:
     source = noise(40, classes=40)
     batches = DecodedBatches(source, COLOUR, 7, shuffle=True, augmentation=Augmentation("alternating"))
     plain = COLOUR.normalise(torch.from_numpy(source.pixels))
@@ -135,7 +135,7 @@ def test_alternating_flips_know_the_image_and_the_epoch() -> None:
     assert 5 < int(ways[0].sum()) < 35
 
 
-def test_the_colours_are_those_of_all_images() -> None:
+def test_colours_are_those_of_all_images() -> None:
     source = noise(40)
     source.pixels[:20] //= 4  # the first images are darker than the rest
     batches = DecodedBatches(source, COLOUR, 10, augmentation=Augmentation(cutout=6))
@@ -152,7 +152,7 @@ def test_the_colours_are_those_of_all_images() -> None:
         )
 
 
-def test_a_side_resizes_what_comes() -> None:
+def test_sides_resize_the_batches() -> None:
     source = noise(10)
     found = torch.cat([images for images, _ in DecodedBatches(source, COLOUR, 4).epoch(0, lambda _: 3)])
     assert found.shape == (10, 3, 4, 3)
@@ -170,7 +170,7 @@ def test_sides_are_of_batches() -> None:
     assert [images.shape[3] for images, _ in batches.epoch(0, lambda batch: 2 + batch)] == [2, 3, 4]
 
 
-def test_mixed_images_have_shares_of_classes() -> None:
+def test_targets_of_mixed_images_are_class_shares() -> None:
     source = noise(50)
     batches = DecodedBatches(
         source, COLOUR, 16, True, Augmentation(mixup=0.4, cutmix=1.0), classes=4, dtype=torch.bfloat16
@@ -191,7 +191,7 @@ def test_mixed_images_have_shares_of_classes() -> None:
 @settings(deadline=None)
 @given(st.sets(st.integers(0, 39), min_size=1), st.integers(1, 9), st.booleans(), st.integers(0, 3))
 def test_an_epoch_of_some_images(some: set[int], batch: int, shuffle: bool, number: int) -> None:
-    """Each comes once, the batches say which are theirs, and there are as many batches as were announced."""
+    """Each occurs once, the batches give their places, and the number of batches is as stated."""
     batches = DecodedBatches(decoded(40), PREPROCESSING, batch, shuffle)
     among = torch.tensor(sorted(some))
     epoch = batches.epoch(number, among=among)
@@ -204,7 +204,7 @@ def test_an_epoch_of_some_images(some: set[int], batch: int, shuffle: bool, numb
     assert len(labels) == batches.batches(among)
 
 
-def test_balanced_epochs_of_some_images_draw_them_alone() -> None:
+def test_balanced_epochs_of_some_images_draw_only_them() -> None:
     source = replace(decoded(9), labels=np.array([0, 0, 0, 0, 0, 0, 1, 1, 2]))
     batches = DecodedBatches(source, PREPROCESSING, 3, shuffle=True, balanced=True)
     epoch = batches.epoch(0, among=torch.tensor([0, 1, 2, 3, 6, 7]))
@@ -236,7 +236,7 @@ def test_balanced_epochs_draw_each_class_equally_often(labels: list[int], epoch:
         assert max(within) - min(within) <= 1
 
 
-def test_balanced_epochs_come_mixed_and_are_not_all_the_same() -> None:
+def test_balanced_epochs_are_shuffled_and_differ() -> None:
     source = replace(decoded(200), labels=np.repeat([0, 1], [180, 20]))
     batches = DecodedBatches(source, PREPROCESSING, 200, shuffle=True, balanced=True)
     labels = np.array(order(batches, 0))
@@ -245,7 +245,7 @@ def test_balanced_epochs_come_mixed_and_are_not_all_the_same() -> None:
     assert order(batches, 0) == order(batches, 0) != order(batches, 1)
 
 
-def test_what_is_made_ahead_is_what_would_be_made_alone() -> None:
+def test_batches_prepared_ahead_equal_those_made_on_demand() -> None:
     policy = Augmentation("random", 1, jitter=0.3, mixup=0.5)
     batches = DecodedBatches(noise(40), COLOUR, 6, True, policy, classes=3)
     ahead, alone = list(batches.epoch(4, lambda _: 5)), list(batches._made(4, lambda _: 5, None))
@@ -291,7 +291,7 @@ def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
     assert settles(0)
 
 
-def test_what_a_batch_raises_comes_out_and_ends_the_thread() -> None:
+def test_an_error_in_a_batch_is_raised_and_ends_the_thread() -> None:
     batches = DecodedBatches(noise(20), COLOUR, 4, augmentation=Augmentation(shift=6))
     epoch = batches.epoch(0)
     with pytest.raises(DataError, match="a shift by 6 pixels does not fit 8x6"):
@@ -305,12 +305,12 @@ def test_a_negative_seed_is_refused() -> None:
         DecodedBatches(decoded(3), PREPROCESSING, 2, seed=-1)
 
 
-def test_balance_without_chance_is_refused() -> None:
+def test_balanced_without_shuffle_is_refused() -> None:
     with pytest.raises(DataError, match="set shuffle"):
         DecodedBatches(decoded(3), PREPROCESSING, 2, balanced=True)
 
 
-def test_random_numbers_of_others_are_left_alone() -> None:
+def test_global_random_numbers_are_not_used() -> None:
     torch.manual_seed(0)
     expected = torch.rand(3)
     torch.manual_seed(0)
@@ -329,7 +329,7 @@ def test_random_numbers_of_others_are_left_alone() -> None:
         (3, 4, Preprocessing.of("5x4x1"), "the images are 4x5x1, but the preprocessing makes 5x4x1"),
     ],
 )
-def test_what_cannot_be_cut_is_refused(
+def test_what_cannot_be_cut_into_batches_is_refused(
     count: int, batch: int, preprocessing: Preprocessing, reason: str
 ) -> None:
     with pytest.raises(DataError, match=reason):

@@ -1,4 +1,4 @@
-"""The cache: what is opened is what would be decoded, whatever was changed, damaged or forbidden since."""
+"""The cache: it returns what decoding would, whatever was changed, damaged or forbidden since."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PREPROCESSING = Preprocessing.of("6x6x3")
 LONG_AGO = 1_000_000_000
-"""A time of change, in seconds, that is no longer too new to be relied on."""
+"""A modification time, in seconds, old enough to be relied on."""
 
 
 @pytest.fixture(autouse=True)
@@ -45,7 +45,7 @@ def images(tmp_path: Path) -> FileImages:
 
 @pytest.fixture
 def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The files read so far, whether to be decoded or digested."""
+    """The files read so far, to be decoded or digested."""
     seen: list[str] = []
 
     def noting(original: Callable[..., object]) -> Callable[..., object]:
@@ -61,7 +61,7 @@ def read(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def write(path: Path, seed: int) -> None:
-    """An image without compression, so that all have the same size in bytes; changed long ago."""
+    """An uncompressed image, so that all have the same size in bytes, modified long ago."""
     pixels = np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)
     Image.fromarray(pixels).save(path, "BMP")
     os.utime(path, (LONG_AGO, LONG_AGO))
@@ -71,7 +71,7 @@ def arrays(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.npy"))
 
 
-def test_an_unchanged_set_is_opened_without_reading_a_image(
+def test_an_unchanged_set_is_opened_without_reading_an_image(
     images: FileImages, read: list[str], folder: Path
 ) -> None:
     first = decode_once(images, PREPROCESSING)
@@ -87,10 +87,10 @@ def test_an_unchanged_set_is_opened_without_reading_a_image(
         assert np.array_equal(found.pixels, expected.pixels)
         assert np.array_equal(found.labels, expected.labels)
         assert found.names == expected.names
-        torch.from_numpy(found.pixels)  # warns of memory that cannot be written to, which is an error here
+        torch.from_numpy(found.pixels)  # warns about read-only memory, which is an error here
 
 
-def test_what_is_written_to_the_images_stays_in_memory(images: FileImages) -> None:
+def test_changes_to_cached_images_stay_in_memory(images: FileImages) -> None:
     decode_once(images, PREPROCESSING)
     decode_once(images, PREPROCESSING).pixels[:] = 0
     assert np.array_equal(decode_once(images, PREPROCESSING).pixels, decode(images, PREPROCESSING).pixels)
@@ -112,7 +112,7 @@ def test_a_changed_file_is_seen_by_its_time_and_by_its_size(images: FileImages) 
 
 
 def test_a_file_changed_a_moment_ago_is_read_again(images: FileImages) -> None:
-    """Within the grain of the clock, a change of content need not change size or time."""
+    """Within the resolution of the clock, a change of content need not change size or time."""
     path = images.paths[0]
     os.utime(path)
     stat = path.stat()
@@ -123,7 +123,7 @@ def test_a_file_changed_a_moment_ago_is_read_again(images: FileImages) -> None:
     assert np.array_equal(decode_once(images, PREPROCESSING).pixels, expected)
 
 
-def test_order_and_number_make_another_array(images: FileImages, folder: Path) -> None:
+def test_another_order_or_number_of_images_is_another_array(images: FileImages, folder: Path) -> None:
     decode_once(images, PREPROCESSING)
     for order in ([4, 3, 2, 1, 0], [0, 1, 2], [0, 0, 1]):
         chosen = images.select(np.array(order))
@@ -133,7 +133,7 @@ def test_order_and_number_make_another_array(images: FileImages, folder: Path) -
     assert len(arrays(folder)) == 4
 
 
-def test_what_makes_other_pixels_makes_another_array(images: FileImages, folder: Path) -> None:
+def test_another_preprocessing_is_another_array(images: FileImages, folder: Path) -> None:
     others = [
         Preprocessing.of("4x6x3"),
         Preprocessing.of("4x6x3", fit="pad"),
@@ -148,7 +148,7 @@ def test_what_makes_other_pixels_makes_another_array(images: FileImages, folder:
     assert len(arrays(folder)) == len(others)
 
 
-def test_mean_and_std_and_labels_do_not(images: FileImages, read: list[str]) -> None:
+def test_another_mean_std_or_labels_are_the_same_array(images: FileImages, read: list[str]) -> None:
     first = decode_once(images, PREPROCESSING)
     read.clear()
     relabelled = FileImages(images.labels + 1, images.paths)
@@ -192,7 +192,7 @@ def test_a_damaged_array_is_noticed_and_made_again(
     assert path.read_bytes() == whole
 
 
-def test_damaged_digests_are_learned_again(images: FileImages, folder: Path, read: list[str]) -> None:
+def test_damaged_digests_are_computed_again(images: FileImages, folder: Path, read: list[str]) -> None:
     decode_once(images, PREPROCESSING)
     warnings: list[str] = []
     for content in (b"no database" * 100, b""):
@@ -204,7 +204,7 @@ def test_damaged_digests_are_learned_again(images: FileImages, folder: Path, rea
     assert warnings == []
 
 
-def test_without_a_folder_it_goes_on_with_one_warning(
+def test_without_a_folder_images_are_decoded_after_one_warning(
     images: FileImages, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "file").write_text("")
@@ -217,7 +217,7 @@ def test_without_a_folder_it_goes_on_with_one_warning(
     decode_once(images, PREPROCESSING)
 
 
-def test_a_full_disk_leaves_nothing_behind(
+def test_a_full_disk_leaves_no_partial_file(
     images: FileImages, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(file: object, pixels: object) -> None:
@@ -231,7 +231,7 @@ def test_a_full_disk_leaves_nothing_behind(
     assert [path.name for path in folder.iterdir()] == ["digests.sqlite"]
 
 
-def test_the_longest_unused_are_deleted(
+def test_the_least_recently_used_are_deleted(
     images: FileImages, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     decode_once(images, PREPROCESSING)
@@ -241,7 +241,7 @@ def test_the_longest_unused_are_deleted(
     for number in range(3):
         for age, path in enumerate(reversed(made)):
             os.utime(path, (LONG_AGO - age, LONG_AGO - age))
-        decode_once(images, PREPROCESSING)  # the first one, used again
+        decode_once(images, PREPROCESSING)  # the first one is used again
         decode_once(images.select(np.roll(np.arange(5), number + 1)), PREPROCESSING)
         made += [path for path in arrays(folder) if path not in made]
     assert arrays(folder) == sorted([made[0], made[2], made[3]])
@@ -250,7 +250,7 @@ def test_the_longest_unused_are_deleted(
     assert len(arrays(folder)) == 3
 
 
-def test_images_left_out_are_listed_from_the_cache_too(images: FileImages, read: list[str]) -> None:
+def test_skipped_images_are_listed_from_the_cache_too(images: FileImages, read: list[str]) -> None:
     images.paths[3].write_bytes(b"broken")
     os.utime(images.paths[3], (LONG_AGO, LONG_AGO))
     expected = decode(images, PREPROCESSING, on_bad="skip")
@@ -282,7 +282,7 @@ def test_images_in_memory_are_not_cached(folder: Path) -> None:
     assert not folder.exists()
 
 
-def test_what_cannot_be_used_by_its_name_can_be_once_it_is_renamed(images: FileImages) -> None:
+def test_a_file_unusable_by_its_name_is_used_once_renamed(images: FileImages) -> None:
     unusable = replace(images, unusable={images.paths[2]: "is no image by its ending"})
     for _ in range(2):
         (bad,) = decode_once(unusable, PREPROCESSING, on_bad="skip").skipped

@@ -1,4 +1,4 @@
-"""Decoding: every image in its place, and the broken ones named or left out."""
+"""Decoding: every image in its place, and damaged ones named or skipped."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_files_are_decoded_in_order(files: FileImages) -> None:
     assert seen[-1] == 100
 
 
-def test_arrays_of_the_right_size_come_through_unchanged() -> None:
+def test_arrays_of_the_right_size_are_returned_unchanged() -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (40, 6, 6, 3), dtype=np.uint8)
     decoded = decode(ArrayImages(np.zeros(40, np.int64), pixels, numbered("set", 40)), PREPROCESSING)
     assert np.array_equal(decoded.pixels, pixels)
@@ -73,7 +73,7 @@ def test_all_unreadable_files_are_named_up_to_twenty(files: FileImages) -> None:
     assert lines[-1] == "  and 41 more"
 
 
-def test_unreadable_files_are_left_out_and_listed(files: FileImages) -> None:
+def test_unreadable_files_are_skipped_and_listed(files: FileImages) -> None:
     for number in (97, 41):
         files.paths[number].write_bytes(b"broken")
     decoded = decode(files, PREPROCESSING, on_bad="skip")
@@ -92,7 +92,7 @@ def test_a_set_without_a_usable_image_is_refused(files: FileImages) -> None:
         decode(files, PREPROCESSING, on_bad="skip")
 
 
-def test_a_image_without_a_sure_meaning_is_named(files: FileImages) -> None:
+def test_an_ambiguous_image_is_named(files: FileImages) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(files.paths[3].with_suffix(".tif"))
     images = FileImages(files.labels[:1], (files.paths[3].with_suffix(".tif"),))
     with pytest.raises(DataError, match=r"3\.tif: an image of floating-point pixels"):

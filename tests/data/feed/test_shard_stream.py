@@ -1,4 +1,4 @@
-"""Streams of shards on the net: every image once an epoch, whoever reads them."""
+"""Streams of remote shards: every image once per epoch, whatever process reads it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
 ]
 
 
-def test_on_the_net_whole_shards_are_held_out(root: Path, address: str) -> None:
+def test_whole_remote_shards_are_held_out(root: Path, address: str) -> None:
     dataset = open_data(f"{address}/pets/part-{{0..3}}.tar", val=0.25, seed=1)
     assert dataset.val is not None
     assert len(dataset.val) == EACH
@@ -47,14 +47,14 @@ def test_on_the_net_whole_shards_are_held_out(root: Path, address: str) -> None:
 
 
 def streamed(images: ShardImages, on_bad: OnBad = "stop") -> StreamedShards:
-    """The images as they are read where memory is short."""
+    """A stream of the images, as when memory is short."""
     found = decoded_or_streamed(images, SEEN, on_bad=on_bad, memory_limit=0)
     assert isinstance(found, StreamedShards)
     return found
 
 
 def arrived(stream: StreamedBatches, number: int) -> list[int]:
-    """Which images an epoch shows, held against what they are and their labels."""
+    """The images of an epoch by number; asserts their pixels and labels."""
     expected = {seen(each): each for each in range(SHARDS * EACH)}
     found = []
     for images, labels in stream.epoch(number):
@@ -69,7 +69,7 @@ def seen(number: int) -> bytes:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_an_epoch_of_a_stream_shows_every_image_once(
+def test_an_epoch_of_a_stream_has_every_image_once(
     root: Path, address: str, workers: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streaming, "_CHUNK", 5)
@@ -85,7 +85,7 @@ def test_an_epoch_of_a_stream_shows_every_image_once(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_an_epoch_of_some_images_shows_each_of_them_once(root: Path, address: str, workers: int) -> None:
+def test_an_epoch_of_some_images_has_each_of_them_once(root: Path, address: str, workers: int) -> None:
     stream = ShardBatches(StreamedShards.of(remote(address), SEEN), SEEN, 4, shuffle=True, workers=workers)
     some = torch.tensor([0, 3, 4, 11, 17, 18, 19, 30, 35])
     assert stream.batches(some) == 2
@@ -99,7 +99,7 @@ def test_an_epoch_of_some_images_shows_each_of_them_once(root: Path, address: st
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_what_is_not_shuffled_is_in_order(root: Path, address: str, workers: int) -> None:
+def test_without_shuffling_images_are_in_order(root: Path, address: str, workers: int) -> None:
     images = remote(address)
     stream = ShardBatches(StreamedShards.of(images, SEEN), SEEN, 8, workers=workers)
     whole = DecodedBatches(decode(open_data(root, val=0).train, SEEN), SEEN, 8)
@@ -149,7 +149,7 @@ def test_only_what_is_selected_is_streamed_and_measured(
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_stream_says_what_is_wrong(root: Path, address: str, workers: int) -> None:
+def test_a_stream_reports_what_is_wrong(root: Path, address: str, workers: int) -> None:
     write(root / "part-2.tar", *sample(18), ("019.png", b"broken"), ("019.cls", b"bee"), *sample(20))
     images = remote(address)
     decoded = streamed(images)

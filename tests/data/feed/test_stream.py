@@ -1,4 +1,4 @@
-"""Streaming: the batches that a set in memory would give, value for value, whoever reads them."""
+"""Streaming: the same batches as from memory, value for value, whatever process reads them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 PREPROCESSING = Preprocessing(6, 5, 3, (0.5, 0.4, 0.3), (0.2, 0.3, 0.4))
 BYTES = 33 * 6 * 5 * 3
-"""What the images below take once decoded."""
+"""The bytes of the images below once decoded."""
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 
@@ -38,7 +38,7 @@ def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def images(tmp_path: Path) -> FileImages:
-    """Images of noise, some of them large enough to be decoded at a half."""
+    """Images of noise, some large enough to be decoded at a half."""
     generator = np.random.default_rng(0)
     paths = tuple(tmp_path / f"{number}.jpg" for number in range(33))
     for number, path in enumerate(paths):
@@ -48,7 +48,7 @@ def images(tmp_path: Path) -> FileImages:
 
 
 def same(found: Iterator[Any], expected: Iterator[Any]) -> int:
-    """Asserts that two epochs are alike, and returns of how many batches."""
+    """Asserts that two epochs are equal; returns their number of batches."""
     count = 0
     for (images, labels), (wanted, targets) in zip(found, expected, strict=True):
         assert torch.equal(images, wanted)
@@ -85,7 +85,7 @@ def test_a_stream_gives_the_batches_of_a_set_in_memory(
         assert torch.equal(of, expected)
 
 
-def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(images: FileImages) -> None:
+def test_processes_read_the_same_in_the_same_order_without_global_random_numbers(images: FileImages) -> None:
     decoded = Streamed.of(images, PREPROCESSING)
     stream = StreamedBatches(decoded, PREPROCESSING, 4, shuffle=True, workers=2)
     alone = StreamedBatches(decoded, PREPROCESSING, 4, shuffle=True, workers=0)
@@ -98,7 +98,7 @@ def test_processes_read_the_same_in_the_same_order_and_draw_from_nobody(images: 
 
 
 @pytest.mark.parametrize("workers", [0, 1])
-def test_a_bad_image_is_named_when_its_turn_comes(images: FileImages, workers: int) -> None:
+def test_a_bad_image_is_named_when_it_is_reached(images: FileImages, workers: int) -> None:
     images.paths[20].write_bytes(b"broken")
     decoded = decoded_or_streamed(images, PREPROCESSING, memory_limit=0)
     assert isinstance(decoded, Streamed)
@@ -109,7 +109,7 @@ def test_a_bad_image_is_named_when_its_turn_comes(images: FileImages, workers: i
         next(epoch)
 
 
-def test_bad_images_to_skip_are_found_beforehand(images: FileImages) -> None:
+def test_bad_images_to_skip_are_found_in_advance(images: FileImages) -> None:
     for number in (20, 3):
         images.paths[number].write_bytes(b"broken")
     seen: list[int] = []
@@ -127,7 +127,7 @@ def test_bad_images_to_skip_are_found_beforehand(images: FileImages) -> None:
         decoded_or_streamed(images, PREPROCESSING, on_bad="skip", memory_limit=0)
 
 
-def test_what_fits_into_memory_is_decoded(images: FileImages) -> None:
+def test_images_that_fit_into_memory_are_decoded(images: FileImages) -> None:
     fits = decoded_or_streamed(images, PREPROCESSING, memory_limit=BYTES)
     streams = decoded_or_streamed(images, PREPROCESSING, memory_limit=BYTES - 1)
     assert isinstance(fits, Decoded)
@@ -161,7 +161,7 @@ def test_a_stream_is_measured_by_a_sample_always_the_same(
     assert places != list(range(10))
 
 
-def test_a_feed_in_memory_and_a_streamed_one_answer_alike(images: FileImages) -> None:
+def test_a_decoded_and_a_streamed_feed_answer_alike(images: FileImages) -> None:
     whole, stream = decode(images, PREPROCESSING), Streamed.of(images, PREPROCESSING)
     wanted = np.arange(33) % 3 == 1
     for one, other in ((whole, stream), (whole.only(wanted), stream.only(wanted))):
@@ -178,7 +178,7 @@ def test_a_feed_in_memory_and_a_streamed_one_answer_alike(images: FileImages) ->
     assert stream.marks() is None
 
 
-def test_free_memory_is_the_machines_or_less_in_a_container(
+def test_free_memory_is_limited_by_the_machine_and_the_container(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert free_memory() > 0

@@ -1,4 +1,4 @@
-"""CIFAR-10 and CIFAR-100 in both versions; the pickles are written as Python 2 wrote the real ones."""
+"""CIFAR-10 and CIFAR-100 in both versions; the pickles are those Python 2 would write."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMES = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse"
 
 
 def py2(value: object) -> bytes:
-    """The opcodes by which Python 2 pickles a value under protocol 2."""
+    """The opcodes with which Python 2 pickles a value in protocol 2."""
     if isinstance(value, str):
         return b"U" + bytes([len(value)]) + value.encode()
     if isinstance(value, int):
@@ -106,7 +106,7 @@ class Attack:
 
 
 @pytest.mark.parametrize("protocol", range(6))
-def test_an_attack_is_refused_and_not_run(
+def test_malicious_code_is_refused_and_not_run(
     python: Path, monkeypatch: pytest.MonkeyPatch, protocol: int
 ) -> None:
     monkeypatch.chdir(python.parent)
@@ -176,8 +176,8 @@ def test_a_label_beyond_the_classes_is_refused(binary: Path) -> None:
 
 @pytest.mark.parametrize("protocol", range(2, 6))
 @pytest.mark.parametrize("as_bytes", [False, True])
-def test_batches_that_python_3_wrote(tmp_path: Path, protocol: int, as_bytes: bool) -> None:
-    """As one writes them again today: other names of numpy's functions, keys of bytes, labels as an array."""
+def test_batches_pickled_by_python_3_are_read(tmp_path: Path, protocol: int, as_bytes: bool) -> None:
+    """As rewritten today: other names of NumPy's functions, keys of bytes, labels as an array."""
 
     def key(name: str) -> str | bytes:
         return name.encode() if as_bytes else name
@@ -232,7 +232,7 @@ def hundred_binary(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("version", ["hundred_python", "hundred_binary"])
 @pytest.mark.parametrize("above", [False, True])
-def test_of_a_hundred_classes_the_fine_ones_are_read(
+def test_the_fine_labels_of_cifar_100_are_read(
     request: pytest.FixtureRequest, version: str, above: bool
 ) -> None:
     folder: Path = request.getfixturevalue(version)
@@ -245,7 +245,7 @@ def test_of_a_hundred_classes_the_fine_ones_are_read(
     assert pixels[7, 20].tolist() == [row[7 * 32 + 20], row[1024 + 7 * 32 + 20], row[2048 + 7 * 32 + 20]]
 
 
-def test_a_hundred_without_its_fine_labels_is_refused(hundred_python: Path, hundred_binary: Path) -> None:
+def test_cifar_100_without_fine_labels_is_refused(hundred_python: Path, hundred_binary: Path) -> None:
     (hundred_python / "test").write_bytes(dumped({"labels": [0], "data": rows(1, 0)}))
     with pytest.raises(DataError, match="test: no list of whole numbers called fine_labels"):
         open_data(hundred_python)

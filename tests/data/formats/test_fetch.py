@@ -1,4 +1,4 @@
-"""Fetching, from a server on this machine that breaks off, lies and is not there."""
+"""Fetching from a local server that breaks off, sends other contents or does not answer."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ from hubel.data.formats.idx import DEBIAN_FASHION_MNIST
 from hubel.errors import DataError, UsageError
 
 CONTENT = bytes(range(256)) * 3000
-NAME = "mnist"  # stands for any: the tests put their own files under it
+NAME = "mnist"  # any name: the tests put their own files under it
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files` by path; after `cut` bytes of an answer it breaks off; `ranges`: it knows of Range."""
+    """Serves `files` by path; breaks off after `cut` bytes of an answer; supports Range if `ranges`."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Answer)
@@ -102,7 +102,7 @@ def part(root: Path) -> Path:
     return root / f"{NAME}.part" / "file.gz.part"
 
 
-def test_an_archive_is_unpacked_and_nothing_else_left(
+def test_an_archive_is_unpacked_and_nothing_else_remains(
     tmp_path: Path, server: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     archive = packed(one=b"1", two=b"22")
@@ -122,9 +122,7 @@ def test_an_archive_is_unpacked_and_nothing_else_left(
     assert len(server.asked) == 1
 
 
-def test_a_download_that_broke_off_goes_on_where_it_was(
-    tmp_path: Path, server: Server, one_file: Remote
-) -> None:
+def test_an_interrupted_download_is_resumed(tmp_path: Path, server: Server, one_file: Remote) -> None:
     server.cut = 1000
     with pytest.raises(DataError) as caught:
         fetch(NAME, tmp_path)
@@ -143,7 +141,7 @@ def test_a_download_that_broke_off_goes_on_where_it_was(
     ]
 
 
-def test_a_person_may_interrupt_and_go_on(tmp_path: Path, server: Server, one_file: Remote) -> None:
+def test_an_interrupted_fetch_can_be_continued(tmp_path: Path, server: Server, one_file: Remote) -> None:
     def interrupt(name: str, done: int, size: int) -> None:
         raise KeyboardInterrupt
 
@@ -155,16 +153,14 @@ def test_a_person_may_interrupt_and_go_on(tmp_path: Path, server: Server, one_fi
     assert server.asked[-1] == ("a/file.gz", f"bytes={got}-")
 
 
-def test_a_server_that_cannot_go_on_in_the_middle_begins_again(
-    tmp_path: Path, server: Server, one_file: Remote
-) -> None:
+def test_a_server_that_cannot_resume_starts_again(tmp_path: Path, server: Server, one_file: Remote) -> None:
     part(tmp_path).parent.mkdir()
     part(tmp_path).write_bytes(CONTENT[:500])
     server.ranges = False
     assert (fetch(NAME, tmp_path) / "file.gz").read_bytes() == CONTENT
 
 
-def test_what_is_not_there_is_got_from_the_next_address(
+def test_a_file_missing_at_one_address_comes_from_the_next(
     tmp_path: Path, server: Server, one_file: Remote
 ) -> None:
     del server.files["a/file.gz"]
@@ -190,12 +186,12 @@ def test_another_file_is_refused_and_not_kept(
     with pytest.raises(DataError, match=reason):
         fetch(NAME, tmp_path)
     assert not (tmp_path / NAME).exists()
-    server.files = dict.fromkeys(server.files, CONTENT)  # whatever is left of the wrong one does no harm
+    server.files = dict.fromkeys(server.files, CONTENT)  # the rest of the wrong one does no harm
     assert (fetch(NAME, tmp_path) / "file.gz").read_bytes() == CONTENT
 
 
 @pytest.mark.parametrize("left", [b"something else", CONTENT[:-1] + b"x", CONTENT + b"more", CONTENT])
-def test_what_an_earlier_call_left_is_not_trusted(
+def test_the_part_of_an_earlier_call_is_not_trusted(
     tmp_path: Path, server: Server, one_file: Remote, left: bytes
 ) -> None:
     part(tmp_path).parent.mkdir()
@@ -204,11 +200,11 @@ def test_what_an_earlier_call_left_is_not_trusted(
     assert bool(server.asked) == (left != CONTENT)
 
 
-def test_without_a_network_a_file_brought_by_hand_will_do(
+def test_without_a_network_a_file_put_there_by_the_user_is_taken(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    with socket.socket() as taken:  # a port at which nobody listens
+    with socket.socket() as taken:  # a port at which no server listens
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}/file.gz"
         remote = Remote((url,), sha256(CONTENT), len(CONTENT))
@@ -245,7 +241,7 @@ def _member(name: str, kind: bytes = tarfile.REGTYPE, link: str = "") -> tarfile
         _member("device", tarfile.CHRTYPE),
     ],
 )
-def test_an_archive_cannot_reach_out_of_its_folder(tmp_path: Path, member: tarfile.TarInfo) -> None:
+def test_an_archive_cannot_write_outside_its_folder(tmp_path: Path, member: tarfile.TarInfo) -> None:
     folder = tmp_path / "inside"
     folder.mkdir()
     with tarfile.open(tmp_path / "a.tar", "w") as tar:
@@ -263,7 +259,7 @@ def test_a_damaged_archive_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="where other systems keep caches is their own")
-def test_the_cache_is_where_it_is_said_to_be(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_cache_folder_can_be_set(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("HUBEL_CACHE", raising=False)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "xdg"))
     assert fetched("mnist") == tmp_path / "xdg" / "hubel" / "data" / "mnist"
@@ -274,7 +270,7 @@ def test_the_cache_is_where_it_is_said_to_be(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="needs Debian's dataset-fashion-mnist")
 def test_the_checksums_of_fashion_mnist_are_of_its_authors_files() -> None:
-    """Debian's files are the authors' without name and time in the gzip header (RFC 1952): put back."""
+    """Debian's files lack the name and time in the gzip header (RFC 1952); these are restored."""
     times = {"train": 1504176606, "t10k": 1504176627}  # 31 August 2017
     for remote in FETCHABLE["fashion-mnist"].files:
         debian = (DEBIAN_FASHION_MNIST / remote.name).read_bytes()

@@ -1,4 +1,4 @@
-"""Folders of class folders, in every layout, right and wrong."""
+"""Class folders in every layout, correct and wrong."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def plant(root: Path, *paths: str) -> Path:
-    """Makes each path below `root`: a folder if it ends with a slash, an image or a text by its ending."""
+    """Creates each path in `root`: a folder if it ends with a slash, an image or a text by its ending."""
     for path in paths:
         place = root / path
         if path.endswith("/"):
@@ -59,7 +59,7 @@ def test_a_flat_folder_is_all_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("val", ["val", "valid", "validation", "Val"])
-def test_split_folders(tmp_path: Path, val: str) -> None:
+def test_folders_of_splits_are_read(tmp_path: Path, val: str) -> None:
     root = plant(tmp_path, "train/b/1.png", "train/a/2.png", f"{val}/b/3.png", "test/a/4.png", "README.md")
     dataset = read_folder(root)
     assert dataset.classes == ("a", "b")
@@ -68,7 +68,7 @@ def test_split_folders(tmp_path: Path, val: str) -> None:
     assert listed(dataset, dataset.test, root) == [("test/a/4.png", "a")]
 
 
-def test_val_is_held_out_of_train_and_test_left_alone(tmp_path: Path) -> None:
+def test_validation_is_held_out_of_train_and_test_is_not_touched(tmp_path: Path) -> None:
     train = [f"train/{name}/{number}.png" for name in "ab" for number in range(5)]
     root = plant(tmp_path, *train, "test/a/x.png")
     dataset = open_data(root, val=0.4, seed=1)
@@ -98,7 +98,7 @@ def test_classes_are_in_order_of_number_only_if_all_are(
     assert listed(dataset, dataset.train, tmp_path) == [(f"{name}/1.png", name) for name in order]
 
 
-def test_hidden_files_and_system_files_are_passed_over(tmp_path: Path) -> None:
+def test_hidden_and_system_files_are_ignored(tmp_path: Path) -> None:
     hidden = [".DS_Store", ".git/config", "__MACOSX/a/b.png", "a/.DS_Store", "a/Thumbs.db", "b/desktop.ini"]
     dataset = read_folder(plant(tmp_path, "a/1.png", "b/2.png", "b/.x/", "notes.txt", *hidden))
     assert listed(dataset, dataset.train, tmp_path) == [("a/1.png", "a"), ("b/2.png", "b")]
@@ -109,7 +109,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
     assert dataset.classes == ("bus", "test", "train")
 
 
-def test_what_is_no_image_by_its_ending_cannot_be_read_whatever_it_holds(tmp_path: Path) -> None:
+def test_a_file_without_an_image_ending_is_unreadable_whatever_its_contents(tmp_path: Path) -> None:
     root = plant(tmp_path, "a/1.png", "a/notes.txt", "b/2.png", "b/README")
     Image.new("RGB", (4, 3), "red").save(root / "b" / "3.heic", "JPEG")
     train = read_folder(root).train
@@ -157,7 +157,7 @@ def test_what_is_no_image_by_its_ending_cannot_be_read_whatever_it_holds(tmp_pat
         (["train/a/1.png", "train/b/2.png", "val/a/"], "val/a", "without images"),
     ],
 )
-def test_what_is_outside_the_layout_is_refused_by_name(
+def test_anything_outside_the_layout_is_refused_by_name(
     tmp_path: Path, paths: list[str], where: str, reason: str
 ) -> None:
     plant(tmp_path, *paths)

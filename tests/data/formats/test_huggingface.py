@@ -1,4 +1,4 @@
-"""Tables: Parquet and Arrow files that the library `datasets` has written."""
+"""Tables: Parquet and Arrow files written by the library `datasets`."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = ["ant", "bee", "cow"]
 
 @pytest.fixture(autouse=True)
 def quiet(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """The library's own cache goes to the test's folder, and its bars away."""
+    """Moves the library's cache to the test's folder and turns its progress bars off."""
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", tmp_path / "library")
     datasets.disable_progress_bars()
     yield
@@ -39,7 +39,7 @@ def pixels(seed: int = 0) -> Bytes:
 
 
 def table(seed: int = 0, label: str = "label", **columns: tuple[Any, list[Any]]) -> Any:
-    """Six images in a column `image`, class labels in `label`, and other columns by kind and values."""
+    """Six images in a column `image`, class labels in `label`, and other columns by type and values."""
     kinds = {"image": datasets.Image(), label: datasets.ClassLabel(names=NAMES)}
     values: dict[str, list[Any]] = {"image": [Image.fromarray(each) for each in pixels(seed)], label: LABELS}
     for name, (kind, of) in columns.items():
@@ -77,7 +77,7 @@ def test_a_folder_with_splits(tmp_path: Path, form: str) -> None:
     assert dataset.train.name(3) == "set/train/3"
 
 
-def test_val_is_held_out_and_images_are_read_when_asked(tmp_path: Path) -> None:
+def test_validation_is_held_out_and_images_are_read_when_needed(tmp_path: Path) -> None:
     table().to_parquet(tmp_path / "pets.parquet")
     dataset = open_data(str(tmp_path / "pets.parquet"), val=0.5)
     assert dataset.name == "pets"
@@ -92,7 +92,7 @@ def test_val_is_held_out_and_images_are_read_when_asked(tmp_path: Path) -> None:
     assert np.array_equal(np.stack([seen[row] for row in range(6)]), pixels())
 
 
-def test_a_rotated_image_has_the_size_it_is_shown_with(tmp_path: Path) -> None:
+def test_a_rotated_image_has_its_upright_size(tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
     Image.new("RGB", (8, 2)).save(tmp_path / "lying.jpg", exif=exif)
@@ -116,7 +116,7 @@ def test_labels_may_be_numbers_or_texts(
     assert [dataset.classes[label] for label in dataset.train.labels] == [str(value) for value in values]
 
 
-def test_of_several_labels_the_one_called_so_is_taken(tmp_path: Path) -> None:
+def test_of_several_columns_of_labels_the_one_called_label_is_taken(tmp_path: Path) -> None:
     coarse = (datasets.ClassLabel(names=["x", "y"]), [0, 1] * 3)
     table(coarse=coarse).to_parquet(tmp_path / "a.parquet")
     assert open_data(tmp_path / "a.parquet", val=0).classes == tuple(NAMES)
@@ -125,7 +125,7 @@ def test_of_several_labels_the_one_called_so_is_taken(tmp_path: Path) -> None:
         open_data(tmp_path / "b.parquet")
 
 
-def test_images_of_other_writers_are_their_bytes_and_path(tmp_path: Path) -> None:
+def test_columns_of_bytes_and_path_are_images(tmp_path: Path) -> None:
     rows = table().cast_column("image", datasets.Image(decode=False))
     plain = [{"bytes": row["image"]["bytes"], "path": None} for row in rows]
     kind = {"bytes": datasets.Value("binary"), "path": TEXT}
@@ -140,7 +140,7 @@ def test_images_of_other_writers_are_their_bytes_and_path(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize("missing", ["image", "label"])
-def test_without_images_or_labels_the_columns_are_named(tmp_path: Path, missing: str) -> None:
+def test_without_images_or_labels_the_columns_are_listed(tmp_path: Path, missing: str) -> None:
     rows = table(weight=(datasets.Value("float32"), [0.5] * 6)).remove_columns([missing])
     rows.to_parquet(tmp_path / "a.parquet")
     with pytest.raises(DataError, match=r"a: needs one column of images .* weight \(float32\)"):
@@ -161,7 +161,7 @@ def test_a_damaged_or_missing_image_is_named(tmp_path: Path) -> None:
             train.fitted(index, Preprocessing.of("4x5x3"))
 
 
-def test_a_label_that_is_missing_is_named_and_a_test_without_any_left_out(tmp_path: Path) -> None:
+def test_a_missing_label_is_named_and_a_test_split_without_labels_left_out(tmp_path: Path) -> None:
     rows = table().to_dict() | {"label": [2, 0, None, 0, 2, 1]}
     kinds = table().features
     datasets.Dataset.from_dict(rows, features=kinds).to_parquet(tmp_path / "a.parquet")
@@ -180,7 +180,7 @@ def test_what_the_library_cannot_read_is_refused(tmp_path: Path) -> None:
         open_data(tmp_path / "a.parquet")
 
 
-def test_the_hub_is_asked_for_a_name_and_a_config(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_hub_gets_a_name_and_a_config(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = []
 
     def load_dataset(*what: str | None) -> Any:
@@ -202,7 +202,9 @@ def test_the_hub_is_asked_for_a_name_and_a_config(monkeypatch: pytest.MonkeyPatc
             read_hub(text)
 
 
-def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_error_names_the_package(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setitem(sys.modules, "datasets", None)
     (tmp_path / "a.parquet").write_bytes(b"")
     for where in ("hf:ylecun/mnist", tmp_path / "a.parquet", tmp_path):

@@ -64,7 +64,7 @@ def test_there_may_be_no_test_split(tmp_path: Path) -> None:
     assert read_idx(tmp_path).test is None
 
 
-def test_a_folder_above_raw_is_found(tmp_path: Path) -> None:
+def test_the_folder_above_raw_is_accepted(tmp_path: Path) -> None:
     (tmp_path / "MNIST").mkdir()
     plant(tmp_path / "MNIST" / "raw", "train", idx_images(IMAGES, 4, 2, 3), idx_labels(LABELS))
     assert len(open_data(tmp_path, val=0).train) == 4
@@ -90,7 +90,7 @@ def test_every_truncation_is_refused(tmp_path_factory: pytest.TempPathFactory, l
         (b"\x1f\x8b nonsense", "its gzip data are damaged"),
     ],
 )
-def test_another_file_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_other_files_are_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "train-labels-idx1-ubyte"
     path.write_bytes(content)
     with pytest.raises(DataError) as caught:
@@ -99,7 +99,7 @@ def test_another_file_is_refused(tmp_path: Path, content: bytes, reason: str) ->
     assert reason in str(caught.value)
 
 
-def test_files_that_do_not_belong_together_are_refused(tmp_path: Path) -> None:
+def test_files_of_different_sets_are_refused(tmp_path: Path) -> None:
     images = idx_images(IMAGES, 4, 2, 3)
     plant(tmp_path, "train", images, idx_labels(LABELS[:3]))
     with pytest.raises(DataError, match="4 train images but 3 labels"):
@@ -128,7 +128,7 @@ def test_fashion_mnist_without_its_package_says_what_to_install(
 
 
 @pytest.mark.skipif(not DEBIAN_FASHION_MNIST.is_dir(), reason="needs Debian's dataset-fashion-mnist")
-def test_fashion_mnist_is_what_its_authors_published() -> None:
+def test_fashion_mnist_is_as_its_authors_published_it() -> None:
     dataset = open_data("fashion-mnist", val=0)
     assert isinstance(dataset.train, ArrayImages)
     assert dataset.test is not None
@@ -136,5 +136,5 @@ def test_fashion_mnist_is_what_its_authors_published() -> None:
     assert (dataset.classes[0], dataset.classes[9], dataset.mirror) == ("T-shirt/top", "Ankle boot", True)
     assert np.bincount(dataset.train.labels).tolist() == [6000] * 10
     assert dataset.classes[dataset.train.labels[0]] == "Ankle boot"
-    assert dataset.train.pixels.mean() / 255 == pytest.approx(0.2860, abs=5e-5)  # the figures in common use
+    assert dataset.train.pixels.mean() / 255 == pytest.approx(0.2860, abs=5e-5)  # the values in common use
     assert dataset.train.pixels.std() / 255 == pytest.approx(0.3530, abs=5e-5)

@@ -1,4 +1,4 @@
-"""Manifests, right and wrong, by line."""
+"""Manifests, correct and wrong, by line."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def listed(dataset: DataSet, images: Images | None) -> list[tuple[str, str]]:
     ]
 
 
-def test_images_with_labels_are_all_training(tmp_path: Path) -> None:
+def test_without_splits_all_images_are_training(tmp_path: Path) -> None:
     file = plant(tmp_path, "path,label\na.png,dog\nsub/g.png,cat\n\nb.png, dog \n")
     dataset = open_data(file, val=0)
     assert (dataset.name, dataset.classes, dataset.val, dataset.test) == ("pets", ("cat", "dog"), None, None)
@@ -59,7 +59,7 @@ def test_a_label_may_hold_a_comma_and_a_name_of_any_script(tmp_path: Path) -> No
     assert read_manifest(file).classes == ("cat, black", "猫")
 
 
-def test_groups_are_not_torn_apart(tmp_path: Path) -> None:
+def test_groups_are_not_split(tmp_path: Path) -> None:
     rows = ["a.png,x,1", "b.png,y,1", "c.png,x,2", "d.png,y,2", "e.png,x,", "f.png,y,"]
     file = plant(tmp_path, "\n".join(["path,label,group", *rows]))
     for seed in range(10):
@@ -68,7 +68,7 @@ def test_groups_are_not_torn_apart(tmp_path: Path) -> None:
         assert held in ({"a", "b"}, {"c", "d"}, {"e", "f"})
 
 
-def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
+def test_without_groups_images_are_not_grouped(tmp_path: Path) -> None:
     train = read_manifest(plant(tmp_path, "path,label,group\na.png,x,\nb.png,y,\n")).train
     assert isinstance(train, FileImages)
     assert train.groups is None
@@ -106,7 +106,7 @@ def test_without_a_group_nothing_is_grouped(tmp_path: Path) -> None:
         ('path,label\na.png,"x\n', "is not CSV"),
     ],
 )
-def test_what_is_wrong_is_refused_by_line(tmp_path: Path, text: str, reason: str) -> None:
+def test_a_mistake_is_refused_by_line(tmp_path: Path, text: str, reason: str) -> None:
     file = plant(tmp_path, text)
     with pytest.raises(DataError) as caught:
         open_data(file)
@@ -114,7 +114,7 @@ def test_what_is_wrong_is_refused_by_line(tmp_path: Path, text: str, reason: str
     assert "pets" in str(caught.value)
 
 
-def test_a_image_that_is_missing_cannot_be_read(tmp_path: Path) -> None:
+def test_a_missing_image_cannot_be_read(tmp_path: Path) -> None:
     file = plant(tmp_path, "path,label\na.png,x\nz.png,y\nb.png,y\n")
     train, seen = open_data(file, val=0).train, Preprocessing.of("3x4x3")
     with pytest.raises(DataError, match=r"z\.png: no file is there, but line 3 of .*pets\.csv names it"):

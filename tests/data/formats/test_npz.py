@@ -1,4 +1,4 @@
-"""NumPy archives in the layouts there are, and what is no such archive."""
+"""NumPy archives in every accepted layout, and files that are not such archives."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ def test_the_layout_of_keras(tmp_path: Path) -> None:
     ("images", "labels"), [("images", "labels"), ("x", "y"), ("train_images", "train_labels")]
 )
 @pytest.mark.parametrize("depth", [1, 3])
-def test_other_names_and_labels_as_a_column(tmp_path: Path, images: str, labels: str, depth: int) -> None:
+def test_other_names_and_a_column_of_labels_are_read(
+    tmp_path: Path, images: str, labels: str, depth: int
+) -> None:
     of = pixels(4, 5, 6, depth)
     held = pixels(2, 5, 6, depth)
     arrays = {images: of, labels: np.array([[1], [0], [1], [0]]), "x_val": held, "y_val": TWO}
@@ -117,7 +119,7 @@ def test_what_does_not_fit_is_refused(tmp_path: Path, arrays: dict[str, Any], re
     assert reason in str(caught.value)
 
 
-def test_another_file_is_refused(tmp_path: Path) -> None:
+def test_other_files_are_refused(tmp_path: Path) -> None:
     file = tmp_path / "a.npz"
     whole = saved(tmp_path / "b.npz", x=pixels(2, 30, 30), y=TWO).read_bytes()
     damaged = bytearray(whole)

@@ -165,7 +165,7 @@ def test_whole_numbers_are_classes_in_order_of_number(same: Same) -> None:
         assert found.train.labels.tolist() == [2 - label for label in same.labels]
 
 
-def test_a_tensor_dataset_trains(same: Same) -> None:
+def test_a_tensor_dataset_is_read(same: Same) -> None:
     images = torch.from_numpy(same.pixels).permute(0, 3, 1, 2) / 255
     found = open_data(TensorDataset(images, torch.tensor(same.labels)), val=0)
     assert found.classes == ("0", "1", "2")
@@ -200,7 +200,7 @@ def test_without_known_labels_every_item_is_read_once(same: Same) -> None:
     assert told == 2 * list(range(1, len(same.labels) + 1))
 
 
-def test_targets_that_are_no_labels_are_passed_over(same: Same) -> None:
+def test_targets_that_are_not_labels_are_ignored(same: Same) -> None:
     boxes = [[0, 0, 5, 5]] * len(same.labels)
     found = open_data(Torch(same.images, same.labels, targets=boxes), val=0)
     assert found.train.labels.tolist() == same.labels
@@ -335,7 +335,7 @@ def test_whereabouts_count_what_cannot_be_found_again(same: Same) -> None:
         open_data("(4,000 images from Python)")
 
 
-def test_what_is_given_in_python_is_checked_too(same: Same) -> None:
+def test_a_set_given_in_python_can_be_checked(same: Same) -> None:
     images = [*same.images, same.images[0]]
     found = check((images, [*same.names, "bee"]))
     assert found.images == 22
@@ -416,7 +416,7 @@ TEXTS = ["a", "b", "a", "b"]
         ),
     ],
 )
-def test_what_does_not_fit_is_told(given: Any, reason: str) -> None:
+def test_what_does_not_fit_is_refused(given: Any, reason: str) -> None:
     with pytest.raises(DataError, match=reason):
         open_data(given)
 

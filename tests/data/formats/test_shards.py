@@ -1,4 +1,4 @@
-"""WebDataset shards: tar files on a disk and on the net, against the same images in class folders."""
+"""WebDataset shards: local and remote tar files, against the same images in class folders."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def test_shards_are_the_same_images_as_class_folders(
         assert np.array_equal(np.asarray(train.image(place)), expected[place])
 
 
-def test_a_single_shard_is_called_by_its_name(root: Path) -> None:
+def test_a_single_shard_names_the_set(root: Path) -> None:
     dataset = open_data(root / "part-2.tar", val=0.34)
     assert dataset.name == "part-2"
     assert dataset.val is not None
@@ -101,7 +101,7 @@ def test_shards_are_split_by_their_names_or_folders(tmp_path: Path, names: tuple
             open_data(tmp_path / "set")
 
 
-def test_shards_of_one_split_are_all_there_is_and_without_train_there_is_none(tmp_path: Path) -> None:
+def test_shards_of_a_single_split_are_training_and_of_others_need_train(tmp_path: Path) -> None:
     shard(tmp_path / "val-0.tar", 0)
     assert len(open_data(tmp_path, val=0).train) == EACH
     shard(tmp_path / "test-0.tar", 9)
@@ -109,7 +109,7 @@ def test_shards_of_one_split_are_all_there_is_and_without_train_there_is_none(tm
         open_data(tmp_path)
 
 
-def test_a_tar_beside_class_folders_is_no_shard(root: Path) -> None:
+def test_a_tar_beside_class_folders_is_not_a_shard(root: Path) -> None:
     for name in CLASSES:
         (root / name).mkdir()
         (root / name / "1.png").write_bytes(image(0))
@@ -185,7 +185,7 @@ PNG = image(1)
         ([("README", b"")], "holds no images"),
     ],
 )
-def test_what_is_no_sample_is_refused_by_name(
+def test_a_malformed_sample_is_refused_by_name(
     tmp_path: Path, files: list[tuple[str, bytes]], reason: str
 ) -> None:
     before = sample(7) if len(files) > 1 or files[0][0] != "README" else []
@@ -195,7 +195,7 @@ def test_what_is_no_sample_is_refused_by_name(
 
 
 @pytest.mark.parametrize("net", [False, True])
-def test_a_shard_that_broke_off_is_refused_wherever_it_did(tmp_path: Path, address: str, net: bool) -> None:
+def test_a_truncated_shard_is_refused_wherever_it_ends(tmp_path: Path, address: str, net: bool) -> None:
     whole = write(tmp_path / "whole.tar", *sample(1), *sample(2)).read_bytes()
     path = tmp_path / "a.tar"
     for length in (
@@ -220,18 +220,16 @@ def test_a_shard_that_broke_off_is_refused_wherever_it_did(tmp_path: Path, addre
         open_data(f"{address}/a.tar" if net else path)
 
 
-def test_what_is_missing_or_misspelt_is_refused(root: Path, address: str) -> None:
+def test_missing_or_misspelt_shards_are_refused(root: Path, address: str) -> None:
     with pytest.raises(DataError, match=r"part-4\.tar: no such shard; 2 of the 6 in \S+ are missing"):
         open_data(f"{root}/part-{{0..5}}.tar")
-    with pytest.raises(
-        DataError, match=r"part-4\.tar: cannot be read \(no such file, or not for everybody\)"
-    ):
+    with pytest.raises(DataError, match=r"part-4\.tar: cannot be read \(no such file, or no access\)"):
         open_data(f"{address}/pets/part-{{3..4}}.tar")
     with pytest.raises(DataError, match="names a shard twice"):
         open_data(f"{root}/part-{{0,0}}.tar")
     with pytest.raises(DataError, match="braces stand for nothing"):
         open_data(f"{root}/part-{{0.tar")
-    with pytest.raises(DataError, match="no shard by its ending"):
+    with pytest.raises(DataError, match="not a shard by its ending"):
         open_data(f"{address}/pets.zip")
     with pytest.raises(DataError, match=r"cannot be read \(no answer\)"):
         open_data("http://127.0.0.1:1/a.tar")
@@ -241,7 +239,7 @@ def test_what_is_missing_or_misspelt_is_refused(root: Path, address: str) -> Non
         open_data(root.parent / "packed.tar")
 
 
-def test_without_the_library_it_says_what_to_install(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_library_the_error_names_the_package(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "webdataset", None)
     for where in (f"{root}/part-{{0..3}}.tar", "https://host/a.tar"):
         with pytest.raises(DataError, match=r'pip install "hubel\[webdataset\]"'):
@@ -249,7 +247,7 @@ def test_without_the_library_it_says_what_to_install(root: Path, monkeypatch: py
     assert len(open_data(root, val=0).train) == SHARDS * EACH
 
 
-def test_an_index_is_made_once_and_anew_when_its_shard_has_changed(
+def test_an_index_is_made_once_and_again_when_its_shard_changes(
     root: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made: list[str] = []
@@ -272,19 +270,21 @@ def test_an_index_is_made_once_and_anew_when_its_shard_has_changed(
     assert sorted(Path(where).name for where in made) == ["part-1.tar", "part-2.tar"]
 
 
-def test_a_shard_just_written_is_not_kept(root: Path) -> None:
+def test_the_index_of_a_shard_just_written_is_not_cached(root: Path) -> None:
     open_data(root, val=0)
     assert not list((root.parent / "cache").rglob("*.json"))
 
 
-def test_an_index_of_the_net_must_be_kept(root: Path, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_index_of_a_remote_shard_must_be_cached(
+    root: Path, address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     (root.parent / "cache").write_text("in the way")
     assert len(open_data(root, val=0).train) == 36
     with pytest.raises(DataError, match=r"cannot be cached in .*HUBEL_CACHE"):
         remote(address)
 
 
-def test_decoded_shards_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_decoded_shards_are_cached(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     train = open_data(root, val=0).train
     first = decode_once(train, SEEN)
     monkeypatch.setattr(ShardImages, "fitted", None)
@@ -295,7 +295,7 @@ def test_decoded_shards_are_kept(root: Path, monkeypatch: pytest.MonkeyPatch) ->
         decode_once(train.select(np.array([1, 0])), SEEN)
 
 
-def test_neighbours_on_the_net_are_asked_for_in_one_go(
+def test_neighbours_in_a_remote_shard_are_requested_at_once(
     root: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     images = remote(address)
@@ -311,7 +311,7 @@ def test_neighbours_on_the_net_are_asked_for_in_one_go(
         images.image(0)
 
 
-def test_a_set_on_the_net_finds_itself_again() -> None:
+def test_a_remote_set_is_found_again() -> None:
     assert whereabouts("https://host/pets/part-{0..3}.tar") == "https://host/pets/part-{0..3}.tar"
 
 

@@ -106,7 +106,7 @@ def test_a_mode_that_cannot_be_converted_is_refused() -> None:
         flatten(Image.new("La", (2, 2)), COLOUR)
 
 
-def test_lab_becomes_grey_by_its_colour() -> None:
+def test_lab_is_converted_to_grey_through_rgb() -> None:
     lab = Image.new("LAB", (2, 2), (120, 140, 100))
     assert (values(lab, GREY) == values(flatten(lab, COLOUR), GREY)).all()
     assert len(np.unique(values(lab, COLOUR))) == 3
@@ -142,7 +142,7 @@ def test_a_damaged_exif_block_is_refused(tmp_path: Path) -> None:
         upright(read_image(tmp_path / "a.png"))
 
 
-def test_has_colour_looks_at_the_pixels_and_not_at_the_mode() -> None:
+def test_has_colour_depends_on_the_pixels_not_on_the_mode() -> None:
     grey = Image.fromarray(RGB[..., 0])
     assert not has_colour(grey)
     assert not has_colour(grey.convert("RGB"))

@@ -23,7 +23,7 @@ RNG = np.random.default_rng(2)
 
 
 def waves(height: int, width: int) -> Image.Image:
-    """A smooth image with some noise: an error of half a pixel shows."""
+    """A smooth image with some noise, in which an error of half a pixel shows."""
     y, x = np.mgrid[0:height, 0:width]
     wave = [127 + 80 * np.sin(y / 5 + k) * np.cos(x / 7 - k) for k in range(3)]
     noise = RNG.integers(-30, 30, (height, width, 3))
@@ -58,7 +58,7 @@ def test_resize_then_crop(size: tuple[int, int], scaled: tuple[int, int]) -> Non
 
 @settings(deadline=None)
 @given(st.integers(8, 30), st.integers(8, 30))
-def test_a_crop_without_scaling_moves_no_value(height: int, width: int) -> None:
+def test_a_crop_without_scaling_changes_no_value(height: int, width: int) -> None:
     image = waves(height, width)
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2
@@ -67,7 +67,7 @@ def test_a_crop_without_scaling_moves_no_value(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize("size", [(64, 32), (32, 64), (64, 64), (8, 16), (100, 60)])
-def test_pad_keeps_all_with_black_at_the_sides(size: tuple[int, int]) -> None:
+def test_pad_keeps_the_whole_image_with_black_borders(size: tuple[int, int]) -> None:
     image = waves(*size)
     expected = ImageOps.pad(image, (32, 32), Image.Resampling.BILINEAR, color=(0, 0, 0))
     assert np.array_equal(Preprocessing.of("32x32x3", fit="pad").pixels(image), np.asarray(expected))
@@ -87,7 +87,7 @@ def test_squash_stretches() -> None:
     st.sampled_from([None, 20, 33]),
     st.sampled_from([1, 3]),
 )
-def test_any_image_gets_the_size_asked_for(
+def test_any_image_gets_the_requested_size(
     size: tuple[int, int], wanted: tuple[int, int], fit: Any, resize: int | None, depth: int
 ) -> None:
     preprocessing = Preprocessing.of((*wanted, depth), fit=fit, resize=resize if fit == "crop" else None)
@@ -109,7 +109,7 @@ def test_pixels_turns_and_flattens_first() -> None:
 
 @pytest.mark.parametrize("shape", [(16, 24, 3), (16, 24, 1), (30, 20, 3), (30, 20, 1)])
 @pytest.mark.parametrize("depth", [1, 3])
-def test_an_array_is_a_image(shape: tuple[int, int, int], depth: int) -> None:
+def test_an_array_is_an_image(shape: tuple[int, int, int], depth: int) -> None:
     pixels = RNG.integers(0, 256, shape, dtype=np.uint8)
     image = Image.fromarray(pixels.squeeze(-1) if shape[-1] == 1 else pixels)
     preprocessing = Preprocessing.of((16, 24, depth))
@@ -118,8 +118,8 @@ def test_an_array_is_a_image(shape: tuple[int, int, int], depth: int) -> None:
 
 @pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
 @pytest.mark.parametrize("orientation", [1, 6])
-def test_a_file_is_fitted_from_what_its_decoder_shrinks(tmp_path: Path, fit: Any, orientation: int) -> None:
-    """A quarter of 200 x 260 still has the 48 pixels that either side needs; Pillow makes it by `draft`."""
+def test_a_large_jpeg_is_fitted_from_its_shrunk_decoding(tmp_path: Path, fit: Any, orientation: int) -> None:
+    """A quarter of 200 x 260 still has the 48 pixels that both sides need; Pillow makes it by `draft`."""
     exif = Image.Exif()
     exif[0x0112] = orientation
     waves(200, 260).save(tmp_path / "a.jpg", exif=exif)
@@ -134,7 +134,7 @@ def test_a_file_is_fitted_from_what_its_decoder_shrinks(tmp_path: Path, fit: Any
     assert np.abs(whole.astype(int) - expected).mean() < 10
 
 
-def test_resize_is_what_a_shrunk_file_must_still_have(tmp_path: Path) -> None:
+def test_a_shrunk_file_keeps_at_least_resize_pixels(tmp_path: Path) -> None:
     waves(200, 260).save(tmp_path / "a.jpg")
     expected = []
     for by in (1, 2, 4):
@@ -147,7 +147,7 @@ def test_resize_is_what_a_shrunk_file_must_still_have(tmp_path: Path) -> None:
         assert np.array_equal(preprocessing.read(tmp_path / "a.jpg"), preprocessing.pixels(image))
 
 
-def test_a_file_without_a_sure_meaning_is_named(tmp_path: Path) -> None:
+def test_an_ambiguous_file_is_named(tmp_path: Path) -> None:
     Image.fromarray(np.ones((4, 4), np.float32)).save(tmp_path / "a.tif")
     with pytest.raises(DataError, match=r"a\.tif: an image of floating-point pixels"):
         Preprocessing.of("4x4x1").read(tmp_path / "a.tif")
@@ -166,7 +166,7 @@ def test_normalise_is_value_minus_mean_over_std(depth: int) -> None:
 
 
 @pytest.mark.parametrize("batch", [torch.zeros(2, 6, 7, 3), torch.zeros(2, 3, 6, 7, dtype=torch.uint8)])
-def test_normalise_refuses_another_batch(batch: torch.Tensor) -> None:
+def test_normalise_refuses_another_shape_or_type(batch: torch.Tensor) -> None:
     with pytest.raises(DataError, match=r"a batch is uint8 of n x 6 x 7 x 3, not torch\."):
         Preprocessing.of("6x7x3").normalise(batch)
 
@@ -182,14 +182,14 @@ def test_measured_is_numpys_mean_and_std() -> None:
     assert normal.std().item() == pytest.approx(1, abs=1e-4)
 
 
-def test_a_channel_that_never_changes_is_not_scaled() -> None:
+def test_a_constant_channel_is_not_scaled() -> None:
     found = Preprocessing.of("2x2x1").measured(np.full((3, 2, 2, 1), 51, np.uint8))
     assert found.mean == pytest.approx((0.2,))
     assert found.std == (1.0,)
 
 
 @pytest.mark.parametrize("shape", [(0, 2, 2, 1), (3, 2, 2, 3)])
-def test_measured_refuses_no_images_and_another_depth(shape: tuple[int, ...]) -> None:
+def test_measured_refuses_an_empty_array_and_another_depth(shape: tuple[int, ...]) -> None:
     with pytest.raises(DataError, match="n x h x w x 1"):
         Preprocessing.of("2x2x1").measured(np.zeros(shape, np.uint8))
 
@@ -200,12 +200,12 @@ def test_measured_refuses_no_images_and_another_depth(shape: tuple[int, ...]) ->
     st.lists(st.floats(min_value=1e-300, max_value=1e300), min_size=3, max_size=3),
     st.sampled_from([None, 64]),
 )
-def test_json_gives_back_the_same(mean: list[float], std: list[float], resize: int | None) -> None:
+def test_json_round_trip(mean: list[float], std: list[float], resize: int | None) -> None:
     value = Preprocessing(32, 48, 3, tuple(mean), tuple(std), "crop", resize, "bicubic")
     assert Preprocessing.from_json(value.to_json()) == value
 
 
-def test_json_whose_writer_dropped_the_point_is_read() -> None:
+def test_json_with_whole_numbers_for_floats_is_read() -> None:
     text = Preprocessing.of("8x8x1").to_json().replace("0.0", "0").replace("1.0", "1")
     assert Preprocessing.from_json(text) == Preprocessing.of("8x8x1")
 
@@ -250,7 +250,7 @@ def test_json_that_lacks_a_key_is_refused(key: str) -> None:
         Preprocessing.from_json(json.dumps(content))
 
 
-def test_replacing_a_field_is_checked_too() -> None:
+def test_a_replaced_field_is_checked_too() -> None:
     with pytest.raises(DataError, match="depth"):
         replace(Preprocessing.of("8x8x1"), depth=4)
 
@@ -261,5 +261,5 @@ def test_at_another_size_the_margin_of_the_crop_stays_in_proportion() -> None:
     assert own.at("112x112x3") == Preprocessing.of("112x112x3", resize=128)
     assert own.at("224x224x3") == own
     assert own.at("112x64x3").resize == own.at("64x112x3").resize == 128
-    assert own.at("200x200x3").resize == 229  # of 228.57
+    assert own.at("200x200x3").resize == 229  # 228.57 rounded
     assert Preprocessing.of("8x8x1", fit="pad").at("16x12x1") == Preprocessing.of("16x12x1", fit="pad")

@@ -1,4 +1,4 @@
-"""Image files, whole and broken."""
+"""Image files, intact and damaged."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_a_truncated_image_is_refused_by_name(tmp_path: Path, kind: str) -> None
     ("content", "reason"),
     [(b"", "empty file (0 bytes)"), (b"<html>not found</html>", "not an image that can be read")],
 )
-def test_what_is_no_image_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_a_file_that_is_not_an_image_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     for read in (read_image, read_size):
@@ -94,7 +94,7 @@ def test_every_suffix_is_one_pillow_opens() -> None:
 
 
 def waves(height: int, width: int, mode: str = "RGB") -> Image.Image:
-    """A smooth image with some noise, so that every coefficient of a JPEG file counts."""
+    """A smooth image with some noise, so that every coefficient of a JPEG file matters."""
     y, x = np.mgrid[0:height, 0:width]
     smooth = np.stack([127 + 80 * np.sin(y / 5 + k) * np.cos(x / 7 - k) for k in range(3)], axis=-1)
     pixels = smooth + np.random.default_rng(height).integers(-30, 30, smooth.shape)
@@ -127,7 +127,7 @@ def test_a_plain_jpeg_is_read_as_pillow_reads_it(tmp_path: Path, mode: str, prog
 def test_a_large_jpeg_is_decoded_at_a_half_a_quarter_or_an_eighth(
     tmp_path: Path, side: int | None, height: int
 ) -> None:
-    """101 rows and more columns: a half has 51, a quarter 26, an eighth 13, each rounded up."""
+    """Of 101 rows a half has 51, a quarter 26, an eighth 13, each rounded up."""
     waves(101, 203).save(tmp_path / "a.jpg")
     waves(101, 203).save(tmp_path / "turned.jpg", exif=turned(3))
     waves(101, 203).save(tmp_path / "a.png")
@@ -143,8 +143,8 @@ def turned(orientation: int) -> Image.Exif:
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
-def test_a_turned_jpeg_is_seen_upright(tmp_path: Path, orientation: int) -> None:
-    """Against the same pixels turned by hand and kept without loss."""
+def test_a_turned_jpeg_is_read_upright(tmp_path: Path, orientation: int) -> None:
+    """Against the same pixels, turned here and stored without loss."""
     by_hand: dict[int, Callable[[Any], Any]] = {
         1: lambda a: a,
         2: np.fliplr,
@@ -164,7 +164,7 @@ def test_a_turned_jpeg_is_seen_upright(tmp_path: Path, orientation: int) -> None
     assert np.array_equal(preprocessing.read(tmp_path / "xmp.jpg"), preprocessing.read(tmp_path / "a.png"))
 
 
-def test_unusual_jpegs_are_pillows(tmp_path: Path) -> None:
+def test_unusual_jpegs_are_read_by_pillow(tmp_path: Path) -> None:
     path = tmp_path / "a.jpg"
     waves(20, 30, "CMYK").save(path)
     raster = read_raster(path)
@@ -177,7 +177,7 @@ def test_unusual_jpegs_are_pillows(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("progressive", [False, True])
-def test_a_jpeg_cut_anywhere_is_judged_as_pillow_judges_it(tmp_path: Path, progressive: bool) -> None:
+def test_a_truncated_jpeg_is_accepted_or_refused_as_by_pillow(tmp_path: Path, progressive: bool) -> None:
     whole, path = BytesIO(), tmp_path / "a.jpg"
     waves(40, 30).save(whole, "JPEG", progressive=progressive)
     refused = 0
@@ -194,7 +194,7 @@ def test_a_jpeg_cut_anywhere_is_judged_as_pillow_judges_it(tmp_path: Path, progr
     assert refused > 50
 
 
-def test_a_jpeg_with_damage_inside_is_judged_as_pillow_judges_it(tmp_path: Path) -> None:
+def test_a_damaged_jpeg_is_accepted_or_refused_as_by_pillow(tmp_path: Path) -> None:
     whole, path = BytesIO(), tmp_path / "a.jpg"
     waves(40, 30).save(whole, "JPEG")
     generator = np.random.default_rng(0)
