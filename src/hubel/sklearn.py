@@ -219,7 +219,8 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _training_set(self, X: Any, y: Any) -> tuple[Any, Any]:
         """The images as `hubel.train` takes them, and their labels; sets what is known of both."""
-        images, self._rows = _images(X), None
+        images = _images(X)
+        self._rows: Rows | None = None
         if images is None:
             X, y = validate_data(self, X, y, ensure_min_samples=2)
             self._rows = Rows.of(X, self.shape)
