@@ -89,11 +89,7 @@ def test_of_a_large_window_what_is_listed_adds_up(files: tuple[str, str]) -> Non
     model, image = files
     text = said(model, "neuron", "fc1[2]", image)
     lines = text.splitlines()
-    listed = [
-        float(line.split()[-1])
-        for line in lines
-        if line.startswith(("  globalavgpool1[", "  sum of"))
-    ]
+    listed = [float(line.split()[-1]) for line in lines if line.startswith(("  globalavgpool1[", "  sum of"))]
     (total,) = (float(line.split()[-1]) for line in lines if line.startswith("sum of"))
     assert len(listed) == 13
     assert sum(listed) == pytest.approx(total, abs=1e-4)
