@@ -28,7 +28,7 @@ from hubel.data.feed.batches import Batch, Batches, Sides
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.evaluation.metrics import evaluate
-from hubel.evaluation.splits import measure
+from hubel.evaluation.model import measure
 from hubel.tasks.network import network_for
 from hubel.training import trainer as loop
 from hubel.training.run.prepare import prepare
@@ -102,7 +102,7 @@ def reached(given: argparse.Namespace, seed: int) -> dict[str, float]:
     model = setting.model(trainer.model, {"data": given.data, "val": given.val}, views=fitted.views)
     with computing_in(trainer.config.precision, best_device()):
         found = evaluate(trainer.model, setting.val.epoch(0), fitted.views)
-    test = measure(model, given.data, "test").result
+    test = measure(model, given.data, "test")
     return {
         "held_out": round(100 * found.top1, 2),
         "test": round(100 * test.top1, 2),

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from hubel.cli.lazy import loaded
+from hubel.cli.loading import loaded
 from typer.cli import get_docs_for_click
 
 import hubel
@@ -46,6 +46,8 @@ def commands() -> str:
     for name, verb in VERBS.items():
         command = loaded(name, verb)
         text = get_docs_for_click(obj=command, ctx=context, name=name, call_prefix="hubel", indent=1)
+        if name == "look":  # the model comes before the instrument, which Typer does not know
+            text = re.sub(r"hubel look (?=\w)", "hubel look {MODEL} ", text)
         parts.append(re.sub(r"\*\*Commands\*\*:\n\n(\* .*\n)+\n?", "", text))  # they follow, one by one
     return "\n\n".join(parts)
 
@@ -54,6 +56,9 @@ def python() -> str:
     """The front door's functions and the values that they return, by mkdocstrings from their docstrings."""
     exported = {name: getattr(hubel, name) for name in vars(hubel)["__all__"]}
     functions = {name: each for name, each in exported.items() if inspect.isfunction(each)}
+    functions = dict(
+        sorted(functions.items(), key=lambda each: (each[1].__module__.startswith("hubel.net"), each))
+    )
     classes = [each for each in exported.values() if inspect.isclass(each) and not issubclass(each, Layer)]
     known = _classes()
     for function in functions.values():
@@ -69,6 +74,8 @@ def python() -> str:
         *(_documented(function, f"hubel.{name}") for name, function in functions.items()),
         "## Values",
         *(_documented(each) for each in dict.fromkeys(classes) if not issubclass(each, Exception | Layer)),
+        "## scikit-learn",
+        "::: hubel.sklearn.HubelClassifier",
         "## The packages",
         "What lies behind the front door, for those who need more of it. Names are imported from the module "
         "that defines them.",

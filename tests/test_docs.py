@@ -220,5 +220,5 @@ def _check(printed: str, shown: str, note: str, what: str) -> None:
 
 def _shape(line: str) -> str:
     """A line without its numbers, the length of its bars and the width of its spaces."""
-    line = re.sub(r"[\d,]*\.?\d+([eE]-?\d+)?", "#", line)
+    line = re.sub(r"[-+]?[\d,]*\.?\d+([eE]-?\d+)?", "#", line)
     return re.sub(r"\s+", " ", re.sub(r"[─━]+", "─", line)).strip()

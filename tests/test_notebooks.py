@@ -44,7 +44,7 @@ def _run(cell: str, names: dict[str, Any]) -> Any:
 
 def _text(value: Any) -> str:
     """What a notebook would show, made on demand: HTML or an image where a value has one, and its `repr`."""
-    for name in ("_repr_html_", "_repr_png_", "_repr_svg_"):
-        if (show := getattr(value, name, None)) is not None:
-            assert show()
+    names = [name for name in ("_repr_html_", "_repr_png_", "_repr_svg_") if hasattr(value, name)]
+    shown = [getattr(value, name)() for name in names]
+    assert not names or any(shown), type(value)
     return repr(value)

@@ -37,11 +37,17 @@ if TYPE_CHECKING:
     from hubel.model.prediction import Prediction as Prediction
     from hubel.module.weights import load_weights as load_weights
     from hubel.tasks.compare import compare as compare
+    from hubel.tasks.data import data_check as data_check
+    from hubel.tasks.data import data_fetch as data_fetch
+    from hubel.tasks.data_preview import data_preview as data_preview
     from hubel.tasks.diff import diff as diff
     from hubel.tasks.draw import draw as draw
+    from hubel.tasks.evaluate import evaluate as evaluate
+    from hubel.tasks.import_weights import import_weights as import_weights
     from hubel.tasks.look.eye import look as look
     from hubel.tasks.network import build as build
     from hubel.tasks.network import ledger as ledger
+    from hubel.tasks.predict import predict as predict
     from hubel.tasks.resume import resume as resume
     from hubel.tasks.run import Run as Run
     from hubel.tasks.table import table as table
@@ -59,12 +65,18 @@ _DOORS = {
     "Run": "hubel.tasks.run",
     "build": "hubel.tasks.network",
     "compare": "hubel.tasks.compare",
+    "data_check": "hubel.tasks.data",
+    "data_fetch": "hubel.tasks.data",
+    "data_preview": "hubel.tasks.data_preview",
     "diff": "hubel.tasks.diff",
     "draw": "hubel.tasks.draw",
+    "evaluate": "hubel.tasks.evaluate",
+    "import_weights": "hubel.tasks.import_weights",
     "ledger": "hubel.tasks.network",
     "look": "hubel.tasks.look.eye",
     "load": "hubel.model.open:open_model",
     "load_weights": "hubel.module.weights",
+    "predict": "hubel.tasks.predict",
     "resume": "hubel.tasks.resume",
     "table": "hubel.tasks.table",
     "train": "hubel.tasks.train",

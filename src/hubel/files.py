@@ -1,29 +1,60 @@
-"""Writing files atomically."""
+"""Files that are written whole or not at all."""
 
 from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import suppress
 from pathlib import Path
+
+UNFINISHED = ".hubel-"
+"""How the names of temporary files begin; one that a kill left behind is deleted by `clear_unfinished`."""
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
-    """Writes a file atomically: neither a reader nor a crash ever leaves half of it.
+    """Writes a file so that neither a reader nor a crash meets half of it.
 
-    The content goes to a temporary file in the same folder, is flushed to disk, and is renamed last. Text is
-    encoded as UTF-8; undecodable bytes of file names (surrogates) are written back as they were.
+    The content goes to a temporary file beside it, is brought to the disk, and takes the name last.
+    Text is UTF-8, in which the bytes of a file name that is not Unicode stay as they are.
     """
+    draft = write_draft(path, content)
+    try:
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+    bring_to_disk(path.parent)
+
+
+def write_draft(path: Path, content: bytes | str) -> Path:
+    """Writes the content to a temporary file beside `path`, brings it to the disk and returns its name."""
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)
-        Path(name).replace(path)
     except BaseException as error:
         Path(name).unlink(missing_ok=True)
-        if isinstance(error, OSError) and error.filename is None:  # for example when the disk is full
+        if isinstance(error, OSError) and error.filename is None:  # such as of a full disk
             error.filename = str(path)
         raise
+    return Path(name)
+
+
+def bring_to_disk(folder: Path) -> None:
+    """Brings the names in a folder to the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def clear_unfinished(folder: Path) -> None:
+    """Deletes the temporary files that killed processes left in a folder and the folders in it."""
+    for path in folder.rglob(f"{UNFINISHED}*"):
+        path.unlink(missing_ok=True)

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -82,10 +81,7 @@ class Rows:
 
         uint8 keeps its values. Raises InputError: `shape` does not have d values.
         """
-        if shape is None:
-            volume = Volume(1, rows.shape[1], 1)
-        else:
-            volume = Volume.of(shape)
+        volume = Volume(1, rows.shape[1], 1) if shape is None else Volume.of(shape)
         if volume.values != rows.shape[1]:
             raise InputError(
                 f"a row has {rows.shape[1]} values, but shape={volume} has {volume.values}; give the "
@@ -148,7 +144,7 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         batch: int | None = None,
         lr: float | None = None,
         val: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: int | np.integer[Any] | np.random.RandomState | None = None,
         out: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -196,7 +192,8 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def predict(self, X: Any) -> Any:
         """Returns the most probable label of each image: n."""
-        return self.classes_[self.predict_proba(X).argmax(axis=1)]
+        places = self.predict_proba(X).argmax(axis=1)
+        return self.classes_[places]
 
     def predict_proba(self, X: Any) -> Any:
         """Returns the probability of each class of `classes_` for each image: float64, n x classes.
@@ -221,7 +218,8 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _training_set(self, X: Any, y: Any) -> tuple[Any, Any]:
         """The images as `hubel.train` takes them, and their labels; sets what is known of both."""
-        images, self._rows = _images(X), None
+        images = _images(X)
+        self._rows: Rows | None = None
         if images is None:
             X, y = validate_data(self, X, y, ensure_min_samples=2)
             self._rows = Rows.of(X, self.shape)
@@ -243,7 +241,7 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _settings(self) -> dict[str, Any]:
         """The other settings of the run, its random seed among them."""
-        if isinstance(self.random_state, Integral):
+        if isinstance(self.random_state, int | np.integer):
             fixed = {"seed": int(self.random_state), "precision": "float32"}
         else:
             fixed = {"seed": int(check_random_state(self.random_state).randint(LARGEST_SEED))}

@@ -56,8 +56,8 @@ def test_another_input_and_fit(hubel: Hubel, root: Path, tmp_path: Path, fit: st
     [
         (["-o", "a.jpg"], ".png"),
         (["--fit", "pat"], "did you mean pad?"),
-        (["--each", "0"], "--each is at least 1"),
-        (["--seed", "-1"], "--seed is at least 0"),
+        (["--each", "0"], "each is at least 1"),
+        (["--seed", "-1"], "seed is at least 0"),
         (["--recipe", "fasd"], "did you mean fast?"),
     ],
 )

@@ -58,7 +58,7 @@ def test_another_number_of_classes(
         (("--net", "resnet81"), 1, "did you mean resnet18"),
         (("--net", "resnet18", "--preprocessing", "tim"), 2, "there is no preprocessing"),
         (("--net", "resnet18", "--classes", "none.txt"), 2, "class names cannot be read"),
-        (("--net", "resnet18", "--out", "none/model.safetensors"), 2, "none is no folder"),
+        (("--net", "resnet18", "--out", "none/model.safetensors"), 2, "there is no folder none"),
     ],
 )
 def test_what_is_refused(

@@ -18,8 +18,9 @@ from hubel.cli.progress import Progress
 from hubel.data.sources import open_data
 from hubel.errors import UsageError
 from hubel.net.volume import Volume
+from hubel.tasks.follow import ONE_STEP, left
 from hubel.tasks.network import network_for
-from hubel.tasks.train import ONE_STEP, left, seconds
+from hubel.tasks.train import seconds
 from hubel.training.events import BatchDone, Event, RoundDone
 from hubel.training.run.checkpoint import Checkpoint
 
@@ -40,7 +41,7 @@ def test_what_is_no_time(text: str) -> None:
 
 def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """A head that was trained is kept though the time is over, by a run of one step."""
-    monkeypatch.setattr("hubel.tasks.train.perf_counter", lambda: 100.0)
+    monkeypatch.setattr("hubel.tasks.follow.perf_counter", lambda: 100.0)
     assert left(0.0, 0.0) == 0
     assert left(130.0, 0.0) == left(130.0, 0.0, worth_keeping=True) == 30
     assert left(90.0, 0.0, worth_keeping=True) == ONE_STEP

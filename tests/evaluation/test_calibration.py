@@ -19,9 +19,9 @@ def test_reliability_by_hand() -> None:
     found = Reliability.of(said, torch.tensor([True, False, True, True, False]))
     assert found.images.nonzero().flatten().tolist() == [2, 14]
     assert found.images[[2, 14]].tolist() == [2, 3]
-    assert found.said[[2, 14]].tolist() == pytest.approx([0.175, 0.97])
-    assert found.right[[2, 14]].tolist() == pytest.approx([0.5, 2 / 3])
-    assert found.said.isnan().sum() == 13
+    assert found.confidence[[2, 14]].tolist() == pytest.approx([0.175, 0.97])
+    assert found.accuracy[[2, 14]].tolist() == pytest.approx([0.5, 2 / 3])
+    assert found.confidence.isnan().sum() == 13
     assert found.error == pytest.approx((2 * 0.325 + 3 * (0.97 - 2 / 3)) / 5)
 
 

@@ -31,7 +31,7 @@ def test_by_hand() -> None:
     assert RESULT.top1 == 0.5
     assert RESULT.top5 is None
     assert RESULT.confusion.tolist() == [[1, 0, 0], [1, 1, 0], [1, 0, 0]]
-    assert RESULT.mistakes().tolist() == [2, 3]
+    assert RESULT.wrong.tolist() == [2, 3]
     assert RESULT.loss == pytest.approx(-sum(math.log(p) for p in (0.7, 0.8, 0.1, 0.4)) / 4, rel=1e-6)
 
 

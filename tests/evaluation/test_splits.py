@@ -20,7 +20,8 @@ from hubel.data.marks import fingerprint, marks
 from hubel.data.sources import open_data
 from hubel.data.split import with_val
 from hubel.errors import DataError, UsageError
-from hubel.evaluation.splits import images_of, measure
+from hubel.evaluation.model import measure
+from hubel.evaluation.splits import images_of
 from hubel.model.file import Model
 from hubel.report.evaluation import known_text
 
@@ -148,7 +149,7 @@ def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp
     (place / "cat" / "0.png").rename(place / "cat" / "new.png")
     found = measure(ours, str(place))
     assert (found.split, found.known) == ("new", len(split.train))
-    assert {Path(name).name for name in found.images.names} == {
+    assert {Path(name).name for name in found.names} == {
         Path(split.val.name(at)).name.replace("0.png", "new.png" if "cat" in split.val.name(at) else "0.png")
         for at in range(len(split.val))
     }
@@ -174,7 +175,7 @@ def test_a_stream_is_not_looked_through_for_images_that_are_known(
     place = folder(tmp_path / "set")
     found = measure(replace(model(), seen=frozenset([b"a mark"])), str(place))
     assert (found.split, found.known) == ("all", None)
-    assert "are not looked for among them" in known_text(found)
+    assert "are not searched for those the model was trained on" in known_text(found)
 
 
 def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:
@@ -182,7 +183,7 @@ def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:
     shutil.copy(place / "train" / "cat" / "1.png", place / "test" / "dog" / "again.png")
     seen = decode(open_data(str(place), val=0).train, Preprocessing.of("8x8x3"))
     found = measure(replace(model(), seen=frozenset(marks(seen.pixels))), str(place))
-    assert (found.split, len(found.images), found.known) == ("test", 21, 1)
+    assert (found.split, len(found.labels), found.known) == ("test", 21, 1)
 
 
 def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
@@ -197,6 +198,27 @@ def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
 def test_it_measures_what_the_model_predicts(tmp_path: Path, views: str) -> None:
     ours = replace(model(), temperature=0.5, views=views)
     measured = measure(ours, str(folder(tmp_path / "set", count=3)))
-    expected = ours.probabilities([Path(name) for name in measured.images.names])
-    torch.testing.assert_close(measured.result.probabilities, expected)
-    assert measured.result.temperature == 0.5
+    expected = ours.probabilities([Path(name) for name in measured.names])
+    torch.testing.assert_close(measured.probabilities, expected)
+    assert measured.temperature == 0.5
+
+
+def test_a_mistake_has_a_name(tmp_path: Path) -> None:
+    ours = model()
+    found = measure(ours, str(folder(tmp_path / "set")))
+    mistakes = found.mistakes()
+    assert len(mistakes) == round((1 - found.top1) * 20) > 0
+    confidences = [each.confidence for each in mistakes]
+    assert confidences == sorted(confidences, reverse=True)
+    for each in mistakes:
+        alone = ours.predict(each.name)
+        assert each.truth == Path(each.name).parent.name != each.prediction == alone.label
+        assert (each.confidence, each.probability_of_truth) == pytest.approx(
+            (alone.probability, dict(alone.classes)[each.truth]), rel=1e-4
+        )
+
+
+def test_an_evaluation_prints_on_one_screen(tmp_path: Path) -> None:
+    text = repr(measure(model(), str(folder(tmp_path / "set"))))
+    assert "images             20 (all)" in text
+    assert len(text.splitlines()) < 12

@@ -1,1 +1,1 @@
-"""The built module, held against plain NumPy, PyTorch's own counts and what autograd keeps."""
+"""The built module, compared with plain NumPy, PyTorch's own counts and what autograd saves."""

@@ -1,4 +1,4 @@
-"""What the tests here measure built modules with."""
+"""Measurements of built modules, for the tests of this folder."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.module.reference import Array
 
 
 def built(net: Net, volume: Volume, seed: int = 0) -> Network:
-    """The module in double precision and at inference, every parameter and statistic a random number."""
+    """The module in double precision and evaluation mode, with random parameters and statistics."""
     module = build(net, volume).double().eval()
     generator = torch.Generator().manual_seed(seed)
     with torch.no_grad():
@@ -54,7 +54,7 @@ def random_images(volume: Volume, count: int = 1, seed: int = 0) -> Tensor:
 
 @dataclass(frozen=True, slots=True)
 class Count:
-    """What one submodule did: height, width and depth of its output; numbers it holds; multiply-adds."""
+    """The counts of a submodule: height, width and depth of its output; its parameters; its multiply-adds."""
 
     output: Volume
     params: int
@@ -89,7 +89,7 @@ def read(module: Network) -> set[str]:
 
 
 def _macs(part: nn.Module, out: Tensor) -> int:
-    """For one image: how many weights are multiplied at how many places."""
+    """For one image: how many weights are multiplied at how many positions."""
     places = math.prod(out.shape[2:])
     if isinstance(part, (nn.Conv2d, LinkedConv, nn.Linear)):
         return part.weight.numel() * places
@@ -118,7 +118,7 @@ def kept_for_backward(module: nn.Module, images: Tensor) -> int:
 
 
 def normalises_one_value(net: Net, volume: Volume) -> bool:
-    """Whether a batch norm sees a single place, which PyTorch refuses to train on one image."""
+    """Whether a batch normalisation has one value per map, which PyTorch refuses for a single image."""
     return any(
         step.layer.kind == "batchnorm" and step.inputs[0].plane == (1, 1) for step in trace(net, volume)
     )

@@ -32,7 +32,7 @@ def starts(length: int, reach: int, stride: int, pad: int, *, ceil: bool = False
 def windows(
     image: Array, size: Pair, stride: Pair, pad: Pair, dilation: Pair = (1, 1), *, ceil: bool = False
 ) -> Iterator[tuple[int, int, list[int], list[int]]]:
-    """Every place (i, j) with the rows and columns its window takes, those in the padding included."""
+    """Every position (i, j) with the rows and columns of its window, those in the padding included."""
     sides = [
         starts(length, d * (f - 1) + 1, s, p, ceil=ceil)
         for length, f, s, p, d in zip(image.shape[:2], size, stride, pad, dilation, strict=True)
@@ -45,7 +45,7 @@ def windows(
 
 
 def laid_out(places: dict[Pair, Array]) -> Array:
-    """The values at each place as a volume."""
+    """The values at each position as a volume."""
     height, width = (max(place[axis] for place in places) + 1 for axis in (0, 1))
     return np.array([[places[i, j] for j in range(width)] for i in range(height)])
 
@@ -59,7 +59,7 @@ def conv(
     pad: Pair,
     dilation: Pair,
 ) -> Array:
-    """Each filter is (the maps it sees, height x width x maps): a dot product at each place, plus a bias."""
+    """Each filter, (its maps, height x width x maps), is a dot product at each position, plus a bias."""
     height, width, _ = filters[0][1].shape
     padded = np.pad(image, ((pad[0], pad[0]), (pad[1], pad[1]), (0, 0)))
     out = {}
@@ -84,7 +84,7 @@ def pool(
     reduce: Callable[[Array], Array],
     fill: float,
 ) -> Array:
-    """Window by window; values in the padding are `fill`, what lies beyond it does not count."""
+    """Pooling window by window; values in the padding are `fill`, those beyond it do not count."""
     height, width, depth = image.shape
     out = {}
     for i, j, rows, columns in windows(image, size, stride, pad, ceil=ceil):
@@ -160,7 +160,7 @@ def rbf(image: Array, codes: Array) -> Array:
 
 
 def softmax(image: Array) -> Array:
-    """exp(s_k) / Σ exp(s_j) over the depth of each place."""
+    """exp(s_k) / Σ exp(s_j) over the depth of each position."""
     powers: Array = np.exp(image)
     sums: Array = powers.sum(axis=2, keepdims=True)
     return powers / sums
@@ -173,7 +173,7 @@ def gelu(image: Array) -> Array:
 
 
 def padshortcut(image: Array, filters: int, stride: Pair) -> Array:
-    """He et al. 2015, section 3.3, option A: every stride-th place, and zeros for the new maps."""
+    """He et al. 2015, section 3.3, option A: every stride-th position, and zeros for the new maps."""
     height, width, depth = image.shape
     return np.array(
         [

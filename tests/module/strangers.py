@@ -1,4 +1,4 @@
-"""Modules as people write them by hand: what a survey has to follow."""
+"""Modules as people write them by hand, for the tests of the survey."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Gate(nn.Module):
 
 
 class Branches(nn.Module):
-    """Functional ReLUs, a convolution used twice, work in place, branches, a gate."""
+    """Functional ReLUs, a convolution used twice, in-place operations, branches, a gate."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -126,7 +126,7 @@ def test_names_of_a_network_one_can_read() -> None:
     ]
 
 
-def test_links_are_no_part_of_the_weights() -> None:
+def test_links_are_not_in_the_state_dict() -> None:
     module = build(conv(2, 3, links=((0, 1), (2,))), ON)
     assert {key: value.shape for key, value in module.state_dict().items()} == {
         "conv1.weight": (3, 3, 3),
@@ -154,14 +154,14 @@ def test_names_beyond_ascii() -> None:
         "_end",
     ],
 )
-def test_a_name_every_module_has_already_is_refused(name: str) -> None:
+def test_a_name_that_every_module_has_is_refused(name: str) -> None:
     for net in (named(name, relu), named(name, relu >> relu), relu >> named(name, conv(2, 1))):
         with pytest.raises(NetworkError, match=f"{name}.*choose another name"):
             build(net, ON)
 
 
 @pytest.mark.parametrize("name", ["forward", "training"])
-def test_and_within_a_part(name: str) -> None:
+def test_a_name_that_every_module_has_is_refused_within_a_part(name: str) -> None:
     with pytest.raises(NetworkError, match=f"^part.{name}: .*choose another name"):
         build(named("part", relu >> named(name, relu)), ON)
 
@@ -174,7 +174,7 @@ def test_a_network_that_does_not_fit_is_a_size_error() -> None:
 # --- what comes out ------------------------------------------------------------------------------
 
 
-def test_1_by_1_places_are_plain_scores_and_larger_ones_stay() -> None:
+def test_a_1x1_output_is_plain_scores_and_a_larger_one_stays() -> None:
     images = random_images(ON, count=3)
     assert scores(build(fc(5), ON), images).shape == (3, 5)
     assert scores(build(globalavgpool, ON), images).shape == (3, 4)
@@ -268,7 +268,7 @@ def test_a_side_head_does_not_change_what_passes_and_is_not_run_at_inference() -
     ],
     ids=repr,
 )
-def test_a_side_head_stands_anywhere(net: Net, shape: tuple[int, ...]) -> None:
+def test_a_side_head_may_be_anywhere(net: Net, shape: tuple[int, ...]) -> None:
     module = build(net, ON)
     out = module.train()(random_images(ON))
     assert isinstance(out, Heads)
@@ -298,8 +298,8 @@ LIVE: list[Net] = [
 
 @pytest.mark.parametrize("train", [True, False])
 @pytest.mark.parametrize("net", LIVE, ids=repr)
-def test_values_are_let_go_after_their_last_reader(net: Net, train: bool) -> None:
-    """While a layer runs, just those values live that it or a later layer reads."""
+def test_values_are_released_after_their_last_reader(net: Net, train: bool) -> None:
+    """While a layer runs, only values that it or a later layer reads are alive."""
     module = build(net, ON).train(train)
     steps = [step for step in module.steps if train or not step.side]
     order = [step.path for step in steps]
@@ -453,7 +453,7 @@ def test_every_parameter_of_a_random_network_gets_a_gradient(drawn: tuple[Net, V
     assert all(parameter.grad is not None for parameter in module.parameters())
 
 
-def test_weights_travel_between_builds() -> None:
+def test_weights_can_be_loaded_into_another_build() -> None:
     one, two = build(lenet5(), (32, 32, 1), seed=1), build(lenet5(), (32, 32, 1), seed=2)
     images = random_images(Volume(32, 32, 1), count=2)
     assert not torch.equal(scores(one, images), scores(two, images))
@@ -461,8 +461,8 @@ def test_weights_travel_between_builds() -> None:
     assert torch.equal(scores(one, images), scores(two, images))
 
 
-def test_building_draws_nothing_and_loads_no_algebra_of_symbols() -> None:
-    """torch's own way to leave numbers unset loads sympy, which takes longer than all else but torch."""
+def test_building_draws_nothing_and_does_not_import_sympy() -> None:
+    """torch's own way to leave parameters unset imports sympy, which takes long."""
     code = """
 import sys, torch, hubel
 state = torch.get_rng_state()

@@ -1,4 +1,4 @@
-"""Which way a convolution goes, and that every way has its results."""
+"""Which algorithm a convolution uses, and that every algorithm has its results."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hubel.training.step.precision import computing_in
 
 @pytest.fixture
 def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The names of the ways gone, PyTorch's aside."""
+    """The names of the algorithms that were used, without PyTorch's."""
     gone: list[str] = []
 
     def noted(kind: type[torch.autograd.Function]) -> Any:
@@ -34,7 +34,7 @@ def ways(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return gone
 
 
-def test_only_small_maps_are_made_by_a_product(ways: list[str]) -> None:
+def test_only_small_maps_use_matrix_products(ways: list[str]) -> None:
     layer = Convolution(128, 128, 3, padding=1)
     small, large = torch.randn(1, 128, 7, 7), torch.randn(1, 128, 8, 8)
     with computing_in("bfloat16", torch.device("cpu")):
@@ -47,7 +47,7 @@ def test_only_small_maps_are_made_by_a_product(ways: list[str]) -> None:
     assert ways == ["Product"]
 
 
-def test_only_wide_layers_go_by_winograd(ways: list[str]) -> None:
+def test_only_wide_layers_use_winograd(ways: list[str]) -> None:
     images = torch.randn(16, 128, 16, 16)
     layer = Convolution(128, 128, 3, padding=1)
     for other in (
@@ -68,7 +68,7 @@ def test_only_wide_layers_go_by_winograd(ways: list[str]) -> None:
     assert ways == ["Winograd", "Product"]
 
 
-def test_in_float32_both_are_for_training_alone(ways: list[str]) -> None:
+def test_in_float32_both_are_used_in_training_alone(ways: list[str]) -> None:
     images = torch.randn(16, 128, 16, 16)
     layer = Convolution(128, 128, 3, padding=1).eval()
     for seen in (images, images[:, :, :2, :2]):
@@ -80,7 +80,7 @@ def test_in_float32_both_are_for_training_alone(ways: list[str]) -> None:
     ("padding", "shape"),
     [(1, (0, 128, 16, 16)), (1, (128, 16, 16)), ("same", (16, 128, 16, 16)), (1, (16, 128, 4, 4))],
 )
-def test_what_pytorch_takes_is_taken(padding: int | str, shape: tuple[int, ...]) -> None:
+def test_it_takes_what_pytorch_takes(padding: int | str, shape: tuple[int, ...]) -> None:
     layer = Convolution(128, 128, 3, padding=padding)
     images = torch.randn(shape)
     expected = nn.functional.conv2d(images, layer.weight, layer.bias, padding=padding)
@@ -88,12 +88,12 @@ def test_what_pytorch_takes_is_taken(padding: int | str, shape: tuple[int, ...])
     assert layer(images).relu_().stride() == expected.stride()
 
 
-def test_what_pytorch_refuses_it_refuses_itself() -> None:
+def test_what_pytorch_refuses_pytorch_refuses() -> None:
     with pytest.raises(RuntimeError, match="Kernel size can't be greater"):
         Convolution(128, 128, 3)(torch.randn(16, 128, 2, 2))
 
 
-def test_what_is_followed_goes_the_way_of_pytorch(ways: list[str]) -> None:
+def test_compilers_and_transforms_get_pytorchs_operation(ways: list[str]) -> None:
     images = torch.randn(16, 128, 8, 8)
     layer = Convolution(128, 128, 3, padding=1)
     torch.func.grad(lambda seen: layer(seen).sum())(images)
@@ -101,16 +101,14 @@ def test_what_is_followed_goes_the_way_of_pytorch(ways: list[str]) -> None:
     assert ways == []
 
 
-def test_without_fast_products_of_many_small_matrices_none_goes_by_winograd(
-    ways: list[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_mkl_no_layer_uses_winograd(ways: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hubel.module.convolution.HAS_MKL", False)
     Convolution(128, 128, 3, padding=1)(torch.randn(16, 128, 16, 16))
     assert ways == []
 
 
 WAYS = [("bfloat16", 2, 0.01, "Product"), ("float32", 2, 1e-6, "Product"), ("float32", 1, 1e-5, "Winograd")]
-"""Precision, stride, how far results may lie from PyTorch's, of their norm, and the way that is gone."""
+"""Precision, stride, largest distance to PyTorch's results relative to their norm, algorithm."""
 
 
 @pytest.mark.parametrize(("precision", "stride", "near", "way"), WAYS)

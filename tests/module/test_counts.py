@@ -84,7 +84,7 @@ ON = Volume(9, 7, 6)
 
 
 def counts_agree(net: Net, volume: Volume) -> Network:
-    """Holds every row of the ledger against hooks in training, side heads included."""
+    """Compares every row of the ledger with hooks in training, side heads included."""
     table = ledger(net, volume)
     module = build(net, volume).train()
     counts = counted(module, random_images(volume, count=2))
@@ -144,7 +144,7 @@ def test_lenet_of_today_has_61706_parameters() -> None:
 
 @dataclass(frozen=True)
 class Twin:
-    """A layer in hubel's notation, and what one writes for it in torch.nn."""
+    """A layer in hubel's notation and in torch.nn."""
 
     text: str
     module: nn.Module

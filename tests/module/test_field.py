@@ -1,4 +1,4 @@
-"""Receptive fields against a gradient probe: which pixels move a unit of the built module."""
+"""Receptive fields compared with a gradient probe: the pixels that change a unit of the built module."""
 
 from __future__ import annotations
 

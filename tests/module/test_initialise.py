@@ -95,7 +95,7 @@ def test_he_is_the_default_and_pytorchs_own_agrees() -> None:
 
 @pytest.mark.parametrize("rule", RULES)
 def test_every_rule_sets_every_number(rule: str) -> None:
-    """Memory that nobody wrote would show: all is NaN before."""
+    """Everything is NaN before, so that a number which is not set shows."""
     net: Net = conv(8, 3) >> batchnorm >> subsample >> conv(4, 2, links=((0, 1), (2,), (3,), (4, 5, 6, 7)))
     module = build(net >> fc(3), Volume(12, 12, 2))
     with torch.no_grad():
@@ -116,7 +116,7 @@ def test_links_are_drawn_by_the_maps_each_filter_sees() -> None:
     is_normal(weight[400:], math.sqrt(2 / (16 * 25)))
 
 
-def test_lenets_c3_is_within_its_bounds() -> None:
+def test_lenets_c3_is_drawn_within_its_bounds() -> None:
     """LeCun et al. 1998, appendix A; table I: six filters see 3 maps, nine 4 and one all 6."""
     weight = build(lenet5_1998(), (32, 32, 1), init="lecun").get_parameter("C3.weight").detach()
     for first, last, maps in [(0, 18, 3), (18, 54, 4), (54, 60, 6)]:
@@ -154,7 +154,7 @@ def _narrow_alexnet() -> Net:
     return net >> named("fc6", fc(8)) >> relu >> named("fc7", fc(8)) >> relu >> named("fc8", fc(3))
 
 
-def test_the_narrow_alexnet_has_alexnets_layers() -> None:
+def test_the_small_alexnet_has_alexnets_layers() -> None:
     from hubel import trace
 
     def layers(net: Net, side: int) -> list[str]:
@@ -189,7 +189,7 @@ def test_subsampling_starts_as_the_mean() -> None:
 
 
 @pytest.mark.parametrize("rule", RULES)
-def test_the_seed_decides_and_the_global_state_is_left_alone(rule: str) -> None:
+def test_the_seed_decides_and_the_global_random_state_is_unchanged(rule: str) -> None:
     state = torch.random.get_rng_state()
     one = build(lenet5_1998(), (32, 32, 1), init=rule, seed=5)
     torch.rand(3)
@@ -204,18 +204,18 @@ def test_the_seed_decides_and_the_global_state_is_left_alone(rule: str) -> None:
         assert not torch.equal(one.get_parameter(f"{name}.weight"), three.get_parameter(f"{name}.weight"))
 
 
-def test_building_leaves_the_global_state_alone() -> None:
+def test_building_leaves_the_global_random_state_unchanged() -> None:
     state = torch.random.get_rng_state()
     build(conv(4, 3) >> batchnorm >> fc(3), (8, 8, 3))
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-def test_layers_alike_get_different_numbers() -> None:
+def test_equal_layers_get_different_weights() -> None:
     module = build(2 * named("part", conv(16, 3, pad=1)), (4, 4, 16))
     assert not torch.equal(module.get_parameter("part1.weight"), module.get_parameter("part2.weight"))
 
 
-def test_initialising_again_is_building_anew() -> None:
+def test_initialising_again_equals_building_again() -> None:
     module = build(lenet5(), (32, 32, 1), seed=1)
     initialise(module, "glorot", seed=3)
     other = build(lenet5(), (32, 32, 1), init="glorot", seed=3)

@@ -62,7 +62,7 @@ def run(net: Net, images: Array) -> tuple[Array, dict[str, Array]]:
 
 
 def agrees(net: Net, volume: Volume, expected: Callable[[Array], Array]) -> None:
-    """Holds a network without parameters against a function of one image."""
+    """Compares a network without parameters with a function of one image."""
     images = drawn(volume)
     out, _ = run(net, images)
     assert_close(out, np.array([expected(image) for image in images]))
@@ -354,7 +354,7 @@ def test_padshortcut(volume: Volume, filters: int, stride: int | Pair) -> None:
 # --- operators -----------------------------------------------------------------------------------
 
 
-def test_beside_lays_depths_one_after_the_other_and_plus_adds() -> None:
+def test_beside_concatenates_along_depth_and_plus_adds() -> None:
     def shape(image: Array) -> Array:
         return reference.maxpool(image, (3, 3), (1, 1), (1, 1), False)
 
@@ -370,7 +370,7 @@ def test_beside_lays_depths_one_after_the_other_and_plus_adds() -> None:
     )
 
 
-def test_operators_within_one_another() -> None:
+def test_nested_operators() -> None:
     def expected(image: Array) -> Array:
         inner = np.concatenate([np.maximum(image, 0), image], axis=2)
         return np.concatenate([np.tanh(inner) + inner, reference.gelu(image)], axis=2)
@@ -378,7 +378,7 @@ def test_operators_within_one_another() -> None:
     agrees((relu | identity) >> (tanh + identity) | gelu, EVEN, expected)
 
 
-def test_times_makes_copies_with_parameters_of_their_own() -> None:
+def test_times_makes_copies_with_their_own_parameters() -> None:
     images = drawn(ODD)
     out, numbers = run(3 * named("block", conv(4, 1, bias=False)), images)
     expected = images
@@ -398,14 +398,14 @@ def test_a_residual_block_by_hand() -> None:
     assert out.flatten().tolist() == [4, 0.5, 0]
 
 
-def test_every_layer_one_can_type_is_here_and_has_a_module() -> None:
+def test_every_named_layer_is_tested_and_has_a_module() -> None:
     kinds = {type(layer) if isinstance(layer, Layer) else layer for layer in LAYERS.values()}
     assert kinds <= set(MAKERS)
     assert SideHead not in MAKERS
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_the_gradient_of_a_padshortcut_lies_in_memory_as_its_images_do(last: bool) -> None:
+def test_the_gradient_of_a_padshortcut_has_the_memory_format_of_its_images(last: bool) -> None:
     kind = torch.channels_last if last else torch.contiguous_format
     images = torch.randn(2, 3, 6, 6).to(memory_format=kind).requires_grad_()
     out = build(padshortcut(9, 2), "6x6x3")(images)

@@ -28,7 +28,7 @@ def test_the_1_and_the_7_look_as_they_should() -> None:
     assert torch.equal(ink[8], ink[8].flip(1))
 
 
-def test_digits_are_told_apart_by_several_points_and_alike_ones_have_alike_codes() -> None:
+def test_codes_differ_in_several_points_and_similar_digits_have_similar_codes() -> None:
     """LeCun et al. 1998, section II.B: characters that look alike get codes that are alike."""
     digits = codes(10, 84)
     differ = (digits[:, None] != digits[None]).sum(2)
@@ -39,7 +39,7 @@ def test_digits_are_told_apart_by_several_points_and_alike_ones_have_alike_codes
 
 
 @pytest.mark.parametrize(("classes", "length"), [(26, 84), (10, 64), (100, 120), (2, 8)])
-def test_other_sizes_get_random_codes_always_the_same(classes: int, length: int) -> None:
+def test_other_sizes_get_random_codes_that_are_always_the_same(classes: int, length: int) -> None:
     first, state = codes(classes, length), torch.random.get_rng_state()
     second = codes(classes, length)
     assert torch.equal(torch.random.get_rng_state(), state)
@@ -59,14 +59,14 @@ def test_an_input_that_is_a_code_wins_with_a_distance_of_0() -> None:
     assert torch.equal(scores, -4.0 * (digits[:, None] != digits[None]).sum(2))
 
 
-def test_the_codes_travel_with_the_weights_and_do_not_train() -> None:
+def test_the_codes_are_in_the_state_dict_and_are_not_trained() -> None:
     module = build(lenet5_1998(), (32, 32, 1))
     assert torch.equal(module.state_dict()["OUTPUT.codes"], codes(10, 84))
     assert not any(name.startswith("OUTPUT") for name, _ in module.named_parameters())
 
 
 def test_short_codes_differ() -> None:
-    """Eight classes take every code of three values there is; nine are more than there are."""
+    """There are eight codes of three values, too few for nine classes."""
     assert len({tuple(code) for code in codes(8, 3).tolist()}) == 8
     with pytest.raises(SizeError, match="codes of 3 values cannot tell 9 classes apart"):
         build(rbf(9), "1x1x3")

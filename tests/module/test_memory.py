@@ -1,4 +1,4 @@
-"""The ledger's `backward_bytes` against what autograd really keeps, by saved-tensor hooks."""
+"""The ledger's `backward_bytes` compared with what autograd really saves, by saved-tensor hooks."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def agrees(net: Net, volume: Volume) -> None:
 
 @pytest.mark.parametrize("net", [*LAYERS, *MORE], ids=repr)
 def test_every_layer(net: Net) -> None:
-    """Alone on the image, which needs no gradient; after a layer that learns; and between two."""
+    """Alone on the image, which needs no gradient; after a trained layer; and between two of them."""
     agrees(net, ON)
     if not normalises_one_value(net, ON):
         agrees(CONV >> net, ON)

@@ -1,4 +1,4 @@
-"""Convolution as a matrix product: held against PyTorch's convolution and against finite differences."""
+"""Convolution as a matrix product: compared with PyTorch's convolution and with finite differences."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WAYS = [
 
 @pytest.mark.parametrize("few", [1, 0], ids=["by convolution", "by product"])
 @pytest.mark.parametrize(("kernel", "stride", "padding", "biased"), WAYS)
-def test_a_product_is_the_convolution_and_has_its_gradients(
+def test_results_and_gradients_of_products_are_those_of_convolution(
     kernel: tuple[int, int],
     stride: tuple[int, int],
     padding: tuple[int, int],

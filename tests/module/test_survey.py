@@ -1,4 +1,4 @@
-"""The ledger of any module: hubel's own networks agree with their values, strangers with PyTorch."""
+"""The ledger of any module: hubel's networks agree with their values, other modules with PyTorch."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ import hubel
 from hubel import Ledger, Net, Volume, build, ledger, zoo
 from hubel.errors import NetworkError, SizeError
 from hubel.module.network import Network
+from hubel.module.survey.follow import survey
 from hubel.net.names import LAYERS
 from hubel.net.trace import UnfitError
 from tests.module.probes import kept_for_backward
@@ -49,7 +50,7 @@ def row(found: Ledger, path: str) -> Any:
 @given(fitting_nets())
 def test_a_built_network_has_the_ledger_of_its_value(drawn: tuple[Net, Volume]) -> None:
     net, volume = drawn
-    found, expected = ledger(build(net, volume), volume).totals, ledger(net, volume).totals
+    found, expected = survey(build(net, volume), volume).totals, ledger(net, volume).totals
     assert found == expected
 
 
@@ -60,12 +61,12 @@ def test_the_zoo_on_the_meta_device(name: str) -> None:
     net, volume = zoo.find(name)
     with torch.device("meta"):
         module = Network(net, volume)
-    same(ledger(module, volume), net, volume)
+    same(survey(module, volume), net, volume)
 
 
 def test_lenet_with_its_links() -> None:
     net, volume = zoo.find("lenet5_1998")
-    same(ledger(build(net, volume), volume), net, volume)
+    same(survey(build(net, volume), volume), net, volume)
 
 
 # --- strangers -----------------------------------------------------------------------------------
@@ -85,7 +86,7 @@ def test_params_and_macs_are_pytorchs(make: type[nn.Module]) -> None:
 
 
 @pytest.mark.parametrize("make", [Branches, UpAndDown, ChannelsLast, Shuffle])
-def test_kept_for_backward_is_autograds(make: type[nn.Module]) -> None:
+def test_bytes_saved_for_backward_are_autograds(make: type[nn.Module]) -> None:
     module = make()
     if isinstance(module, Branches):
         module.gate = nn.Identity()  # type: ignore[assignment]
@@ -110,12 +111,12 @@ def test_names_and_sharing() -> None:
 
 
 def dealt() -> nn.Module:
-    """Places dealt to maps, and maps to places."""
+    """Pixel unshuffle and pixel shuffle."""
     return nn.Sequential(nn.PixelUnshuffle(2), nn.Conv2d(12, 12, 3), nn.PixelShuffle(2))
 
 
 @pytest.mark.parametrize("make", [UpAndDown, Shuffle, ChannelsLast, dealt])
-def test_what_a_unit_sees_holds_its_gradient(make: Callable[[], nn.Module]) -> None:
+def test_the_field_of_a_unit_holds_its_gradient(make: Callable[[], nn.Module]) -> None:
     torch.manual_seed(0)
     module = make().double().eval()
     found = ledger(module, SEEN)
@@ -150,7 +151,7 @@ GROWING: list[nn.Sequential] = [
 
 
 @pytest.mark.parametrize("module", GROWING, ids=str)
-def test_where_a_map_grows_a_row_has_the_largest_field_of_its_units(
+def test_after_upsampling_a_row_has_the_largest_field_of_its_units(
     module: nn.Sequential,
 ) -> None:
     size = 5 if any(isinstance(part, nn.Flatten) for part in module) else 20
@@ -174,17 +175,17 @@ def test_filters_of_another_depth_say_what_they_take() -> None:
         ledger(nn.Conv2d(4, 8, 3, groups=2), Volume(8, 8, 3))
 
 
-def test_what_may_see_less_than_all_says_so_once() -> None:
+def test_an_unknown_window_is_noted_once() -> None:
     class Cubic(nn.Module):
         def forward(self, x: torch.Tensor) -> torch.Tensor:
             return F.interpolate(F.interpolate(x, scale_factor=2, mode="bicubic"), scale_factor=1.5)
 
     found = ledger(Cubic(), Volume(8, 8, 3))
-    assert [each.note for each in found.rows] == ["what it sees is not known: all at most", ""]
+    assert [each.note for each in found.rows] == ["its window is unknown: at most the whole input", ""]
     assert [each.field.size for each in found.rows] == [(8, 8), (8, 8)]
 
 
-def test_a_gate_sees_all() -> None:
+def test_a_gate_sees_the_whole_input() -> None:
     found = ledger(nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), Gate(4, 2)), Volume(17, 17, 3))
     end = row(found, "1.mul1")
     assert (end.field.size, end.field.jump) == ((17, 17), (2, 2))
@@ -193,7 +194,7 @@ def test_a_gate_sees_all() -> None:
 
 
 class Both(nn.Module):
-    """An operation nobody has counted, a part that nothing reads, a weight made of others."""
+    """An operation with unknown MACs, a part that nothing reads, a weight computed from others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -207,7 +208,7 @@ class Both(nn.Module):
         return F.linear(x.mean((2, 3)), self.narrow @ self.wide)
 
 
-def test_nothing_is_left_out_silently() -> None:
+def test_unknown_operations_are_noted() -> None:
     module = Both()
     found = ledger(module, SEEN)
     assert found.totals.params == sum(parameter.numel() for parameter in module.parameters())
@@ -250,7 +251,7 @@ def test_timm(name: str) -> None:
 # --- the module stays as it was ------------------------------------------------------------------
 
 
-def test_the_module_is_not_touched() -> None:
+def test_the_module_is_not_changed() -> None:
     module = Branches()
     module.left.eval()
     calls: list[str] = []
@@ -307,7 +308,7 @@ def test_a_module_that_does_not_fit_says_where() -> None:
     assert [step.path for step in raised.value.steps] == ["0", "1"]
 
 
-def test_a_way_that_depends_on_values_is_refused() -> None:
+def test_control_flow_that_depends_on_values_is_refused() -> None:
     class Picky(nn.Module):
         def forward(self, x: Tensor) -> Tensor:
             return x if x.sum() > 0 else -x
@@ -348,18 +349,18 @@ def test_strict() -> None:
         ledger(nn.Sequential(nn.Conv2d(3, 4, 3, stride=2)), SEEN, strict=True)
 
 
-def test_neither_network_nor_module() -> None:
+def test_a_value_that_is_neither_network_nor_module_is_refused() -> None:
     with pytest.raises(NetworkError, match="a network is expected"):
-        ledger("vgg16", SEEN)
+        ledger(3.5, SEEN)  # type: ignore[arg-type]  # which is what is tested
 
 
-def test_all_names_of_the_algebra_are_at_the_top() -> None:
+def test_all_names_of_layers_are_in_hubel() -> None:
     assert set(LAYERS) <= set(vars(hubel)["__all__"])
     assert all(getattr(hubel, name) is layer for name, layer in LAYERS.items())
 
 
 def test_strict_holds_for_a_layer_with_a_remark() -> None:
-    """A weight-normed convolution of 2x2 at stride 2 leaves the last row and column of 9x9 unseen."""
+    """A weight-normed convolution of 2x2 at stride 2 leaves the last row and column of 9x9 unused."""
 
     class Normed(nn.Module):
         def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Views against the formula of the paper's code, written out pixel by pixel."""
+"""Views compared with the formula of the paper's code, written out pixel by pixel."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from hubel.module.views import scores
 
 
 class Corner(nn.Module):
-    """Two scores that tell where pixels are: the upper left one, and the square of the lower right one."""
+    """Two scores that depend on positions: the upper left one, and the square of the lower right one."""
 
     def forward(self, images: Tensor) -> Tensor:
         return torch.stack([images[:, 0, 0, 0], images[:, 0, -1, -1] ** 2], 1)
@@ -23,7 +23,7 @@ class Corner(nn.Module):
 IMAGE = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])[None, None]
 
 
-def test_one_is_the_network() -> None:
+def test_one_view_gives_the_networks_scores() -> None:
     network = build(parse("conv(4, 3) >> relu >> fc(3)"), "6x5x2").eval()
     images = torch.randn(3, 2, 6, 5)
     assert torch.equal(scores(network, images), network(images))
@@ -43,7 +43,7 @@ def test_mirror_shift_by_hand() -> None:
     assert scores(Corner(), IMAGE, "mirror-shift").tolist() == [[first, second]]
 
 
-def test_mirror_shift_as_the_record_has_it() -> None:
+def test_mirror_shift_is_that_of_airbench() -> None:
     network = build(parse("conv(4, 3) >> relu >> fc(3)"), "32x32x3", seed=2).eval()
     images = torch.randn(2, 3, 32, 32)
 
@@ -56,7 +56,7 @@ def test_mirror_shift_as_the_record_has_it() -> None:
     torch.testing.assert_close(scores(network, images, "mirror-shift"), 0.5 * mirrored(images) + 0.5 * moved)
 
 
-def test_of_the_same_pixels_every_view_is_the_same() -> None:
+def test_every_view_of_a_constant_image_has_the_same_scores() -> None:
     network = build(parse("conv(4, 3, pad=1) >> relu >> globalavgpool >> fc(3)"), "8x8x1").eval()
     plain = torch.full((2, 1, 8, 8), 0.7)
     torch.testing.assert_close(scores(network, plain, "mirror-shift"), network(plain))
@@ -70,6 +70,6 @@ def test_a_mirrored_image_has_the_same_scores() -> None:
     assert not torch.allclose(network(images), network(images.flip(3)))
 
 
-def test_no_such_views() -> None:
+def test_unknown_views_are_refused() -> None:
     with pytest.raises(UsageError, match="did you mean mirror"):
         scores(Corner(), IMAGE, "miror")

@@ -1,4 +1,4 @@
-"""Winograd's filtering: held against PyTorch's convolution in float64, and against finite differences."""
+"""Winograd's filtering: compared with PyTorch's convolution in float64, and with finite differences."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def winograd(*parts: Tensor | tuple[int, int] | None) -> Tensor:
     st.integers(1, 3),
     st.booleans(),
 )
-def test_it_is_the_convolution_and_has_its_gradients(
+def test_results_and_gradients_are_those_of_convolution(
     plane: tuple[int, int], padding: tuple[int, int], count: int, biased: bool
 ) -> None:
     assume(min(side + 2 * pad for side, pad in zip(plane, padding, strict=True)) >= 3)
@@ -41,7 +41,7 @@ def test_it_is_the_convolution_and_has_its_gradients(
     )
 
 
-def test_its_gradients_are_those_of_finite_differences_twice_over() -> None:
+def test_first_and_second_derivatives_are_those_of_finite_differences() -> None:
     torch.manual_seed(0)
     shapes = (2, 2, 5, 6), (3, 2, 3, 3), (3,)
     parts = [torch.randn(shape, dtype=torch.float64, requires_grad=True) for shape in shapes]
@@ -50,7 +50,7 @@ def test_its_gradients_are_those_of_finite_differences_twice_over() -> None:
 
 
 @pytest.mark.parametrize("last", [True, False])
-def test_maps_lie_in_memory_as_the_images_do(last: bool) -> None:
+def test_results_have_the_memory_format_of_the_images(last: bool) -> None:
     kind = torch.channels_last if last else torch.contiguous_format
     images = torch.randn(2, 3, 7, 5).to(memory_format=kind).requires_grad_()
     found = winograd(images, torch.randn(4, 3, 3, 3), None, (1, 1))
@@ -60,7 +60,7 @@ def test_maps_lie_in_memory_as_the_images_do(last: bool) -> None:
     assert images.grad.is_contiguous(memory_format=kind)
 
 
-def test_tensors_without_memory_leave_nothing_behind() -> None:
+def test_tensors_without_values_leave_no_state_behind() -> None:
     images, weight = torch.randn(1, 2, 5, 5), torch.randn(3, 2, 3, 3)
     with FakeTensorMode(allow_non_fake_inputs=True):
         assert winograd(images, weight, None, (1, 1)).shape == (1, 3, 5, 5)
@@ -71,7 +71,7 @@ def test_tensors_without_memory_leave_nothing_behind() -> None:
     torch.testing.assert_close(winograd(images, weight, None, (1, 1)), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_only_what_is_asked_for_gets_a_gradient() -> None:
+def test_only_inputs_that_need_one_get_a_gradient() -> None:
     torch.manual_seed(0)
     parts = torch.randn(2, 2, 5, 5), torch.randn(3, 2, 3, 3)
     for moved in range(2):
@@ -85,7 +85,7 @@ def test_only_what_is_asked_for_gets_a_gradient() -> None:
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
 
 
-def test_images_that_are_worked_on_in_parts_come_out_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_results_in_parts_are_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     torch.manual_seed(0)
     images = torch.randn(5, 2, 7, 7, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(3, 2, 3, 3, dtype=torch.float64, requires_grad=True)

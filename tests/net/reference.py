@@ -1,4 +1,4 @@
-"""The traced steps once more in plain torch, written without `hubel.module`: what the numbers must equal."""
+"""The traced steps in plain torch, written without `hubel.module`: the reference for the numbers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Coefficients(nn.Module):
 
 
 class Strided(nn.Module):
-    """ResNet's option A: every `stride`-th place, then maps of zeros."""
+    """ResNet's option A: every `stride`-th position, then maps of zeros."""
 
     def __init__(self, filters: int, stride: Pair) -> None:
         super().__init__()
@@ -51,7 +51,7 @@ class Strided(nn.Module):
 
 
 class Flat(nn.Module):
-    """A linear layer on the flattened volume, its output a volume of one place."""
+    """A linear layer on the flattened volume, its output a volume of one position."""
 
     def __init__(self, inputs: int, units: int, *, bias: bool) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class Flat(nn.Module):
 
 
 def as_torch(layer: Layer, seen: Volume) -> nn.Module:
-    """The layer as torch has it; what works value by value is the identity here."""
+    """The layer in torch; elementwise layers are the identity here."""
     match layer:
         case Conv():
             return nn.Conv2d(
@@ -95,7 +95,7 @@ def as_torch(layer: Layer, seen: Volume) -> nn.Module:
 
 
 def walk(steps: Sequence[Step], modules: dict[str, nn.Module], images: Tensor) -> dict[str, Tensor]:
-    """Runs the steps and returns what every path holds."""
+    """Runs the steps and returns the values at every path."""
     values = {INPUT: images}
     for step in steps:
         inputs = [values[source] for source in step.sources]
@@ -114,7 +114,7 @@ def built(steps: Sequence[Step]) -> dict[str, nn.Module]:
 
 
 def smooth(steps: Sequence[Step]) -> dict[str, nn.Module]:
-    """As `built`, with means for maxima and weights above 0: a gradient reaches every pixel a unit sees."""
+    """As `built`, with averages for maxima and weights above 0: a gradient reaches every pixel seen."""
     modules = built(steps)
     for path, module in modules.items():
         if isinstance(module, nn.MaxPool2d):
@@ -130,7 +130,7 @@ def smooth(steps: Sequence[Step]) -> dict[str, nn.Module]:
 
 
 def pixels_seen(gradient: Tensor) -> tuple[int, int, int, int] | None:
-    """Top, left, bottom, right of what is not zero in a gradient, n x c x h x w."""
+    """Top, left, bottom and right of the nonzero part of a gradient, n x c x h x w."""
     rows, columns = gradient.abs().sum((0, 1)).nonzero(as_tuple=True)
     if not len(rows):
         return None

@@ -1,4 +1,4 @@
-"""The four operators: their laws, their precedence, and what they refuse."""
+"""The four operators: their laws, their precedence, and their errors."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def test_the_operators_differ() -> None:
     assert len({A >> B, A | B, A + B, 2 * A, A, named("a", A), side("a", A)}) == 7
 
 
-def test_copies_are_no_chain_and_do_not_fold() -> None:
+def test_copies_are_not_equal_to_a_chain_and_are_not_merged() -> None:
     """`2 * a` and `a >> a` make the same layers, but are written differently and so differ."""
     assert 2 * A != A >> A
     assert 2 * (3 * A) != 6 * A
@@ -60,7 +60,7 @@ def test_equality_and_hash_are_of_values(net: Net) -> None:
         assert (again.layers, again.nesting) == (net.layers, net.nesting)
 
 
-def test_what_is_written_in_two_ways_is_one_value() -> None:
+def test_equal_networks_written_differently_are_equal() -> None:
     assert batchnorm() == batchnorm
     assert batchnorm(eps=1e-5) == batchnorm
     assert relu(6) == relu6
@@ -163,13 +163,13 @@ def operate(text: str) -> object:
         "A << B",
     ],
 )
-def test_what_is_no_network_is_no_operand(text: str) -> None:
+def test_what_is_not_a_network_is_not_an_operand(text: str) -> None:
     with pytest.raises(TypeError):
         operate(text)
 
 
 @pytest.mark.parametrize("copies", [0, -1, -(10**9)])
-def test_fewer_than_one_copy_leaves_nothing(copies: int) -> None:
+def test_fewer_than_one_copy_is_refused(copies: int) -> None:
     with pytest.raises(NetworkError, match="leaves no network"):
         _ = copies * relu
 
@@ -208,7 +208,7 @@ def test_a_network_has_a_largest_size() -> None:
         named("a", 60_000 * relu) | 60_000 * relu
 
 
-def test_a_network_nests_so_deep_and_no_deeper() -> None:
+def test_nesting_has_a_limit() -> None:
     net: Net = relu
     for _ in range(MAX_NESTING):
         net = named("a", net)
@@ -280,13 +280,13 @@ def test_an_operator_joins_two_or_more() -> None:
         ("identity(depth=1)", "identity has no depth; it has no arguments"),
     ],
 )
-def test_a_layer_says_what_its_arguments_are(text: str, message: str) -> None:
+def test_a_layer_checks_its_arguments(text: str, message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         eval(text, {**LAYERS, "float": float, "__builtins__": {}})
 
 
 @given(st.integers(1, 9), st.integers(1, 9))
-def test_a_ready_layer_is_called_by_place_or_by_name(size: int, other: int) -> None:
+def test_a_ready_layer_takes_positional_and_keyword_arguments(size: int, other: int) -> None:
     assert lrn(size) == lrn(size=size)
     assert lrn(size)(size=other) == lrn(other)
     assert tanh(size, other) == tanh(slope=other, amplitude=size)

@@ -1,4 +1,4 @@
-"""Receptive fields, held against the pixels a gradient reaches."""
+"""Receptive fields, compared with the pixels that a gradient reaches."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_strides_multiply_and_padding_starts_before_the_image() -> None:
     ]
 
 
-def test_each_axis_for_itself_and_holes_included() -> None:
+def test_the_axes_are_independent_and_dilation_counts() -> None:
     net = conv(8, (3, 1), stride=(1, 2), dilation=(2, 1)) >> conv(8, (1, 3), pad=(0, 1))
     assert [row.field for row in ledger(net, "9x9x1").rows] == [
         Field((5, 1), (1, 2), (0, 0)),
@@ -67,7 +67,7 @@ def test_branches_with_unequal_jumps_take_the_larger() -> None:
     ]
 
 
-def test_one_unit_that_sees_all() -> None:
+def test_a_single_unit_sees_everything() -> None:
     for layer in (globalavgpool, fc(3)):
         book = ledger(conv(2, 3, stride=2) >> layer, "9x13x1")
         assert book.rows[-1].field.size == (9, 13)
@@ -83,7 +83,7 @@ def test_a_box_by_hand() -> None:
     assert book.field("maxpool1", 0, 26).size == (19, 19)
 
 
-def test_a_box_goes_on_into_the_padding_unless_clipped() -> None:
+def test_a_box_includes_padding_unless_clipped() -> None:
     book = ledger(conv(8, 5, pad=2), "8x8x1")
     assert book.field("conv1", 0, 7) == Box(-2, 5, 2, 9)
     assert book.field("conv1", 0, 7, clipped=True) == Box(0, 5, 2, 7)
@@ -117,7 +117,7 @@ def test_a_unit_that_sees_padding_alone_sees_nothing() -> None:
         ("conv1", -1, 0, "conv1 is 6x4x2"),
     ],
 )
-def test_a_unit_that_is_not_there(path: str, row: int, column: int, message: str) -> None:
+def test_a_unit_that_does_not_exist(path: str, row: int, column: int, message: str) -> None:
     with pytest.raises(SizeError, match=message):
         ledger(conv(2, 3), "8x6x1").field(path, row, column)
 
@@ -132,7 +132,7 @@ def units(height: int, width: int) -> list[tuple[int, int]]:
 
 
 def probe(book: Ledger) -> None:
-    """Every path's boxes against the pixels with a gradient, and its field against the first box."""
+    """Compares each path's boxes with the pixels that have a gradient, and its field with the first box."""
     volume = book.volume
     images = torch.ones(1, volume.depth, volume.height, volume.width, dtype=torch.float64, requires_grad=True)
     values = walk(book.steps, smooth(book.steps), images)
@@ -152,7 +152,7 @@ def test_a_clipped_box_holds_the_pixels_a_gradient_reaches_and_no_more(pair: tup
 
 @settings(max_examples=60)
 @given(fitting_nets())
-def test_no_gradient_leaves_its_box_where_windows_have_holes(pair: tuple[Net, Volume]) -> None:
+def test_no_gradient_leaves_the_box_of_dilated_windows(pair: tuple[Net, Volume]) -> None:
     book = ledger(*pair)
     volume = book.volume
     images = torch.ones(1, volume.depth, volume.height, volume.width, dtype=torch.float64, requires_grad=True)
@@ -181,7 +181,7 @@ def test_the_probe_goes_through_branches_and_skips() -> None:
 
 
 @given(fitting_nets())
-def test_a_row_says_where_the_first_unit_looks(pair: tuple[Net, Volume]) -> None:
+def test_a_row_has_the_field_of_the_first_unit(pair: tuple[Net, Volume]) -> None:
     """start and start + size - 1 are the unclipped box of unit (0, 0).
 
     Behind uneven windows, whose units see unequally much, size is the largest.
@@ -195,7 +195,7 @@ def test_a_row_says_where_the_first_unit_looks(pair: tuple[Net, Volume]) -> None
         assert row.field.size == (max(high for high, _ in sizes), max(wide for _, wide in sizes))
 
 
-def test_behind_uneven_windows_by_hand() -> None:
+def test_fields_after_uneven_windows_by_hand() -> None:
     """Of 10 columns in 4 windows the first is 0 to 2, the second 2 to 4; a unit over all four sees 10."""
     rows = ledger(adaptiveavgpool(1, 4) >> fc(1), "1x10x1").rows
     assert [row.field.size for row in rows] == [(1, 3), (1, 10)]
@@ -203,7 +203,7 @@ def test_behind_uneven_windows_by_hand() -> None:
 
 
 @given(st.lists(st.tuples(st.integers(1, 4), st.integers(1, 3), st.integers(0, 2)), min_size=1, max_size=5))
-def test_neighbours_look_one_jump_apart(shapes: list[tuple[int, int, int]]) -> None:
+def test_the_fields_of_neighbours_are_one_jump_apart(shapes: list[tuple[int, int, int]]) -> None:
     net: Net = relu
     for size, stride, pad in shapes:
         net = net >> conv(1, size, stride=stride, pad=pad)

@@ -1,4 +1,4 @@
-"""The numbers: the lecture's exercises, the papers', and torch's own count on random networks."""
+"""The numbers: the lecture's exercises, the papers, and torch's own counts on random networks."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_groups_divide_the_weights() -> None:
     assert row.macs == 223_948_800  # 27*27*256 = 186,624 values of 1,200
 
 
-def test_what_a_layer_of_each_other_kind_costs() -> None:
+def test_the_costs_of_every_other_kind_of_layer() -> None:
     rows = ledger(batchnorm >> lrn >> globalavgpool >> fc(10) >> rbf(3), "4x4x8").rows
     assert [row.params for row in rows] == [16, 0, 0, 90, 0]  # 2*8, -, -, 10*(8+1), codes do not train
     assert [row.macs for row in rows] == [0, 0, 0, 80, 30]  # 10*8, 3*10
@@ -132,7 +132,7 @@ def test_formulas_of_layers_that_do_not_slide() -> None:
     ]
 
 
-def test_side_heads_count_apart() -> None:
+def test_side_heads_are_counted_separately() -> None:
     net = conv(4, 3, pad=1) >> side("aux", fc(10)) >> globalavgpool >> fc(2)
     totals = ledger(net, "6x6x1").totals
     assert totals.params == 40 + 1450 + 10  # 4*(9+1), 10*(144+1), 2*(4+1)
@@ -162,7 +162,7 @@ def test_totals_are_the_sums_of_their_columns(pair: tuple[Net, Volume]) -> None:
     assert totals.flops == 2 * totals.macs
 
 
-def test_a_ledger_reads_steps_up_to_a_broken_one() -> None:
+def test_a_ledger_takes_the_steps_before_an_error() -> None:
     with pytest.raises(UnfitError) as caught:
         ledger(conv(4, 3) >> relu >> conv(2, 9), "6x6x3")
     book = Ledger.of(Volume(6, 6, 3), caught.value.steps)
@@ -175,7 +175,7 @@ def test_a_ledger_reads_steps_up_to_a_broken_one() -> None:
 
 @settings(max_examples=150)
 @given(fitting_nets())
-def test_sizes_parameters_and_macs_are_torchs(pair: tuple[Net, Volume]) -> None:
+def test_sizes_parameters_and_macs_equal_pytorchs(pair: tuple[Net, Volume]) -> None:
     """Plain torch modules, wired as the steps say: shapes, numel, and torch's own flop counter."""
     net, volume = pair
     book = ledger(net, volume)

@@ -1,4 +1,4 @@
-"""Memory: each accounting by hand on small networks, and what torch's autograd really keeps."""
+"""Memory: each accounting by hand on small networks, and what torch's autograd really saves."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_concatenation() -> None:
     assert book.totals.inference_peak_bytes == 4 * (32 + 48 + 80)
 
 
-def test_an_identity_holds_nothing_of_its_own() -> None:
+def test_an_identity_takes_no_memory() -> None:
     """4x4x8 = 128 values read by three branches: 32, then 1024 on the way to 32.
 
     At the widest 128 + 32 + 1024 + 32 are alive, wherever the identity stands.
@@ -70,7 +70,7 @@ def test_an_identity_holds_nothing_of_its_own() -> None:
     assert ledger(identity, "4x4x8").totals.inference_peak_bytes == 4 * 128
 
 
-def test_in_place_needs_a_volume_nobody_else_reads() -> None:
+def test_in_place_needs_an_input_that_no_other_step_reads() -> None:
     """6x6x1 = 36 values that the sum needs as they were: relu writes 36 more, the sum another 36."""
     book = ledger(relu + identity, "6x6x1")
     assert book.totals.inference_peak_bytes == 4 * (36 + 36 + 36)
@@ -87,7 +87,7 @@ def test_side_heads_take_memory_in_training_alone() -> None:
     assert ledger(side("aux", fc(5)), "6x6x1").totals.inference_peak_bytes == 4 * 36
 
 
-def test_an_empty_table_has_no_memory() -> None:
+def test_a_network_without_steps_takes_no_memory() -> None:
     totals = Ledger.of(ledger(relu, "2x2x1").volume, ()).totals
     assert (totals.backward_bytes, totals.inference_peak_bytes, totals.values) == (0, 0, 0)
 
@@ -123,7 +123,7 @@ def normalised() -> nn.Module:
 
 
 def kept_bytes(module: nn.Module, images: Tensor) -> int:
-    """What autograd keeps, each storage once, parameters and buffers apart."""
+    """What autograd saves, each storage once, without parameters and buffers."""
     own = {part.data_ptr() for part in [*module.parameters(), *module.buffers()]}
     kept: dict[int, int] = {}
     alive = []  # so that no address comes twice
@@ -149,7 +149,7 @@ def kept_bytes(module: nn.Module, images: Tensor) -> int:
     ],
     ids=["chain", "skip", "concat", "normalised"],
 )
-def test_autograd_keeps_what_the_ledger_says(
+def test_autograd_saves_what_the_ledger_says(
     net: Net, volume: tuple[int, int, int], make: Callable[[], nn.Module]
 ) -> None:
     height, width, depth = volume
@@ -158,7 +158,7 @@ def test_autograd_keeps_what_the_ledger_says(
 
 
 def test_what_another_reader_needs_is_not_overwritten() -> None:
-    """On 8x8x3 the relu needs 192 new values and the sum 192 more; all three are there at the peak."""
+    """On 8x8x3 the relu needs 192 new values and the sum 192 more; all three are alive at the peak."""
     totals = ledger(relu + identity, "8x8x3").totals
     assert totals.flow_values == 3 * 192
     assert totals.inference_peak_bytes == 4 * 3 * 192

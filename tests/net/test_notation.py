@@ -1,4 +1,4 @@
-"""Text to network and back; and every text that is no network, refused without being run."""
+"""Text to network and back; any other text is refused without being executed."""
 
 from __future__ import annotations
 
@@ -50,19 +50,19 @@ def test_parse_is_the_inverse_of_repr(net: Net) -> None:
 
 
 @given(fitting_nets())
-def test_networks_that_fit_are_read_back_too(pair: tuple[Net, Volume]) -> None:
+def test_networks_that_fit_their_input_are_read_back_too(pair: tuple[Net, Volume]) -> None:
     assert parse(repr(pair[0])) == pair[0]
 
 
 @pytest.mark.parametrize("kind", [Chain, Beside, Plus])
 @pytest.mark.parametrize("parts", [2, 25, 26, 27, 625, 626, 651, 5000])
-def test_long_runs_are_read_back(kind: type[Chain | Beside | Plus], parts: int) -> None:
+def test_long_chains_are_read_back(kind: type[Chain | Beside | Plus], parts: int) -> None:
     net = kind((*(relu,) * (parts - 1), conv(6, 5)))
     assert parse(repr(net)) == net
 
 
 def test_the_deepest_network_is_read_back() -> None:
-    """As many levels as there may be, each of them a long run that opens with the level below."""
+    """The most levels allowed, each a long chain that begins with the level below."""
     net: Net = relu
     for level in range(MAX_NESTING - 1):
         net = (Chain, Beside, Plus)[level % 3]((net, *(identity,) * 1300))
@@ -71,7 +71,7 @@ def test_the_deepest_network_is_read_back() -> None:
 
 
 @given(nets(), st.data())
-def test_white_space_and_lines_do_not_matter(net: Net, data: st.DataObject) -> None:
+def test_white_space_and_line_breaks_do_not_matter(net: Net, data: st.DataObject) -> None:
     spaces = st.text(" \t\n\r\f", min_size=1, max_size=3)
     text = "".join(data.draw(spaces) if letter == " " else letter for letter in repr(net))
     assert parse(f"\n  {text}\n") == net
@@ -242,11 +242,11 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("text", HOSTILE)
-def test_what_is_no_network_is_refused(text: str) -> None:
+def test_what_is_not_a_network_is_refused(text: str) -> None:
     refused(text)
 
 
-def test_nothing_a_text_says_is_run(tmp_path: Path) -> None:
+def test_no_text_is_executed(tmp_path: Path) -> None:
     here = tmp_path / "here"
     code = f"__import__('pathlib').Path({str(here)!r}).touch()"
     for text in (
@@ -295,7 +295,7 @@ def test_what_is_too_deep_or_too_long_is_refused(text: str) -> None:
 
 
 def test_a_deep_text_is_refused_from_a_deep_stack_too() -> None:
-    """The reader's own recursion may run out before the network's bound on nesting is reached."""
+    """The reader may run out of recursion before the limit on nesting is reached."""
 
     def from_depth(frames: int) -> str:
         return from_depth(frames - 1) if frames else refused('named("a",' * 190 + "relu" + ")" * 190)
@@ -303,7 +303,7 @@ def test_a_deep_text_is_refused_from_a_deep_stack_too() -> None:
     assert "nest" in from_depth(sys.getrecursionlimit() - len(inspect.stack()) - 300)
 
 
-def test_bounds_hold_before_anything_is_expanded() -> None:
+def test_limits_are_checked_before_anything_is_expanded() -> None:
     assert f"at most {MAX_TEXT:,} characters, not {MAX_TEXT + 1:,}" in refused(" " * (MAX_TEXT + 1))
     assert parse(f"{MAX_LAYERS} * relu").layers == MAX_LAYERS
     for text in (
@@ -329,7 +329,7 @@ def test_any_text_is_a_network_or_a_notation_error(text: str) -> None:
 
 
 @given(nets(max_leaves=6), st.data())
-def test_a_network_with_a_slip_is_a_network_or_a_notation_error(net: Net, data: st.DataObject) -> None:
+def test_a_changed_notation_is_a_network_or_a_notation_error(net: Net, data: st.DataObject) -> None:
     text = repr(net)
     at = data.draw(st.integers(0, len(text)))
     gone = data.draw(st.integers(0, 3))
@@ -355,8 +355,8 @@ def test_a_network_with_a_slip_is_a_network_or_a_notation_error(net: Net, data: 
         ("relu >> zzz", "zzz", "there are conv, maxpool"),
         ("conv(6, 5, strid=2)", "conv(6", "did you mean stride?"),
         ("relu >> conv(6)", "conv(6)", "write conv(filters, size, stride=1, pad=0"),
-        ("relu >> conv", "conv", "conv needs its arguments: conv(filters, size"),
-        ("relu >> side", "side", "side needs its arguments: side(name, head, weight=1.0)"),
+        ("relu >> conv", "conv", "conv needs arguments: conv(filters, size"),
+        ("relu >> side", "side", "side needs arguments: side(name, head, weight=1.0)"),
         ("relu >> conv(6, 0)", "conv(6, 0)", "size is a whole number of at least 1"),
         ("relu >> conv(6, x)", "x)", "an argument of conv is a number"),
         ("fc(10**9)", "10**9", "an argument of fc is a number written out"),
@@ -375,19 +375,19 @@ def test_a_network_with_a_slip_is_a_network_or_a_notation_error(net: Net, data: 
         ("relu >> " * 30 + "relo" + " >> relu" * 30, "relo >> relu", "did you mean relu?"),
     ],
 )
-def test_an_error_shows_its_place_and_a_way_out(text: str, place: str, says: str) -> None:
+def test_an_error_shows_its_place_and_a_remedy(text: str, place: str, says: str) -> None:
     message = refused(text)
     assert says in message.split("\n")[0]
     assert caret(message).startswith(place)
 
 
-def test_a_text_that_is_no_expression_shows_where_it_breaks() -> None:
+def test_a_syntax_error_shows_its_place() -> None:
     assert caret(refused("relu >> >> relu")) == ">> relu"
     assert caret(refused("relu >> (relu | relu")).startswith("(")
     assert "empty" in refused("   \n ")
 
 
-def test_wide_letters_keep_the_caret_in_its_column() -> None:
+def test_the_caret_counts_characters_not_bytes() -> None:
     """Columns are characters: letters of several bytes before the place do not move the caret."""
     for letter in "aéж名":
         assert unicodedata.category(letter).startswith("L")

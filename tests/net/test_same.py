@@ -1,4 +1,4 @@
-"""TensorFlow's "SAME" padding, held against its published rule written out by hand."""
+"""TensorFlow's "SAME" padding, compared with its published rule written out by hand."""
 
 from __future__ import annotations
 
@@ -96,7 +96,7 @@ def test_it_is_plain_padding_where_the_sides_are_equal(size: int) -> None:
         conv(4, 2, pad="same") >> conv(4, 4, stride=3, pad="same", dilation=2),
     ],
 )
-def test_backward_keeps_the_padded_copy(net: Net, volume: Volume) -> None:
+def test_the_padded_copy_is_saved_for_backward(net: Net, volume: Volume) -> None:
     module = build(net, volume).train()
     assert ledger(net, volume).totals.backward_bytes == kept_for_backward(module, random_images(volume))
 
@@ -111,7 +111,7 @@ def test_links_are_padded_alike() -> None:
     assert torch.allclose(_places(linked, images), _places(dense, images), atol=1e-6)
 
 
-def test_the_row_says_how() -> None:
+def test_the_row_shows_the_padding() -> None:
     row = ledger(conv(32, 3, stride=2, pad="same", bias=False), "224x225x3").rows[0]
     assert row.formula == "(224-3+2·0+1)/2+1 = 112; (225-3+2·1)/2+1 = 113"
     assert row.output == Volume(112, 113, 32)
@@ -123,7 +123,7 @@ def test_the_row_says_how() -> None:
     )
 
 
-def test_the_field_of_a_unit_reaches_into_the_zeros_behind() -> None:
+def test_the_field_of_a_unit_includes_the_zeros_on_the_far_side() -> None:
     table = ledger(conv(4, 3, stride=2, pad="same") >> conv(4, 3, stride=2, pad="same"), "8x8x3")
     last = table.field("conv2", 1, 1)
     assert (last.top, last.bottom) == (4, 10)
@@ -137,7 +137,7 @@ def test_the_notation_is_exact() -> None:
     assert layer != conv(32, 3, stride=2, pad=1, bias=False)
 
 
-def test_any_other_word_is_refused() -> None:
+def test_any_other_text_for_padding_is_refused() -> None:
     with pytest.raises(NetworkError, match=r"pad is a whole number .* not 'valid'; or .same"):
         conv(3, 3, pad="valid")  # type: ignore[arg-type]
     with pytest.raises(NotationError, match='or "same"'):
@@ -145,6 +145,6 @@ def test_any_other_word_is_refused() -> None:
 
 
 def _places(module: Network, images: Tensor) -> Tensor:
-    """What the only layer gives, with its places whatever their number."""
+    """The output of the only layer, n x depth x h x w, whatever its size."""
     values: Tensor = module.get_submodule("conv1")(images)
     return values

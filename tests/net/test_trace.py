@@ -1,4 +1,4 @@
-"""The walk: paths, sources, side heads, and errors that say where."""
+"""The walk: paths, sources, side heads, and errors that name the place."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def test_a_name_is_the_path_of_one_layer_and_the_prefix_of_several() -> None:
     assert paths(net) == ["stem.conv1", "stem.relu1", "score", "softmax1"]
 
 
-def test_every_scope_counts_for_itself() -> None:
+def test_every_scope_has_its_own_numbers() -> None:
     net = SAME >> named("a", SAME >> named("b", SAME >> SAME)) >> SAME >> named("c", SAME >> SAME)
     assert paths(net) == ["conv1", "a.conv1", "a.b.conv1", "a.b.conv2", "conv2", "c.conv1", "c.conv2"]
 
 
-def test_copies_number_their_layers_on_and_their_names() -> None:
+def test_copies_continue_the_numbers_of_layers_and_names() -> None:
     assert paths(2 * (SAME >> relu) >> SAME) == ["conv1", "relu1", "conv2", "relu2", "conv3"]
     assert paths(3 * named("block", SAME)) == ["block1", "block2", "block3"]
     assert paths(2 * named("block", SAME >> relu)) == [
@@ -56,23 +56,23 @@ def test_copies_number_their_layers_on_and_their_names() -> None:
     assert paths(2 * named("a", 2 * named("b", relu))) == ["a1.b1", "a1.b2", "a2.b1", "a2.b2"]
 
 
-def test_a_name_that_is_not_copied_keeps_its_own_form() -> None:
+def test_a_name_outside_of_copies_gets_no_number() -> None:
     assert paths(named("a", relu) >> 2 * named("a", relu)) == ["a", "a1", "a2"]
 
 
-def test_numbers_keep_clear_of_names() -> None:
+def test_numbered_paths_avoid_given_names() -> None:
     assert paths(SAME >> named("conv1", SAME) >> SAME) == ["conv2", "conv1", "conv3"]
     assert paths(2 * named("conv", SAME) >> SAME) == ["conv1", "conv2", "conv3"]
 
 
-def test_copies_in_several_places_go_on_counting() -> None:
+def test_copies_in_several_places_continue_the_numbers() -> None:
     net = 2 * named("conv", SAME) >> 2 * named("conv", SAME) >> SAME
     assert paths(net) == ["conv1", "conv2", "conv3", "conv4", "conv5"]
     net = 2 * (named("conv", SAME) >> 3 * named("conv", SAME)) >> SAME
     assert paths(net) == [f"conv{number}" for number in range(1, 10)]
 
 
-def test_branches_are_walked_in_order_and_end_in_their_join() -> None:
+def test_branches_are_traced_in_order_and_then_joined() -> None:
     assert paths(SAME | relu >> SAME | identity) == ["conv1", "relu1", "conv2", "identity1", "concat1"]
     assert paths((SAME + identity) >> (SAME + identity)) == [
         "conv1",
@@ -96,12 +96,12 @@ def test_branches_are_walked_in_order_and_end_in_their_join() -> None:
         (side("input", relu), "the name 'input' is reserved for the input"),
     ],
 )
-def test_a_name_stands_for_one_part(net: Net, message: str) -> None:
+def test_two_parts_of_a_scope_have_different_names(net: Net, message: str) -> None:
     with pytest.raises(NetworkError, match=message):
         trace(net, IN)
 
 
-def test_a_name_may_come_again_in_another_scope() -> None:
+def test_a_name_may_be_used_again_in_another_scope() -> None:
     net = named("a", named("a", relu)) >> named("b", named("a", relu) >> named("input", relu))
     assert paths(net) == ["a.a", "b.a", "b.input"]
 
@@ -117,7 +117,7 @@ def test_paths_are_unique_and_sources_come_before(pair: tuple[Net, Volume]) -> N
 
 
 @given(st.lists(st.tuples(st.sampled_from(["conv", "relu", "a"]), st.integers(0, 3)), max_size=6))
-def test_automatic_and_given_names_never_meet(parts: list[tuple[str, int]]) -> None:
+def test_automatic_and_given_names_never_clash(parts: list[tuple[str, int]]) -> None:
     net: Net = relu >> SAME
     for name, copies in parts:
         net = net >> (copies * named(name, relu) if copies else 2 * (relu >> SAME))
@@ -128,7 +128,7 @@ def test_automatic_and_given_names_never_meet(parts: list[tuple[str, int]]) -> N
 # --- sources and sizes ---------------------------------------------------------------------------
 
 
-def test_steps_say_what_they_read() -> None:
+def test_steps_name_their_sources() -> None:
     steps = trace(conv(4, 3) >> (conv(2, 1) | maxpool(3, 1, pad=1) >> conv(5, 1)) >> fc(2), IN)
     assert [(step.path, step.sources, str(step.output)) for step in steps] == [
         ("conv1", ("input",), "6x6x4"),
@@ -154,7 +154,7 @@ def test_a_volume_is_given_in_any_form() -> None:
 # --- side heads ----------------------------------------------------------------------------------
 
 
-def test_a_side_head_is_identity_on_the_way_through() -> None:
+def test_a_side_head_passes_its_input_on() -> None:
     net = SAME >> side("aux", globalavgpool >> fc(2), weight=0.3) >> relu
     steps = trace(net, IN)
     assert [(step.path, step.sources, step.side) for step in steps] == [
@@ -168,7 +168,7 @@ def test_a_side_head_is_identity_on_the_way_through() -> None:
     assert at_inference(steps) == trace(SAME >> relu, IN)
 
 
-def test_all_within_a_side_head_is_marked_with_it() -> None:
+def test_every_step_of_a_side_head_names_it() -> None:
     inner = named("b", SAME >> relu) >> side("deep", fc(3)) >> (SAME | identity) >> fc(2)
     steps = trace(named("a", relu >> side("aux", inner)) >> relu, IN)
     marks = {step.path: step.side for step in steps}
@@ -178,13 +178,13 @@ def test_all_within_a_side_head_is_marked_with_it() -> None:
     assert set(marks.values()) == {"a.aux"}
 
 
-def test_copies_of_a_side_head_have_numbers() -> None:
+def test_copies_of_a_side_head_are_numbered() -> None:
     steps = trace(2 * (SAME >> side("aux", fc(2))), IN)
     assert {step.side for step in steps} == {"", "aux1", "aux2"}
 
 
 @given(fitting_nets())
-def test_nothing_that_runs_at_inference_reads_a_side_head(pair: tuple[Net, Volume]) -> None:
+def test_no_step_at_inference_reads_a_side_head(pair: tuple[Net, Volume]) -> None:
     steps = trace(*pair)
     known = {INPUT, *(step.path for step in at_inference(steps))}
     assert all(set(step.sources) <= known for step in at_inference(steps))
@@ -210,7 +210,7 @@ def test_branches_of_unequal_planes_are_named_with_their_sizes() -> None:
     assert [step.path for step in error.steps] == ["conv1", "pooled", "identity1"]
 
 
-def test_terms_of_unequal_depth_are_named_with_their_sizes() -> None:
+def test_summands_of_unequal_depth_are_named_with_their_sizes() -> None:
     error = broken(relu >> named("block", conv(4, 3, pad=1) + identity), IN)
     assert str(error) == (
         "block.add1 does not fit: branches that are added need one size.\n"
@@ -260,11 +260,11 @@ def test_an_error_within_a_branch_keeps_the_steps_before_it() -> None:
 
 
 @pytest.mark.parametrize("net", [None, conv, "relu", [relu], 3])
-def test_what_is_no_network_is_not_walked(net: Any) -> None:
+def test_what_is_not_a_network_is_not_traced(net: Any) -> None:
     with pytest.raises(NetworkError, match="a network is expected"):
         trace(net, IN)
 
 
-def test_what_makes_a_network_is_to_be_called() -> None:
+def test_a_function_that_makes_a_network_must_be_called() -> None:
     with pytest.raises(NetworkError, match=r"not resnet20 itself; call it: resnet20\(\.\.\.\)$"):
         trace(resnet20, IN)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Volumes: what can be read as one, and what cannot."""
+"""Volumes: which values are read as one, and which are refused."""
 
 from __future__ import annotations
 
@@ -68,14 +68,14 @@ def test_a_volume_counts_its_values() -> None:
 @pytest.mark.parametrize(
     "text", ["", "32", "32x32", "32x32x3x1", "axbxc", "-1x2x3", "3.5x2x1", "32,32,3", "x" * 99]
 )
-def test_a_text_that_is_no_volume_says_how_to_write_one(text: str) -> None:
+def test_a_text_that_is_not_a_volume_gets_an_example(text: str) -> None:
     with pytest.raises(NetworkError, match="such as 32x32x3"):
         Volume.of(text)
 
 
 @pytest.mark.parametrize("value", [(), (1,), (1, 2), (1, 2, 3, 4), 5, None, {1, 2, 3}])
-def test_what_has_not_three_sides_is_no_volume(value: object) -> None:
-    with pytest.raises(NetworkError, match="is no volume"):
+def test_a_volume_has_three_sides(value: object) -> None:
+    with pytest.raises(NetworkError, match="is not a volume"):
         Volume.of(value)  # type: ignore[arg-type]
 
 

@@ -1,4 +1,4 @@
-"""The sliding arithmetic, held against what torch does on every small size."""
+"""The arithmetic of windows, compared with torch on every small size."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from tests.strategies import sizes
 
 
 def pooled(inputs: torch.Tensor, axis: Axis, *, largest: bool) -> torch.Tensor | None:
-    """What torch's pooling gives along one axis; None where it refuses."""
+    """The output of torch's pooling along one axis; None where it raises an error."""
     pool = F.max_pool2d if largest else F.avg_pool2d
     try:
         return pool(inputs, (axis.size, 1), (axis.stride, 1), (axis.pad, 0), ceil_mode=axis.ceil)
@@ -78,8 +78,8 @@ def test_convolution_has_as_many_positions_as_in_torch(length: int) -> None:
 
 
 @pytest.mark.parametrize("length", range(1, 13))
-def test_the_rest_is_what_no_window_reaches(length: int) -> None:
-    """Where windows touch or overlap: with gaps, a gap at the end is no rest."""
+def test_unused_values_are_those_that_no_window_covers(length: int) -> None:
+    """Where windows touch or overlap; otherwise a gap at the end would count as unused."""
     inputs = column(length)
     for axis in POOLS:
         output = pooled(inputs, axis, largest=False)
@@ -124,7 +124,7 @@ def test_uneven_windows_are_those_of_adaptive_pooling(length: int, outputs: int)
     assert axis.reach == longest
 
 
-def test_the_least_is_the_smallest_input_with_a_place() -> None:
+def test_the_least_is_the_smallest_input_with_a_position() -> None:
     for axis in POOLS + CONVOLUTIONS:
         assert axis.positions(axis.least) >= 1, axis
         assert axis.least == 1 or axis.positions(axis.least - 1) == 0, axis
@@ -164,7 +164,7 @@ def test_the_formula_is_true(axis: Axis, length: int) -> None:
         assert value == axis.positions(length)
 
 
-def test_a_fraction_has_two_decimals_at_most() -> None:
+def test_a_fraction_has_at_most_two_decimals() -> None:
     assert [decimal(Fraction(*ratio)) for ratio in ((217, 4), (7, 3), (55, 1), (100, 1), (0, 1))] == [
         "54.25",
         "2.33",
@@ -192,11 +192,13 @@ def test_a_plane_with_unlike_sides_shows_both_formulas() -> None:
         (Window.of(3, 3, ceil=True), (7, 7), ""),
     ],
 )
-def test_a_note_says_what_rounding_down_drops(window: Window, plane: tuple[int, int], note: str) -> None:
+def test_a_note_describes_what_rounding_down_leaves_unused(
+    window: Window, plane: tuple[int, int], note: str
+) -> None:
     assert window.dropped(plane) == note
 
 
-def test_sizes_are_written_short() -> None:
+def test_sizes_have_a_short_form() -> None:
     assert pair_text((2, 2)) == "2"
     assert pair_text((2, 1)) == "(2, 1)"
     assert size_of("conv", "size", [3, 3], 1) == 3
@@ -206,7 +208,7 @@ def test_sizes_are_written_short() -> None:
 @pytest.mark.parametrize(
     "value", [0, -1, 1.5, True, "3", None, (), (3,), (1, 2, 3), (0, 3), (3, True), [[1], [2]]]
 )
-def test_what_is_no_size_is_refused(value: object) -> None:
+def test_what_is_not_a_size_is_refused(value: object) -> None:
     with pytest.raises(
         NetworkError, match=re.escape("a whole number of at least 1, or a pair (height, width)")
     ):
@@ -216,7 +218,7 @@ def test_what_is_no_size_is_refused(value: object) -> None:
 # --- what would fit ------------------------------------------------------------------------------
 
 
-def test_the_message_for_alexnet_on_224() -> None:
+def test_the_error_for_alexnet_on_224x224() -> None:
     with pytest.raises(SizeError) as caught:
         trace(conv(96, 11, stride=4), "224x224x3", strict=True)
     assert str(caught.value) == (  # 2*2 more make (224-11+4)/4+1 = 55.25
@@ -289,7 +291,7 @@ def test_padding_is_not_offered_where_the_layer_takes_none(layer: Sliding) -> No
     assert "pad=" not in str(caught.value)
 
 
-def test_a_window_larger_than_its_input_says_the_least_that_fits() -> None:
+def test_a_window_larger_than_its_input_names_the_smallest_that_fits() -> None:
     with pytest.raises(SizeError, match=re.escape("(3-5+2·0)/1+1 = -1; at least 5x5 fits")):
         trace(conv(6, 5), "3x3x1")
     with pytest.raises(SizeError, match="at least 3x1 fits"):  # 5 - 2*1 rows; the columns fit any size

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from hubel.net.volume import Volume
-from hubel.report.data_preview import Shown, preview_figure
+from hubel.report.data_preview import Example, preview_figure
 
 COLOURS = {"red": (255, 0, 0), "lime": (0, 255, 0), "blue": (0, 0, 255), "grey": (77, 77, 77)}
 
@@ -20,7 +20,7 @@ def plain(name: str) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 
 def test_a_row_shows_the_image_then_what_is_seen_then_variants() -> None:
     grey = np.full((8, 6, 1), 77, np.uint8)
-    shown = Shown("cat", Image.new("RGB", (900, 400), "red"), plain("lime"), [plain("blue"), grey])
+    shown = Example("cat", Image.new("RGB", (900, 400), "red"), plain("lime"), [plain("blue"), grey])
     drawn = preview_figure("photos", [shown, shown], Volume(8, 6, 3), "crop")
     pixels = np.asarray(Image.open(BytesIO(drawn)))
     lefts = []
@@ -35,6 +35,6 @@ def test_a_row_shows_the_image_then_what_is_seen_then_variants() -> None:
 
 @pytest.mark.filterwarnings("ignore:no font with Korean")  # whether there is one or not
 def test_equal_content_is_drawn_as_equal_bytes() -> None:
-    shown = Shown("고양이", Image.new("L", (3, 4)), plain("lime"), [])
+    shown = Example("고양이", Image.new("L", (3, 4)), plain("lime"), [])
     first, again = (preview_figure("photos", [shown], Volume(8, 6, 3), "pad") for _ in range(2))
     assert first == again

@@ -1,4 +1,4 @@
-"""What is said of an evaluation: text, JSON, classes and pairs, by hand."""
+"""Evaluations as text, JSON, classes and pairs, checked by hand."""
 
 from __future__ import annotations
 
@@ -6,32 +6,44 @@ import codecs
 import csv
 import json
 import math
+from dataclasses import replace
 
 import pytest
 import torch
+from torch import Tensor
 
 from hubel.evaluation.metrics import Evaluation
+from hubel.evaluation.model import ModelEvaluation
 from hubel.report.evaluation import ClassLine, as_json, as_text, class_lines, confused_pairs
 from hubel.report.mistakes import mistakes_csv
 
 CLASSES = ("cat", "dog", "eel")
 PROBABILITIES = torch.tensor(
     [
-        [0.8, 0.1, 0.1],  # cat, right
-        [0.3, 0.6, 0.1],  # cat, taken for dog
-        [0.05, 0.9, 0.05],  # cat, taken for dog, surer
-        [0.1, 0.7, 0.2],  # dog, right
-        [0.2, 0.5, 0.3],  # dog, right
+        [0.8, 0.1, 0.1],  # cat, correct
+        [0.3, 0.6, 0.1],  # cat, predicted as dog
+        [0.05, 0.9, 0.05],  # cat, predicted as dog with more confidence
+        [0.1, 0.7, 0.2],  # dog, correct
+        [0.2, 0.5, 0.3],  # dog, correct
     ]
 )
-FOUND = Evaluation(PROBABILITIES.log(), torch.tensor([0, 0, 0, 1, 1]))
+
+
+def evaluation(scores: Tensor, labels: list[int], classes: tuple[str, ...] = CLASSES) -> ModelEvaluation:
+    names = ["a.png", "b.png", 'c,"d".png', "e.png", "f.png"]
+    return ModelEvaluation(
+        scores, torch.tensor(labels), classes=classes, names=tuple(names[: len(labels)]), split="val"
+    )
+
+
+FOUND = evaluation(PROBABILITIES.log(), [0, 0, 0, 1, 1])
 
 
 def test_each_class_by_hand() -> None:
     cat, dog, eel = class_lines(CLASSES, FOUND)
-    assert cat == ClassLine("cat", images=3, right=1, precision=1.0, recall=1 / 3, f1=0.5)
-    assert dog == ClassLine("dog", images=2, right=2, precision=0.5, recall=1.0, f1=2 / 3)
-    assert eel == ClassLine("eel", images=0, right=0, precision=None, recall=None, f1=None)
+    assert cat == ClassLine("cat", images=3, correct=1, precision=1.0, recall=1 / 3, f1=0.5)
+    assert dog == ClassLine("dog", images=2, correct=2, precision=0.5, recall=1.0, f1=2 / 3)
+    assert eel == ClassLine("eel", images=0, correct=0, precision=None, recall=None, f1=None)
 
 
 def test_pairs_by_hand() -> None:
@@ -44,9 +56,9 @@ def test_pairs_by_hand() -> None:
 
 
 def test_text() -> None:
-    lines = as_text("val", FOUND, CLASSES).splitlines()
+    lines = as_text(FOUND).splitlines()
     loss = -sum(map(math.log, (0.8, 0.3, 0.05, 0.7, 0.5))) / 5
-    assert lines[0] == f"val: 5 images, 60.00 % right, loss {loss:.4f} nats"
+    assert lines[0] == f"val: 5 images, 60.00 % correct, loss {loss:.4f} nats"
     assert lines[1] == f"macro-F1 58.33 %, calibration error {100 * FOUND.ece:.2f} %"
     assert lines[2].split() == ["recall", "precision", "F1"]
     assert lines[3].split() == ["33.33", "%", "100.00", "%", "50.00", "%", "1", "of", "3", "cat"]
@@ -54,16 +66,16 @@ def test_text() -> None:
 
 
 def test_text_of_many_classes_at_a_temperature() -> None:
-    found = Evaluation(torch.arange(6.0).repeat(4, 1), torch.tensor([0, 1, 5, 5]), 0.5)
-    said = as_text("test", found, tuple("abcdef"))
-    assert "75.00 % among the first five" in said
+    found = evaluation(torch.arange(6.0).repeat(4, 1), [0, 1, 5, 5], tuple("abcdef")).at(0.5)
+    said = as_text(found)
+    assert "75.00 % in the top 5" in said
     assert f"calibration error {100 * found.ece:.2f} %, {100 * found.at(1).ece:.2f} % before" in said
     assert "before temperature 0.5" in said
 
 
 def test_json_has_everything() -> None:
     warm = FOUND.at(2.0)
-    said = json.loads(as_json("val", warm, CLASSES, 7))
+    said = json.loads(as_json(replace(warm, known=7)))
     assert said["trained_on"] == 7
     assert (said["split"], said["images"], said["top1"], said["top5"]) == ("val", 5, 0.6, None)
     assert said["macro_f1"] == pytest.approx((0.5 + 2 / 3) / 2)
@@ -71,7 +83,7 @@ def test_json_has_everything() -> None:
     assert said["at_temperature_1"] == {"loss": FOUND.loss, "ece": FOUND.ece}
     assert said["classes"]["dog"] == {
         "images": 2,
-        "right": 2,
+        "correct": 2,
         "precision": 0.5,
         "recall": 1.0,
         "f1": pytest.approx(2 / 3),
@@ -81,18 +93,16 @@ def test_json_has_everything() -> None:
     assert said["confused"] == [{"truth": "cat", "prediction": "dog", "images": 2}]
     ranges = said["reliability"]
     assert sum(each["images"] for each in ranges) == 5
-    assert all(each["above"] < each["said"] <= each["to"] for each in ranges)
+    assert all(each["above"] < each["confidence"] <= each["to"] for each in ranges)
 
 
 def test_json_has_no_nan() -> None:
-    broken = Evaluation(torch.full((2, 3), math.nan), torch.tensor([0, 1]))
-    said = as_json("val", broken, CLASSES)
+    said = as_json(evaluation(torch.full((2, 3), math.nan), [0, 1]))
     assert json.loads(said, parse_constant=pytest.fail)["loss"] is None
 
 
 def test_mistakes_as_a_spreadsheet_reads_them() -> None:
-    names = ["a.png", "b.png", 'c,"d".png', "e.png", "f.png"]
-    written = mistakes_csv(CLASSES, FOUND, names).encode()
+    written = mistakes_csv(CLASSES, FOUND, FOUND.names).encode()
     assert written.startswith(codecs.BOM_UTF8)
     first, second = csv.DictReader(written.decode("utf-8-sig").splitlines())
     assert first == {

@@ -7,7 +7,7 @@ import csv
 import json
 
 from hubel.model.prediction import Prediction
-from hubel.report.prediction import as_csv, as_json, as_text
+from hubel.report.prediction import CSV_HEADER, as_json, csv_lines, text_lines
 
 FOUND = [
     Prediction("a.png", (("고양이", 0.75), ("dog", 0.25))),
@@ -16,7 +16,7 @@ FOUND = [
 
 
 def test_text() -> None:
-    assert list(as_text(FOUND)) == [
+    assert [line for each in FOUND for line in text_lines(each)] == [
         "a.png",
         "    75.00 %  고양이",
         "    25.00 %  dog",
@@ -25,7 +25,7 @@ def test_text() -> None:
 
 
 def test_json() -> None:
-    (said,) = as_json(FOUND)
+    said = as_json(FOUND)
     assert "고양이" in said
     assert json.loads(said) == [
         {
@@ -37,7 +37,8 @@ def test_json() -> None:
 
 
 def test_csv() -> None:
-    written = "\n".join(as_csv([*FOUND, Prediction('c, "d".png', (("dog", 1.0),))])).encode()
+    found = [*FOUND, Prediction('c, "d".png', (("dog", 1.0),))]
+    written = "\n".join([CSV_HEADER, *(line for each in found for line in csv_lines(each))]).encode()
     assert list(csv.reader(written.decode("utf-8-sig").splitlines())) == [
         ["file", "class", "probability", "error"],
         ["a.png", "고양이", "0.750000", ""],

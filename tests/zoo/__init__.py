@@ -1,1 +1,1 @@
-"""Tests of the zoo: every number of the papers, and a golden table a network."""
+"""Tests of the zoo: every number of the papers, and a golden table per network."""

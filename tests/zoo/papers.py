@@ -1,4 +1,4 @@
-"""The papers' numbers, read from tests/papers; and the ledgers they are compared with, each made once."""
+"""The numbers of the papers, read from tests/papers, and the ledgers they are compared with."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ PAGES = sorted(path.stem for path in (TESTS / "papers").glob("*.json"))
 FACTS: dict[str, dict[str, Any]] = {
     text: facts for name in PAGES for text, facts in page(name)["networks"].items()
 }
-"""What is known of each network, by the text that `zoo.find` reads."""
+"""The published facts of each network, by the text that `zoo.find` reads."""
 
 
 def having(fact: str) -> list[str]:
-    """The networks of which this is known."""
+    """The networks for which a fact is published."""
     return [text for text, facts in FACTS.items() if fact in facts]
 
 

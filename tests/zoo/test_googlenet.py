@@ -1,4 +1,4 @@
-"""GoogLeNet: every row of its table 1, with the figures known to be misprinted listed and shown to be."""
+"""GoogLeNet: every row of its table 1, with the known misprints listed and shown to be misprints."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_the_modules_are_the_tables() -> None:
 
 
 @pytest.mark.parametrize("name", ["googlenet", "googlenet_bn"])
-def test_the_side_heads_stand_on_4a_and_4d(name: str) -> None:
+def test_the_side_heads_are_on_4a_and_4d(name: str) -> None:
     steps = {step.path: step for step in measured(name).steps}
     assert steps["aux1.pool"].sources == ("inception_4a.concat1",)
     assert steps["aux2.pool"].sources == ("inception_4d.concat1",)

@@ -1,4 +1,4 @@
-"""Texts to networks: names, calls with literals, and what is said of the rest."""
+"""Texts to networks: names, calls with literals, and the errors for all other texts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_a_call_is_a_network_with_options(text: str) -> None:
     assert zoo.find(text)[0] == zoo.resnet34(classes=10, shortcut="A")
 
 
-def test_an_option_that_is_only_named_in_python_is_named_in_a_text() -> None:
+def test_keyword_only_options_are_keywords_in_a_text_too() -> None:
     assert zoo.find("pattern(n=1, m=2, k=0, pool=False)")[0] == zoo.pattern(1, 2, 0, pool=False)
 
 
@@ -49,14 +49,14 @@ def test_an_option_that_is_only_named_in_python_is_named_in_a_text() -> None:
         ("(" * 2_000 + ")" * 2_000, "is written vgg16, or"),
     ],
 )
-def test_what_cannot_be_read_says_what_can(text: str, said: str) -> None:
+def test_a_text_that_cannot_be_read_gets_an_example(text: str, said: str) -> None:
     with pytest.raises(NotationError) as caught:
         zoo.find(text)
     assert said in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["resnet18(shortcut='D')", "resnet18(classes=0)", "pattern(m=0)"])
-def test_a_value_that_makes_no_network_is_refused(text: str) -> None:
+def test_an_option_with_a_bad_value_is_refused(text: str) -> None:
     with pytest.raises(HubelError):
         zoo.find(text)
 
@@ -66,7 +66,7 @@ def test_at_returns_the_volume_asked_for() -> None:
     assert zoo.at("resnet18", "64x48x1")[1] == Volume(64, 48, 1)
 
 
-def test_too_small_an_input_is_told_the_smallest() -> None:
+def test_the_error_of_too_small_an_input_names_the_smallest() -> None:
     with pytest.raises(UnfitError) as caught:
         zoo.at("alexnet_owt", "40x400x3")
     assert "pool5 does not fit" in str(caught.value)
@@ -74,7 +74,7 @@ def test_too_small_an_input_is_told_the_smallest() -> None:
     assert caught.value.steps[-1].path == "relu5"
 
 
-def test_an_error_that_a_larger_input_does_not_mend_gets_no_such_advice() -> None:
+def test_errors_that_a_larger_input_does_not_fix_get_no_such_advice() -> None:
     with pytest.raises(SizeError, match="depth 3 cannot be cut") as caught:
         zoo.check_input(conv(4, 3, groups=2), "32x32x3")
     assert "smallest" not in str(caught.value)
@@ -89,7 +89,7 @@ def test_a_network_that_fits_nothing_says_so() -> None:
         zoo.smallest_input(zoo.vgg16(), 3, largest=8)
 
 
-def test_networks_made_to_measure_take_the_measure_of_an_input() -> None:
+def test_networks_that_depend_on_their_input_take_its_size() -> None:
     seen = Volume(96, 64, 1)
     assert zoo.find("fast", classes=7, volume=seen)[0] == zoo.ZOO["fast"].make(classes=7, depth=1, side=64)
     assert zoo.find("fast(side=32)", volume=seen)[0] == zoo.ZOO["fast"].make(depth=1, side=32)

@@ -41,7 +41,7 @@ class Pair(NamedTuple):
 
 @pytest.fixture(scope="module", autouse=True)
 def one_thread() -> Iterator[None]:
-    """One image is too little for several threads, which on a busy machine wait for each other."""
+    """One thread: with one image, several threads only wait for each other on a busy machine."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
     yield
@@ -75,19 +75,19 @@ def test_the_sizes_parameters_and_macs_of_every_step(both: Pair) -> None:
     assert sides == set(both.module.side_weights)
 
 
-def test_the_bytes_kept_for_backward(both: Pair) -> None:
+def test_the_bytes_saved_for_backward(both: Pair) -> None:
     assert kept_for_backward(both.module, both.images(1)) == both.ledger.totals.backward_bytes
 
 
 @pytest.mark.parametrize("text", having("backward_bytes"))
-def test_the_bytes_kept_for_backward_are_those_measured_elsewhere(text: str) -> None:
-    """VGG-16's 73,355,264, and what was measured on modules that are not ours."""
+def test_the_bytes_saved_for_backward_equal_those_measured_elsewhere(text: str) -> None:
+    """VGG-16's 73,355,264, and what was measured on modules of other libraries."""
     pair = on_meta(text)
     assert kept_for_backward(pair.module, pair.images(1)) == FACTS[text]["backward_bytes"]
 
 
 @pytest.mark.parametrize("name", ["lenet5_1998", "alexnet_owt", "googlenet", "resnet20", "pattern"])
-def test_the_meta_device_keeps_what_real_memory_does(name: str) -> None:
+def test_the_meta_device_saves_what_real_memory_does(name: str) -> None:
     entry = zoo.ZOO[name]
     module = Network(entry.make(), entry.input).train()
     images = torch.zeros(1, entry.input.depth, *entry.input.plane)
@@ -157,7 +157,7 @@ def fill(module: Network) -> None:
 
 
 def gradient_norms(module: Network) -> dict[str, float]:
-    """The length of every parameter's gradient after one pass forward and back, by its path."""
+    """The norm of every parameter's gradient after one forward and backward pass, by its path."""
     number = 4 if any(isinstance(step.layer, BatchNorm) for step in module.steps) else 1
     volume: Volume = module.volume
     with torch.random.fork_rng():
@@ -185,7 +185,7 @@ def loss_of(module: Network, out: Tensor | Heads) -> Tensor:
 
 
 def cancelled_by_normalisation(module: Network) -> set[str]:
-    """Biases that a batch norm takes away again in training, which therefore learn nothing there."""
+    """Biases before a batch normalisation, which removes them in training, so that they learn nothing."""
     steps = {step.path: step for step in module.steps}
     before = {step.sources[0] for step in module.steps if isinstance(step.layer, BatchNorm)} & steps.keys()
     convs = {path: steps[path].layer for path in before}

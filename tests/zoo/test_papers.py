@@ -12,7 +12,7 @@ from tests.zoo.papers import FACTS, PAGES, having, measured, page
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_every_page_says_where_its_numbers_are_from(name: str) -> None:
+def test_every_page_names_its_sources(name: str) -> None:
     assert len(page(name)["source"]) > 50
 
 
@@ -45,28 +45,28 @@ def test_receptive_fields(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", having("millions"))
-def test_the_millions_of_parameters_that_are_printed(text: str) -> None:
+def test_the_parameters_printed_in_millions(text: str) -> None:
     printed = str(FACTS[text]["millions"])
     decimals = len(printed.partition(".")[2])
     assert f"{measured(text).totals.params / 1e6:.{decimals}f}" == printed
 
 
 @pytest.mark.parametrize("text", having("billions"))
-def test_the_billions_of_multiply_adds_that_are_printed(text: str) -> None:
-    """The paper's table rounds some and cuts others: 3.66 is 3.6 there, 7.57 is 7.6."""
+def test_the_multiply_adds_printed_in_billions(text: str) -> None:
+    """The paper's table rounds some and truncates others: 3.66 is 3.6 there, 7.57 is 7.6."""
     assert measured(text).totals.macs / 1e9 == pytest.approx(FACTS[text]["billions"], abs=0.1)
 
 
 @pytest.mark.parametrize(
     "fact", ["side_params", "side_macs", "flow_values", "backward_bytes", "inference_peak_bytes"]
 )
-def test_totals_that_are_known(fact: str) -> None:
+def test_known_totals(fact: str) -> None:
     known = {text: FACTS[text][fact] for text in having(fact)}
     assert known
     assert {text: getattr(measured(text).totals, fact) for text in known} == known
 
 
-def test_bytes_for_backward_without_side_heads() -> None:
+def test_bytes_saved_for_backward_without_side_heads() -> None:
     (text,) = having("backward_bytes_without_sides")
     steps = at_inference(measured(text).steps)
     assert backward_bytes(steps) == FACTS[text]["backward_bytes_without_sides"]

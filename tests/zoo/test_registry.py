@@ -54,14 +54,14 @@ def test_it_takes_classes(name: str) -> None:
 
 
 @every
-def test_it_takes_a_larger_input_that_is_not_square(name: str) -> None:
+def test_it_takes_a_larger_rectangular_input(name: str) -> None:
     entry = zoo.ZOO[name]
     larger = Volume(entry.input.height + 33, entry.input.width + 50, entry.input.depth)
     assert ledger(entry.make(), larger).rows[-1].output.plane == (1, 1)
 
 
 @every
-def test_what_is_published_says_where(name: str) -> None:
+def test_published_errors_have_a_source(name: str) -> None:
     entry = zoo.ZOO[name]
     published = entry.top1_error is not None or entry.top5_error is not None
     assert entry.result

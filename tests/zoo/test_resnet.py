@@ -1,4 +1,4 @@
-"""ResNet: where its blocks stride, and what goes past them."""
+"""ResNet: where its blocks have a stride, and their shortcuts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.zoo.papers import measured
 
 
 def strides(text: str) -> set[str]:
-    """The last part of the paths of the convolutions that stride, within blocks."""
+    """The last part of the paths of convolutions with a stride, within blocks."""
     return {
         row.path.partition("block1.")[2]
         for row in measured(text).rows
@@ -37,7 +37,7 @@ def test_the_paper_strides_in_the_1x1_and_torchvision_in_the_3x3() -> None:
         ("plain34", 0, 0, 0),
     ],
 )
-def test_what_goes_past_the_blocks(text: str, copies: int, paddings: int, projections: int) -> None:
+def test_the_shortcuts_past_the_blocks(text: str, copies: int, paddings: int, projections: int) -> None:
     rows = measured(text).rows
     assert sum(isinstance(row.layer, Identity) for row in rows) == copies
     assert sum(isinstance(row.layer, PadShortcut) for row in rows) == paddings
@@ -65,6 +65,6 @@ def test_a_plain_network_is_a_residual_one_without_its_shortcuts() -> None:
     assert path("plain34") == path('resnet34(shortcut="A")')
 
 
-def test_an_unknown_shortcut_is_refused_with_those_there_are() -> None:
+def test_an_unknown_shortcut_is_refused_with_the_known_ones() -> None:
     with pytest.raises(NetworkError, match=r'"A" \(zeros\), "B" or "C"'):
         zoo.resnet34(shortcut="D")

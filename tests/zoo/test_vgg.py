@@ -1,4 +1,4 @@
-"""VGG: its forms against one another, and its memory by each accounting."""
+"""VGG: its variants compared, and its memory by each accounting."""
 
 from __future__ import annotations
 

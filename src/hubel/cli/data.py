@@ -1,4 +1,4 @@
-"""`hubel data VERB ...`: images, before any network sees them."""
+"""`hubel data VERB ...`: sets of images, before any network is trained on them."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ import typer
 from hubel.cli import data_check, data_preview
 from hubel.cli.output import bar
 
-data = typer.Typer(help="Sets of images: get them, check them, see them.", no_args_is_help=True)
+data = typer.Typer(help="Data sets: download, check, preview.", no_args_is_help=True)
 data.command("check")(data_check.check)
 data.command("preview")(data_preview.preview)
 
 
 @data.callback()
 def images() -> None:
-    """Sets of images: get them, check them, see them."""
+    """Data sets: download, check, preview."""
 
 
 @data.command("fetch")
@@ -30,13 +30,13 @@ def fetch(
         ),
     ],
     to: Annotated[
-        Path | None, typer.Option(help="The folder to put the set's folder into, instead of the cache.")
+        Path | None, typer.Option(help="The folder to put the set's folder into. Default: the cache.")
     ] = None,
 ) -> None:
-    """Download a set of the field, checked by SHA-256; a download that broke off goes on."""
+    """Download a data set, checked by SHA-256; a partial download is resumed."""
     from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
 
-    from hubel.data.formats.fetch import fetch as bring
+    from hubel.tasks.data import data_fetch
 
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
     with bar(*columns) as shown:
@@ -47,5 +47,5 @@ def fetch(
                 tasks[file] = shown.add_task(file, total=size)
             shown.update(tasks[file], completed=done)
 
-        folder = bring(name, to, show)
+        folder = data_fetch(name, to=to, progress=show)
     print(f"{name} is in {folder}\nuse it:  hubel train {name if to is None else shlex.quote(str(folder))}")

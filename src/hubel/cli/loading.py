@@ -25,6 +25,7 @@ class Verb(NamedTuple):
     module: str
     name: str
     summary: str
+    hidden: bool = False
 
 
 class Plain(TyperCommand):
@@ -52,7 +53,7 @@ def lazy(verbs: Mapping[str, Verb]) -> type[TyperGroup]:
         def __init__(self, **settings: Any) -> None:
             super().__init__(**settings)
             for name, verb in verbs.items():
-                self.commands[name] = TyperCommand(name, short_help=verb.summary)
+                self.commands[name] = TyperCommand(name, short_help=verb.summary, hidden=verb.hidden)
 
         def get_params(self, ctx: Any) -> list[Any]:
             return _spared(super().get_params(ctx))

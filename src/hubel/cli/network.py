@@ -7,9 +7,10 @@ from pathlib import Path
 
 from hubel.module.user_code import is_python
 
-MODEL_HELP = "A model's file, such as a run's best.safetensors; or efficientnet_lite0, which comes trained."
+MODEL_HELP = "A run's folder, a model's file, or efficientnet_lite0, which comes trained."
 HELP = "A notation such as 'conv(6, 5) >> relu >> fc(10)', a network of the zoo, or a saved model's file."
 ANY_HELP = f"{HELP[:-1]}; or file.py:name, a torch module that your file makes."
+CODE_HELP = "Execute the Python file that made the model's network, if the model needs one."
 INPUT_HELP = "The input volume, HxWxD. Default: the network's own, if it has one."
 
 

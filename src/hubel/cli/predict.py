@@ -1,15 +1,14 @@
-"""`hubel predict`: what a model says of image files."""
+"""`hubel predict`: the most probable classes of image files."""
 
 from __future__ import annotations
 
 import io
 import sys
-from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import MODEL_HELP
+from hubel.cli.network import CODE_HELP, MODEL_HELP
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,40 +20,40 @@ def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Image files; or folders, for the images in them and in their folders.",
+            help="Image files, or folders for the images in them and in their subfolders.",
             metavar="IMAGES...",
         ),
     ],
+    *,
+    top: Annotated[
+        int | None,
+        typer.Option(help="The number of classes to print per image. Default: 5, or 1 with --csv."),
+    ] = None,
+    allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print a table for a spreadsheet: file, class, probability, error.")
     ] = False,
-    top: Annotated[
-        int | None, typer.Option(help="How many classes to name for each image. Default: 5, of --csv 1.")
-    ] = None,
 ) -> None:
-    """Name what is in images, the most probable class first; exit status 1 if any cannot be read."""
-    from hubel.model.open import open_model
-    from hubel.model.prediction import predictions, several
-    from hubel.report import prediction
+    """Classify images, the most probable class first; exit status 1 if any cannot be read."""
+    from hubel.report import prediction as report
+    from hubel.tasks import predict as task
 
     if as_json and as_csv:
-        raise UsageError("print one of --json and --csv")
-    most = top if top is not None else 1 if as_csv else 5
-    if most < 1:
-        raise UsageError(f"--top is at least 1, not {most}")
+        raise UsageError("use one of --json and --csv, not both")
     if as_csv and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
-    unread = 0
+    as_lines = report.csv_lines if as_csv else report.text_lines
 
-    def counted() -> Iterator[Prediction]:
-        nonlocal unread
-        for each in predictions(open_model(model), [*several(images)], most):
-            unread += bool(each.error)
-            yield each
+    def show(each: Prediction) -> None:
+        for line in () if as_json else as_lines(each):
+            print(line)
 
-    said = prediction.as_json if as_json else prediction.as_csv if as_csv else prediction.as_text
-    for text in said(counted()):
-        print(text)
-    if unread:
+    if as_csv:
+        top = 1 if top is None else top
+        print(report.CSV_HEADER)
+    found = task.predict(model, images, top=top, allow_code=allow_code, on_prediction=show)
+    if as_json:
+        print(report.as_json(found))
+    if any(each.error for each in found):
         raise typer.Exit(1)

@@ -1,4 +1,4 @@
-"""Calibration: whether a network is right as often as it says, and the temperature that mends it.
+"""Calibration: whether confidence equals accuracy, and the temperature that corrects it.
 
 Source: Guo et al. 2017, sections 2 and 4.2.
 """
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 BINS = 15
-"""Into how many ranges of equal width the probabilities are sorted, as in the paper."""
+"""The number of probability ranges of equal width, as in the paper."""
 
 STEPS = 100
 PRECISION = 1e-9
@@ -20,44 +20,46 @@ PRECISION = 1e-9
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Reliability:
-    """Images sorted by the probability of their prediction into `BINS` ranges of equal width.
+    """Images sorted by confidence, the probability of their prediction, into `BINS` ranges of equal width.
 
-    Of each range: `images`, int64, how many there are; `said`, their mean probability, and `right`, the
-    share of them that is right, float64, NaN where there are none. A range has its upper end and not its
-    lower.
+    For each range: `images`, their number, int64; `confidence`, its mean over them, and `accuracy`, the
+    share of them predicted correctly, float64, NaN without images. A range includes its upper end but not
+    its lower.
     """
 
     images: Tensor
-    said: Tensor
-    right: Tensor
+    confidence: Tensor
+    accuracy: Tensor
 
     @classmethod
     def of(cls, probabilities: Tensor, hits: Tensor) -> Reliability:
-        """Sorts predictions by their probabilities, n; `hits`: bool, n, which of them are right."""
-        said = probabilities.double()
+        """Sorts predictions by their probabilities, n; `hits`: bool, n, which of them are correct."""
+        confidence = probabilities.double()
         edges = torch.linspace(0, 1, BINS + 1, dtype=torch.float64)[1:-1]
-        places = torch.bucketize(said, edges)
+        places = torch.bucketize(confidence, edges)
         images = torch.bincount(places, minlength=BINS)
-        sums = torch.zeros(2, BINS, dtype=torch.float64).index_add_(1, places, torch.stack([said, hits]))
+        sums = torch.zeros(2, BINS, dtype=torch.float64).index_add_(
+            1, places, torch.stack([confidence, hits])
+        )
         return cls(images, *(sums / images))
 
     @property
     def error(self) -> float:
-        """The expected calibration error: how far `said` is from `right`, the mean over images."""
-        gaps = (self.said - self.right).abs()[self.images > 0]
+        """The expected calibration error: the distance of confidence from accuracy, averaged over images."""
+        gaps = (self.confidence - self.accuracy).abs()[self.images > 0]
         return (gaps * self.images[self.images > 0]).sum().div(self.images.sum()).item()
 
 
 def temperature(scores: Tensor, labels: Tensor) -> float:
-    """The number that scores are divided by before the softmax, so that probabilities are what they say.
+    """Returns the temperature, by which scores are divided before the softmax to calibrate probabilities.
 
-    Scores: n x classes; labels: int64, n. It makes the mean cross-entropy of these images the smallest,
-    which in its inverse is convex, found in float64 by Newton's steps inside brackets. Where no number
-    does, it is 1: if every image is right, or if the scores tell nothing of the truth.
+    Scores: n x classes; labels: int64, n. The temperature minimises the mean cross-entropy of these
+    images, which is convex in its inverse; it is found in float64 by Newton's method inside brackets.
+    It is 1 where there is no minimum: if every image is correct, or the scores do not predict the labels.
     """
     scores = scores.double()
     of_truth = scores.gather(1, labels[:, None])
-    margins = scores - of_truth  # the softmax is the same, and what the truth adds to the slope is 0
+    margins = scores - of_truth  # the softmax is the same, and the true class adds nothing to the slope
     if (margins <= 0).all() or margins.mean() >= 0 or not margins.isfinite().all():
         return 1.0
     low, high, inverse = 0.0, math.inf, 1.0
@@ -74,7 +76,7 @@ def temperature(scores: Tensor, labels: Tensor) -> float:
 
 
 def _derivatives(margins: Tensor, inverse: float) -> tuple[float, float]:
-    """The slope and the curvature of the mean cross-entropy in the inverse of the temperature."""
+    """Returns slope and curvature of the mean cross-entropy as a function of the inverse temperature."""
     shares = (inverse * margins).softmax(1)
     mean = (shares * margins).sum(1, keepdim=True)
     variance = (shares * (margins - mean).square()).sum(1)

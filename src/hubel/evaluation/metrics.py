@@ -1,10 +1,11 @@
-"""How well a network does on labelled images: loss, shares that are right, who is taken for whom."""
+"""How well a network does on labelled images: loss, accuracy, confusion matrix, mistakes."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -14,31 +15,31 @@ from hubel.evaluation.calibration import Reliability
 from hubel.module.views import scores
 
 EVALUATION_BATCH = 256
-"""How many images a network is evaluated on at a time."""
+"""The batch size of evaluations."""
 
-FEW = 5
-"""With so many classes or fewer, that the truth is among the 5 most probable tells nothing."""
+TOP = 5
+"""The k of top-k accuracy, which says nothing with k classes or fewer."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The scores a network gives, and the truth: float32 n x classes, int64 n, on the CPU.
+    """The scores of a network and the true labels: float32 n x classes, int64 n, on the CPU.
 
-    `temperature` is what scores are divided by before the softmax; order and accuracy do not depend on it.
-    What is by class is a tensor of `classes` numbers, float64, NaN where a class has none.
+    Scores are divided by `temperature` before the softmax; their order and so the accuracy do not depend
+    on it. Values by class are float64 tensors, one number per class, NaN where it is not defined.
     """
 
     scores: Tensor
     labels: Tensor
     temperature: float = 1.0
 
-    def at(self, temperature: float) -> Evaluation:
-        """The same at another temperature."""
+    def at(self, temperature: float) -> Self:
+        """Returns the same evaluation at another temperature."""
         return replace(self, temperature=temperature)
 
     @cached_property
     def probabilities(self) -> Tensor:
-        """What the network gives each class: float32, n x classes."""
+        """The probability of each class: float32, n x classes."""
         return (self.scores / self.temperature).softmax(1)
 
     @cached_property
@@ -48,29 +49,29 @@ class Evaluation:
 
     @cached_property
     def hits(self) -> Tensor:
-        """Whether each image is right: bool, n."""
+        """Whether each image is predicted correctly: bool, n."""
         return self.predicted == self.labels
 
     @cached_property
     def loss(self) -> float:
-        """The mean cross-entropy, the negative log-likelihood of the truth, in nats; nothing is smoothed."""
+        """The mean cross-entropy, the negative log-likelihood of the labels, in nats, without smoothing."""
         return F.cross_entropy(self.scores.double() / self.temperature, self.labels).item()
 
     @cached_property
     def top1(self) -> float:
-        """The share of images whose most probable class is the right one."""
+        """Accuracy: the share of images whose most probable class is the true one."""
         return self.hits.double().mean().item()
 
     @cached_property
     def top5(self) -> float | None:
-        """The share whose truth is among the 5 most probable classes; None with 5 classes or fewer."""
-        if self.scores.shape[1] <= FEW:
+        """The share with the true class among the 5 most probable; None with 5 classes or fewer."""
+        if self.scores.shape[1] <= TOP:
             return None
-        return (self.scores.topk(FEW).indices == self.labels[:, None]).any(1).double().mean().item()
+        return (self.scores.topk(TOP).indices == self.labels[:, None]).any(1).double().mean().item()
 
     @cached_property
     def confusion(self) -> Tensor:
-        """How often class i (row) is taken for class j (column): int64, classes x classes."""
+        """How often class i (row) is predicted as class j (column): int64, classes x classes."""
         classes = self.scores.shape[1]
         return torch.bincount(self.labels * classes + self.predicted, minlength=classes**2).view(
             classes, classes
@@ -78,37 +79,37 @@ class Evaluation:
 
     @cached_property
     def support(self) -> Tensor:
-        """How many images each class has: int64."""
+        """The number of images of each class: int64."""
         return self.confusion.sum(1)
 
     @cached_property
     def recall(self) -> Tensor:
-        """The share of each class's images that is right, by class; NaN without an image."""
+        """The share of a class's images that is predicted correctly, by class; NaN without an image."""
         return self.confusion.diagonal() / self.support.double()
 
     @cached_property
     def precision(self) -> Tensor:
-        """The share of the images taken for a class that is of it, by class; NaN where none is."""
+        """The share of the images predicted as a class that belong to it, by class; NaN without one."""
         return self.confusion.diagonal() / self.confusion.sum(0).double()
 
     @cached_property
     def f1(self) -> Tensor:
-        """Precision and recall in one, by class: 2 right / (its images + those taken for it).
+        """The harmonic mean of precision and recall, by class: 2 correct / (images + predictions).
 
-        That is their harmonic mean, and 0 where a class is never named; NaN for a class without an image.
+        It is 0 for a class that is never predicted, NaN for a class without an image.
         """
-        named = self.confusion.sum(0).double()
-        f1 = 2 * self.confusion.diagonal() / (self.support + named)
+        predictions = self.confusion.sum(0).double()
+        f1 = 2 * self.confusion.diagonal() / (self.support + predictions)
         return f1.where(self.support > 0, torch.nan)
 
     @cached_property
     def macro_f1(self) -> float:
-        """The mean of `f1` over the classes that have an image, each counting the same."""
+        """The unweighted mean of `f1` over the classes that have an image."""
         return self.f1.nanmean().item()
 
     @cached_property
     def reliability(self) -> Reliability:
-        """How sure the predictions are, and how often right."""
+        """The accuracy of the predictions by their confidence."""
         return Reliability.of(self.probabilities.max(1).values, self.hits)
 
     @property
@@ -116,11 +117,44 @@ class Evaluation:
         """The expected calibration error, over 15 ranges of equal width. Source: Guo et al. 2017."""
         return self.reliability.error
 
-    def mistakes(self) -> Tensor:
-        """The places of the wrong images, the surest mistake first: int64."""
+    @cached_property
+    def wrong(self) -> Tensor:
+        """The indices of the misclassified images, the most confident mistake first: int64."""
         wrong = (~self.hits).nonzero().flatten()
-        surest = self.probabilities[wrong, self.predicted[wrong]].argsort(descending=True, stable=True)
-        return wrong[surest]
+        confidence = self.probabilities[wrong, self.predicted[wrong]]
+        return wrong[confidence.argsort(descending=True, stable=True)]
+
+
+@dataclass(frozen=True, slots=True)
+class Mistake:
+    """A misclassified image: its name, its true and its predicted class.
+
+    `confidence` is the probability of the prediction, `probability_of_truth` that of the true class.
+    """
+
+    name: str
+    truth: str
+    prediction: str
+    confidence: float
+    probability_of_truth: float
+
+
+def mistakes_of(evaluation: Evaluation, classes: Sequence[str], names: Sequence[str]) -> list[Mistake]:
+    """Returns the misclassified images, the most confident mistake first; `names`: one per image."""
+    found = []
+    for at in evaluation.wrong.tolist():
+        truth, predicted = int(evaluation.labels[at]), int(evaluation.predicted[at])
+        probabilities = evaluation.probabilities[at]
+        found.append(
+            Mistake(
+                names[at],
+                classes[truth],
+                classes[predicted],
+                float(probabilities[predicted]),
+                float(probabilities[truth]),
+            )
+        )
+    return found
 
 
 @torch.inference_mode()
@@ -130,9 +164,9 @@ def evaluate(
     views: str = "one",
     temperature: float = 1.0,
 ) -> Evaluation:
-    """Runs a network over batches of images and labels; its mode is evaluation afterwards.
+    """Evaluates a network on batches of images and labels, and leaves it in evaluation mode.
 
-    The scores are means over `views`, and at `temperature` in the evaluation.
+    The scores are means over `views`; `temperature` is that of the evaluation.
     """
     network.eval()
     pairs = [(scores(network, images, views).cpu(), labels.cpu()) for images, labels in batches]

@@ -32,16 +32,16 @@ class LinkedConv(nn.Module):
     filter_of: Tensor
     map_of: Tensor
 
-    def __init__(self, layer: sliding.Conv, seen: Volume) -> None:
+    def __init__(self, layer: sliding.Conv, volume: Volume) -> None:
         super().__init__()
         self.links = [(row, index) for row, maps in enumerate(layer.links or ()) for index in maps]
-        self.shape = (layer.filters, seen.depth, *pair(layer.size))
-        self.places: dict[str, Any] = {
+        self.shape = (layer.filters, volume.depth, *pair(layer.size))
+        self.geometry: dict[str, Any] = {
             "stride": pair(layer.stride),
-            "padding": _padding(layer, seen),
+            "padding": _padding(layer, volume),
             "dilation": pair(layer.dilation),
         }
-        self.odd = _odd(layer, seen)
+        self.odd = _odd(layer, volume)
         self.weight = nn.Parameter(torch.empty(len(self.links), *pair(layer.size)))
         self.bias = nn.Parameter(torch.empty(layer.filters)) if layer.bias else None
         self.register_buffer("filter_of", torch.tensor([row for row, _ in self.links]), persistent=False)
@@ -50,7 +50,7 @@ class LinkedConv(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
         dense = self.weight.new_zeros(self.shape).index_put((self.filter_of, self.map_of), self.weight)
-        return F.conv2d(F.pad(images, self.odd) if self.odd else images, dense, self.bias, **self.places)
+        return F.conv2d(F.pad(images, self.odd) if self.odd else images, dense, self.bias, **self.geometry)
 
 
 class UnevenConv(nn.Conv2d):
@@ -74,11 +74,11 @@ class FullyConnected(nn.Linear):
 class Subsample(nn.Module):
     """The sum of each window times a coefficient plus a bias, both per map."""
 
-    def __init__(self, layer: sliding.Subsample, seen: Volume) -> None:
+    def __init__(self, layer: sliding.Subsample, volume: Volume) -> None:
         super().__init__()
         self.size = pair(layer.size)
-        self.weight = nn.Parameter(torch.empty(seen.depth))
-        self.bias = nn.Parameter(torch.empty(seen.depth))
+        self.weight = nn.Parameter(torch.empty(volume.depth))
+        self.bias = nn.Parameter(torch.empty(volume.depth))
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x depth x h/size x w/size."""
@@ -104,9 +104,9 @@ class Rbf(nn.Module):
 
     codes: Tensor
 
-    def __init__(self, layer: spec.Rbf, seen: Volume) -> None:
+    def __init__(self, layer: spec.Rbf, volume: Volume) -> None:
         super().__init__()
-        self.register_buffer("codes", codes(layer.units, seen.values))
+        self.register_buffer("codes", codes(layer.units, volume.values))
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x units x 1 x 1."""
@@ -129,10 +129,10 @@ class GlobalAvgPool(nn.Module):
 class PadShortcut(nn.Module):
     """Every `stride`-th position, and maps of zeros after those of the input."""
 
-    def __init__(self, layer: sliding.PadShortcut, seen: Volume) -> None:
+    def __init__(self, layer: sliding.PadShortcut, volume: Volume) -> None:
         super().__init__()
         self.stride = pair(layer.stride)
-        self.zeros = layer.filters - seen.depth
+        self.zeros = layer.filters - volume.depth
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h/stride x w/stride."""
@@ -159,15 +159,15 @@ class Add(nn.Module):
         return total
 
 
-def _padding(layer: sliding.Conv, seen: Volume) -> Pair:
+def _padding(layer: sliding.Conv, volume: Volume) -> Pair:
     """The zeros on either side, height and width."""
-    rows, columns = layer.window(seen).axes
+    rows, columns = layer.window(volume).axes
     return rows.pad, columns.pad
 
 
-def _odd(layer: sliding.Conv, seen: Volume) -> tuple[int, ...]:
+def _odd(layer: sliding.Conv, volume: Volume) -> tuple[int, ...]:
     """The odd zeros at the right and at the bottom, as `F.pad` wants them; nothing where there are none."""
-    rows, columns = layer.window(seen).axes
+    rows, columns = layer.window(volume).axes
     return (0, columns.odd, 0, rows.odd) if rows.odd or columns.odd else ()
 
 
@@ -189,12 +189,12 @@ def _unset(kind: type[nn.Module], *arguments: Any) -> nn.Module:
         return kind(*arguments)
 
 
-def _conv(layer: sliding.Conv, seen: Volume) -> nn.Module:
+def _conv(layer: sliding.Conv, volume: Volume) -> nn.Module:
     if layer.links is not None:
-        return LinkedConv(layer, seen)
-    shape = (seen.depth, layer.filters, pair(layer.size), pair(layer.stride), _padding(layer, seen))
+        return LinkedConv(layer, volume)
+    shape = (volume.depth, layer.filters, pair(layer.size), pair(layer.stride), _padding(layer, volume))
     arguments = (*shape, pair(layer.dilation), layer.groups, layer.bias)
-    odd = _odd(layer, seen)
+    odd = _odd(layer, volume)
     if not odd:
         return _unset(Convolution, *arguments)
     module = _unset(UnevenConv, *arguments)
@@ -203,18 +203,18 @@ def _conv(layer: sliding.Conv, seen: Volume) -> nn.Module:
 
 
 def _pool(kind: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[Any, Volume], nn.Module]:
-    def make(layer: sliding.MaxPool | sliding.AvgPool, _seen: Volume) -> nn.Module:
+    def make(layer: sliding.MaxPool | sliding.AvgPool, _volume: Volume) -> nn.Module:
         stride = layer.size if layer.stride is None else layer.stride
         return kind(pair(layer.size), pair(stride), pair(layer.pad), ceil_mode=layer.ceil)
 
     return make
 
 
-def _relu(layer: spec.Relu, _seen: Volume) -> nn.Module:
+def _relu(layer: spec.Relu, _volume: Volume) -> nn.Module:
     return nn.ReLU() if layer.limit is None else nn.Hardtanh(0.0, layer.limit)
 
 
-def _lrn(layer: spec.Lrn, _seen: Volume) -> nn.Module:
+def _lrn(layer: spec.Lrn, _volume: Volume) -> nn.Module:
     return nn.LocalResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k)
 
 
@@ -224,20 +224,20 @@ MAKERS: dict[type[Layer], Callable[[Any, Volume], nn.Module]] = {
     sliding.AvgPool: _pool(nn.AvgPool2d),
     sliding.Subsample: Subsample,
     sliding.PadShortcut: PadShortcut,
-    spec.GlobalAvgPool: lambda _layer, _seen: GlobalAvgPool(),
-    spec.AdaptiveAvgPool: lambda layer, _seen: nn.AdaptiveAvgPool2d((layer.height, layer.width)),
+    spec.GlobalAvgPool: lambda _layer, _volume: GlobalAvgPool(),
+    spec.AdaptiveAvgPool: lambda layer, _volume: nn.AdaptiveAvgPool2d((layer.height, layer.width)),
     spec.Relu: _relu,
-    spec.Tanh: lambda layer, _seen: nn.Tanh() if layer == spec.Tanh() else ScaledTanh(layer),
-    spec.Sigmoid: lambda _layer, _seen: nn.Sigmoid(),
-    spec.Gelu: lambda _layer, _seen: nn.GELU(),
+    spec.Tanh: lambda layer, _volume: nn.Tanh() if layer == spec.Tanh() else ScaledTanh(layer),
+    spec.Sigmoid: lambda _layer, _volume: nn.Sigmoid(),
+    spec.Gelu: lambda _layer, _volume: nn.GELU(),
     spec.Lrn: _lrn,
-    spec.BatchNorm: lambda layer, seen: nn.BatchNorm2d(seen.depth, layer.eps, layer.momentum),
-    spec.Dropout: lambda layer, _seen: nn.Dropout(layer.p),
-    spec.Fc: lambda layer, seen: _unset(FullyConnected, seen.values, layer.units, layer.bias),
+    spec.BatchNorm: lambda layer, volume: nn.BatchNorm2d(volume.depth, layer.eps, layer.momentum),
+    spec.Dropout: lambda layer, _volume: nn.Dropout(layer.p),
+    spec.Fc: lambda layer, volume: _unset(FullyConnected, volume.values, layer.units, layer.bias),
     spec.Rbf: Rbf,
-    spec.Softmax: lambda _layer, _seen: nn.Softmax(1),
-    spec.Identity: lambda _layer, _seen: nn.Identity(),
-    spec.Concat: lambda _layer, _seen: Concat(),
-    spec.Add: lambda _layer, _seen: Add(),
+    spec.Softmax: lambda _layer, _volume: nn.Softmax(1),
+    spec.Identity: lambda _layer, _volume: nn.Identity(),
+    spec.Concat: lambda _layer, _volume: Concat(),
+    spec.Add: lambda _layer, _volume: Add(),
 }
 """For each kind of layer, what makes its torch module from the layer and its input volume."""

@@ -65,7 +65,7 @@ class Product(torch.autograd.Function):
         if not _is_small(plane, len(weight)):
             return F.conv2d(images, weight, bias, stride, padding)
         result = _product(images, weight, bias, (stride, padding), plane)
-        return result.clone(memory_format=format_of(images))  # a view must not be changed in place
+        return result.clone(memory_format=format_of(images))  # a view could not be changed in place
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:

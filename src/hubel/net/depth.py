@@ -23,5 +23,5 @@ def depth(steps: Sequence[Step]) -> int:
 
 def _has_weights(step: Step) -> bool:
     """Whether a layer multiplies its input by weights of its own."""
-    attention = isinstance(step.layer, Foreign) and not step.layer.own
+    attention = isinstance(step.layer, Foreign) and not step.layer.own_params
     return step.layer.macs(step.inputs[0]) > 0 and not attention  # it multiplies activations by activations

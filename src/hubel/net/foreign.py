@@ -64,19 +64,19 @@ class UpsamplingAxis(Axis):
 class Foreign(Layer):
     """An operation that is none of hubel's layers.
 
-    `op` is its name, `made` its output, `own` the number of its parameters, `count` its MACs (None: unknown),
-    `sees` its window, `over` whether it may overwrite its input, `part` whether its output is a view of its
-    input, `kept` what autograd saved for the backward pass, and `remark` its note.
+    `op` is its name, `result` its output, `own_params` the number of its parameters, `own_macs` its MACs
+    (None: unknown), `seen` its window, `overwrites` whether it may overwrite its input, `is_view` whether its
+    output is a view of its input, `saved` what autograd saved for the backward pass, and `remark` its note.
     """
 
     op: str
-    made: Volume
-    own: int = 0
-    count: int | None = 0
-    sees: Window = ONE
-    over: bool = False
-    part: bool = False
-    kept: Keeps = _NOTHING
+    result: Volume
+    own_params: int = 0
+    own_macs: int | None = 0
+    seen: Window = ONE
+    overwrites: bool = False
+    is_view: bool = False
+    saved: Keeps = _NOTHING
     remark: str = ""
 
     @property
@@ -85,29 +85,29 @@ class Foreign(Layer):
 
     @property
     def accounted(self) -> bool:
-        return self.count is not None
+        return self.own_macs is not None
 
     @property
     def view(self) -> bool:
-        return self.part
+        return self.is_view
 
     def output(self, *inputs: Volume) -> Volume:
-        return self.made
+        return self.result
 
     def window(self, volume: Volume) -> Window:
-        return self.sees
+        return self.seen
 
     def params(self, volume: Volume) -> int:
-        return self.own
+        return self.own_params
 
     def macs(self, volume: Volume) -> int:
-        return self.count or 0
+        return self.own_macs or 0
 
     def in_place(self, volume: Volume) -> bool:
-        return self.over
+        return self.overwrites
 
     def keeps(self, volume: Volume) -> Keeps:
-        return self.kept
+        return self.saved
 
     def note(self, *inputs: Volume) -> str:
         return self.remark
@@ -120,13 +120,13 @@ class Foreign(Layer):
 class Marked(Layer):
     """A layer whose parameters differ from its kind's because they are shared, computed or missing.
 
-    `own` is the number of parameters counted in its row, `extra` the MACs that compute its weights, and
-    `remark` the note.
+    `own_params` is the number of parameters counted in its row, `weight_macs` the MACs that compute its
+    weights, and `remark` the note.
     """
 
     layer: Layer
-    own: int
-    extra: int = 0
+    own_params: int
+    weight_macs: int = 0
     remark: str = ""
 
     @property
@@ -147,10 +147,10 @@ class Marked(Layer):
         return self.layer.formula(*inputs)
 
     def params(self, volume: Volume) -> int:
-        return self.own
+        return self.own_params
 
     def macs(self, volume: Volume) -> int:
-        return self.layer.macs(volume) + self.extra
+        return self.layer.macs(volume) + self.weight_macs
 
     def in_place(self, volume: Volume) -> bool:
         return self.layer.in_place(volume)
@@ -167,15 +167,15 @@ class Marked(Layer):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Unused(Identity):
-    """The parameters of a module that no operation reads; their number is `own`."""
+    """The parameters of a module that no operation reads; their number is `own_params`."""
 
-    own: int = 0
+    own_params: int = 0
 
     def params(self, volume: Volume) -> int:
-        return self.own
+        return self.own_params
 
     def note(self, *inputs: Volume) -> str:
-        return f"{self.own:,} parameters that nothing reads"
+        return f"{self.own_params:,} parameters that nothing reads"
 
     def __repr__(self) -> str:
         return "unused"

@@ -57,9 +57,9 @@ def _tree(source: str) -> ast.expr:
             return ast.parse(source, mode="eval").body
     except SyntaxError as error:
         at = (error.offset or 1) - 1
-        raise NotationError(_marked(source, f"this is no expression ({error.msg})", at)) from None
+        raise NotationError(_marked(source, f"this is not an expression ({error.msg})", at)) from None
     except (ValueError, RecursionError, MemoryError) as error:
-        raise NotationError(f"this is no expression that can be read ({error})") from None
+        raise NotationError(f"this cannot be read as an expression ({error})") from None
 
 
 class _Reader:
@@ -114,7 +114,7 @@ class _Reader:
         if isinstance(layer, Net):
             return layer
         if layer is not None or node.id in _WRAPPERS:
-            raise self._error(node, f"{node.id} needs its arguments: {self._signature(node.id)}")
+            raise self._error(node, f"{node.id} needs arguments: {self._signature(node.id)}")
         raise self._unknown(node)
 
     def _call(self, node: ast.Call) -> Net:

@@ -54,7 +54,7 @@ class Volume:
         elif isinstance(value, (tuple, list)) and len(value) == 3:
             volume = cls(*value)
         else:
-            raise NetworkError(f"{value!r} is no volume; give (height, width, depth)")
+            raise NetworkError(f"{value!r} is not a volume; give (height, width, depth)")
         first, second, third = volume
         if first in COLOURS and min(second, third) >= MUCH_LARGER * first:
             meant = f"{second}x{third}x{first}" if isinstance(value, str) else (second, third, first)
@@ -71,7 +71,7 @@ class Volume:
         """
         match = re.fullmatch(r"\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*[x×]\s*(\d{1,99})\s*", text)
         if match is None:
-            raise NetworkError(f"{text!r} is no volume; write height x width x depth, such as 32x32x3")
+            raise NetworkError(f"{text!r} is not a volume; write height x width x depth, such as 32x32x3")
         return cls(*map(int, match.groups()))
 
     def __iter__(self) -> Iterator[int]:

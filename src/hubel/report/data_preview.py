@@ -1,4 +1,4 @@
-"""What a network will see of a set: images as they are, beside what becomes of them."""
+"""The figure of a preview: images of a set beside what a network sees of them."""
 
 from __future__ import annotations
 
@@ -19,35 +19,35 @@ _SIDE = 128
 
 
 @dataclass(frozen=True, slots=True)
-class Shown:
-    """An image of a class: `original` of mode L or RGB and upright, what the network `sees` of it and the
-    `variants` of that which it meets in training: uint8, h x w x c each.
+class Example:
+    """An image of a class: the `original`, of mode L or RGB and upright; `seen`, as the network sees it;
+    and its augmented `variants`. Arrays are uint8, h x w x c.
     """
 
     label: str
     original: Image.Image
-    sees: Bytes
+    seen: Bytes
     variants: Sequence[Bytes]
 
 
-def preview_figure(name: str, shown: Sequence[Shown], volume: Volume, fit: str) -> bytes:
-    """Draws a row for each image as a PNG: the image, what is seen of it, its variants."""
-    variants = max((len(each.variants) for each in shown), default=0)
+def preview_figure(name: str, examples: Sequence[Example], volume: Volume, fit: str) -> bytes:
+    """Draws a PNG with a row per image: the original, what the network sees, the augmented variants."""
+    variants = max((len(each.variants) for each in examples), default=0)
     columns = [
         "original",
         f"seen, {volume.height}x{volume.width}",
         *["in training", *[""] * variants][:variants],
     ]
-    rows = [f"{each.label}  {each.original.height}x{each.original.width}" for each in shown]
+    rows = [f"{each.label}  {each.original.height}x{each.original.width}" for each in examples]
     cells = [
-        [[_small(each.original)], *([as_colour(pixels)] for pixels in (each.sees, *each.variants))]
-        for each in shown
+        [[_small(each.original)], *([as_colour(pixels)] for pixels in (each.seen, *each.variants))]
+        for each in examples
     ]
     return tables([Table(name, f"as seen at {volume}, fit {fit}", columns, rows, cells)], side=_SIDE)
 
 
 def _small(original: Image.Image) -> Bytes:
-    """An image no larger than is drawn, with three channels."""
+    """Returns an image with three channels, no larger than it is drawn."""
     copy = original.convert("RGB")
     copy.thumbnail((2 * _SIDE, 2 * _SIDE))
     return np.asarray(copy)

@@ -119,10 +119,13 @@ def reliability(found: Mapping[str, Reliability]) -> str:
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
         for at, (name, each) in enumerate(found.items(), 1):
             colour = RIGHT if at == len(found) else MUTED
-            there = each.images > 0
-            said, right, images = (values[there].numpy() for values in (each.said, each.right, each.images))
-            axes.plot(said, right, color=colour, linewidth=1.2)
-            axes.scatter(said, right, 12 + 240 * images / images.sum(), color=colour, linewidths=0, zorder=3)
+            filled = each.images > 0
+            columns = (each.confidence, each.accuracy, each.images)
+            confidence, accuracy, images = (values[filled].numpy() for values in columns)
+            axes.plot(confidence, accuracy, color=colour, linewidth=1.2)
+            axes.scatter(
+                confidence, accuracy, 12 + 240 * images / images.sum(), color=colour, linewidths=0, zorder=3
+            )
             axes.text(0.03, 1.04 - 0.06 * at, name, color=colour, size=_FONT, va="top")
         axes.set(xlim=(0, 1.03), ylim=(0, 1.03))
         axes.set_xlabel("probability of the prediction", size=_FONT, color=MUTED)

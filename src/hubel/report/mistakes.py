@@ -1,4 +1,4 @@
-"""The images a network gets wrong, as a list a spreadsheet opens."""
+"""The misclassified images as a table for a spreadsheet."""
 
 from __future__ import annotations
 
@@ -6,22 +6,19 @@ import csv
 import io
 from collections.abc import Sequence
 
-from hubel.evaluation.metrics import Evaluation
+from hubel.evaluation.metrics import Evaluation, mistakes_of
 
 
 def mistakes_csv(classes: Sequence[str], result: Evaluation, names: Sequence[str]) -> str:
-    """The mistakes, the surest first: path, truth, prediction, its probability, and that of the truth.
+    """Returns CSV, the most confident mistake first: path, truth, prediction and both probabilities.
 
-    It begins with a byte-order mark, by which Excel knows UTF-8: names may be Korean.
+    It begins with a byte-order mark, by which Excel recognises UTF-8: names may be Korean.
     """
     out = io.StringIO()
     out.write("\ufeff")
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(["path", "truth", "prediction", "probability", "probability_of_truth"])
-    for place in result.mistakes().tolist():
-        truth, taken = int(result.labels[place]), int(result.predicted[place])
-        chances = result.probabilities[place]
-        writer.writerow(
-            [names[place], classes[truth], classes[taken], f"{chances[taken]:.6f}", f"{chances[truth]:.6f}"]
-        )
+    for each in mistakes_of(result, classes, names):
+        probabilities = f"{each.confidence:.6f}", f"{each.probability_of_truth:.6f}"
+        writer.writerow([each.name, each.truth, each.prediction, *probabilities])
     return out.getvalue()

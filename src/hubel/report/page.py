@@ -115,7 +115,7 @@ def _environment() -> Environment:
 def _headline(lines: Sequence[Mapping[str, Any]], model: Model, evaluation: Evaluation) -> dict[str, Any]:
     """The numbers that come first."""
     images = len(evaluation.labels)
-    mistakes = len(evaluation.mistakes())
+    mistakes = len(evaluation.wrong)
     return {
         "top1": evaluation.top1,
         "top5": evaluation.top5,
@@ -196,7 +196,7 @@ def _dense(conv: torch.nn.Module) -> Tensor:
 def _mistakes(classes: Sequence[str], evaluation: Evaluation, validation: Feed) -> list[dict[str, Any]]:
     """The misclassified images with what the page shows of each, the most confident first."""
     shown = []
-    for place in evaluation.mistakes()[:MOST_MISTAKES].tolist():
+    for place in evaluation.wrong[:MOST_MISTAKES].tolist():
         taken, truth = int(evaluation.predicted[place]), int(evaluation.labels[place])
         image = validation[place]
         shown.append(

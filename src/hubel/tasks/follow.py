@@ -4,21 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from time import perf_counter
 from typing import TypeAlias
 
 from hubel.device import use_allowed_cores
-from hubel.evaluation.metrics import Evaluation
+from hubel.errors import UsageError
+from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.files import write_whole
 from hubel.model.file import Model
 from hubel.report.mistakes import mistakes_csv
 from hubel.report.page import run_page
 from hubel.tasks.run import REPORT, Run
-from hubel.training.events import Began, Event, Finished, ImagesRead, RoundDone, Stopped, Warned
+from hubel.training.events import Began, Event, Finished, HeadTrained, ImagesRead, RoundDone, Stopped, Warned
 from hubel.training.run.folder import RunFolder
+from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import TensorBoard
+from hubel.training.settings.config import Config
 from hubel.training.step.memory import keep_memory
+
+ONE_STEP = 1e-6
+"""A limit in seconds after which a timed run ends with its first step."""
 
 Listener: TypeAlias = Callable[[Event], object]
 """Called with every event of a run."""
@@ -56,6 +63,41 @@ class Watch:
             folder = session.folder
             self.listeners.append(TensorBoard(folder.folder, len(folder.metrics())).event)
         self(Began(session))
+
+
+def begin(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch, began: float) -> Run:
+    """Trains a run from its first step on, in a folder that this process keeps to itself."""
+    prepared = prepare(config, inputs, watch.images, watch.warn)
+    config = replace(config, fit=prepared.preprocessing.fit)
+    if (head := prepared.train_head()) is not None:
+        watch(HeadTrained(head))
+    at_start = None
+    if prepared.start:
+        at_start = head or evaluate(prepared.network, prepared.val.epoch(0))
+    session = Session(folder, prepared, prepared.trainer(config))
+    folder.begin(session.trainer.config)
+    if at_start is not None:
+        session.keep_start(at_start)
+    session.trainer.start_clock(left(config.seconds, began, worth_keeping=head is not None))
+    return follow(session, watch)
+
+
+def left(limit: float, began: float, *, worth_keeping: bool = False) -> float:
+    """The seconds that are left of a `limit` since `began`; 0 without a limit.
+
+    Where no time is left but a network worth keeping exists, it is as little as one step takes.
+    Raises UsageError: no time is left.
+    """
+    took = perf_counter() - began
+    rest = limit - took if limit else 0.0
+    if rest >= 0:
+        return rest
+    if worth_keeping:
+        return ONE_STEP
+    raise UsageError(
+        f"--time {limit:g}s is over before the first step: reading and choosing took {took:.1f} s; give "
+        "several times that"
+    )
 
 
 def follow(session: Session, watch: Watch) -> Run:

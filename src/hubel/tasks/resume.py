@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from hubel.data.sources import open_data
-from hubel.errors import UsageError
-from hubel.model.file import load
+from hubel.errors import ModelError, UsageError
+from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
-from hubel.tasks.follow import Listener, Watch, follow, prepare_process
+from hubel.net.algebra import Net
+from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
 from hubel.tasks.run import Run
 from hubel.tasks.trained import trained_network
 from hubel.training.run.folder import RunFolder
@@ -41,7 +44,7 @@ def resume(
     `optimizer` and `augmentation`.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
-    Raises TrainingError: there is no checkpoint, or the training images have changed.
+    Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
     """
     folder = RunFolder(Path(run))
     config = folder.config()
@@ -50,19 +53,37 @@ def resume(
     prepare_process()
     watch = Watch(on_event, tensorboard=tensorboard)
     with folder.alone():
-        found = None if data is None else open_data(data, val=config.val, seed=config.seed)
-        network = _own_network(net, config)
-        module = None if network is None else module_for(network)
+        if warning := folder.repair():
+            watch.warn(warning)
         inputs = Inputs(
-            data=found,
-            network=network,
+            data=None if data is None else open_data(data, val=config.val, seed=config.seed),
+            network=_own_network(net, config),
             own=Own(loss, optimizer, augmentation),
-            kept=load(folder.best, module) if folder.best.exists() else None,
         )
+        checkpoint = folder.checkpoint()
+        if checkpoint is None:
+            watch.warn(f"{folder.folder} has no checkpoint yet; the run starts again from its first step")
+            return begin(folder, config, inputs, watch, perf_counter())
+        if checkpoint.is_previous:
+            watch.warn("the last checkpoint is damaged or missing; the run resumes from the one before")
+        inputs = replace(inputs, kept=_best(folder, inputs.network, watch))
         prepared = prepare(config, inputs, watch.images, watch.warn)
         session = Session(folder, prepared, prepared.trainer(config))
-        session.restore()
+        session.restore(checkpoint)
         return follow(session, watch)
+
+
+def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> Model | None:
+    """The best model so far; one that is damaged is set aside."""
+    if not folder.best.exists():
+        return None
+    try:
+        return load(folder.best, module_for(network) if isinstance(network, OwnNetwork) else None)
+    except ModelError as error:
+        aside = folder.best.with_suffix(".damaged")
+        watch.warn(f"{error}. It is kept as {aside}; the model of the last checkpoint takes its place")
+        folder.best.replace(aside)
+        return None
 
 
 def _own_network(net: Any, config: Config) -> OwnNetwork | None:

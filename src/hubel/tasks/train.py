@@ -15,23 +15,20 @@ from hubel.data.dataset import DataSet
 from hubel.data.sources import open_data, whereabouts
 from hubel.data.split import with_val
 from hubel.errors import UsageError
-from hubel.evaluation.metrics import evaluate
 from hubel.model.file import Model
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
-from hubel.tasks.follow import Listener, Watch, follow, prepare_process
+from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
 from hubel.tasks.resume import resume as resume_run
 from hubel.tasks.run import Run
 from hubel.tasks.trained import trained_network
 from hubel.training.events import (
-    HeadTrained,
     NetworkChosen,
 )
 from hubel.training.run.auto import choose, validation_share
 from hubel.training.run.folder import RunFolder, check_free
-from hubel.training.run.prepare import Inputs, prepare
-from hubel.training.run.session import Session
+from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
@@ -46,9 +43,6 @@ UNITS = {"s": 1, "m": 60, "h": 3600}
 
 NAMED = {"data": "DATA", "net": "--net", "input": "--input", "start": "--from"}
 """Settings that are chosen before all others, and the arguments that choose them."""
-
-ONE_STEP = 1e-6
-"""A limit in seconds after which a timed run ends with its first step."""
 
 
 def train(
@@ -139,7 +133,9 @@ def train(
         asked = _of_config(config, wishes, own)
     else:
         asked = _of_data(data, choice, wishes, own, began=began, watch=watch)
-    return _begin(asked, None if out is None else Path(out), watch, began)
+    folder = RunFolder.create(None if out is None else Path(out), *asked.name)
+    with folder.begun():
+        return begin(folder, asked.config, asked.inputs, watch, began)
 
 
 def with_changes(arguments: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
@@ -191,24 +187,6 @@ def seconds(time: str | float) -> float:
     if not 0 < total < float("inf"):
         raise UsageError(f"a time is above 0, such as 90s, 10m or 1h30m, not {time!r}")
     return total
-
-
-def left(limit: float, began: float, *, worth_keeping: bool = False) -> float:
-    """The seconds that are left of a `limit` since `began`; 0 without a limit.
-
-    Where no time is left but a network worth keeping exists, it is as little as one step takes.
-    Raises UsageError: no time is left.
-    """
-    took = perf_counter() - began
-    rest = limit - took if limit else 0.0
-    if rest >= 0:
-        return rest
-    if worth_keeping:
-        return ONE_STEP
-    raise UsageError(
-        f"--time {limit:g}s is over before the first step: reading and choosing took {took:.1f} s; give "
-        "several times that"
-    )
 
 
 def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -306,26 +284,3 @@ def _of_config(config: str | Path | Config, wishes: dict[str, Any], own: Own) ->
     _check_val(data, wishes)
     data = with_val(data, asked.val, asked.seed)
     return Asked(asked, Inputs(data=data, own=own), (Path(asked.data).name, "config"))
-
-
-def _begin(asked: Asked, out: Path | None, watch: Watch, began: float) -> Run:
-    """Starts a run; one that fails before its first round is done leaves nothing behind."""
-    folder = RunFolder.create(out, *asked.name)
-    try:
-        prepared = prepare(asked.config, asked.inputs, watch.images, watch.warn)
-        config = replace(asked.config, fit=prepared.preprocessing.fit)
-        if (head := prepared.train_head()) is not None:
-            watch(HeadTrained(head))
-        at_start = None
-        if prepared.start:
-            at_start = head or evaluate(prepared.network, prepared.val.epoch(0))
-        session = Session(folder, prepared, prepared.trainer(config))
-        folder.begin(session.trainer.config)
-        if at_start is not None:
-            session.keep_start(at_start)
-        session.trainer.start_clock(left(config.seconds, began, worth_keeping=head is not None))
-        with folder.alone():
-            return follow(session, watch)
-    except BaseException:
-        folder.discard_unfinished()
-        raise

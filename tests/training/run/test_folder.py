@@ -20,7 +20,7 @@ from hubel.errors import HubelError, NetworkError, TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.model.file import load
 from hubel.training.events import BatchDone, RoundDone, Warned
-from hubel.training.run.checkpoint import PREVIOUS, STATE
+from hubel.training.run.checkpoint import STATE
 from hubel.training.run.finish import finish as finish_run
 from hubel.training.run.finish import seconds_to_finish
 from hubel.training.run.folder import RunFolder
@@ -50,6 +50,13 @@ def start(folder: Path) -> tuple[RunFolder, Prepared, Trainer]:
     run.begin(CONFIG)
     setting = prepare(CONFIG)
     return run, setting, Trainer.of(setting.network, CONFIG, setting.train)
+
+
+def restore(run: RunFolder, prepared: Prepared, trainer: Trainer) -> None:
+    """Brings a trainer to the last intact checkpoint."""
+    kept = run.checkpoint()
+    assert kept is not None
+    Session(run, prepared, trainer).restore(kept)
 
 
 def finish(folder: Path) -> RunFolder:
@@ -157,7 +164,7 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
         state.write_bytes(content)
     setting = prepare(CONFIG)
     trainer = Trainer.of(setting.network, CONFIG, setting.train)
-    Session(run, setting, trainer).restore()
+    restore(run, setting, trainer)
     assert trainer.epoch == (3 if damage == "nothing" else 2)
     list(Session(run, setting, trainer).follow())
     assert torch.equal(weights(run.best), weights(whole.best))
@@ -168,10 +175,12 @@ def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> N
 
 
 def test_no_state_to_go_on_from(tmp_path: Path) -> None:
-    run, setting, trainer = start(tmp_path / "run")
-    with pytest.raises(TrainingError, match="no checkpoint to resume from"):
-        Session(run, setting, trainer).restore()
-    assert not (run.folder / PREVIOUS).exists()
+    run, _, _ = start(tmp_path / "run")
+    assert run.checkpoint() is None
+    (run.folder / STATE).parent.mkdir()
+    (run.folder / STATE).write_bytes(b"damaged")
+    with pytest.raises(TrainingError, match="its checkpoints are damaged"):
+        run.checkpoint()
 
 
 def test_a_run_is_never_written_over(tmp_path: Path) -> None:
@@ -207,7 +216,7 @@ def test_a_state_of_another_network_is_refused(tmp_path: Path) -> None:
     other = replace(CONFIG, net=NET.replace("conv(8, 3)", "conv(9, 3)"))
     setting = prepare(other)
     with pytest.raises(TrainingError, match=r"names another network: conv2\.weight does not fit"):
-        Session(run, setting, setting.trainer(other)).restore()
+        restore(run, setting, setting.trainer(other))
 
 
 @pytest.mark.parametrize(
@@ -235,7 +244,7 @@ def test_a_run_does_not_go_on_with_other_images(tmp_path: Path) -> None:
     run = finish(tmp_path / "run")
     other = prepare(replace(CONFIG, seed=1))
     with pytest.raises(TrainingError, match="images have changed since this run started"):
-        Session(run, other, other.trainer(CONFIG)).restore()
+        restore(run, other, other.trainer(CONFIG))
 
 
 def test_a_run_goes_on_without_the_model_it_started_from(tmp_path: Path) -> None:
@@ -250,7 +259,7 @@ def test_a_run_goes_on_without_the_model_it_started_from(tmp_path: Path) -> None
     again = prepare(asked, Inputs(kept=kept))
     assert again.seen == setting.seen
     trainer = Trainer.of(again.network, asked, again.train)
-    Session(run, again, trainer).restore()
+    restore(run, again, trainer)
     assert (again.preprocessing, trainer.epoch) == (kept.preprocessing, 1)
     assert torch.equal(*(n.state_dict()["conv1.weight"] for n in (again.network, setting.network)))
 
@@ -263,7 +272,7 @@ def test_filters_that_whiten_stay_when_a_run_goes_on(tmp_path: Path) -> None:
     filters = setting.network.get_parameter("conv1.weight").clone()
     again = prepare(asked, Inputs(kept=load(run.best)))
     trainer = Trainer.of(again.network, asked, again.train)
-    Session(run, again, trainer).restore()
+    restore(run, again, trainer)
     list(Session(run, again, trainer).follow())
     assert torch.equal(again.network.get_parameter("conv1.weight"), filters)
 
@@ -303,7 +312,7 @@ def test_every_optimizer_goes_on_as_if_it_had_not_stopped(tmp_path: Path, optimi
             setting = prepare(asked)
             trainer = Trainer.of(setting.network, asked, setting.train)
             if sitting:
-                Session(run, setting, trainer).restore()
+                restore(run, setting, trainer)
             events = (
                 event for event in Session(run, setting, trainer).follow() if isinstance(event, RoundDone)
             )
@@ -324,12 +333,12 @@ def test_a_stopped_epoch_goes_on_with_its_hardest_images(tmp_path: Path) -> None
     Session(run, setting, trainer).save_state()
     whole = [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2]
     again = Trainer.of(prepare(asked).network, asked, setting.train)
-    Session(run, setting, again).restore()
+    restore(run, setting, again)
     steps = (event for event in again.run(setting.train, setting.val) if isinstance(event, BatchDone))
     assert [(step.epoch, step.batch, step.batches, step.loss) for step in steps if step.epoch == 2] == whole
     again.hardest = Hardest.of(0.5, torch.zeros(7, dtype=torch.int64))
     with pytest.raises(TrainingError, match=r"the run had [\d,]+ training images, and now there are 7"):
-        Session(run, setting, again).restore()
+        restore(run, setting, again)
 
 
 def test_a_target_that_is_reached_ends_the_run(tmp_path: Path) -> None:
@@ -378,7 +387,7 @@ def test_a_run_by_the_clock_goes_on_with_its_pace(tmp_path: Path) -> None:
     trainer.clock.limit = 1e-9  # the first step is the last
     assert any(isinstance(event, RoundDone) for event in events)
     again = Trainer.of(setting.network, CONFIG, setting.train)
-    Session(run, setting, again).restore()
+    restore(run, setting, again)
     assert (again.clock, again.seconds, again.done) == (trainer.clock, trainer.seconds, trainer.done)
     assert again.validation == trainer.validation > 0
 
@@ -394,7 +403,7 @@ def test_by_the_clock_the_state_is_kept_within_a_round_too(
     for steps, event in enumerate(Session(run, setting, trainer).follow(), start=1):
         assert isinstance(event, BatchDone)
         again = Trainer.of(setting.network, CONFIG, setting.train)
-        Session(run, setting, again).restore()
+        restore(run, setting, again)
         assert (again.epoch, again.batch) == divmod(steps, event.batches)
         assert again.seconds == trainer.seconds > 0
         if again.done == 1:
@@ -430,7 +439,7 @@ def test_by_the_clock_a_best_model_that_is_kept_stays_to_be_beaten(tmp_path: Pat
     kept = load(run.best)
     replace(kept, summary={**kept.summary, "val_top1": 1.0}).save(run.best)
     again = Trainer.of(setting.network, CONFIG, setting.train)
-    Session(run, setting, again).restore()
+    restore(run, setting, again)
     assert (again.best, trainer.best < 1) == (1.0, True)
 
 

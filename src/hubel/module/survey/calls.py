@@ -1,4 +1,4 @@
-"""Where a run is: which submodule it is in, which call of which function makes what, and which tensors."""
+"""Where a run is: in which submodule, and in which call of which function there."""
 
 from __future__ import annotations
 
@@ -12,17 +12,18 @@ _OPERATORS = {"__rmul__": "mul", "__rsub__": "sub", "__radd__": "add", "__rtrued
 
 
 Call: TypeAlias = "tuple[str, int, str, int]"
-"""A submodule, which of its calls, a function called in it, and which of its calls there; from 1."""
+"""A submodule's path, the number of its call, a function, and the number of its call there; from 1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Which call of a run makes what comes out at a step.
+    """The call of a run that makes the output of a step.
 
-    It is the `turn`-th call of `function` in the `visit`-th call of the submodule at `module`, both counted
-    from 1; without a function, what the submodule itself returns. `result` counts the tensors a call makes
-    from 0; `ENTERS` is the first one that enters it, read in another shape. `weights` are the parameters
-    read; `axes` and `shape` are the tensor's, for one image.
+    It is the `turn`-th call of `function` within the `visit`-th call of the submodule at path `module`, both
+    counted from 1. Without a function, the output is what the submodule returns. `result` is the number of
+    the tensor among those that the call returns, from 0; `ENTERS` is the first tensor that enters the call,
+    in another shape. `weights` are the parameters that are read; `axes` and `shape` are those of the tensor
+    for one image.
     """
 
     module: str
@@ -36,19 +37,21 @@ class Origin:
 
     @property
     def call(self) -> Call:
-        """The call alone: submodule, its visit, function, turn."""
+        """The call: submodule, visit, function, turn."""
         return self.module, self.visit, self.function, self.turn
 
 
 ENTERS = -1
-"""The `result` of an origin that is what enters a call."""
+"""The `result` of an origin whose tensor enters the call."""
 
 
 @dataclass(slots=True, eq=False)
 class Visit:
-    """One call of a submodule: its path, and how many records it made, inside of other submodules too.
+    """One call of a submodule.
 
-    `nth` counts the calls of this submodule, `calls` those of each function in this one.
+    `path` is the submodule's, `nth` the number of the call, `own` the number of records it made itself, and
+    `inner` that of the submodules it called. `numbers` counts its layers by kind, `calls` its calls of each
+    function.
     """
 
     path: str
@@ -59,36 +62,36 @@ class Visit:
     calls: dict[str, int] = field(default_factory=dict)
 
     def turn(self, name: str) -> int:
-        """Counts a call of a function."""
+        """Counts a call of a function and returns its number."""
         self.calls[name] = self.calls.get(name, 0) + 1
         return self.calls[name]
 
 
 class Visits:
-    """The calls of submodules a run is in, the innermost last."""
+    """The calls of submodules that a run is in, the innermost last."""
 
     def __init__(self) -> None:
         self.open = [Visit("")]
         self._entered: dict[str, int] = {}
 
     def enter(self, path: str) -> None:
-        """A submodule is called."""
+        """Notes that the submodule at a path is called."""
         self._entered[path] = self._entered.get(path, 0) + 1
         self.open.append(Visit(path, self._entered[path]))
 
     def leave(self) -> None:
-        """It has returned."""
+        """Notes that the innermost submodule has returned."""
         visit = self.open.pop()
         self.now.inner += visit.own + visit.inner
 
     @property
     def now(self) -> Visit:
-        """The innermost."""
+        """The innermost call."""
         return self.open[-1]
 
 
 def tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in nested tuples, lists, dicts and dataclasses, in order."""
+    """Yields the tensors in nested tuples, lists, sets, dicts and dataclasses, in order."""
     if isinstance(value, Tensor):
         yield value
     elif isinstance(value, (tuple, list, set)):
@@ -103,7 +106,7 @@ def tensors(value: Any) -> Iterator[Tensor]:
 
 
 def name_of(func: Callable[..., Any]) -> str:
-    """The plain name of a function: without the `_` of those that work in place."""
+    """Returns the name of a function, without the trailing `_` of one that works in place."""
     name: str = getattr(func, "__name__", type(func).__name__)
     if getattr(func, "namespace", "aten") != "aten":
         return f"{func.namespace}.{name}"  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""What one operation costs, read from the aten calls it is made of: MACs, what it keeps, what it reaches."""
+"""The costs of an operation, from its aten calls: MACs, and what is saved for the backward pass."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from torch.utils.flop_counter import flop_registry
 from hubel.net.layer import Keeps
 
 _MULTIPLY = {"mv", "dot", "vdot", "addmv", "addr"}
-"""Products that `torch.utils.flop_counter` leaves out."""
+"""Products that `torch.utils.flop_counter` does not count."""
 
 _POINTWISE = {"hardswish", "hardsigmoid", "hardtanh", "softplus", "leaky_relu", "elu"}
-"""Functions of each value by itself; PyTorch does not mark all of them."""
+"""Elementwise functions that PyTorch does not mark as such."""
 
 _STEMS = tuple(
     re.findall(
@@ -38,11 +38,15 @@ _STEMS = tuple(
         """,
     )
 )
-"""How the names of operations begin that multiply no weights: sums, moves, pooling, normalisation, chance."""
+"""The first letters of operations without MACs: sums, copies, pooling, normalisation, random numbers."""
 
 
 class Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Counts while it is entered: `macs`, the calls nobody knows the MACs of, and whether all is local."""
+    """Counts the aten calls within its context.
+
+    `macs` are their multiply-adds, `unknown` the calls whose MACs are not known, and `local` says whether all
+    calls are elementwise.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -51,7 +55,7 @@ class Tally(TorchDispatchMode):  # type: ignore[no-untyped-call]
         self.local = True
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs one aten call and counts it."""
+        """Runs an aten call and counts it."""
         kwargs = kwargs or {}
         out = func(*args, **kwargs)
         packet = func._overloadpacket  # noqa: SLF001
@@ -74,13 +78,13 @@ def _begins(name: str) -> bool:
 
 
 class Saved:
-    """What autograd keeps of the operations run inside `watching()`."""
+    """What autograd saves of the operations within `watching()`."""
 
     def __init__(self) -> None:
         self.tensors: dict[int, Tensor] = {}
 
     def watching(self) -> AbstractContextManager[None]:
-        """Collects every tensor that is saved for the backward pass."""
+        """Returns a context that collects every tensor saved for the backward pass."""
         return torch.autograd.graph.saved_tensors_hooks(self._pack, lambda kept: kept)
 
     def _pack(self, tensor: Tensor) -> Tensor:
@@ -88,7 +92,7 @@ class Saved:
         return tensor
 
     def keeps(self, inputs: Sequence[Tensor], made: Tensor | None, free: Sequence[Tensor]) -> Keeps:
-        """Sorts what was kept: inputs, output, the rest; `free` are weights, which are there anyway."""
+        """Returns what was saved: inputs, output, other bytes. `free` are the weights, left out."""
         left = dict(self.tensors)
         for tensor in free:
             left.pop(storage(tensor), None)
@@ -99,6 +103,6 @@ class Saved:
 
 
 def storage(tensor: Tensor) -> int:
-    """What tells storages apart, on the meta device too."""
+    """Returns the identity of a tensor's storage, on the meta device too."""
     place: int = tensor.untyped_storage()._cdata  # noqa: SLF001
     return place

@@ -1,4 +1,4 @@
-"""Which part of its input an operation sees, where hubel has no layer for it."""
+"""The window of an operation for which hubel has no layer: which part of its input it sees."""
 
 from __future__ import annotations
 
@@ -13,27 +13,27 @@ from hubel.net.volume import Volume
 from hubel.net.window import ONE, Axis, UnevenAxis, Window
 
 NORMALISATIONS = ("layer_norm", "group_norm", "instance_norm", "rms_norm", "batch_norm", "normalize")
-"""Functions that keep every value's place; the statistics of some are of the whole map."""
+"""Functions that keep each value in its position; some use statistics of the whole map."""
 
 _LOCAL = {*NORMALISATIONS, "softmax", "log_softmax", "glu", "cat", "stack", "chunk", "split", "prelu"}
 _LOCAL |= {"dropout1d", "dropout2d", "dropout3d", "alpha_dropout", "feature_alpha_dropout", "rrelu"}
-"""Functions that look at one place at a time where depth is the axis they work along."""
+"""Functions that see one position at a time if they work along depth."""
 
-Seer: TypeAlias = "Callable[[Call, Tensor, Volume], Window | None]"
+FindWindow: TypeAlias = "Callable[[Call, Tensor, Volume], Window | None]"
 
 
 def sees(call: Call, made: Tensor, output: Volume, *, local: bool) -> Window:
-    """The window of a call; where it cannot be told, every output sees all.
+    """Returns the window of a call; where it is not known, every output sees all inputs.
 
-    `local`: all that was done was done to each value by itself.
+    `local`: the call consists of elementwise operations alone.
     """
     seen = call.place.volume
-    if call.name in _SEERS and image(call) == seen:
-        window = _SEERS[call.name](call, made, output)
+    if call.name in _WINDOWS and image(call) == seen:
+        window = _WINDOWS[call.name](call, made, output)
         if window is not None:
             return window
     same = output.plane == seen.plane and all(
-        place.volume.plane in (seen.plane, (1, 1)) for _, place in call.flowing
+        place.volume.plane in (seen.plane, (1, 1)) for _, place in call.activations
     )
     if same and (local or (call.name in _LOCAL and _along_depth(call))):
         return ONE
@@ -41,7 +41,7 @@ def sees(call: Call, made: Tensor, output: Volume, *, local: bool) -> Window:
 
 
 def whole(seen: Volume) -> Window:
-    """The window of an operation that mixes all places."""
+    """Returns the window of an operation whose every output sees all positions."""
     return Window(GlobalAxis.of(seen.height), GlobalAxis.of(seen.width))
 
 
@@ -54,7 +54,7 @@ def _along_depth(call: Call) -> bool:
 
 
 def _slices(call: Call, made: Tensor, _output: Volume) -> Window | None:
-    """A slice of a map: its first place and its step, read off the strides."""
+    """Returns the window of a slice of a map, from its offset and strides."""
     seen = call.seen
     if made.dim() != 4 or not seen.is_contiguous() or call.place.axes != ("1", "c", "h", "w"):
         return None
@@ -71,7 +71,7 @@ def _padded(call: Call, _made: Tensor, _output: Volume) -> Window | None:
 
 
 def _spread(call: Call, _made: Tensor, _output: Volume) -> Window | None:
-    """A transposed convolution."""
+    """Returns the window of a transposed convolution."""
     given = call.given()
     sides = (_two(given.get(name, of)) for name, of in (("stride", 1), ("padding", 0), ("dilation", 1)))
     size = given["weight"].shape[2:]
@@ -84,31 +84,31 @@ def _spread(call: Call, _made: Tensor, _output: Volume) -> Window | None:
 
 
 def _larger(call: Call, _made: Tensor, output: Volume) -> Window | None:
-    """Upsampling by a whole number: nearest, or the two neighbours of linear interpolation."""
+    """Returns the window of upsampling by a whole factor, nearest or bilinear."""
     seen, mode = call.place.volume, call.given("input size scale_factor mode").get("mode", "nearest")
     if output.height % seen.height or output.width % seen.width or mode not in ("nearest", "bilinear"):
         return None
-    rises = output.height // seen.height, output.width // seen.width
+    factors = output.height // seen.height, output.width // seen.width
     linear = mode == "bilinear"
     rows, columns = (
-        UpsamplingAxis.of(rise, 2 * rise if linear else rise, rise // 2 if linear else 0)
-        if rise > 1
+        UpsamplingAxis.of(factor, 2 * factor if linear else factor, factor // 2 if linear else 0)
+        if factor > 1
         else Axis()
-        for rise in rises
+        for factor in factors
     )
     return Window(rows, columns)
 
 
 def _shuffled(call: Call, _made: Tensor, output: Volume) -> Window | None:
-    """Maps dealt to the places of larger ones."""
-    rise = output.height // call.place.volume.height
-    return Window(UpsamplingAxis.of(rise, rise, 0), UpsamplingAxis.of(rise, rise, 0))
+    """Returns the window of a pixel shuffle: several maps become one larger map."""
+    factor = output.height // call.place.volume.height
+    return Window(UpsamplingAxis.of(factor, factor, 0), UpsamplingAxis.of(factor, factor, 0))
 
 
 def _unshuffled(call: Call, _made: Tensor, output: Volume) -> Window | None:
-    """Places dealt to the maps of smaller ones."""
-    fall = call.place.volume.height // output.height
-    return Window.of(fall, fall)
+    """Returns the window of a pixel unshuffle: one map becomes several smaller maps."""
+    factor = call.place.volume.height // output.height
+    return Window.of(factor, factor)
 
 
 def _pooled(call: Call, _made: Tensor, _output: Volume) -> Window | None:
@@ -128,7 +128,7 @@ def _two(size: Any) -> tuple[int, int]:
     return int(sides[0]), int(sides[-1])
 
 
-_SEERS: dict[str, Seer] = {
+_WINDOWS: dict[str, FindWindow] = {
     "__getitem__": _slices,
     "narrow": _slices,
     "pad": _padded,

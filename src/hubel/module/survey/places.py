@@ -1,7 +1,7 @@
-"""Where a tensor stands: which step made it, the volume it is, and which of its axes is what.
+"""The place of a tensor in a run: the record that made it, its volume, and the meaning of its axes.
 
-Axes are `c` depth, `h` and `w` height and width, `p` all places in one, `1` a single value (the image's own
-axis among them), `?` whatever a reshape made of them.
+Axes are `c` for depth, `h` and `w` for height and width, `p` for all positions in one axis, `1` for an axis
+of one value (such as the axis of images), and `?` for what a reshape mixed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,11 @@ from hubel.net.volume import Volume
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A tensor's place; `mixed`: every unit has seen the whole image, so its order no longer matters."""
+    """The place of a tensor.
+
+    `source` is the number of the record that made it, -1 for the input. `mixed` says that every unit sees the
+    whole image, so that the order of the units no longer matters.
+    """
 
     source: int
     volume: Volume
@@ -27,9 +31,9 @@ class Place:
 
 
 def by_shape(tensor: Tensor, depth: int = 0) -> tuple[Volume, tuple[str, ...]]:
-    """The volume and axes a tensor has by its shape alone, as PyTorch's layers read it.
+    """Returns the volume and the axes of a tensor from its shape alone, as PyTorch's layers read it.
 
-    Where only the last axis has `depth` values, depth comes last.
+    If the last axis has `depth` values and the second has not, depth is the last axis.
     """
     shape = tuple(max(1, side) for side in tensor.shape)
     if len(shape) == 4 and shape[0] == 1 and shape[1] != depth == shape[3]:
@@ -44,7 +48,7 @@ def by_shape(tensor: Tensor, depth: int = 0) -> tuple[Volume, tuple[str, ...]]:
 
 
 def moved(place: Place, seen: Tensor, name: str, args: Sequence[Any], made: Tensor) -> Place:
-    """The place of the same values after their axes are permuted or their shape is changed."""
+    """Returns the place of the same values after a permutation or a reshape."""
     axes = _permuted(place.axes, name, args) or _reshaped(place.axes, seen.shape, made.shape)
     if place.mixed and "?" in axes:
         volume, axes = by_shape(made, place.volume.depth)
@@ -53,7 +57,7 @@ def moved(place: Place, seen: Tensor, name: str, args: Sequence[Any], made: Tens
 
 
 def _permuted(axes: tuple[str, ...], name: str, args: Sequence[Any]) -> tuple[str, ...] | None:
-    """The axes after a permutation; None for anything else."""
+    """Returns the axes after a permutation; None for another function."""
     if name == "permute" and len(args) > 1:
         order = args[1] if isinstance(args[1], (tuple, list)) else args[1:]
         return tuple(axes[at] for at in order)
@@ -65,7 +69,7 @@ def _permuted(axes: tuple[str, ...], name: str, args: Sequence[Any]) -> tuple[st
 
 
 def _reshaped(axes: tuple[str, ...], before: Sequence[int], after: Sequence[int]) -> tuple[str, ...]:
-    """The axes after a reshape: those left whole keep their name, places that merge become `p`."""
+    """Returns the axes after a reshape: unchanged axes keep their name, merged positions become `p`."""
     old = [(side, axis) for side, axis in zip(before, axes, strict=True) if side != 1]
     new: list[str] = []
     for at, side in enumerate(after):

@@ -1,4 +1,4 @@
-"""Calls of PyTorch's functions read as hubel's layers: `READERS` says which function is which layer."""
+"""Calls of PyTorch's functions as hubel's layers: `READERS` has the function that reads each."""
 
 from __future__ import annotations
 
@@ -22,25 +22,28 @@ from hubel.net.window import Pair
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call: the function's name, its arguments, and the places of the tensors that flow in."""
+    """One call of a function: its name, its arguments, and the activations among them.
+
+    `activations` are the tensors that depend on the image, with their places.
+    """
 
     name: str
     args: tuple[Any, ...]
     words: dict[str, Any]
-    flowing: list[tuple[Tensor, Place]]
+    activations: list[tuple[Tensor, Place]]
 
     @property
     def seen(self) -> Tensor:
-        """The first tensor that flows in."""
-        return self.flowing[0][0]
+        """The first activation."""
+        return self.activations[0][0]
 
     @property
     def place(self) -> Place:
-        """Where it stands."""
-        return self.flowing[0][1]
+        """The place of the first activation."""
+        return self.activations[0][1]
 
     def given(self, names: str = "") -> dict[str, Any]:
-        """The arguments by name, as `ARGUMENTS` has them where no names are given."""
+        """Returns the arguments by name; the names are those of `ARGUMENTS` by default."""
         return named(names or ARGUMENTS[self.name], self.args, self.words)
 
 
@@ -51,26 +54,26 @@ ARGUMENTS = {
     "batch_norm": "input running_mean running_var weight bias training momentum eps",
     "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
 }
-"""What the functions with weights or with ways of their own call their arguments, in their order."""
+"""The names of the arguments, in order, of the functions with weights or several modes."""
 
 
 def named(names: str, args: Sequence[Any], words: Mapping[str, Any]) -> dict[str, Any]:
-    """Arguments by name."""
+    """Returns arguments by name, from names in order and the positional and keyword arguments."""
     return dict(zip(names.split(), args, strict=False)) | dict(words)
 
 
 Reader: TypeAlias = "Callable[[Call], Layer | None]"
-"""Makes a layer of a call, or None where hubel has none that is the same."""
+"""Returns the layer of a call, or None if hubel has no equal one."""
 
 
 def image(call: Call) -> Volume | None:
-    """The volume of a tensor read as n x depth x height x width; None where it is not."""
+    """Returns the volume of a tensor 1 x depth x height x width, None for other shapes."""
     shape = call.seen.shape
     return Volume(shape[2], shape[3], shape[1]) if len(shape) == 4 and shape[0] == 1 else None
 
 
 def check_depth(call: Call) -> None:
-    """Raises SizeError: the filters of a convolution take another depth than it sees."""
+    """Raises SizeError: the filters of a convolution take another depth than its input has."""
     seen = image(call)
     if call.name not in ("conv2d", "conv_transpose2d") or seen is None:
         return
@@ -83,7 +86,7 @@ def check_depth(call: Call) -> None:
 
 
 def per_depth(call: Call) -> bool:
-    """Whether the tensor's second axis is depth, as batch norm wants it, whatever the others are."""
+    """Whether the second axis of the tensor is depth, as batch normalisation requires."""
     return call.place.axes[1] == "c" and call.seen.shape[1] == call.place.volume.depth
 
 
@@ -184,21 +187,25 @@ def _linear(call: Call) -> Layer | None:
     if call.seen.numel() == inputs == volume.values:
         return spec.Fc(units, bias)
     if call.place.axes[-1] == "c" and inputs == volume.depth:
-        return sliding.Conv(units, 1, bias=bias)  # the same map at every place
+        return sliding.Conv(units, 1, bias=bias)  # the same linear map at every position
     return None
 
 
 def _add(call: Call) -> Layer | None:
-    same = len({(tensor.shape, place.volume) for tensor, place in call.flowing}) == 1
-    return spec.Add() if len(call.flowing) == 2 and same and call.words.get("alpha", 1) == 1 else None
+    same = len({(tensor.shape, place.volume) for tensor, place in call.activations}) == 1
+    return spec.Add() if len(call.activations) == 2 and same and call.words.get("alpha", 1) == 1 else None
 
 
 def _concat(call: Call) -> Layer | None:
     given = call.given("tensors dim")
     dim, parts = given.get("dim", given.get("axis", 0)), given["tensors"]
-    whole = len(parts) == len(call.flowing) and len({place.volume.plane for _, place in call.flowing}) == 1
+    whole = (
+        len(parts) == len(call.activations)
+        and len({place.volume.plane for _, place in call.activations}) == 1
+    )
     along = all(
-        place.axes[dim] == "c" and place.volume.depth == tensor.shape[dim] for tensor, place in call.flowing
+        place.axes[dim] == "c" and place.volume.depth == tensor.shape[dim]
+        for tensor, place in call.activations
     )
     return spec.Concat() if whole and along else None
 
@@ -220,7 +227,7 @@ ON_IMAGES: dict[str, Reader] = {
     "adaptive_avg_pool2d": _adaptive,
     "local_response_norm": _lrn,
 }
-"""The functions that want n x depth x height x width."""
+"""Functions that take n x depth x height x width."""
 
 READERS: dict[str, Reader] = ON_IMAGES | {
     "batch_norm": _batchnorm,
@@ -237,10 +244,10 @@ READERS: dict[str, Reader] = ON_IMAGES | {
     "linear": _linear,
     "mean": _mean,
 }
-"""Functions of one tensor that flows, by their name without the `_` of those that work in place."""
+"""Functions of one activation, by their name without the trailing `_` of those that work in place."""
 
 JOINERS: dict[str, Reader] = {"add": _add, "cat": _concat, "concat": _concat, "concatenate": _concat}
-"""Functions of several."""
+"""Functions of several activations."""
 
 OWN: dict[type[torch.nn.Module], Callable[[Any, Volume], Layer]] = {
     own.LinkedConv: lambda module, _seen: _linked(module),
@@ -259,7 +266,7 @@ OWN: dict[type[torch.nn.Module], Callable[[Any, Volume], Layer]] = {
     own.PadShortcut: lambda module, seen: sliding.PadShortcut(seen.depth + module.zeros, module.stride),
     own.Add: lambda _module, _seen: spec.Add(),
 }
-"""hubel's own modules that are one layer made of several functions."""
+"""hubel's own modules that call several functions and are one layer."""
 
 
 def _linked(module: own.LinkedConv) -> Layer:
@@ -269,9 +276,9 @@ def _linked(module: own.LinkedConv) -> Layer:
     return sliding.Conv(
         module.shape[0],
         module.shape[2:],
-        stride=module.places["stride"],
-        pad="same" if module.odd else module.places["padding"],
+        stride=module.geometry["stride"],
+        pad="same" if module.odd else module.geometry["padding"],
         bias=module.bias is not None,
-        dilation=module.places["dilation"],
+        dilation=module.geometry["dilation"],
         links=tuple(map(tuple, table)),
     )

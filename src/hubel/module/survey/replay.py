@@ -1,7 +1,7 @@
-"""A surveyed module runs on images: what comes out at each of its steps is seen, and may be changed.
+"""A surveyed module runs on images, and a visitor sees, and may change, the output of each step.
 
-Calls are told by the submodule they are made in, the function and their number, as the survey counted them,
-so that functions are seen as well as submodules, and each use of one that is used again by itself.
+A call is identified by its submodule, its function and its number, as the survey counted them. So functions
+are seen as well as submodules, and the uses of a shared submodule are told apart.
 """
 
 from __future__ import annotations
@@ -22,23 +22,23 @@ from hubel.module.survey.reading import ARGUMENTS, named
 from hubel.net.volume import Volume
 
 Visitor: TypeAlias = Callable[[str, Tensor], Tensor]
-"""Sees what comes out at a path, n x depth x height x width, and returns what flows on."""
+"""Takes a path and its output, n x depth x height x width, and returns the output to continue with."""
 
 _ORDER = {"c": 0, "h": 1, "w": 2}
 
 
 @dataclass(frozen=True, slots=True)
 class Stop:
-    """A step at which a run is looked at: its path, the call that makes it, and the volume it is."""
+    """A step whose output is visited: its path, the call that makes the output, and the output's volume."""
 
     path: str
     origin: Origin
     output: Volume
 
     def volume(self, made: Tensor, count: int) -> Tensor:
-        """What the call made of `count` images as n x depth x height x width.
+        """Returns the result of the call for `count` images as n x depth x height x width.
 
-        Raises NetworkError: it is not what one image makes, so many times.
+        Raises NetworkError: its shape is not that for one image times `count`.
         """
         at, order = self._axes(made, count)
         one = self.origin.shape
@@ -46,7 +46,7 @@ class Stop:
         return apart.reshape(count, self.output.depth, *self.output.plane)
 
     def back(self, value: Tensor, made: Tensor) -> Tensor:
-        """A value of n x depth x height x width in the shape of what the call made."""
+        """Returns a value, n x depth x height x width, in the shape of the call's result."""
         at, order = self._axes(made, len(value))
         whole = (len(value), *self.origin.shape)
         apart = value.reshape([whole[axis] for axis in order])
@@ -54,7 +54,7 @@ class Stop:
         return apart.permute(places).movedim(0, at).reshape(made.shape)
 
     def _axes(self, made: Tensor, count: int) -> tuple[int, list[int]]:
-        """The axis that holds the images, and the order of all, images first, then depth, then places."""
+        """Returns the axis of the images, and the order of all axes: images, depth, height, width."""
         one, axes = self.origin.shape, self.origin.axes
         order = sorted(range(len(axes)), key=lambda axis: _ORDER.get(axes[axis], len(_ORDER)))
         for at, side in enumerate(one):
@@ -62,15 +62,15 @@ class Stop:
                 return at, [0, *(1 + axis for axis in order)]
         raise NetworkError(
             f"{self.path} is {list(made.shape)} for {count} images and {list(one)} for one: "
-            "images do not pass it side by side"
+            "it does not treat each image by itself"
         )
 
 
 @contextmanager
 def replaying(module: nn.Module, stops: Iterable[Stop], visit: Visitor, count: int) -> Iterator[Replay]:
-    """Visits the stops while a module runs, once, on `count` images; nothing of it stays on the module.
+    """Visits the stops while a module runs once on `count` images; the hooks are removed afterwards.
 
-    A copy of what the visitor returns flows on, which a later call may write over.
+    The run continues with a copy of what the visitor returns, so that a later call may overwrite it.
     """
     replay = Replay(stops, visit, count)
     with ExitStack() as hooks:
@@ -85,9 +85,10 @@ def replaying(module: nn.Module, stops: Iterable[Stop], visit: Visitor, count: i
 
 
 class Replay(TorchFunctionMode):
-    """One run; `given` is what the call at each path it has passed was given, by PyTorch's names.
+    """One run on images.
 
-    Of functions whose arguments are not known by name it is empty; of a submodule it is what that has.
+    `given` has for each path that was passed the arguments of its call, by PyTorch's names. It is empty for a
+    function whose arguments have no known names; for a submodule it has the submodule's attributes.
     """
 
     def __init__(self, stops: Iterable[Stop], visit: Visitor, count: int) -> None:
@@ -100,24 +101,24 @@ class Replay(TorchFunctionMode):
             self._stops.setdefault(stop.origin.call, []).append(stop)
 
     def entering(self, path: str) -> Callable[[nn.Module, Any], None]:
-        """The hook for when the submodule at a path is called."""
+        """Returns the hook that runs before the submodule at a path."""
         return lambda _part, _inputs: self._visits.enter(path)
 
     def leaving(self, part: nn.Module, _inputs: Any, out: Any) -> Any:
-        """The hook for when a submodule has returned."""
+        """The hook that runs after a submodule."""
         visit = self._visits.now
         self._visits.leave()
         stops = self._stops.get((visit.path, visit.nth, "", 1))
         if stops is None:
             return out
-        with torch._C.DisableTorchFunction():  # noqa: SLF001 - what looks is no call of the run
+        with torch._C.DisableTorchFunction():  # noqa: SLF001 - the visitor's calls are not the run's
             self.given.update((stop.path, attributes(part)) for stop in stops)
             return self._shown(stops, out)
 
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Runs one function, and shows what comes out where that is a stop."""
+        """Runs a function, and visits its result if it is a stop."""
         words: dict[str, Any] = kwargs or {}
         visit, name = self._visits.now, name_of(func)
         stops = self._stops.get((visit.path, visit.nth, name, visit.turn(name)))
@@ -132,14 +133,14 @@ class Replay(TorchFunctionMode):
         made = [stop for stop in stops if stop.origin.result != ENTERS]
         if not _in_place(func, args, words):
             return self._shown(made, func(*args, **words))
-        # It works on a copy, so that neither what is shown nor what a gradient needs is written over.
+        # It works on a copy, so that it overwrites neither what the visitor sees nor what a gradient needs.
         written, copy = args[0], args[0].clone()
         out = func(copy, *args[1:], **words)
         written.copy_(self._shown(made, copy))
         return None if out is None else written
 
     def _shown(self, stops: Iterable[Stop], out: Any) -> Any:
-        """What flows on in place of what a call returned."""
+        """Returns the result of a call after the visits."""
         made = list(tensors(out))
         changed = {id(made[stop.origin.result]): self._show(stop, made[stop.origin.result]) for stop in stops}
         return _exchanged(out, changed)
@@ -150,13 +151,13 @@ class Replay(TorchFunctionMode):
 
 
 def attributes(part: nn.Module) -> dict[str, Any]:
-    """What a module has by itself, by name: parameters, buffers, and plain values."""
+    """Returns the parameters, buffers and other attributes of a module, without those of its submodules."""
     plain = {name: value for name, value in vars(part).items() if not name.startswith("_")}
     return plain | dict(part.named_buffers(recurse=False)) | dict(part.named_parameters(recurse=False))
 
 
 def _exchanged(out: Any, changed: Mapping[int, Tensor]) -> Any:
-    """The same tuples, lists and dicts with other tensors."""
+    """Returns nested tuples, lists and dicts with some tensors replaced, by their id."""
     if isinstance(out, Tensor):
         return changed.get(id(out), out)
     if isinstance(out, dict):
@@ -168,12 +169,12 @@ def _exchanged(out: Any, changed: Mapping[int, Tensor]) -> Any:
 
 
 def _in_place(func: Callable[..., Any], args: tuple[Any, ...], words: Mapping[str, Any]) -> bool:
-    """Whether a call writes over its first argument."""
+    """Whether a call overwrites its first argument."""
     name = getattr(func, "__name__", "")
     if name == "__setitem__" or (name.endswith("_") and not name.endswith("__")):
         return True
     try:
         bound = inspect.signature(func).bind(*args, **words)
-    except (TypeError, ValueError):  # functions of C++ have no signature, and end with _
+    except (TypeError, ValueError):  # C++ functions have no signature; in-place ones end in _
         return False
     return bool(bound.arguments.get("inplace"))

@@ -1,4 +1,4 @@
-"""The records of a watched run told as steps: paths, shared parameters, side heads, what nothing reads."""
+"""The records of a run as steps: paths, shared parameters, side heads, parameters that nothing reads."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from hubel.net.layer import Layer
 from hubel.net.trace import INPUT, Step
 
 
-def tell(
+def steps_of(
     watch: Watch, ends: Sequence[int], module: nn.Module, *, sides: bool, unused: bool = True
 ) -> tuple[Step, ...]:
-    """The steps of a run whose first result came from record `ends[0]`.
+    """Returns the steps of a run whose first result comes from record number `ends[0]`.
 
-    `sides`: what does not lead there is a side head. `unused`: parameters nothing reads get steps.
+    `sides`: records that do not lead there are side heads. `unused`: parameters that nothing reads get steps.
     """
     records = watch.records
     names = {name for name, _ in module.named_modules()}
@@ -42,7 +42,7 @@ def tell(
 
 
 def _paths(records: Sequence[Record], names: set[str]) -> list[str]:
-    """A path for every record: its submodule's, with a running number of its kind where it made several."""
+    """Returns the path of every record: its submodule's, with kind and number if that made several."""
     taken = {INPUT}
     paths = []
     for record in records:
@@ -69,7 +69,7 @@ def _path(layer: Layer, visit: Visit, names: set[str]) -> str:
 
 
 def _counted(watch: Watch, record: Record, owners: dict[str, int], paths: Sequence[str]) -> Layer:
-    """The layer with the parameters that are counted in its row: those no row before has read."""
+    """Returns the layer with the parameters that its row counts: those that no earlier row has read."""
     new = [name for name in record.origin.weights if name not in owners]
     own = sum(watch.costs[name][0] for name in new)
     extra = sum(watch.costs[name][1] for name in new)
@@ -79,9 +79,9 @@ def _counted(watch: Watch, record: Record, owners: dict[str, int], paths: Sequen
     )
     layer = record.layer
     if isinstance(layer, Foreign):
-        count = None if layer.count is None else layer.count + extra
+        macs = None if layer.own_macs is None else layer.own_macs + extra
         remark = "; ".join(part for part in (remark, layer.remark) if part)
-        return replace(layer, own=own, count=count, remark=remark)
+        return replace(layer, own_params=own, own_macs=macs, remark=remark)
     usual = layer.params(record.inputs[0])
     if own == usual and not extra and not shared:
         return layer
@@ -94,7 +94,7 @@ def _counted(watch: Watch, record: Record, owners: dict[str, int], paths: Sequen
 
 
 def _behind(records: Sequence[Record], ends: Iterable[int]) -> set[int]:
-    """The records that lead to these."""
+    """Returns the numbers of the records that lead to the given ones."""
     found: set[int] = set()
     left = [end for end in ends if end >= 0]
     while left:
@@ -106,7 +106,7 @@ def _behind(records: Sequence[Record], ends: Iterable[int]) -> set[int]:
 
 
 def _heads(records: Sequence[Record], paths: Sequence[str], main: set[int]) -> dict[int, str]:
-    """The side head of each record that does not lead to the first result: the name its parts share."""
+    """Returns for each record outside `main` its side head: the prefix that its paths share."""
     heads: dict[int, int] = {}
     for at, record in enumerate(records):
         if at not in main:
@@ -119,14 +119,14 @@ def _heads(records: Sequence[Record], paths: Sequence[str], main: set[int]) -> d
 
 
 def _common(paths: Sequence[str]) -> str:
-    """The dotted prefix of paths."""
+    """Returns the dotted prefix that paths share."""
     parts = [path.split(".") for path in paths]
     shared = [each[0] for each in zip(*parts, strict=False) if len(set(each)) == 1]
     return ".".join(shared)
 
 
 def _left_over(watch: Watch, left: set[str], end: Step | None, taken: set[str]) -> list[Step]:
-    """A step for each largest submodule all of whose parameters nothing reads."""
+    """Returns a step for each submodule whose parameters are all unread, the largest ones only."""
     groups: dict[str, int] = {}
     names = [name for name in watch.costs if not name.startswith("operation ")]
     for name in names:
@@ -142,5 +142,5 @@ def _left_over(watch: Watch, left: set[str], end: Step | None, taken: set[str]) 
     for path, count in groups.items():
         place = path if path not in taken else f"{path}.unused"
         sources, volume = ((end.path,), end.output) if end else ((INPUT,), watch.entry_volume)
-        steps.append(Step(place, Unused(own=count), sources, (volume,), volume))
+        steps.append(Step(place, Unused(own_params=count), sources, (volume,), volume))
     return steps

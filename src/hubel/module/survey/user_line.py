@@ -1,4 +1,4 @@
-"""Which line of a user's own code an error comes from."""
+"""The line of the user's own code that an error comes from."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _NOT_THEIRS = (str(Path(torch.__file__).parent), str(Path(__file__).parents[1]),
 
 
 def why(error: BaseException) -> str:
-    """The error in one line: its kind, what it says, and the last line of the user's code on its way."""
+    """Returns an error in one line: type, message, and the last line of the user's code in its traceback."""
     text = (str(error).strip() or "no reason given").splitlines()[0]
     if isinstance(error, SyntaxError):
         return f"SyntaxError: {error.msg} ({error.filename}, line {error.lineno})"

@@ -1,8 +1,8 @@
-"""One run of a module on the meta device, watched: every call on what flows becomes a record.
+"""The recorder of a run on the meta device: every call on an activation becomes a record.
 
-PyTorch's functions are seen where they are called (`TorchFunctionMode`), so that a batch norm is one
-record and not the dozen of operations it is made of. What `hubel.module.survey.reading` can read becomes that
-layer; all else a `Foreign` one, whose MACs are counted from its aten calls.
+PyTorch's functions are recorded where they are called (`TorchFunctionMode`), so that a batch normalisation is
+one record and not the dozen operations it is made of. A call that `hubel.module.survey.reading` reads becomes
+that layer; any other becomes a `Foreign` layer, whose MACs are counted from its aten calls.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ from hubel.net.window import ONE, Window
 
 COPIES = {"contiguous", "reshape", "flatten", "clone", "to", "float", "double", "half", "bfloat16", "type"}
 COPIES |= {"type_as", "detach", "cpu", "cuda", "_to_copy", "view"}
-"""Functions that hand values on as they are, copied or not."""
+"""Functions that return the same values, copied or not."""
 
 
 @dataclass(slots=True)
 class Record:
-    """One step in the making; `sources` count records, -1 is the input."""
+    """A future step; `sources` are numbers of records, -1 for the input."""
 
     layer: Layer
     sources: tuple[int, ...]
@@ -52,10 +52,11 @@ class Record:
 
 
 class Watch(TorchFunctionMode):
-    """Watches one run.
+    """Records one run.
 
-    `costs` says of everything that weights are made of (parameters by name, operations on them by number)
-    how many parameters and MACs it has.
+    `costs` has the number of parameters and MACs of everything that weights are made from: parameters by
+    name, and operations on them by number. `failed_in` is the submodule in which the run failed, and its
+    input.
     """
 
     def __init__(self, copy: nn.Module, original: nn.Module, entry: Tensor, volume: Volume) -> None:
@@ -78,74 +79,78 @@ class Watch(TorchFunctionMode):
     # --- where in the module the run is -------------------------------------------------------------
 
     def enter(self, path: str) -> None:
-        """A submodule is called."""
+        """Notes that a submodule is called."""
         self._visits.enter(path)
         self._muted += type(self._originals.get(path)) in OWN
 
     def leave(self, path: str, module: nn.Module, inputs: Any, out: Any) -> None:
-        """A submodule has returned, or failed with `out` None."""
+        """Notes that a submodule has returned, or failed, in which case `out` is None."""
         original = self._originals.get(path)
-        flowing = self._flowing(tensors(inputs))
+        activations = self._activations(tensors(inputs))
         self._call = ("", 1)
         if original is not None and type(original) in OWN:
             self._muted -= 1
             if out is not None:
-                layer = OWN[type(original)](original, flowing[0][1].volume)
+                layer = OWN[type(original)](original, activations[0][1].volume)
                 names = [id(parameter) for parameter in module.parameters()]
-                self._record(layer, flowing, out, frozenset().union(*(self._weights[name] for name in names)))
-        elif flowing and not self._muted:
+                self._record(
+                    layer, activations, out, frozenset().union(*(self._weights[name] for name in names))
+                )
+        elif activations and not self._muted:
             for result, tensor in enumerate(tensors(out)):
                 if id(tensor) not in self._places:
-                    self._unseen(flowing, tensor, result, module)
+                    self._unseen(activations, tensor, result, module)
         self._visits.leave()
 
     def place(self, tensor: Tensor) -> Place | None:
-        """The place of a tensor that the run returned."""
+        """Returns the place of a tensor that the run returned."""
         return self._places.get(id(tensor))
 
     def _unseen(
-        self, flowing: list[tuple[Tensor, Place]], out: Tensor, result: int, module: nn.Module
+        self, activations: list[tuple[Tensor, Place]], out: Tensor, result: int, module: nn.Module
     ) -> None:
-        """Something came out of a module, and no call on what flows in made it."""
+        """Records the result of a module that no recorded call made."""
         name = type(module).__name__
         names = frozenset().union(*(self._weights.get(id(each), ()) for each in module.parameters()))
         volume, _ = by_shape(out)
-        remark = f"not accounted: what {name} does inside cannot be seen; MACs unknown"
-        layer = Foreign(name.lower(), volume, count=None, sees=whole(flowing[0][1].volume), remark=remark)
-        self._record(layer, flowing, out, names, result)
+        remark = f"not accounted: the operations inside {name} cannot be recorded; MACs unknown"
+        layer = Foreign(
+            name.lower(), volume, own_macs=None, seen=whole(activations[0][1].volume), remark=remark
+        )
+        self._record(layer, activations, out, names, result)
 
     # --- calls --------------------------------------------------------------------------------------
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        """Runs one function and records it where it acts on what flows."""
+        """Runs a function, and records it if it takes activations."""
         words = kwargs or {}
         if self._muted:
             return func(*args, **words)
         name = name_of(func)
         self._call = (name, self._visits.now.turn(name))
         given = list(tensors((args, words)))
-        flowing = self._flowing(given)
+        activations = self._activations(given)
         try:
-            if not flowing:
+            if not activations:
                 return self._on_weights(func, args, words, given)
-            call = Call(name, args, words, flowing)
+            call = Call(name, args, words, activations)
             check_depth(call)
             layer = self._read(call, given)
             if layer is None:
                 return self._foreign(func, call, given)
             out = _run(func, call)
             made = out[0] if isinstance(out, tuple) else out
-            if layer.output(*(place.volume for _, place in flowing)).values != made.numel():
+            if layer.output(*(place.volume for _, place in activations)).values != made.numel():
                 raise AssertionError(f"{call.name} read as {layer!r} makes {tuple(made.shape)}")
-            self._record(layer, flowing, made, self._read_by(given))
+            self._record(layer, activations, made, self._read_by(given))
             return out
-        except Exception:  # whatever a stranger's forward raises: noted where, and raised again
-            seen = " and ".join(str(place.volume) for _, place in flowing)
+        except Exception:  # a module may raise anything: note where, and raise it again
+            seen = " and ".join(str(place.volume) for _, place in activations)
             self.failed_in = self.failed_in or (self._visits.now.path, seen)
             raise
 
     def _on_weights(self, func: Any, args: Any, words: Any, given: Sequence[Tensor]) -> Any:
-        """Runs a function on weights and constants alone; what it makes is weights too."""
+        """Runs a function of weights and constants alone; its results are weights, too."""
         with Tally() as tally:
             out = func(*args, **words)
         made = list(tensors(out))
@@ -161,12 +166,12 @@ class Watch(TorchFunctionMode):
         return out
 
     def _read(self, call: Call, given: Sequence[Tensor]) -> Layer | None:
-        """The hubel layer of a call, where there is one."""
+        """Returns the hubel layer of a call, None if there is none."""
         joins = call.name in JOINERS
         reader = (JOINERS if joins else READERS).get(call.name)
-        if reader is None or (len(call.flowing) != 1 and not joins) or call.seen is not given[0]:
+        if reader is None or (len(call.activations) != 1 and not joins) or call.seen is not given[0]:
             return None
-        if joins and len(given) != len(call.flowing):
+        if joins and len(given) != len(call.activations):
             return None
         seen: Volume | None = call.place.volume
         if call.name == "batch_norm" and not per_depth(call):
@@ -185,20 +190,20 @@ class Watch(TorchFunctionMode):
         return reader(call)
 
     def _rearranged(self, call: Call, seen: Volume) -> None:
-        """Gives a tensor that was reshaped the volume the next layer reads it as, by a row of its own."""
-        tensor, place = call.flowing[0]
+        """Adds a row for a reshape, if the next layer reads the tensor as another volume."""
+        tensor, place = call.activations[0]
         if place.volume == seen:
             return
         source, axes = place.source, by_shape(tensor)[1]
         if not place.mixed:
             window = Window.of(place.volume.plane) if seen.plane == (1, 1) else whole(place.volume)
-            layer = Foreign("reshape", seen, sees=window, over=True, part=True)
+            layer = Foreign("reshape", seen, seen=window, overwrites=True, is_view=True)
             self._append(layer, (source,), (place.volume,), seen, self._origin(ENTERS, tensor, axes))
             source = len(self.records) - 1
-        call.flowing[0] = (tensor, Place(source, seen, axes, mixed=True))
+        call.activations[0] = (tensor, Place(source, seen, axes, mixed=True))
 
     def _foreign(self, func: Any, call: Call, given: Sequence[Tensor]) -> Any:
-        """Runs a function hubel has no layer for, and records what comes out."""
+        """Runs a function for which hubel has no layer, and records its results."""
         first = call.args[0] if call.args and isinstance(call.args[0], Tensor) else None
         version = _version(first)
         saved = Saved()
@@ -209,10 +214,11 @@ class Watch(TorchFunctionMode):
             results = [first]
         for result, made in enumerate(results):
             self._result(call, given, (made, result), tally, saved, changed=_version(first) != version)
-            given = [tensor for tensor in given if id(tensor) in self._places]  # the first has the weights,
-            tally.macs = 0  # the MACs
+            # Weights, MACs and what is saved count once, for the first result.
+            given = [tensor for tensor in given if id(tensor) in self._places]
+            tally.macs = 0
             tally.unknown.clear()
-            saved.tensors.clear()  # and what is kept
+            saved.tensors.clear()
         return out
 
     def _result(
@@ -225,55 +231,63 @@ class Watch(TorchFunctionMode):
         *,
         changed: bool,
     ) -> None:
-        """Records one tensor that came out, with its number; values only handed on stay where they were."""
+        """Records a result with its number; values that are only passed on keep their place."""
         made, result = out
         if not changed:
-            of = next((pair for pair in call.flowing if storage(pair[0]) == storage(made)), call.flowing[0])
+            of = next(
+                (pair for pair in call.activations if storage(pair[0]) == storage(made)), call.activations[0]
+            )
             copied = call.name in COPIES or storage(of[0]) == storage(made)
             if copied and of[0].numel() == made.numel():
                 if made is not of[0]:
                     self._put(made, moved(of[1], of[0], call.name, call.args, made))
                 return
-        flowing = (
-            sorted(call.flowing, key=lambda pair: -pair[1].volume.values) if tally.local else call.flowing
+        activations = (
+            sorted(call.activations, key=lambda pair: -pair[1].volume.values)
+            if tally.local
+            else call.activations
         )
-        call = replace(call, flowing=flowing)
+        call = replace(call, activations=activations)
         weights = self._read_by(given)
-        volume = next((p.volume for t, p in flowing if t.shape == made.shape), by_shape(made)[0])
+        volume = next((p.volume for t, p in activations if t.shape == made.shape), by_shape(made)[0])
         view = not changed and storage(call.seen) == storage(made)
-        keeps = saved.keeps([t for t, _ in flowing], made, [t for t in given if id(t) not in self._places])
+        keeps = saved.keeps(
+            [t for t, _ in activations], made, [t for t in given if id(t) not in self._places]
+        )
         norm = call.name in NORMALISATIONS
         window = sees(call, made, volume, local=tally.local)
         layer = Foreign(
             call.name.strip("_"),
             volume,
-            count=None if tally.unknown else tally.macs,
-            sees=window,
-            over=view
+            own_macs=None if tally.unknown else tally.macs,
+            seen=window,
+            overwrites=view
             or changed
-            or (len(flowing) == 1 and volume == call.place.volume and (tally.local or norm)),
-            part=view,
-            kept=keeps,
+            or (len(activations) == 1 and volume == call.place.volume and (tally.local or norm)),
+            is_view=view,
+            saved=keeps,
             remark=_remark(call, tally, window),
         )
-        self._record(layer, flowing, made, weights, result)
+        self._record(layer, activations, made, weights, result)
 
     # --- records ------------------------------------------------------------------------------------
 
     def _record(
         self,
         layer: Layer,
-        flowing: list[tuple[Tensor, Place]],
+        activations: list[tuple[Tensor, Place]],
         out: Tensor,
         weights: frozenset[str],
         result: int = 0,
     ) -> None:
-        places = [place for _, place in flowing]
+        places = [place for _, place in activations]
         if not isinstance(layer, (Join, Foreign)):
             places = places[:1]
         inputs = tuple(place.volume for place in places)
         output = layer.output(*inputs)
-        axes = next((place.axes for tensor, place in flowing if _alike(tensor, place, out)), by_shape(out)[1])
+        axes = next(
+            (place.axes for tensor, place in activations if _alike(tensor, place, out)), by_shape(out)[1]
+        )
         sources = tuple(place.source for place in places)
         self._append(layer, sources, inputs, output, self._origin(result, out, axes, weights))
         mixed = any(place.mixed for place in places)
@@ -296,30 +310,30 @@ class Watch(TorchFunctionMode):
     def _origin(
         self, result: int, made: Tensor, axes: tuple[str, ...], weights: frozenset[str] = frozenset()
     ) -> Origin:
-        """A tensor of the call the run is in."""
+        """Returns the origin of a tensor of the current call."""
         visit = self._visits.now
         return Origin(visit.path, visit.nth, *self._call, result, axes, tuple(made.shape), weights)
 
     def _put(self, tensor: Tensor, place: Place) -> None:
-        """Says where a tensor stands; kept alive, so that its id stays its own."""
+        """Sets the place of a tensor, which is kept alive, so that its id stays unique."""
         self._alive.append(tensor)
         self._places[id(tensor)] = place
 
-    def _flowing(self, given: Sequence[Tensor] | Iterator[Tensor]) -> list[tuple[Tensor, Place]]:
+    def _activations(self, given: Sequence[Tensor] | Iterator[Tensor]) -> list[tuple[Tensor, Place]]:
         return [(tensor, self._places[id(tensor)]) for tensor in given if id(tensor) in self._places]
 
     def _read_by(self, given: Sequence[Tensor]) -> frozenset[str]:
-        """The weights among the arguments of a call."""
+        """Returns the names of the parameters among the arguments of a call."""
         return frozenset[str]().union(*(self._weights.get(id(tensor), frozenset()) for tensor in given))
 
 
 def _alike(tensor: Tensor, place: Place, out: Tensor) -> bool:
-    """Whether a result has the axes of what went in, its depth apart where that comes last."""
+    """Whether a result has the axes of an input; its depth may differ if depth is the last axis."""
     return tensor.shape == out.shape or (place.axes[-1:] == ("c",) and tensor.shape[:-1] == out.shape[:-1])
 
 
 def _run(func: Any, call: Call) -> Any:
-    """Runs a call; batch norm past the check that refuses a single value in training."""
+    """Runs a call; for batch normalisation without the check that refuses single values in training."""
     if call.name == "batch_norm" and func is nn.functional.batch_norm:
         given = call.given()
         return torch.batch_norm(
@@ -337,14 +351,14 @@ def _run(func: Any, call: Call) -> Any:
 
 
 def _version(tensor: Tensor | None) -> int:
-    """How often a tensor was written to."""
+    """Returns how often a tensor was written to."""
     return 0 if tensor is None or tensor.is_inference() else tensor._version  # noqa: SLF001
 
 
 def _remark(call: Call, tally: Tally, window: Window) -> str:
-    """What is not known of a call; that it may see less than all is said of the first on the way."""
-    known = not _mixes(window) or any(place.mixed for _, place in call.flowing)
-    remarks = [_unknown(call, tally), "" if known else "what it sees is not known: all at most"]
+    """Returns what is unknown of a call; an unknown window is noted once, at the first such call."""
+    known = not _mixes(window) or any(place.mixed for _, place in call.activations)
+    remarks = [_unknown(call, tally), "" if known else "its window is unknown: at most the whole input"]
     return "; ".join(filter(None, remarks))
 
 
@@ -356,5 +370,5 @@ def _unknown(call: Call, tally: Tally) -> str:
     if tally.unknown:
         return f"not accounted: {', '.join(tally.unknown)}; MACs unknown"
     if call.name in ("group_norm", "instance_norm"):
-        return "its statistics are of the whole map; the field leaves them out"
+        return "its statistics are of the whole map; the receptive field leaves them out"
     return ""

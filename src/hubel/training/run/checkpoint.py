@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hubel.errors import TrainingError
-from hubel.files import write_whole
+from hubel.files import bring_to_disk, write_draft
 from hubel.training.step.hardest import Hardest
 from hubel.training.step.stepper import Stepper
 from hubel.training.trainer import Trainer
@@ -37,10 +37,14 @@ _TIMED = ("limit", "after", "hurried")
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """A trainer's `tensors` by name, and in `progress` everything else that changes."""
+    """A trainer's `tensors` by name, and in `progress` everything else that changes.
+
+    `is_previous` says that it is the one before the last, which is damaged or missing.
+    """
 
     tensors: dict[str, Tensor]
     progress: dict[str, Any]
+    is_previous: bool = False
 
     @classmethod
     def of(cls, trainer: Trainer, images: str) -> Checkpoint:
@@ -67,17 +71,35 @@ class Checkpoint:
     @classmethod
     def read(cls, folder: Path) -> Checkpoint | None:
         """The last intact checkpoint of a run's folder, None where there is none."""
-        return _read(folder / STATE) or _read(folder / PREVIOUS)
+        last = _read(folder / STATE)
+        if last is not None:
+            return last
+        previous = _read(folder / PREVIOUS)
+        return None if previous is None else replace(previous, is_previous=True)
+
+    @staticmethod
+    def exists(folder: Path) -> bool:
+        """Whether a run's folder has a checkpoint, intact or not."""
+        return (folder / STATE).exists() or (folder / PREVIOUS).exists()
 
     def write(self, folder: Path) -> None:
-        """Writes it into a run's folder; the previous one stays beside it."""
+        """Writes it into a run's folder; the previous one stays beside it.
+
+        At every instant one of the two is there and intact: the new one is whole before the last one moves.
+        """
         metadata = {"progress": json.dumps(self.progress)}
         metadata["sha256"] = _digest(self.tensors, metadata["progress"])
         state = folder / STATE
         state.parent.mkdir(exist_ok=True)
-        if _read(state) is not None:
-            state.replace(folder / PREVIOUS)
-        write_whole(state, safetensors.torch.save(self.tensors, metadata))
+        draft = write_draft(state, safetensors.torch.save(self.tensors, metadata))
+        try:
+            if _read(state) is not None:
+                state.replace(folder / PREVIOUS)
+            draft.replace(state)
+        except BaseException:
+            draft.unlink(missing_ok=True)
+            raise
+        bring_to_disk(state.parent)
 
     @property
     def images(self) -> str | None:

@@ -27,10 +27,10 @@ from filelock import FileLock, Timeout
 
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation
-from hubel.files import write_whole
+from hubel.files import clear_unfinished, write_whole
 from hubel.model.header import BEST, CONFIG
 from hubel.training.events import RoundDone
-from hubel.training.run.checkpoint import STATE, Checkpoint
+from hubel.training.run.checkpoint import Checkpoint
 from hubel.training.settings.config import Config
 
 if TYPE_CHECKING:
@@ -84,11 +84,25 @@ class RunFolder:
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of the finished rounds, first to last. Raises TrainingError: they are damaged."""
         path = self.folder / METRICS
-        lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        return [_round(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
+
+    def repair(self) -> str | None:
+        """Deletes what killed processes left unfinished, and a last line of the metrics that is cut short.
+
+        Returns a warning where a line was deleted. Raises TrainingError: another line is damaged.
+        """
+        clear_unfinished(self.folder)
+        path = self.folder / METRICS
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
         try:
-            return [json.loads(line) for line in lines]
-        except ValueError as error:
-            raise TrainingError(f"{path} is damaged ({error}); train again with --config") from None
+            self.metrics()
+        except TrainingError:
+            if not _is_damaged(lines[-1]) or any(map(_is_damaged, lines[:-1])):
+                raise
+            write_whole(path, "".join(f"{line}\n" for line in lines[:-1]))
+            return f"{path}: the last line was cut short and is deleted; its round is trained again"
+        return None
 
     def begin(self, config: Config) -> None:
         """Writes what reruns the run."""
@@ -118,13 +132,31 @@ class RunFolder:
         with held:
             yield
 
+    @contextmanager
+    def begun(self) -> Iterator[None]:
+        """Keeps the folder for a run that begins; if that fails before its first round, nothing is left.
+
+        Raises UsageError: another process has begun a run in the folder meanwhile. What that wrote stays.
+        """
+        with self.alone():
+            if _holds_something(self.folder):
+                raise UsageError(f"another process has begun a run in {self.folder}; name another folder")
+            try:
+                yield
+            except BaseException:
+                self.discard_unfinished()
+                raise
+
     @property
     def can_resume(self) -> bool:
-        """Whether there is a checkpoint to resume from."""
-        return (self.folder / STATE).exists()
+        """Whether a round is finished, or a checkpoint kept, from which the run resumes."""
+        return Checkpoint.exists(self.folder) or (self.folder / METRICS).exists()
 
     def discard_unfinished(self) -> None:
-        """Removes what a run wrote that cannot resume; a folder that was there before stays."""
+        """Removes what a run wrote that cannot resume; a folder that was there before stays.
+
+        To be called by the process that made the folder and keeps it to itself.
+        """
         if self.can_resume:
             return
         for path in list(self.folder.iterdir()):  # it was empty
@@ -146,22 +178,41 @@ class RunFolder:
             raise UsageError(f"{self.folder} is not a run: it has no {CONFIG}")
         return Config.from_toml(self.folder / CONFIG)
 
-    def checkpoint(self) -> Checkpoint:
-        """The last intact checkpoint. Raises TrainingError: there is none."""
+    def checkpoint(self) -> Checkpoint | None:
+        """The last intact checkpoint, None where there is none yet. Raises TrainingError: all are damaged."""
         kept = Checkpoint.read(self.folder)
-        if kept is None:
+        if kept is None and Checkpoint.exists(self.folder):
             raise TrainingError(
-                f"{self.folder} has no checkpoint to resume from; train again with "
+                f"{self.folder}: its checkpoints are damaged; train again with "
                 f"--config {self.folder / CONFIG} --out NEW"
             )
         return kept
+
+
+def _round(text: str, where: str) -> dict[str, Any]:
+    """A line of the metrics. Raises TrainingError: it is damaged."""
+    try:
+        line = json.loads(text)
+    except ValueError as error:
+        raise TrainingError(f"{where} is damaged ({error}); delete the line, or train again") from None
+    if not isinstance(line, dict) or not isinstance(line.get("epoch"), int | float):
+        raise TrainingError(f"{where} is damaged: it is not a round; delete the line, or train again")
+    return line
+
+
+def _is_damaged(text: str) -> bool:
+    try:
+        _round(text, "")
+    except TrainingError:
+        return True
+    return False
 
 
 def check_free(folder: Path) -> None:
     """Raises UsageError: the folder already holds something, or is a file."""
     if folder.exists() and not folder.is_dir():
         raise UsageError(f"{folder} is a file; name a folder for the run")
-    if folder.is_dir() and any(folder.iterdir()):
+    if folder.is_dir() and _holds_something(folder):
         raise UsageError(f"{folder} is not empty, and a run is never overwritten; name another folder")
 
 
@@ -196,6 +247,11 @@ def by_class(val: Evaluation) -> dict[str, Any]:
     if len(val.support) <= CONFUSED:
         kept["val_confusion"] = val.confusion.tolist()
     return kept
+
+
+def _holds_something(folder: Path) -> bool:
+    """Whether there is anything in a folder but the lock of a run that was killed before it began."""
+    return any(path != folder / LOCK for path in folder.rglob("*") if path != folder / LOCK.parent)
 
 
 def _slug(text: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from hubel.errors import TrainingError
-from hubel.evaluation.metrics import Evaluation
+from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.model.file import Model
 from hubel.model.header import CONFIG, read_header
 from hubel.training.events import Event, RoundDone, Warned
@@ -77,13 +77,13 @@ class Session:
         """The best model, evaluated as it will be used, calibrated and saved."""
         return finish(self.folder, self.prepared, hurried=self.trainer.clock.hurried)
 
-    def restore(self) -> None:
-        """Brings the trainer to the last intact checkpoint.
+    def restore(self, kept: Checkpoint) -> None:
+        """Brings the trainer to a checkpoint.
 
-        Raises TrainingError: there is none, or it is of another network or of other images, of which
-        validation images might be trained on.
+        Raises TrainingError: it is of another network or of other images, of which validation images might
+        be trained on.
         """
-        kept, folder = self.folder.checkpoint(), self.folder.folder
+        folder = self.folder.folder
         if name := kept.unfit(self.trainer.network):
             raise TrainingError(f"{folder}: its {CONFIG} names another network: {name} does not fit")
         if kept.images != self.prepared.fingerprint:
@@ -92,11 +92,18 @@ class Session:
                 f"Restore them, or start a new run from its model: hubel train DATA --from {self.folder.best}"
             )
         kept.bring_back(self.trainer)
-        if (
-            self.trainer.clock.limit and self.folder.best.exists()
-        ):  # a round that was cut short will come out otherwise
-            kept_top1 = read_header(self.folder.best).summary["val_top1"]
-            self.trainer.best = max(self.trainer.best, kept_top1)
+        if self.folder.best.exists():
+            if self.trainer.clock.limit:  # a round that was cut short will come out otherwise
+                kept_top1 = read_header(self.folder.best).summary["val_top1"]
+                self.trainer.best = max(self.trainer.best, kept_top1)
+        elif self.folder.metrics():
+            self._keep_last()
+
+    def _keep_last(self) -> None:
+        """Keeps the model of the checkpoint as the best so far, where the best is missing or damaged."""
+        found = evaluate(self.trainer.model, self.prepared.val.epoch(0))
+        self.trainer.best = found.top1
+        self._model({"epoch": self.trainer.done, "val_top1": found.top1}).save(self.folder.best)
 
     def save_state(self) -> None:
         """Writes a checkpoint: everything that changes in training."""

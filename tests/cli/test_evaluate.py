@@ -1,4 +1,4 @@
-"""`hubel val` and `hubel predict` on scanned digits, with a model that was never trained."""
+"""`hubel evaluate` and `hubel predict` on scanned digits, with a model that was never trained."""
 
 from __future__ import annotations
 
@@ -11,11 +11,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from torch import nn
 
 from hubel import build, parse
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.sources import open_data
 from hubel.model.file import Model, load
+from hubel.module.own import OwnNetwork
 from tests.cli.conftest import Hubel
 
 pytest.importorskip("sklearn")
@@ -32,19 +34,19 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def test_val_prints_the_numbers_and_a_line_a_class(hubel: Hubel, model: Path) -> None:
-    said = hubel("val", model, "digits")
+def test_evaluate_prints_the_numbers_and_a_line_a_class(hubel: Hubel, model: Path) -> None:
+    said = hubel("evaluate", model, "digits")
     assert (said.status, said.err) == (0, "")
     lines = said.out.splitlines()
     assert lines[0].startswith("all: 1,797 images, ")
-    for words in ("right", "among the first five", "loss"):
+    for words in ("correct", "in the top 5", "loss"):
         assert words in lines[0]
     assert lines[1].startswith("macro-F1 ")
     assert lines[1].endswith(" before temperature 0.5")
     assert [line.split()[-1] for line in lines[3:]] == list(DIGITS)
 
 
-def test_val_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+def test_evaluate_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -> None:
     """The same loss, by hand, from what `predict` says of the same images."""
     digits = open_data("digits", val=0).train
     folder = tmp_path / "few"
@@ -52,7 +54,7 @@ def test_val_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -> Non
         place = folder / str(digits.labels[number])
         place.mkdir(parents=True, exist_ok=True)
         digits.image(number).save(place / f"{number}.png")
-    told = json.loads(hubel("val", model, folder, "--json").out)
+    told = json.loads(hubel("evaluate", model, folder, "--json").out)
     files = sorted(folder.glob("*/*.png"))
     answers = json.loads(hubel("predict", model, *files, "--top", 10, "--json").out)
     right = [answer["classes"][0]["name"] == Path(answer["file"]).parent.name for answer in answers]
@@ -71,7 +73,7 @@ def test_what_a_model_file_keeps_changes_what_is_said(hubel: Hubel, model: Path,
     ):
         path = tmp_path / f"{name}.safetensors"
         changed.save(path)
-        said[name] = json.loads(hubel("val", path, "digits", "--json").out)
+        said[name] = json.loads(hubel("evaluate", path, "digits", "--json").out)
     assert said["cool"]["top1"] == said["kept"]["top1"]
     assert said["cool"]["loss"] == said["kept"]["at_temperature_1"]["loss"] != said["kept"]["loss"]
     assert said["one"]["confused"] != said["kept"]["confused"]
@@ -116,7 +118,7 @@ def test_predict_goes_through_a_folder(hubel: Hubel, model: Path, tmp_path: Path
     assert hubel("predict", model, files[0], "--csv", "--json").status == 2
 
 
-def test_val_stops_at_a_bad_image_or_leaves_it_out(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+def test_evaluate_stops_at_a_bad_image_or_leaves_it_out(hubel: Hubel, model: Path, tmp_path: Path) -> None:
     digits = open_data("digits", val=0).train
     for number in range(10):
         place = tmp_path / "set" / str(digits.labels[number])
@@ -124,15 +126,15 @@ def test_val_stops_at_a_bad_image_or_leaves_it_out(hubel: Hubel, model: Path, tm
         digits.image(number).save(place / "1.png")
     bad = tmp_path / "set" / "0" / "2.png"
     bad.write_bytes(b"no image")
-    stopped = hubel("val", model, tmp_path / "set")
+    stopped = hubel("evaluate", model, tmp_path / "set")
     assert (stopped.status, stopped.out) == (1, "")
     assert str(bad) in stopped.err
-    skipped = hubel("val", model, tmp_path / "set", "--on-bad", "skip")
+    skipped = hubel("evaluate", model, tmp_path / "set", "--on-bad", "skip")
     assert skipped.status == 0
     assert skipped.out.startswith("all: 10 images, ")
     assert skipped.err.splitlines()[0] == "left out: 1 of 11 images"
     assert str(bad) in skipped.err.splitlines()[1]
-    assert "did you mean skip?" in hubel("val", model, tmp_path / "set", "--on-bad", "skp").err
+    assert "did you mean skip?" in hubel("evaluate", model, tmp_path / "set", "--on-bad", "skp").err
 
 
 def test_a_name_that_is_no_text_is_printed_all_the_same(
@@ -143,3 +145,37 @@ def test_a_name_that_is_no_text_is_printed_all_the_same(
     assert hubel("predict", model, tmp_path / "gone\udcff.png").status == 1
     out.flush()
     assert b"gone\\udcff.png: error: no such file" in out.buffer.getvalue()
+
+
+def test_val_is_the_former_name_of_evaluate(hubel: Hubel, model: Path) -> None:
+    assert hubel("val", model, "digits") == hubel("evaluate", model, "digits")
+
+
+def test_a_runs_folder_stands_for_its_best_model(hubel: Hubel, model: Path) -> None:
+    model.rename(model.with_name("best.safetensors"))
+    found = hubel("evaluate", model.parent, "digits", "--json")
+    assert found.status == 0
+    assert found == hubel("evaluate", model.with_name("best.safetensors"), "digits", "--json")
+
+
+CODE = """\
+from torch import nn
+
+def make_model():
+    return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
+"""
+
+
+def test_code_is_executed_only_with_allow_code(hubel: Hubel, tmp_path: Path) -> None:
+    (tmp_path / "model.py").write_text(CODE)
+    network = OwnNetwork(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "8x8x1", "model.py:make_model")
+    Model(network, DIGITS, Preprocessing.of("8x8x1")).save(tmp_path / "own.safetensors")
+    open_data("digits", val=0).train.image(0).save(tmp_path / "zero.png")
+    for arguments in (
+        ("evaluate", tmp_path / "own.safetensors", "digits"),
+        ("predict", tmp_path / "own.safetensors", tmp_path / "zero.png"),
+    ):
+        refused = hubel(*arguments)
+        assert (refused.status, refused.out) == (1, "")
+        assert "on the command line add --allow-code" in refused.err
+        assert hubel(*arguments, "--allow-code").status == 0

@@ -1,0 +1,39 @@
+"""`hubel evaluate`, also called `hubel val`: how well a model does on labelled images."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from hubel.cli.network import CODE_HELP, MODEL_HELP
+
+
+def evaluate(
+    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
+    data: Annotated[str, typer.Argument(help="A folder of images, or a data set's name.", metavar="DATA")],
+    *,
+    split: Annotated[
+        str,
+        typer.Option(
+            help="The split to measure on: train, val, test or auto. auto takes test if there is one, else "
+            "val. If the data has no splits, it takes the images held out for validation when the model was "
+            "trained on them, else all images that are new to the model."
+        ),
+    ] = "auto",
+    on_bad: Annotated[str, typer.Option(help="What to do with unreadable images: stop or skip.")] = "stop",
+    allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
+) -> None:
+    """Measure a model on labelled images: accuracy, loss, calibration, every class."""
+    from hubel.report import evaluation as report
+    from hubel.report.training import left_out_text
+    from hubel.tasks import evaluate as task
+
+    found = task.evaluate(model, data, split=split, on_bad=on_bad, allow_code=allow_code)
+    if found.skipped:
+        print(left_out_text(found.skipped, found.usable), file=sys.stderr)
+    if known := report.known_text(found):
+        print(known, file=sys.stderr)
+    print(report.as_json(found) if as_json else report.as_text(found))

@@ -1,0 +1,94 @@
+"""How well a model does on the images of a data set: measured, and named image by image."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.sources import DataLike, is_at
+from hubel.device import best_device
+from hubel.errors import DataError
+from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation, Mistake, evaluate, mistakes_of
+from hubel.evaluation.splits import ALL, CHANGED, NEW, images_of, new_to
+from hubel.shown import Shown
+
+if TYPE_CHECKING:
+    from hubel.data.feed.bad import Bad, OnBad
+    from hubel.model.file import Model
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ModelEvaluation(Evaluation, Shown):
+    """How a model does on the images of a set: an evaluation that knows `classes` and the images' `names`.
+
+    `split` is train, val or test; `all` for a set without splits; or `new` for those of its images that
+    the model was not trained on. `known` is the number of images of the set that it was trained on: left
+    out if the split is `new`, else included; None for a stream, which is not searched for them. `skipped`
+    are images that could not be read.
+    """
+
+    classes: tuple[str, ...]
+    names: tuple[str, ...]
+    split: str
+    known: int | None = 0
+    skipped: tuple[Bad, ...] = ()
+
+    @property
+    def usable(self) -> int:
+        """The number of images of the set that could be read, measured or not."""
+        return len(self.labels) + (self.known if self.split == NEW and self.known else 0)
+
+    def mistakes(self) -> list[Mistake]:
+        """The misclassified images, the most confident mistake first."""
+        return mistakes_of(self, self.classes, self.names)
+
+    def facts(self) -> dict[str, str]:
+        """What to show of the evaluation: a name and a text each."""
+        found = {
+            "images": f"{len(self.labels):,} ({self.split})",
+            "classes": f"{len(self.classes):,}",
+            "top-1": f"{self.top1:.2%}",
+            "top-5": f"{self.top5:.2%}" if self.top5 is not None else "",
+            "macro-F1": f"{self.macro_f1:.2%}",
+            "loss": f"{self.loss:.4f} nats",
+            "calibration error": f"{self.ece:.2%}",
+            "mistakes": f"{len(self.wrong):,}",
+        }
+        return {name: text for name, text in found.items() if text}
+
+    def __repr__(self) -> str:
+        lines = (f"  {name:<18} {text}" for name, text in self.facts().items())
+        return "\n".join(["Evaluation of a model", *lines])
+
+
+def measure(model: Model, data: DataLike, split: str = "auto", on_bad: OnBad = "stop") -> ModelEvaluation:
+    """Measures a model, on the best device available, on the images that `images_of` chooses.
+
+    Images too many for memory are streamed. With `on_bad="skip"` unreadable images are left out instead
+    of raising an error. If the set has no splits, images known to be of the model's training are left out.
+
+    Raises DataError, UsageError: as `images_of`; a class the model does not know; no image new to it.
+    """
+    chosen, device = images_of(data, split, model), best_device()
+    images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
+    images, split = images.relabelled(chosen.classes, model.classes), chosen.split
+    marks = images.marks()
+    known = None if marks is None else model.saw(marks)
+    if split == ALL and known is not None:
+        if known.any():
+            images, split = images.only(new_to(known, chosen.name)), NEW
+        elif model.seen and is_at(data, model.summary.get("data")):
+            raise DataError(CHANGED.format(chosen.name))
+    batches = images.batches(model.preprocessing, EVALUATION_BATCH, device=device)
+    found = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
+    return ModelEvaluation(
+        found.scores,
+        found.labels,
+        found.temperature,
+        classes=model.classes,
+        names=images.names,
+        split=split,
+        known=None if known is None else int(known.sum()),
+        skipped=images.skipped,
+    )

@@ -1,0 +1,140 @@
+"""`data_preview`: images of a set beside what a network sees of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import numpy as np
+import torch
+
+from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.image.modes import COLOUR, flatten, upright
+from hubel.data.image.preprocess import Fit, Preprocessing
+from hubel.data.sources import open_data
+from hubel.errors import UsageError
+from hubel.files import write_whole
+from hubel.model.header import read_header
+from hubel.report.data_preview import Example, preview_figure
+from hubel.tasks.network import is_model_file, network_for
+from hubel.tasks.words import one_of
+from hubel.training.run.auto import choose
+from hubel.training.settings.config import NONE
+
+if TYPE_CHECKING:
+    from hubel.data.augment.own import OwnAugmentation
+    from hubel.data.augment.policy import Augmentation
+    from hubel.data.dataset import DataSet
+    from hubel.net.volume import Volume
+
+MOST_CLASSES = 20
+"""The most classes that are shown, the first of the set."""
+
+VARIANTS = 2
+"""The number of augmented variants that are shown of each image."""
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """Images of a set beside what a network sees of them; a notebook shows the figure.
+
+    `volume` is the network's input, `fit` how images of another aspect ratio are resized.
+    """
+
+    name: str
+    examples: tuple[Example, ...]
+    volume: Volume
+    fit: str
+
+    def png(self) -> bytes:
+        """Draws the figure as a PNG."""
+        return preview_figure(self.name, self.examples, self.volume, self.fit)
+
+    def save(self, path: str | Path) -> None:
+        """Writes the figure as a PNG file."""
+        write_whole(Path(path), self.png())
+
+    def __repr__(self) -> str:
+        return f"<Preview of {len(self.examples)} images of {self.name} at {self.volume}; save it>"
+
+    def _repr_png_(self) -> bytes:
+        return self.png()
+
+
+def data_preview(
+    data: Any,
+    *,
+    net: str,
+    volume: str | None = None,
+    fit: str | None = None,
+    recipe: str | None = None,
+    each: int = 2,
+    seed: int = 0,
+) -> Preview:
+    """Returns images of each class beside what a network sees of them, plain and twice augmented.
+
+    `net` is as for `hubel train`, `volume` its input, by default its own. `fit` is crop, pad or squash;
+    by default the saved model's own, else crop. `recipe` is the name of a recipe or a .toml file, from
+    which the augmentation is taken. `each` is the number of images per class, `seed` the random seed.
+
+    Raises UsageError, DataError, NotationError, NetworkError, ModelError: an argument cannot be used.
+    """
+    if each < 1:
+        raise UsageError(f"each is at least 1, not {each}")
+    if seed < 0:
+        raise UsageError(f"seed is at least 0, not {seed}")
+    way = None if fit is None else one_of("fit", fit, get_args(Fit))
+    dataset = open_data(data, val=0)
+    network = network_for(net, volume, dataset)
+    preprocessing = preprocessing_of(net, network[2], way)
+    chosen = choose(dataset, network=network, recipe=recipe, start=net if is_model_file(net) else NONE)
+    examples = _examples(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
+    return Preview(dataset.name, tuple(examples), network[2], preprocessing.fit)
+
+
+def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing:
+    """Returns the preprocessing of a saved model, or cropping for any other network, unless `fit` is given.
+
+    Raises ModelError, DataError: the model's file cannot be used.
+    """
+    if not is_model_file(net):
+        return Preprocessing.of(volume, fit=fit or "crop")
+    return Preprocessing.from_json(read_header(net).preprocessing).at(volume).fitting(fit)
+
+
+def _examples(
+    dataset: DataSet,
+    preprocessing: Preprocessing,
+    augmentation: Augmentation | OwnAugmentation,
+    *,
+    each: int,
+    seed: int,
+) -> list[Example]:
+    """The first images of each class: original, as the network sees them, and augmented.
+
+    Raises DataError: an image cannot be used.
+    """
+    labels = dataset.train.labels
+    classes = range(min(len(dataset.classes), MOST_CLASSES))
+    places = [int(place) for label in classes for place in np.flatnonzero(labels == label)[:each]]
+    seen = np.stack([dataset.train.fitted(place, preprocessing) for place in places])
+    colours = None
+    if augmentation.needs_colours:  # those of the whole set
+        colours = decoded_or_streamed(dataset.train, preprocessing, on_bad="skip").colours
+    generator = torch.Generator().manual_seed(seed)
+    variants = [
+        augmentation.apply(
+            torch.from_numpy(seen), generator, indices=torch.arange(len(seen)), epoch=epoch, colours=colours
+        )
+        for epoch in range(VARIANTS)
+    ]
+    return [
+        Example(
+            label=dataset.classes[labels[place]],
+            original=flatten(upright(dataset.train.image(place)), COLOUR),
+            seen=seen[at],
+            variants=[variant[at].numpy() for variant in variants],
+        )
+        for at, place in enumerate(places)
+    ]

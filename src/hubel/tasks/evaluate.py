@@ -1,0 +1,37 @@
+"""`evaluate`: how well a model does on labelled images."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, get_args
+
+from hubel.data.feed.bad import OnBad
+from hubel.evaluation.model import ModelEvaluation, measure
+from hubel.model.open import open_model
+from hubel.tasks.words import one_of
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hubel.model.file import Model
+
+
+def evaluate(
+    model: Model | str | Path,
+    data: Any,
+    *,
+    split: str = "auto",
+    on_bad: str = "stop",
+    allow_code: bool = False,
+) -> ModelEvaluation:
+    """Measures a model on labelled images: `.top1`, `.loss`, `.confusion`, `.f1`, `.mistakes()` and more.
+
+    `model` is a model, its file, a run's folder or the name of a trained network; `data` is whatever
+    `hubel.train` takes. `split` is train, val, test, or auto: the test set if there is one, else the
+    validation set. If the data has no splits, auto takes the images held out for validation when the model
+    was trained on them, else all images that are new to the model. `on_bad` is what to do with unreadable
+    images: stop or skip. `allow_code` is as for `hubel.load`.
+
+    Raises ModelError, DataError, UsageError: the model, the data or an argument cannot be used.
+    """
+    way = one_of("on_bad", on_bad, get_args(OnBad))
+    return measure(open_model(model, allow_code=allow_code), data, split, way)

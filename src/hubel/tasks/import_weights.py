@@ -1,0 +1,85 @@
+"""`import_weights`: weights of other libraries become a model of hubel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from hubel.errors import UsageError
+from hubel.model import hub
+from hubel.model import import_weights as foreign
+
+if TYPE_CHECKING:
+    from hubel.model.file import Model
+    from hubel.module.weights import Loaded
+    from hubel.net.volume import VolumeLike
+
+
+@dataclass(frozen=True, slots=True)
+class Imported:
+    """A model made from other weights, its file, and how their tensors were `loaded`."""
+
+    model: Model
+    path: Path
+    loaded: Loaded
+
+
+def import_weights(
+    source: str | Path,
+    *,
+    net: str | None = None,
+    out: str | Path | None = None,
+    volume: VolumeLike | None = None,
+    preprocessing: str | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+) -> Imported:
+    """Makes a model from the weights of torchvision, timm and others, and writes its file.
+
+    `source` is a state_dict, .pth or .safetensors, or `hf:OWNER/NAME@REVISION` of the Hugging Face hub;
+    nothing in it is executed. `net` is the network of the zoo that the weights belong to; the hub may know
+    it. `out` is the file, by default NET.safetensors. `volume` is the input, by default the network's own.
+    `preprocessing` is a name of `hubel.model.import_weights.PREPROCESSINGS`, by default that of the
+    network's published weights. `classes` are the class names, or a text file of them, one per line; by
+    default those of ImageNet.
+
+    Raises UsageError: an argument cannot be used, or the file exists. Raises ModelError, NotationError,
+    SizeError: the weights, the network or the volume cannot be used.
+    """
+    prepared = foreign.preprocessing_named(preprocessing) if preprocessing else None
+    weights, name = Path(source), Path(source).name
+    if hub.is_hub(str(source)):
+        fetched = hub.fetch(str(source))
+        weights, name, net = fetched.path, fetched.source, net or fetched.net
+        prepared = prepared or fetched.preprocessing
+    if net is None:
+        raise UsageError("name the network that the weights belong to, such as --net resnet50_v1_5")
+    path = _free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
+    imported = foreign.import_weights(
+        net,
+        foreign.read_weights(weights),
+        preprocessing=prepared,
+        volume=volume,
+        classes=_lines(Path(classes)) if isinstance(classes, str | Path) else classes,
+        source=name,
+    )
+    imported.model.save(path)
+    return Imported(imported.model, path, imported.loaded)
+
+
+def _free(path: Path) -> Path:
+    """Returns the path. Raises UsageError: a file exists there, or cannot be written there."""
+    if path.exists():
+        raise UsageError(f"{path} exists; name another file with --out")
+    if not path.parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}; create it first")
+    return path
+
+
+def _lines(path: Path) -> list[str]:
+    """The lines of a text file that are not empty. Raises UsageError: it cannot be read."""
+    try:
+        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"{path}: class names cannot be read ({error})") from None

@@ -1,0 +1,78 @@
+"""`predict`: the most probable classes of images."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, overload
+
+from hubel.model.open import open_model
+from hubel.model.prediction import (
+    ImageLike,
+    Prediction,
+    check_top,
+    is_one_image,
+    predict_one,
+    predictions,
+    several,
+)
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from hubel.model.file import Model
+
+
+@overload
+def predict(  # type: ignore[overload-overlap]  # a text is one path, never iterated
+    model: Model | str | Path,
+    images: ImageLike,
+    *,
+    top: int | None = None,
+    allow_code: bool = False,
+    on_prediction: Callable[[Prediction], object] | None = None,
+) -> Prediction: ...
+
+
+@overload
+def predict(
+    model: Model | str | Path,
+    images: Iterable[ImageLike],
+    *,
+    top: int | None = None,
+    allow_code: bool = False,
+    on_prediction: Callable[[Prediction], object] | None = None,
+) -> list[Prediction]: ...
+
+
+def predict(
+    model: Model | str | Path,
+    images: ImageLike | Iterable[ImageLike],
+    *,
+    top: int | None = None,
+    allow_code: bool = False,
+    on_prediction: Callable[[Prediction], object] | None = None,
+) -> Prediction | list[Prediction]:
+    """Predicts the `top` most probable classes, 5 by default: one image gives one prediction, several a list.
+
+    `model` is a model, its file, a run's folder or the name of a trained network. An image is the path of
+    a file, a PIL image or a uint8 array h x w x c; several are an iterable of these, or a folder.
+    `on_prediction` is called with each prediction as soon as it is made. `allow_code` is as for
+    `hubel.load`.
+
+    Raises DataError: a single image cannot be used, or a folder has none; among several, an unreadable
+    image gives a prediction with an `error`. Raises ModelError, UsageError: the model or `top` cannot be
+    used.
+    """
+    most = 5 if top is None else top
+    check_top(most)
+    opened = open_model(model, allow_code=allow_code)
+    tell = on_prediction or (lambda _: None)
+    if is_one_image(images):
+        one = predict_one(opened, images, most)  # type: ignore[arg-type]  # checked in the line above
+        tell(one)
+        return one
+    found = []
+    for each in predictions(opened, several(images), most):
+        found.append(each)
+        tell(each)
+    return found
