@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import sys
 import tarfile
@@ -268,6 +269,34 @@ def test_an_index_is_made_once_and_again_when_its_shard_changes(
     indexing.kept_in(str(root / "part-2.tar")).write_text("{")
     assert len(open_data(root, val=0).train) == 32
     assert sorted(Path(where).name for where in made) == ["part-1.tar", "part-2.tar"]
+
+
+def test_a_shard_of_the_same_name_size_and_time_stamp_is_seen(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "_MOMENT_NS", 0)
+    path = root / "part-1.tar"
+    before, whole = path.stat(), path.read_bytes()
+    first = open_data(root, val=0).train
+    assert isinstance(first, ShardImages)
+    other = path.with_suffix(".other")
+    other.write_bytes(whole.replace(first.file(9).data, image(77).ljust(len(first.file(9).data), b"\0")))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    again = open_data(root, val=0).train
+    assert isinstance(again, ShardImages)
+    assert again.digests()[9] != first.digests()[9]
+
+
+def test_a_damaged_index_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "_MOMENT_NS", 0)
+    first = indexing.indexed(str(root / "part-1.tar"))
+    path = indexing.kept_in(first.where)
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert indexing.indexed(first.where) == first, at
 
 
 def test_the_index_of_a_shard_just_written_is_not_cached(root: Path) -> None:

@@ -1,6 +1,6 @@
 """The index of a shard: the images in a tar file, their classes and their places; made once and cached.
 
-    ~/.cache/hubel/shards/KEY.json      by a shard's path, size and modification time, or by its address
+    ~/.cache/hubel/shards/KEY.json      by a shard's path and what its inode states, or by its address
 
 Of a local shard only headers and classes are read. A remote shard has to be read whole, as a stream of the
 library `webdataset`; it is therefore assumed never to change, and its index must be cached.
@@ -100,7 +100,9 @@ def indexed(where: str) -> Shard:
             known = Path(where).stat()
         except OSError as error:
             raise DataError(f"{where}: cannot be read: {error.strerror}; correct that") from error
-        stamp, changed_ns = f"{stamp} {known.st_size} {known.st_mtime_ns}", known.st_mtime_ns
+        times = known.st_mtime_ns, known.st_ctime_ns  # no program can set the second
+        stamp = f"{stamp} {known.st_size} {known.st_dev}:{known.st_ino} {times[0]} {times[1]}"
+        changed_ns = max(times)
     path = kept_in(where)
     shard = _kept(path, where, stamp)
     if shard is None:
@@ -126,15 +128,22 @@ def _kept(path: Path, where: str, stamp: str) -> Shard | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         columns = [tuple(found[name]) for name in ("names", "classes", "offsets", "sizes")]
         whole = found["stamp"] == stamp and len(set(map(len, columns))) == 1
-    except (OSError, ValueError, LookupError, TypeError):
+        shard = Shard(where, stamp, *columns)
+        known = found.get("checksum", "" if is_remote(where) else None)  # older ones of remote shards lack it
+        return shard if whole and known in ("", _checksum(shard)) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return Shard(where, stamp, *columns) if whole else None
+
+
+def _checksum(shard: Shard) -> str:
+    """The digest of an index, so that no damage to it goes unnoticed."""
+    return blake2b(json.dumps(asdict(shard)).encode(), digest_size=16).hexdigest()
 
 
 def _keep(path: Path, shard: Shard) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(asdict(shard)))
+        write_whole(path, json.dumps({**asdict(shard), "checksum": _checksum(shard)}))
     except OSError as error:
         if is_remote(shard.where):
             raise DataError(
