@@ -27,6 +27,7 @@ _KINDS = {
     "damaged": "cannot be read",
     "format": "of another format than their names say",
     "turned": "turned",
+    "deep": "more than 8 bits per pixel",
     "conflict": "one image, several classes",
     "leak": "one image, several splits",
     "duplicate": "one image, several times",

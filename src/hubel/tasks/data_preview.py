@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,6 +10,7 @@ import numpy as np
 import torch
 
 from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.feed.range import measured_range
 from hubel.data.image.modes import COLOUR, flatten, upright
 from hubel.data.image.preprocess import Fit, Preprocessing
 from hubel.data.sources import open_data
@@ -88,6 +89,7 @@ def data_preview(
     dataset = open_data(data, val=0)
     network = network_for(net, volume, dataset)
     preprocessing = preprocessing_of(net, network[2], way)
+    preprocessing = replace(preprocessing, range=measured_range(dataset.train) or preprocessing.range)
     chosen = choose(dataset, network=network, recipe=recipe, start=net if is_model_file(net) else NONE)
     examples = _examples(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
     return Preview(dataset.name, tuple(examples), network[2], preprocessing.fit)
@@ -132,7 +134,7 @@ def _examples(
     return [
         Example(
             label=dataset.classes[labels[place]],
-            original=flatten(upright(dataset.train.image(place)), COLOUR),
+            original=flatten(upright(dataset.train.image(place)), COLOUR, preprocessing.range),
             seen=seen[at],
             variants=[variant[at].numpy() for variant in variants],
         )

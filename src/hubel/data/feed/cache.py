@@ -280,8 +280,8 @@ def _of_text(text: str) -> bytes:
 def _key(digests: list[bytes], preprocessing: Preprocessing) -> str:
     """The name of an array, from everything that determines its bytes; mean and std do not."""
     of = preprocessing
-    form = (_FORMAT, of.height, of.width, of.depth, of.fit, of.resize, of.interpolation)
-    total = blake2b(json.dumps(form).encode(), digest_size=_DIGEST)
+    form = [_FORMAT, of.height, of.width, of.depth, of.fit, of.resize, of.interpolation]
+    total = blake2b(json.dumps([*form, *(of.range or ())]).encode(), digest_size=_DIGEST)
     for digest in digests:
         total.update(digest.ljust(_DIGEST, b"\0"))
     return total.hexdigest()

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TypeAlias
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
-from hubel.data.image.modes import as_image
+from hubel.data.image.modes import as_image, is_deep
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ IMAGE_SUFFIXES = frozenset(
 _ORIENTATION = 0x0112
 _LYING = frozenset({5, 6, 7, 8})
 _JPEG = b"\xff\xd8\xff"
+_PNG, _PNG_GREY_16 = b"\x89PNG\r\n\x1a\n", b"\x10\0"
 _MAY_BE_TURNED = (b"Exif\0\0", b"tiff:Orientation")
 _PLAIN = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "GRAY"}
 """The JPEG colour spaces that both decoders read alike, and what each is decoded to."""
@@ -109,6 +110,24 @@ def read_size(path: File) -> tuple[int, int]:
         width, height = image.size
         lying = image.getexif().get(_ORIENTATION) in _LYING
         return (width, height) if lying else (height, width)
+
+
+def holds_deep(file: File) -> bool:
+    """Whether a file's image is deep (`modes.is_deep`), by its header; False if it cannot be read."""
+    with suppress(Exception):
+        start = file.data[:26] if isinstance(file, Encoded) else _start(file, 26)
+        if start.startswith(_PNG):  # nearly all files of this kind, and ten times faster than Pillow
+            return start[24:26] == _PNG_GREY_16
+        if not start.startswith(_JPEG):
+            with opened(file) as image:
+                return is_deep(image)
+    return False
+
+
+def _start(path: Path, count: int) -> bytes:
+    """The first bytes of a file."""
+    with path.open("rb", buffering=0) as file:
+        return file.read(count)
 
 
 def _plain_jpeg(path: File, side: int | None) -> Bytes | None:

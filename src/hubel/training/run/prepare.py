@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, Feed
 from hubel.data.feed.cache import Warn
 from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.feed.range import range_of
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import fingerprint
 from hubel.data.sources import open_data
@@ -134,7 +135,10 @@ def prepare(
     network = _network(config, inputs.network)
     check_classes(network, data)
     start = _start(config, network, data) if config.start and not inputs.kept else None
-    preprocessing = inputs.kept.preprocessing if inputs.kept else _preprocessing(config, network, start)
+    if inputs.kept:
+        preprocessing = inputs.kept.preprocessing
+    else:
+        preprocessing = _preprocessing(config, network, start, data.train)
     images, validation = _decoded(data, preprocessing, config.on_bad, progress, warn)
     check_left(images, data)
     marks = images.marks()
@@ -265,11 +269,13 @@ def check_classes(network: Trainable, data: DataSet) -> None:
         )
 
 
-def _preprocessing(config: Config, network: Trainable, start: Start | None) -> Preprocessing:
-    """The preprocessing of the starting model, except for what the config asks for."""
+def _preprocessing(config: Config, network: Trainable, start: Start | None, images: Images) -> Preprocessing:
+    """The preprocessing of the starting model, except for what the config asks for and the images' range."""
     if start is None:
-        return Preprocessing.of(network.volume, fit=config.fit or "crop")
-    return start.preprocessing.fitting(config.fit or None)
+        found = Preprocessing.of(network.volume, fit=config.fit or "crop")
+    else:
+        found = start.preprocessing.fitting(config.fit or None)
+    return replace(found, range=range_of(config.range, images) or found.range)
 
 
 def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from hubel.data.feed.bad import OnBad
+from hubel.data.feed.range import written_range
 from hubel.data.image.preprocess import Fit
 from hubel.errors import nearest
 from hubel.training.settings.recipe import Recipe, check
@@ -31,7 +32,9 @@ class Config:
     """A run: what to train on what, and how.
 
     `net` is a notation, `input` the volume it sees, `fit` how an image of another shape becomes it, empty
-    for the way of the model the run starts from, else `crop`. `start` is the model whose weights the run
+    for the way of the model the run starts from, else `crop`. `range` are the values of deep images (of 16
+    bits or floating point) that become black and white: `auto` for those of the training set, `full` for 0
+    to 65535, or `LOW:HIGH`. `start` is the model whose weights the run
     starts from, empty for none; `freeze` names the parts that then stay as they are. `val` is the share of
     the training images held out where the data has no validation split. `on_bad` is what an image that
     cannot be read does: `stop` the run, or be left out. `balance` weighs rare classes more, in the `loss` or
@@ -46,6 +49,7 @@ class Config:
     net: str
     input: str
     fit: Asked = ""
+    range: str = AUTO
     start: str = ""
     freeze: tuple[str, ...] = ()
     val: float = 0.2
@@ -66,6 +70,8 @@ class Config:
         check("val", 0 < self.val < 1, "above 0 and below 1", self.val)
         check("seconds", 0 <= self.seconds < float("inf"), "above 0, or 0 for no limit", self.seconds)
         check("target", 0 <= self.target <= 1, "above 0 and at most 1, or 0 for none", self.target)
+        known_range = self.range in (AUTO, "full") or written_range(self.range) is not None
+        check("range", known_range, "auto, full or LOW:HIGH, such as 29000:31000", repr(self.range))
         for name, known in (
             ("fit", get_args(Fit) if self.fit else ("",)),
             ("on_bad", get_args(OnBad)),
