@@ -19,6 +19,8 @@ from hubel.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
+
 RNG = np.random.default_rng(2)
 
 

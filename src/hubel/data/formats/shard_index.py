@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from hubel.data.formats.fetch import CACHE, cache_folder
 from hubel.data.image.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError
-from hubel.files import write_whole
+from hubel.files import check_regular, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ KEYS = ("label", "class")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _NAME = re.compile(r"(?!__[^/]*__(?:/|$))(?P<sample>(?:.*/)?[^./]+)\.(?P<ending>[^/]+)")
 _END = bytes(tarfile.BLOCKSIZE)
+_AT_ONCE = 1 << 26
+_BEYOND = 8
 _MOMENT_NS = 2 * 10**9
 _FORMAT = 1
 _CURL = {6: "no such host", 7: "no answer", 18: "the transfer broke off", 22: "no such file, or no access"}
@@ -176,9 +178,12 @@ def _made(where: str, stamp: str) -> Shard:
 def _opened(where: str) -> Iterator[Any]:
     """Opens a shard for reading; any error within the block becomes a DataError."""
     try:
+        if not is_remote(where):
+            check_regular(where)
         with library(where).gopen(where) if is_remote(where) else Path(where).open("rb") as file:
             yield file
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, LookupError, RecursionError) as error:
+        # damaged headers end in more than the first
         raise DataError(
             f"{where}: is not a complete tar file ({trouble(error)}); copy or create it again, uncompressed"
         ) from error
@@ -199,17 +204,23 @@ def trouble(error: Exception) -> str:
 
 
 class _Forwards:
-    """A file that `tarfile` can read only forwards, as a download is; `last` is its last read."""
+    """A file that `tarfile` can read only forwards, as a download is; `last` is its last read.
+
+    False sizes in headers would make `tarfile` go round in circles, wait for an end that is past, or read
+    the whole file at once. Raises ReadError: it does any of these.
+    """
 
     def __init__(self, file: Any) -> None:
         self.last = b""
-        self._file, self._at = file, 0
+        self._file, self._at, self._empty = file, 0, 0
         self._seeks = hasattr(file, "seek")
 
     def tell(self) -> int:
         return self._at
 
     def seek(self, to: int) -> None:
+        if to < self._at - 1:
+            raise tarfile.ReadError("a header leads backwards")
         if self._seeks:
             self._file.seek(to)
             self._at = to
@@ -217,8 +228,13 @@ class _Forwards:
             pass
 
     def read(self, size: int) -> bytes:
+        if not 0 <= size <= _AT_ONCE:
+            raise tarfile.ReadError(f"a header asks for {size:,} bytes at once")
         self.last = self._file.read(size)
         self._at += len(self.last)
+        self._empty += not self.last
+        if self._empty > _BEYOND:
+            raise tarfile.ReadError("a header leads beyond its end")
         return self.last
 
 

@@ -13,6 +13,7 @@ from PIL import Image, UnidentifiedImageError
 
 from hubel.data.image.modes import as_image, is_deep
 from hubel.errors import DataError
+from hubel.files import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,10 +23,21 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".apng", ".gif", ".bmp", ".dib"),
-        *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
+        *(".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
     }
 )
 """The file name endings, in lower case, that count as images."""
+
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
+"""The formats that are read; of others, Pillow opens some by starting programs, as Ghostscript for EPS."""
+
+FOREIGN_SUFFIXES = frozenset(
+    {
+        *(".heic", ".heif", ".jxl", ".svg", ".eps", ".psd", ".ico", ".exr", ".hdr", ".dcm", ".fits"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    }
+)
+"""The endings of images in formats that are not read."""
 
 _ORIENTATION = 0x0112
 _LYING = frozenset({5, 6, 7, 8})
@@ -58,7 +70,21 @@ File: TypeAlias = Path | Encoded
 
 def opened(file: File) -> Image.Image:
     """Opens an image with Pillow without reading its pixels; may raise any kind of error."""
-    return Image.open(BytesIO(file.data) if isinstance(file, Encoded) else file)
+    if isinstance(file, Encoded):
+        return Image.open(BytesIO(file.data), formats=FORMATS)
+    check_regular(file)
+    return Image.open(file, formats=FORMATS)
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a file counts as an image: by its ending, or by its content if it has no ending."""
+    if path.suffix:
+        return path.suffix.lower() in IMAGE_SUFFIXES
+    try:
+        with opened(path) as image:
+            return image.format != "TGA"  # which has no mark of its own: nearly anything may look like one
+    except Exception:  # as `_opened`
+        return False
 
 
 def is_empty(file: File) -> bool:
@@ -126,6 +152,7 @@ def holds_deep(file: File) -> bool:
 
 def _start(path: Path, count: int) -> bytes:
     """The first bytes of a file."""
+    check_regular(path)
     with path.open("rb", buffering=0) as file:
         return file.read(count)
 
@@ -153,6 +180,7 @@ def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
 
 def _if_jpeg(path: Path) -> bytes:
     """A JPEG file's bytes; of any other file only the first few."""
+    check_regular(path)
     with path.open("rb", buffering=0) as file:
         data = file.read(len(_JPEG))
         return data + file.readall() if data == _JPEG else data
