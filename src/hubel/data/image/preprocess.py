@@ -117,6 +117,16 @@ class Preprocessing:
         """The length in pixels of an image's shorter side from which nothing is enlarged."""
         return max(self.height, self.width) if self.resize is None else self.resize
 
+    def kept(self, height: int, width: int) -> float:
+        """Returns the share of an image of this size that is seen; the rest is cut off."""
+        if self.fit != "crop":
+            return 1.0
+        if self.resize is None:
+            scale = max(self.height / height, self.width / width)
+        else:
+            scale = self.resize / min(height, width)
+        return min(1.0, self.height / (scale * height)) * min(1.0, self.width / (scale * width))
+
     def read(self, path: File) -> Bytes:
         """Returns the preprocessed pixels of an image file: uint8, height x width x depth.
 
