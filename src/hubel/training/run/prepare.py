@@ -33,10 +33,10 @@ from hubel.net.ledger import ledger
 from hubel.net.notation import parse
 from hubel.net.trace import Step, trace
 from hubel.net.volume import Volume
-from hubel.training.run.diagnose import in_both, not_held_out
+from hubel.training.run.diagnose import imbalanced, in_both, not_held_out
 from hubel.training.run.finetune import Start, train_head
 from hubel.training.run.whiten import whiten
-from hubel.training.settings.config import Config
+from hubel.training.settings.config import NONE, Config
 from hubel.training.settings.own import Own
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
@@ -147,6 +147,7 @@ def prepare(
         not_held_out(validation.labels, data.classes),
         in_both(seen, new),
         start.knows(new) if start else None,
+        imbalanced(images.labels, data.classes) if config.balance == NONE else None,
     ):
         if problem:
             warn(problem)
