@@ -25,7 +25,7 @@ class UnusableError(DataError):
     """Some of `count` images cannot be used; the message lists the first 20 by name."""
 
     def __init__(self, bad: list[Bad], count: int) -> None:
-        hint = " (hubel train and hubel val leave them out with --on-bad skip)"
+        hint = " (hubel train and hubel evaluate leave them out with --on-bad skip)"
         super().__init__(_message(bad, count, hint if len(bad) < count else ""))
         self.bad = bad
         self.count = count
