@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from hubel.cli.lazy import loaded
+from hubel.cli.loading import loaded
 from typer.cli import get_docs_for_click
 
 import hubel

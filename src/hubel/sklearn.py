@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
-from numbers import Integral
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -145,7 +144,7 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         batch: int | None = None,
         lr: float | None = None,
         val: float | None = None,
-        random_state: int | np.random.RandomState | None = None,
+        random_state: int | np.integer[Any] | np.random.RandomState | None = None,
         out: str | Path | None = None,
         settings: Mapping[str, Any] | None = None,
     ) -> None:
@@ -219,7 +218,8 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _training_set(self, X: Any, y: Any) -> tuple[Any, Any]:
         """The images as `hubel.train` takes them, and their labels; sets what is known of both."""
-        images, self._rows = _images(X), None
+        images = _images(X)
+        self._rows: Rows | None = None
         if images is None:
             X, y = validate_data(self, X, y, ensure_min_samples=2)
             self._rows = Rows.of(X, self.shape)
@@ -241,7 +241,7 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
 
     def _settings(self) -> dict[str, Any]:
         """The other settings of the run, its random seed among them."""
-        if isinstance(self.random_state, Integral):
+        if isinstance(self.random_state, int | np.integer):
             fixed = {"seed": int(self.random_state), "precision": "float32"}
         else:
             fixed = {"seed": int(check_random_state(self.random_state).randint(LARGEST_SEED))}

@@ -15,7 +15,7 @@ def test_networks_that_differ_are_status_1(hubel: Hubel) -> None:
     assert "~ conv3_3  conv(256, 1) -> conv(256, 3, pad=1)" in said.out
 
 
-def test_networks_that_do_not_are_status_0(hubel: Hubel) -> None:
+def test_networks_that_do_not_differ_are_status_0(hubel: Hubel) -> None:
     said = hubel("diff", "vgg16", "vgg16(classes=1000)")
     assert said.status == 0
     assert "no layer differs" in said.out
@@ -37,7 +37,7 @@ def test_json(hubel: Hubel) -> None:
         ["vgg16", "relu >>"],
     ],
 )
-def test_trouble_is_status_2(hubel: Hubel, arguments: list[str]) -> None:
+def test_an_error_is_status_2(hubel: Hubel, arguments: list[str]) -> None:
     said = hubel("diff", *arguments)
     assert said.status == 2
     assert said.err.startswith("error: ")

@@ -1,4 +1,4 @@
-"""`hubel draw`: a file of each kind, and what is refused."""
+"""`hubel draw`: a file of each kind, and the errors."""
 
 from __future__ import annotations
 

@@ -77,7 +77,7 @@ def test_the_nearest_to_an_image_is_its_copy_but_never_itself(
         ([], "name a file for the image"),
         (["-o", "plane.jpg"], "written as one of .png"),
         (["--json", "--images", 0], "images is at least 1"),
-        (["--json", "--images", 3], "5 images at least"),
+        (["--json", "--images", 3], "at least 5 images"),
         (["--json", "--method", "tsn"], "did you mean tsne?"),
         (["--json", "--split", "tset"], "no split 'tset'"),
     ],

@@ -76,7 +76,7 @@ def test_writes_images(model: str, tmp_path: Path, suffix: str, start: bytes, la
         (("--layer", "conw1"), "did you mean conv1"),
         (("--layer", "relu1"), "has no filters; those that have: conv1, conv2, fc1"),
         (("-o", "filters.gif"), "one of .svg, .png, .pdf"),
-        (("--alike", "0"), "alike from a cosine"),
+        (("--alike", "0"), "alike is a cosine"),
     ],
 )
 def test_errors(model: str, arguments: tuple[str, ...], message: str) -> None:

@@ -27,7 +27,7 @@ def test_a_model_named_like_an_instrument_is_a_model(hubel: Hubel, tmp_path: Pat
     said = hubel("look", "maps", "filters", "--help")
     assert "Show a layer's filters" in said.out
     said = hubel("look", "maps", "filters")
-    assert "maps is neither a model's file nor" in said.err
+    assert "maps is neither a model's file, nor" in said.err
 
 
 @pytest.mark.parametrize("words", [["patches"], ["patches", "photos", "-o", "p.png"]])

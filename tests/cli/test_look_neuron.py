@@ -79,8 +79,8 @@ def test_text_is_narrow_and_json_has_it_all(files: tuple[str, str], unit: str) -
 def test_a_small_window_is_written_out(files: tuple[str, str]) -> None:
     model, image = files
     text = said(model, "neuron", "conv1[1,0,4]", image)
-    assert "looks at rows 0 to 1, columns 3 to 5 of the image as the network sees it: 2x3 pixels" in text
-    assert "takes of input (12x12x3) maps 0 to 2, rows -1 to 1, columns 3 to 5" in text
+    assert "sees rows 0 to 1, columns 3 to 5 of the image as the network sees it: 2x3 pixels" in text
+    assert "reads input (12x12x3), maps 0 to 2, rows -1 to 1, columns 3 to 5" in text
     assert "9 of these 27 are padding, shown as ·" in text
     assert [f"input[{at}]" in text for at in range(3)] == [True] * 3
 
@@ -89,11 +89,7 @@ def test_of_a_large_window_what_is_listed_adds_up(files: tuple[str, str]) -> Non
     model, image = files
     text = said(model, "neuron", "fc1[2]", image)
     lines = text.splitlines()
-    listed = [
-        float(line.split()[-1])
-        for line in lines
-        if line.startswith("  globalavgpool1[") or "make together" in line
-    ]
+    listed = [float(line.split()[-1]) for line in lines if line.startswith(("  globalavgpool1[", "  sum of"))]
     (total,) = (float(line.split()[-1]) for line in lines if line.startswith("sum of"))
     assert len(listed) == 13
     assert sum(listed) == pytest.approx(total, abs=1e-4)

@@ -76,7 +76,7 @@ def test_the_colours_of_a_set(hubel: Hubel, model: Path, tmp_path: Path) -> None
         (["conv3[0]", "--json"], "no layer 'conv3'"),
         (["--class", "cats", "--json"], "no class 'cats'; did you mean cat?"),
         (["conv1", "--maps", 0, "--json"], "maps is at least 1"),
-        (["conv1", "--steps", 0, "--json"], "1 step at least"),
+        (["conv1", "--steps", 0, "--json"], "steps is at least 1"),
     ],
 )
 def test_errors(hubel: Hubel, model: Path, words: list[object], message: str) -> None:

@@ -54,8 +54,8 @@ def test_topography_draws_and_tells(hubel: Hubel, model: Path, tmp_path: Path) -
     out = tmp_path / "topography.png"
     said = hubel("look", model, "topography", "--layer", "relu1", "--layer", "relu2", "-o", out, "--spot", 2)
     assert said.err == ""
-    assert said.out.startswith("relu1: 12 x 10 places, the answer is ")
-    assert said.out.count(" 0 answers from outside their boxes") == 2
+    assert said.out.startswith("relu1: 12 x 10 positions, the response is ")
+    assert said.out.count(" 0 responses from outside their boxes") == 2
     assert out.read_bytes().startswith(b"\x89PNG")
     told = json.loads(hubel("look", model, "topography", "--json").out)
     assert [each["path"] for each in told] == ["relu1", "relu2"]

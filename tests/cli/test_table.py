@@ -74,7 +74,7 @@ def test_markdown(hubel: Hubel) -> None:
     assert lines[5].startswith("| **total** |")
 
 
-def test_markdown_says_below_the_table_what_text_says_there(hubel: Hubel) -> None:
+def test_markdown_has_the_notes_of_the_text_below_the_table(hubel: Hubel) -> None:
     given = ("table", "maxpool(2) >> fc(10)", "--input", "5x5x3")
     text, markdown = hubel(*given).out, hubel(*given, "--format", "markdown").out
     assert "\n\n- maxpool1: floor: the last 1 row and column unused\n" in markdown
@@ -95,7 +95,7 @@ def test_a_name_with_arguments(hubel: Hubel) -> None:
     assert json.loads(said.out)["totals"]["params"] == expected
 
 
-def test_the_table_goes_on_to_the_broken_row(hubel: Hubel) -> None:
+def test_the_table_ends_before_the_layer_that_does_not_fit(hubel: Hubel) -> None:
     said = hubel("table", "conv(8, 3) >> relu >> conv(8, 99) >> fc(10)", "--input", "32x32x3")
     assert said.status == 1
     assert "conv1" in said.out
@@ -158,7 +158,7 @@ def test_torch_is_not_imported() -> None:
     assert not {"torch", "numpy"} & imported
 
 
-def test_a_pipe_that_closes_is_passed_over_in_silence() -> None:
+def test_a_closed_pipe_is_silent() -> None:
     found = subprocess.run(
         f"{sys.executable} -m hubel table resnet152 --format json | head -1",
         shell=True,
@@ -181,7 +181,7 @@ def test_version_and_help(hubel: Hubel) -> None:
         assert hubel(verb, "--help").status == 0
 
 
-def test_a_network_of_the_zoo_breaks_like_any_other(hubel: Hubel) -> None:
+def test_a_network_of_the_zoo_that_does_not_fit(hubel: Hubel) -> None:
     said = hubel("table", "vgg16", "--input", "20x20x3")
     assert said.status == 1
     assert "conv4_3" in said.out
@@ -193,7 +193,7 @@ def test_a_name_in_quotes_is_no_network_of_the_zoo(hubel: Hubel) -> None:
     assert "zoo" not in hubel("table", "named('fast', conv(6)) >> relu", "--input", "8x8x1").err
 
 
-def test_weights_of_another_size_are_said_to_be(hubel: Hubel, tmp_path: Path) -> None:
+def test_weights_of_another_size_give_a_warning(hubel: Hubel, tmp_path: Path) -> None:
     path = tmp_path / "model.safetensors"
     notation = "conv(2, 3) >> fc(4)"
     header = Header(notation, Volume.of("8x8x1"), tuple("abcd"), "", {}, {})

@@ -1,4 +1,4 @@
-"""`hubel table file.py:name`: a user's own module, and what goes wrong in a user's own file."""
+"""`hubel table file.py:name`: a user's own module, and the errors of a user's own file."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_a_module_has_its_table(hubel: Hubel, file: Path, name: str) -> None:
     assert found["network"] == f"{file}:{name}"
 
 
-def test_what_a_function_imports_is_found_beside_its_file(hubel: Hubel, tmp_path: Path) -> None:
+def test_a_function_may_import_a_neighbour_of_its_file(hubel: Hubel, tmp_path: Path) -> None:
     (tmp_path / "late.py").write_text("WIDTH = 4\n")
     (tmp_path / "other").mkdir()
     path = tmp_path / "lazy.py"
@@ -71,9 +71,9 @@ def test_what_a_function_imports_is_found_beside_its_file(hubel: Hubel, tmp_path
     assert sys.path == before
 
 
-def test_what_nobody_knows_is_no_zero(hubel: Hubel, file: Path) -> None:
+def test_unknown_macs_are_not_zero(hubel: Hubel, file: Path) -> None:
     said = hubel("table", f"{file}:Odd", "--input", "8x8x3")
-    assert "MACs left out, as nobody knows them: fft_fft2_1" in said.out
+    assert "MACs unknown, left out of the totals: fft_fft2_1" in said.out
     assert "fft_fft2_1: not accounted" in said.out
     row = next(line for line in said.out.splitlines() if line.startswith("fft_fft2_1 "))
     assert " ? " in row
@@ -99,7 +99,7 @@ def test_errors_name_the_line(hubel: Hubel, file: Path, name: str, status: int, 
     assert "Traceback" not in said.err
 
 
-def test_a_file_that_is_no_python(hubel: Hubel, tmp_path: Path) -> None:
+def test_a_file_that_is_not_python(hubel: Hubel, tmp_path: Path) -> None:
     path = tmp_path / "broken.py"
     path.write_text("def make(:\n")
     said = hubel("table", f"{path}:make", "--input", "8x8x3")
@@ -111,7 +111,7 @@ def test_a_file_that_is_no_python(hubel: Hubel, tmp_path: Path) -> None:
     assert hubel("table", f"{path}:make", "--input", "8x8").status == 2
 
 
-def test_the_table_goes_on_to_the_broken_row(hubel: Hubel, file: Path) -> None:
+def test_the_table_ends_before_the_layer_that_fails(hubel: Hubel, file: Path) -> None:
     said = hubel("table", f"{file}:Wrong", "--input", "8x8x3")
     assert "relu1" in said.out
     assert "total" not in said.out
@@ -139,10 +139,10 @@ def test_a_module_is_compared_and_drawn_as_a_network_is(hubel: Hubel, file: Path
     assert ">interpolate<" in out.read_text()
 
 
-def test_comparisons_say_whose_macs_nobody_knows(hubel: Hubel, file: Path) -> None:
+def test_comparisons_name_the_layers_with_unknown_macs(hubel: Hubel, file: Path) -> None:
     nets = (f"{file}:Odd", f"{file}:make_model", "--input", "8x8x3")
     for verb in ("compare", "diff"):
-        assert hubel(verb, *nets).out.count("MACs left out, as nobody knows them: fft_fft2_1") == 1
+        assert hubel(verb, *nets).out.count("MACs unknown, left out of the totals: fft_fft2_1") == 1
 
 
 def test_training_a_module_needs_its_input(hubel: Hubel, file: Path, tmp_path: Path) -> None:

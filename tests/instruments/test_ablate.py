@@ -72,7 +72,7 @@ def test_a_silenced_map_is_one_whose_weights_are_edited(level: Level) -> None:
         subject, lambda: batches, [Unit("conv1"), *(Unit("conv2", at) for at in range(4))], CLASSES, level
     )
     means = torch.cat([subject.values(images, ["conv2"])["conv2"] for images, _ in batches]).mean((0, 2, 3))
-    assert found.right.tolist() == right(network, batches)
+    assert found.correct.tolist() == right(network, batches)
     assert found.images.sum() == 40
     for at in range(4):
         edited = build(BRANCHED, "8x8x2")
@@ -187,7 +187,7 @@ def test_errors() -> None:
 
     with pytest.raises(UsageError, match="did you mean mean"):
         ablate(subject, none, [Unit("conv1")], 3, "meen")  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="say which units"):
+    with pytest.raises(UsageError, match="name the units"):
         ablate(subject, none, [], 3)
     with pytest.raises(UsageError, match="no images"):
         ablate(subject, none, [Unit("conv1")], 3)

@@ -78,10 +78,10 @@ def test_a_row_is_a_state_and_a_column_a_map() -> None:
 
 
 def test_errors() -> None:
-    for units, message in (([], "which maps"), ([Unit("conv1", 0, 1, 1)], r"follow the map, conv1\[0\]")):
+    for units, message in (([], "name the maps"), ([Unit("conv1", 0, 1, 1)], r"follow the map, conv1\[0\]")):
         with pytest.raises(UsageError, match=message):
             over_time(states(1), units, IMAGES)
-    with pytest.raises(UsageError, match="which states"):
+    with pytest.raises(UsageError, match="name the states"):
         over_time([], [Unit("conv1")], IMAGES)
     with pytest.raises(UsageError, match="0 to 2, not 3"):
         over_time(states(1), [Unit("conv1", 3)], IMAGES)

@@ -175,7 +175,7 @@ def of_neuron(subject: Subject, at: At) -> list[Any]:
 def of_ablate(subject: Subject, at: At) -> list[Any]:
     units = [Unit(at("relu1")), Unit(at("concat1"), 5), Unit(at("add1"), 1, 2, 2), Unit(at("relu4"), 0)]
     found = ablate(subject, lambda: [(FILES[:5], LABELS[:5]), (FILES[5:], LABELS[5:])], units, 3)
-    return [found.right, found.without]
+    return [found.correct, found.without]
 
 
 def of_likeness(subject: Subject, at: At) -> list[Any]:

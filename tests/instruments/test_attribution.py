@@ -205,7 +205,7 @@ def test_grad_cam_looks_at_the_last_maps_before_pooling() -> None:
     lenet = parse("conv(6, 5) >> relu >> maxpool(2) >> conv(8, 3) >> relu >> maxpool(2) >> dropout >> fc(3)")
     assert last_maps(Subject.of(build(lenet, "20x20x1"))) == "relu2"
     assert last_maps(Subject.of(Foreign(), "8x8x2")) == "act"
-    with pytest.raises(UsageError, match="no layer has more than one place"):
+    with pytest.raises(UsageError, match="no layer has more than one position"):
         last_maps(Subject.of(build(fc(3), "4x4x1")))
 
 
@@ -235,7 +235,7 @@ class Cut(nn.Module):
 
 @pytest.mark.parametrize("method", ["integrated", "gradient"])
 def test_a_image_that_does_not_reach_the_score_is_said_to(method: str) -> None:
-    with pytest.raises(UsageError, match="nothing of input reaches the class's score"):
+    with pytest.raises(UsageError, match="the score of the class does not depend on input"):
         attribute(Subject.of(Cut(), "6x6x1"), noise(1, 6, 6), 0, method)  # type: ignore[arg-type]
 
 
@@ -260,11 +260,13 @@ def test_errors(monkeypatch: pytest.MonkeyPatch) -> None:
         attribute(subject, image[:1], 0)
     with pytest.raises(UsageError, match="did you mean relu3"):
         attribute(subject, image, 0, layer="relu4")
-    with pytest.raises(UsageError, match="fc1 has one place alone, Grad-CAM needs several; relu3 has them"):
+    with pytest.raises(
+        UsageError, match="fc1 has a single position per map, Grad-CAM needs several; use relu3"
+    ):
         attribute(subject, image, 0, layer="fc1")
     with pytest.raises(UsageError, match="a side of 1 to 8, not 9"):
         occlude(subject, image, square=9)
-    with pytest.raises(UsageError, match="by 1 pixel at least"):
+    with pytest.raises(UsageError, match="by at least 1 pixel"):
         occlude(subject, image, stride=0)
     monkeypatch.setitem(sys.modules, "captum.attr", None)
     with pytest.raises(UsageError, match=r'pip install "hubel\[look\]"'):

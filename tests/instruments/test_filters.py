@@ -44,7 +44,7 @@ def test_what_is_planted_is_found(module: nn.Module) -> None:
     text = report.as_text(found)
     for line in (
         "dead: 2; its weights are zero",
-        "alike, by cosine: 1 and 4",
+        "duplicates, by cosine: 1 and 4",
         "negative, by cosine: 0 and 5",
     ):
         assert line in text
@@ -132,7 +132,7 @@ def test_errors() -> None:
         filters(subject, "relu1")
     with pytest.raises(UsageError, match=r"no layer 'cnv1'; did you mean conv1\?"):
         filters(subject, "cnv1")
-    with pytest.raises(UsageError, match="alike from a cosine"):
+    with pytest.raises(UsageError, match="alike is a cosine"):
         filters(subject, alike=1.5)
     with pytest.raises(UsageError, match="no layer with filters"):
         filters(Subject.of(build(parse("relu"), "6x6x3")))

@@ -221,7 +221,7 @@ def test_what_is_refused() -> None:
         neuron(Subject.of(network), image, Unit("conv1", 3, 0, 0))
     with pytest.raises(NetworkError, match="silu1 is silu, whose arithmetic is not known"):
         unit_of(Foreign(), image, "silu1[0]")
-    with pytest.raises(NetworkError, match="keeps no statistics"):
+    with pytest.raises(NetworkError, match="has no running statistics"):
         unit_of(nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False)), image, "0[0,1,1]")
 
 

@@ -65,7 +65,7 @@ def test_filters_are_told_by_the_maps_they_read_and_what_drives_those(subject: S
 
 def test_what_no_image_drives_is_dead(subject: Subject) -> None:
     found = stimuli(subject, filters(subject, "conv2"), IMAGES, SEEN)
-    assert found.filters.dead == {2: "relu2 lets nothing of it through on any of 4 images"}
+    assert found.filters.dead == {2: "relu2 is 0 for it on all of 4 images"}
     assert Unit("relu2", 2) not in found.stimuli
     assert driven_image(found, subject.volume, "png").startswith(b"\x89PNG")
 

@@ -206,7 +206,7 @@ def test_a_module_that_returns_more_is_seen_by_what_it_returns_first() -> None:
     )
     assert subject.last.path == "head"
     assert not subject.sees("unread")
-    with pytest.raises(UsageError, match="nothing comes out at unread"):
+    with pytest.raises(UsageError, match="unread has no output"):
         subject.values(images, ["unread"])
 
 
@@ -230,7 +230,7 @@ def test_a_run_that_takes_another_way_is_refused() -> None:
 
 
 def test_errors() -> None:
-    with pytest.raises(UsageError, match="say what a module of your own sees"):
+    with pytest.raises(UsageError, match="give the input volume of the module"):
         Subject.of(Foreign())
     with pytest.raises(UsageError, match=r"no layer 'cnv1'; did you mean conv1\?"):
         Subject.of(build(BRANCHED, "8x8x2")).values(torch.zeros(1, 2, 8, 8), ["cnv1"])

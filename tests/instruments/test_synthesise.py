@@ -188,13 +188,13 @@ def test_the_module_is_left_as_it_was(module: nn.Module) -> None:
 
 def test_errors() -> None:
     subject = Subject.of(build(conv(2, 3) >> relu >> fc(2), "12x10x1"))
-    with pytest.raises(UsageError, match="say which units"):
+    with pytest.raises(UsageError, match="name the units"):
         synthesise(subject, [], GREY)
     with pytest.raises(UsageError, match=r"conv1 is a layer; name one of its maps, such as conv1\[0\]"):
         synthesise(subject, [Unit("conv1")], GREY)
     with pytest.raises(UsageError, match="did you mean conv1"):
         synthesise(subject, [Unit("conv2", 0)], GREY)
-    with pytest.raises(UsageError, match="1 step at least"):
+    with pytest.raises(UsageError, match="steps is at least 1"):
         synthesise(subject, [Unit("conv1", 0)], GREY, steps=0)
     with pytest.raises(UsageError, match="makes 8x8x1, the network sees 12x10x1"):
         synthesise(subject, [Unit("conv1", 0)], Preprocessing.of("8x8x1"))

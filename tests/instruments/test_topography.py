@@ -78,7 +78,7 @@ def test_errors() -> None:
     subject = Subject.of(build(conv(2, 3) >> maxpool(2) >> fc(2), "8x6x1"))
     with pytest.raises(UsageError, match="a spot is 1 to 6 pixels"):
         topography(subject, ["conv1"], spot=7)
-    with pytest.raises(UsageError, match="say which layers"):
+    with pytest.raises(UsageError, match="name the layers"):
         topography(subject, [])
     with pytest.raises(UsageError, match="did you mean conv1"):
         topography(subject, ["conv"], see=lambda images: torch.zeros(len(images), 1, 8, 6))

@@ -209,7 +209,7 @@ def test_errors() -> None:
     subject = Subject.of(planted(gabor(0, 0.2)))
     with pytest.raises(UsageError, match="need three channels"):
         tune(subject, [Unit("relu1")], gratings=Gratings.over(subject.volume, colour="red-green"))
-    with pytest.raises(UsageError, match="say which units"):
+    with pytest.raises(UsageError, match="name the units"):
         tune(subject, [])
     with pytest.raises(UsageError, match="did you mean relu1"):
         tune(subject, [Unit("relu2")])

@@ -1,4 +1,4 @@
-"""Networks side by side: the numbers, what is not invented, and the figure."""
+"""Networks side by side: the numbers, the published errors, and the figure."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_vgg16_has_its_parameters_late_and_its_activations_early() -> None:
     assert [share.part for share in found.most_values[:2]] == ["conv1_1", "conv1_2"]
 
 
-def test_stages_are_parts_and_side_heads_are_apart() -> None:
+def test_stages_are_parts_and_side_heads_are_separate() -> None:
     assert [share.part for share in facts("resnet50").most_params[:2]] == ["conv5_x", "conv4_x"]
     googlenet = facts("googlenet")
     assert googlenet.params == 6_998_552
@@ -80,11 +80,11 @@ class TestPublished:
         found = facts("resnet18", "64x64x3")
         assert found.entry is not None
         assert found.published is None
-        assert "what is published is for 224x224x3, not for 64x64x3" in str(as_text([found], 100))
+        assert "the published errors are for 224x224x3, not for 64x64x3" in str(as_text([found], 100))
 
-    def test_no_network_of_the_zoo_says_so(self) -> None:
+    def test_a_network_outside_the_zoo_says_so(self) -> None:
         text = str(as_text([SMALL, facts("vgg16")], 100))
-        assert "small: no network of the zoo, so nothing is published of it" in text
+        assert "small: not a network of the zoo, so no published errors" in text
         row = next(line for line in text.splitlines() if line.startswith("published top-1"))
         assert row.split()[-2:] == ["-", "25.6"]
 

@@ -1,4 +1,4 @@
-"""The difference of two networks: the papers' own, and what holds of any two."""
+"""The difference of two networks: known pairs from the papers, and properties of any two."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_resnet_v1_5_moves_the_stride_into_the_3x3() -> None:
     assert others == {Kind.FOLLOWS}
     assert sum(change.params for change in different.values()) == 0
     assert sum(change.macs for change in different.values()) == 4_089_184_256 - 3_857_973_248
-    assert "= 6 more with another size alone: conv3_x.block1.batchnorm1" in text("resnet50", "resnet50_v1_5")
+    assert "= 6 more differ in size only: conv3_x.block1.batchnorm1" in text("resnet50", "resnet50_v1_5")
 
 
 def test_alexnet_of_2012_and_torchvisions() -> None:
@@ -79,14 +79,14 @@ def test_a_layer_in_another_place_has_moved() -> None:
     assert "> norm1  lrn, reads relu1 -> pool1\n" in text("alexnet", "alexnet_one_tower")
 
 
-def test_layers_that_come_in_between_do_not_shift_the_rest() -> None:
+def test_inserted_layers_do_not_shift_the_rest() -> None:
     different = found("vgg13", "vgg16")
     assert [path for path in different if path.startswith("conv")] == ["conv3_3", "conv4_3", "conv5_3"]
     assert {change.kind for change in different.values()} == {Kind.ADDED}
     assert len(different) == 6  # each with its ReLU
 
 
-def test_whole_blocks_are_one_line_and_alike_ones_too() -> None:
+def test_whole_blocks_are_one_line_and_equal_ones_are_joined() -> None:
     said = text("resnet50", "resnet152")
     assert "+ conv4_x.block7 to conv4_x.block36  30 parts of 11 layers\n    each 14x14x1024" in said
     assert said.count("\n+ ") == 2
@@ -112,7 +112,7 @@ def test_small_ones() -> None:
     ]
 
 
-def test_the_same_layers_wired_otherwise() -> None:
+def test_the_same_layers_with_other_connections() -> None:
     straight = named("a", relu) >> named("b", maxpool(1)) >> (named("c", relu) + named("d", identity))
     crossed = named("a", relu) >> (named("b", maxpool(1)) >> named("c", relu)) + named("d", identity)
     assert kinds(straight, crossed) == [(Kind.REWIRED, "d")]

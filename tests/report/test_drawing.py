@@ -1,4 +1,4 @@
-"""The image of a network: what is in it, where it stands, and that it is always the same bytes."""
+"""The drawing of a network: its content, its layout, and that it is always the same bytes."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def overlap(one: Rectangle, other: Rectangle) -> bool:
 
 
 def rectangle(text: Text) -> Rectangle:
-    """Where a text stands, by the layout's own idea of its width."""
+    """The place of a text, by the layout's own estimate of its width."""
     width = width_of(text.text, text.size)
     left = text.x - {"left": 0.0, "center": 0.5, "right": 1.0}[text.align] * width
     return left, text.y, left + width, text.y + 0.73 * text.size
@@ -105,7 +105,7 @@ def test_arrows_follow_the_sources(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["resnet50", "resnet152", "plain110", "efficientnet_lite0"])
-def test_of_folded_blocks_no_arrow_is_made_up(name: str) -> None:
+def test_folded_blocks_have_no_invented_arrows(name: str) -> None:
     drawing = drawing_of(name)
     homes = by_path(drawing)
     pairs = {
@@ -149,7 +149,7 @@ def test_sizes_are_to_scale(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [*zoo.ZOO, *(name for name in ODD if "head" not in name)])
-def test_nothing_stands_on_anything(name: str) -> None:
+def test_nothing_overlaps(name: str) -> None:
     drawing = drawing_of(name)
     texts = [(text, rectangle(text)) for text in drawing.texts]
     for (one, place), (other, second) in combinations(texts, 2):
@@ -240,7 +240,7 @@ class TestContent:
             ("resnet18", []),
         ],
     )
-    def test_folds_what_is_alike(self, name: str, times: list[int]) -> None:
+    def test_equal_blocks_are_folded(self, name: str, times: list[int]) -> None:
         drawing = drawing_of(name)
         assert [text.text for text in drawing.texts if text.text[:2] == "× "] == [f"× {n}" for n in times] + (
             ["× n: n such blocks in a row"] if times else []
@@ -248,7 +248,7 @@ class TestContent:
         assert len(drawing.boxes) < 50
         assert [frame.tone for frame in drawing.frames] == ["repeat"] * len(times)
 
-    def test_the_same_text_names_the_same_numbers(self) -> None:
+    def test_consecutive_names_are_joined(self) -> None:
         found = layout(trace(parse("9 * conv(4, 1) >> 2 * conv(8, 1)"), "8x8x4"))
         assert {"conv1–9", "conv10–11"} <= {text.text for text in found.texts}
 

@@ -1,4 +1,4 @@
-"""The zoo's table: every network, the papers' depths, and nothing wider than a terminal."""
+"""The table of the zoo: every network, the depths of the papers, and the width of a terminal."""
 
 from __future__ import annotations
 

@@ -17,17 +17,17 @@ from hubel.cli.loading import Verb, lazy
 from hubel.errors import HubelError, UsageError
 
 SPINS = "1000"
-"""How often a thread of OpenMP looks whether the others are done before it sleeps.
+"""How many times a waiting thread of OpenMP checks for the others before it sleeps.
 
-Hundreds of thousands of times, as it comes, cost nothing on an idle machine, and on a busy one the time that
-the others need: with four busy processes on two cores a step took 14 times as long.
+Its default, hundreds of thousands, costs nothing on an idle machine. On a busy one it takes the time that the
+others need: with four busy processes on two cores a training step took 14 times as long.
 """
 
 VERBS = {
     "table": Verb(
         "hubel.cli.table",
         "table",
-        "Print every layer's size, parameters, MACs and receptive field, with totals and memory.",
+        "Print the size, parameters, MACs and receptive field of each layer, totals and memory.",
     ),
     "zoo": Verb(
         "hubel.cli.zoo",
@@ -37,7 +37,7 @@ VERBS = {
     "compare": Verb(
         "hubel.cli.compare",
         "compare",
-        "Compare networks: parameters, MACs, memory, depth, receptive field, and where each of them sits.",
+        "Compare networks: parameters, MACs, memory, depth, receptive field, published errors.",
     ),
     "diff": Verb(
         "hubel.cli.diff",
@@ -75,12 +75,12 @@ VERBS = {
     "data": Verb("hubel.cli.data", "data", "Data sets: download, check, preview."),
     "look": Verb("hubel.cli.look.group", "look", "Look inside a trained network."),
 }
-"""Every command, in the order of `hubel --help`."""
+"""Every command with its summary, the first line of its docstring, in the order of `hubel --help`."""
 
 app = typer.Typer(
     name="hubel",
     cls=lazy(VERBS),
-    help="A workbench for convolutional networks: write one down, know all about it, train it, use it.",
+    help="A workbench for convolutional networks: write one down, count its costs, train it, look inside.",
     no_args_is_help=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
@@ -102,20 +102,19 @@ def root(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
     ] = False,
 ) -> None:
-    """Holds the options that stand before a verb."""
+    """Takes the options that precede a command."""
 
 
 def main() -> None:
-    """Runs the command line: exit status 0, 1 for an error of the matter, 2 for one of usage."""
-    atexit.register(gc.freeze)  # else half a second at the end goes into looking for garbage in torch
+    """Runs the command line. Exit status: 0, 1 for an error, 2 for a wrong command line."""
+    atexit.register(gc.freeze)  # else the collection of garbage in torch takes half a second at the end
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is loaded
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
-        sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may be no text at all
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: what runs ends in order
+        sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may not be valid text
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: a run ends in order
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
-    warnings.filterwarnings(
-        "ignore", "Image size .* could be decompression bomb"
-    )  # twice as large is refused
+    # Pillow warns of large images; those twice as large it refuses.
+    warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")
     try:
         app()
     except HubelError as error:

@@ -23,10 +23,10 @@ def compare(
     json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(help="Draw accuracy against MACs, and ImageNet's history, to an .svg, .png or .pdf."),
+        typer.Option(help="Draw accuracy against MACs, and the history of ImageNet; a .svg, .png or .pdf."),
     ] = None,
 ) -> None:
-    """Compare networks: parameters, MACs, memory, depth, receptive field, and where each of them sits."""
+    """Compare networks: parameters, MACs, memory, depth, receptive field, published errors."""
     announce(*nets)
     found = task.compare(*nets, volume=volume)
     if plot is not None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.network import HELP, INPUT_HELP
-from hubel.cli.output import image_form
+from hubel.report.form import image_form
 
 
 def preview(

@@ -24,13 +24,16 @@ def table(
     ] = False,
     columns: Annotated[
         str | None,
-        typer.Option(help="Columns by name or heading, with commas between, or all. JSON has all always."),
+        typer.Option(help="Columns, separated by commas: names, headings, or all. JSON always has all."),
     ] = None,
     form: Annotated[
         str, typer.Option("--format", help="How to print the table: text, markdown, csv or json.")
     ] = "text",
 ) -> None:
-    """Print every layer's size, parameters, MACs and receptive field, with totals and memory."""
+    """Print the size, parameters, MACs and receptive field of each layer, totals and memory.
+
+    Under "sees" stands the size of the receptive field, in pixels of the input.
+    """
     chosen = one_of("--format", form, FORMATS)
     if columns and chosen == "json":
         raise UsageError("--columns is for text, markdown and csv; JSON always has every column")

@@ -1,9 +1,9 @@
-"""Ablate: what a network can still tell when units are silenced, and so which units a class depends on.
+"""Ablate: silence units, and see which classes the network no longer recognises.
 
-A silenced map says the same at every place for every image: by default its mean over the images,
-which takes away what it tells and leaves the layers behind it at the level they were trained at. Zero
-is a message of its own where a map is seldom near it (before a bias, batch normalisation or a tanh),
-and then the drop is partly that of a network thrown off its working point.
+A silenced map has the same value at every position for every image. By default this is its mean over the
+images: it carries no information, and later layers stay at their working point. Zero is an unusual value
+for a map that is seldom near it (before a bias, batch normalisation or a tanh); then part of the drop comes
+from later layers being thrown off their working point.
 
 Source: Morcos et al. 2018, section 2 and appendix A.1 (zero and mean); Zhou et al. 2018 (by class).
 """
@@ -40,7 +40,7 @@ Batches: TypeAlias = Callable[[], Iterable[tuple[Tensor, Tensor]]]
 
 
 class Dependence(NamedTuple):
-    """A class that loses `drop` of its recall when a unit is silenced; `place` is the unit's in its list."""
+    """A class loses `drop` of its recall when a unit is silenced; `place` is the unit's index in its list."""
 
     place: int
     unit: Unit
@@ -50,22 +50,22 @@ class Dependence(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ablation:
-    """How many images of each class a network tells, whole and with each of `units` silenced by itself.
+    """How many images of each class are classified correctly, with all units and without each of `units`.
 
-    A unit here is a layer, one of its maps, or one place of a map. `images`, `right`: int64, classes;
-    `without`: int64, units x classes.
+    A unit here is a layer, one of its maps, or one position of a map. `images`, `correct`: int64, classes;
+    `without`: int64, units x classes, correct with the unit silenced.
     """
 
     units: tuple[Unit, ...]
     level: Level
     images: Counts
-    right: Counts
+    correct: Counts
     without: Counts
 
     @property
     def recall(self) -> Floats:
-        """The share of each class that the whole network tells: classes; NaN where it has no images."""
-        return _share(self.right, self.images)
+        """The recall of each class with all units: classes; NaN for a class without images."""
+        return _share(self.correct, self.images)
 
     @property
     def drops(self) -> Floats:
@@ -74,16 +74,16 @@ class Ablation:
 
     @property
     def accuracy(self) -> float:
-        """The share of all images that the whole network tells."""
-        return float(self.right.sum() / self.images.sum())
+        """The accuracy with all units."""
+        return float(self.correct.sum() / self.images.sum())
 
     @property
     def accuracies(self) -> Floats:
-        """The same without each unit: units."""
+        """The accuracy without each unit: units."""
         return np.asarray(self.without.sum(1) / self.images.sum())
 
     def top(self, most: int = 10, label: int | None = None) -> list[Dependence]:
-        """Which class depends on which unit most, the largest drop first; of one class where it is given."""
+        """Returns the largest drops in recall, largest first: of all classes, or of one `label`."""
         drops = np.nan_to_num(self.drops, nan=-np.inf)
         if label is not None:
             drops = np.where(np.arange(drops.shape[1]) == label, drops, -np.inf)
@@ -98,26 +98,26 @@ class Ablation:
 
 @dataclass(frozen=True, slots=True)
 class Onward:
-    """The rest of a network behind one layer, for a batch whose values so far are kept.
+    """The rest of a network after one layer, for a batch that has run up to there.
 
-    `value` is what came out of the layer: n x depth x height x width.
+    `value` is the output of the layer: n x depth x height x width.
     """
 
     value: Tensor
     _run: Callable[[Tensor], Tensor]
 
     def scores(self, value: Tensor) -> Tensor:
-        """The scores, n x classes, where `value` comes out of the layer in place of what did."""
+        """Returns the scores, n x classes, with `value` in place of the layer's output."""
         return self._run(value).flatten(1)
 
 
 @contextmanager
 def onward(subject: Subject, path: str, images: Tensor) -> Iterator[Onward]:
-    """Runs a network up to a layer once, so that its rest may run again and again from other values.
+    """Runs a network up to a layer once, so that the rest can run repeatedly on other values.
 
-    Only what the layer reaches is run again, and only what that reads is kept; other branches are not.
-    A module that is none of hubel's has no known way in, and runs as a whole each time.
-    Raises UsageError: no such layer, or where nothing can be put in.
+    Only the layers that depend on this one run again, and only their inputs are kept. A module that was not
+    built by hubel cannot be entered in the middle, and runs as a whole each time.
+    Raises UsageError: no such layer, or one whose output cannot be replaced.
     """
     subject.step(path)
     if not isinstance(subject.module, Network):
@@ -157,7 +157,7 @@ def ablate(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> Ablation:
-    """Silences each unit by itself and counts what the network still tells.
+    """Silences one unit at a time and counts the images that are still classified correctly.
 
     `batches` is called twice for each layer at level `mean`, first for the means. `progress` is called
     with the number of images times units done.
@@ -170,33 +170,33 @@ def ablate(
         unit.check(subject.steps)
     chosen = tuple(dict.fromkeys(units))
     if not chosen:
-        raise UsageError("say which units to silence")
+        raise UsageError("name the units to silence")
     without = np.zeros((len(chosen), classes), np.int64)
     done = 0
     for path in dict.fromkeys(unit.path for unit in chosen):
         places = [place for place, unit in enumerate(chosen) if unit.path == path]
         means = _means(subject, batches, path) if level == "mean" else None
-        shown, right = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
+        shown, correct = np.zeros(classes, np.int64), np.zeros(classes, np.int64)
         for images, labels in batches():
             with onward(subject, path, images) as rest:
                 shown += np.bincount(labels.cpu().numpy(), minlength=classes)
-                right += _right(rest.scores(rest.value), labels, classes)
+                correct += _correct(rest.scores(rest.value), labels, classes)
                 for place in places:
                     silent = silenced(rest.value, chosen[place], means)
-                    without[place] += _right(rest.scores(silent), labels, classes)
+                    without[place] += _correct(rest.scores(silent), labels, classes)
                     done += len(labels)
                     if progress is not None:
                         progress(done)
     if not shown.sum():
-        raise UsageError("there are no images to tell")
-    return Ablation(chosen, level, shown, right, without)
+        raise UsageError("there are no images to classify")
+    return Ablation(chosen, level, shown, correct, without)
 
 
 def silenced(value: Tensor, unit: Unit, means: Tensor | None = None) -> Tensor:
-    """What comes out of a layer, n x depth x height x width, with a unit silenced.
+    """Returns the output of a layer, n x depth x height x width, with a unit silenced.
 
-    `means`: depth x height x width, the mean at each place, of which a map takes the mean over its
-    places; None is zero.
+    `means`: depth x height x width, the mean at each position; a map takes their mean over its positions.
+    None silences to zero.
     """
     out = value.clone()
     if means is None:
@@ -210,12 +210,12 @@ def silenced(value: Tensor, unit: Unit, means: Tensor | None = None) -> Tensor:
 
 
 def _replaced(subject: Subject, path: str, images: Tensor, value: Tensor) -> Tensor:
-    """The scores where a value comes out at a path."""
+    """The scores with a value in place of the output at a path."""
     return subject.run(images, lambda _path, _seen: value, [path])
 
 
 def _reached(steps: Sequence[Step], path: str) -> list[Step]:
-    """The steps that what comes out at a path flows to, in their order."""
+    """The steps that depend on the output at a path, in order."""
     reached, rest = {path}, []
     for step in steps:
         if not reached.isdisjoint(step.sources):
@@ -230,19 +230,19 @@ def _call(network: Network, step: Step, values: dict[str, Tensor]) -> Tensor:
 
 
 def _means(subject: Subject, batches: Batches, path: str) -> Tensor:
-    """The mean over all images of what comes out at a path: depth x height x width."""
+    """The mean over all images of the output at a path: depth x height x width."""
     total, count = None, 0
     for images, _ in batches():
         values = glance(subject, images, [path])[path].double().sum(0)
         total = values if total is None else total + values
         count += len(images)
     if total is None:
-        raise UsageError("there are no images to tell")
+        raise UsageError("there are no images to classify")
     return total / count
 
 
-def _right(scores: Tensor, labels: Tensor, classes: int) -> Counts:
-    """How many images of each class are told: int64, classes."""
+def _correct(scores: Tensor, labels: Tensor, classes: int) -> Counts:
+    """How many images of each class are classified correctly: int64, classes."""
     hit = labels[scores.argmax(1) == labels]
     return np.bincount(hit.cpu().numpy(), minlength=classes)
 

@@ -1,6 +1,6 @@
-"""Ages: the same maps in the states a network went through in training, so that one sees features appear.
+"""Ages: the same maps in several states of a network during training, which shows features appear.
 
-Of each state: the images that drive a map most, and what of them does, projected back to pixels.
+For each state: the patches that drive a map most, and their projections back to pixels.
 
 Source: Zeiler and Fergus 2014, figure 4.
 """
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 
 class State(NamedTuple):
-    """A network at one time of its training: what to call it, and what images become for it."""
+    """A network at one time of its training, with its name and its preprocessing."""
 
     name: str
     subject: Subject
@@ -42,11 +42,11 @@ class State(NamedTuple):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Ages:
-    """One map in each of several states of a network, in their order.
+    """One map in each of several states of a network, in order.
 
-    `filters`: float32, states x depth x height x width, where the layer is a convolution of the image
-    itself, else None. `patches`: of each state, the patches that drive the map most, the strongest first;
-    `projections`: of each patch what of it does, float32, depth x h x w, as `project_patches` has it.
+    `filters`: float32, states x depth x height x width, if the layer is a convolution of the image itself,
+    else None. `patches`: for each state the patches that drive the map most, the strongest first.
+    `projections`: for each patch, float32, depth x h x w, as `project_patches` returns it.
     """
 
     unit: Unit
@@ -64,9 +64,9 @@ def over_time(
     rule: Rule = "deconv",
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Ages, ...]:
-    """The same maps in several states of one network, such as a run's checkpoints.
+    """Follows maps through several states of one network, such as a run's checkpoints.
 
-    A layer stands for all its maps. `top` is how many patches a map has in each state, `rule` how they are
+    A layer stands for all its maps. `top` is the number of patches per map and state; `rule` is how they are
     projected back. `progress` is called with the number of images times states done.
 
     Raises UsageError: no states or maps, or a map that a state lacks.
@@ -101,22 +101,22 @@ def over_time(
 
 def _maps(subjects: Sequence[Subject], units: Sequence[Unit]) -> tuple[Unit, ...]:
     if not subjects:
-        raise UsageError("say which states of the network to look at")
+        raise UsageError("name the states of the network to look at")
     maps: list[Unit] = []
     for unit in units:
         for subject in subjects:
             unit.check(subject.steps)
         if unit.row is not None:
-            raise UsageError(f"{unit} is one place of a map; follow the map, {unit.path}[{unit.channel}]")
+            raise UsageError(f"{unit} is one unit of a map; follow the map, {unit.path}[{unit.channel}]")
         depth = min(subject.step(unit.path).output.depth for subject in subjects)
         maps += [Unit(unit.path, at) for at in ([unit.channel] if unit.channel is not None else range(depth))]
     if not maps:
-        raise UsageError("say which maps to follow")
+        raise UsageError("name the maps to follow")
     return tuple(dict.fromkeys(maps))
 
 
 def _filters(subjects: Sequence[Subject], path: str) -> Floats | None:
-    """A layer's filters, states x filters x depth x h x w, where it looks at the image itself."""
+    """A layer's filters, states x filters x depth x h x w, if it reads the image itself."""
     steps = [subject.step(path) for subject in subjects]
     if any(step.sources != (INPUT,) or not isinstance(bare(step.layer), Conv) for step in steps):
         return None

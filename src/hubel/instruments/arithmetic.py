@@ -1,6 +1,6 @@
-"""How each kind of layer makes the value of a unit: what it takes, the numbers of its rule, in float64.
+"""How each kind of layer computes the value of a unit, in float64: its inputs and the numbers of its rule.
 
-`RULES` has the layers; each rule sees its layer at work through a `Sight`.
+`RULES` has one rule for each kind of layer; a rule reads the layer's inputs and weights through a `Sight`.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """What a unit takes from one source: its window of the volume that comes out at the path `source`.
+    """What a unit reads from one source: its window on the output of the layer at the path `source`.
 
-    `maps`, `rows`, `columns`: int64, where in the source's `volume` the values stand, counted from 0; a
-    row or column outside of it is padding. `values`: float64, maps x rows x columns, padding as the layer
-    reads it: 0, or -inf where the largest is sought. `weights` and `products`: the same shape; None for a
-    layer that has none.
+    `maps`, `rows`, `columns`: int64, the positions of the values in the source's `volume`, counted from 0;
+    a row or column outside the volume is padding. `values`: float64, maps x rows x columns, with padding as
+    the layer reads it: 0, or -inf for max pooling. `weights` and `products`: the same shape; None for a
+    layer without weights.
     """
 
     source: str
@@ -50,22 +50,22 @@ class Taken:
 
     @property
     def inside(self) -> Truths:
-        """Which places are no padding: rows x columns."""
+        """Which positions are not padding: rows x columns."""
         high, wide = self.volume.plane
         rows, columns = (self.rows >= 0) & (self.rows < high), (self.columns >= 0) & (self.columns < wide)
         return rows[:, None] & columns[None, :]
 
     def place(self, index: int) -> tuple[int, int, int]:
-        """Map, row and column in the source of a value, by its place in the flattened `values`."""
+        """Returns the map, row and column of a value in the source, by its index in flattened `values`."""
         at = np.unravel_index(index, self.values.shape)
         return int(self.maps[at[0]]), int(self.rows[at[1]]), int(self.columns[at[2]])
 
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """A layer at work on one image, seen from one of its units.
+    """A layer's inputs for one image, and its weights, as one of its units uses them.
 
-    `works_with` are its numbers by PyTorch's names; `inputs`: float64, depth x height x width each.
+    `works_with` are the layer's tensors by PyTorch's names; `inputs`: float64, depth x height x width each.
     """
 
     step: Step
@@ -77,17 +77,17 @@ class Sight:
     column: int
 
     def numbers(self, name: str) -> Floats | None:
-        """The layer's numbers of this name; None where it has none."""
+        """Returns the layer's tensor of this name as an array, or None."""
         value = self.works_with.get(name)
         return array(value) if isinstance(value, Tensor) else None
 
     def own(self, name: str, otherwise: float) -> float:
-        """The number of this name that belongs to the unit's map."""
+        """Returns the value for the unit's map in the tensor of this name, or `otherwise`."""
         values = self.numbers(name)
         return otherwise if values is None else float(values[self.channel])
 
     def window(self, maps: Counts, *, fill: float = 0.0) -> Taken:
-        """The unit's window of some of the first input's maps, `fill` in the padding."""
+        """Returns the unit's window on some maps of the first input, with `fill` in the padding."""
         seen = self.step.inputs[0]
         window = self.layer.window(seen)
         rows, columns = _line(window.rows, self.row), _line(window.columns, self.column)
@@ -100,11 +100,11 @@ class Sight:
         return replace(taken, values=np.where(inside, self.inputs[0][near], fill))
 
     def here(self, source: int = 0, channel: int | None = None) -> Taken:
-        """The value of one source at the unit's own place."""
+        """Returns the value of one source at the unit's own position."""
         return self.depth(np.array([self.channel if channel is None else channel]), source)
 
     def depth(self, maps: Counts, source: int = 0) -> Taken:
-        """The values of some maps of one source at the unit's own place."""
+        """Returns the values of some maps of one source at the unit's own position."""
         rows, columns = np.array([self.row]), np.array([self.column])
         values = self.inputs[source][maps, self.row, self.column][:, None, None]
         step = self.step
@@ -175,7 +175,7 @@ def _shortcut(sight: Sight) -> Found:
 
 def _batchnorm(sight: Sight) -> Found:
     if sight.numbers("running_mean") is None:
-        raise NetworkError(f"{sight.step.path} keeps no statistics: a unit's value hangs on the whole batch")
+        raise NetworkError(f"{sight.step.path} has no running statistics: a unit depends on the whole batch")
     taken = sight.here()
     parts = {
         "input": float(taken.values[0, 0, 0]),
@@ -190,7 +190,7 @@ def _batchnorm(sight: Sight) -> Found:
 
 
 def _lrn(sight: Sight) -> Found:
-    """PyTorch's window for an even size reaches one map further down than up."""
+    """For an even size, PyTorch's window has one more map before the unit's own than after it."""
     layer = sight.layer
     first = sight.channel - layer.size // 2
     maps = np.arange(max(0, first), min(sight.step.inputs[0].depth, first + layer.size))
@@ -207,7 +207,7 @@ def _lrn(sight: Sight) -> Found:
 
 
 def _softmax(sight: Sight) -> Found:
-    """The largest score is taken off first, which changes nothing and keeps the powers small."""
+    """The largest score is subtracted first: this does not change the result and avoids overflow."""
     taken = sight.depth(_all(sight))
     largest = float(taken.values.max())
     powers = np.exp(taken.values - largest)
@@ -250,7 +250,7 @@ def _same(taken: Taken) -> Found:
 
 
 def _of(function: Callable[[Any, float], float]) -> Callable[[Sight], Found]:
-    """The rule of a layer that maps each value by itself."""
+    """The rule of an elementwise layer."""
 
     def rule(sight: Sight) -> Found:
         taken = sight.here()
@@ -286,7 +286,7 @@ RULES: dict[type[Layer], Callable[[Sight], Found]] = {
     spec.Concat: _concat,
     spec.Add: _add,
 }
-"""How each kind of layer makes the value of a unit."""
+"""How each kind of layer computes the value of a unit."""
 
 
 def _all(sight: Sight) -> Counts:
@@ -295,12 +295,12 @@ def _all(sight: Sight) -> Counts:
 
 
 def _line(axis: Axis, place: int) -> Counts:
-    """The rows or columns that the output at a place sees, holes left out."""
+    """The rows or columns that the output at a position reads, without those that dilation skips."""
     first, last = axis.sees(place, place)
     return np.arange(first, last + 1, axis.dilation)
 
 
 def array(value: Tensor) -> Any:
-    """A tensor's numbers, the floating ones in float64."""
+    """Returns a tensor as an array; floating-point values become float64."""
     value = value.detach().cpu()
     return (value.double() if value.is_floating_point() else value).numpy()

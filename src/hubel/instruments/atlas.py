@@ -1,13 +1,14 @@
-"""The atlas: all that can be said of every unit of a network, computed a layer at a time.
+"""The atlas: everything about every unit of a network, computed one layer at a time.
 
-One pass over the images of a set finds the patches that drive each map most and, by class, how much
-a map answers; a `Census` is that pass, to be put down at any image and taken up again. Gratings find
-how units are tuned, in one pass too. What is left, an `Atlas` tells of one layer at a time: patches, their
+One pass over the images of a set finds the patches that drive each map most, and each map's mean response to
+each class. A `Census` is that pass; it can be stopped after any batch and resumed. Another pass, over
+gratings, finds how units are tuned. The rest is computed by an `Atlas`, layer by layer: patches, their
 projections, and what drives a unit.
 
-Class selectivity is (a - b) / (a + b) of a unit's mean answer to the class it answers to most, a, and
-the mean over its means to all others, b: 0 for all classes alike, 1 for one alone. A unit's answer to an
-image is the largest value of its map; the source takes the map's mean.
+Class selectivity is (a - b) / (a + b), where a is a unit's mean response to the class it responds to most,
+and b the mean of its mean responses to all other classes. It is 0 if all classes are alike, and 1 if the unit
+responds to one class only. A unit's response to an image is the largest value of its map; the source uses
+the map's mean.
 
 Source: Morcos et al. 2018, On the importance of single directions for generalization.
 """
@@ -54,8 +55,8 @@ LEVELS: tuple[Level, ...] = get_args(Level)
 class Seen:
     """What a pass over `images` images found.
 
-    `tops`: what drives each layer most, in order. `means`: for each layer float64, maps x classes, the
-    mean over a class's images of a map's largest value, NaN for a class without an image.
+    `tops`: what drives the maps of each layer most, in order. `means`: for each layer float64, maps x
+    classes, the mean over a class's images of a map's largest value; NaN for a class without images.
     """
 
     images: int
@@ -64,10 +65,10 @@ class Seen:
 
 
 class Census:
-    """The pass over the images: a batch at a time, to be put down after any and taken up again.
+    """The pass over the images, batch by batch; it can be stopped after any batch and resumed.
 
-    `labels`: int64, the class of every image in the set's order, of `classes` classes. The layers are
-    those of `paths`, else `patches.features`.
+    `labels`: int64, the class of every image in the set's order, out of `classes` classes. The layers are
+    those of `paths`, by default `features`.
 
     Raises UsageError: no such layer, or `top` below 1.
     """
@@ -82,11 +83,11 @@ class Census:
 
     @property
     def done(self) -> int:
-        """How many images have been."""
+        """The number of images seen so far."""
         return self._search.done
 
     def take(self, images: Tensor) -> None:
-        """Takes in the next images: float32, n x depth x height x width."""
+        """Adds the next images: float32, n x depth x height x width."""
         labels = self.labels[self.done : self.done + len(images)]
         for path, largest in self._search.take(images).items():
             sums, answers = self._sums[path], largest.double().numpy()
@@ -94,7 +95,7 @@ class Census:
                 sums[:, label] += answers[labels == label].sum(0)
 
     def seen(self) -> Seen:
-        """What the images so far have shown. Raises UsageError: there were none."""
+        """Returns what the images so far have shown. Raises UsageError: there were none."""
         tops = self._search.tops()
         classes = self._sums[tops[0].path].shape[1]
         counts = np.bincount(self.labels[: self.done], minlength=classes).astype(np.float64)
@@ -102,23 +103,23 @@ class Census:
         return Seen(self.done, tops, {path: sums / counts for path, sums in self._sums.items()})
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
-        """All that is known so far, as arrays by name: what `resume` goes on from."""
+        """Returns everything found so far as named arrays, for `resume`."""
         sums = {f"{at}.sums": each for at, each in enumerate(self._sums.values())}
         return self._search.state() | sums
 
     def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Goes on from where a census of the same layers was put down."""
+        """Resumes from the state of a census of the same layers."""
         self._search.resume(state)
         self._sums = {path: state[f"{at}.sums"].copy() for at, path in enumerate(self._sums)}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class UnitView:
-    """All that is said of one map, `unit`.
+    """Everything about one map, `unit`.
 
-    `patches` are what drives it most, `signals` their projections: float32, depth x h x w each, as large
-    as their patch. `means`: float64, classes, its mean answer to each. `selectivity` is NaN where an
-    answer can be below zero, or never is above. `drive` is what it is computed from.
+    `patches` drive it most; `signals` are their projections: float32, depth x h x w each, of the patch's
+    size. `means`: float64, classes, its mean response to each. `selectivity` is NaN if a mean response is
+    negative, or none is positive. `drive` is what it is computed from.
     """
 
     unit: Unit
@@ -131,11 +132,11 @@ class UnitView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class LayerView:
-    """A layer of the atlas: its units are the first `shown` of the maps of `volume`.
+    """A layer of the atlas, which shows the first `shown` maps of `volume`.
 
-    `field` is what they see of the image, `level` how much of it: `low` to a third of its side, `mid`
-    to two thirds, `high` above. `tuning` has one unit for each that is shown, the central one of its map;
-    it is None where a map has one place alone.
+    `field` is the receptive field of its units; `level` is its size: `low` up to a third of the image's side,
+    `mid` up to two thirds, `high` above. `tuning` has the central unit of each map that is shown; it is None
+    if maps have a single position.
     """
 
     path: str
@@ -149,9 +150,9 @@ class LayerView:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Atlas:
-    """All that an atlas is made from; `images` are those that were `seen`, in their order.
+    """Everything an atlas is made from; `images` are those that were `seen`, in order.
 
-    At most `most` maps of a layer are shown, its first ones; patches are projected by `rule`.
+    It shows at most `most` maps per layer, its first ones; patches are projected by `rule`.
     """
 
     subject: Subject
@@ -163,7 +164,7 @@ class Atlas:
     most: int = 64
 
     def layers(self) -> tuple[LayerView, ...]:
-        """The layers, in order."""
+        """Returns the layers, in order."""
         known = fields(self.subject.steps)
         tunings = {tuning.path: tuning for tuning in self.tunings}
         found = []
@@ -179,7 +180,7 @@ class Atlas:
     def units(self, path: str) -> Iterator[UnitView]:
         """Yields the units of a layer; patches are projected in batches.
 
-        Raises UsageError: no layer of the atlas. Raises DataError: an image that cannot be read again.
+        Raises UsageError: not a layer of the atlas. Raises DataError: an image that cannot be read again.
         """
         top = next((top for top in self.seen.tops if top.path == path), None)
         if top is None:
@@ -215,7 +216,7 @@ class Atlas:
 
 
 def tuned(subject: Subject, paths: Sequence[str] = (), *, most: int = 64) -> tuple[Unit, ...]:
-    """The units an atlas holds gratings to: the first maps of all layers with more than one place."""
+    """Returns the units to show gratings to: the first maps of all layers with more than one position."""
     steps = [subject.step(path) for path in paths or features(subject)]
     return tuple(
         Unit(step.path, channel)
@@ -226,15 +227,15 @@ def tuned(subject: Subject, paths: Sequence[str] = (), *, most: int = 64) -> tup
 
 
 def level(field: Field, volume: Volume) -> Level:
-    """How much of the image units of this field see: to a third of its side, to two thirds, more."""
+    """Returns the level of units with this receptive field; see `LayerView`."""
     seen = [(3 * size, side) for size, side in zip(field.size, volume.plane, strict=True)]
     return LEVELS[max(0 if size <= side else 1 if size <= 2 * side else 2 for size, side in seen)]
 
 
 def selectivity(means: Floats) -> Floats:
-    """The class selectivity of units from their mean answers, units x classes: units.
+    """Returns the class selectivity of units from their mean responses, units x classes: units.
 
-    NaN where a mean is below zero, where none is above, or of fewer than two classes with images.
+    NaN if a mean is negative, if none is positive, or if fewer than two classes have images.
     """
     there = means[:, ~np.isnan(means).all(0)]
     if there.shape[1] < 2:
@@ -246,7 +247,7 @@ def selectivity(means: Floats) -> Floats:
 
 
 def until(subject: Subject, path: str) -> Subject:
-    """A built network as far as a layer, so that what is behind it does not run; any other as it is."""
+    """Returns a built network up to a layer, so that later layers do not run; any other module whole."""
     if not isinstance(subject.module, Network):
         return subject
     places = [step.path for step in subject.steps]

@@ -1,13 +1,13 @@
-"""Attribution: which parts of an image a network's answer rests on.
+"""Attribution: which parts of an image the score of a class rests on.
 
-- `gradient`: how the score changes with each value of the input, by magnitude (saliency);
-- `integrated`: the gradient averaged on the straight way from a baseline, times how far each value went:
-  the parts sum to the difference of the two scores;
-- `gradcam`: a layer's maps, each weighted with its mean gradient, where their sum speaks for the class;
-- `occlusion`: how far the score falls where a grey square lies on the image.
+- `gradient`: the magnitude of the score's gradient by each input value (saliency);
+- `integrated`: the gradient averaged on the straight line from a baseline to the image, times the difference
+  of the two; the parts sum to the difference of the two scores;
+- `gradcam`: the sum of a layer's maps, each weighted by its mean gradient, where that sum is positive;
+- `occlusion`: how far the score falls when a grey square covers a part of the image.
 
-A map that looks right may still say nothing of the network: `cascade` draws the weights anew, layer by
-layer from the top down, after which a map that depends on them is another one.
+A plausible map need not depend on the network: `cascade` randomises the weights layer by layer, from the top
+down. A map that depends on them changes.
 
 Sources: Simonyan et al. 2014, section 3; Sundararajan et al. 2017; Selvaraju et al. 2017; Zeiler and
 Fergus 2014, section 4.2; Adebayo et al. 2018, section 3.
@@ -41,20 +41,20 @@ Method: TypeAlias = Literal["gradcam", "integrated", "occlusion", "gradient"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 _BATCH = 64
-_NO_WAY = "nothing of {} reaches the class's score"
+_UNCONNECTED = "the score of the class does not depend on {}"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribution:
-    """What an image's parts count for a class.
+    """How much each part of an image contributes to the score of a class.
 
-    `map`: float32, height x width in pixels of the network's input, of both signs if `signed`: for
-    `gradient` the largest magnitude over the channels, in score per value of the input; for `integrated`
-    the sum over them, in score; for `gradcam` the `cells` enlarged bilinearly; for `occlusion` the mean
-    fall of the score over the squares that cover a pixel. `cells`, float32, is what the method itself
-    computes: depth x height x width for the first two, the layer's height x width for `gradcam`, rows x
-    columns of squares for `occlusion`. `score` is the class's, before a softmax. `layer` is the one
-    `gradcam` looks at. `rest` is what the sum of `integrated` lacks to the difference of the two scores.
+    `map`: float32, height x width in pixels of the network's input, with negative values if `signed`. For
+    `gradient` it is the largest magnitude over the channels, in score per input value; for `integrated` the
+    sum over the channels, in score; for `gradcam` the `cells`, enlarged bilinearly; for `occlusion` the mean
+    fall of the score over the squares that cover a pixel. `cells`: float32, what the method itself computes:
+    depth x height x width for the first two, the layer's height x width for `gradcam`, rows x columns of
+    squares for `occlusion`. `score` is the class's, before a softmax. `layer` is the layer of `gradcam`.
+    `rest` is the difference of the two scores minus the sum of `integrated`.
     """
 
     method: Method
@@ -69,11 +69,11 @@ class Attribution:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Occlusion:
-    """What a network answers with a square on the image, for each place of the square.
+    """The scores of an image with a square on it, for each position of the square.
 
-    `rows`, `columns`: int64, the square's first row and column at each place; `size` its height and
+    `rows`, `columns`: int64, the square's first row and column at each position; `size`, its height and
     width in pixels; `scores`: float32, rows x columns x classes, before a softmax; `whole`: float32,
-    classes, those of the image without a square.
+    classes, the scores of the image without a square.
     """
 
     rows: Counts
@@ -84,16 +84,16 @@ class Occlusion:
 
     @property
     def probabilities(self) -> Floats:
-        """The probability of each class for each place of the square: rows x columns x classes."""
+        """The probability of each class for each position of the square: rows x columns x classes."""
         return torch.from_numpy(self.scores).softmax(-1).numpy()
 
     @property
     def best(self) -> Counts:
-        """The most probable class for each place of the square: rows x columns."""
+        """The most probable class for each position of the square: rows x columns."""
         return np.asarray(self.scores.argmax(-1))
 
     def drop(self, label: int, shape: tuple[int, int]) -> Floats:
-        """How far a class's score falls, on average over the squares that cover a pixel: `shape`."""
+        """Returns the fall of a class's score, averaged over the squares that cover a pixel: `shape`."""
         total, count = np.zeros(shape), np.zeros(shape)
         for at, row in enumerate(self.rows):
             for place, column in enumerate(self.columns):
@@ -105,9 +105,9 @@ class Occlusion:
 
 @dataclass(frozen=True, slots=True)
 class Randomised:
-    """How alike a map is to the trained network's once all layers from the top down to `path` are random.
+    """How similar the map is to the trained network's when all layers from the top down to `path` are random.
 
-    `correlation` is Spearman's, of the pixels' ranks; NaN where the map is the same everywhere.
+    `correlation` is Spearman's, of the pixels' ranks; NaN if a map is constant.
     """
 
     path: str
@@ -125,20 +125,20 @@ def attribute(
     square: int | None = None,
     steps: int = 64,
 ) -> Attribution:
-    """What the parts of an image count for a class by one method.
+    """Attributes the score of a class to the parts of an image by one method.
 
     Image: float32, depth x height x width, as the network sees it. `layer` is for `gradcam` (default:
-    `last_maps`); `baseline`, of the image's shape, what `integrated` starts from and the square of
-    `occlusion` is filled with: by default zeros, which is the mean colour where the preprocessing
-    subtracts it. `square` is the side for `occlusion` in pixels, a fifth of the image's if None;
-    `steps` the points on the way for `integrated`.
+    `last_maps`). `baseline`, of the image's shape, is the start of `integrated` and fills the square of
+    `occlusion`; the default is zeros, the mean colour if the preprocessing subtracts it. `square` is the side
+    of the square of `occlusion` in pixels, by default a fifth of the image's. `steps` is the number of points
+    on the line of `integrated`.
 
     Raises UsageError: no such method, class or layer, an option of another method, a missing library.
     """
     method = checked(method)
     classes = subject.last.output.depth
     if not 0 <= label < classes:
-        raise UsageError(f"the network tells {classes} classes, numbered 0 to {classes - 1}, not {label}")
+        raise UsageError(f"the network has {classes} classes, numbered 0 to {classes - 1}, not {label}")
     if layer is not None and method != "gradcam":
         raise UsageError(f"a layer is for gradcam, not for {method}")
     if square is not None and method != "occlusion":
@@ -161,7 +161,7 @@ def attribute(
 
 
 def checked(method: str) -> Method:
-    """The method of this name. Raises UsageError: there is none."""
+    """Returns the method of this name. Raises UsageError: there is none."""
     for known in METHODS:
         if known == method:
             return known
@@ -178,13 +178,13 @@ def occlude(
     fill: Tensor | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> Occlusion:
-    """Slides a square over an image and asks the network at each place.
+    """Slides a square over an image and computes the scores at each position.
 
-    Image: float32, depth x height x width, as the network sees it. `square` is the side in pixels, a
-    fifth of the image's shorter one if None; `stride` how far it moves, a quarter of the square if
-    None; the last place of a row or column is at the edge. `fill`, of the image's shape, is what is seen in
-    place of the image; zeros if None, the mean colour as a rule. `progress` is called with how many
-    places are done, and of how many.
+    Image: float32, depth x height x width, as the network sees it. `square` is the side in pixels, by
+    default a fifth of the image's shorter side; `stride`, by default a quarter of the square, is how far it
+    moves; the last position of a row or column is at the edge. `fill`, of the image's shape, is what the
+    square shows; by default zeros, usually the mean colour. `progress` is called with the number of
+    positions done and the number of all.
 
     Raises UsageError: a square larger than the image, or a stride below 1.
     """
@@ -194,7 +194,7 @@ def occlude(
     if not 1 <= side <= min(height, width):
         raise UsageError(f"a square on {height}x{width} has a side of 1 to {min(height, width)}, not {side}")
     if step < 1:
-        raise UsageError(f"a square moves by 1 pixel at least, not {step}")
+        raise UsageError(f"a square moves by at least 1 pixel, not {step}")
     ground = torch.zeros_like(image) if fill is None else fill
     rows, columns = _starts(height, side, step), _starts(width, side, step)
     places = [(row, column) for row in rows for column in columns]
@@ -214,7 +214,7 @@ def occlude(
 
 
 def of_occlusion(found: Occlusion, label: int, shape: tuple[int, int]) -> Attribution:
-    """The attribution of a class that these squares tell, for an image of `shape`."""
+    """Returns the attribution of a class from the scores with a square, for an image of `shape`."""
     cells = found.whole[label] - found.scores[..., label]
     return Attribution(
         "occlusion", label, float(found.whole[label]), found.drop(label, shape), cells, signed=True
@@ -224,19 +224,18 @@ def of_occlusion(found: Occlusion, label: int, shape: tuple[int, int]) -> Attrib
 def cascade(
     subject: Subject, look: Callable[[Subject], Attribution], *, seed: int = 0
 ) -> Iterator[Randomised]:
-    """Draws the layers' weights anew from the top down and says how alike the map of each state is.
+    """Randomises the weights layer by layer from the top, and yields how similar the map stays.
 
-    `look` makes an attribution of a subject, always of the same image and class. The weights of a
-    layer, those of two dimensions or more, become normal with mean zero and the same root mean square,
-    its biases zero; a layer stays random while those below it follow. The subject's own module is not
-    touched.
+    `look` returns the attribution of a subject, always for the same image and class. Weights of two or more
+    dimensions are drawn from a normal distribution with mean zero and the same root mean square; biases
+    become zero. A layer stays random while those below it follow. The subject's own module does not change.
 
     Source: Adebayo et al. 2018, section 3.1 (cascading randomisation).
     """
     trained = look(subject).map
     stand_in = replace(subject, module=copy.deepcopy(subject.module))
     generator = torch.Generator().manual_seed(seed)
-    drawn: set[str] = set()  # weights that several layers share are drawn once
+    drawn: set[str] = set()  # weights that several layers share are randomised once
     for step in reversed(subject.steps):
         own = {name: each for name, each in stand_in.learns(step.path).items() if name not in drawn}
         drawn |= own.keys()
@@ -245,9 +244,9 @@ def cascade(
 
 
 def rank_correlation(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
-    """Spearman's correlation of two arrays of one shape; equal values share their mean rank.
+    """Returns Spearman's correlation of two arrays of one shape; equal values share their mean rank.
 
-    NaN where one of them is the same everywhere.
+    NaN if one of them is constant.
     """
     ranks = [_ranks(np.asarray(values)) for values in (one, other)]
     centred = [values - values.mean() for values in ranks]
@@ -256,7 +255,7 @@ def rank_correlation(one: npt.ArrayLike, other: npt.ArrayLike) -> float:
 
 
 def class_scores(subject: Subject, images: Tensor) -> Tensor:
-    """The scores of each class, n x classes, before a final softmax and on average over places."""
+    """Returns the scores, n x classes, before a final softmax, averaged over positions."""
     last = subject.last
     if isinstance(last.layer, Softmax) and subject.sees(last.sources[0]):
         scores = subject.values(images, [last.sources[0]])[last.sources[0]]
@@ -266,7 +265,7 @@ def class_scores(subject: Subject, images: Tensor) -> Tensor:
 
 
 def last_maps(subject: Subject) -> str:
-    """The last layer with more than one place, pooling left out: what Grad-CAM looks at.
+    """Returns the layer that Grad-CAM uses by default: the last with several positions, pooling apart.
 
     Raises UsageError: there is none.
     """
@@ -277,7 +276,7 @@ def last_maps(subject: Subject) -> str:
             and subject.sees(step.path)
         ):
             return step.path
-    raise UsageError("no layer has more than one place, which Grad-CAM needs; take another method")
+    raise UsageError("no layer has more than one position per map, which Grad-CAM needs; use another method")
 
 
 def _saliency(subject: Subject, image: Tensor, label: int) -> Attribution:
@@ -290,20 +289,20 @@ def _saliency(subject: Subject, image: Tensor, label: int) -> Attribution:
 
 
 def _integrated(subject: Subject, image: Tensor, label: int, baseline: Tensor, steps: int) -> Attribution:
-    """Integrated gradients by captum: Gauss and Legendre's points on the straight way."""
+    """Integrated gradients by captum, with Gauss-Legendre points on the line."""
     try:
         from captum.attr import IntegratedGradients
     except ImportError as error:
         raise UsageError(
-            'integrated gradients are captum\'s, which is missing; run `pip install "hubel[look]"`'
+            'integrated gradients need captum, which is not installed; run `pip install "hubel[look]"`'
         ) from error
     if steps < 1:
-        raise UsageError(f"the way has 1 step at least, not {steps}")
+        raise UsageError(f"the line has at least 1 step, not {steps}")
 
     def score(images: Tensor) -> Tensor:
         found = class_scores(subject, images)[:, label]
         if images.requires_grad and not found.requires_grad:
-            raise UsageError(_NO_WAY.format(INPUT))
+            raise UsageError(_UNCONNECTED.format(INPUT))
         return found
 
     method: Any = IntegratedGradients(score, multiply_by_inputs=True)
@@ -319,7 +318,7 @@ def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribu
     step = subject.step(layer)
     if step.output.plane == (1, 1):
         raise UsageError(
-            f"{layer} has one place alone, Grad-CAM needs several; {last_maps(subject)} has them"
+            f"{layer} has a single position per map, Grad-CAM needs several; use {last_maps(subject)}"
         )
     seen: list[Tensor] = []
 
@@ -343,7 +342,7 @@ def _gradcam(subject: Subject, image: Tensor, label: int, layer: str) -> Attribu
 def _watched_scores(
     subject: Subject, images: Tensor, keep: Callable[[str, Tensor], Tensor], layer: str
 ) -> Tensor:
-    """The scores of each class before a softmax, n x classes, while `keep` sees a layer."""
+    """The scores of each class before a softmax, n x classes, while `keep` visits a layer."""
     last = subject.last
     before: list[Tensor] = []
     top = last.sources[0] if isinstance(last.layer, Softmax) else ""
@@ -361,24 +360,24 @@ def _watched_scores(
 
 
 def _slope(score: Tensor, values: Tensor, name: str) -> Tensor:
-    """The gradient of a score by values. Raises UsageError: they do not reach it."""
+    """The gradient of a score by values. Raises UsageError: it does not depend on them."""
     found: Sequence[Tensor | None] = (None,)
     if score.requires_grad:
         found = torch.autograd.grad(score, values, allow_unused=True)
     if found[0] is None:
-        raise UsageError(_NO_WAY.format(name))
+        raise UsageError(_UNCONNECTED.format(name))
     return found[0]
 
 
 def _starts(length: int, side: int, step: int) -> list[int]:
-    """The first pixels of a square's places along an axis, the last one at the edge."""
+    """The first pixels of a square's positions along an axis, the last one at the edge."""
     starts = list(range(0, length - side + 1, step))
     return starts if starts[-1] == length - side else [*starts, length - side]
 
 
 @torch.no_grad()
 def _redraw(own: Collection[torch.nn.Parameter], generator: torch.Generator) -> bool:
-    """Draws a layer's own weights anew; whether it has any."""
+    """Randomises a layer's own weights, and returns whether it has any."""
     if not any(parameter.ndim > 1 for parameter in own):
         return False
     for parameter in own:

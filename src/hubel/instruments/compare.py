@@ -1,9 +1,9 @@
-"""Compare: two networks by what they represent alike. For one network over its training see `ages`.
+"""Compare: how similar the layers of two networks are. For one network over its training see `ages`.
 
-CKA compares two layers on the same images by the similarity of images in each, so that neither
-their widths nor the order of their units matter: turning a layer's space or scaling it changes nothing.
-Here it is linear, and its HSIC the unbiased estimate, averaged over batches and divided once at the end:
-1 for equal representations, about 0 for unrelated ones, below it by chance.
+CKA compares two layers by the similarities between the same images in each of them. Neither the width of a
+layer nor the order of its units matters, and rotating or scaling its space changes nothing. This is linear
+CKA with the unbiased estimate of HSIC, averaged over batches and divided once at the end: 1 for equal
+representations, about 0 for unrelated ones, which may fall below 0 by chance.
 
 Sources: Kornblith et al. 2019, section 3; Song et al. 2012, equation 5 (HSIC_1); Nguyen et al. 2021,
 section 2 (over batches).
@@ -28,14 +28,14 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 FEWEST = 4
-"""The fewest images of a batch: the unbiased estimate divides by n - 3."""
+"""The fewest images in a batch: the unbiased estimate divides by n - 3."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Likeness:
-    """How alike the layers of two networks are: `values`, float64, first's layers x second's.
+    """How similar the layers of two networks are: `values`, float64, layers of the first x of the second.
 
-    NaN where a layer is the same for all images.
+    NaN if a layer is the same for all images.
     """
 
     first: tuple[str, ...]
@@ -45,19 +45,19 @@ class Likeness:
 
     @property
     def nearest(self) -> dict[str, str]:
-        """For each layer of the first network the layer of the second that is most like it."""
+        """For each layer of the first network, the most similar layer of the second."""
         places = np.nan_to_num(self.values, nan=-np.inf).argmax(1)
         return {path: self.second[int(place)] for path, place in zip(self.first, places, strict=True)}
 
 
 def cka(first: Tensor, second: Tensor) -> float:
-    """Linear CKA of two representations of the same images: n x ... each, n at least 4.
+    """Returns the linear CKA of two representations of the same images: n x ... each, n at least 4.
 
     Raises UsageError: different numbers of images, or fewer than 4.
     """
     if len(first) != len(second) or len(first) < FEWEST:
         raise UsageError(
-            f"CKA takes the same images twice, {FEWEST} at least, not {len(first)} and {len(second)}"
+            f"CKA needs the same images twice, at least {FEWEST}, not {len(first)} and {len(second)}"
         )
     one, other = (_gram(values)[None] for values in (first, second))
     own, their = (_hsic(gram, gram).diagonal() for gram in (one, other))
@@ -73,24 +73,23 @@ def likeness(
     *,
     progress: Callable[[int], None] | None = None,
 ) -> Likeness:
-    """CKA of every layer of one network with every layer of another.
+    """Computes the CKA of every layer of one network with every layer of another.
 
-    `batches` gives the same images as each network sees them: float32, n x depth x height x width;
-    images of all kinds belong in each batch, so shuffle them. `layers` are the paths in the first and
-    in the second. A batch of fewer than 4 is left out. `progress` is called with the number of images
-    done.
+    `batches` yields the same images as each network sees them: float32, n x depth x height x width. Shuffle
+    them, so that every batch has images of all kinds. `layers` are the paths in the first and in the second
+    network. A batch of fewer than 4 images is left out. `progress` is called with the number of images done.
 
     Raises UsageError: no such layer, no layers, or no batch of at least 4 images.
     """
     ones, others = (tuple(dict.fromkeys(paths)) for paths in layers)
     if not (ones and others):
-        raise UsageError("say which layers to compare")
+        raise UsageError("name the layers to compare")
     cross = torch.zeros(len(ones), len(others), dtype=torch.float64)
     own, their = torch.zeros(len(ones)).double(), torch.zeros(len(others)).double()
     count = 0
     for one_sees, other_sees in batches:
         if len(one_sees) != len(other_sees):
-            raise UsageError("both networks see the same images, one for one")
+            raise UsageError("both networks must see the same images")
         if len(one_sees) < FEWEST:
             continue
         one, other = _grams(first, one_sees, ones), _grams(second, other_sees, others)
@@ -101,12 +100,12 @@ def likeness(
         if progress is not None:
             progress(count)
     if not count:
-        raise UsageError(f"CKA takes batches of at least {FEWEST} images")
+        raise UsageError(f"CKA needs batches of at least {FEWEST} images")
     return Likeness(ones, others, _divided(cross, own, their).numpy(), count)
 
 
 def _grams(subject: Subject, images: Tensor, paths: Sequence[str]) -> Tensor:
-    """How alike images are in each layer: float64, layers x n x n."""
+    """The similarities of images in each layer: float64, layers x n x n."""
     found: dict[str, Tensor] = {}
 
     def keep(path: str, value: Tensor) -> Tensor:
@@ -120,7 +119,7 @@ def _grams(subject: Subject, images: Tensor, paths: Sequence[str]) -> Tensor:
 def _gram(values: Tensor) -> Tensor:
     """The products of images with one another, and 0 with themselves: float64, n x n.
 
-    A constant vector is taken off them first: HSIC_1 does not feel it, and float32 is spent on the rest.
+    Their mean is subtracted first: HSIC_1 does not depend on it, and float32 keeps more digits of the rest.
     """
     flat = values.flatten(1)
     flat = flat - flat.mean(0)
@@ -137,6 +136,6 @@ def _hsic(first: Tensor, second: Tensor) -> Tensor:
 
 
 def _divided(cross: Tensor, own: Tensor, their: Tensor) -> Tensor:
-    """CKA from HSIC; NaN where a layer varies no more than by chance."""
+    """CKA from HSIC; NaN if a layer varies no more than by chance."""
     scale = own[:, None] * their
     return torch.where((own[:, None] > 0) & (their > 0), cross / scale.clamp(min=0).sqrt(), torch.nan)

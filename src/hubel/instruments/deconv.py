@@ -1,27 +1,26 @@
-"""Deconv: what of an image drives a unit, projected back to the image's pixels.
+"""Deconv: what in an image drives a unit, projected back to the image's pixels.
 
-Three rules, alike but for what a rectifier does to the signal that goes back through it:
+The three rules differ only in how the signal passes back through a rectifier:
 
-- `deconv`, the deconvnet of Zeiler and Fergus: it lets the positive part of the signal through, whatever
-  it passed on the way forwards;
-- `gradient`: it lets the signal through where it passed something on the way forwards;
-- `guided`, guided backpropagation: it does both.
+- `deconv`, the deconvnet of Zeiler and Fergus: the positive part of the signal passes;
+- `gradient`: the signal passes where the rectifier passed its input on;
+- `guided`, guided backpropagation: the positive part passes where the rectifier passed its input on.
 
-All else is the same. Convolutions and fully connected layers are transposed: the same weights, stride,
-padding, dilation, groups and links, to exactly the size that went in; their biases play no part. Max
-pooling puts the signal back at the place each maximum came from (the switches; the first in reading
-order of equal ones); where windows overlap, what comes back to one place is summed. Average pooling
-spreads it evenly over its window, LeNet's subsampling with its coefficient. Batch normalisation scales it
-by gamma / sqrt(var + eps) with the running variance. At an addition every branch gets the whole signal;
-at a concatenation each gets its own maps; and where branches part from one volume their signals are
-summed. Local response normalisation, which the paper does not speak of, scales it by what its input was
-divided by, and that divisor is held fixed. Dropout does nothing. Activations that are not
-rectifiers (tanh, sigmoid, GELU, softmax) have no rule in the paper: the signal takes their derivative.
+Everything else is the same for all. Convolutions and fully connected layers are transposed, with the same
+weights, stride, padding, dilation, groups and links, to exactly the size of their input; biases play no part.
+Max pooling returns the signal to the position of each maximum (the switches; of equal values the first in
+reading order); where windows overlap, signals add up. Average pooling spreads it evenly over its window,
+LeNet's subsampling with its coefficient. Batch normalisation scales it by gamma / sqrt(var + eps) with the
+running variance. At an addition every branch gets the whole signal; at a concatenation each branch gets its
+own maps; where branches start from one volume their signals add up. Local response normalisation, which the
+paper does not mention, divides it by the same divisor as its input; the divisor is held fixed. Dropout does
+nothing. For other activations (tanh, sigmoid, GELU, softmax) the paper has no rule: the signal is multiplied
+by their derivative.
 
-The signal begins as 1 at the unit; the paper begins with the activation, which scales the result.
+The signal starts as 1 at the unit; the paper starts with the activation, which scales the result.
 
-The image enters a deconvnet by its switches alone: of a network without max pooling, such as a ResNet
-for CIFAR, `deconv` shows the same for every image, and `guided` is what tells images apart.
+A deconvnet depends on the image only by the switches. In a network without max pooling, such as a ResNet for
+CIFAR, `deconv` gives the same result for every image; use `guided` there.
 
 Sources: Zeiler and Fergus 2014, section 2.1; Simonyan et al. 2014; Springenberg et al. 2015, section 3.4.
 """
@@ -59,10 +58,10 @@ RULES: tuple[Rule, ...] = get_args(Rule)
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Projections:
-    """Units projected back to the pixels of an image each.
+    """Units projected back to pixels, one image per unit.
 
-    `units` have their row and column; `scores`: float32, n, what came out of each; `signals`: float32,
-    n x depth x height x width, in the unit's output per value of the network's input.
+    `units` have their row and column; `scores`: float32, n, their values; `signals`: float32, n x depth x
+    height x width, in the unit's value per value of the network's input.
     """
 
     rule: Rule
@@ -76,8 +75,8 @@ def project(
 ) -> Projections:
     """Projects a unit of each image back to its pixels.
 
-    Images: float32, n x depth x height x width, as the network sees them. One unit for all, or one for
-    each image, all of one layer. A map stands for its strongest unit in each image.
+    Images: float32, n x depth x height x width, as the network sees them. `units` is one unit for all
+    images, or one for each, all of one layer. A map stands for its strongest unit in each image.
 
     Rectifiers are ReLU, ReLU6 and `clamp(min=0)`, as modules or as functions.
 
@@ -106,7 +105,7 @@ def project(
 
 
 def checked(rule: str) -> Rule:
-    """The rule of this name. Raises UsageError: there is none."""
+    """Returns the rule of this name. Raises UsageError: there is none."""
     for known in RULES:
         if known == rule:
             return known
@@ -116,10 +115,10 @@ def checked(rule: str) -> Rule:
 def project_patches(
     subject: Subject, images: Tensor, patches: Sequence[Patch], rule: Rule = "deconv"
 ) -> tuple[npt.NDArray[np.float32], ...]:
-    """Projects the unit of each patch, all of one layer, back to the image the patch is of.
+    """Projects the unit of each patch, all of one layer, back to the image of the patch.
 
     Images: float32, n x depth x height x width, one for each patch. Returns the signals on the part of the
-    image the unit sees: float32, depth x h x w.
+    image that the unit sees: float32, depth x h x w.
     """
     if not patches:
         return ()
@@ -139,7 +138,7 @@ def project_cuts(
 ) -> dict[Unit, tuple[npt.NDArray[np.float32], ...]]:
     """Projects the patches of many maps, as `patches.cut` returns them; see `project_patches`.
 
-    `pixels` gives an image of the set, uint8, h x w x c at the size of the network's input.
+    `pixels` returns an image of the set, uint8, h x w x c at the size of the network's input.
     """
     signals: dict[Unit, tuple[npt.NDArray[np.float32], ...]] = {}
     for unit, patches in cuts.items():
@@ -153,12 +152,12 @@ def project_cuts(
 
 
 def fitting(subject: Subject) -> Rule:
-    """The rule that tells images apart in a network: `deconv`, or `guided` where nothing is max pooled."""
+    """Returns the rule that fits a network: `deconv`, or `guided` if it has no max pooling."""
     return "deconv" if any(isinstance(bare(step.layer), MaxPool) for step in subject.steps) else "guided"
 
 
 def _path(subject: Subject, images: Tensor, units: Sequence[Unit]) -> str:
-    """The one layer the units are of."""
+    """The layer of the units. Raises UsageError: see `project`."""
     if not len(images) or len(units) != len(images):
         raise UsageError(f"there are {len(units)} units for {len(images)} images; give one for each")
     for unit in units:
@@ -167,7 +166,7 @@ def _path(subject: Subject, images: Tensor, units: Sequence[Unit]) -> str:
             raise UsageError(f"{unit} is a layer; name one of its maps, such as {unit}[0]")
     paths = {unit.path for unit in units}
     if len(paths) > 1:
-        raise UsageError(f"units of one layer go back together, not of {', '.join(sorted(paths))}")
+        raise UsageError(f"units projected together are of one layer, not of {', '.join(sorted(paths))}")
     return paths.pop()
 
 
@@ -180,7 +179,7 @@ def _located(unit: Unit, values: Tensor) -> Unit:
 
 
 def _gradient(scores: Tensor, pixels: Tensor) -> Tensor:
-    """What goes back from scores to pixels: nothing where no pixel reaches them."""
+    """The gradient of scores by pixels; zero if they do not depend on pixels."""
     if not scores.requires_grad:
         return torch.zeros_like(pixels)
     found: tuple[Tensor | None, ...] = torch.autograd.grad(scores.sum(), pixels, allow_unused=True)
@@ -195,7 +194,7 @@ def _place(unit: Unit) -> tuple[int, int, int]:
 
 
 class _Rectifier(torch.autograd.Function):
-    """A rectifier whose way back is a rule's: forwards it is `function`, whatever that is."""
+    """A rectifier with the backward pass of a rule; its forward pass is `function`."""
 
     @staticmethod
     def forward(ctx: Any, values: Tensor, function: Callable[[Tensor], Tensor], rule: Rule) -> Tensor:
@@ -210,9 +209,9 @@ class _Rectifier(torch.autograd.Function):
 
 
 class _Backwards(TorchFunctionMode):
-    """Gives rectifiers and local response normalisation another way back while a network runs.
+    """Replaces the backward pass of rectifiers and local response normalisation while a network runs.
 
-    Functions are caught as they are called, so that it holds for any module, and leaves nothing on it.
+    Functions are intercepted when they are called, so that this works for any module and leaves no trace.
     """
 
     def __init__(self, rule: Rule) -> None:
@@ -222,7 +221,7 @@ class _Backwards(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Answers for the functions it knows; all else as ever."""
+        """Calls the functions it knows in its own way, and all others as usual."""
         words = dict(kwargs or {})
         if func is F.local_response_norm and self.rule == "deconv":
             return _normalised(*args, **words)
@@ -253,11 +252,11 @@ _RECTIFIERS: dict[Any, tuple[Callable[..., Tensor], tuple[str, ...]]] = {
         (torch.clamp_min, ("min",)),
     ),
 }
-"""Functions that may rectify: each as one that does not work in place, and its arguments' names."""
+"""Functions that may rectify: each with its version that is not in place, and its arguments' names."""
 
 
 def _rectifies(function: Callable[..., Tensor], given: dict[str, Any]) -> bool:
-    """Whether a call lets through nothing below 0, and what is above as it is."""
+    """Whether a call sets negative values to 0 and keeps small positive ones."""
     least = {
         F.hardtanh: given.get("min_val", -1.0),
         torch.clamp: given.get("min"),
@@ -268,7 +267,7 @@ def _rectifies(function: Callable[..., Tensor], given: dict[str, Any]) -> bool:
 
 
 def _normalised(input: Tensor, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Tensor:  # noqa: A002
-    """Local response normalisation of n x depth x height x width whose divisor the signal does not change."""
+    """Local response normalisation, n x depth x height x width, with a divisor that has no gradient."""
     with torch.no_grad():
         squares = F.pad(input.square()[:, None], (0, 0, 0, 0, size // 2, (size - 1) // 2))
         divisor = (F.avg_pool3d(squares, (size, 1, 1), stride=1)[:, 0] * alpha + k) ** beta

@@ -1,9 +1,9 @@
-"""Drive: what a unit is computed from, told by the units one looks at: the way back to the last filters.
+"""Drive: which filters a unit is computed by, and which maps those filters read.
 
-Between a unit and the filter that makes it, maps stay apart: activations, normalisation, pooling. There
-the way is followed map by map; at an addition it parts, and one that leads to a unit again is a skip
-connection. The filter's weights are told as the unit feels them, scaled as batch normalisation scales
-them at inference.
+Between a unit and its filter there are layers that treat each map by itself: activations, normalisation,
+pooling. The path back follows one map through them. At an addition it branches, and a branch that reaches a
+shown layer before a filter is a skip connection. Filter weights include the scale of batch normalisation at
+inference. Maps are named by the layers that are shown, such as activations.
 """
 
 from __future__ import annotations
@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Input:
-    """A map a filter reads: `unit`, by the unit one looks at where there is one; `weights`: float32, h x w.
+    """A map that a filter reads: `unit`, of a shown layer if possible; `weights`: float32, h x w.
 
-    `share` is the share of the filter's sum of squares that is on this map.
+    `share` is this map's share of the filter's sum of squared weights.
     """
 
     unit: Unit
@@ -44,10 +44,10 @@ class Input:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Wiring:
-    """One filter behind a unit, of the layer at `path`.
+    """One filter behind a unit, of the layer at `path`; it reads `reads` maps.
 
-    Of one that reads the image `pixels` is the filter, float32, depth x h x w; of any other `inputs`
-    are the maps it reads with most weight, the strongest first, of `reads` in all.
+    If it reads the image, `pixels` is the filter, float32, depth x h x w. Otherwise `inputs` are the maps
+    with the largest weights, the largest first.
     """
 
     path: str
@@ -58,7 +58,7 @@ class Wiring:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drive:
-    """What is summed up in a unit: filters, and units that come as they are through a skip connection."""
+    """What is added up in a unit: the results of filters, and units that arrive by a skip connection."""
 
     filters: tuple[Wiring, ...]
     skips: tuple[Unit, ...]
@@ -66,9 +66,9 @@ class Drive:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Drives:
-    """The way back from units to what drives them, at most `most` maps of a filter each.
+    """Traces units back to what drives them, with at most `most` maps per filter.
 
-    It ends at the layers of `paths`, by whose units it is told.
+    `paths` are the layers that are shown: maps are named by them, and skip connections end at them.
     """
 
     subject: Subject
@@ -82,15 +82,15 @@ class Drives:
         self._steps.update((step.path, step) for step in self.subject.steps)
 
     def of(self, unit: Unit) -> Drive:
-        """What a unit, or every unit of a map, is computed from. Raises UsageError: no such unit."""
+        """Returns what a unit, or every unit of a map, is computed from. Raises UsageError: no such unit."""
         unit.check(self.subject.steps)
         if unit.channel is None:
             raise UsageError(f"{unit} is a layer; name one of its maps, such as {unit}[0]")
         found: list[Wiring] = []
         skips: list[Unit] = []
-        ways = [(unit.path, unit.channel, 1.0)]
-        while ways:
-            path, channel, scale = ways.pop(0)
+        branches = [(unit.path, unit.channel, 1.0)]
+        while branches:
+            path, channel, scale = branches.pop(0)
             if path != unit.path and path in self.paths:
                 skips.append(Unit(path, channel))
                 continue
@@ -99,11 +99,11 @@ class Drives:
                 found.append(wiring)
             else:
                 scale *= self._scale(path, channel)
-                ways += [(source, at, scale) for source, at in self._before(path, channel)]
+                branches += [(source, at, scale) for source, at in self._before(path, channel)]
         return Drive(tuple(found), tuple(dict.fromkeys(skips)))
 
     def _wiring(self, path: str, channel: int, scale: float) -> Wiring | None:
-        """The filter that makes a map; None where none does."""
+        """The filter that computes a map, or None if its layer has none."""
         if path not in self._filters:
             self._filters[path] = self._read(path)
         known = self._filters[path]
@@ -118,7 +118,7 @@ class Drives:
         strongest = np.argsort(-energy, kind="stable")[: self.most]
         total = float(energy.sum()) or 1.0
         inputs = tuple(
-            Input(self._told(known.source, int(sees[at])), weights[at], float(energy[at]) / total)
+            Input(self._named(known.source, int(sees[at])), weights[at], float(energy[at]) / total)
             for at in strongest
             if energy[at] > 0
         )
@@ -130,11 +130,11 @@ class Drives:
             return None
         try:
             return filters(self.subject, path)
-        except UsageError:  # of a function, whose weights have no place
+        except UsageError:  # a function whose weights are not known
             return None
 
-    def _told(self, path: str, channel: int) -> Unit:
-        """A map by the unit one looks at: itself, or the one it comes from."""
+    def _named(self, path: str, channel: int) -> Unit:
+        """A map by its name in a shown layer: itself, or the map it is made from."""
         at = path, channel
         while at[0] not in self.paths:
             before = self._before(*at)
@@ -144,7 +144,7 @@ class Drives:
         return Unit(*at)
 
     def _before(self, path: str, channel: int) -> list[tuple[str, int]]:
-        """The maps a map is made from where maps stay apart; none where they are mixed."""
+        """The maps that a map is made from if its layer treats each map by itself; none if it mixes maps."""
         step = self._steps.get(path)
         if step is None:
             return []
@@ -159,7 +159,7 @@ class Drives:
         return [(source, channel) for source in step.sources] if isinstance(layer, _APART) else []
 
     def _scale(self, path: str, channel: int) -> float:
-        """What a layer multiplies a map by, where it is batch normalisation; else 1."""
+        """The factor of a map in batch normalisation; 1 for any other layer."""
         step = self._steps.get(path)
         layer = bare(step.layer) if step else None
         if not isinstance(layer, BatchNorm):
@@ -171,11 +171,11 @@ class Drives:
 
 
 _APART = (Add, Elementwise, Lrn, MaxPool, AvgPool, Subsample, GlobalAvgPool, AdaptiveAvgPool)
-"""Layers that make each map of the one at its place."""
+"""Layers that make each map from the map of the same number."""
 
 
 def _normalising(parts: Mapping[str, object], eps: float) -> Kernel:
-    """What batch normalisation multiplies maps by, gamma / sqrt(var + eps); empty where it is not known."""
+    """The factors of batch normalisation, gamma / sqrt(var + eps); empty if they are not known."""
     variance, gamma = parts.get("running_var"), parts.get("weight")
     if not isinstance(variance, Tensor):
         return np.zeros(0, np.float32)

@@ -1,7 +1,7 @@
-"""Embedding: where a network puts images next to each other, just before it names them.
+"""Embedding: which images are similar to a network, by their features before the last layer.
 
-An image's features are what goes in to the last layer with weights. In the plane, neighbours stay
-neighbours as well as two dimensions allow; how far apart groups lie there says little.
+An image's features are the input of the last layer with weights. In the plane, neighbours stay neighbours
+as far as two dimensions allow; the distances between groups mean little.
 
 Sources: van der Maaten and Hinton 2008 (t-SNE); McInnes et al. 2018 (UMAP); Krizhevsky et al. 2012,
 section 6.1 (neighbours by the last hidden layer).
@@ -33,14 +33,14 @@ Method: TypeAlias = Literal["tsne", "umap"]
 METHODS: tuple[Method, ...] = get_args(Method)
 
 FEWEST = 5
-"""The fewest images that are put in a plane."""
+"""The fewest images that can be laid out in a plane."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Neighbours:
-    """The images most like one, the most like first.
+    """The images most similar to one image, the most similar first.
 
-    `places`: int64, k, in the set; `cosines`: float32, k, of the angle between their features and its.
+    `places`: int64, k, their indices in the set; `cosines`: float32, k, the cosine similarity of features.
     """
 
     places: Counts
@@ -48,7 +48,7 @@ class Neighbours:
 
 
 def last_weighted(subject: Subject) -> Step:
-    """The last layer with weights of its own, whose input the features are; batch normalisation is none.
+    """Returns the last layer with weights, batch normalisation apart; its input are the features.
 
     Raises UsageError: there is none.
     """
@@ -56,14 +56,14 @@ def last_weighted(subject: Subject) -> Step:
         weighted = step.layer.params(*step.inputs[:1]) > 0 and not isinstance(step.layer, BatchNorm)
         if weighted or isinstance(step.layer, Rbf):
             return step
-    raise UsageError("the network has no layer with weights, so there is nothing learned to look at")
+    raise UsageError("the network has no layer with weights, so there are no learned features to look at")
 
 
 def features(subject: Subject, batches: Iterable[Tensor]) -> Floats:
-    """The features of images: float32, n x values, in the order they come.
+    """Returns the features of images: float32, n x values, in their order.
 
-    Batches: float32, n x depth x height x width, as the network sees them. Before a fully connected
-    layer all values count, map by map; before a convolution each map's mean over its places.
+    Batches: float32, n x depth x height x width, as the network sees them. The features are all input values
+    of a fully connected layer, map by map, or the mean of each input map of a convolution.
 
     Raises UsageError: no images, or no layer with weights.
     """
@@ -81,9 +81,9 @@ def features(subject: Subject, batches: Iterable[Tensor]) -> Floats:
 
 
 def place(values: Floats, method: str = "tsne", *, seed: int = 0) -> Floats:
-    """Puts features, float32, n x values, in the plane: float32, n x 2, each axis from 0 to 1.
+    """Lays out features, float32, n x values, in the plane: float32, n x 2, each axis from 0 to 1.
 
-    t-SNE is scikit-learn's at a perplexity of 30, or a third of the images where these are few; UMAP
+    t-SNE is scikit-learn's with a perplexity of 30, or a third of the number of images if that is less; UMAP
     is umap-learn's with its own defaults.
 
     Raises UsageError: no such method, fewer than 5 images, a missing library.
@@ -93,7 +93,7 @@ def place(values: Floats, method: str = "tsne", *, seed: int = 0) -> Floats:
             f"there is no method {method!r}{nearest(method, METHODS)}; choose {', '.join(METHODS)}"
         )
     if len(values) < FEWEST:
-        raise UsageError(f"a plane takes {FEWEST} images at least, not {len(values)}")
+        raise UsageError(f"a plane needs at least {FEWEST} images, not {len(values)}")
     mapper = _tsne(len(values), seed) if method == "tsne" else _umap(len(values), seed)
     points = np.asarray(mapper.fit_transform(values), np.float32)
     low, high = points.min(0), points.max(0)
@@ -101,15 +101,17 @@ def place(values: Floats, method: str = "tsne", *, seed: int = 0) -> Floats:
 
 
 def neighbours(values: Floats, query: Floats, most: int = 10) -> Neighbours:
-    """The images whose features, float32, n x values, lie at the least angle to `query`'s, values.
+    """Returns the `most` images with the largest cosine similarity to `query`, by their features.
 
-    Of equal ones the first in the set comes first; features of nothing but zeros have a cosine of 0.
-    Raises UsageError: features of another length, or `most` below 1.
+    `values`: float32, n x features; `query`: float32, features. Ties keep the order of the set; features that
+    are all zero have a cosine of 0. Raises UsageError: features of another length, or `most` below 1.
     """
     if values.shape[1:] != query.shape:
-        raise UsageError(f"features of {values.shape[1:]} have no angle to one of {query.shape}")
+        raise UsageError(
+            f"features of shape {values.shape[1:]} cannot be compared with a query of shape {query.shape}"
+        )
     if most < 1:
-        raise UsageError(f"ask for 1 neighbour at least, not {most}")
+        raise UsageError(f"ask for at least 1 neighbour, not {most}")
     lengths = np.linalg.norm(values, axis=1) * np.linalg.norm(query)
     cosines = (values @ query) / np.where(lengths > 0, lengths, 1)
     order = np.argsort(-cosines, kind="stable")[:most]
@@ -117,9 +119,9 @@ def neighbours(values: Floats, query: Floats, most: int = 10) -> Neighbours:
 
 
 def spread(points: Floats, side: float, *, overlap: float = 0.2) -> Counts:
-    """Which points, n x 2 of 0 to 1, have room for a square image of `side`: places in their order.
+    """Returns the indices of points, n x 2 of 0 to 1, that have room for a square image of `side`.
 
-    A point's image is left out where more than `overlap` of it would lie on one that came before.
+    An image is left out if more than `overlap` of it would cover an earlier one.
     """
     kept: list[int] = []
     for at, point in enumerate(points):
@@ -134,7 +136,7 @@ def _tsne(count: int, seed: int) -> Any:
         from sklearn.manifold import TSNE
     except ImportError as error:
         raise UsageError(
-            't-SNE is scikit-learn\'s, which is missing; run `pip install "hubel[look]"`'
+            't-SNE needs scikit-learn, which is not installed; run `pip install "hubel[look]"`'
         ) from error
     return TSNE(perplexity=min(30.0, (count - 1) / 3), init="pca", random_state=seed)
 
@@ -143,5 +145,7 @@ def _umap(count: int, seed: int) -> Any:
     try:
         from umap import UMAP
     except ImportError as error:
-        raise UsageError("UMAP is umap-learn's, which is missing; run `pip install umap-learn`") from error
+        raise UsageError(
+            "UMAP needs umap-learn, which is not installed; run `pip install umap-learn`"
+        ) from error
     return UMAP(n_neighbors=min(15, count - 1), random_state=seed, n_jobs=1)

@@ -14,16 +14,16 @@ from hubel.net.trace import Step
 
 
 def seen_by(subject: Subject, unit: Unit) -> Box:
-    """The pixels a unit with its row and column sees; of a map from one branch, those of that branch."""
+    """Returns the pixels that a unit with its row and column sees; in a map of one branch, by that branch."""
     assert unit.channel is not None and unit.row is not None and unit.column is not None  # noqa: PT018
     steps = behind(subject.steps, unit.path, unit.channel)
     return box(steps, unit.path, unit.row, unit.column, clipped=True)
 
 
 def behind(steps: Sequence[Step], path: str, channel: int) -> tuple[Step, ...]:
-    """The steps as one map of a layer sees them: a concatenation has only the branch the map comes from.
+    """Returns the steps that one map of a layer depends on: a concatenation has only the map's own branch.
 
-    That holds as far back as maps stay apart, as in activations and pooling; a convolution sees them all.
+    This holds back to the layer that mixes maps: activations and pooling do not, a convolution does.
     """
     maps: dict[str, int | None] = {path: channel}
     kept = []
@@ -45,4 +45,4 @@ def behind(steps: Sequence[Step], path: str, channel: int) -> tuple[Step, ...]:
 
 
 _APART = (Concat, Add, Relu, Tanh, Sigmoid, Gelu, BatchNorm, Dropout, Identity, MaxPool, AvgPool, Subsample)
-"""Layers that treat every map by itself."""
+"""Layers that treat each map by itself."""

@@ -1,4 +1,4 @@
-"""The filters of a layer: their numbers, which are dead, and which are there twice."""
+"""The filters of a layer: their statistics, which are dead, and which are duplicates."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 ALIKE = 0.95
-"""The cosine from which on two filters count as the same, or as each other's negative."""
+"""The cosine from which on two filters count as duplicates; its negative, as each other's negative."""
 
 DEAD = 1e-4
-"""A norm or scale below this share of the layer's largest counts as zero."""
+"""A norm or scale below this fraction of the layer's largest counts as zero."""
 
 SPARSE = 0.01
-"""A weight below this share of the layer's largest counts as none."""
+"""A weight below this fraction of the layer's largest counts as zero."""
 
 
 @dataclass(frozen=True, slots=True)
 class Twins:
-    """Two filters of one direction: `cosine` from `ALIKE` to 1, or to -1 where one negates the other."""
+    """Two filters of the same direction: `cosine` from `ALIKE` to 1, or to -1 if of opposite directions."""
 
     first: int
     second: int
@@ -43,13 +43,13 @@ class Twins:
 
 @dataclass(frozen=True, slots=True)
 class Filters:
-    """The filters of a convolution or fully connected layer at `path`, which reads `source`.
+    """The filters of a convolution or fully connected layer at `path`, whose input is `source`.
 
-    `weights`: float32, filters x maps x height x width, one map for each the filter sees, 0 where a link
-    is missing. `sees`: int64, filters x maps, which input map each is; of `depth` maps there are.
-    `norm`, `mean`, `std`, `energy`, `sparsity`: float64, one a filter. `energy` is its share of the sum
-    of all squares, `sparsity` the share of its weights that are next to nothing (`SPARSE`).
-    `dead`: why a filter says nothing, by its number. `twins`: pairs with nearly one direction.
+    `weights`: float32, filters x maps x height x width, with 0 where a link is missing. `sees`: int64,
+    filters x maps, the number of the input map that each of these is, out of `depth` input maps.
+    `norm`, `mean`, `std`, `energy`, `sparsity`: float64, one per filter. `energy` is its share of the sum
+    of all squared weights, `sparsity` the fraction of its weights near zero (`SPARSE`).
+    `dead`: the reason why a filter has no effect, by its number. `twins`: pairs of nearly the same direction.
     """
 
     path: str
@@ -73,25 +73,25 @@ class Filters:
 
     @property
     def order(self) -> Counts:
-        """The filters by their energy, the largest first."""
+        """The filters' numbers by energy, the largest first."""
         return np.argsort(-self.energy, kind="stable")
 
     @property
     def maps(self) -> Counts:
-        """The input maps by the energy of all weights on them, the largest first."""
+        """The input maps' numbers by the energy of all weights on them, the largest first."""
         energy = np.zeros(self.depth)
         np.add.at(energy, self.sees, np.einsum("nmhw,nmhw->nm", self.weights, self.weights, dtype=np.float64))
         return np.argsort(-energy, kind="stable")
 
 
 def filters(subject: Subject, path: str | None = None, *, alike: float = ALIKE) -> Filters:
-    """The filters of a layer; without a path, of the first convolution, else the first that is connected.
+    """Returns the filters of a layer, by default of the first convolution or else fully connected layer.
 
     `alike` is the cosine from which on filters are twins. Raises UsageError: no such layer, one without
-    filters, or a cosine outside of 0 to 1.
+    filters, or a cosine outside 0 to 1.
     """
     if not 0 < alike <= 1:
-        raise UsageError(f"filters are alike from a cosine of over 0 to 1 on, not {alike:g}")
+        raise UsageError(f"alike is a cosine above 0 and at most 1, not {alike:g}")
     step = _first(subject) if path is None else subject.step(path)
     layer = bare(step.layer)
     if not isinstance(layer, (sliding.Conv, spec.Fc)):
@@ -135,7 +135,7 @@ def _first(subject: Subject) -> Step:
 def _weights(
     works_with: Mapping[str, Any], layer: sliding.Conv | spec.Fc, step: Step
 ) -> tuple[Weights, Counts]:
-    """The weights a filter and input map, and which input map each is."""
+    """The weights of each filter on each input map, and the number of that input map."""
     seen = step.inputs[0]
     weight = works_with["weight"].detach().float().cpu().numpy()
     if isinstance(layer, spec.Fc):
@@ -153,7 +153,7 @@ def _weights(
 
 
 def _dead(subject: Subject, step: Step, norm: Floats) -> dict[int, str]:
-    """Filters without weights, and those whose map a batch norm multiplies by zero."""
+    """Filters whose weights are zero, and those whose map a batch normalisation scales to zero."""
     dead = {int(at): "its weights are zero" for at in np.flatnonzero(norm <= DEAD * norm.max(initial=0))}
     readers = [each for each in subject.steps if step.path in each.sources]
     if len(readers) != 1 or not isinstance(bare(readers[0].layer), spec.BatchNorm):
@@ -171,7 +171,7 @@ def _dead(subject: Subject, step: Step, norm: Floats) -> dict[int, str]:
 def _twins(
     weights: Weights, sees: Counts, norm: Floats, dead: dict[int, str], alike: float
 ) -> tuple[Twins, ...]:
-    """The pairs of filters with nearly one direction that look at the same maps, the most alike first."""
+    """Pairs of filters on the same input maps with nearly the same direction, the most similar first."""
     found: list[Twins] = []
     for group in np.unique(sees[:, 0]):
         members = np.array([at for at in np.flatnonzero(sees[:, 0] == group) if at not in dead], np.int64)

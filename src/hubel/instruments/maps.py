@@ -1,4 +1,4 @@
-"""The activation maps of an image: what every layer answers, and the pixels behind each cell of its maps."""
+"""The maps of an image: the output of every layer, and the pixels that each cell of a map sees."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ if TYPE_CHECKING:
 class LayerMaps:
     """The maps of one layer: `values`, float32, depth x height x width.
 
-    `field` is what its units see of the image, in pixels. `rows` and `columns`: int64, height x 2 and
-    width x 2, the first and last pixel row a row of cells sees, and columns likewise, without padding;
-    a cell that sees padding alone ends before it begins. `peak` is the unit of the largest magnitude, and
-    `peak_sees` the pixels of the image it looks at itself, which a map from a smaller branch sees fewer of.
+    `field` is the receptive field of its units, in pixels. `rows` and `columns`: int64, height x 2 and
+    width x 2, the first and last pixel row that each row of cells sees, and columns likewise, without
+    padding; for a cell that sees padding alone, the last is before the first. `peak` is the unit of the
+    largest magnitude, and `peak_sees` the pixels it sees itself: fewer in a map of a smaller branch.
     """
 
     path: str
@@ -49,26 +49,26 @@ class LayerMaps:
 
     @property
     def signed(self) -> bool:
-        """Whether there are values on both sides of zero, or all are below."""
+        """Whether any value is negative."""
         return bool(self.values.min(initial=0) < 0)
 
     @property
     def scale(self) -> float:
-        """The largest magnitude, to which the maps of the layer are normalised: all by the same number."""
+        """The largest magnitude in the layer, by which all its maps are normalised."""
         return float(np.abs(self.values).max(initial=0))
 
     @property
     def normalised(self) -> Floats:
-        """The values by their scale: -1 to 1, or 0 to 1 where none is negative."""
+        """The values divided by the scale: from -1 to 1, or from 0 to 1 if none is negative."""
         return self.values / self.scale if self.scale else self.values
 
     def box(self, row: int, column: int) -> Box:
-        """The pixels the cells at a place see, one in each map, all together."""
+        """Returns the pixels that the cells at a position see, those of all maps together."""
         (top, bottom), (left, right) = self.rows[row].tolist(), self.columns[column].tolist()
         return Box(top, left, bottom, right)
 
     def strongest(self, most: int) -> Counts:
-        """The maps with the most energy, at most so many, in their own order."""
+        """Returns the numbers of the `most` maps with most energy, in their own order."""
         energy = np.square(self.values, dtype=np.float64).sum((1, 2))
         return np.sort(np.argsort(-energy, kind="stable")[:most])
 
@@ -77,8 +77,8 @@ class LayerMaps:
 class Maps:
     """The maps of layers for one image, in the order of the steps.
 
-    `scores`: float32, one a class, empty where the network ends in maps. `probabilities` are theirs by
-    softmax, or the scores themselves where the network ends in a softmax.
+    `scores`: float32, one per class; empty if the network ends in maps. `probabilities` are their softmax,
+    or the scores themselves if the network ends in a softmax.
     """
 
     layers: tuple[LayerMaps, ...]
@@ -87,7 +87,7 @@ class Maps:
 
 
 def maps(subject: Subject, image: Tensor, paths: Sequence[str]) -> Maps:
-    """The maps of some layers for one image as the network sees it: depth x height x width.
+    """Returns the maps of some layers for one image as the network sees it: depth x height x width.
 
     Raises UsageError: no such layer, or not one image.
     """
@@ -113,15 +113,15 @@ def maps(subject: Subject, image: Tensor, paths: Sequence[str]) -> Maps:
 
 
 def seen_paths(subject: Subject) -> tuple[str, ...]:
-    """The layers whose maps can be seen: all but parameters that nothing reads."""
+    """Returns the layers that have maps: all but parameters that nothing reads."""
     return tuple(step.path for step in subject.steps if subject.sees(step.path))
 
 
 def passing(subject: Subject, most: int = 24) -> tuple[str, ...]:
-    """The layers by which to tell a forward pass, at most so many, in order.
+    """Returns at most `most` layers that show a forward pass, in order.
 
-    What changes nothing is left out first; then, as long as there are too many: normalisation, layers
-    inside branches, those whose activation follows at once, and at last as many as it takes, evenly.
+    Layers that change nothing are left out first. While there are still too many, these follow:
+    normalisation, layers inside branches, layers followed by an activation, and finally any, evenly.
     """
     parts = set(seen_paths(subject))
     steps = [step for step in subject.steps if step.path in parts]
@@ -143,7 +143,7 @@ def passing(subject: Subject, most: int = 24) -> tuple[str, ...]:
 
 
 def _inside(steps: Sequence[Step]) -> set[str]:
-    """The paths that stand in a branch: while they flow, something else is still to be read."""
+    """The paths inside a branch: another value still waits to be read when they are computed."""
     last = {source: at for at, step in enumerate(steps) for source in step.sources}
     inside = set()
     for at, step in enumerate(steps):
@@ -155,7 +155,7 @@ def _inside(steps: Sequence[Step]) -> set[str]:
 
 
 def _activated(subject: Subject, step: Step) -> bool:
-    """Whether an activation, or the normalisation before one, is all that reads a step."""
+    """Whether the only reader of a step is an activation, or the normalisation before one."""
     readers = [each for each in subject.steps if step.path in each.sources]
     return len(readers) == 1 and (readers[0].layer.kind == "batchnorm" or activates(subject, readers[0]))
 
@@ -170,7 +170,7 @@ def _layer(subject: Subject, step: Step, value: Tensor, field: Field) -> LayerMa
 
 
 def _edges(steps: Sequence[Step], step: Step, axis: int) -> Counts:
-    """The first and last pixel that each row (or column) of cells sees, by way of the middle of the other."""
+    """The first and last pixel that each row (or column) of cells sees, in the middle of the other axis."""
     middle = step.output.plane[1 - axis] // 2
     edges = np.empty((step.output.plane[axis], 2), np.int64)
     for at in range(len(edges)):

@@ -1,7 +1,7 @@
-"""The arithmetic of one unit: what it takes from where, by what it is multiplied, and what that adds up to.
+"""The arithmetic of one unit: its inputs, their weights, the products and their sum.
 
-All is computed anew in float64 from what enters the layer and from the layer's own numbers, and held
-against the value the network computes: what does not agree is refused.
+The value is computed again in float64 from the layer's inputs and weights, and compared with the value in
+the network. If they differ, an error is raised.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from hubel.net.layer import Layer
 from hubel.net.trace import INPUT
 
 AGREES = 100
-"""Within how many steps of the network's own precision its value is the arithmetic's: 1e-5 in float32."""
+"""The largest difference accepted, in units of the network's own precision: 1e-5 in float32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Neuron:
     """One unit of one image.
 
-    `taken` is what it sees of its sources. `parts` are the numbers of its rule, by name and in their
-    order, such as `sum` and `bias`. `value` is what they make in float64, `computed` what the network has
-    there. `box` are the pixels of the image it looks at, without padding: `NOTHING` in a map of zeros.
+    `taken` is what it reads from its sources. `parts` are the numbers of its rule by name, in order, such as
+    `sum` and `bias`. `value` is their result in float64, `computed` the value in the network. `box` are the
+    pixels of the image it sees, without padding: `NOTHING` in a map of zeros.
     """
 
     unit: Unit
@@ -46,15 +46,15 @@ class Neuron:
 
     @property
     def difference(self) -> float:
-        """How far the network's value is from the arithmetic's."""
+        """The absolute difference between the network's value and the recomputed one."""
         return abs(self.value - self.computed)
 
 
 def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
-    """The arithmetic of one unit for one image as the network sees it: depth x height x width.
+    """Computes one unit for one image as the network sees it: depth x height x width.
 
-    A map of one place needs no row and column. Raises UsageError: no single unit. Raises NetworkError: a
-    layer whose arithmetic is not known, or whose module computes something else.
+    A map with a single position needs no row and column. Raises UsageError: not a single unit.
+    Raises NetworkError: a layer whose arithmetic is not known, or whose module computes something else.
     """
     unit.check(subject.steps)
     step = subject.step(unit.path)
@@ -78,13 +78,13 @@ def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
 
 
 def _size(taken: tuple[Taken, ...]) -> float:
-    """How large the numbers are that were summed: what rounding is a share of."""
+    """The sum of the magnitudes that were added: rounding errors are relative to it."""
     terms = [each.values if each.products is None else each.products for each in taken]
     return float(sum(np.abs(each[np.isfinite(each)]).sum() for each in terms))
 
 
 def _agree(unit: Unit, value: float, computed: float, size: float, kind: torch.dtype) -> None:
-    """Raises NetworkError: the network's value is not the arithmetic's."""
+    """Raises NetworkError: the network's value differs from the recomputed one."""
     room = AGREES * torch.finfo(kind).eps * max(1.0, abs(value), size)
     if not abs(value - computed) <= room and not (math.isnan(value) and math.isnan(computed)):
         raise NetworkError(

@@ -1,9 +1,9 @@
 """Patches: the images of a data set that drive each unit most, cut to what the unit sees.
 
-One pass over the images. Of a batch only the strongest place of each map in each image is looked
-at, and only what beats the best so far is kept: no activations are stored, whatever the set's size.
-An image gives a map one patch at most, its strongest place (the first in reading order where several
-are equal); of images that drive a map equally, the first in the set wins.
+This takes one pass over the images. In each image only the strongest unit of each map counts, and only
+those that beat the best so far are kept: no activations are stored, whatever the size of the set. A map gets
+at most one patch from an image. Of equal units the first in reading order counts, of equal images the first
+in the set.
 """
 
 from __future__ import annotations
@@ -34,12 +34,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Top:
-    """What drives the maps of a layer most, the strongest first; all arrays are maps x k.
+    """The units that are driven most in a layer, the strongest first; all arrays are maps x k.
 
-    `images`: int64, places in the data set; `rows`, `columns`: int64, the unit's place in its map;
-    `scores`: float32, what comes out there. k is what was asked for, or the number of images if that
-    is less. `silent`: bool, where a rectifier lets nothing through, so that the image drives the map
-    no more than any other.
+    `images`: int64, indices in the data set; `rows`, `columns`: int64, the unit's position in its map;
+    `scores`: float32, its value. k is the number asked for, or the number of images if that is less.
+    `silent`: bool, where a rectifier gives 0, so that the image drives the map no more than others do.
     """
 
     path: str
@@ -50,18 +49,18 @@ class Top:
     silent: npt.NDArray[np.bool_]
 
     def unit(self, channel: int, place: int) -> Unit:
-        """The unit of a map that its image at `place`, counted from 0, drives most."""
+        """Returns the unit at `place` in the order of a map, counted from 0."""
         return Unit(self.path, channel, int(self.rows[channel, place]), int(self.columns[channel, place]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
-    """What one unit sees of the image that drives it.
+    """The part of an image that a unit sees, of an image that drives it.
 
-    `box` is its receptive field in pixels of the network's input, which may reach into the padding; of
-    a map that comes from one branch of a concatenation it is what that branch sees;
-    `seen` the part of it that lies on the image and `pixels` that part: uint8, h x w x c, as the
-    network sees it before normalisation. `image` is the image's place in the set, `name` its file.
+    `box` is the unit's receptive field in pixels of the network's input, which may reach into the padding; in
+    a map of one branch of a concatenation it is what that branch sees. `seen` is the part of the box on the
+    image, and `pixels` are its pixels: uint8, h x w x c, as the network sees them before normalisation.
+    `image` is the image's index in the set, `name` its file.
     """
 
     unit: Unit
@@ -76,12 +75,12 @@ class Patch:
 def top_images(
     subject: Subject, batches: Iterable[Tensor], paths: Sequence[str] = (), *, top: int = 9
 ) -> tuple[Top, ...]:
-    """What drives every map of the layers at `paths` most, over one pass; `features` where none is said.
+    """Finds what drives every map of the layers at `paths` most, in one pass; by default of `features`.
 
-    Batches: float32, n x depth x height x width, as the network sees them; images are numbered in the
-    order they come.
+    Batches: float32, n x depth x height x width, as the network sees them; images are numbered in their
+    order.
 
-    Raises UsageError: no such layer, nothing to be seen there, `top` below 1, or no images.
+    Raises UsageError: no such layer, one without output, `top` below 1, or no images.
     """
     search = Search(subject, paths, top=top)
     for images in batches:
@@ -90,9 +89,9 @@ def top_images(
 
 
 class Search:
-    """The pass over the images: a batch at a time, to be put down after any and taken up again.
+    """The pass over the images, batch by batch; it can be stopped after any batch and resumed.
 
-    `paths` are the layers looked at, `done` is how many images have been.
+    `paths` are the layers to look at, `done` is the number of images seen so far.
 
     Raises UsageError: no such layer, or `top` below 1.
     """
@@ -105,7 +104,7 @@ class Search:
         self._running = {path: _Running.empty(subject.step(path).output.depth) for path in self.paths}
 
     def take(self, images: Tensor) -> dict[str, Tensor]:
-        """Takes in the next images: float32, n x depth x height x width.
+        """Adds the next images: float32, n x depth x height x width.
 
         Returns the largest value of each map in each of them: for each layer float32, n x maps.
         """
@@ -121,7 +120,7 @@ class Search:
         return largest
 
     def tops(self) -> tuple[Top, ...]:
-        """What has driven every map most so far, in the order of `paths`.
+        """Returns what has driven every map most so far, in the order of `paths`.
 
         Raises UsageError: there were no images.
         """
@@ -133,7 +132,7 @@ class Search:
         )
 
     def state(self) -> dict[str, npt.NDArray[np.generic]]:
-        """All that is known so far, as arrays by name: what `resume` goes on from."""
+        """Returns everything found so far as named arrays, for `resume`."""
         known: dict[str, npt.NDArray[np.generic]] = {"done": np.array(self.done)}
         for at, found in enumerate(self._running.values()):
             known[f"{at}.scores"], known[f"{at}.images"] = found.scores.numpy(), found.images.numpy()
@@ -141,7 +140,7 @@ class Search:
         return known
 
     def resume(self, state: Mapping[str, npt.NDArray[Any]]) -> None:
-        """Goes on from where a search of the same layers was put down."""
+        """Resumes from the state of a search of the same layers."""
         self.done = int(state["done"])
         for at, path in enumerate(self.paths):
             scores, images, places = (
@@ -157,12 +156,12 @@ def cut(
     pixels: Callable[[int], Bytes],
     name: Callable[[int], str],
 ) -> dict[Unit, tuple[Patch, ...]]:
-    """The patches of `units`, each a map of a layer of `tops`; silent ones are left out.
+    """Cuts the patches of `units`, each a map of a layer in `tops`; silent ones are left out.
 
-    `pixels` gives an image of the set, uint8, h x w x c at the size of the network's input, and `name`
-    what to call it. Each image is asked for once.
+    `pixels` returns an image of the set, uint8, h x w x c at the size of the network's input, and `name` its
+    name. Each image is read once.
 
-    Raises UsageError: a unit that is no map of these layers.
+    Raises UsageError: a unit that is not a map of these layers.
     """
     by_path = {top.path: top for top in tops}
     wanted = list(dict.fromkeys(units))
@@ -203,13 +202,13 @@ def cut(
 
 
 def maps_of(tops: Sequence[Top], most: int | None = None) -> tuple[Unit, ...]:
-    """The maps of these layers, the first `most` of each."""
+    """Returns the maps of these layers, the first `most` of each."""
     return tuple(Unit(top.path, channel) for top in tops for channel in range(len(top.scores))[:most])
 
 
 @dataclass(slots=True)
 class _Running:
-    """The best so far of one layer: each k x maps, k growing to what is asked for."""
+    """The best so far in one layer: each k x maps, where k grows up to the number asked for."""
 
     scores: Tensor
     images: Tensor
@@ -223,7 +222,7 @@ class _Running:
         return cls(torch.empty(0, maps), none, none)
 
     def take(self, values: Tensor, first: int, top: int) -> Tensor:
-        """Takes in what came out for a batch, n x maps x height x width; its first image is `first`.
+        """Adds the output for a batch, n x maps x height x width; `first` is the index of its first image.
 
         Returns the largest value of each map in each image: float32, n x maps.
         """

@@ -1,8 +1,8 @@
-"""Stimuli: filters by what drives them, told by images instead of weights on maps that nobody has seen.
+"""Stimuli: deeper filters shown by the images that drive them.
 
-A filter of a deeper layer reads maps. It is shown by the images that drive it most, and by those that
-drive each of the maps it reads with most weight; beside these its kernel says where it wants or shuns them.
-A filter that no image drives says nothing, whatever its weights.
+A deeper filter reads maps, so its weights alone show little. It is shown by the image that drives it most,
+and by the images that drive the maps it reads with the largest weights; the kernel beside each shows where
+that map excites or inhibits the filter. A filter that no image drives has no effect, whatever its weights.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stimulus:
-    """What drives a map most: the patch, and what of it does, float32, depth x h x w, by `rule`."""
+    """What drives a map most: the patch, and its projection, float32, depth x h x w."""
 
     patch: Patch
     projection: Floats
@@ -44,9 +44,10 @@ class Stimulus:
 class Stimuli:
     """What drives filters and the maps they read, found in `images` images.
 
-    `filters` are those of the layer, with the ones that no image drives among the dead. What filter n
-    says is seen at the map `answer`[n]. `inputs`: of each filter that is shown the maps it reads with most
-    weight, the strongest first; none where it reads the image. `stimuli`: by map, where there are any.
+    `filters` are those of the layer; filters that no image drives are among the dead. The response of filter
+    n is map n of the layer `answer`. `inputs`: for each filter shown, the maps it reads with the largest
+    weights, the largest first; none if it reads the image. `stimuli`: by map, if any image drives it.
+    `rule` is that of the projections.
     """
 
     filters: Filters
@@ -67,9 +68,9 @@ def stimuli(
     reads: int = 6,
     progress: Callable[[int], None] | None = None,
 ) -> Stimuli:
-    """What drives the `most` filters of a layer with most energy, and the `reads` maps each reads most.
+    """Finds what drives the `most` filters with most energy, and the `reads` maps each of them reads most.
 
-    One pass over the images, of which each map keeps the one that drives it most. `progress` is called
+    This takes one pass over the images; each map keeps the image that drives it most. `progress` is called
     with the number of images done.
     """
     answer = answers(subject, found.path)
@@ -93,7 +94,7 @@ def stimuli(
 
 
 def answers(subject: Subject, path: str) -> str:
-    """The layer at which one sees what filters say: their activation, if it is all that reads them."""
+    """Returns the layer that shows the response of filters: their activation, if it is their only reader."""
     at = subject.step(path)
     while True:
         readers = [step for step in subject.steps if at.path in step.sources]
@@ -105,8 +106,8 @@ def answers(subject: Subject, path: str) -> str:
 
 
 def _silent(subject: Subject, top: Top, images: int) -> dict[int, str]:
-    """The maps a rectifier lets nothing of through, for any image."""
+    """The maps that a rectifier sets to 0 for all images, with the reason."""
     if not isinstance(bare(subject.step(top.path).layer), Relu):
         return {}
-    why = f"{top.path} lets nothing of it through on any of {images:,} images"
+    why = f"{top.path} is 0 for it on all of {images:,} images"
     return {int(at): why for at in np.flatnonzero(top.silent[:, 0])}

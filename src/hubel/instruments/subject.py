@@ -1,8 +1,8 @@
-"""A network in front of the instruments: its steps, and what flows at each of their paths.
+"""A network in front of the instruments: its steps, and the value at each of their paths.
 
-A built network runs here step by step, so that nothing is attached to it. Any other module is run by
-its own `forward`, in which the calls are found again that the survey told as steps: submodules, functions,
-operators. What holds them is put on and taken off by one context manager.
+A network built by hubel runs here step by step, so that nothing is attached to it. Any other module runs by
+its own `forward`; the calls that the survey recorded as steps (submodules, functions, operators) are
+recognised while it runs. One context manager installs what this takes, and removes it.
 """
 
 from __future__ import annotations
@@ -30,10 +30,10 @@ from hubel.net.volume import Volume, VolumeLike
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """A module and the steps it takes at inference on images of `volume`.
+    """A module and its steps at inference on images of `volume`.
 
-    Of a module that is none of hubel's, `origins` says which call makes what comes out at each path, and
-    `end` where the scores come out, which of a network is the last step.
+    For a module not built by hubel, `origins` gives the call that computes the value at each path, and `end`
+    is the path of the scores. In a network built by hubel, the scores are the last step.
     """
 
     module: nn.Module
@@ -44,28 +44,28 @@ class Subject:
 
     @classmethod
     def of(cls, module: nn.Module, volume: VolumeLike | None = None) -> Subject:
-        """The subject of a built network, or of any module on a volume.
+        """Returns the subject of a built network, or of any module on a volume.
 
-        Raises UsageError: a module that is none of hubel's, without a volume. Raises SizeError,
-        NetworkError: one that cannot be followed.
+        Raises UsageError: a module not built by hubel, without a volume. Raises SizeError, NetworkError: a
+        module that does not run on the volume, or cannot be followed.
         """
-        module = getattr(module, "_orig_mod", module)  # what was compiled cannot be watched
+        module = getattr(module, "_orig_mod", module)  # a compiled module cannot be watched
         if isinstance(module, Network):
             return cls(module, module.volume, at_inference(module.steps))
         if isinstance(module, OwnNetwork):
             volume, module = module.volume, module.root
         if volume is None:
-            raise UsageError("say what a module of your own sees, as (height, width, depth)")
+            raise UsageError("give the input volume of the module, as (height, width, depth)")
         found = surveyed(module, volume)
         return cls(module, Volume.of(volume), at_inference(found.ledger.steps), found.origins, found.end)
 
     @property
     def last(self) -> Step:
-        """The step whose output is the scores."""
+        """The step whose output are the scores."""
         return self.step(self.end) if self.end else self.steps[-1]
 
     def step(self, path: str) -> Step:
-        """The step at a path. Raises UsageError: there is none."""
+        """Returns the step at a path. Raises UsageError: there is none."""
         for step in self.steps:
             if step.path == path:
                 return step
@@ -73,7 +73,7 @@ class Subject:
         raise UsageError(f"the network has no layer {path!r}{nearest(path, known)}")
 
     def sees(self, path: str) -> bool:
-        """Whether something comes out at a path: neither of the input nor of parameters nothing reads."""
+        """Whether there is a value at a path: not for the input, nor for parameters that nothing reads."""
         if isinstance(self.module, Network):
             return path != INPUT
         return path in self.origins
@@ -81,9 +81,9 @@ class Subject:
     def run(self, images: Tensor, visit: Visitor, paths: Collection[str]) -> Tensor:
         """Runs images, n x depth x height x width, and returns the scores.
 
-        `visit` sees what comes out at each of `paths`, in the order of the steps, and may change it.
-        Raises UsageError: a path that is not there, or where nothing comes out. Raises NetworkError: a
-        module that runs otherwise than when it was surveyed.
+        `visit` gets the value at each of `paths`, in the order of the steps, and may replace it.
+        Raises UsageError: no such path, or no value there. Raises NetworkError: the module runs
+        differently from when it was surveyed.
         """
         for path in paths:
             self.step(path)
@@ -93,7 +93,7 @@ class Subject:
             return self._run_module(images, visit, paths)[0]
 
     def values(self, images: Tensor, paths: Collection[str]) -> dict[str, Tensor]:
-        """What comes out at each of `paths`: n x depth x height x width."""
+        """Returns the value at each of `paths`: n x depth x height x width."""
         found: dict[str, Tensor] = {}
 
         def keep(path: str, value: Tensor) -> Tensor:
@@ -104,10 +104,10 @@ class Subject:
         return found
 
     def works_with(self, path: str) -> Mapping[str, Any]:
-        """What the layer at a path works with, by PyTorch's names, such as `weight` and `running_mean`.
+        """Returns what the layer at a path computes with, by PyTorch's names, such as `weight`.
 
-        Of a function it is what it is given, found in a run on an image of zeros; empty where its
-        arguments are not known by name.
+        For a function these are its arguments, found by a run on an image of zeros; empty if their names are
+        not known.
         """
         self.step(path)
         if isinstance(self.module, Network):
@@ -119,7 +119,7 @@ class Subject:
             return self._run_module(image, lambda _path, value: value, [path])[1][path]
 
     def learns(self, path: str) -> dict[str, nn.Parameter]:
-        """The parameters the layer at a path reads, by their full names."""
+        """Returns the parameters that the layer at a path reads, by their full names."""
         own = dict(self.module.named_parameters())
         if isinstance(self.module, Network):
             return {name: each for name, each in own.items() if name.rpartition(".")[0] == path}
@@ -143,37 +143,37 @@ class Subject:
     def _run_module(
         self, images: Tensor, visit: Visitor, paths: Collection[str]
     ) -> tuple[Tensor, Mapping[str, dict[str, Any]]]:
-        """The scores, and what the calls at the paths were given."""
+        """The scores, and the arguments of the calls at the paths."""
         for path in paths:
             if path not in self.origins:
-                raise UsageError(f"nothing comes out at {path}: no operation reads its parameters")
+                raise UsageError(f"{path} has no output: no operation reads its parameters")
         stops = [Stop(path, self.origins[path], self.step(path).output) for path in paths]
-        # as a module's author would give them: laid out row by row, for `view`, and free to be written over
+        # as a module's author would pass them: contiguous, for `view`, and safe to be overwritten
         images = images.clone(memory_format=torch.contiguous_format)
         with replaying(self.module, stops, visit, len(images)) as replay:
             out = self.module(images)
         passed_by = [path for path in paths if path not in replay.given]
         if passed_by:
-            raise NetworkError(f"{passed_by[0]} was not run: the module takes another way than in its table")
+            raise NetworkError(f"{passed_by[0]} was not run: the module runs differently from its table")
         return _plain(next(tensors(out))), replay.given
 
 
 ACTIVATIONS = {"relu", "tanh", "sigmoid", "gelu", "silu", "hardswish"}
 ACTIVATIONS |= {"leaky_relu", "prelu", "elu", "selu", "celu", "mish", "softplus"}
-"""The kinds of layers that are activations, functions of a module's own among them."""
+"""The kinds of layers that are activations, including functions in foreign modules."""
 
 
 def activates(subject: Subject, step: Step) -> bool:
-    """Whether a step is an activation; one that gates maps, multiplied with them, is none."""
+    """Whether a step is an activation; one whose result gates maps by multiplication is not."""
     if step.layer.kind not in ACTIVATIONS:
         return False
     return not any(each.layer.kind == "mul" for each in subject.steps if step.path in each.sources)
 
 
 def features(subject: Subject) -> tuple[str, ...]:
-    """The layers one looks at first: all activations, and the scores.
+    """Returns the layers to look at by default: all activations and the scores.
 
-    Of a network without activations, its convolutions and the scores.
+    In a network without activations these are its convolutions and the scores.
     """
     active = [step.path for step in subject.steps if activates(subject, step)]
     paths = active or [step.path for step in subject.steps if isinstance(bare(step.layer), Conv)]
@@ -181,17 +181,17 @@ def features(subject: Subject) -> tuple[str, ...]:
 
 
 def bare(layer: Layer) -> Layer:
-    """The layer itself, where it is marked as used in an unusual way."""
+    """Returns the layer itself, without a mark of unusual use."""
     return layer.layer if isinstance(layer, Marked) else layer
 
 
 def _plain(scores: Tensor) -> Tensor:
-    """Scores of 1 x 1 places are plain scores."""
+    """Scores as n x classes if they have a single position."""
     return scores.flatten(1) if scores.shape[2:] == (1, 1) else scores
 
 
 def glance(subject: Subject, images: Tensor, paths: Sequence[str]) -> dict[str, Tensor]:
-    """What comes out at each of `paths`, as `Subject.values`, without running what is behind the last."""
+    """Returns the value at each of `paths`, as `Subject.values`, and stops after the last of them."""
     found: dict[str, Tensor] = {}
 
     def visit(path: str, value: Tensor) -> Tensor:
@@ -209,12 +209,12 @@ def glance(subject: Subject, images: Tensor, paths: Sequence[str]) -> dict[str, 
 
 
 class _Enough(Exception):  # noqa: N818
-    """All that was asked for has been seen: what is behind need not run."""
+    """Everything asked for has been seen: the rest need not run."""
 
 
 @contextmanager
 def quiet(module: nn.Module) -> Iterator[None]:
-    """A module as instruments need it: evaluating, its parameters fixed; all as it was afterwards."""
+    """Puts a module in evaluation mode with fixed parameters, and restores everything afterwards."""
     modes = [(part, part.training) for part in module.modules()]
     learning = [(parameter, parameter.requires_grad) for parameter in module.parameters()]
     try:

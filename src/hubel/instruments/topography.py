@@ -1,7 +1,7 @@
 """Topography: how position in a map follows position in the image.
 
-The ledger says which pixels each unit sees; a small spot of light that walks over the image shows
-it: only units whose box holds the spot may answer, and the place that answers moves with it.
+The ledger computes which pixels each unit sees. A small spot of light that moves over the image confirms it:
+only units whose receptive field contains the spot may respond, and the responding position moves with it.
 """
 
 from __future__ import annotations
@@ -26,17 +26,17 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 _NOISE = 1e-4
-"""Answers below this share of the largest are rounding: fast convolutions work tile by tile."""
+"""Responses below this fraction of the largest are rounding errors: fast convolutions work in tiles."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Sweep:
-    """A spot that walks along one axis of the image, through its middle, and a map's answers.
+    """A spot that moves along one axis of the image, through its middle, and the responses of a layer.
 
     `spots`: int64, steps x 2, the first and last pixel of the spot along the axis; `boxes`: int64,
-    places x 2, the first and last pixel that the map's places see along it, padding included;
-    `answers`: float32, steps x places, how much the strongest unit there changes, over all maps and
-    the other axis, and 0 where that is no more than rounding.
+    positions x 2, the first and last pixel that each position of a map sees along it, padding included;
+    `answers`: float32, steps x positions, the largest change there over all maps and the other axis, and 0
+    if that is no more than rounding.
     """
 
     spots: Counts
@@ -45,14 +45,14 @@ class Sweep:
 
     @property
     def centres(self) -> Floats:
-        """The middle of what each place sees, in pixels: places."""
+        """The middle of what each position sees, in pixels: positions."""
         return np.asarray(self.boxes.mean(1))
 
     @property
     def followed(self) -> Floats:
-        """Where the answers are in the image, in pixels: the mean of the centres, weighted by them.
+        """Where the responses are in the image, in pixels: the mean of the centres, weighted by them.
 
-        One a step; NaN where nothing answers.
+        One per step; NaN if nothing responds.
         """
         weights = self.answers.astype(np.float64)
         with np.errstate(invalid="ignore"):
@@ -60,7 +60,7 @@ class Sweep:
 
     @property
     def outside(self) -> int:
-        """How many answers come from places that do not see the spot: none, if the boxes are right."""
+        """The number of responses at positions that do not see the spot: 0 if the boxes are correct."""
         first, last = self.spots.T[:, :, None]
         sees = (self.boxes[:, 0] <= last) & (first <= self.boxes[:, 1])
         return int((~sees & (self.answers > 0)).sum())
@@ -68,7 +68,7 @@ class Sweep:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Topography:
-    """A map's places in the image: the walk down the rows, and the walk across the columns."""
+    """The positions of a layer in the image: a sweep down the rows, and one across the columns."""
 
     path: str
     rows: Sweep
@@ -84,9 +84,9 @@ def topography(
     batch: int = BATCH,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Topography, ...]:
-    """Walks a white spot of `spot` x `spot` pixels over plain grey, and follows it through layers.
+    """Moves a white spot of `spot` x `spot` pixels over plain grey, and follows it through layers.
 
-    `see` makes of images, uint8, n x height x width x depth, what the network sees; by default light
+    `see` turns images, uint8, n x height x width x depth, into the network's input; by default into values
     from 0 to 1. `progress` is called with the number of spots shown.
 
     Raises UsageError: no layers, no such layer, a spot larger than the image.
@@ -94,7 +94,7 @@ def topography(
     chosen = list(dict.fromkeys(paths))
     high, wide = subject.volume.plane
     if not chosen:
-        raise UsageError("say which layers to follow the spot through")
+        raise UsageError("name the layers to follow the spot through")
     if not 1 <= spot <= min(high, wide):
         raise UsageError(f"a spot is 1 to {min(high, wide)} pixels wide on {subject.volume}, not {spot}")
     grey = torch.full((1, high, wide, subject.volume.depth), 128, dtype=torch.uint8)

@@ -1,14 +1,14 @@
-"""Tuning: what Hubel and Wiesel measured, a unit's response to gratings drifting through what it sees.
+"""Tuning: what Hubel and Wiesel measured, the responses of units to drifting gratings.
 
-A grating is a cosine of light around the middle grey. Its orientation is that of its bars, in degrees
-counter-clockwise from the horizontal as one looks at the image: 0 is bars that lie, 90 bars that
-stand, and 180 is 0 again. Its frequency is in cycles per pixel across the bars, at most 0.5. Its phase
-is at the image's centre: 0 has a bright bar there.
+A grating is a cosine around middle grey. Its orientation is that of its bars, in degrees counter-clockwise
+from the horizontal of the image: 0 is horizontal bars, 90 vertical bars, and 180 is 0 again. Its frequency
+is in cycles per pixel across the bars, at most 0.5. Its phase is at the image's centre: 0 has a bright bar
+there.
 
-Over the phases of one grating a response has a mean, F0, counted from the response to plain grey, and
-an amplitude, F1, with which it follows the bars as they move. The strength of a response is the larger
-of the two, as in cortex. A unit is simple where F1/F0 is above 1, so that it tells where the bars lie,
-and complex below, where it tells only that they are there.
+Over the phases of one grating, a response has a mean, F0, relative to the response to plain grey, and an
+amplitude, F1, with which it follows the bars as they move. The strength of a response is the larger of the
+two, as in cortex. A unit is simple if F1/F0 is above 1: its response depends on the position of the bars. It
+is complex below: its response shows only that they are present.
 
 Sources: Hubel and Wiesel 1962; Skottun et al. 1991 (F1/F0); Ringach et al. 2002 (circular variance).
 """
@@ -40,7 +40,7 @@ COLOURS: dict[str, tuple[float, float, float]] = {
     "red-green": (1.0, -1.0, 0.0),
     "blue-yellow": (-0.5, -0.5, 1.0),
 }
-"""How much of a grating each channel carries, by the name of what alternates."""
+"""The amplitude of a grating in each channel, by the name of its colours."""
 
 BATCH = 64
 _SILENT = 1e-6
@@ -48,12 +48,12 @@ _SILENT = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Gratings:
-    """The gratings that are shown: every orientation at every frequency in `phases` even steps.
+    """The gratings to show: every orientation at every frequency, in `phases` even steps.
 
-    `orientations` in degrees, evenly over 0 to below 180; `frequencies` in cycles per pixel; `contrast`
-    is Michelson's, so that 1 goes from black to white; `colour` is a name of `COLOURS`.
+    `orientations` in degrees, evenly from 0 to below 180; `frequencies` in cycles per pixel; `contrast` is
+    Michelson contrast, so that 1 goes from black to white; `colour` is a name in `COLOURS`.
 
-    Raises UsageError: nothing to show, a frequency that pixels cannot carry, or no such colour.
+    Raises UsageError: too few of them, a frequency above 0.5, or no such colour.
     """
 
     orientations: tuple[float, ...]
@@ -69,7 +69,7 @@ class Gratings:
         if not self.frequencies or not all(0 < each <= 0.5 for each in self.frequencies):
             raise UsageError("frequencies are one or more, above 0 and at most 0.5 cycles per pixel")
         if self.phases < 4:
-            raise UsageError(f"phases are at least 4, to tell a mean from an amplitude, not {self.phases}")
+            raise UsageError(f"phases are at least 4, to separate mean and amplitude, not {self.phases}")
         if not 0 < self.contrast <= 1:
             raise UsageError(f"contrast is above 0 and at most 1, not {self.contrast}")
         if self.colour not in COLOURS:
@@ -87,10 +87,9 @@ class Gratings:
         contrast: float = 1.0,
         colour: str = "grey",
     ) -> Gratings:
-        """Gratings for images of a volume: from two cycles over its longer side, at least 0.02, to 0.4.
+        """Returns gratings for images of a volume: from two cycles per longer side, at least 0.02, to 0.4.
 
-        Above 0.4 cycles per pixel a grating is more the pixels' beat than a grating.
-        Raises UsageError: as the class.
+        Above 0.4 cycles per pixel, aliasing distorts a grating. Raises UsageError: as the class.
         """
         lowest = min(max(2 / max(volume.plane), 0.02), 0.2)
         return cls(
@@ -105,7 +104,7 @@ class Gratings:
         return len(self.orientations) * len(self.frequencies) * self.phases
 
     def light(self, volume: Volume, orientation: float, frequency: float, phase: float) -> Floats:
-        """One grating as light: float64, height x width x depth, black 0 and white 1; angles in degrees."""
+        """Returns one grating: float64, height x width x depth, black 0 and white 1; angles in degrees."""
         rows = np.arange(volume.height)[:, None] - (volume.height - 1) / 2
         columns = np.arange(volume.width)[None] - (volume.width - 1) / 2
         angle = np.deg2rad(orientation)
@@ -114,9 +113,9 @@ class Gratings:
         return np.asarray(0.5 + 0.5 * self.contrast * wave[..., None] * _tint(self.colour, volume))
 
     def pixels(self, volume: Volume, batch: int = BATCH) -> Iterator[Tensor]:
-        """Yields all as images: uint8, n x height x width x depth, phases fastest, orientations slowest.
+        """Yields all as images: uint8, n x height x width x depth; phases vary fastest, orientations slowest.
 
-        Raises UsageError: a colour in images that have none.
+        Raises UsageError: a colour for grey images.
         """
         _tint(self.colour, volume)
         waiting: list[npt.NDArray[np.uint8]] = []
@@ -134,11 +133,11 @@ class Gratings:
 
 @dataclass(frozen=True, eq=False)
 class Tuning:
-    """How units of one layer answer to gratings.
+    """The responses of units of one layer to gratings.
 
-    `responses`: float32, units x orientations x frequencies x phases, what comes out; `blank`: float32,
-    units, what comes out for plain grey. All that follows from them has one value a unit, NaN where the
-    unit answers to no grating at all.
+    `responses`: float32, units x orientations x frequencies x phases; `blank`: float32, units, the response
+    to plain grey. Properties have one value per unit, unless they say otherwise; NaN if the unit responds to
+    no grating.
     """
 
     path: str
@@ -149,7 +148,7 @@ class Tuning:
 
     @cached_property
     def f0(self) -> Floats:
-        """The mean over the phases, less the response to grey: units x orientations x frequencies."""
+        """The mean over phases minus the response to grey: units x orientations x frequencies."""
         return np.asarray(self.responses.mean(3, dtype=np.float64) - self.blank[:, None, None])
 
     @cached_property
@@ -166,13 +165,13 @@ class Tuning:
 
     @cached_property
     def answers(self) -> npt.NDArray[np.bool_]:
-        """Whether a unit answers to any grating."""
+        """Whether a unit responds to any grating."""
         largest = np.abs(self.responses).max(initial=0)
         return np.asarray(self.strength.max((1, 2)) > _SILENT * max(float(largest), _SILENT))
 
     @cached_property
     def best(self) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-        """The places in the grid, orientation and frequency, of the strongest response."""
+        """The indices of the orientation and the frequency of the strongest response."""
         flat = self.strength.reshape(len(self.units), -1).argmax(1)
         orientations, frequencies = np.divmod(flat, len(self.gratings.frequencies))
         return orientations, frequencies
@@ -189,15 +188,12 @@ class Tuning:
 
     @property
     def preferred(self) -> Floats:
-        """The preferred orientation in degrees: where the curve's vector sum on twice the angle points."""
+        """The preferred orientation in degrees: half the direction of the vector sum at twice the angle."""
         return self._answered(np.rad2deg(np.angle(self._vector)) / 2 % 180)
 
     @property
     def selectivity(self) -> Floats:
-        """The length of that sum over the sum of lengths: 0 for all orientations alike, 1 for one alone.
-
-        It is 1 minus the circular variance.
-        """
+        """1 minus the circular variance: 0 if all orientations are alike, 1 if there is one only."""
         with np.errstate(invalid="ignore"):
             return self._answered(np.abs(self._vector) / self.curves.sum(1))
 
@@ -210,7 +206,7 @@ class Tuning:
     def bandwidth(self) -> Floats:
         """The half width at half height of the curve, in degrees, the mean of its two sides.
 
-        The curve is straight between its points. NaN where a side does not fall to half within 90 degrees.
+        The curve is interpolated linearly. NaN if a side does not fall to half within 90 degrees.
         """
         step = 180 / len(self.gratings.orientations)
         widths = [step * _half_width(curve) for curve in self.curves]
@@ -220,7 +216,7 @@ class Tuning:
     def modulation(self) -> Floats:
         """F1/F0 at the strongest response: above 1 is simple, below is complex.
 
-        F0 is taken without its sign. Infinite where F0 is nothing, as for a unit that is linear.
+        F0 is its magnitude. Infinite if F0 is zero, as for a linear unit.
         """
         units = np.arange(len(self.units))
         first, mean = (each[units, *self.best] for each in (self.f1, np.abs(self.f0)))
@@ -229,7 +225,7 @@ class Tuning:
 
     @property
     def simple(self) -> npt.NDArray[np.bool_]:
-        """Whether a unit is simple; False as well where it answers to nothing."""
+        """Whether a unit is simple; False if it responds to nothing."""
         return np.asarray(self.modulation > 1)
 
     @property
@@ -242,10 +238,10 @@ class Tuning:
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """A layer's units together: medians over those that answer, NaN where none does.
+    """The units of a layer together: medians over those that respond, NaN if none does.
 
-    `answering` of `units` do; `simple` is the share of these with F1/F0 above 1; `bandwidth` in degrees,
-    over the units that have one.
+    `answering` is how many of `units` respond; `simple` is the fraction of these with F1/F0 above 1;
+    `bandwidth` is in degrees, over the units that have one.
     """
 
     path: str
@@ -267,12 +263,12 @@ def tune(
     batch: int = BATCH,
     progress: Callable[[int], None] | None = None,
 ) -> tuple[Tuning, ...]:
-    """Shows gratings to a network and returns how units answer, layer by layer as the network runs.
+    """Shows gratings to a network and returns the responses of units, by layer in the network's order.
 
-    A layer stands for all its maps, a map for its central unit. `see` makes of images, uint8, n x
-    height x width x depth, what the network sees: a model's `preprocessing.normalise`; by default light
-    from 0 to 1. Layers behind the last one asked for do not run. `progress` is called with the number
-    of gratings shown.
+    A layer stands for all its maps, a map for its central unit. `see` turns images, uint8, n x height x
+    width x depth, into the network's input, as a model's `preprocessing.normalise` does; by default into
+    values from 0 to 1. Layers after the last one asked for do not run. `progress` is called with the
+    number of gratings shown.
 
     Raises UsageError: no units, no such layer or unit.
     """
@@ -280,7 +276,7 @@ def tune(
     see = see or light
     layers = _by_layer(subject, units)
     if not layers:
-        raise UsageError("say which units to tune")
+        raise UsageError("name the units to show gratings to")
     grey = torch.full((1, *subject.volume.plane, subject.volume.depth), 128, dtype=torch.uint8)
     blank = _out(subject, see(grey), layers)
     parts: dict[str, list[Tensor]] = {path: [] for path in layers}
@@ -305,7 +301,7 @@ def tune(
 
 
 def summary(tuning: Tuning) -> Summary:
-    """The units of a tuning together."""
+    """Returns the summary of a tuning."""
     answers = tuning.answers
     widths = tuning.bandwidth
     return Summary(
@@ -321,12 +317,12 @@ def summary(tuning: Tuning) -> Summary:
 
 
 def light(images: Tensor) -> Tensor:
-    """Images, uint8, n x height x width x depth, as light from 0 to 1: float32, n x depth x h x w."""
+    """Returns images, uint8, n x h x w x depth, as values from 0 to 1: float32, n x depth x h x w."""
     return images.permute(0, 3, 1, 2).float() / 255
 
 
 def _out(subject: Subject, images: Tensor, layers: dict[str, list[Unit]]) -> dict[str, Tensor]:
-    """What comes out at units: for each layer float32, images x units, on the CPU."""
+    """The values of units: for each layer float32, images x units, on the CPU."""
     values = glance(subject, images, list(layers))
     out = {}
     for path, units in layers.items():
@@ -337,7 +333,7 @@ def _out(subject: Subject, images: Tensor, layers: dict[str, list[Unit]]) -> dic
 
 
 def _by_layer(subject: Subject, units: Sequence[Unit]) -> dict[str, list[Unit]]:
-    """The single units meant, by their layers."""
+    """The single units that names stand for, by layer."""
     layers: dict[str, list[Unit]] = {}
     for unit in units:
         unit.check(subject.steps)
@@ -350,7 +346,7 @@ def _by_layer(subject: Subject, units: Sequence[Unit]) -> dict[str, list[Unit]]:
 
 
 def _tint(colour: str, volume: Volume) -> Floats:
-    """How much of a grating each channel of a volume carries."""
+    """The amplitude of a grating in each channel of a volume."""
     if volume.depth == 3:
         return np.array(COLOURS[colour])
     if colour != "grey":
@@ -359,7 +355,7 @@ def _tint(colour: str, volume: Volume) -> Floats:
 
 
 def _half_width(curve: Floats) -> float:
-    """Steps from a closed curve's maximum to half of it, the mean of both sides; NaN where it stays above."""
+    """Steps from a closed curve's maximum to half of it, the mean of both sides; NaN if it stays above."""
     start, half = int(curve.argmax()), curve.max() / 2
     sides = []
     for direction in (1, -1):

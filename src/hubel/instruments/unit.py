@@ -26,9 +26,9 @@ class Unit:
 
     @classmethod
     def parse(cls, text: str, steps: Sequence[Step]) -> Unit:
-        """Reads a unit of a network.
+        """Reads the name of a unit.
 
-        Raises UsageError: not written so, no such layer, or outside its volume.
+        Raises UsageError: not such a name, no such layer, or a position outside its volume.
         """
         match = _FORM.fullmatch(text.strip())
         if match is None:

@@ -1,4 +1,4 @@
-"""A module of the user's own, with what training, evaluation and the model's file ask of a network."""
+"""The user's own torch module, with the interface of a network that training, evaluation and files use."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from hubel.net.trace import Step
 from hubel.net.volume import Volume, VolumeLike
 
 Trainable: TypeAlias = "Network | OwnNetwork"
-"""What can be trained: a built network, or a module of the user's own."""
+"""What can be trained: a built network, or the user's own module."""
 
 
 class OwnNetwork(nn.Module):
-    """Any `nn.Module` as a network: images in, n x depth x height x width; scores out, n x classes.
+    """Any `nn.Module` as a network: n x depth x height x width to n x classes.
 
-    `root` is the module itself: its parameters keep their names. `steps` and `output` are read off one run
-    on the meta device. `maker` is the importable name of what makes the module, such as
-    `model.py:make_model`: the model's file keeps it in place of a notation.
+    `root` is the module itself. `steps` come from one run on the meta device, and `output` from one run on
+    zeros. `maker` is the importable name of what makes the module, such as `model.py:make_model`; the model's
+    file stores it in place of a notation.
 
-    Raises SizeError: the module fails on this volume. Raises NetworkError: it cannot be followed, or
+    Raises UnfitError: the module fails on this volume. Raises NetworkError: its run cannot be recorded, or it
     returns something other than one tensor.
     """
 
@@ -53,26 +53,26 @@ class OwnNetwork(nn.Module):
 
     @torch.no_grad()
     def _shape(self) -> Volume:
-        """The volume of one image's scores: that of a run on zeros, which leaves the module as it was."""
+        """Returns the volume of one image's scores, from a run on zeros that leaves the module unchanged."""
         weight = next(self.root.parameters(), torch.empty(0))
         image = torch.zeros(
             1, self.volume.depth, *self.volume.plane, dtype=weight.dtype, device=weight.device
         )
         modes = [(part, part.training) for part in self.modules()]
         try:
-            found = self.eval()(image)
+            scores = self.eval()(image)
         finally:
             for part, training in modes:
                 part.training = training
-        assert isinstance(found, Tensor)
-        _, depth, height, width = (*found.shape, 1, 1)[:4]
+        assert isinstance(scores, Tensor)
+        _, depth, height, width = (*scores.shape, 1, 1)[:4]
         return Volume(height, width, depth)
 
 
 def maker_of(made: nn.Module | Callable[..., nn.Module]) -> str:
-    """The importable name of a module's class, or of a function that makes one.
+    """Returns the importable name of a module's class, or of a function that makes modules.
 
-    `package.module:name`, or `file.py:name` for what a script or a notebook defines.
+    It is `package.module:name`, or `file.py:name` for a definition in a script or a notebook.
     """
     kind = type(made) if isinstance(made, nn.Module) else made
     name = getattr(kind, "__qualname__", type(kind).__qualname__)
@@ -80,6 +80,6 @@ def maker_of(made: nn.Module | Callable[..., nn.Module]) -> str:
     if home == "__main__" or home.startswith("hubel_user_"):
         try:
             home = Path(inspect.getfile(kind)).name
-        except (TypeError, OSError):  # typed into a session
+        except (TypeError, OSError):  # defined in an interactive session
             home = "__main__"
     return f"{home}:{name}"

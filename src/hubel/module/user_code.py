@@ -1,4 +1,4 @@
-"""A module made by a user's own code, named `path/to/file.py:name` or `package.module:name`."""
+"""Torch modules from the user's own code, named `path/to/file.py:name` or `package.module:name`."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def is_python(text: str) -> bool:
-    """Whether a text names something in a Python file."""
+    """Whether a text is the name of a Python file, or of something in one."""
     return text.endswith(".py") or text.rpartition(":")[0].endswith(".py")
 
 
@@ -26,8 +26,8 @@ def module_of(text: str) -> nn.Module:
 
     `name` is a torch module, or a class or function that makes one without arguments.
 
-    Raises UsageError: no name, or no such name. Raises NetworkError: no such file, or its code fails; the
-    message quotes the line of the file that failed.
+    Raises UsageError: the text has no name, or the file does not have it. Raises NetworkError: there is no
+    such file, or its code fails; the message quotes the line that failed.
     """
     from torch import nn
 
@@ -46,7 +46,7 @@ def module_of(text: str) -> nn.Module:
         if callable(made) and not isinstance(made, nn.Module):
             with _first_in_path(Path(home).resolve().parent):
                 made = made()
-    except (Exception, SystemExit) as error:  # whatever a user's code raises
+    except (Exception, SystemExit) as error:  # the user's code may raise anything
         raise NetworkError(f"{text} fails: {why(error)}") from error
     if made is None and _attribute(found, name) is None:
         names = [word for word in vars(found) if not word.startswith("_")]
@@ -57,7 +57,7 @@ def module_of(text: str) -> nn.Module:
 
 
 def _attribute(found: Any, name: str) -> Any:
-    """What a module calls `name`, which may be dotted, as that of a class in a class; None without it."""
+    """Returns the attribute of a name, which may be dotted, such as a class in a class; None without one."""
     for part in name.split("."):
         found = getattr(found, part, None)
     return found
@@ -65,7 +65,7 @@ def _attribute(found: Any, name: str) -> Any:
 
 @contextmanager
 def _first_in_path(folder: Path) -> Iterator[None]:
-    """Puts a folder first in the search path for a while, as `python file.py` does with the file's folder."""
+    """Puts a folder first in the search path within the context, as `python file.py` does with its folder."""
     before = sys.path.copy()
     sys.path.insert(0, str(folder))
     try:
@@ -75,13 +75,13 @@ def _first_in_path(folder: Path) -> Iterator[None]:
 
 
 def _executed(path: Path) -> Any:
-    """Executes a file and returns it as a module."""
+    """Executes a Python file and returns it as a module."""
     name = f"hubel_user_{path.stem}"
     spec = importlib.util.spec_from_file_location(name, path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses and pickles look there
+    sys.modules[name] = module  # where dataclasses and pickle look it up
     with _first_in_path(path.resolve().parent):
         spec.loader.exec_module(module)
     return module

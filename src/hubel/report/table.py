@@ -1,4 +1,4 @@
-"""A ledger as a table: text, Markdown, CSV, JSON."""
+"""A ledger as a table: text, Markdown, HTML, CSV, JSON."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from hubel.report.styled import Styled
 from hubel.report.units import count, memory, plain, short
 
 DEFAULT = ("path", "layer", "formula", "output", "params", "macs", "field")
-"""The columns that fit a terminal of 100 characters."""
+"""The columns shown by default: they fit a terminal of 100 characters."""
 
 
 def _sides(size: Jump) -> str:
@@ -40,19 +40,23 @@ COLUMNS: dict[str, tuple[str, Callable[[Row], str | int]]] = {
     "start": ("start", lambda row: pair_text(row.field.start)),
     "note": ("note", lambda row: row.note),
 }
-"""Every column: its heading, and what it shows of a row."""
+"""Every column: its heading, and the cell of a row."""
 
 FOLDED = ("path", "layer", "formula", "note")
-"""The columns that may be folded to fit a terminal, and how narrow they may become."""
+"""The columns that may be folded to fit a terminal."""
 
 NARROWEST = 12
+"""The least width of a folded column."""
 
 NUMBERS = ("params", "macs", "values")
-"""The columns that are summed; in text they stand to the right, with their thousands apart."""
+"""The columns that are summed. In text they are aligned right, with a comma between thousands."""
 
 
 def check_columns(names: Sequence[str]) -> tuple[str, ...]:
-    """The columns of names or headings, in any case, or of `all`. Raises UsageError: no such column."""
+    """Returns the columns with these names or headings, in any case; `all` is every column.
+
+    Raises UsageError: there is no such column.
+    """
     if list(names) == ["all"]:
         return tuple(COLUMNS)
     known = {word.lower(): name for name, (head, _) in COLUMNS.items() for word in (name, head)}
@@ -66,7 +70,7 @@ def check_columns(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def as_text(ledger: Ledger, width: int, names: Sequence[str] = DEFAULT) -> Styled:
-    """The table for a terminal of `width`: rows, totals, what rounding drops, memory by accounting."""
+    """The table for a terminal of `width` characters: rows, totals, notes, and memory by accounting."""
     sums = [count(getattr(ledger.totals, name)) if name in NUMBERS else "" for name in names]
     text = _laid_out(ledger, width, names, ["total", *sums[1:]] if names[0] not in NUMBERS else sums)
     for note in _notes(ledger):
@@ -75,14 +79,14 @@ def as_text(ledger: Ledger, width: int, names: Sequence[str] = DEFAULT) -> Style
 
 
 def rows_as_text(ledger: Ledger, width: int, names: Sequence[str] = DEFAULT) -> Styled:
-    """The rows for a terminal, without totals, which mean nothing where the network breaks off."""
+    """The rows alone, for a network that breaks off: totals would mean nothing."""
     return _laid_out(ledger, width, names, None)
 
 
 def _laid_out(ledger: Ledger, width: int, names: Sequence[str], totals: list[str] | None) -> Styled:
-    """Head, rows and totals in columns; where they are wider than `width`, the fewest texts are folded.
+    """Headings, rows and totals in columns; where they are too wide, as few cells as possible are folded.
 
-    Rich lays out tables too, but takes 0.2 s for the 560 rows of ResNet-152.
+    rich lays out tables too, but takes 0.2 s for the 560 rows of ResNet-152.
     """
     head = [COLUMNS[name][0] for name in names]
     rows = [[_cell(COLUMNS[name][1](row)) for name in names] for row in ledger.rows]
@@ -107,7 +111,7 @@ def _laid_out(ledger: Ledger, width: int, names: Sequence[str], totals: list[str
 
 
 def _folded(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], gap: int) -> str:
-    """One row as lines of text, cells folded at spaces to the widths of their columns."""
+    """One row as lines of text; cells are folded at spaces to the width of their column."""
     parts = [
         [cell] if len(cell) <= width else textwrap.wrap(cell, width)
         for cell, width in zip(cells, widths, strict=True)
@@ -127,14 +131,14 @@ def _notes(ledger: Ledger) -> list[str]:
 
 
 def foot_lines(ledger: Ledger) -> list[str]:
-    """The totals in words, and memory for one image in float32 by named accounting."""
+    """The totals in words, and the memory for one image in float32, by accounting."""
     totals = ledger.totals
     lines = [
         f"{short(totals.params)} parameters, {short(totals.macs)} MACs, {short(totals.flops)} FLOPs "
-        f"(a MAC is 2, biases are none)",
+        f"(2 per MAC, biases not counted)",
         "memory in float32, activations for one image:",
-        f"  all values that flow   {memory(4 * totals.flow_values)}, {count(totals.flow_values)} values "
-        f"with the input's {count(ledger.volume.values)}",
+        f"  all values that flow   {memory(4 * totals.flow_values)}, {count(totals.flow_values)} values, "
+        f"the input's {count(ledger.volume.values)} included",
         f"  kept for backward      {memory(totals.backward_bytes)}, by autograd",
         f"  inference peak         {memory(totals.inference_peak_bytes)}, with buffers reused",
         f"  parameters             {memory(totals.param_bytes)}",
@@ -152,12 +156,12 @@ def foot_lines(ledger: Ledger) -> list[str]:
 
 
 def left_out(ledger: Ledger) -> str:
-    """Which layers' MACs the totals leave out."""
-    return f"MACs left out, as nobody knows them: {', '.join(ledger.unaccounted)}"
+    """Which layers the totals leave out, because their MACs are unknown."""
+    return f"MACs unknown, left out of the totals: {', '.join(ledger.unaccounted)}"
 
 
 def as_markdown(ledger: Ledger, names: Sequence[str] = DEFAULT) -> str:
-    """The table in Markdown, totals as its last row; below it as a list what the text has there."""
+    """The table in Markdown, with the totals as its last row; the notes and the memory follow as a list."""
     heads = [COLUMNS[name][0] for name in names]
     rules = ["---:" if name in NUMBERS else "---" for name in names]
     rows = [[_cell(COLUMNS[name][1](row)).replace("|", "\\|") for name in names] for row in ledger.rows]
@@ -170,7 +174,7 @@ def as_markdown(ledger: Ledger, names: Sequence[str] = DEFAULT) -> str:
 
 
 def as_html(ledger: Ledger, names: Sequence[str] = DEFAULT) -> str:
-    """The table in HTML, totals as its last row; what the text has below it follows as preformatted text."""
+    """The table in HTML, with the totals in its foot; the notes and the memory follow."""
     heads = [COLUMNS[name][0] for name in names]
     rows = [[_cell(COLUMNS[name][1](row)) for name in names] for row in ledger.rows]
     sums = [count(getattr(ledger.totals, name)) if name in NUMBERS else "" for name in names]
@@ -190,7 +194,7 @@ def as_html(ledger: Ledger, names: Sequence[str] = DEFAULT) -> str:
 
 
 def as_csv(ledger: Ledger, names: Sequence[str]) -> str:
-    """The rows as comma-separated values, plain numbers, a heading line, no totals."""
+    """The rows as comma-separated values: headings first, plain numbers, no totals."""
     out = io.StringIO()
     writer = csv.writer(out, lineterminator="\n")
     writer.writerow(names)
@@ -199,7 +203,7 @@ def as_csv(ledger: Ledger, names: Sequence[str]) -> str:
 
 
 def as_json(ledger: Ledger, network: str) -> str:
-    """The rows and totals as JSON, in the form the guide documents."""
+    """The rows and totals as JSON."""
     return json.dumps(as_data(ledger, network), indent=2)
 
 
@@ -234,7 +238,7 @@ def as_data(ledger: Ledger, network: str) -> dict[str, Any]:
 
 
 def _of_input(ledger: Ledger, name: str) -> str:
-    """What the line of the input shows in a column."""
+    """The cell of the input's row."""
     shown = {"path": "input", "output": str(ledger.volume), "field": "1", "jump": "1", "start": "0"}
     return shown.get(name, "")
 

@@ -1,4 +1,4 @@
-"""The zoo as a table: what each network is, what it costs, and the errors that were published."""
+"""The zoo as a table: each network, its costs, and its published errors."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ from hubel.zoo import ZOO, Entry
 
 HEADS = ("network", "year", "depth", "parameters", "MACs", "input", "top-1 %", "top-5 %", "error from")
 WIDTHS = (18, 4, 5, 11, 6, 9, 7, 7, 16)
-"""With two spaces between them, 99 characters: a terminal's usual 100."""
+"""With two spaces between columns this makes 99 characters: it fits a terminal of 100."""
 
 SOURCE_WIDTH = 14
-"""The longest source that stands in its row; a longer one goes into the notes."""
+"""The longest source that is shown in the row; a longer one goes into the notes."""
 
 LEFT = ("network", "input", "error from")
+"""The columns that are aligned left."""
 
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A network of the zoo at its published input; `side_*` is what its side heads have besides."""
+    """A network of the zoo on its published input. `side_*` counts its side heads, which come on top."""
 
     name: str
     entry: Entry
@@ -38,12 +39,12 @@ class Line:
 
 
 def catalogue(names: Sequence[str] = tuple(ZOO)) -> tuple[Line, ...]:
-    """Counts the networks of the zoo with these names. Nothing but the walk is needed, so it is quick."""
+    """Traces the networks with these names and counts their costs."""
     return tuple(_line(name, ZOO[name]) for name in names)
 
 
 def as_text(lines: Sequence[Line]) -> Styled:
-    """The table by paper and data, then what the letters say and what was left out."""
+    """The table by paper and data set, then the notes that its letters refer to, and the side heads."""
     notes = _notes(lines)
     text = Styled(_row(HEADS), "bold").append("─" * (sum(WIDTHS) + 2 * len(WIDTHS) - 2) + "\n", "dim")
     for heading, group in _groups(lines).items():
@@ -64,7 +65,7 @@ def as_text(lines: Sequence[Line]) -> Styled:
 
 
 def as_json(lines: Sequence[Line]) -> str:
-    """The networks as JSON, in the form the guide documents; errors in percent, null where none is."""
+    """The networks as JSON; errors in percent, null where none was published."""
     return json.dumps([as_data(line) for line in lines], indent=2, ensure_ascii=False)
 
 
@@ -90,7 +91,7 @@ def as_data(line: Line) -> dict[str, Any]:
 
 
 def error(value: float | None) -> str:
-    """A published error in percent with the digits that were printed; a dash where there is none."""
+    """A published error in percent, with as many digits as in the paper; a dash where there is none."""
     return "-" if value is None else str(value)
 
 
@@ -105,7 +106,7 @@ def _line(name: str, entry: Entry) -> Line:
 
 
 def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
-    """The networks under their paper and data, in the order of the first of each."""
+    """The networks by paper and data set, in order of first appearance."""
     groups: dict[str, list[Line]] = {}
     for line in lines:
         groups.setdefault(f"{line.entry.paper}, {line.entry.data}", []).append(line)
@@ -113,7 +114,7 @@ def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
 
 
 def _notes(lines: Sequence[Line]) -> dict[str, str]:
-    """A letter for everything that is said of how errors were measured."""
+    """A letter for each way in which errors were measured."""
     return dict(zip(dict.fromkeys(_note(line.entry) for line in lines), ascii_lowercase, strict=False))
 
 
@@ -138,7 +139,7 @@ def _cells(line: Line, notes: dict[str, str]) -> tuple[str, ...]:
 
 
 def _row(cells: Sequence[str]) -> str:
-    """One line of the table, numbers to the right."""
+    """One line of the table, numbers aligned right."""
     placed = (
         cell.ljust(width) if head in LEFT else cell.rjust(width)
         for cell, width, head in zip(cells, WIDTHS, HEADS, strict=True)

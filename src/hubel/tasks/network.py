@@ -1,4 +1,4 @@
-"""What a network may be given as: a text as on the command line, a Net, a torch module, a Model or a path."""
+"""How a network may be given: as a text as on the command line, a Net, a torch module, a Model or a path."""
 
 from __future__ import annotations
 

@@ -235,7 +235,7 @@ def test_missing_or_misspelt_shards_are_refused(root: Path, address: str) -> Non
         open_data("http://127.0.0.1:1/a.tar")
     with tarfile.open(root.parent / "packed.tar", "w:gz") as tar:
         tar.add(root / "part-0.tar", "a")
-    with pytest.raises(DataError, match="make it again, uncompressed"):
+    with pytest.raises(DataError, match="create it again, uncompressed"):
         open_data(root.parent / "packed.tar")
 
 

@@ -1,1 +1,1 @@
-"""Networks side by side: what they are compared by, as text and JSON, as a figure."""
+"""Networks side by side: the facts that are compared, as text, JSON and a figure."""

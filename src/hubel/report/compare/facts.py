@@ -1,6 +1,6 @@
-"""What networks are compared by: depth, what they cost, where it sits, and what was published.
+"""The facts that are compared: depth, costs, the parts that cost most, and published errors.
 
-Side heads are counted apart: papers leave them out of a network's depth and size.
+Side heads are counted separately: papers leave them out of a network's depth and size.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from torch import nn
 
 MOST = 3
-"""How many of the largest parts are named."""
+"""How many of the largest parts are listed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Share:
-    """A part of a network, a stage or a layer, and its share of the whole."""
+    """A part of a network, a stage or a layer, and its share of the whole, from 0 to 1."""
 
     part: str
     share: float
@@ -35,11 +35,11 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A network's numbers for a comparison, without its side heads unless a name says `side`.
+    """A network's numbers for a comparison, without its side heads; the totals of `ledger` include them.
 
-    `field` is what a unit of the last convolution sees, None without convolutions. `entry` is the
-    zoo's where this very network stands in it, with its published classes and options; `published`
-    the same where the input is the published one too.
+    `field` is the receptive field of the last convolution, None where there is no convolution. `entry` is
+    the network's entry in the zoo, if it is there with these classes and options; `published` is the same
+    entry if the input is the published one too.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Facts:
 
     @classmethod
     def of(cls, name: str, net: Net | nn.Module, table: Ledger) -> Facts:
-        """Reads them off the ledger of a network or a module."""
+        """Reads the facts off the ledger of a network or a module."""
         rows = [row for row in table.rows if not row.side]
         convs = [row.field for row in rows if isinstance(row.layer, Conv)]
         return cls(
@@ -73,17 +73,17 @@ class Facts:
 
     @property
     def published(self) -> Entry | None:
-        """The entry of the zoo, where its published errors are this network's on this input."""
+        """The entry of the zoo, if its published errors are for this input."""
         return self.entry if self.entry and self.entry.input == self.ledger.volume else None
 
     @property
     def fc_share(self) -> float:
-        """The share of the parameters that fully connected layers have, 0 to 1."""
+        """The share of the parameters in fully connected layers, from 0 to 1."""
         return self.fc_params / self.params if self.params else 0.0
 
 
 def _largest(amounts: Iterable[tuple[Row, int]]) -> tuple[Share, ...]:
-    """The parts with the most, a part being what stands before the first dot of a path."""
+    """The parts with the largest amounts. A part is what precedes the first dot of a path."""
     sums: Counter[str] = Counter()
     for row, amount in amounts:
         sums[row.path.partition(".")[0]] += amount

@@ -1,7 +1,7 @@
 """The comparison as a figure for a paper: accuracy against MACs, and the history of ImageNet.
 
-Drawn through matplotlib's objects, never pyplot, under its own settings; the same networks give the
-same bytes. Letters are drawn as shapes in SVG, so that the figure looks alike everywhere.
+It is drawn with matplotlib's objects, without pyplot, and with settings of its own: the same networks
+give the same bytes. In SVG, letters are shapes, so that the figure looks the same everywhere.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
 
 Point: TypeAlias = tuple[str, Facts, float]
-"""A network that is drawn: its name, its numbers, its top-1 accuracy in percent."""
+"""A network in the figure: its name, its facts, its top-1 accuracy in percent."""
 
 AREA = 900.0
 """The area of the largest circle, in square points."""
@@ -67,10 +67,10 @@ def plot(facts: Sequence[Facts], form: str) -> bytes:
 
 
 def published(facts: Sequence[Facts]) -> tuple[list[Point], list[str]]:
-    """The networks with a published top-1 error, by name, and accuracy in percent; and why not the others.
+    """Returns the networks that can be drawn, and the names of the others with the reason.
 
-    Accuracies on different data do not compare: the data of the first network that has one is drawn.
-    Raises UsageError: none has one.
+    A network needs a published top-1 error, on the same data set as the first network that has one:
+    accuracies on different data cannot be compared. Raises UsageError: none has a published error.
     """
     data, drawn, left_out = "", [], []
     for name, each in zip(headings(facts), facts, strict=True):
@@ -88,7 +88,7 @@ def published(facts: Sequence[Facts]) -> tuple[list[Point], list[str]]:
 
 
 def against_macs(axes: Axes, drawn: Sequence[Point]) -> None:
-    """Accuracy over MACs, a circle a network, its area in proportion to the parameters."""
+    """Accuracy over MACs, one circle per network; its area is proportional to the parameters."""
     largest = max(each.params for _, each, _ in drawn)
     macs, tops = [each.macs for _, each, _ in drawn], [top for *_, top in drawn]
     areas = [AREA * each.params / largest for _, each, _ in drawn]
@@ -108,7 +108,7 @@ def against_macs(axes: Axes, drawn: Sequence[Point]) -> None:
 
 
 def history(bars: Axes, above: Axes) -> None:
-    """The challenge's best top-5 errors as bars, and the depth of their networks above."""
+    """The best top-5 error of each challenge as a bar, and the depth of its network above."""
     places = range(len(HISTORY))
     colours = [MUTED if entrant.depth is None else RIGHT for entrant in HISTORY]
     bars.bar(places, [entrant.top5_error for entrant in HISTORY], 0.62, color=colours, alpha=0.8)
@@ -142,7 +142,7 @@ def history(bars: Axes, above: Axes) -> None:
 
 
 def _depths(axes: Axes) -> None:
-    """The layers with weights of each entrant, on a logarithmic scale."""
+    """The number of layers with weights of each entrant, on a logarithmic scale."""
     known = [(place, entrant.depth) for place, entrant in enumerate(HISTORY) if entrant.depth]
     axes.plot(*zip(*known, strict=True), "o-", color=RIGHT, linewidth=1.4, markersize=3.5)
     for place, layers in known:
@@ -166,7 +166,7 @@ def _data(drawn: Sequence[Point]) -> str:
 
 
 def _macs_ticks(axes: Axes) -> None:
-    """Ticks at 1, 2 and 5 of each power of ten within sight; faint lines across."""
+    """Ticks at 1, 2 and 5 times each power of ten in view, and faint horizontal lines."""
     low, high = axes.get_xlim()
     powers = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
     ticks = [digit * 10.0**power for power, digit in product(powers, (1, 2, 5))]
@@ -179,7 +179,7 @@ def _macs_ticks(axes: Axes) -> None:
 
 
 def _name_circles(axes: Axes, drawn: Sequence[Point], areas: Sequence[float], key: Legend) -> None:
-    """Writes each name beside its circle, on the first side where nothing stands yet."""
+    """Writes each name beside its circle, on the first side that is still free."""
     figure = axes.get_figure(root=True)
     assert figure is not None
     renderer = FigureCanvasAgg(figure).get_renderer()  # type: ignore[no-untyped-call]
@@ -212,7 +212,7 @@ def _within(box: Bbox, frame: Bbox) -> bool:
 
 
 def _sides(radius: float) -> list[tuple[float, float, str, str]]:
-    """Where a name may stand around a circle of this radius in points: right, left, above, below, farther."""
+    """Places for a name around a circle of this radius in points, the best one first."""
     near, far = radius + 2, radius + 11
     return [
         (near, 0, "left", "center_baseline"),
@@ -229,7 +229,7 @@ def _sides(radius: float) -> list[tuple[float, float, str, str]]:
 
 
 def _key(axes: Axes, largest: int, corner: Literal["lower right", "upper left"]) -> Legend:
-    """A key to the circles in a corner: three round numbers of parameters."""
+    """A legend of the circles in a corner: three round numbers of parameters."""
     power = 10 ** math.floor(math.log10(largest))
     first = next(power * digit for digit in (5, 2, 1) if power * digit <= largest)
     handles = [

@@ -1,4 +1,4 @@
-"""Networks side by side: a column each, in blocks that fit the terminal; and as JSON."""
+"""Networks side by side, one column each, in blocks that fit the terminal; and as JSON."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ TOTALS = (
     "side_params",
     "side_macs",
 )
-"""The ledger's totals that go into the JSON as they are."""
+"""The ledger's totals that the JSON repeats."""
 
 
 def as_text(facts: Sequence[Facts], width: int) -> Styled:
-    """The comparison for a terminal of `width`, then what is to be said of each network."""
+    """The comparison for a terminal of `width` characters, then notes on each network."""
     heads = headings(facts)
     lines = _lines(facts)
     labels = max(len(label) for label, _ in lines)
@@ -48,14 +48,15 @@ def as_text(facts: Sequence[Facts], width: int) -> Styled:
     for head, each in zip(heads, facts, strict=True):
         text.append(_said_of(head, each))
         if each.ledger.totals.side_params:
-            text.append(f"{head}: what flows, is kept and trains is with the side heads, all else without\n")
+            included = "activations, what is kept for backward and the training state include the side heads"
+            text.append(f"{head}: {included}; the rest does not\n")
         if each.ledger.unaccounted:
             text.append(f"{head}: {left_out(each.ledger)}\n")
     return text
 
 
 def headings(facts: Sequence[Facts]) -> list[str]:
-    """What stands over each column: the network's name, or a number where it is a long notation."""
+    """The heading of each column: the network's name, or a number in place of a long notation."""
     longest = 24
     return [
         each.name if len(each.name) <= longest else f"net {number}" for number, each in enumerate(facts, 1)
@@ -96,7 +97,7 @@ def as_data(facts: Facts) -> dict[str, Any]:
 
 
 def _lines(facts: Sequence[Facts]) -> list[Line]:
-    """Every line: its label, and what it shows of a network."""
+    """Every line: its label, and the cell of a network."""
     lines: list[Line] = [
         ("input", lambda each: str(each.ledger.volume)),
         ("depth, layers with weights", lambda each: count(each.depth)),
@@ -132,7 +133,7 @@ def _lines(facts: Sequence[Facts]) -> list[Line]:
 
 
 def _most(label: str, shares: Callable[[Facts], Sequence[Share]]) -> list[Line]:
-    """A line each for the largest parts; networks of fewer parts leave the last ones empty."""
+    """One line for each of the largest parts; a network with fewer parts leaves the last lines empty."""
 
     def at(place: int) -> Callable[[Facts], str]:
         def show(facts: Facts) -> str:
@@ -153,12 +154,12 @@ def _or_dash(number: int) -> str:
 
 
 def _megabytes(size: int) -> str:
-    """Bytes in the unit that suits them, by thousands."""
+    """Bytes in kB, MB or GB."""
     return memory(size).partition(" (")[0]
 
 
 def _blocks(columns: Sequence[list[str]], room: int) -> list[list[list[str]]]:
-    """The columns in as few blocks as fit the room, at least one in each."""
+    """The columns in as few blocks as fit `room` characters, at least one column in each."""
     blocks: list[list[list[str]]] = [[]]
     left = room
     for column in columns:
@@ -172,12 +173,12 @@ def _blocks(columns: Sequence[list[str]], room: int) -> list[list[list[str]]]:
 
 
 def _said_of(head: str, facts: Facts) -> str:
-    """How the errors of a network were measured, or why it has none; its notation where that is long."""
+    """How the errors of a network were measured, or why it has none; and a long notation in full."""
     entry, published = facts.entry, facts.published
     name = f"{head}: {facts.name}\n" if head != facts.name else ""
     if entry is None:
-        return f"{name}{head}: no network of the zoo, so nothing is published of it\n"
+        return f"{name}{head}: not a network of the zoo, so no published errors\n"
     if published is None:
-        return f"{name}{head}: what is published is for {entry.input}, not for {facts.ledger.volume}\n"
+        return f"{name}{head}: the published errors are for {entry.input}, not for {facts.ledger.volume}\n"
     where = f", {entry.source}" if entry.source else ""
     return f"{name}{head}: {entry.data}, {entry.result} ({entry.paper}{where})\n"

@@ -1,6 +1,6 @@
-"""Two networks against each other: which layers differ, and by how much.
+"""The difference of two networks: which layers differ, and by how much.
 
-Layers are aligned so that as many as possible keep their place and their name; what is left is
+The layers of both are aligned so that as many as possible keep their place and their name. The others are
 changed, moved, added or removed.
 """
 
@@ -18,13 +18,13 @@ from hubel.net.ledger import Ledger, Row
 from hubel.net.trace import Step
 
 Match: TypeAlias = tuple[int | None, int | None]
-"""The place of a layer in either network; None where it has no partner there."""
+"""The index of a layer in either network; None where it has no counterpart."""
 
 MOST_CELLS = 1_000_000
-"""Networks whose lengths multiply to more are aligned by their paths alone, which is quicker."""
+"""Where the product of the two lengths is larger, networks are aligned by path alone, which is faster."""
 
 ACTIVATIONS = (Relu, Tanh, Sigmoid, Gelu)
-"""Layers of which one takes another's place."""
+"""Layers that can replace each other."""
 
 
 class Kind(StrEnum):
@@ -42,9 +42,9 @@ class Kind(StrEnum):
 class Change:
     """A layer that differs: its row before, None if it is added, and after, None if it is removed.
 
-    `CHANGED`: another layer, or another name for one with parameters. `MOVED`: the same under the
-    same name, elsewhere. `REWIRED`: it reads other layers. `FOLLOWS`: the layer is the same, but a
-    size, its parameters or its MACs follow from what changed before it.
+    `CHANGED`: another layer, or a layer with parameters under another name. `MOVED`: the same layer and
+    name in another place. `REWIRED`: it reads other layers. `FOLLOWS`: the layer is the same, but its
+    sizes, parameters or MACs differ because of a change before it.
     """
 
     kind: Kind
@@ -53,24 +53,24 @@ class Change:
 
     @property
     def path(self) -> str:
-        """Where it is, after the change unless it is gone."""
+        """The path after the change, or before it if the layer is removed."""
         row = self.after or self.before
         assert row is not None
         return row.path
 
     @property
     def params(self) -> int:
-        """How many parameters more there are."""
+        """The difference in parameters, after minus before."""
         return (self.after.params if self.after else 0) - (self.before.params if self.before else 0)
 
     @property
     def macs(self) -> int:
-        """How many multiply-adds more there are."""
+        """The difference in MACs, after minus before."""
         return (self.after.macs if self.after else 0) - (self.before.macs if self.before else 0)
 
 
 def changes(before: Ledger, after: Ledger) -> tuple[Change, ...]:
-    """The layers that differ, in the order of the networks; none where the networks compute alike."""
+    """The layers that differ, in the order of the networks; none where both compute the same."""
     matches = align(before.steps, after.steps)
     partner = {first: second for first, second in matches if first is not None}
     found = []
@@ -86,7 +86,7 @@ def changes(before: Ledger, after: Ledger) -> tuple[Change, ...]:
 
 
 def align(before: Sequence[Step], after: Sequence[Step]) -> list[Match]:
-    """Pairs the layers of two networks in order; what has no partner stands alone."""
+    """Pairs the layers of two networks in order; a layer without a counterpart is paired with None."""
     start = 0
     while start < min(len(before), len(after)) and _same(before[start], after[start]):
         start += 1
@@ -109,7 +109,7 @@ def _same(old: Step, new: Step) -> bool:
 
 
 def _by_likeness(old: Sequence[Step], new: Sequence[Step]) -> list[Match]:
-    """The alignment of highest likeness in all. Source: Needleman and Wunsch 1970."""
+    """The alignment with the highest total likeness. Source: Needleman and Wunsch 1970."""
     names = [_name(step) for step in old], [_name(step) for step in new]
     best = [[0] * (len(new) + 1) for _ in range(len(old) + 1)]
     for first in range(len(old) - 1, -1, -1):
@@ -123,7 +123,7 @@ def _by_likeness(old: Sequence[Step], new: Sequence[Step]) -> list[Match]:
 def _walk(
     old: Sequence[Step], new: Sequence[Step], names: tuple[list[str], list[str]], best: list[list[int]]
 ) -> Iterator[Match]:
-    """Follows the highest likeness from the start; what is removed comes before what is added."""
+    """Follows the highest likeness from the start; removed layers come before added ones."""
     first = second = 0
     while first < len(old) or second < len(new):
         here = best[first][second]
@@ -142,7 +142,7 @@ def _walk(
 
 
 def _likeness(old: Step, new: Step, same_name: bool) -> int:
-    """How well two layers go together, 0 where they do not: names count more than what they are."""
+    """How well two layers match, 0 if not at all; the name counts more than the layer."""
     same_path, same_layer = old.path == new.path, old.layer == new.layer
     if same_path or same_name:
         return 4 + same_path + same_layer
@@ -152,12 +152,12 @@ def _likeness(old: Step, new: Step, same_name: bool) -> int:
 
 
 def _name(step: Step) -> str:
-    """A path without the number of an automatic name, which shifts where a layer comes in before it."""
+    """A path without the number of an automatic name, which shifts when a layer is inserted before it."""
     return re.sub(rf"(^|\.)({step.layer.kind})\d+$", r"\1\2", step.path)
 
 
 def _by_path(old: Sequence[Step], new: Sequence[Step]) -> list[Match]:
-    """The alignment of equal paths, in the longest runs."""
+    """The alignment of equal paths, in runs as long as possible."""
     paths = [step.path for step in old], [step.path for step in new]
     matches: list[Match] = []
     for tag, first, first_end, second, second_end in SequenceMatcher(None, *paths, False).get_opcodes():
@@ -170,7 +170,7 @@ def _by_path(old: Sequence[Step], new: Sequence[Step]) -> list[Match]:
 
 
 def _kind(old: Row | None, new: Row | None) -> Kind | None:
-    """How a pair of rows differs, None where it does not."""
+    """How a pair of rows differs, None if it does not."""
     if old is None or new is None:
         return Kind.ADDED if old is None else Kind.REMOVED
     if old.layer != new.layer or (old.path != new.path and (old.params or new.params)):
@@ -182,7 +182,7 @@ def _kind(old: Row | None, new: Row | None) -> Kind | None:
 def _rewired(
     before: Sequence[Step], after: Sequence[Step], first: int, second: int, partner: dict[int, int | None]
 ) -> bool:
-    """Whether a layer reads a layer that both networks have, and in the other reads another of these."""
+    """Whether a layer reads different layers before and after, among those that both networks have."""
     places = {step.path: place for place, step in enumerate(before)}
     old, new = before[first].sources, after[second].sources
     if len(old) != len(new):
@@ -197,7 +197,7 @@ def _rewired(
 
 
 def _with_moves(found: Sequence[Change]) -> tuple[Change, ...]:
-    """Joins what is removed here and added there, under one name and unchanged, to a move."""
+    """Turns the removal and the addition of the same layer under the same name into a move."""
     gone = {change.before.path: change for change in found if change.before and change.kind is Kind.REMOVED}
     moved: dict[str, Change] = {}
     for change in found:

@@ -24,7 +24,7 @@ SIGNS = {
 }
 STYLES: dict[str, Style] = {"~": "yellow", "+": "green", "-": "red", ">": "yellow", "=": "cyan"}
 LONGEST = 72
-"""The longest layer that is written out; the JSON has the whole of it."""
+"""The longest notation of a layer in the text, in characters; the JSON has all of it."""
 
 
 LABELS = {
@@ -35,11 +35,11 @@ LABELS = {
     "backward_bytes": "kept for backward",
     "inference_peak_bytes": "inference peak",
 }
-"""What is shown of the totals, and what it is called."""
+"""The totals that are shown, and their labels."""
 
 
 def as_text(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequence[Change]) -> Styled:
-    """The layers that differ, then the totals of both networks and their difference."""
+    """The layers that differ, then the totals of both networks and the difference."""
     text = Styled()
     for sign, name, table in zip("-+", names, (before, after), strict=True):
         text.append(f"{3 * sign} {name}, {table.volume}\n", "red" if sign == "-" else "green")
@@ -52,7 +52,7 @@ def as_text(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequen
             text.append(f"{sign} {title}\n", STYLES[sign]).append(f"    {detail}\n")
     follow = [change.path for change in found if _of_size_alone(change)]
     if follow:
-        text.append(f"= {count(len(follow))} more with another size alone: {_few(follow)}\n", "dim")
+        text.append(f"= {count(len(follow))} more differ in size only: {_few(follow)}\n", "dim")
     text.append("\n").append(_totals(names, before, after))
     for name, table in zip(names, (before, after), strict=True):
         if table.unaccounted:
@@ -61,12 +61,12 @@ def as_text(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequen
 
 
 def as_json(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequence[Change]) -> str:
-    """The same as JSON, in the form the guide documents; no layer is folded or left out."""
+    """The difference as JSON; every layer is listed."""
     return json.dumps(as_data(names, before, after, found), indent=2, ensure_ascii=False)
 
 
 def as_data(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequence[Change]) -> dict[str, Any]:
-    """The difference as plain data: `before` and `after` are null where the layer is not there."""
+    """The difference as plain data; `before` and `after` are None where the layer does not exist."""
     tables = {"before": before, "after": after}
     return {
         **{
@@ -110,12 +110,12 @@ def _sums(table: Ledger) -> dict[str, int]:
 
 
 def _of_size_alone(change: Change) -> bool:
-    """Whether nothing but the volumes around a layer differs."""
+    """Whether only the volumes around a layer differ."""
     return change.kind is Kind.FOLLOWS and not (change.params or change.macs)
 
 
 class _Block(NamedTuple):
-    """What is shown as one: a layer, or a part with so many layers that comes or goes as a whole."""
+    """One entry of the text: a layer, or a named part that is added or removed with all its `layers`."""
 
     sign: str
     name: str
@@ -124,7 +124,7 @@ class _Block(NamedTuple):
 
 
 def _blocks(found: Sequence[Change], before: Ledger, after: Ledger) -> Iterator[_Block]:
-    """The changes one by one, but what comes or goes as a whole named part together."""
+    """The changes one by one; a named part that is added or removed as a whole is one block."""
     known = {Kind.ADDED: _parts(before), Kind.REMOVED: _parts(after)}
 
     def part(change: Change) -> tuple[Kind, str]:
@@ -142,7 +142,7 @@ def _blocks(found: Sequence[Change], before: Ledger, after: Ledger) -> Iterator[
 
 
 def _joined(blocks: Sequence[_Block]) -> Iterator[tuple[str, str]]:
-    """A title and a detail for each; parts in a row that are alike are one."""
+    """A title and a detail for each block; consecutive parts that are alike are joined."""
     for (layers, detail), group in groupby(blocks, lambda block: (block.layers, block.detail)):
         names = [block.name for block in group]
         if not layers:
@@ -154,20 +154,20 @@ def _joined(blocks: Sequence[_Block]) -> Iterator[tuple[str, str]]:
 
 
 def _parts(table: Ledger) -> set[str]:
-    """Every named part that paths of a network lie in."""
+    """The names of all parts of a network: the prefixes of its paths."""
     pieces = [row.path.split(".") for row in table.rows]
     return {".".join(path[:length]) for path in pieces for length in range(1, len(path))}
 
 
 def _new_part(path: str, known: set[str]) -> str:
-    """The largest part a path lies in that is not among the known ones; nothing if there is none."""
+    """The largest part that contains a path and is not among the known ones; empty if there is none."""
     pieces = path.split(".")
     prefixes = (".".join(pieces[:length]) for length in range(1, len(pieces)))
     return next((prefix for prefix in prefixes if prefix not in known), "")
 
 
 def _title(change: Change, before: Ledger, after: Ledger) -> str:
-    """What a layer was and is, by name; what it read and reads where that changed."""
+    """The name and the layer, before and after; and the layers it reads, where they changed."""
     rows = [row for row in (change.before, change.after) if row is not None]
     title = f"{_arrow([row.path for row in rows])}  {_arrow([_cut(repr(row.layer)) for row in rows])}"
     if change.kind in (Kind.MOVED, Kind.REWIRED):
@@ -176,7 +176,7 @@ def _title(change: Change, before: Ledger, after: Ledger) -> str:
 
 
 def _costs_of(group: Sequence[Change]) -> str:
-    """The size that comes out in the end, and how many parameters and MACs more or fewer there are."""
+    """The output of the last layer, and the difference in parameters and MACs."""
     last = group[-1]
     sizes = _arrow([str(row.output) for row in (last.before, last.after) if row is not None])
     costs = (("params", sum(each.params for each in group)), ("MACs", sum(each.macs for each in group)))
@@ -192,12 +192,12 @@ def _reads(table: Ledger, row: Row) -> str:
 
 
 def _arrow(texts: Sequence[str]) -> str:
-    """`before -> after`, or the one text where both are alike."""
+    """`before -> after`, or the text alone where both are the same."""
     return " -> ".join(dict.fromkeys(texts))
 
 
 def _few(paths: Sequence[str], most: int = 6) -> str:
-    """The first paths, and that there are others."""
+    """The first paths, with an ellipsis where there are more."""
     return ", ".join(paths[:most]) + (", …" if len(paths) > most else "")
 
 

@@ -1,11 +1,11 @@
-"""Where everything in a network's image stands: a pure function from steps to shapes.
+"""The layout of a drawing: a pure function from the steps of a network to shapes.
 
-The scale: a volume's height and width are drawn as their square roots, so that 224 is 15 times 1 and
-not 224 times; its depth is too, by a factor of its own. Both factors are one for a whole image, so
-larger is always drawn larger. The way through runs from left to right along one axis, in rows where
-it is too long for one; branches stand above each other, what skips a block goes over it, side heads
-hang below. Under a volume stand its size, its name and its window; inside branches, where height and
-width are those of the volume they end in, its depth and its window.
+Lengths are drawn as square roots, so that a side of 224 is 15 times, not 224 times, as long as one of 1.
+Depth has a factor of its own. Both factors hold for a whole drawing, so that larger is always drawn larger.
+
+The network runs from left to right along one axis, broken into rows if it is long. Branches are stacked, a
+skip connection passes over its block, side heads hang below. Under a volume are its size, its name and its
+window; in branches, which end in a volume of the same height and width, only its depth and its window.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ from hubel.report.drawing.pen import SIZE, SMALL, Pen, Scale, common_name, size_
 from hubel.report.drawing.piece import ARROW, GAP, Piece, beside, composed, joined, moved_box, places_of
 
 WIDEST = 660.0
-"""A row is at most this wide, where its parts allow it: at the width of a page its text is still read."""
+"""The greatest width of a row, if its parts allow it: text is still legible when it is fitted to a page."""
 
 MARGIN, TURN = 10.0, 8.0
 BETWEEN_ROWS = 16.0
 _UNEVEN = 0.12
-"""What a break within a stage costs, against rows of uneven width."""
+"""The cost of a break within a stage, relative to rows of uneven width."""
 
 EMPTY = Volume(1, 1, 1)
-"""What a box of the legend stands for."""
+"""The volume of a box in the legend."""
 
 NAMES = {
     "input": "input",
@@ -47,7 +47,7 @@ NAMES = {
 
 
 def layout(steps: Sequence[Step]) -> Drawing:
-    """Lays out the image of a network from its steps, at least one; nothing in it has overlapping text."""
+    """Lays out the drawing of a network from its steps, at least one. No text overlaps anything."""
     chain = parts(steps)
     pen = Pen(Scale.of(list(_cells(chain))))
     page = _Page(pen)
@@ -59,7 +59,7 @@ def layout(steps: Sequence[Step]) -> Drawing:
 
 
 def _cells(chain: Chain) -> Iterator[Cell]:
-    """All volumes that are drawn, those of side heads included."""
+    """All volumes that are drawn, including those of side heads."""
     for part in chain:
         found: tuple[Cell, ...] = ()
         if isinstance(part, Stack):
@@ -77,7 +77,7 @@ def _cells(chain: Chain) -> Iterator[Cell]:
 
 
 def _kinds(chain: Chain) -> list[str]:
-    """The kinds that a legend must explain, in its order."""
+    """The kinds that the legend explains, in its order."""
     found = set()
     for cell in _cells(chain):
         found |= {cell.kind, *(kind_of(step.layer) for step in cell.steps)}
@@ -85,7 +85,7 @@ def _kinds(chain: Chain) -> list[str]:
 
 
 def _signs(chain: Chain) -> list[str]:
-    """What else a legend must say."""
+    """The other entries of the legend."""
     towers = any(cell.towers > 1 for cell in _cells(chain))
     return [
         *(["towers: groups of maps"] if towers else []),
@@ -102,7 +102,7 @@ def _repeats(chain: Chain) -> bool:
 
 
 def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    """The pieces in rows that the width allows, about equally wide, rather broken where sizes change."""
+    """The pieces in rows of about equal width, at most `WIDEST`, broken where sizes change if possible."""
     starts = places_of(pieces)
 
     def wide(first: int, last: int) -> float:
@@ -111,7 +111,7 @@ def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
     whole = wide(0, len(pieces) - 1)
     share = whole / math.ceil(whole / WIDEST)
     best: list[tuple[float, int]] = [(0.0, 0)]
-    """For each number of pieces the least cost of rows that hold them, and where the last row begins."""
+    """For each number of pieces: the least cost of rows of these pieces, and the start of the last row."""
     for end in range(1, len(pieces) + 1):
         options = []
         for first in range(end - 1, -1, -1):
@@ -136,7 +136,7 @@ def _rows(pieces: Sequence[Piece]) -> list[list[Piece]]:
 
 @dataclass(slots=True)
 class _Page:
-    """What is placed so far: rows below each other, the lowest reach at `low`, wires between them."""
+    """What has been placed so far, in rows from top to bottom; `low` is the lowest point."""
 
     pen: Pen
     pieces: list[Piece] = field(default_factory=list)
@@ -146,7 +146,7 @@ class _Page:
     texts: list[Text] = field(default_factory=list)
 
     def add(self, row: Sequence[Piece], before: Piece | None) -> Piece:
-        """Places a row below what there is: its brackets, its side heads, the wire from the row before."""
+        """Places a row at the bottom, with its brackets, its side heads and the wire from the row before."""
         places = places_of(row)
         whole = beside(row, places)
         whole = _bracketed(whole, [piece.moved(x, 0) for piece, x in zip(row, places, strict=True)])
@@ -166,7 +166,7 @@ class _Page:
         return placed
 
     def _hang(self, piece: Piece, y: float) -> None:
-        """Places the side heads of a piece below it, from left to right; their own are below them."""
+        """Places the side heads of a piece below it, from left to right; then the side heads of these."""
         free, base, hung = -math.inf, self.low, []
         for cell, x in piece.drops:
             for head in cell.heads:
@@ -194,7 +194,7 @@ class _Page:
             self._hang(placed, level)
 
     def legend(self, kinds: Sequence[str], signs: Sequence[str]) -> None:
-        """Explains below what the colours and signs stand for, and the scale."""
+        """Places the legend at the bottom: colours, signs and the scale."""
         edge = max(piece.right for piece in self.pieces)
         x, y = 0.0, self.low - BETWEEN_ROWS - SIZE
         words = [*((kind, NAMES[kind]) for kind in kinds), *(("", sign) for sign in signs)]
@@ -210,7 +210,7 @@ class _Page:
         self.low = y - 4
 
     def finished(self) -> Drawing:
-        """All of it on a page with a margin, the origin in its lower left corner."""
+        """The whole drawing with a margin, its origin in the lower left corner."""
         points = [point for arrow in self.arrows for point in arrow.points]
         left = min([piece.left for piece in self.pieces] + [x for x, _ in points])
         ends = [text.x + width_of(text.text, text.size) for text in self.texts if text.align == "left"]
@@ -233,7 +233,7 @@ class _Page:
 
 
 def _bracketed(whole: Piece, pieces: Sequence[Piece]) -> Piece:
-    """A row with a bracket under each run of blocks of one size, which says how large and of what name."""
+    """A row with a bracket under each run of blocks of the same size, labelled with the size and the name."""
     rules, texts, down = [], [], whole.down
     for run, group in groupby(pieces, key=lambda piece: piece.run):
         if run is None:

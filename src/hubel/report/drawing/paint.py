@@ -1,7 +1,7 @@
-"""A network's image: the plain shapes it is made of, and how they become SVG, PNG or PDF.
+"""The shapes of a drawing, and how they become SVG, PNG or PDF.
 
-`hubel.report.drawing.layout.layout` makes the shapes; here they are painted, always to the same bytes.
-Lengths are points, y points up.
+`hubel.report.drawing.layout.layout` makes the shapes. The same shapes always give the same bytes. Lengths are
+in points; y points up.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ Point: TypeAlias = tuple[float, float]
 
 @dataclass(frozen=True, slots=True)
 class Solid:
-    """A block seen from the front and a little from above and the right.
+    """A block seen from the front, a little from above and from the right.
 
-    (`x`, `y`) is the middle of its left side, `length` its extent along the depth of the volume,
-    `height` upright, `across` the shift of its back against its front. `bands` are the colours it is
-    made of from left to right, each with its length.
+    (`x`, `y`) is the middle of its left side, `length` its extent along the depth of the volume, `height`
+    its extent upwards, `across` the shift from front to back. `bands` are its colours from left to right,
+    each with its length.
     """
 
     x: float
@@ -48,7 +48,7 @@ class Solid:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A volume and the paths it stands for: a solid, one a tower; or none, for a plus at `x`, `y`."""
+    """A volume and its paths, drawn as one solid per tower, or without solids as a plus at `x`, `y`."""
 
     name: str
     paths: tuple[str, ...]
@@ -61,7 +61,7 @@ class Box:
 
 @dataclass(frozen=True, slots=True)
 class Arrow:
-    """From one volume to the next along `points`, or without points where the two touch."""
+    """A wire from one volume to the next along `points`; without points the two volumes touch."""
 
     source: str
     target: str
@@ -71,7 +71,7 @@ class Arrow:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A line of text, its baseline at `y`; `align` is what of it stands at `x`: left, center or right."""
+    """A line of text with its baseline at `y`; its left, center or right (`align`) is at `x`."""
 
     text: str
     x: float
@@ -101,7 +101,7 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """An image of `width` by `height` points."""
+    """A drawing of `width` x `height` points."""
 
     width: float
     height: float
@@ -134,13 +134,13 @@ _DPI = 220
 
 
 def draw(drawing: Drawing, form: str) -> bytes:
-    """Paints an image as `svg`, `png` or `pdf`, on white; the same bytes for the same image."""
+    """Paints a drawing as `svg`, `png` or `pdf` on white. The same drawing gives the same bytes."""
     with settings():
         return written(painted(drawing), form, _DPI)
 
 
 def painted(drawing: Drawing) -> Figure:
-    """The image as a figure with one set of axes, a point a unit."""
+    """The drawing as a figure with one set of axes, whose unit is a point."""
     figure = Figure(figsize=(drawing.width / 72, drawing.height / 72), dpi=72, facecolor="white")
     axes = figure.add_axes((0, 0, 1, 1))
     axes.set_axis_off()
@@ -167,7 +167,7 @@ def painted(drawing: Drawing) -> Figure:
 
 
 def _solid(axes: Axes, solid: Solid) -> None:
-    """The faces of a block: of each band front and top, and a right side in the first one's colour."""
+    """Paints the front and top of each band of a block, and its right side in the first band's colour."""
     left, bottom, right, top = solid.front
     dx, dy = solid.across
     at = left
@@ -201,13 +201,13 @@ def _face(axes: Axes, corners: Sequence[Point], fill: str, colour: str) -> None:
 
 
 def _mixed(colour: str, grey: float, share: float) -> str:
-    """A colour with a share of black (0) or white (1)."""
+    """A colour mixed with a share of black (`grey` 0) or white (`grey` 1)."""
     red, green, blue = (value + (grey - value) * share for value in to_rgb(colour))
     return to_hex((red, green, blue))
 
 
 def _frame(axes: Axes, frame: Frame) -> None:
-    """A panel is a pale ground, a repeat a dashed line."""
+    """Paints a frame: a panel as a pale background, a repeat as a dashed line."""
     panel = frame.tone == "panel"
     axes.add_patch(
         FancyBboxPatch(
@@ -224,7 +224,7 @@ def _frame(axes: Axes, frame: Frame) -> None:
 
 
 def _arrow(axes: Axes, arrow: Arrow) -> None:
-    """A wire with round corners and a head at its end; nothing where two volumes touch."""
+    """Paints a wire with round corners and an arrowhead; nothing where two volumes touch."""
     if len(arrow.points) < 2:
         return
     (x, y), end = arrow.points[-2], arrow.points[-1]
@@ -242,7 +242,7 @@ def _arrow(axes: Axes, arrow: Arrow) -> None:
 
 
 def _line(axes: Axes, points: Sequence[Point], colour: str, width: float, *, dashed: bool = False) -> None:
-    """A line whose corners are round."""
+    """Paints a line with round corners."""
     shape, codes = [points[0]], [Outline.MOVETO]
     for before, corner, after in zip(points, points[1:], points[2:], strict=False):
         radius = min(_CORNER, math.dist(before, corner) / 2, math.dist(corner, after) / 2)

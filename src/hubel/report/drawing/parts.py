@@ -1,7 +1,7 @@
-"""From steps to the parts of an image: volumes and what makes them, forks, repeats, side heads.
+"""From steps to the parts of a drawing: volumes with the steps that make them, forks, repeats, side heads.
 
-What works in place (activations, normalisation, dropout) goes with the volume it works on. A fork and
-its join are found from the sources alone: the fork is the last volume that all branches come from.
+A layer that works in place (activation, normalisation, dropout) belongs to the volume it works on. Forks and
+joins are found from the sources alone: the fork is the last volume that all branches of a join come from.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
 
 MOST_UNFOLDED = 40
-"""Up to this many volumes are all drawn; above, blocks in a row that are alike are drawn once."""
+"""Up to this many volumes, all are drawn; above, consecutive blocks that are alike are drawn once."""
 
 LONGEST_PERIOD = 8
-"""The most parts in a row that are looked at as one block."""
+"""The largest number of consecutive parts that can form a block."""
 
 MOST_TOWERS = 4
-"""Up to this many groups are towers; more, as in a depthwise convolution, are not told apart."""
+"""Up to this many groups are drawn as towers; more, as in a depthwise convolution, are not separated."""
 
 _KINDS: dict[str, tuple[type[Layer], ...]] = {
     "conv": (Conv,),
@@ -52,16 +52,16 @@ _KINDS: dict[str, tuple[type[Layer], ...]] = {
 
 
 def kind_of(layer: Layer) -> str:
-    """What a layer is drawn as: a key of `_KINDS`, or `other`."""
+    """The kind a layer is drawn as: a key of `_KINDS`, or `other`."""
     return next((kind for kind, types in _KINDS.items() if isinstance(layer, types)), "other")
 
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One volume: the first of `steps` makes it, the others go on in place. The input's has no maker.
+    """One volume: the first of `steps` makes it, the others work on it in place. The input has no first step.
 
-    `copies` are the paths of the steps of blocks alike that are folded into this one. `towers` is how
-    many groups of maps never meet here, `heads` the side heads that start here.
+    `copies` are the paths of the same steps in the blocks that are folded into this one. `towers` is the
+    number of groups of maps that are kept apart, `heads` are the side heads that start here.
     """
 
     name: str
@@ -80,14 +80,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Stack:
-    """Volumes of one size, one after the other, drawn close together."""
+    """Volumes of the same size, one after the other, drawn close together."""
 
     cells: tuple[Cell, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Fork:
-    """Branches from one volume, in the order they are written, and the volume where they meet."""
+    """Branches from one volume, in the order in which they are written, and the volume that joins them."""
 
     lanes: tuple[Chain, ...]
     join: Cell
@@ -95,7 +95,7 @@ class Fork:
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """A block that stands `times` times in a row."""
+    """A block that is repeated `times` times."""
 
     chain: Chain
     times: int
@@ -115,7 +115,7 @@ Chain: TypeAlias = tuple[Part, ...]
 
 
 def parts(steps: Sequence[Step]) -> Chain:
-    """Takes the steps of one network apart, at least one."""
+    """Returns the parts of a network with these steps, at least one."""
     cells, sources = _cells(steps)
     above = _dominators(sources)
     homes = {path: name for name, cell in cells.items() for path in cell.paths}
@@ -129,7 +129,7 @@ def parts(steps: Sequence[Step]) -> Chain:
         walk.chain(tail, None)
         starts[tail] = walk.start
     fold = len(cells) > MOST_UNFOLDED
-    for tail in tails:  # a head within a head comes first
+    for tail in tails:  # a head inside a head comes first
         chain = _dressed(_Walk(cells, sources, above).chain(tail, starts[tail]), fold=False)
         last = cells[tail].steps[-1]
         weight = last.layer.weight if isinstance(last.layer, SideHead) else None
@@ -139,7 +139,7 @@ def parts(steps: Sequence[Step]) -> Chain:
 
 
 def _cells(steps: Sequence[Step]) -> tuple[dict[str, Cell], dict[str, tuple[str, ...]]]:
-    """The volumes of a network in order, and which volumes each is made from."""
+    """The volumes of a network in order, and the volumes that each is made from."""
     alias = {INPUT: INPUT}
     users: Counter[str] = Counter()
     for step in steps:
@@ -172,14 +172,14 @@ def _cells(steps: Sequence[Step]) -> tuple[dict[str, Cell], dict[str, tuple[str,
 
 
 def _in_place(step: Step) -> bool:
-    """Whether a step leaves the volume as large as it is and each value in its place."""
+    """Whether a step keeps the size of the volume and the place of each value."""
     return step.layer.in_place(step.inputs[0]) or isinstance(step.layer, (Lrn, Softmax))
 
 
 def _towers(cells: Mapping[str, Cell], sources: Mapping[str, tuple[str, ...]]) -> dict[str, int]:
-    """How many groups of maps never meet in each volume.
+    """The number of groups of maps that are kept apart in each volume.
 
-    A convolution with groups says so of what it makes and of what it sees; pooling keeps maps apart.
+    A grouped convolution separates the groups of its input and its output; pooling keeps them apart.
     """
     towers = dict.fromkeys(cells, 1)
     for name, cell in cells.items():
@@ -204,7 +204,7 @@ def keeps_apart(cell: Cell) -> bool:
 
 
 def _dominators(sources: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
-    """For each volume the last one that every way from the input to it comes through."""
+    """The immediate dominator of each volume: the last one on every path from the input to it."""
     above: dict[str, str] = {}
     depth = {INPUT: 0}
     for name, ends in sources.items():
@@ -224,7 +224,7 @@ def _dominators(sources: Mapping[str, tuple[str, ...]]) -> dict[str, str]:
 
 @dataclass(slots=True)
 class _Walk:
-    """The walk back from an end, which takes every volume once; `start` is where the last one began."""
+    """The walk back from an end that visits each volume once; `start` is where the last chain began."""
 
     cells: Mapping[str, Cell]
     sources: Mapping[str, tuple[str, ...]]
@@ -233,7 +233,7 @@ class _Walk:
     start: str = ""
 
     def chain(self, end: str, stop: str | None) -> Chain:
-        """The parts from behind `stop`, or from what is placed already, up to `end`."""
+        """The parts after `stop`, or after a volume that was visited before, up to `end`."""
         found: list[Part] = []
         at = end
         while at != stop and at not in self.placed:
@@ -253,7 +253,7 @@ class _Walk:
 
 
 def _dressed(chain: Chain, *, fold: bool) -> Chain:
-    """A chain with alike blocks folded and alike volumes stacked."""
+    """A chain with equal blocks folded and equal volumes stacked."""
     inner = tuple(
         replace(part, lanes=tuple(_dressed(lane, fold=fold) for lane in part.lanes))
         if isinstance(part, Fork)
@@ -264,7 +264,7 @@ def _dressed(chain: Chain, *, fold: bool) -> Chain:
 
 
 def _folded(chain: Chain) -> Chain:
-    """A chain in which blocks in a row that are alike stand once."""
+    """A chain in which consecutive equal blocks occur once, as a `Repeat`."""
     signs = [_sign(part) for part in chain]
     found: list[Part] = []
     at = 0
@@ -281,7 +281,7 @@ def _folded(chain: Chain) -> Chain:
 
 
 def _block(signs: Sequence[object], at: int) -> tuple[int, int]:
-    """The length of the block that begins here and how often it stands; two single volumes are none."""
+    """The length of the block that begins here and its number of repeats; two single volumes are no block."""
     best = (1, 1)
     for period in range(1, min(LONGEST_PERIOD, (len(signs) - at) // 2) + 1):
         block, times = signs[at : at + period], 1
@@ -294,7 +294,7 @@ def _block(signs: Sequence[object], at: int) -> tuple[int, int]:
 
 
 def _sign(part: Part) -> tuple[object, ...]:
-    """What two parts have in common when they are drawn alike."""
+    """A key that is equal for parts that are drawn alike."""
     if isinstance(part, Stack):
         return "stack", *(_sign_of_cell(cell) for cell in part.cells)
     if isinstance(part, Fork):
@@ -306,12 +306,12 @@ def _sign(part: Part) -> tuple[object, ...]:
 def _sign_of_cell(cell: Cell) -> tuple[object, ...]:
     steps = (
         step for step in cell.steps if not isinstance(step.layer, Identity)
-    )  # it belongs to what follows
+    )  # an identity belongs to what follows
     return cell.towers, cell.heads, tuple((step.layer, step.inputs, step.output) for step in steps)
 
 
 def _merged(alike: Sequence[Part]) -> Part:
-    """The first of several parts that are alike, standing for all of them."""
+    """The first of several equal parts, which then stands for all of them."""
     first = alike[0]
     if isinstance(first, Stack):
         rows = [part.cells for part in alike if isinstance(part, Stack)]
@@ -334,7 +334,7 @@ def _merged_cell(cells: Sequence[Cell]) -> Cell:
 
 
 def _stacked(chain: Chain) -> Chain:
-    """A chain in which convolutions of one size that follow each other are one stack."""
+    """A chain in which consecutive convolutions of the same size are one stack."""
     found: list[Part] = []
     for part in chain:
         last = found[-1] if found else None
@@ -346,7 +346,7 @@ def _stacked(chain: Chain) -> Chain:
 
 
 def _alike(one: Cell, next_one: Cell) -> bool:
-    """Whether a volume may stand close behind another."""
+    """Whether a volume may be stacked onto the one before."""
     return (
         one.kind == next_one.kind == "conv"
         and one.volume == next_one.volume

@@ -1,4 +1,4 @@
-"""Parts of a network as pieces of its image: solids to scale, their texts, the wires of branches."""
+"""From parts to pieces of a drawing: solids to scale, their texts, the wires of branches."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ from hubel.report.drawing.parts import Cell, Chain, Fork, Part, Repeat, Stack, k
 from hubel.report.drawing.piece import ARROW, Piece, Wire, beside, chained, composed
 
 SIZE, SMALL = 7.0, 6.2
-"""The size of the text that says how large a volume is, and of all other."""
+"""The font sizes: of the size of a volume, and of all other text."""
 
 LEAD = 1.2
 TALLEST, LONGEST = 84.0, 44.0
 MOST_SIDE, MOST_DEPTH = 14.0, 2.6
-"""What one unit is drawn as at the most, in points: the side of 1x1, and a depth of 1."""
+"""The largest drawn length of a side of 1 and of a depth of 1, in points."""
 LEANS: Point = (0.36, 0.27)
-"""How far the back is from the front, as a share of the width as it would stand upright."""
+"""The shift from front to back, right and up, as a share of the width drawn upright."""
 LONGEST_NAME = 13
 
 _LETTERS = (
@@ -35,25 +35,25 @@ _LETTERS = (
     | dict.fromkeys(" .,/", 0.34)
     | {"_": 0.5, "–": 0.5, "w": 0.82, "×": 0.84, "M": 0.87, "m": 0.98, "W": 0.99}
 )
-"""How wide letters are in DejaVu Sans, as a share of its size; what is not here is 0.63."""
+"""The widths of letters in DejaVu Sans, as a share of the font size; all others are 0.63."""
 
 _WIDE = "\u2e80"
-"""From here on letters are as wide as high."""
+"""From this letter on, letters are as wide as high."""
 
 
 def width_of(text: str, size: float) -> float:
-    """How wide a line of text is, about, and not less."""
+    """The width of a line of text, rounded up."""
     return size * sum(_LETTERS.get(letter, 0.63 if letter < _WIDE else 1.0) for letter in text)
 
 
 def size_text(volume: Volume) -> str:
-    """`224×224×64`, which is also read as an input."""
+    """The size as `224×224×64`, which can also be given as an input."""
     return "×".join(map(str, volume))
 
 
 @dataclass(frozen=True, slots=True)
 class Scale:
-    """Points a unit, for the square root of a side and that of a depth; `tower` is from tower to tower."""
+    """Points per square root of a side and of a depth; `tower` is the distance between towers."""
 
     side: float
     depth: float
@@ -61,7 +61,7 @@ class Scale:
 
     @classmethod
     def of(cls, cells: Sequence[Cell]) -> Scale:
-        """The scale at which the largest volume of a network has the largest size."""
+        """The scale at which the largest volume of a network has the largest size allowed."""
         side = min(MOST_SIDE, TALLEST / sqrt(max(max(cell.volume.plane) for cell in cells)))
         depth = min(MOST_DEPTH, LONGEST / sqrt(max(cell.volume.depth for cell in cells)))
         scale = cls(side, depth)
@@ -73,11 +73,11 @@ class Scale:
         return self.side * sqrt(side)
 
     def across(self, volume: Volume) -> Point:
-        """From the front of a volume to its back."""
+        """The shift from the front of a volume to its back."""
         return LEANS[0] * self.upright(volume.width), LEANS[1] * self.upright(volume.width)
 
     def reach(self, volume: Volume) -> float:
-        """From a volume's lowest point to its highest."""
+        """The distance from the lowest to the highest point of a volume."""
         return self.upright(volume.height) + self.across(volume)[1]
 
     def along(self, depth: float) -> float:
@@ -87,12 +87,12 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Makes pieces at one scale."""
+    """Makes pieces at a scale."""
 
     scale: Scale
 
     def piece(self, part: Part, plane: Pair | None = None) -> Piece:
-        """A part as a piece; `plane` is the height and width that go without saying."""
+        """A part as a piece; `plane` is the height and width that labels leave out."""
         if isinstance(part, Stack):
             return self._stack(part.cells, plane)
         if isinstance(part, Repeat):
@@ -100,11 +100,11 @@ class Pen:
         return self._sum(part) if part.join.kind == "add" else self._branches(part, plane)
 
     def chain(self, chain: Chain, plane: Pair | None = None) -> Piece:
-        """A chain, at least one part, as a piece."""
+        """A chain of at least one part as a piece."""
         return chained([self.piece(part, plane) for part in chain])
 
     def _stack(self, cells: Sequence[Cell], plane: Pair | None, *, name: bool = True) -> Piece:
-        """Volumes of one size close together, their text under them."""
+        """Volumes of the same size close together, with their text below."""
         volume, towers = cells[0].volume, cells[0].towers
         high, (dx, dy) = self.scale.upright(volume.height), self.scale.across(volume)
         levels = [self.scale.tower * ((towers - 1) / 2 - number) for number in range(towers)]
@@ -142,7 +142,7 @@ class Pen:
         )
 
     def _lanes(self, lanes: Sequence[Chain], plane: Pair) -> list[Piece | None]:
-        """Branches as pieces, None where one is empty; their volumes in columns where none has branches."""
+        """Branches as pieces, None for an empty one; aligned in columns if none has branches of its own."""
         rows = [[self.piece(part, plane) for part in lane] for lane in lanes]
         if not all(isinstance(part, Stack) for lane in lanes for part in lane):
             return [chained(row) if row else None for row in rows]
@@ -163,7 +163,7 @@ class Pen:
         ]
 
     def _branches(self, fork: Fork, plane: Pair | None) -> Piece:
-        """Branches above each other around the axis, and the slab they are joined to, on a panel."""
+        """Branches stacked around the axis, and the slab that joins them, on a panel."""
         lanes = self._lanes(fork.lanes, fork.join.volume.plane)
         reach = [(lane.up, lane.down) if lane else (4.0, 4.0) for lane in lanes]
         levels = [0.0]
@@ -181,7 +181,7 @@ class Pen:
         return _on_panel(replace(_gathered(branches, join), run=None))
 
     def _sum(self, fork: Fork) -> Piece:
-        """The longest branch on the axis, the others over it, a plus where they meet."""
+        """The longest branch on the axis, the others above it, and a plus where they meet."""
         name, volume = fork.join.name, fork.join.volume
         lanes = [self.chain(lane, volume.plane) if lane else None for lane in fork.lanes]
         widths = [lane.right - lane.left if lane else 0.0 for lane in lanes]
@@ -209,7 +209,7 @@ class Pen:
         return replace(whole, up=max(top, whole.up), run=volume)
 
     def _repeat(self, part: Repeat, plane: Pair | None) -> Piece:
-        """A block in a dashed frame, with how often it stands."""
+        """A block in a dashed frame, with its number of repeats."""
         inner = self.chain(part.chain, plane)
         inner = inner.moved(4 - min(inner.left, inner.entry), 0)
         text = f"× {part.times}"
@@ -232,13 +232,13 @@ class Pen:
 
 
 Branch: TypeAlias = tuple[tuple[Wire, ...], tuple[Arrow, ...], Piece | None]
-"""The open wires into a branch, the arrows out of it, and the branch at its place if it is not empty."""
+"""The open wires into a branch, the arrows out of it, and the placed branch, None if it is empty."""
 
 
 def _branch(
     lane: Piece | None, place: Point, way: tuple[Point, ...], back: tuple[Point, ...], join: str
 ) -> Branch:
-    """A branch from its `place` on, its wires coming that `way` and going `back` to the join."""
+    """A branch that starts at `place`; its wires come along `way` and go `back` to the join."""
     if lane is None:
         return ((join, (*way, *back)),), (), None
     x, y = place
@@ -249,7 +249,7 @@ def _branch(
 
 
 def _gathered(branches: Sequence[Branch], join: Piece) -> Piece:
-    """Branches at their places and what they are joined to as one piece, entered at 0."""
+    """Placed branches and the piece that joins them as one piece, entered at 0."""
     pieces = [*(piece for _, _, piece in branches if piece is not None), join]
     ins = tuple(wire for wires, _, _ in branches for wire in wires)
     whole = composed(pieces, [(0, 0)] * len(pieces), ins, join.outs)
@@ -258,7 +258,7 @@ def _gathered(branches: Sequence[Branch], join: Piece) -> Piece:
 
 
 def _on_panel(piece: Piece) -> Piece:
-    """A piece on a panel that bears the name its paths have in common."""
+    """A piece on a panel, titled with the common name of its paths."""
     name = common_name(piece.paths)
     up, down = piece.up + (SMALL + 5 if name else 3), piece.down + 3
     right = max(piece.right, piece.exit + piece.slant) + 2
@@ -270,12 +270,12 @@ def _on_panel(piece: Piece) -> Piece:
 
 
 def common_name(paths: Sequence[str]) -> str:
-    """The name of the part that all paths lie in, if there is one."""
+    """The name of the smallest part that contains all paths; empty if there is none."""
     return _prefix([f"{path}." for path in paths]).rpartition(".")[0]
 
 
 def _prefix(texts: Sequence[str]) -> str:
-    """What all texts begin with."""
+    """The longest common beginning of all texts."""
     least, most = min(texts), max(texts)
     return least[
         : next(
@@ -285,7 +285,7 @@ def _prefix(texts: Sequence[str]) -> str:
 
 
 def _bands(cell: Cell, length: float) -> Iterator[tuple[str, float]]:
-    """The colours of a volume: what made it, its share of each branch, then what was done in place."""
+    """The colours of a volume: of the layer that made it, split by branch; then of the layers in place."""
     kinds = [kind_of(step.layer) for step in cell.steps[1 if cell.kind != "input" else 0 :]]
     edges = [kind for kind in dict.fromkeys(kinds) if kind in ("norm", "activation")]
     edge = min(1.7, length / 4)
@@ -298,7 +298,7 @@ def _bands(cell: Cell, length: float) -> Iterator[tuple[str, float]]:
 
 
 def _labels(cells: Sequence[Cell], plane: Pair | None, *, name: bool) -> list[str]:
-    """The lines under volumes: the size, or the depth where the rest goes without saying; name; window."""
+    """The lines under volumes: the size, or only the depth if the plane is known; the name; the window."""
     volume = cells[0].volume
     lines = [str(volume.depth) if volume.plane == plane else size_text(volume)]
     if plane is None and name:
@@ -308,7 +308,7 @@ def _labels(cells: Sequence[Cell], plane: Pair | None, *, name: bool) -> list[st
 
 
 def _names(names: Sequence[str]) -> list[str]:
-    """`conv1`, or `conv1_1–2` for several; of long paths the first name in one line, the last in another."""
+    """`conv1`, or `conv1_1–2` for several; for long paths the first and the last name on two lines."""
     ends = (names[0], names[-1])
     if all(len(name) <= LONGEST_NAME for name in ends) or not all("." in name for name in ends):
         return [_span(*ends)]
@@ -319,7 +319,7 @@ def _names(names: Sequence[str]) -> list[str]:
 
 
 def _span(first: str, last: str) -> str:
-    """From one name to another, what they begin with only once where numbers follow."""
+    """From one name to another; a common beginning is written once if numbers follow."""
     common = len(_prefix([first, last]).rstrip("0123456789"))
     if first == last:
         return first
@@ -328,7 +328,7 @@ def _span(first: str, last: str) -> str:
 
 
 def window_text(cell: Cell) -> str:
-    """What slides over the volume before: `3×3`, `max 3×3/2`, where 2 is the stride; or what else is done."""
+    """The window over the volume before, `3×3` or `max 3×3/2` with stride 2; or another operation."""
     if not cell.steps or cell.kind not in ("conv", "pool", "other"):
         return ""
     layer, seen = cell.steps[0].layer, cell.steps[0].inputs[0]
@@ -347,7 +347,7 @@ def window_text(cell: Cell) -> str:
 
 
 def _under(lines: Sequence[str], x: float, y: float) -> tuple[tuple[Text, ...], float]:
-    """Lines of text below `y`, the first one larger, and how far they reach down."""
+    """Lines of text below `y`, the first one larger, and their extent downwards."""
     texts, down = [], 2.0
     for number, line in enumerate(lines):
         size = SMALL if number else SIZE

@@ -1,7 +1,7 @@
-"""Pieces of a network's image, around an axis each is entered and left on.
+"""Pieces of a drawing: shapes around an axis, on which wires enter on the left and leave on the right.
 
-A piece knows how far it reaches and which wires are still open on either side; pieces side by side
-join their wires. Nothing here knows where on the page a piece will stand.
+A piece knows its extent and which of its wires are still open; pieces placed side by side join their wires.
+Where on the page a piece goes is decided elsewhere.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from hubel.report.drawing.paint import Arrow, Box, Frame, Point, Rule, Text
 from hubel.report.drawing.parts import Cell
 
 ARROW = 9.0
-"""How long a wire is at least."""
+"""The least length of a wire."""
 GAP = 5.0
-"""How far texts are apart at least."""
+"""The least distance between texts."""
 
 Wire: TypeAlias = tuple[str, tuple[Point, ...]]
 """A volume and the points between it and the edge of its piece."""
@@ -26,12 +26,13 @@ Wire: TypeAlias = tuple[str, tuple[Point, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """Shapes around an axis at y = 0: entered at `entry`, left at `exit`, all of it within the four reaches.
+    """Shapes around an axis at y = 0, from `left` to `right`, `up` above and `down` below the axis.
 
-    `ins` and `outs` are the wires that are open. `tight`: its neighbours may come as close as its wires
-    let them, over its slanted sides. `apart`: its towers see only their own. `drops` are the volumes
-    side heads start from, and where their wires go down; `run` is the size of all sums in it; `slant` is
-    how far its last slanted side reaches beyond `exit`.
+    The axis enters at `entry` and leaves at `exit`; `ins` and `outs` are the open wires. `tight`: neighbours
+    may overlap the slanted sides, as close as the wires allow. `apart`: each tower reads only itself.
+    `drops` are the volumes where side heads start, with the x at which their wires go down. `run` is the
+    size of all sums in the piece, if they have the same. `slant` is the extent of the last slanted side
+    beyond `exit`.
     """
 
     entry: float
@@ -54,7 +55,7 @@ class Piece:
     slant: float = 0.0
 
     def moved(self, dx: float, dy: float) -> Piece:
-        """The piece elsewhere; its reaches upwards and downwards stay those from its axis."""
+        """The piece shifted; `up` and `down` are still measured from its axis."""
         return replace(
             self,
             entry=self.entry + dx,
@@ -81,7 +82,7 @@ class Piece:
 
 
 def moved_box(box: Box, dx: float, dy: float) -> Box:
-    """A box elsewhere."""
+    """A box shifted."""
     solids = tuple(replace(solid, x=solid.x + dx, y=solid.y + dy) for solid in box.solids)
     return replace(box, x=box.x + dx, y=box.y + dy, solids=solids)
 
@@ -93,7 +94,7 @@ def _shifted(points: tuple[Point, ...], dx: float, dy: float) -> tuple[Point, ..
 def composed(
     pieces: Sequence[Piece], places: Sequence[Point], ins: tuple[Wire, ...], outs: tuple[Wire, ...]
 ) -> Piece:
-    """Pieces at their places as one, whose open wires are these; wires between them are not joined."""
+    """Pieces at their places as one piece with these open wires; wires between them are not joined."""
     moved = [piece.moved(*place) for piece, place in zip(pieces, places, strict=True)]
     return Piece(
         entry=moved[0].entry,
@@ -116,13 +117,13 @@ def composed(
 
 
 def shared_run(pieces: Sequence[Piece]) -> Volume | None:
-    """The size of all sums, where all pieces have one and it is the same."""
+    """The size of all sums, if all pieces have one and it is the same."""
     runs = {piece.run for piece in pieces}
     return runs.pop() if len(runs) == 1 else None
 
 
 def joined(one: Piece, other: Piece, between: tuple[Point, ...] = ()) -> tuple[Arrow, ...]:
-    """The arrows from a piece to the next, in their places; towers that see only their own keep to it."""
+    """The arrows from one placed piece to the next. Towers that read only themselves are wired one to one."""
     pairs = [(out, into) for out in one.outs for into in other.ins]
     if other.apart and len(one.outs) == len(other.ins):
         pairs = list(zip(one.outs, other.ins, strict=True))
@@ -130,12 +131,12 @@ def joined(one: Piece, other: Piece, between: tuple[Point, ...] = ()) -> tuple[A
 
 
 def chained(pieces: Sequence[Piece]) -> Piece:
-    """Pieces from left to right on one axis, as close as their shapes and texts allow."""
+    """Pieces from left to right on one axis, as close together as their shapes and texts allow."""
     return beside(pieces, places_of(pieces))
 
 
 def places_of(pieces: Sequence[Piece]) -> list[float]:
-    """Where pieces stand that follow each other as close as they may, the first one at 0."""
+    """The x of each piece when they follow each other as closely as possible, the first one at 0."""
     places = [0.0]
     for one, other in pairwise(pieces):
         texts = one.right + GAP - other.left
@@ -145,7 +146,7 @@ def places_of(pieces: Sequence[Piece]) -> list[float]:
 
 
 def _side(one: Piece, other: Piece) -> float:
-    """How far the texts of a piece must be from the left, so as not to stand on the slanted side before."""
+    """The least x for the texts of a piece, so that they do not cover the slanted side before it."""
     solids = one.boxes[-1].solids
     if not solids or not other.texts or solids[-1].across[1] == 0:
         return one.exit

@@ -1,4 +1,4 @@
-"""What silence costs, drawn: recall lost, class by class and unit by unit; as text and as JSON."""
+"""The recall that each class loses without each unit: as a figure, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ _MOST_CLASSES_WRITTEN = 25
 def ablation_figure(found: Ablation, classes: Sequence[str], *, most: int = 64) -> bytes:
     """Draws the recall each class loses without each unit as a PNG: units down, classes across.
 
-    Orange is lost, blue gained; beside it the accuracy lost over all classes. Of more than `most` units
-    those whose silence costs any class most are drawn, in the order of the units.
+    Orange is lost, blue is gained; beside it is the accuracy lost over all classes. Of more than `most`
+    units, those that cost any class most are drawn, in the order of the units.
     """
     drops = np.nan_to_num(found.drops)
     order = np.sort(np.argsort(-drops.max(1), kind="stable")[:most])
@@ -41,7 +41,7 @@ def ablation_figure(found: Ablation, classes: Sequence[str], *, most: int = 64) 
             _MARGIN + 6,
             "Recall lost without each unit",
             f"silenced to {_level(found)}, percentage points; {count(int(found.images.sum()))} images, "
-            f"{percent(found.accuracy)} right with all{shown}",
+            f"{percent(found.accuracy)} correct with all units{shown}",
         )
         axes = made.axes(_MARGIN + names, _HEAD + heads, *grid)
         limit = max(0.05, float(np.abs(drops[order]).max()))
@@ -64,9 +64,9 @@ def ablation_figure(found: Ablation, classes: Sequence[str], *, most: int = 64) 
 
 
 def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
-    """How the whole network does, and which class depends on which unit most."""
+    """The accuracy with all units, and the largest losses of recall."""
     lines = [
-        f"{count(int(found.images.sum()))} images, {percent(found.accuracy)} right with all; "
+        f"{count(int(found.images.sum()))} images, {percent(found.accuracy)} correct with all units; "
         f"{len(found.units)} units silenced to {_level(found)}, one at a time",
         "the classes that lose most:",
     ]
@@ -80,7 +80,7 @@ def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
 
 
 def as_json(found: Ablation, classes: Sequence[str]) -> str:
-    """All counts' shares; null where a class has no images."""
+    """Accuracies, recalls and their losses; null for a class without images."""
     return json.dumps(
         {
             "images": int(found.images.sum()),

@@ -1,4 +1,4 @@
-"""Maps through the states of a network, drawn: a row a state, a column a map, as features appear."""
+"""Maps through the states of a network: a figure with a row per state and a column per map; JSON."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 def ages_figure(found: Sequence[Ages], names: Sequence[str], volume: Volume, rule: str = "deconv") -> bytes:
-    """Draws maps through the states of a network as a PNG: a table a layer, a row a state, a column a map.
+    """Draws maps through states as a PNG: a table per layer, a row per state, a column per map.
 
-    Where the layer looks at the image itself a cell begins with the map's filter, on one scale for all
-    states and maps of the layer: zero is the middle grey. Then the patches that drive the map most, the
-    strongest first, each with its projection by `rule`; the ground's grey where there is no such patch.
+    If the layer reads the image itself, a cell begins with the map's filter, on one scale for all states and
+    maps of the layer: zero is middle grey. Then follow the patches that drive the map most, the strongest
+    first, each with its projection by `rule`. Missing patches are in the background's grey.
     """
     drawn = []
     for path, ages in groupby(found, key=lambda each: each.unit.path):
@@ -45,14 +45,14 @@ def ages_figure(found: Sequence[Ages], names: Sequence[str], volume: Volume, rul
             for age in range(len(names))
         ]
         some = "the filter, then " if kernels else ""
-        note = f"{some}what drives the map most and, by {rule}, what of it does"
+        note = f"{some}the patches that drive the map most, and their projections by {rule}"
         heads = [str(each.unit.channel) for each in maps]
         drawn.append(Table(path, note, heads, list(names), cells))
     return tables(drawn)
 
 
 def ages_as_json(found: Sequence[Ages], names: Sequence[str]) -> str:
-    """Of each map in each state its top patches; how like the last state's filter its filter is."""
+    """For each map and state: its top patches, and the cosine of its filter with the last state's."""
     return json.dumps(
         [
             {
@@ -74,7 +74,7 @@ def ages_as_json(found: Sequence[Ages], names: Sequence[str]) -> str:
 
 
 def _pairs(ages: Ages, age: int, volume: Volume, size: tuple[int, int], most: int) -> list[Bytes]:
-    """The patches of one map in one state, each with its projection; nothing where there are less."""
+    """The patches of one map in one state, each with its projection, filled up with empty tiles."""
     tiles: list[Bytes] = []
     for patch, projection in zip(ages.patches[age], ages.projections[age], strict=True):
         tiles.append(placed(patch.pixels, patch, volume, size))
@@ -83,7 +83,7 @@ def _pairs(ages: Ages, age: int, volume: Volume, size: tuple[int, int], most: in
 
 
 def _kernels(maps: Sequence[Ages]) -> list[list[Bytes]]:
-    """The filters of a layer's maps, by map and state, on one scale; none where they are not of pixels."""
+    """The filters of a layer's maps, by map and state, on one scale; none if they do not read pixels."""
     filters = [each.filters for each in maps if each.filters is not None]
     if not filters:
         return []
@@ -99,7 +99,7 @@ def _kernels(maps: Sequence[Ages]) -> list[list[Bytes]]:
 
 
 def _cosines(ages: Ages) -> list[float | None]:
-    """The cosine of each state's filter with the last one's; None where the map has none."""
+    """The cosine of each state's filter with the last state's; None if the map has no filters."""
     if ages.filters is None:
         return [None] * len(ages.patches)
     flat = ages.filters.reshape(len(ages.filters), -1).astype(np.float64)

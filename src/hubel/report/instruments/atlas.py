@@ -1,8 +1,7 @@
-"""The atlas as one page that stands alone: each layer becomes a text that keeps, and these a page.
+"""The atlas as one self-contained page: each layer becomes a text, which can be kept, and these a page.
 
-A layer's images are two sheets, of patches and of their projections, tile after tile in rows, and a
-sheet of filters. Tiles are at most `TILE` pixels a side; sheets of small tiles are kept to the last bit,
-of larger ones nearly.
+A layer has three sheets of tiles: patches, their projections, and filters. A tile is at most `TILE` pixels
+per side. Sheets of small tiles are lossless, those of larger tiles nearly so.
 """
 
 from __future__ import annotations
@@ -47,15 +46,15 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 TILE = 64
-"""The most pixels a side of an image on the page."""
+"""The most pixels per side of a tile."""
 
 EXACT = 16
-"""Sheets of tiles up to this many pixels a side are lossless."""
+"""Sheets of tiles up to this many pixels per side are lossless."""
 
 _QUALITY = 88
 
 HEADS = {
-    "low": ("Low-level features", "units that see at most a third of the image's side"),
+    "low": ("Low-level features", "units that see up to a third of the image's side"),
     "mid": ("Mid-level features", "units that see up to two thirds of the image's side"),
     "high": ("High-level features", "units that see more, up to the whole image, and the scores"),
 }
@@ -69,9 +68,9 @@ RULES = {
 
 @dataclass(frozen=True, slots=True)
 class About:
-    """What the page says of itself: the network's and the set's name, and what was looked at.
+    """What the page is about: the names of the network and the data set, and what was looked at.
 
-    `rule` is that of the projections, `top` how many patches a unit has.
+    `rule` is that of the projections, `top` the number of patches per unit.
     """
 
     network: str
@@ -90,10 +89,10 @@ def layer_text(
     *,
     bars: int = 10,
 ) -> str:
-    """Draws a layer and its units as JSON, whole with its images.
+    """Returns a layer and its units as JSON, including their images.
 
-    `volume` is the network's input; `labels`: int64, the class of every image of the set. Of each
-    unit the `bars` classes it answers to most are told, in their order; all where there are no more.
+    `volume` is the network's input; `labels`: int64, the class of every image of the set. For each unit, the
+    `bars` classes it responds to most are included, in the order of classes.
     """
     seen = list(units)
     found = [patch for unit in seen for patch in unit.patches]
@@ -105,9 +104,9 @@ def layer_text(
         for values, patch in zip(unit.signals, unit.patches, strict=True)
     ]
     kernels = _Kernels.of(seen)
-    at, told = 0, []
+    at, members = 0, []
     for number, unit in enumerate(seen):
-        told.append(_unit(unit, at, kernels, labels, bars) | _tuned(view.tuning, number))
+        members.append(_unit(unit, at, kernels, labels, bars) | _tuned(view.tuning, number))
         at += len(unit.patches)
     content = {
         "path": view.path,
@@ -119,13 +118,13 @@ def layer_text(
         "patches": _sheet(tiles),
         "projections": _sheet(signals),
         "filters": _sheet(kernels.tiles),
-        "units": told,
+        "units": members,
     }
     return json.dumps(content, ensure_ascii=False, separators=(",", ":"))
 
 
 def atlas_page(about: About, steps: Sequence[Step], layers: Sequence[str]) -> str:
-    """The page: the network's image, and all layers under the head of their level.
+    """Returns the page: the drawing of the network, and all layers under the heading of their level.
 
     `layers` are texts of `layer_text`, in order.
     """
@@ -153,7 +152,7 @@ def atlas_page(about: About, steps: Sequence[Step], layers: Sequence[str]) -> st
 
 
 def _head(at: int, layer: Mapping[str, Any]) -> dict[str, Any]:
-    """What stands in the page itself of a layer."""
+    """What the page itself shows of a layer."""
     height, width = layer["plane"]
     shown, maps = len(layer["units"]), layer["maps"]
     few = f"{shown} of {count(maps)}" if shown < maps else count(maps)
@@ -169,13 +168,13 @@ def _head(at: int, layer: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _extent(view: LayerView, volume: Volume) -> tuple[int, int]:
-    """The height and width in which every patch of a layer has its place."""
+    """The height and width that hold every patch of a layer."""
     height, width = (min(size, side) for size, side in zip(view.field.size, volume.plane, strict=True))
     return height, width
 
 
 def _tile(pixels: Bytes, patch: Patch, volume: Volume, extent: tuple[int, int]) -> Bytes:
-    """A patch where it lies in its unit's field: uint8, h x w x 4, transparent outside of the image."""
+    """A patch at its position in its unit's field: uint8, h x w x 4, transparent outside the image."""
     there = (placed(np.zeros_like(pixels), patch, volume, extent) == 0).all(-1, keepdims=True)
     whole = np.concatenate([placed(pixels, patch, volume, extent), np.where(there, 255, 0)], -1)
     image = Image.fromarray(whole.astype(np.uint8), "RGBA")
@@ -185,7 +184,7 @@ def _tile(pixels: Bytes, patch: Patch, volume: Volume, extent: tuple[int, int]) 
 
 
 def _sheet(tiles: Sequence[Bytes]) -> dict[str, Any] | None:
-    """Tiles of one size, or smaller ones in the corner of theirs, as one image; None without any."""
+    """Tiles, smaller ones in the corner of their cell, as one image; None if there are none."""
     if not tiles:
         return None
     height, width = max(len(tile) for tile in tiles), max(tile.shape[1] for tile in tiles)
@@ -211,13 +210,13 @@ def _sheet(tiles: Sequence[Bytes]) -> dict[str, Any] | None:
 def _unit(
     view: UnitView, first: int, drawn: _Kernels, labels: npt.NDArray[np.int64], bars: int
 ) -> dict[str, Any]:
-    """What is said of a unit, whose first tile is `first`; its filters are drawn."""
+    """The data of a unit, whose first tile is `first`; draws its filters."""
     return {
         "unit": str(view.unit),
         "channel": view.unit.channel,
         "first": first,
         "patches": [_patch(patch, labels) for patch in view.patches],
-        "filters": [drawn.told(wiring) for wiring in view.drive.filters],
+        "filters": [drawn.draw(wiring) for wiring in view.drive.filters],
         "skips": [[unit.path, unit.channel] for unit in view.drive.skips],
         "selectivity": finite(view.selectivity, 3),
         "means": _means(view.means, bars),
@@ -225,7 +224,7 @@ def _unit(
 
 
 def _patch(patch: Patch, labels: npt.NDArray[np.int64]) -> list[object]:
-    """The file, its class, the unit's row and column, what it sees, and its score."""
+    """The file, its class, the unit's row and column, the pixels it sees, and its value."""
     seen = patch.seen
     name = "/".join(PurePath(patch.name).parts[-2:])
     box = [seen.top, seen.left, seen.bottom, seen.right]
@@ -233,14 +232,14 @@ def _patch(patch: Patch, labels: npt.NDArray[np.int64]) -> list[object]:
 
 
 def _means(means: npt.NDArray[np.float64], bars: int) -> list[list[float | int | None]]:
-    """The classes with the largest means and these, in the classes' order."""
+    """The classes with the largest means, and these means, in the order of classes."""
     known = np.where(np.isnan(means), -np.inf, means)
     best = np.sort(np.argsort(-known, kind="stable")[:bars])
     return [[int(label), finite(means[label], 4)] for label in best]
 
 
 def _tuned(tuning: Tuning | None, at: int) -> dict[str, Any]:
-    """How a unit answers to gratings; nothing where it answers to none."""
+    """The tuning of a unit, or None if it responds to no grating."""
     if tuning is None or not tuning.answers[at]:
         return {"tuning": None}
     curve = tuning.curves[at] / tuning.curves[at].max()
@@ -257,19 +256,19 @@ def _tuned(tuning: Tuning | None, at: int) -> dict[str, Any]:
 
 @dataclass(slots=True)
 class _Kernels:
-    """The filters of a layer as tiles; those on the image are on one scale, `largest`."""
+    """The filters of a layer as tiles; those that read the image are on one scale, `largest`."""
 
     largest: float
     tiles: list[Bytes] = field(default_factory=list)
 
     @classmethod
     def of(cls, units: Sequence[UnitView]) -> _Kernels:
-        """None yet, on the scale of all of them."""
+        """No tiles yet, with the scale of all filters."""
         filters = [wiring.pixels for unit in units for wiring in unit.drive.filters]
         return cls(max((float(np.abs(each).max()) for each in filters if each is not None), default=0.0))
 
-    def told(self, wiring: Wiring) -> dict[str, Any]:
-        """What is said of a filter, and draws it: on the image whole, else map by map on its own scale."""
+    def draw(self, wiring: Wiring) -> dict[str, Any]:
+        """Draws a filter, whole if it reads the image, else map by map on its own scale; returns its data."""
         first = len(self.tiles)
         if wiring.pixels is not None:
             self.tiles.append(_opaque(signed(wiring.pixels, self.largest)))
@@ -281,19 +280,19 @@ class _Kernels:
 
 
 def _opaque(shades: Bytes) -> Bytes:
-    """A filter of depth x h x w as h x w x 4: three maps are colours, any other number is their mean."""
+    """A filter of depth x h x w as h x w x 4: three maps are colours, any other number is averaged."""
     whole = shades if len(shades) == 3 else shades.mean(0, keepdims=True).round().astype(np.uint8)
     colour = np.broadcast_to(whole.transpose(1, 2, 0), (*whole.shape[1:], 3))
     return np.concatenate([colour, np.full((*colour.shape[:2], 1), 255, np.uint8)], -1)
 
 
 def _inert(text: str) -> str:
-    """JSON that nothing inside of a `script` element can end."""
+    """JSON that cannot end its `script` element."""
     return text.replace("<", "\\u003c")
 
 
 def _network(steps: Sequence[Step], layers: Mapping[str, int]) -> str:
-    """The network's image as an element; what stands for a layer of the atlas can be pressed."""
+    """The drawing of the network as an element; volumes of layers in the atlas can be clicked."""
     drawing = layout(steps)
     svg = draw(drawing, "svg").decode()
     inner = re.sub(r"<(metadata|style)\b.*?</\1>", "", svg[svg.index("<svg") :], flags=re.DOTALL)
@@ -308,13 +307,13 @@ def _network(steps: Sequence[Step], layers: Mapping[str, int]) -> str:
     size = f"{drawing.width:.2f} {drawing.height:.2f}"
     return (
         f'<svg viewBox="0 0 {size}" role="group" aria-label="The network, from the image to the scores; '
-        f'press a layer to see its units" style="max-width:{1.5 * drawing.width:.0f}px">'
+        f'click a layer to see its units" style="max-width:{1.5 * drawing.width:.0f}px">'
         f'<g aria-hidden="true">{inner}</g>{"".join(hot)}</svg>'
     )
 
 
 def _hot(box: Box, there: Sequence[int], drawing: Drawing, names: Mapping[int, str]) -> str:
-    """What is pressed in the image: the outline of a volume."""
+    """The part of the drawing that can be clicked: the outline of a volume."""
     label = Markup.escape(", ".join(names[at] for at in there))
     if box.solids:
         shapes = "".join(_outline(solid.front, solid.across, drawing.height) for solid in box.solids)
@@ -338,7 +337,7 @@ def _outline(front: tuple[float, float, float, float], across: tuple[float, floa
 
 
 def _leads(steps: Sequence[Step], layers: Mapping[str, int]) -> dict[str, int]:
-    """The layer of the atlas each path leads to: its own, or where its maps are summed or joined next."""
+    """The layer of the atlas for each path: its own, or the one where its maps are added or joined."""
     readers: dict[str, list[Step]] = {}
     for step in steps:
         for source in step.sources:

@@ -1,4 +1,4 @@
-"""What an image's parts count for a class, drawn over the image with the scale of its colours."""
+"""Attribution maps over their image, with the scale of their colours; text and JSON."""
 
 from __future__ import annotations
 
@@ -24,27 +24,27 @@ if TYPE_CHECKING:
 _SIDE, _GAP, _HEAD, _STRIP = 200.0, 18.0, 40.0, 9.0
 _FOR, _AGAINST = (178, 24, 43), (33, 102, 172)
 _SHARE = 99.5
-"""The percentile of magnitudes that is drawn at full strength, so that one pixel does not pale the rest."""
+"""The percentile of magnitudes that is drawn at full strength, so that no single pixel dims the rest."""
 
 _MEANS = {
     "gradient": "largest magnitude over the channels, score per input value",
     "integrated": "sum over the channels, score",
-    "gradcam": "maps weighted with their mean gradient",
+    "gradcam": "maps weighted by their mean gradient",
     "occlusion": "fall of the score under the square",
 }
 
 
 def scale_of(values: Floats) -> float:
-    """The magnitude that is drawn at full strength; 0 where all values are."""
+    """The magnitude that is drawn at full strength; 0 if all values are 0."""
     magnitudes = np.abs(values)
     return float(np.percentile(magnitudes, _SHARE)) or float(magnitudes.max(initial=0))
 
 
 def shades(values: Floats, scale: float, *, signed: bool) -> tuple[Bytes, Floats]:
-    """The colours of a map, uint8, h x w x 3, and how opaque they lie on an image, h x w of 0 to 1.
+    """Returns the colours of a map, uint8, h x w x 3, and their opacity on an image, h x w of 0 to 1.
 
-    Of both signs: red is for the class, blue against it, the more opaque the more so. Else from dark to
-    bright on one opacity.
+    If `signed`, red is for the class and blue against it, more opaque with the magnitude. Otherwise colours
+    go from dark to bright with one opacity.
     """
     parts = np.clip(values / scale, -1, 1) if scale > 0 else np.zeros_like(values)
     if signed:
@@ -77,16 +77,16 @@ def image(pixels: Bytes, found: Attribution, classes: Sequence[str], form: str) 
 
 
 def occlusion_image(pixels: Bytes, found: Occlusion, label: int, classes: Sequence[str], form: str) -> bytes:
-    """Draws what a sliding square does as `svg`, `png` or `pdf`, as Zeiler and Fergus do.
+    """Draws the effect of a sliding square as `svg`, `png` or `pdf`, as Zeiler and Fergus do.
 
-    The image with the square in its corner; how far the score falls; and for each place of the square
-    the probability of the class, and the most probable class.
+    It shows the image with the square in its corner, the fall of the score and, for each position of the
+    square, the probability of the class and the most probable class.
     """
     plane, size = Plane(), _size(pixels)
     side, step = found.size[0], _step(found)
     before = float(_softmax(found.whole)[label])
     plane.text(0, 11, f"occlusion of {classes[label]}, {100 * before:.1f} % without the square", 12.0)
-    said = f"a square of {side} pixels, moved by {step}: {len(found.rows)}x{len(found.columns)} places"
+    said = f"a square of {side} pixels, moved by {step}: {len(found.rows)}x{len(found.columns)} positions"
     plane.text(0, 26, said, 8.5, color=MUTED)
     plane.image(0, _HEAD, as_colour(pixels), size)
     pixel = size[0] / pixels.shape[1]
@@ -108,13 +108,13 @@ def occlusion_image(pixels: Bytes, found: Occlusion, label: int, classes: Sequen
 
 
 def checks_text(found: Sequence[Randomised]) -> str:
-    """How alike the maps are after the layers from the top down are drawn anew, as a table."""
+    """The similarity of the maps when the layers are randomised from the top down, as a table."""
     width = max([len(each.path) for each in found] + [len("random down to")])
     lines = [f"{'random down to':<{width}}  rank correlation"]
     for each in found:
-        said = "the same everywhere" if np.isnan(each.correlation) else f"{each.correlation:>+16.3f}"
+        said = "constant map" if np.isnan(each.correlation) else f"{each.correlation:>+16.3f}"
         lines.append(f"{each.path:<{width}}  {said}")
-    return "\n".join([*lines, "1 is the same map: one that stays near it does not look at the weights"])
+    return "\n".join([*lines, "1 is the same map; a map that stays near 1 does not depend on the weights"])
 
 
 def as_json(
@@ -123,7 +123,7 @@ def as_json(
     squares: Occlusion | None = None,
     checks: Sequence[Randomised] = (),
 ) -> str:
-    """An attribution with its map; of squares the probabilities; of checks the correlations."""
+    """An attribution with its map, the probabilities of squares, and the correlations of checks."""
     content: dict[str, Any] = {
         "method": found.method,
         "class": classes[found.label],
@@ -154,7 +154,7 @@ def as_json(
 
 
 def _draw_map(plane: Plane, left: float, pixels: Bytes, values: Floats, *, signed: bool) -> None:
-    """The map over the image, and the scale of its colours as they lie on white or by themselves."""
+    """The map over the image, and the scale of its colours."""
     size, scale = _size(pixels), scale_of(values)
     plane.image(left, _HEAD, overlay(pixels, values, scale, signed=signed), size)
     ramp = np.linspace(-scale if signed else 0, scale, 128)[None]
@@ -179,7 +179,7 @@ def _draw_strip(
 def _draw_best(
     plane: Plane, left: float, size: tuple[float, float], best: npt.NDArray[np.int64], classes: Sequence[str]
 ) -> None:
-    """The most probable class for each place of the square, and whose colour is whose, most places first."""
+    """The most probable class for each position of the square, with a legend, the most frequent first."""
     labels, counts = np.unique(best, return_counts=True)
     order = labels[np.argsort(-counts, kind="stable")]
     palette = mpl.colormaps["tab20" if len(order) > 10 else "tab10"]

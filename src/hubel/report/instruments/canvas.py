@@ -1,4 +1,4 @@
-"""Sheets of small images: sections of labelled blocks, or tables with rows and columns. PNG bytes out.
+"""Sheets of small images as PNG: sections of labelled blocks, or tables with rows and columns.
 
 Images are uint8, h x w x 3. Small ones are enlarged a whole number of times without blur.
 """
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 GROUND = (221, 218, 211)
-"""What stands where there is no image: the house's line colour."""
+"""The background where there is no image: the style's line colour."""
 
 _INK, _MUTED, _PAPER = (29, 29, 31), (102, 102, 107), (255, 255, 255)
 _WIDTH, _MARGIN, _GAP, _LABEL, _TITLE = 1280, 16, 14, 15, 26
@@ -39,7 +39,7 @@ class Block:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """Blocks under a title, a note beside it; `across` is how many tiles a panel has in a row."""
+    """Blocks under a title with a note beside it; `across` is the number of tiles per row of a panel."""
 
     title: str
     note: str
@@ -62,7 +62,7 @@ class Table:
 
 
 def as_colour(pixels: Bytes) -> Bytes:
-    """An image of h x w x 1 or 3 with three channels."""
+    """Returns an image of h x w x 1 or 3 with three channels."""
     return np.broadcast_to(pixels, (*pixels.shape[:2], 3))
 
 
@@ -100,7 +100,7 @@ def _stacked(drawn: Sequence[Image.Image]) -> bytes:
 
 
 def enlarged(pixels: Bytes, side: int) -> Image.Image:
-    """An image a whole number of times as large, about `side` pixels; a larger one becomes smaller."""
+    """Returns an image enlarged by a whole number to about `side` pixels; a larger one is reduced."""
     image = Image.fromarray(np.ascontiguousarray(pixels))
     longest = max(image.size)
     if longest > 2 * side:
@@ -127,7 +127,7 @@ def _section(section: Section, side: int) -> Image.Image:
 
 
 def _table(table: Table, side: int) -> Image.Image:
-    """Draws a table; columns for which there is no room go on below."""
+    """Draws a table; columns for which there is no room continue below."""
     cells = [[_strip(tiles, side) for tiles in row] for row in table.cells]
     wide = max((cell.width for row in cells for cell in row), default=1)
     high = max((cell.height for row in cells for cell in row), default=1)

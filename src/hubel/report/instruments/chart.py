@@ -1,4 +1,4 @@
-"""What the instruments' charts share: matplotlib's objects on white, the same bytes for the same numbers."""
+"""What the instruments' charts share: matplotlib on white, with the same bytes for the same numbers."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 DPI = 144
 
 SIGNED = LinearSegmentedColormap.from_list("signed", [RIGHT, "#ffffff", WRONG])
-"""For numbers of both signs: the house's blue below zero, its orange above."""
+"""For numbers of both signs: the style's blue below zero, its orange above."""
 
 STRONG = LinearSegmentedColormap.from_list("strong", ["#ffffff", "#f3d2bd", WRONG, "#5a2408"])
-"""For numbers of at least zero: white is nothing."""
+"""For numbers of at least zero: white is zero."""
 
 
 class Chart:
-    """A figure on white with places in points from its upper left corner."""
+    """A figure on white, with positions in points from its upper left corner."""
 
     def __init__(self, width: float, height: float) -> None:
         self.width, self.height = width, height
@@ -57,18 +57,18 @@ class Chart:
 
 @contextmanager
 def chart(width: float, height: float) -> Iterator[Chart]:
-    """A chart of this size in points under matplotlib's own settings, which are the user's again after."""
+    """A chart of this size in points, with matplotlib's defaults; restores the user's settings."""
     with settings({"text.parse_math": False}):
         yield Chart(width, height)
 
 
 def finite(value: float, digits: int = 6) -> float | None:
-    """A number for JSON, which knows neither NaN nor infinity."""
+    """Returns a number for JSON, which has neither NaN nor infinity."""
     return round(float(value), digits) if math.isfinite(value) else None
 
 
-def said(value: float, form: str = ".2f") -> str:
-    """A number for a person; what is none is a dash, and of what is far above all others 100 is enough."""
+def brief(value: float, form: str = ".2f") -> str:
+    """Returns a number as text: a dash for NaN, and `> 100` above 100."""
     if 100 < value < math.inf:
         return ">100"
     return "-" if math.isnan(value) else "∞" if math.isinf(value) else format(value, form)

@@ -1,4 +1,4 @@
-"""Networks compared, drawn: CKA as a matrix of layers."""
+"""The CKA of two networks' layers: as a matrix, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def likeness_figure(found: Sequence[Likeness], first: str, others: Sequence[str]
 
 
 def likeness_as_json(found: Sequence[Likeness], first: str, others: Sequence[str]) -> str:
-    """The matrices; null where a layer is the same for all images."""
+    """The matrices; null if a layer is the same for all images."""
     return json.dumps(
         [
             {
@@ -51,7 +51,7 @@ def likeness_as_json(found: Sequence[Likeness], first: str, others: Sequence[str
 
 
 def likeness_as_text(found: Likeness, first: str, second: str) -> str:
-    """For each layer of the first network the most similar of the second."""
+    """For each layer of the first network, the most similar layer of the second."""
     lines = [f"{first} and {second}: linear CKA on {count(found.images)} images"]
     wide = max(map(len, found.first))
     for row, (path, other) in enumerate(found.nearest.items()):
@@ -71,7 +71,7 @@ def _cell(found: Likeness) -> float:
 
 
 def _size(found: Likeness) -> tuple[float, float, float, float]:
-    """What a matrix takes in points: names to its left, its width and height, names below it."""
+    """The size of a matrix in points: names to its left, its width and height, names below it."""
     cell, font = _cell(found), _font(found)
     rows, columns = found.values.shape
     left, below = (0.62 * font * max(map(len, names)) + 34 for names in (found.first, found.second))

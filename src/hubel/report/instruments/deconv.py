@@ -1,4 +1,4 @@
-"""Units projected back to the pixels of one image: a row a unit, beside the image a column a rule."""
+"""Units projected back to the pixels of one image: a row per unit, a column per rule."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ def projections_figure(
 ) -> bytes:
     """Draws units of one image as a PNG: uint8, h x w x c, and for each unit its box and projections.
 
-    Each row is the image with the unit's box framed, then the projections in their order, each on its
-    own scale: zero is the middle grey, the largest magnitude black or white. Without `switches` it is
-    said that the deconvnet's is the same for every image.
+    Each row is the image with the unit's box framed, then the projections in order, each on its own scale:
+    zero is middle grey, the largest magnitude black or white. Without `switches`, the label of the
+    deconvnet's projection says that it is the same for every image.
     """
     sections = []
     for box, projections in rows:
@@ -46,7 +46,7 @@ def _label(found: Projections, *, switches: bool) -> str:
 
 
 def framed(image: npt.NDArray[np.uint8], box: Box) -> npt.NDArray[np.uint8]:
-    """The image in colour, darker outside a box and with the box's own outermost pixels coloured."""
+    """Returns the image in colour, darker outside a box, with the pixels at the box's edge coloured."""
     shown = as_colour(image).astype(np.float32)
     inside = np.zeros(shown.shape[:2], bool)
     inside[box.top : box.bottom + 1, box.left : box.right + 1] = True

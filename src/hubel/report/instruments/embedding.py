@@ -1,4 +1,4 @@
-"""A data set in the plane with thumbnails, and the neighbours of an image as a strip: PNG bytes out."""
+"""A data set in the plane with thumbnails, and the neighbours of an image as a strip; JSON."""
 
 from __future__ import annotations
 
@@ -43,8 +43,8 @@ def map_figure(
     """Draws images where they lie in the plane as a PNG.
 
     `points`: float32, n x 2 of 0 to 1, the second upwards; `thumbs`: uint8, n x h x w x c; `labels`:
-    int64, n. Every image is a dot in its class's colour; those with room, in an order that does not
-    depend on the class, are thumbnails in a frame of that colour, about `thumb` pixels wide.
+    int64, n. Every image is a dot in its class's colour. Images for which there is room, chosen without
+    regard to their class, are thumbnails in a frame of that colour, about `thumb` pixels wide.
     """
     shown = sorted(set(labels.tolist()))
     colours = dict(zip(shown, palette(len(shown)), strict=True))
@@ -98,7 +98,7 @@ def strip_figure(
 
 
 def map_json(points: Floats, names: Sequence[str], labels: Counts, classes: Sequence[str]) -> str:
-    """Where each image lies."""
+    """The position of each image."""
     content: list[dict[str, Any]] = [
         {"file": name, "class": classes[label], "x": float(x), "y": float(y)}
         for name, label, (x, y) in zip(names, labels.tolist(), points, strict=True)
@@ -107,7 +107,7 @@ def map_json(points: Floats, names: Sequence[str], labels: Counts, classes: Sequ
 
 
 def near_json(found: Neighbours, names: Sequence[str], labels: Counts, classes: Sequence[str]) -> str:
-    """The neighbours, the most like first; `names` and `labels` are the set's."""
+    """The neighbours, the most similar first; `names` and `labels` are the set's."""
     content: list[dict[str, Any]] = [
         {"file": names[place], "class": classes[labels[place]], "cosine": float(cosine)}
         for place, cosine in zip(found.places, found.cosines, strict=True)
@@ -116,7 +116,7 @@ def near_json(found: Neighbours, names: Sequence[str], labels: Counts, classes: 
 
 
 def palette(count: int) -> list[Colour]:
-    """So many colours that can be told apart, as far as there are as many."""
+    """Returns `count` different colours, as easy to distinguish as possible."""
     if count <= 20:
         colours = mpl.colormaps["tab10" if count <= 10 else "tab20"](range(count))
     else:

@@ -1,4 +1,4 @@
-"""The filters of a layer: drawn on one scale, told in a table, written as JSON."""
+"""The filters of a layer: as a figure on one scale, as a table and as JSON."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ MOST_ROWS, MOST_COLUMNS = 64, 64
 """How many filters and how many of their input maps a grid shows."""
 
 MOST_NAMED = 8
-"""How many dead filters and twins are named; of more, the number is said."""
+"""How many dead filters and twins are listed; of the rest, the number is given."""
 
 _SIDE, _GAP, _NUMBER = 56.0, 8.0, 12.0
 _HEAD, _LEFT = 46.0, 30.0
 _NARROW = 420.0
-"""As wide as a line below an image may be, whatever the image."""
+"""The width that lines below an image may always have."""
 
 
 def tiles(found: Filters) -> Bytes | None:
-    """The filters as images, uint8, filters x h x w x 3, on one scale: zero is grey, the largest white.
+    """Returns the filters as images, uint8, filters x h x w x 3, on one scale: zero is middle grey.
 
-    Three maps are red, green and blue, one is grey. None where a filter sees any other number of maps.
+    Three maps are red, green and blue, one is grey. None if filters read any other number of maps.
     """
     depth = found.weights.shape[1]
     shades = signed(found.weights, found.scale)
@@ -54,9 +54,9 @@ def tiles(found: Filters) -> Bytes | None:
 
 
 def grid(found: Filters, rows: Counts, columns: Counts) -> Bytes:
-    """The kernels of some filters on some input maps: uint8, filters · maps x h x w x 4, row after row.
+    """Returns the kernels of some filters on some input maps: uint8, filters · maps x h x w x 4, by rows.
 
-    All are on the layer's one scale; a kernel on a map the filter does not see is transparent.
+    All are on the layer's one scale; a kernel on a map that the filter does not read is transparent.
     """
     height, width = found.weights.shape[2:]
     out = np.zeros((len(rows), found.depth, height, width, 4), np.uint8)
@@ -69,8 +69,8 @@ def grid(found: Filters, rows: Counts, columns: Counts) -> Bytes:
 def image(found: Filters, form: str) -> bytes:
     """Draws the filters of a layer as `svg`, `png` or `pdf`.
 
-    Filters on colour or on one map are images; of deeper ones each row is a filter and each column an
-    input map, those with the most energy first.
+    Filters on colours or on one map are images. Of deeper filters each row is a filter and each column an
+    input map, those with most energy first.
     """
     plane = Plane()
     images = tiles(found)
@@ -83,10 +83,10 @@ def image(found: Filters, form: str) -> bytes:
 
 
 def driven_image(found: Stimuli, volume: Volume, form: str) -> bytes:
-    """Draws filters by what drives them as `svg`, `png` or `pdf`: a row a filter, most energy first.
+    """Draws filters by what drives them as `svg`, `png` or `pdf`: a row per filter, most energy first.
 
-    On the left what drives the filter most, and its projection; then the maps it reads with most weight,
-    the strongest first: what drives each of them, and the filter's kernel on it, on the layer's one scale.
+    On the left is what drives the filter most, and its projection. Then follow the maps it reads with the
+    largest weights: what drives each of them, and the filter's kernel on it, on the layer's one scale.
     """
     plane = Plane()
     own = [found.stimuli[unit].patch for unit in found.stimuli if unit.path == found.answer]
@@ -110,8 +110,8 @@ def driven_image(found: Stimuli, volume: Volume, form: str) -> bytes:
     path = kernels.path
     plane.text(0, 10, f"{path}: what drives its filters, and the maps they read most", 12.0)
     note = (
-        f"each by the image of {found.images:,} that drives it most and, by {found.rule}, what of it does; "
-        "then a filter's strongest maps, its kernel on them, their share of its energy"
+        f"of {found.images:,} images, the patch that drives it most and its projection by {found.rule}; "
+        "then the filter's strongest maps, its kernel on them, their share of its energy"
     )
     plane.text(0, 25, note, 8.5, color=MUTED)
     _draw_foot(plane, kernels)
@@ -119,7 +119,7 @@ def driven_image(found: Stimuli, volume: Volume, form: str) -> bytes:
 
 
 def as_text(found: Filters) -> str:
-    """The filters' statistics as a table, the dead and the twins named."""
+    """The filters' statistics as a table, with lists of the dead and the twins."""
     filters, maps, height, width = found.weights.shape
     lines = [
         f"{found.path}: {filters:,} filters of {height}x{width}x{maps} on {found.source}, "
@@ -133,13 +133,11 @@ def as_text(found: Filters) -> str:
             f"{number:>6}  {norm:>9.4g}  {mean:>10.3g}  {std:>9.4g}  {100 * energy:>5.1f} %  "
             f"{100 * sparsity:>7.1f} %{'  dead' if number in found.dead else ''}"
         )
-    return "\n".join(
-        [*lines, "", *(_dead(found) or ["none is dead"]), *(_twins(found) or ["no two are alike"])]
-    )
+    return "\n".join([*lines, "", *(_dead(found) or ["none is dead"]), *(_twins(found) or ["no duplicates"])])
 
 
 def as_json(found: Filters, driven: Stimuli | None = None) -> str:
-    """Everything about the filters but their weights; what drives those that were chosen for it."""
+    """Everything about the filters except their weights, and what drives those that were examined."""
     rows = zip(found.norm, found.mean, found.std, found.energy, found.sparsity, strict=True)
     names = ("norm", "mean", "std", "energy", "sparsity")
     content = {
@@ -174,7 +172,7 @@ def _draw_stimulus(
     *,
     projected: bool = True,
 ) -> None:
-    """Draws what drives a map, its projection to the right."""
+    """Draws what drives a map, with its projection to the right."""
     zoom = _SIDE / max(size)
     shown = (zoom * size[1], zoom * size[0])
     if stimulus is None:
@@ -190,7 +188,7 @@ def _draw_stimulus(
 
 
 def _driven_json(found: Stimuli, number: int) -> dict[str, object]:
-    """What drives one filter, and the maps it reads most; nothing where it was not chosen."""
+    """What drives one filter, and the maps it reads most; nothing if it was not examined."""
     if number not in found.inputs:
         return {}
     stimulus = found.stimuli.get(Unit(found.answer, number))
@@ -201,7 +199,7 @@ def _driven_json(found: Stimuli, number: int) -> dict[str, object]:
 
 
 def _draw_tiles(plane: Plane, found: Filters, images: Bytes) -> str:
-    """Draws filters as images, each with its number; returns what to say of them."""
+    """Draws filters as images, each with its number; returns the note."""
     shown = np.sort(found.order[:MOST_TILES])
     height, width = images.shape[1:3]
     unit = _SIDE / max(height, width)
@@ -220,7 +218,7 @@ def _draw_tiles(plane: Plane, found: Filters, images: Bytes) -> str:
 
 
 def _draw_grid(plane: Plane, found: Filters) -> str:
-    """Draws a row a filter and a column an input map; returns what to say of them."""
+    """Draws a row per filter and a column per input map; returns the note."""
     rows, columns = found.order[:MOST_ROWS], found.maps[:MOST_COLUMNS]
     height, width = found.weights.shape[2:]
     cell = min(27.0, max(12.0, 640 / max(1, len(columns))))
@@ -236,14 +234,14 @@ def _draw_grid(plane: Plane, found: Filters) -> str:
         plane.text(left - 5, down, str(number), 6.5, ha="right", color=colour)
     plane.image(left, top, drawn, (drawn.shape[1], drawn.shape[0]))
     return (
-        "a row a filter, a column an input map, most energy first; all on one scale, zero is grey"
+        "a row per filter, a column per input map, most energy first; all on one scale, zero is grey"
         + _part(len(rows), len(found.weights), "filters")
         + _part(len(columns), found.depth, "maps")
     )
 
 
 def _draw_foot(plane: Plane, found: Filters) -> None:
-    """The scale, and which filters are dead or alike, in lines as wide as what stands above."""
+    """The scale, and which filters are dead or duplicates, in lines as wide as the figure above."""
     bottom, across = plane.height + 20, int(max(plane.width, _NARROW) / (0.58 * 8.5))
     _draw_scale(plane, found.scale, bottom)
     said = [(line, WRONG) for line in _dead(found)] + [(line, MUTED) for line in _twins(found)]
@@ -253,7 +251,7 @@ def _draw_foot(plane: Plane, found: Filters) -> None:
 
 
 def _draw_scale(plane: Plane, scale: float, top: float) -> None:
-    """The strip of greys with what they stand for."""
+    """The strip of greys with its values."""
     strip = in_grey(np.arange(256, dtype=np.uint8)[None])
     plane.image(0, top, strip, (128, 8))
     plane.box(0, top, (128, 8), edgecolor=LINE, linewidth=0.5)
@@ -268,7 +266,7 @@ def _part(shown: int, number: int, what: str) -> str:
 
 
 def _dead(found: Filters) -> list[str]:
-    """A line for each reason for which filters say nothing."""
+    """A line for each reason why filters are dead."""
     reasons: dict[str, list[int]] = {}
     for number, why in sorted(found.dead.items()):
         reasons.setdefault(why, []).append(number)
@@ -276,10 +274,10 @@ def _dead(found: Filters) -> list[str]:
 
 
 def _twins(found: Filters) -> list[str]:
-    """A line of the pairs that are alike, a line of those that negate each other."""
+    """A line with the duplicates, and one with the pairs that are each other's negative."""
     lines = []
     for what, pairs in (
-        ("alike", [each for each in found.twins if each.cosine > 0]),
+        ("duplicates", [each for each in found.twins if each.cosine > 0]),
         ("each other's negative", [each for each in found.twins if each.cosine < 0]),
     ):
         if pairs:

@@ -1,4 +1,4 @@
-"""The maps of an image: layer by layer, or the whole forward pass as one figure from image to scores."""
+"""The maps of an image: layer by layer, or a whole forward pass from image to scores; JSON."""
 
 from __future__ import annotations
 
@@ -45,32 +45,32 @@ _HEADS = {
     "padshortcut": "PAD",
 }
 _KEEPING = {"relu", "tanh", "sigmoid", "gelu", "batchnorm", "lrn", "maxpool", "avgpool", "subsample"}
-"""The layers whose map is made of the same map before."""
+"""The layers that make each map from the map of the same number."""
 
 _TONES = {"CONV": "#f3c969", "RELU": "#e08e2b", "POOL": "#c9563c", "FC": "#6f9bd1", "NORM": "#7fb38a"}
 _OTHER_TONE = "#b8bcc2"
 
 
 def shades(layer: LayerMaps) -> Bytes:
-    """The maps of a layer as greys: uint8, depth x height x width, all by the layer's one scale.
+    """Returns the maps of a layer as greys: uint8, depth x height x width, all on the layer's one scale.
 
-    Where a value is negative, zero is the middle grey and the largest magnitude black or white; else
-    zero is black and the largest white.
+    If any value is negative, zero is middle grey and the largest magnitude black or white. Otherwise zero is
+    black and the largest value white.
     """
     return (signed if layer.signed else unsigned)(layer.values, layer.scale)
 
 
 def forward(found: Maps, pixels: Bytes, classes: Sequence[str], form: str, *, layers: int) -> bytes:
-    """Draws a forward pass as `svg`, `png` or `pdf`: the image, a column of maps a layer, the scores.
+    """Draws a forward pass as `svg`, `png` or `pdf`: the image, a column of maps per layer, the scores.
 
-    `pixels`: uint8, h x w x 1 or 3, the image as the network sees it; `layers` is how many the network
-    has, of which some may be shown.
+    `pixels`: uint8, h x w x 1 or 3, the image as the network sees it; `layers` is the number of layers of the
+    network, of which only some may be shown.
     """
     plane = Plane()
     plane.text(0, 10, "From image to scores", 12.0)
     shown = f"{len(found.layers)} of {layers} layers; " if len(found.layers) < layers else ""
     note = (
-        f"{shown}up to {MOST_IN_COLUMN} maps a layer, those with the most energy, each layer on its own scale"
+        f"{shown}up to {MOST_IN_COLUMN} maps per layer, those with most energy, each layer on its own scale"
     )
     plane.text(0, 25, note, 8.5, color=MUTED)
     _image(plane, 0, _TOP + (_COLUMN - _IMAGE) / 2, pixels)
@@ -84,8 +84,9 @@ def forward(found: Maps, pixels: Bytes, classes: Sequence[str], form: str, *, la
 
 
 def panels(found: Maps, pixels: Bytes, form: str) -> bytes:
-    """Draws the maps of each layer as `svg`, `png` or `pdf`, beside the image with what their strongest
-    cell sees. `pixels` is as for `forward`.
+    """Draws the maps of each layer as `svg`, `png` or `pdf`.
+
+    Beside them is the image with what the strongest cell sees. `pixels` is as for `forward`.
     """
     plane = Plane()
     top = 10.0
@@ -95,7 +96,7 @@ def panels(found: Maps, pixels: Bytes, form: str) -> bytes:
 
 
 def as_json(found: Maps, classes: Sequence[str], *, values: bool) -> str:
-    """The maps' scales and boxes and the scores; with `values`, all values as well."""
+    """The scales and receptive fields of maps, and the scores; with `values`, all values as well."""
     content = {
         "layers": [_layer_json(layer, values=values) for layer in found.layers],
         "scores": [
@@ -109,7 +110,7 @@ def as_json(found: Maps, classes: Sequence[str], *, values: bool) -> str:
 
 
 def strongest(layer: LayerMaps) -> tuple[int, int, int]:
-    """The cell of the largest magnitude: map, row and column."""
+    """Returns the map, row and column of the cell of the largest magnitude."""
     return layer.peak.channel or 0, layer.peak.row or 0, layer.peak.column or 0
 
 
@@ -126,7 +127,7 @@ def _range(layer: LayerMaps) -> str:
 
 
 def _channels(layers: Sequence[LayerMaps]) -> list[Counts]:
-    """The maps each column shows: along layers that keep their maps, the same."""
+    """The maps each column shows: the same along layers that keep their maps."""
     chosen: list[Counts] = []
     for at in reversed(range(len(layers))):
         after = layers[at + 1] if at + 1 < len(layers) else None
@@ -139,7 +140,7 @@ def _channels(layers: Sequence[LayerMaps]) -> list[Counts]:
 
 
 def _image(plane: Plane, left: float, top: float, pixels: Bytes, side: float = _IMAGE) -> float:
-    """Puts the image, its longer side `side` points; returns how many points a pixel is."""
+    """Draws the image, with its longer side `side` points; returns the size of a pixel in points."""
     height, width = pixels.shape[:2]
     unit = float(side / max(height, width))
     shown = np.broadcast_to(pixels, (height, width, 3))
@@ -149,13 +150,13 @@ def _image(plane: Plane, left: float, top: float, pixels: Bytes, side: float = _
 
 
 def _sees(layer: LayerMaps, pixels: Bytes) -> str:
-    """How large a part of the image a unit sees."""
+    """How much of the image a unit sees, in words."""
     high, wide = (min(*sides) for sides in zip(layer.field.size, pixels.shape[:2], strict=True))
-    return "sees it all" if (high, wide) == pixels.shape[:2] else f"sees {high}x{wide}"
+    return "sees all" if (high, wide) == pixels.shape[:2] else f"sees {high}x{wide}"
 
 
 def _column(plane: Plane, left: float, layer: LayerMaps, channels: Counts, sees: str) -> None:
-    """A layer of the forward pass: what it is, its maps, and what stands for what."""
+    """A layer of the forward pass: its kind, its maps and their scale."""
     head = _head(layer)
     middle = left + _TILE / 2
     size = 8.0 if len(head) <= 5 else 40.0 / len(head)
@@ -189,7 +190,7 @@ def _fitted(layer: LayerMaps) -> tuple[float, float]:
 
 
 def _vector(plane: Plane, left: float, top: float, layer: LayerMaps, room: tuple[float, float]) -> None:
-    """All values of a layer of one place, in columns from above to below, as cells that fill the room."""
+    """All values of a layer with a single position, as cells in columns that fill the room."""
     depth = layer.volume.depth
     across = max(1, round(room[0] / math.sqrt(room[0] * room[1] / depth)))
     down = -(-depth // across)
@@ -223,7 +224,7 @@ def _scores(plane: Plane, left: float, found: Maps, classes: Sequence[str]) -> N
 
 
 def _panel(plane: Plane, top: float, layer: LayerMaps, pixels: Bytes) -> float:
-    """One layer's maps from `top` on, the image at the left; returns where it ends."""
+    """Draws one layer's maps from `top` on, with the image at the left; returns where they end."""
     channel, row, column = strongest(layer)
     volume = layer.volume
     channels = layer.strongest(MOST_IN_PANEL)
@@ -242,7 +243,7 @@ def _panel(plane: Plane, top: float, layer: LayerMaps, pixels: Bytes) -> float:
     box = layer.peak_sees
     if box != NOTHING:
         high, wide = box.size
-        for colour, width in ((PAPER, 3.0), (WRONG, 1.4)):  # to be seen on whatever ground
+        for colour, width in ((PAPER, 3.0), (WRONG, 1.4)):  # visible on any background
             corner = unit * box.left, top + unit * box.top
             plane.box(*corner, (unit * wide, unit * high), edgecolor=colour, linewidth=width)
         said = f"[{channel},{row},{column}] = {layer.values[channel, row, column]:.3g} sees {high}x{wide}"
@@ -259,7 +260,7 @@ def _panel(plane: Plane, top: float, layer: LayerMaps, pixels: Bytes) -> float:
 
 
 def _tiles(plane: Plane, corner: tuple[float, float], layer: LayerMaps, channels: Counts) -> float:
-    """Maps in rows, the strongest cell marked; returns where they end."""
+    """Draws maps in rows, with the strongest cell marked; returns where they end."""
     drawn = shades(layer)
     channel, row, column = strongest(layer)
     height, width = layer.volume.plane

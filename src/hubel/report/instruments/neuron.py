@@ -20,10 +20,10 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float64]
 
 WIDTH = 100
-"""How many columns the text needs at most."""
+"""The most columns of the text."""
 
 MOST_MAPS = 4
-"""How many maps of a window are written out; of more, the largest contributions are listed."""
+"""The most maps of a window that are written out; otherwise the largest contributions are listed."""
 
 MOST_LISTED = 12
 """How many contributions are listed."""
@@ -33,7 +33,7 @@ _CELL, _LEAST_CELL, _MOST_ROWS = 9, 6, 7
 _RULES = {
     "conv": "the sum of weight · input{bias}",
     "fc": "the sum of weight · input{bias}",
-    "rbf": "minus the squared distance of the input to the class's code",
+    "rbf": "minus the squared distance of the input from the class's code",
     "maxpool": "the largest of its window",
     "avgpool": "the mean of its window",
     "adaptiveavgpool": "the mean of its window",
@@ -48,14 +48,14 @@ _RULES = {
     "identity": "the input",
     "batchnorm": "(input - mean) / √(variance + eps) · scale + shift",
     "lrn": "input / (k + alpha · sum of squares)^beta",
-    "softmax": "exp(input) / sum of exp over the maps, the largest input taken off everywhere",
+    "softmax": "exp(input) / sum of exp over the maps, after subtracting the largest input",
     "add": "the sum of its branches",
     "concat": "the branch's value, as it is",
 }
 
 
 def rule(neuron: Neuron) -> str:
-    """How a unit's value is made, in words."""
+    """Returns how a unit's value is computed, in words."""
     layer = neuron.layer
     if layer.kind == "relu" and getattr(layer, "limit", None) is not None:
         return f"min({_number(layer.limit)}, max(0, input))"  # type: ignore[attr-defined]
@@ -65,7 +65,7 @@ def rule(neuron: Neuron) -> str:
 
 
 def as_json(neuron: Neuron) -> str:
-    """All of a unit's arithmetic; a place in the padding that is never the largest is null."""
+    """A unit's whole arithmetic; padding of max pooling, which is never the largest, is null."""
     box = neuron.box
     sides = ("top", "left", "bottom", "right")
     seen = None if box == NOTHING else {side: getattr(box, side) for side in sides}
@@ -84,7 +84,7 @@ def as_json(neuron: Neuron) -> str:
 
 
 def as_text(neuron: Neuron) -> str:
-    """A unit's arithmetic to be read, `WIDTH` columns wide at most: what is shown adds up to its value."""
+    """A unit's arithmetic as text, at most `WIDTH` columns wide; what it shows adds up to the value."""
     lines = [
         f"{neuron.unit} = {_number(neuron.computed)}",
         f"  {_cut(f'{neuron.layer!r}: {rule(neuron)}', WIDTH - 2)}",
@@ -98,23 +98,23 @@ def as_text(neuron: Neuron) -> str:
 
 def _looks_at(neuron: Neuron) -> str:
     if neuron.box == NOTHING:
-        what = "but at padding" if neuron.taken else "in a map of zeros"
-        return f"looks at nothing of the image, {what}"
+        what = "only padding" if neuron.taken else "a map of zeros"
+        return f"sees nothing of the image, {what}"
     box = neuron.box
     high, wide = box.size
     return (
-        f"looks at rows {box.top} to {box.bottom}, columns {box.left} to {box.right} "
+        f"sees rows {box.top} to {box.bottom}, columns {box.left} to {box.right} "
         f"of the image as the network sees it: {high}x{wide} pixels"
     )
 
 
 def _taken_text(neuron: Neuron, taken: Taken) -> list[str]:
-    """One source: its window written out where it is small, else what counts most."""
+    """One source: its whole window if it is small, otherwise the largest contributions."""
     maps, rows, columns = taken.values.shape
     if taken.values.size == 1:
-        return [f"takes {_place(taken, 0)} = {_number(float(taken.values.flat[0]))}"]
+        return [f"reads {_place(taken, 0)} = {_number(float(taken.values.flat[0]))}"]
     where = f"{_run('map', taken.maps)}, {_run('row', taken.rows)}, {_run('column', taken.columns)}"
-    lines = [f"takes of {taken.source} ({taken.volume}) {_cut(where, 60)}"]
+    lines = [f"reads {taken.source} ({taken.volume}), {_cut(where, 60)}"]
     padding = int(taken.values[0].size - taken.inside.sum()) * maps
     if padding:
         lines.append(f"  {padding} of these {taken.values.size} are padding, shown as ·")
@@ -165,7 +165,7 @@ def _slices(taken: Taken, blocks: Sequence[tuple[str, Floats]], cell: int) -> li
 
 
 def _largest(neuron: Neuron, taken: Taken) -> list[str]:
-    """The largest contributions with where they come from, and what all the others make together."""
+    """The largest contributions with their positions, and the sum of all others."""
     terms = taken.values if taken.products is None else taken.products
     flat = np.where(np.isfinite(terms), terms, 0).ravel()
     inside = np.broadcast_to(taken.inside, taken.values.shape).ravel()
@@ -184,7 +184,7 @@ def _largest(neuron: Neuron, taken: Taken) -> list[str]:
         lines.append(f"  {_place(taken, int(place)):<{widest}}{''.join(cells)}")
     if len(rest) and neuron.layer.kind != "maxpool":
         across = sum(max(14, len(name) + 3) for name, _ in blocks)
-        label = f"{len(rest):,} others make together"
+        label = f"sum of {len(rest):,} others"
         total = _number(math.fsum(flat[rest]))
         lines.append(f"  {label}{total:>{max(1, widest + across - len(label))}}")
     elif len(rest):
@@ -195,7 +195,7 @@ def _largest(neuron: Neuron, taken: Taken) -> list[str]:
 
 
 def _by_map(taken: Taken, flat: Floats) -> list[str]:
-    """What each map adds, the strongest first, as many as two lines hold."""
+    """The contribution of each map, the largest first, as many as fit on two lines."""
     sums = flat.reshape(len(taken.maps), -1).sum(1)
     order = np.argsort(-np.abs(sums), kind="stable")
     lines, line = [], "  by map:"
@@ -212,7 +212,7 @@ def _by_map(taken: Taken, flat: Floats) -> list[str]:
 
 
 def _sum(neuron: Neuron) -> list[str]:
-    """The last lines: the parts, how they make the value, and the network's own."""
+    """The last lines: the parts, how they make up the value, and the value in the network."""
     parts = neuron.parts
     names = {"sum": _sum_name(neuron), "input": "input" if len(neuron.taken) < 2 else "its own input"}
     lines = [(names.get(name, name), _number(value), "") for name, value in parts.items()]
@@ -240,7 +240,7 @@ def _winner(neuron: Neuron) -> str:
 
 
 def _formula(neuron: Neuron) -> str:
-    """The rule with its numbers in it; nothing where there is only one number."""
+    """The rule with its numbers; empty if there is only one number."""
     parts = {name: _number(value) for name, value in neuron.parts.items()}
     match neuron.layer.kind:
         case "conv" | "fc" if "bias" in parts:
@@ -288,7 +288,7 @@ def _run(what: str, places: npt.NDArray[np.int64]) -> str:
 
 
 def _digits(values: Floats, cell: int) -> int:
-    """How many decimals a block's numbers have, so that its largest fits a cell."""
+    """The number of decimals with which a block's largest number fits a cell."""
     largest = float(np.abs(values[np.isfinite(values)]).max(initial=0))
     return max(0, min(5, cell - 4 - max(1, len(f"{largest:.0f}")) + 1))
 
@@ -298,7 +298,7 @@ def _fixed(value: float, digits: int) -> str:
 
 
 def _number(value: float) -> str:
-    """Six digits, as one reads them."""
+    """A number with six digits."""
     return f"{value + 0.0:.6g}"
 
 
@@ -320,7 +320,7 @@ def _taken_json(taken: Taken) -> dict[str, Any]:
 
 
 def _nested(values: Floats) -> Any:
-    """An array as lists, null for what JSON has no number for."""
+    """An array as lists, with null for values that JSON cannot express."""
     return np.where(np.isfinite(values), values, None).tolist()  # type: ignore[call-overload]
 
 

@@ -1,4 +1,4 @@
-"""The patches of a network's maps as one image, layer by layer, where given with projections; as JSON."""
+"""The patches of maps as one image, layer by layer, with or without projections; JSON."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ def patches_figure(
     notes: Mapping[str, str] | None = None,
     projections: Mapping[Unit, Sequence[Floats]] | None = None,
 ) -> bytes:
-    """Draws the patches of maps as a PNG, a section a layer a block a map.
+    """Draws the patches of maps as a PNG, with a section per layer and a block per map.
 
-    A patch stands where it lies in its unit's field, padding being the ground's grey; along an axis on
-    which the field is as large as the image, it stands where it lies on the image. `notes`: what to
-    say beside a layer's name. `projections`: a signal for each patch, as `project_patches` returns them,
-    drawn to the right of the patches as Zeiler and Fergus do, each on its own scale: zero is the middle
-    grey, the largest magnitude black or white.
+    A patch is drawn at its position in its unit's receptive field, with padding in the background's grey.
+    Along an axis on which the field is as large as the image, it is drawn at its position on the image.
+    `notes` are the texts beside the layers' names. `projections`: a signal for each patch, as
+    `project_patches` returns them, drawn to the right of the patches as Zeiler and Fergus do, each on its own
+    scale: zero is middle grey, the largest magnitude black or white.
     """
     sections = []
     for path in dict.fromkeys(unit.path for unit in patches):
@@ -65,13 +65,13 @@ def patches_figure(
 
 
 def as_json(patches: Mapping[Unit, Sequence[Patch]]) -> str:
-    """A JSON list, an object a map, with its patches; of a `box`, `seen` is what lies on the image."""
-    said = [{"unit": str(unit), "patches": [*map(patch_json, found)]} for unit, found in patches.items()]
-    return json.dumps(said, indent=2, ensure_ascii=False)
+    """A JSON list with an object per map; `seen` is the part of a patch's `box` on the image."""
+    content = [{"unit": str(unit), "patches": [*map(patch_json, found)]} for unit, found in patches.items()]
+    return json.dumps(content, indent=2, ensure_ascii=False)
 
 
 def patch_json(patch: Patch) -> dict[str, Any]:
-    """A patch as JSON has it."""
+    """Returns a patch as an object for JSON."""
     return {
         "file": patch.name,
         "row": patch.unit.row,
@@ -83,9 +83,9 @@ def patch_json(patch: Patch) -> dict[str, Any]:
 
 
 def placed(pixels: Bytes, patch: Patch, volume: Volume, size: tuple[int, int]) -> Bytes:
-    """A patch on the ground of what its unit sees: uint8, h x w x 3 with `size` for h and w.
+    """Returns a patch on the background of its unit's receptive field: uint8, h x w x 3, of this `size`.
 
-    What a unit sees that sees less, as maps from a smaller branch do, is in the middle.
+    A unit that sees less than others, as in maps of a smaller branch, is drawn in the middle.
     """
     canvas = np.empty((*size, 3), np.uint8)
     canvas[:] = GROUND
@@ -97,7 +97,7 @@ def placed(pixels: Bytes, patch: Patch, volume: Volume, size: tuple[int, int]) -
 
 
 def field_note(field: Field, volume: Volume) -> str:
-    """What a layer's units see, in words."""
+    """Returns what a layer's units see, in words."""
     size, whole = field.size, volume.plane
     seen = f"sees {size[0]}x{size[1]} pixels"
     return f"{seen}, the whole image and more" if size[0] > whole[0] and size[1] > whole[1] else seen
@@ -108,6 +108,6 @@ def _start(box: int, seen: int, size: int, side: int) -> int:
 
 
 def extent(patches: Sequence[Patch], volume: Volume) -> tuple[int, int]:
-    """The height and width in which every patch of a layer has its place."""
+    """Returns the height and width that hold every patch of a layer."""
     sizes = [patch.box.size for patch in patches] or [(1, 1)]
     return min(max(h for h, _ in sizes), volume.height), min(max(w for _, w in sizes), volume.width)

@@ -1,4 +1,4 @@
-"""A plane in points, y downwards, on which images, texts and lines are put; SVG, PNG or PDF out.
+"""A plane in points, y downwards, for images, texts and lines; written as SVG, PNG or PDF.
 
 Always the same bytes for the same plane. Images are uint8, h x w x 3 or 4, and are never blurred.
 """
@@ -34,25 +34,25 @@ class Plane:
     boxes: list[tuple[float, float, float, float, dict[str, Any]]] = field(default_factory=list)
 
     def image(self, left: float, top: float, pixels: Bytes, size: tuple[float, float]) -> None:
-        """Puts an image, `size` its width and height."""
+        """Adds an image; `size` is its width and height."""
         self.images.append((left, top, *size, pixels))
         self._reach(left + size[0], top + size[1])
 
     def text(self, left: float, top: float, text: str, size: float = 9.0, **style: Any) -> None:
-        """Puts a line of text, its baseline at `top`; `ha` says what of it stands at `left`."""
+        """Adds a line of text with its baseline at `top`; `ha` says which part of it is at `left`."""
         self.texts.append((left, top, text, {"size": size, "color": INK} | style))
         wide = 0.7 if style.get("weight") == "bold" else 0.58
         across = wide * size * len(text) if style.get("ha", "left") == "left" else 0.0
         self._reach(left + across, top + 0.3 * size)
 
     def box(self, left: float, top: float, size: tuple[float, float], **style: Any) -> None:
-        """Puts a rectangle; a plain line around it unless `style` says otherwise."""
+        """Adds a rectangle, by default a plain outline."""
         given = {"facecolor": "none", "edgecolor": INK, "linewidth": 0.8} | style
         self.boxes.append((left, top, *size, given))
         self._reach(left + size[0], top + size[1])
 
     def draw(self, form: str, *, margin: float = 14.0) -> bytes:
-        """The plane as `svg`, `png` or `pdf`, on white."""
+        """Returns the plane as `svg`, `png` or `pdf`, on white."""
         wide, high = np.ceil(self.width + 2 * margin), np.ceil(self.height + 2 * margin)
         with settings():
             figure = Figure(figsize=(wide / 72, high / 72), dpi=72, facecolor=PAPER)
@@ -90,7 +90,7 @@ def unsigned(values: Values, scale: float) -> Bytes:
 
 
 def in_grey(values: Bytes) -> Bytes:
-    """An image of one channel, ... x h x w, with three: ... x h x w x 3."""
+    """Returns an image of one channel, ... x h x w, with three: ... x h x w x 3."""
     return np.repeat(values[..., None], 3, axis=-1)
 
 

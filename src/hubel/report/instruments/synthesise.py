@@ -1,4 +1,4 @@
-"""Images made to excite units, as one PNG: each with its score, and how its climb went."""
+"""Images made to excite units, as one PNG, each with its score and the course of its ascent; JSON."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def synthesis_figure(
     boxes: Mapping[Unit, Box] | None = None,
     side: int = 128,
 ) -> bytes:
-    """Draws images as a PNG, a section a layer; few of them have the course of the activation beside.
+    """Draws images as a PNG, with a section per layer; up to four have the course of the activation beside.
 
-    A unit is called by its place in the layer, or as `names` say. `boxes`: what single units see, framed.
-    Each image says how its activation rose, from the first image's to its own.
+    The label of an image is its unit's position in the layer, or its name in `names`, and the activations of
+    the first image and of this one. `boxes`: what single units see, framed.
     """
     sections = []
     curves = len(found) <= 4
@@ -75,7 +75,7 @@ def course(history: Floats, side: int) -> Bytes:
 
 
 def as_json(found: Sequence[Synthesis]) -> str:
-    """Everything about the climbs but their images."""
+    """Everything about the ascents except the images."""
     return json.dumps(
         [
             {

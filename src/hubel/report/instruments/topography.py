@@ -1,4 +1,4 @@
-"""Topography drawn: which place of a map answers to a spot at which place of the image; and as JSON."""
+"""Topography: the position that responds to each position of the spot, as a figure, text and JSON."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ _WIDTH, _MARGIN, _SIDE, _HEAD, _FOOT = 760.0, 18.0, 190.0, 44.0, 40.0
 
 
 def topography_figure(layers: Sequence[Topography]) -> bytes:
-    """Draws topographies as a PNG, a row a layer.
+    """Draws topographies as a PNG, a row per layer.
 
-    Left and middle: the answer of each place of the map, row by row and column by column, to a spot at
-    each pixel, between the lines of what the ledger says each place sees. Right: where the answer is in
-    the image, against where the spot is.
+    Left and middle: the response of each position of a map, by row and by column, to a spot at each pixel,
+    between lines that show what each position sees by the ledger. Right: the position of the response in the
+    image, against that of the spot.
     """
     row = _HEAD + _SIDE + _FOOT
     with chart(_WIDTH, len(layers) * row + _MARGIN) as made:
@@ -34,21 +34,21 @@ def topography_figure(layers: Sequence[Topography]) -> bytes:
 
 
 def as_text(layers: Sequence[Topography]) -> str:
-    """A line a layer: how far from the spot the answer is, and whether any place answers that should not."""
+    """A line per layer: the distance of responses from the spot, and responses from outside their boxes."""
     lines = []
     for each in layers:
         apart = [_apart(sweep) for sweep in (each.rows, each.columns)]
         off = f"{np.nanmean(apart):.2f} pixels" if np.isfinite(apart).any() else "nowhere"
         outside = each.rows.outside + each.columns.outside
         lines.append(
-            f"{each.path}: {len(each.rows.boxes)} x {len(each.columns.boxes)} places, "
-            f"the answer is {off} from the spot in the mean; {outside} answers from outside their boxes"
+            f"{each.path}: {len(each.rows.boxes)} x {len(each.columns.boxes)} positions, "
+            f"the response is {off} from the spot on average; {outside} responses from outside their boxes"
         )
     return "\n".join(lines)
 
 
 def as_json(layers: Sequence[Topography]) -> str:
-    """Boxes, centres and where each spot was answered."""
+    """Boxes, centres, and the position of the response to each spot."""
     return json.dumps(
         [{"path": each.path, "rows": _sweep(each.rows), "columns": _sweep(each.columns)} for each in layers],
         indent=2,
@@ -74,8 +74,8 @@ def _row(made: Chart, layer: Topography, top: float) -> None:
     high, wide = len(layer.rows.boxes), len(layer.columns.boxes)
     outside = layer.rows.outside + layer.columns.outside
     note = (
-        f"{high} x {wide} places, {_first(layer.rows)} apart; between the lines: what the ledger says "
-        f"each place sees; {outside or 'no'} answers outside them"
+        f"{high} x {wide} positions, {_first(layer.rows)} apart; between the lines: what each position "
+        f"sees by the ledger; {outside or 'no'} responses outside them"
     )
     made.title(_MARGIN, top + 4, layer.path, note)
     for at, (name, sweep) in enumerate((("row", layer.rows), ("column", layer.columns))):
@@ -91,17 +91,17 @@ def _row(made: Chart, layer: Topography, top: float) -> None:
     axes.legend(frameon=False, fontsize=7.5, labelcolor=INK, loc="upper left")
     axes.grid(color=LINE, linewidth=0.6)
     axes.set_xlabel("pixel of the spot", size=8, color=INK)
-    axes.set_ylabel("pixel of the answer", size=8, color=INK)
+    axes.set_ylabel("pixel of the response", size=8, color=INK)
 
 
 def _first(sweep: Sweep) -> str:
-    """How far apart the places are; the first two stand for all."""
+    """The distance between positions, by the first two."""
     pixels = np.diff(sweep.centres)[0] if len(sweep.boxes) > 1 else 0
     return f"{pixels:g} pixel{'' if pixels == 1 else 's'}"
 
 
 def _answers(axes: Axes, sweep: Sweep) -> None:
-    """The answers as cells, each column to its largest; the bounds of the boxes as lines."""
+    """The responses as cells, each column relative to its largest, and the bounds of the boxes as lines."""
     most = np.maximum(sweep.answers.max(1, keepdims=True), np.finfo(np.float32).tiny)
     first, last = sweep.spots[:, 0], sweep.spots[:, 1]
     places = len(sweep.boxes)

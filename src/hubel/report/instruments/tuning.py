@@ -1,4 +1,4 @@
-"""Tuning as polar plots, unit by unit, and as how it changes from layer to layer; as text and as JSON."""
+"""Tuning as a polar plot per unit, and as statistics from layer to layer; text and JSON."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.collections import LineCollection, PolyCollection
 
 from hubel.instruments.tuning import Tuning, summary
-from hubel.report.instruments.chart import Chart, chart, finite, said
+from hubel.report.instruments.chart import Chart, brief, chart, finite
 from hubel.report.style import INK, LINE, MUTED, RIGHT, WRONG
 from hubel.report.units import count
 
@@ -25,7 +25,7 @@ _HEAD, _PANEL, _FOOT = 40.0, 190.0, 92.0
 _MOST_MODULATION = 2.0
 
 CLEAR = 0.1
-"""The selectivity from which on a preferred orientation is told."""
+"""The selectivity from which on a preferred orientation is shown."""
 
 
 def tuning_figure(drawn: Sequence[Tuning], layers: Sequence[Tuning] = (), *, most: int = 32) -> bytes:
@@ -50,9 +50,9 @@ def tuning_figure(drawn: Sequence[Tuning], layers: Sequence[Tuning] = (), *, mos
 
 
 def oriented(tuning: Tuning) -> npt.NDArray[np.bool_]:
-    """Whether units prefer one orientation: not where all are alike, nor where lobes pull it between them.
+    """Returns whether units prefer one orientation, rather than all alike or several.
 
-    That is a selectivity of `CLEAR`, and the largest answer near where the vector sum points.
+    Those that do have a selectivity of at least `CLEAR`, and their largest response near the vector sum.
     """
     apart = np.abs((tuning.preferred - tuning.peak + 90) % 180 - 90)
     near = max(22.5, 180 / len(tuning.gratings.orientations))
@@ -60,7 +60,7 @@ def oriented(tuning: Tuning) -> npt.NDArray[np.bool_]:
 
 
 def as_text(layers: Sequence[Tuning]) -> str:
-    """A line a layer, the medians over its units that answer."""
+    """A line per layer, with the medians over the units that respond."""
     gratings = layers[0].gratings
     found = [summary(each) for each in layers]
     wide = max(5, *(len(each.path) for each in found))
@@ -68,22 +68,22 @@ def as_text(layers: Sequence[Tuning]) -> str:
         f"{count(len(gratings))} {gratings.colour} gratings of contrast {gratings.contrast:g}, "
         f"{len(gratings.orientations)} orientations x {len(gratings.frequencies)} frequencies x "
         f"{gratings.phases} phases; "
-        "medians over the units that answer",
-        f"{'layer':<{wide}}  {'answer':>11}  {'F1/F0':>6}  {'simple':>6}  {'selectivity':>11}  "
+        "medians over the units that respond",
+        f"{'layer':<{wide}}  {'respond':>11}  {'F1/F0':>6}  {'simple':>6}  {'selectivity':>11}  "
         f"{'half width':>10}  {'cycles/pixel':>12}",
     ]
     for each in found:
         share = "-" if np.isnan(each.simple) else f"{100 * each.simple:.0f} %"
         width = "-" if np.isnan(each.bandwidth) else f"{each.bandwidth:.1f}°"
         lines.append(
-            f"{each.path:<{wide}}  {f'{each.answering} of {each.units}':>11}  {said(each.modulation):>6}  "
-            f"{share:>6}  {said(each.selectivity):>11}  {width:>10}  {said(each.frequency, '.3f'):>12}"
+            f"{each.path:<{wide}}  {f'{each.answering} of {each.units}':>11}  {brief(each.modulation):>6}  "
+            f"{share:>6}  {brief(each.selectivity):>11}  {width:>10}  {brief(each.frequency, '.3f'):>12}"
         )
     return "\n".join(lines)
 
 
 def as_json(layers: Sequence[Tuning]) -> str:
-    """All numbers but the responses, unit by unit; null where a unit has none, or F1/F0 is infinite."""
+    """All numbers except the responses, per unit; null if a unit has none, or if F1/F0 is infinite."""
     gratings = layers[0].gratings
     return json.dumps(
         {
@@ -180,7 +180,7 @@ def _glyph(axes: Axes, tuning: Tuning, at: int, preferred: float | None, centre:
     axes.text(
         left,
         down + 10,
-        f"F1/F0 {said(tuning.modulation[at])}  sel. {tuning.selectivity[at]:.2f}",
+        f"F1/F0 {brief(tuning.modulation[at])}  sel. {tuning.selectivity[at]:.2f}",
         **_LABEL | {"color": MUTED, "size": 6.5},
     )
 
@@ -199,7 +199,7 @@ def _growth(made: Chart, layers: Sequence[Tuning], top: float) -> None:
         _MARGIN,
         top + 10,
         "Layer by layer",
-        "a dot is a unit that answers, the line the median; F1/F0 falls as units mind less where bars lie",
+        "a dot is a unit that responds, the line the median; F1/F0 falls as bars' positions matter less",
     )
     wide = (_WIDTH - 2 * _MARGIN - 90) / 2
     panels = (

@@ -14,7 +14,7 @@ function el(tag, attributes = {}, ...children) {
   return node;
 }
 
-/** What is known of a layer; its sheets are decoded the first time it is asked for. */
+/** Returns a layer's data; its sheets are decoded on first use. */
 function layer(at) {
   if (!known.has(at)) {
     const found = JSON.parse(document.getElementById(`data-${at}`).textContent);
@@ -50,11 +50,11 @@ function about(patch) {
 }
 
 /** The patches of a unit, or their projections, as a square of tiles. */
-function square(found, unit, name, side, told) {
+function square(found, unit, name, side, labelled) {
   const across = Math.ceil(Math.sqrt(unit.patches.length));
   const grid = el("div", { class: "grid", style: `grid-template-columns:repeat(${across},auto)` });
   unit.patches.forEach((patch, at) => {
-    const label = told && (name === "patches" ? about(patch) : `projection to ${about(patch)}`);
+    const label = labelled && (name === "patches" ? about(patch) : `projection to ${about(patch)}`);
     const made = tile(found, name, unit.first + at, side, label);
     made.dataset.at = at;
     grid.append(made);
@@ -66,7 +66,7 @@ function best(unit) {
   return unit.means.reduce((most, mean) => (mean[1] !== null && (most === null || mean[1] > most[1]) ? mean : most), null);
 }
 
-/** What a unit is called: the class it is the score of, or answers to half as much again as to others. */
+/** Returns a unit's name: the class of a score, or the class it responds to 1.5 times as much as to others. */
 function title(found, unit) {
   if (found.at === layers.length - 1 && found.maps === settings.classes.length) return settings.classes[unit.channel];
   return unit.selectivity >= 0.2 ? settings.classes[best(unit)[0]] : "";
@@ -108,7 +108,7 @@ function gallery(at) {
   return list;
 }
 
-/** Arrows go from unit to unit, Enter into what is told of it. */
+/** Arrow keys move from unit to unit, Enter to the unit's details. */
 function walk(event, at, list) {
   const cells = [...list.children], now = cells.indexOf(document.activeElement);
   if (now < 0) return;
@@ -132,7 +132,7 @@ function polar(tuning) {
   const lobe = [...tuning.curve, ...tuning.curve].map((value, at) => point((Math.PI * at) / steps, value * radius));
   const angle = (Math.PI * tuning.preferred) / 180;
   const best = tuning.preferred === null ? "" : `<path class="best" d="M${point(angle, radius)}L${point(angle, -radius)}"/>`;
-  const label = `Answer by orientation${tuning.preferred === null ? "" : `, most at ${tuning.preferred} degrees`}`;
+  const label = `Response by orientation${tuning.preferred === null ? "" : `, most at ${tuning.preferred} degrees`}`;
   const web = [0, 1, 2, 3].map((at) => `M${point((at * Math.PI) / 4, radius)}L${point((at * Math.PI) / 4, -radius)}`).join("");
   const holder = el("div");
   holder.innerHTML = `<svg class="polar" viewBox="-50 -50 100 100" role="img" aria-label="${label}"
@@ -142,12 +142,12 @@ function polar(tuning) {
 }
 
 function tuned(unit) {
-  const told = unit.tuning;
-  const text = `${told.simple ? "simple" : "complex"}, ${told.preferred === null ? "no one orientation" : `${told.preferred}°`}, ${told.frequency} cycles/pixel, selectivity ${told.selectivity}`;
-  return el("div", {}, el("h5", {}, "Tuning"), polar(told), el("p", { class: "note" }, text));
+  const tuning = unit.tuning;
+  const text = `${tuning.simple ? "simple" : "complex"}, ${tuning.preferred === null ? "no preferred orientation" : `${tuning.preferred}°`}, ${tuning.frequency} cycles/pixel, selectivity ${tuning.selectivity}`;
+  return el("div", {}, el("h5", {}, "Tuning"), polar(tuning), el("p", { class: "note" }, text));
 }
 
-/** What a unit is computed from: its filter as an image, or the maps it reads with most weight. */
+/** What a unit is computed from: its filter as an image, or the maps it reads with the largest weights. */
 function driven(found, unit) {
   const box = el("div", { class: "drive" });
   for (const filter of unit.filters) {
@@ -164,12 +164,12 @@ function driven(found, unit) {
   }
   for (const [path, channel] of unit.skips) {
     const link = el("a", { href: address(path, channel) }, `${path}[${channel}]`);
-    box.append(el("p", { class: "note", style: "max-width:none" }, "and, by the skip connection, ", link));
+    box.append(el("p", { class: "note", style: "max-width:none" }, "plus, by the skip connection, ", link));
   }
   return box;
 }
 
-/** A map a filter reads: the kernel on it, the patch that drives it most, its number, its share of the weight. */
+/** A map that a filter reads: the kernel on it, the patch that drives it most, its number and its share of the weights. */
 function source(found, filter, [path, channel, share], at, named) {
   const there = layers.findIndex((each) => each.dataset.path === path);
   const link = el("a", { href: there < 0 ? undefined : address(path, channel), title: `${path}[${channel}]` });
@@ -194,7 +194,7 @@ function bars(unit) {
   }
   const index = unit.selectivity === null ? "" : `; selectivity ${unit.selectivity.toFixed(2)}`;
   const some = unit.means.length < settings.classes.length ? `, the top ${unit.means.length} of ${settings.classes.length} classes` : "";
-  return el("div", {}, el("h5", {}, `Mean answer by class${some}${index}`), table);
+  return el("div", {}, el("h5", {}, `Mean response by class${some}${index}`), table);
 }
 
 function files(unit) {
@@ -202,11 +202,11 @@ function files(unit) {
     .map((text, at) => el("td", at > 1 ? { class: "n" } : {}, text))));
   const heads = ["image", "class", "row, column", "score"].map((text, at) => el("th", { scope: "col", class: at > 1 ? "n" : "" }, text));
   const table = el("table", {}, el("thead", {}, el("tr", {}, ...heads)), el("tbody", {}, ...rows));
-  return el("details", {}, el("summary", {}, "Files, places and scores"), el("div", { class: "scroll" }, table));
+  return el("details", {}, el("summary", {}, "Files, positions and scores"), el("div", { class: "scroll" }, table));
 }
 
-/** All that is told of a unit. */
-function told(at, unit) {
+/** The details of a unit. */
+function details(at, unit) {
   const found = layer(at), name = title(found, unit);
   const box = el("div", { class: "unit", tabindex: -1, role: "region", "aria-label": unit.unit });
   box.append(el("h4", {}, unit.unit, " ", el("span", { class: "quiet", style: "font-weight:400" }, name)));
@@ -214,17 +214,17 @@ function told(at, unit) {
     const pair = el("div", { class: "pair" },
       el("div", {}, el("h5", {}, "Patches that drive it most"), square(found, unit, "patches", 78, true)),
       el("div", {}, el("h5", {}, `Projected back: ${settings.rule}`), square(found, unit, "projections", 78, true)));
-    const said = el("p", { class: "said", "aria-hidden": true }, "");
+    const caption = el("p", { class: "chosen", "aria-hidden": true }, "");
     const point = (place) => {
       for (const each of pair.querySelectorAll(".tile")) each.classList.toggle("on", each.dataset.at === place);
-      said.textContent = about(unit.patches[place ?? 0]);
+      caption.textContent = about(unit.patches[place ?? 0]);
     };
     pair.addEventListener("mouseover", (event) => event.target.dataset.at && point(event.target.dataset.at));
     pair.addEventListener("mouseleave", () => point());
     point();
-    box.append(pair, said);
+    box.append(pair, caption);
   } else {
-    box.append(el("p", {}, "No image drives it: nothing passes its rectifier."));
+    box.append(el("p", {}, "No image drives this unit: its rectifier is 0 for all of them."));
   }
   const row = el("div", { class: "row" }, driven(found, unit));
   if (unit.tuning) row.append(tuned(unit));
@@ -236,7 +236,7 @@ function told(at, unit) {
   return box;
 }
 
-/** Opens a layer at a unit; `focus` is what of it to bring into focus: the unit's cell or the layer's head. */
+/** Opens a layer at a unit; `focus` says what gets the focus: the unit's cell or the layer's head. */
 function show(at, channel, focus) {
   const body = layers[at].querySelector(".units");
   if (!body.children.length) body.append(gallery(at), el("div"));
@@ -247,7 +247,7 @@ function show(at, channel, focus) {
     cell.setAttribute("aria-selected", each === place);
     cell.tabIndex = each === place ? 0 : -1;
   });
-  body.lastChild.replaceWith(told(at, units[place]));
+  body.lastChild.replaceWith(details(at, units[place]));
   for (const each of hot) each.classList.toggle("open", each.dataset.layers.split(" ").includes(String(at)));
   history.replaceState(null, "", address(layers[at].dataset.path, units[place].channel));
   if (!focus) body.lastChild.scrollIntoView({ block: "nearest" });
@@ -265,7 +265,7 @@ function toggle(at, open) {
   layers[at].querySelector(".head").setAttribute("aria-expanded", open);
 }
 
-/** Goes to the unit or layer the address names. */
+/** Goes to the unit or layer in the address. */
 function go() {
   const named = /^(.*?)(?:\[(\d+)\])?$/.exec(decodeURIComponent(location.hash.slice(1)));
   const at = layers.findIndex((each) => each.dataset.path === named[1]);

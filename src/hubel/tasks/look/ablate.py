@@ -68,7 +68,7 @@ def look_at_ablation(
         to_json=lambda: report.as_json(found, classes),
         to_arrays=lambda: {
             "images": found.images,
-            "correct": found.right,
+            "correct": found.correct,
             "without": found.without,
             "drops": found.drops,
         },

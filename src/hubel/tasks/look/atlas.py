@@ -106,7 +106,7 @@ def _made(
         watch.tell(f"{folder} was of another model, data set or settings; starting again")
     job = Job(specimen, found.images, found.classes, limits, kept, watch)
     name = "/".join(Path(specimen.where).parts[-2:])
-    data = Path(source.data).name if isinstance(source.data, str | Path) else "images"
+    data = Path(source.data).name if isinstance(source.data, str | Path) else found.name
     seen = job.seen()
     layers = job.layers(seen)
     page = job.page(name, data, layers)

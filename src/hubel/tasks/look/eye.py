@@ -43,7 +43,8 @@ def look(
 
     A module knows neither classes nor preprocessing. Its `classes` are the names of its scores, in order, by
     default their numbers. Its `preprocessing` is by default `Preprocessing.of(volume)`: an image is scaled
-    and cropped to the volume's size, with values from 0 to 1 and no mean subtracted.
+    and cropped to the volume's size, with values from 0 to 1 and no mean subtracted. Instruments run on the
+    CPU; a network on a GPU is copied.
 
     Raises ModelError: a model that cannot be read. Raises UsageError: nothing to look inside, a module
     without its volume, or arguments that do not fit. Raises SizeError, NetworkError: a module that does not

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from hubel.data.feed.decoded import Decoded
 
 Data: TypeAlias = Any
-"""A data set: whatever `hubel.data.sources.open_data` opens, such as a folder or a set's name."""
+"""A data set: whatever `hubel.data.sources.open_data` opens, such as a folder, a name or labelled images."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is in all."""
@@ -43,8 +42,7 @@ class Source:
         """
         if self.images is not None:
             at_least_one("images", self.images)
-        data = str(self.data.absolute()) if isinstance(self.data, Path) else self.data
-        found = images_of(data, self.split, None if specimen is None else specimen.model)
+        found = images_of(self.data, self.split, None if specimen is None else specimen.model)
         if self.images is None:
             return found
         return replace(found, images=found.images.select(evenly(len(found.images), self.images)))

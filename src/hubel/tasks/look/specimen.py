@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +16,7 @@ from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError, nearest
 from hubel.instruments.subject import Subject
 from hubel.module.network import Network
+from hubel.module.own import OwnNetwork
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
@@ -31,9 +33,6 @@ Lookable: TypeAlias = "Model | nn.Module | str | Path"
 
 ImageLike: TypeAlias = "str | Path | Image | Bytes"
 """One image: a file's path, a PIL image, or uint8, h x w x c with c of 1 or 3."""
-
-BEST = "best.safetensors"
-"""The best model of a run, in its folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,27 +99,22 @@ def open_specimen(
     not run on the volume.
     """
     from hubel.model.file import Model
+    from hubel.model.open import open_model
 
     if isinstance(model, nn.Module):
         return _of_module(model, volume, classes, preprocessing)
     if volume is not None or classes is not None or preprocessing is not None:
         raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
-    where = type(model).__name__
+    where = str(model) if isinstance(model, str | Path) else type(model).__name__
     if isinstance(model, str | Path):
-        where, model = str(model), _opened(model)
+        model = open_model(model)
     if not isinstance(model, Model):
         raise UsageError(
             "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
             f"torch module with its input volume, not {where}; hubel.build(net, volume) makes a module"
         )
-    subject = Subject.of(model.network)
+    subject = Subject.of(_on_cpu(model.network))
     return Specimen(where, subject, model.preprocessing, model.classes, model)
-
-
-def _opened(where: str | Path) -> Model:
-    from hubel.model.open import open_model
-
-    return open_model(Path(where, BEST) if Path(where).is_dir() else where)
 
 
 def _of_module(
@@ -129,9 +123,10 @@ def _of_module(
     classes: Sequence[str] | None,
     preprocessing: Preprocessing | None,
 ) -> Specimen:
-    """The specimen of a module without a model's file; its classes are numbered where they have no names."""
-    subject = Subject.of(module, volume)
-    if volume is not None and isinstance(module, Network) and Volume.of(volume) != subject.volume:
+    """The specimen of a bare module; without names, its classes are numbers."""
+    subject = Subject.of(_on_cpu(module), volume)
+    fixed = isinstance(module, Network | OwnNetwork)
+    if fixed and volume is not None and Volume.of(volume) != subject.volume:
         raise UsageError(f"the network is built for {subject.volume}, not for {Volume.of(volume)}")
     take = preprocessing or Preprocessing.of(subject.volume)
     makes = Volume(take.height, take.width, take.depth)
@@ -142,6 +137,12 @@ def _of_module(
     if len(names) != scores:
         raise UsageError(f"the network has {scores} scores, not {len(names)}: give a name for each class")
     return Specimen(type(module).__name__, subject, take, names, named=classes is not None)
+
+
+def _on_cpu(module: nn.Module) -> nn.Module:
+    """The module, or a copy of one that is on a GPU: instruments run on the CPU."""
+    device = next((parameter.device.type for parameter in module.parameters()), "cpu")
+    return module if device == "cpu" else copy.deepcopy(module).cpu()
 
 
 def several(names: str | Sequence[Any] | None) -> list[Any]:
