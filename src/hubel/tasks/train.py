@@ -15,7 +15,6 @@ from hubel.data.dataset import DataSet
 from hubel.data.sources import open_data, whereabouts
 from hubel.data.split import with_val
 from hubel.errors import UsageError
-from hubel.model.file import Model
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
@@ -23,9 +22,7 @@ from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
 from hubel.tasks.resume import resume as resume_run
 from hubel.tasks.run import Run
 from hubel.tasks.trained import trained_network
-from hubel.training.events import (
-    NetworkChosen,
-)
+from hubel.training.events import NetworkChosen
 from hubel.training.run.auto import choose, validation_share
 from hubel.training.run.folder import RunFolder, check_free
 from hubel.training.run.prepare import Inputs
@@ -53,7 +50,7 @@ def train(
     time: str | float | None = None,
     target: float | None = None,
     recipe: str | Recipe | None = None,
-    start: str | Path | Model = AUTO,
+    start: str | Path = AUTO,
     freeze: Sequence[str] | None = None,
     epochs: int | None = None,
     batch: int | None = None,
@@ -161,7 +158,7 @@ class Choice:
     net: Any = None
     volume: VolumeLike | None = None
     recipe: str | Recipe | None = None
-    start: str | Path | Model = AUTO
+    start: str | Path = AUTO
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,7 +340,7 @@ def test_a_set_given_in_python_can_be_checked(same: Same) -> None:
     found = check((images, [*same.names, "bee"]))
     assert found.images == 22
     assert [finding.kind for finding in found.findings] == ["conflict"]
-    with pytest.raises(DataError, match="no split is called train"):
+    with pytest.raises(DataError, match="no split called train"):
         check({"test": (same.images, same.names)})
 
 
@@ -398,8 +398,8 @@ TEXTS = ["a", "b", "a", "b"]
         (torch.utils.data.DataLoader(TensorDataset(torch.zeros(3))), r"give its \.dataset"),
         ({"training": (PIXELS, TEXTS)}, "'training' is no split; .*did you mean train"),
         ({"val": (PIXELS, TEXTS), "valid": (PIXELS, TEXTS)}, "two keys are the val split"),
-        ({"test": (PIXELS, TEXTS)}, "no split is called train, only test"),
-        ({}, "no split is called train"),
+        ({"test": (PIXELS, TEXTS)}, "no split called train, only test"),
+        ({}, "no split called train$"),
         ((PIXELS, ["a"] * 4), "images: one class, 'a'"),
         (
             {"train": (PIXELS, TEXTS), "test": (PIXELS, ["a", "b", "c", "a"])},

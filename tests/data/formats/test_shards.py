@@ -301,10 +301,10 @@ def test_neighbours_in_a_remote_shard_are_requested_at_once(
     images = remote(address)
     asked: list[str] = []
     monkeypatch.setattr(Parts, "asked", staticmethod(asked.append))
-    near = images.brought([0, 1, 2, 3, 9, 10, 4, 5, 8])
+    ahead = images.read_ahead([0, 1, 2, 3, 9, 10, 4, 5, 8])
     assert asked == [f"/pets/part-{number}.tar" for number in (0, 1, 0)]
     for place in (0, 3, 10, 5, 8):
-        assert near.file(place).data == image(place)
+        assert ahead.file(place).data == image(place)
     assert len(asked) == 3
     monkeypatch.setattr(Parts, "parts", False)
     with pytest.raises(DataError, match="the server does not send parts of files"):

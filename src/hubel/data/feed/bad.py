@@ -25,7 +25,7 @@ class UnusableError(DataError):
     """Some of `count` images cannot be used; the message lists the first 20 by name."""
 
     def __init__(self, bad: list[Bad], count: int) -> None:
-        hint = " (hubel train and hubel val leave them out with --on-bad skip)"
+        hint = " (or leave them out with --on-bad skip)"
         super().__init__(_message(bad, count, hint if len(bad) < count else ""))
         self.bad = bad
         self.count = count
@@ -37,5 +37,5 @@ def _message(bad: list[Bad], count: int, hint: str) -> str:
         return lines[0]
     if len(bad) > _MOST_NAMED:
         lines.append(f"and {len(bad) - _MOST_NAMED:,} more")
-    head = f"{len(bad):,} of {count:,} images cannot be used; mend or remove them{hint}:"
+    head = f"{len(bad):,} of {count:,} images cannot be used; repair or remove them{hint}:"
     return "\n  ".join([head, *lines])

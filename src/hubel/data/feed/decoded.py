@@ -15,7 +15,7 @@ from hubel.data import marks
 from hubel.data.augment.colour import Colours
 from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, renumbered
-from hubel.data.formats.shards import near
+from hubel.data.formats.shards import read_ahead
 from hubel.data.pinned import moved
 from hubel.errors import DataError
 
@@ -144,7 +144,7 @@ def read_all(
     def work(start: int) -> tuple[int, dict[int, Bad]]:
         end = min(start + _BLOCK, count)
         bad = {}
-        block = near(images, range(start, end))
+        block = read_ahead(images, range(start, end))
         for index in range(start, end):
             try:
                 pixels = block.fitted(index, preprocessing)

@@ -16,7 +16,7 @@ from hubel.data.augment.colour import Colours
 from hubel.data.feed.bad import Bad, UnusableError
 from hubel.data.feed.batches import AHEAD, Batch, Batches, renumbered
 from hubel.data.feed.decoded import read_all
-from hubel.data.formats.shards import near
+from hubel.data.formats.shards import read_ahead
 from hubel.data.pinned import moved
 from hubel.errors import DataError
 
@@ -152,7 +152,7 @@ class _Reader(Dataset["Tensor | str"]):
 
     def __getitem__(self, places: Tensor) -> Tensor | str:
         try:
-            some = near(self._images, places.tolist())
+            some = read_ahead(self._images, places.tolist())
             pixels = [some.fitted(place, self._preprocessing) for place in places.tolist()]
         except DataError as error:
             return str(error)

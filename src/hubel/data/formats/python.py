@@ -66,7 +66,8 @@ def read_python(given: Any, progress: Progress | None = None) -> DataSet:
         return read_loaded(given, NAME)
     parts = _parts(given, progress)
     if "train" not in parts:
-        raise DataError(f"no split is called train, only {', '.join(parts) or 'an empty dict is given'}")
+        only = f", only {', '.join(parts)}" if parts else ""
+        raise DataError(f"the dict has no split called train{only}")
     classes, labels = _numbered_labels(parts)
     found = {split: replace(part.images, labels=labels[split]) for split, part in parts.items()}
     return DataSet(NAME, classes, found["train"], found.get("val"), found.get("test"))

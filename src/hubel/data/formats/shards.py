@@ -51,14 +51,14 @@ _TIMEOUT_SECONDS = 30
 class ShardImages:
     """Images in shards: image i is number `members[i]` of `shards[which[i]]`; its name is path/name.
 
-    `near`: by place, the bytes of images that were read ahead.
+    `ahead`: by place, the bytes of images that were read ahead.
     """
 
     labels: Labels
     shards: tuple[Shard, ...]
     which: Indices
     members: Indices
-    near: Mapping[int, bytes] = field(default_factory=dict)
+    ahead: Mapping[int, bytes] = field(default_factory=dict)
 
     @classmethod
     def of(cls, shards: Sequence[Shard], numbers: Mapping[str, int]) -> ShardImages:
@@ -88,8 +88,8 @@ class ShardImages:
 
     def file(self, index: int) -> Encoded:
         """The image's file. Raises DataError: that part of the shard cannot be read."""
-        data = self.near.get(index)
-        return Encoded(self.name(index), self.brought([index]).near[index] if data is None else data)
+        data = self.ahead.get(index)
+        return Encoded(self.name(index), self.read_ahead([index]).ahead[index] if data is None else data)
 
     def image(self, index: int) -> Image.Image:
         """The whole image. Raises DataError: it cannot be read."""
@@ -107,20 +107,20 @@ class ShardImages:
         """The images at `indices`, in that order; nothing is read."""
         return ShardImages(self.labels[indices], self.shards, self.which[indices], self.members[indices])
 
-    def brought(self, places: Iterable[int]) -> ShardImages:
+    def read_ahead(self, places: Iterable[int]) -> ShardImages:
         """Returns the same images with those at `places` in memory; neighbours in a shard are read at once.
 
         Raises DataError: a shard cannot be read, or not in parts, or has changed since it was indexed.
         """
-        near = {}
+        ahead = {}
         for shard, run in self._runs(places):
             members = [int(self.members[place]) for place in run]
             start = shard.offsets[members[0]]
             data = _part(shard.where, start, shard.offsets[members[-1]] + shard.sizes[members[-1]] - start)
             for place, member in zip(run, members, strict=True):
                 at = shard.offsets[member] - start
-                near[place] = data[at : at + shard.sizes[member]]
-        return replace(self, near=near)
+                ahead[place] = data[at : at + shard.sizes[member]]
+        return replace(self, ahead=ahead)
 
     def digests(self) -> list[bytes]:
         """Returns a digest per image that identifies it without reading it."""
@@ -150,13 +150,13 @@ class ShardImages:
         return shard.offsets[after] - shard.offsets[before] - shard.sizes[before] in range(_GAP)
 
 
-def near(images: Images, places: Iterable[int]) -> Images:
+def read_ahead(images: Images, places: Iterable[int]) -> Images:
     """Returns the same images, those at `places` read ahead if reading them one by one would be slow.
 
-    Raises DataError: as `ShardImages.brought`.
+    Raises DataError: as `ShardImages.read_ahead`.
     """
     if isinstance(images, ShardImages) and images.remote:
-        return images.brought(places)
+        return images.read_ahead(places)
     return images
 
 
