@@ -29,7 +29,7 @@ from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
-from hubel.training.settings.toml import changed, check_setting, wish
+from hubel.training.settings.toml import FROM_PYTHON, changed, check_setting, wish
 
 if TYPE_CHECKING:
     from torch import nn
@@ -192,8 +192,9 @@ def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         if key in NAMED:
             raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
-        if key.startswith("own_"):
-            raise UsageError(f"{key} is no setting: give the function as {key.removeprefix('own_')}=...")
+        if key.startswith(FROM_PYTHON):
+            name = key.removeprefix(FROM_PYTHON)
+            raise UsageError(f"{key} is not a setting: give the function as {name}=...")
         if key in wishes:
             raise UsageError(f"{key} is set twice; leave one")
         wishes[key] = value
