@@ -35,7 +35,7 @@ import numpy as np, torch, torch.nn.functional as F
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 from hubel import build, parse
-from hubel.data import open_data
+from hubel.data.sources import open_data
 where, seconds, notation, volume = sys.argv[1], float(sys.argv[2]), sys.argv[3], sys.argv[4]
 data = open_data(where, val=0)
 grey = data.depth == 1

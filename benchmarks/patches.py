@@ -26,8 +26,9 @@ SETTING = """
 import hashlib, json, resource, sys, time
 import numpy as np, torch
 from hubel import build, zoo
-from hubel.data import ArrayImages, Preprocessing, open_data
-from hubel.data.dataset import numbered
+from hubel.data.dataset import ArrayImages, numbered
+from hubel.data.image.preprocess import Preprocessing
+from hubel.data.sources import open_data
 from hubel.instruments.patches import cut, maps_of, top_images
 from hubel.instruments.stream import stream
 from hubel.instruments.subject import Subject, features

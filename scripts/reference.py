@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from hubel.cli.loading import loaded
 from typer.cli import get_docs_for_click
 
 import hubel
 from hubel import zoo
 from hubel.cli import VERBS, app
+from hubel.cli.loading import loaded
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import HubelError
 from hubel.net.layer import Layer

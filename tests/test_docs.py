@@ -195,7 +195,7 @@ def _other(words: list[str]) -> str:
 def _python(code: str, names: dict[str, Any]) -> str:
     """Runs Python and returns what it prints; an expression with `# NUMBER` beside it is checked."""
     for line in code.splitlines():
-        if match := re.match(r"(\S.*?)\s+# (-?[\d.]+)(?:,.*)?$", line):
+        if match := re.match(r"([\w.]+\(.*?)\s+# (-?[\d.]+)(?:, .*)?$", line):
             code += f"\nassert {match[1]} == {match[2]}, {match[1]}"
     out = io.StringIO()
     ast.parse(code)

@@ -34,7 +34,7 @@ def model(tmp_path: Path) -> Path:
     return path
 
 
-def test_evaluate_prints_the_numbers_and_a_line_a_class(hubel: Hubel, model: Path) -> None:
+def test_evaluate_prints_the_numbers_and_a_line_per_class(hubel: Hubel, model: Path) -> None:
     said = hubel("evaluate", model, "digits")
     assert (said.status, said.err) == (0, "")
     lines = said.out.splitlines()
@@ -47,7 +47,7 @@ def test_evaluate_prints_the_numbers_and_a_line_a_class(hubel: Hubel, model: Pat
 
 
 def test_evaluate_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -> None:
-    """The same loss, by hand, from what `predict` says of the same images."""
+    """The same loss, by hand, from the predictions of the same images."""
     digits = open_data("digits", val=0).train
     folder = tmp_path / "few"
     for number in range(6):
@@ -64,7 +64,7 @@ def test_evaluate_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -
     assert told["loss"] == pytest.approx(-sum(map(math.log, probabilities)) / 6, rel=1e-4)
 
 
-def test_what_a_model_file_keeps_changes_what_is_said(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+def test_temperature_and_views_of_the_file_are_used(hubel: Hubel, model: Path, tmp_path: Path) -> None:
     said = {}
     for name, changed in (
         ("kept", load(model)),
@@ -79,7 +79,7 @@ def test_what_a_model_file_keeps_changes_what_is_said(hubel: Hubel, model: Path,
     assert said["one"]["confused"] != said["kept"]["confused"]
 
 
-def test_predict_says_what_is_wrong_with_a_file(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+def test_predict_reports_an_unreadable_file(hubel: Hubel, model: Path, tmp_path: Path) -> None:
     good, bad = tmp_path / "good.png", tmp_path / "bad.png"
     open_data("digits", val=0).train.image(0).save(good)
     bad.write_bytes(b"no image")
@@ -92,7 +92,7 @@ def test_predict_says_what_is_wrong_with_a_file(hubel: Hubel, model: Path, tmp_p
     assert hubel("predict", model, good, "--top", 0).status == 2
 
 
-def test_predict_goes_through_a_folder(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+def test_predict_takes_a_folder(hubel: Hubel, model: Path, tmp_path: Path) -> None:
     for number, name in enumerate(("숫자.png", "하나/1.png")):
         path = tmp_path / "set" / name
         path.parent.mkdir(exist_ok=True)
@@ -137,7 +137,7 @@ def test_evaluate_stops_at_a_bad_image_or_leaves_it_out(hubel: Hubel, model: Pat
     assert "did you mean skip?" in hubel("evaluate", model, tmp_path / "set", "--on-bad", "skp").err
 
 
-def test_a_name_that_is_no_text_is_printed_all_the_same(
+def test_a_file_name_that_is_not_unicode_is_printed(
     hubel: Hubel, model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8", errors="strict")

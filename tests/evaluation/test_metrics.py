@@ -94,7 +94,7 @@ def test_a_temperature_changes_how_sure_it_is_and_nothing_else() -> None:
     assert warm.ece != cool.ece
 
 
-def test_scores_that_are_not_finite_are_said_and_break_nothing() -> None:
+def test_scores_that_are_not_finite_break_nothing() -> None:
     found = Evaluation(torch.tensor([[math.nan, 0.0], [1.0, 0.0]]), torch.tensor([0, 0]))
     assert math.isnan(found.loss)
     assert math.isnan(found.ece)

@@ -1,4 +1,4 @@
-"""Measuring a model: which images it takes, and that it sees them as it predicts."""
+"""Measuring a model: which images are taken, and that they are read as for predictions."""
 
 from __future__ import annotations
 
@@ -56,14 +56,16 @@ def trained_on(place: Path, seed: int = 3) -> Model:
     ("splits", "taken"),
     [(("train", "val", "test"), "test"), (("train", "val"), "val"), (("train",), "all"), ((), "all")],
 )
-def test_auto_takes_what_is_newest_to_the_model(tmp_path: Path, splits: tuple[str, ...], taken: str) -> None:
+def test_auto_takes_the_test_set_then_the_validation_set_then_all(
+    tmp_path: Path, splits: tuple[str, ...], taken: str
+) -> None:
     found = images_of(str(folder(tmp_path / "set", *splits)), model=model())
     assert found.split == taken
     assert len(found.images) == 20
     assert found.classes == CLASSES
 
 
-def test_a_split_that_is_named(tmp_path: Path) -> None:
+def test_a_named_split(tmp_path: Path) -> None:
     place = str(folder(tmp_path / "set", "train", "val"))
     assert images_of(place, "train", model()).split == "train"
     with pytest.raises(DataError, match="has no test split; it has train, val"):
@@ -72,7 +74,7 @@ def test_a_split_that_is_named(tmp_path: Path) -> None:
         images_of(place, "tset", model())
 
 
-def test_what_was_held_out_in_training_is_held_out_again(
+def test_the_validation_images_of_training_are_found_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     place = folder(tmp_path / "set")
@@ -92,7 +94,7 @@ def test_what_was_held_out_in_training_is_held_out_again(
     assert anything.images.name(0) == "set/cat/0.png"
 
 
-def test_what_was_held_out_is_held_out_wherever_the_images_are_now(tmp_path: Path) -> None:
+def test_the_validation_images_are_found_wherever_the_set_is_now(tmp_path: Path) -> None:
     place = folder(tmp_path / "set")
     ours = trained_on(place)
     expected = images_of(str(place), model=ours).images
@@ -104,7 +106,7 @@ def test_what_was_held_out_is_held_out_wherever_the_images_are_now(tmp_path: Pat
         assert names == [Path(expected.name(index)).relative_to(place) for index in range(len(expected))]
 
 
-def test_of_other_images_none_was_held_out(tmp_path: Path) -> None:
+def test_another_set_has_no_validation_images_of_training(tmp_path: Path) -> None:
     """Not of those with the same names either."""
     ours = trained_on(folder(tmp_path / "set"))
     for path in folder(tmp_path / "same").rglob("*.png"):
@@ -114,7 +116,7 @@ def test_of_other_images_none_was_held_out(tmp_path: Path) -> None:
         assert images_of(str(other), model=ours).split == "all"
 
 
-def test_shards_that_braces_name_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_shards_named_with_braces_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("webdataset")
     images = sorted(folder(tmp_path / "set").rglob("*.png"))
     for number in range(2):
@@ -130,14 +132,14 @@ def test_shards_that_braces_name_are_found_again(tmp_path: Path, monkeypatch: py
         assert (found.split, len(found.images), found.classes) == ("val", 6, CLASSES)
 
 
-def test_images_that_have_changed_since_are_not_called_new(tmp_path: Path) -> None:
+def test_changed_images_are_not_called_new(tmp_path: Path) -> None:
     ours = trained_on(folder(tmp_path / "set"))
     (tmp_path / "set" / "cat" / "0.png").rename(tmp_path / "set" / "cat" / "zero.png")
     with pytest.raises(DataError, match="images have changed since"):
         images_of(str(tmp_path / "set"), model=ours)
 
 
-def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp_path: Path) -> None:
+def test_of_a_changed_set_only_images_new_to_the_model_are_measured(tmp_path: Path) -> None:
     """By pixels: whatever the files are called, and wherever they are."""
     place = folder(tmp_path / "set")
     split = with_val(open_data(str(place), val=0), 0.3, 3)
@@ -160,7 +162,7 @@ def test_of_a_set_that_has_changed_only_what_is_new_to_the_model_is_measured(tmp
         measure(ours, str(place))
 
 
-def test_where_a_model_was_trained_images_of_which_it_knows_none_have_changed(tmp_path: Path) -> None:
+def test_a_training_set_without_a_known_image_has_changed(tmp_path: Path) -> None:
     place = folder(tmp_path / "set")
     ours = replace(trained_on(place), seen=frozenset([b"a mark"]))
     (place / "cat" / "0.png").rename(place / "cat" / "new.png")
@@ -168,9 +170,7 @@ def test_where_a_model_was_trained_images_of_which_it_knows_none_have_changed(tm
         measure(ours, str(place))
 
 
-def test_a_stream_is_not_looked_through_for_images_that_are_known(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_stream_is_not_searched_for_known_images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("hubel.data.feed.open.free_memory", lambda: 0)
     place = folder(tmp_path / "set")
     found = measure(replace(model(), seen=frozenset([b"a mark"])), str(place))
@@ -178,7 +178,7 @@ def test_a_stream_is_not_looked_through_for_images_that_are_known(
     assert "are not searched for those the model was trained on" in known_text(found)
 
 
-def test_of_a_split_that_is_named_nothing_is_left_out(tmp_path: Path) -> None:
+def test_of_a_named_split_nothing_is_left_out(tmp_path: Path) -> None:
     place = folder(tmp_path / "set", "train", "test")
     shutil.copy(place / "train" / "cat" / "1.png", place / "test" / "dog" / "again.png")
     seen = decode(open_data(str(place), val=0).train, Preprocessing.of("8x8x3"))
@@ -195,7 +195,7 @@ def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("views", ["one", "mirror", "mirror-shift"])
-def test_it_measures_what_the_model_predicts(tmp_path: Path, views: str) -> None:
+def test_the_probabilities_are_those_of_predictions(tmp_path: Path, views: str) -> None:
     ours = replace(model(), temperature=0.5, views=views)
     measured = measure(ours, str(folder(tmp_path / "set", count=3)))
     expected = ours.probabilities([Path(name) for name in measured.names])

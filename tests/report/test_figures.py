@@ -57,8 +57,8 @@ class TestCurves:
 
     def test_each_is_svg_with_its_title_and_the_names_of_its_lines(self) -> None:
         loss, top1, lr = (texts(svg) for svg in curves(self.LINES))
-        assert {"Loss", "epoch", "training", "held out"} <= set(loss)
-        assert {"Top-1", "epoch", "training", "held out"} <= set(top1)
+        assert {"Loss", "epoch", "training", "validation"} <= set(loss)
+        assert {"Top-1", "epoch", "training", "validation"} <= set(top1)
         assert {"Learning rate", "epoch"} <= set(lr)
         assert any(text.endswith(" %") for text in top1)
 
@@ -66,7 +66,7 @@ class TestCurves:
         same = [line(1, 1.0, 0.5, best=True) | {"train_loss": 1.0}, line(2, 0.5, 0.6) | {"train_loss": 0.5}]
         root = ElementTree.fromstring(curves(same).loss)
         names = {text.text: float(text.attrib["y"]) for text in root.iter(f"{SVG}text")}
-        assert names["held out"] - names["training"] > 10 or names["training"] - names["held out"] > 10
+        assert names["validation"] - names["training"] > 10 or names["training"] - names["validation"] > 10
 
     def test_one_epoch_is_a_dot(self) -> None:
         assert all(ElementTree.fromstring(svg) is not None for svg in curves([line(1, 1.0, 0.5, best=True)]))
@@ -185,7 +185,7 @@ class TestReliability:
 
     def test_each_has_its_name_and_the_axes_say_what_they_are(self) -> None:
         said = texts(reliability({"before": self.SURE, "after": self.UNSURE}))
-        assert {"before", "after", "share right", "probability of the prediction", "100 %"} <= set(said)
+        assert {"before", "after", "accuracy", "confidence", "100 %"} <= set(said)
 
     def test_a_dot_for_each_range_with_images(self) -> None:
         def dots(svg: str) -> int:

@@ -20,7 +20,10 @@ Command = TyperCommand | TyperGroup
 
 
 class Verb(NamedTuple):
-    """A command: the module and name of its function or `Typer`, and its line in the list of commands."""
+    """A command: the module and name of its function or `Typer`, and its line in the list of commands.
+
+    A `hidden` command is not listed.
+    """
 
     module: str
     name: str

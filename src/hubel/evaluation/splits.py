@@ -31,7 +31,7 @@ CHANGED = (
 
 
 @dataclass(frozen=True, slots=True)
-class HeldOut:
+class SplitImages:
     """The images of one split of the set `name`, not read yet; labels are indices into the set's `classes`.
 
     `split` is train, val, test or `all`.
@@ -59,7 +59,7 @@ def new_to(known: Flags, name: str) -> Flags:
     return ~known
 
 
-def images_of(data: Any, split: str = "auto", model: Model | None = None) -> HeldOut:
+def images_of(data: Any, split: str = "auto", model: Model | None = None) -> SplitImages:
     """Returns the images of one split of a set; `data` is whatever `open_data` takes.
 
     `auto` takes the test set if there is one, else the validation set, else all images. If the set has
@@ -78,10 +78,10 @@ def images_of(data: Any, split: str = "auto", model: Model | None = None) -> Hel
     available = {name: images for name, images in splits.items() if images is not None}
     if split == "auto":
         split = next((name for name in ("test", "val") if name in available), ALL)
-        return HeldOut(found.name, split, found.classes, available.get(split, found.train))
+        return SplitImages(found.name, split, found.classes, available.get(split, found.train))
     if split not in available:
         raise DataError(f"{found.name} has no {split} split; it has {', '.join(available)}")
-    return HeldOut(found.name, split, found.classes, available[split])
+    return SplitImages(found.name, split, found.classes, available[split])
 
 
 def _split_as_trained(data: DataSet, model: Model, *, same_place: bool) -> DataSet:

@@ -17,7 +17,7 @@ from hubel.errors import HubelError, ModelError, UsageError
 
 SCHEME = "hf:"
 FILES = ("model.safetensors", "pytorch_model.bin")
-"""What the weights of a repository are called, the better first."""
+"""The names of weight files in a repository, the preferred first."""
 
 NETWORKS = (
     {
@@ -30,14 +30,14 @@ NETWORKS = (
     | {name: name for name in ("resnet18", "resnet34")}
     | {f"vgg{layers}{norm}": f"vgg{layers}{norm}" for layers in (11, 13, 16, 19) for norm in ("", "_bn")}
 )
-"""The network of the zoo for an architecture as timm names it."""
+"""The network of the zoo by timm's name of the architecture."""
 
 _ID = re.compile(r"hf:(?P<repo>[\w.-]+/[\w.-]+)(?:@(?P<revision>[\w./-]+))?")
 
 
 @dataclass(frozen=True, slots=True)
 class Fetched:
-    """A file from the hub, in the library's cache; `config` is what its repository says of it."""
+    """A file from the hub, in the library's cache; `config` is the repository's config.json."""
 
     path: Path
     source: str
@@ -45,12 +45,12 @@ class Fetched:
 
     @property
     def net(self) -> str | None:
-        """The zoo's name of the network, where the repository names one that the zoo has."""
+        """The zoo's name of the repository's architecture; None if the zoo lacks it."""
         return NETWORKS.get(str(self.config.get("architecture")))
 
     @property
     def preprocessing(self) -> Preprocessing | None:
-        """As `preprocessing_of`."""
+        """The preprocessing that `config` describes: see `preprocessing_of`."""
         return preprocessing_of(self.config)
 
 
@@ -62,15 +62,14 @@ def is_hub(text: str) -> bool:
 def fetch(text: str) -> Fetched:
     """Downloads the weights that `hf:OWNER/NAME` or `hf:OWNER/NAME@REVISION` names, unless cached.
 
-    The content is checked against the SHA-256 by which the hub names it. Without a network, what is
-    cached is used.
+    The content is checked against the SHA-256 by which the hub names it. Offline, the cached file is used.
 
-    Raises UsageError: no such text, or huggingface_hub is missing.
-    Raises ModelError: no network, no such repository, no weights in it, or a damaged file.
+    Raises UsageError: another text, or huggingface_hub is not installed.
+    Raises ModelError: the hub cannot be reached, no such repository, no weights in it, or a damaged file.
     """
     match = _ID.fullmatch(text)
     if match is None:
-        raise UsageError(f"{text!r} is no repository; write hf:timm/resnet50.a1_in1k, or ...@REVISION")
+        raise UsageError(f"{text!r} is not a repository; write hf:timm/resnet50.a1_in1k, or ...@REVISION")
     repo, revision = match["repo"], match["revision"]
     config = _config(_file(repo, "config.json", revision))
     for name in FILES:
@@ -79,11 +78,11 @@ def fetch(text: str) -> Fetched:
             check_content(path)
             commit = path.parent.name
             return Fetched(path, f"{SCHEME}{repo}@{commit}", config)
-    raise ModelError(f"{text} has neither {' nor '.join(FILES)}; hubel reads no other weights")
+    raise ModelError(f"{text} has neither {' nor '.join(FILES)}; hubel reads no other files of weights")
 
 
 def check_content(path: Path) -> None:
-    """Checks a cached file whose name is its SHA-256. Raises ModelError: it is another's."""
+    """Checks a cached file whose name is its SHA-256. Raises ModelError: the content is damaged."""
     expected = path.resolve().name
     if not re.fullmatch(r"[0-9a-f]{64}", expected):
         return
@@ -96,45 +95,45 @@ def check_content(path: Path) -> None:
 
 
 def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing | None:
-    """The preprocessing that timm's config.json describes; None where it has none.
+    """Returns the preprocessing that timm's config.json describes; None if it describes none.
 
-    Raises ModelError: one that hubel has not, such as another crop than the centre's.
+    Raises ModelError: hubel does not support it, such as a crop other than the centre.
     """
-    said = config.get("pretrained_cfg", config)
-    if not isinstance(said, Mapping) or "mean" not in said:
+    settings = config.get("pretrained_cfg", config)
+    if not isinstance(settings, Mapping) or "mean" not in settings:
         return None
     try:
-        depth, height, width = said["input_size"]
-        kind = said.get("crop_mode", "center")
+        depth, height, width = settings["input_size"]
+        kind = settings.get("crop_mode", "center")
         if kind != "center":
             raise ModelError(f"its images are cropped by {kind!r}; hubel has only the centre crop")
         return Preprocessing(
             height,
             width,
             depth,
-            tuple(map(float, said["mean"])),
-            tuple(map(float, said["std"])),
-            resize=math.floor(min(height, width) / float(said["crop_pct"])),
-            interpolation=said["interpolation"],
+            tuple(map(float, settings["mean"])),
+            tuple(map(float, settings["std"])),
+            resize=math.floor(min(height, width) / float(settings["crop_pct"])),
+            interpolation=settings["interpolation"],
         )
     except (HubelError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
         raise ModelError(
-            f"the repository's config.json describes a preprocessing that hubel cannot do ({error}); "
+            f"the repository's config.json describes a preprocessing that hubel does not support ({error}); "
             "choose one with --preprocessing"
         ) from None
 
 
 def _config(path: Path | None) -> Mapping[str, Any]:
-    """What a config.json says: nothing where there is none, or none that can be read."""
+    """Returns the content of a config.json; empty if there is none or it cannot be read."""
     try:
-        said = json.loads(path.read_text("utf-8")) if path else {}
+        content = json.loads(path.read_text("utf-8")) if path else {}
     except ValueError:
-        said = {}
-    return said if isinstance(said, Mapping) else {}
+        content = {}
+    return content if isinstance(content, Mapping) else {}
 
 
 def _file(repo: str, name: str, revision: str | None) -> Path | None:
-    """The cached path of a repository's file; None where the repository has no such file."""
+    """Returns the cached path of a repository's file; None if the repository has no such file."""
     try:
         from huggingface_hub import errors, hf_hub_download
     except ImportError:
@@ -148,14 +147,14 @@ def _file(repo: str, name: str, revision: str | None) -> Path | None:
         )
     except errors.LocalEntryNotFoundError:
         raise ModelError(
-            f"{where}: the hub cannot be reached, and {name} is not cached. Try again with a network; or "
-            f"fetch the file elsewhere and give it: hubel import-weights {FILES[0]} --net NAME"
+            f"{where}: the hub cannot be reached, and {name} is not cached. Try again online; or "
+            f"download the file elsewhere and give it: hubel import-weights {FILES[0]} --net NAME"
         ) from None
     except errors.RevisionNotFoundError:
         raise ModelError(f"{where}: the repository has no such revision") from None
     except errors.EntryNotFoundError:
         return None
     except errors.RepositoryNotFoundError:
-        raise ModelError(f"{where}: the hub has no such repository, or only for those who log in") from None
+        raise ModelError(f"{where}: the hub has no such repository, or it needs a login") from None
     except Exception as error:  # the library lets errors of its HTTP client through
-        raise ModelError(f"{where}: the hub did not answer as it should ({error})") from None
+        raise ModelError(f"{where}: the hub gave an unexpected answer ({error})") from None

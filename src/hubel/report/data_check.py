@@ -1,4 +1,4 @@
-"""What was found in a set of images, as text and as JSON."""
+"""The findings of a data check, as text and as JSON."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import asdict
 from itertools import groupby
 from typing import TYPE_CHECKING
 
-from rich.cells import cell_len  # Korean letters take two places
+from rich.cells import cell_len  # Korean letters are two columns wide
 
 from hubel.report.units import count
 
@@ -25,7 +25,7 @@ _KINDS = {
     "empty": "empty files",
     "huge": "too many pixels: may be decompression bombs",
     "damaged": "cannot be read",
-    "format": "of another format than their names say",
+    "format": "file suffix of another format",
     "turned": "turned",
     "deep": "more than 8 bits per pixel",
     "conflict": "one image, several classes",
@@ -37,7 +37,7 @@ _KINDS = {
 
 
 def check_text(check: Check) -> str:
-    """The whole report; of many findings of one kind the first, and how many more there are."""
+    """Returns the report; of many findings of one kind, the first and the number of the others."""
     text = "\n".join(
         [
             f"{check.name}: {_many(check.images, 'image')}{_sizes(check)}",
@@ -51,14 +51,14 @@ def check_text(check: Check) -> str:
 
 
 def check_json(check: Check) -> str:
-    """The whole report, every finding with every name."""
+    """Returns the report as JSON: every finding with every name."""
     found = {f"{level}s": len(check.of_level(level)) for level in _LEVELS}
     content = {"images": check.images, **found, **asdict(check)}
     return _printable(json.dumps(content, indent=2, ensure_ascii=False))
 
 
 def _printable(text: str) -> str:
-    """A text whose file names, which need not be Unicode, can be written anywhere."""
+    """Escapes file names that are not Unicode, so that the text can be written anywhere."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 
@@ -75,7 +75,7 @@ def _spread(of: Spread, way: str) -> str:
 
 
 def _counts(check: Check) -> Iterator[str]:
-    """A table of classes by split; of many classes, the smallest and the largest of each split."""
+    """Yields a table of classes by split; of many classes, the smallest and the largest of each split."""
     classes = list(dict.fromkeys(label for of in check.counts.values() for label in of))
     if len(classes) > _MOST_CLASSES:
         for split, of in check.counts.items():

@@ -1,8 +1,8 @@
-"""Figures: arrays in, SVG text or PNG bytes out, always the same bytes for the same arrays.
+"""The figures of a run's report: arrays in, SVG text or PNG bytes out, the same for the same arrays.
 
-Colours in the SVG are CSS variables with a fallback (`var(--ink, #1d1d1f)`), so that a page may turn
-them for the dark; text stays text. Nothing is drawn through pyplot, and matplotlib's settings, the
-user's own included, are as before afterwards.
+Colours in the SVG are CSS variables with a fallback (`var(--ink, #1d1d1f)`), so that a page can
+change them in dark mode; text stays text. pyplot is not used, and the user's settings of matplotlib are
+restored afterwards.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     Floats = npt.NDArray[np.float32]
 
 INK, MUTED, LINE, RIGHT, WRONG = (f"#01020{number}" for number in range(1, 6))
-"""Stand-ins that matplotlib can draw with; `_VARIABLES` says which variable each becomes."""
+"""Placeholder colours for matplotlib; `_VARIABLES` has the CSS variable that replaces each."""
 
 _VARIABLES = {
     INK: "var(--ink, #1d1d1f)",
@@ -42,7 +42,7 @@ _VARIABLES = {
     WRONG: "var(--wrong, #c8602b)",
 }
 _RIGHT_RGB, _WRONG_RGB = (47, 111, 176), (200, 96, 43)
-"""What stands on an image of cells, over whatever the page's ground is; white reads on both."""
+"""The colours of the confusion matrix's cells on any background; white text is legible on both."""
 
 _FONT = 10.0
 _FONT_IN_CELLS = 12.5
@@ -65,15 +65,15 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> Curves:
     best = max((line["epoch"] for line in lines if line["best"]), default=None)
     loss = {
         "training": [line["train_loss"] for line in lines],
-        "held out": [line["val_loss"] for line in lines],
+        "validation": [line["val_loss"] for line in lines],
     }
     top1 = {
         "training": [line["train_top1"] for line in lines],
-        "held out": [line["val_top1"] for line in lines],
+        "validation": [line["val_top1"] for line in lines],
     }
     return Curves(
         loss=_curve("Loss", "nats", epochs, loss, best, logarithmic=_spans_much(loss)),
-        top1=_curve("Top-1", "share right", epochs, top1, best, percent=True),
+        top1=_curve("Top-1", "accuracy", epochs, top1, best, percent=True),
         lr=_curve(
             "Learning rate", "last step of the epoch", epochs, {"": [line["lr"] for line in lines]}, None
         ),
@@ -81,10 +81,10 @@ def curves(lines: Sequence[Mapping[str, Any]]) -> Curves:
 
 
 def confusion(matrix: Counts, classes: Sequence[str]) -> str:
-    """Draws who is taken for whom: int64, classes x classes, the truth down, the prediction across.
+    """Draws a confusion matrix: int64, classes x classes, a row per true class, a column per prediction.
 
-    A cell's colour deepens with the square root of its share of the row, so that one mistake in a
-    hundred can still be seen. Up to 20 classes have their counts written in the cells.
+    A cell's opacity grows with the square root of its share of the row, so that one mistake in a hundred
+    is still visible. With up to 20 classes, the counts are written in the cells.
     """
     number = len(classes)
     cell = min(44.0, 680 / number)
@@ -107,7 +107,7 @@ def confusion(matrix: Counts, classes: Sequence[str]) -> str:
 
 
 def reliability(found: Mapping[str, Reliability]) -> str:
-    """Draws how often predictions are right against how sure they are; of two the last is the model's.
+    """Draws accuracy against confidence, a line for each of `found`; the last is emphasised.
 
     A dot is a range of probabilities, its area the share of the images in it.
     """
@@ -115,7 +115,7 @@ def reliability(found: Mapping[str, Reliability]) -> str:
     with settings(salt="reliability"):
         figure, axes = _axes((width, height), (46, 40, 300, 300))
         figure.text(0, 1 - 12 / height, "Calibration", size=12, weight="bold", color=INK, va="center")
-        figure.text(1, 1 - 12 / height, "share right", size=_FONT, color=MUTED, va="center", ha="right")
+        figure.text(1, 1 - 12 / height, "accuracy", size=_FONT, color=MUTED, va="center", ha="right")
         axes.plot([0, 1], [0, 1], color=LINE, linewidth=1.2)
         for at, (name, each) in enumerate(found.items(), 1):
             colour = RIGHT if at == len(found) else MUTED
@@ -128,19 +128,19 @@ def reliability(found: Mapping[str, Reliability]) -> str:
             )
             axes.text(0.03, 1.04 - 0.06 * at, name, color=colour, size=_FONT, va="top")
         axes.set(xlim=(0, 1.03), ylim=(0, 1.03))
-        axes.set_xlabel("probability of the prediction", size=_FONT, color=MUTED)
+        axes.set_xlabel("confidence", size=_FONT, color=MUTED)
         for axis in (axes.xaxis, axes.yaxis):
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
         axes.tick_params(length=0, pad=6, labelsize=_FONT, labelcolor=MUTED)
-        return _svg(figure, "How often predictions are right, by how sure they are", enlarge=1.35)
+        return _svg(figure, "Accuracy of the predictions by their confidence", enlarge=1.35)
 
 
 def filters(weights: Floats, *, side: int = 64, across: int = 16) -> bytes:
     """Draws filters as a PNG: float32, n x depth x h x w, `across` in a row, each about `side` wide.
 
-    All are on one scale, symmetric around zero: zero is the middle grey, the largest magnitude black or
-    white. Three deep are colours, one deep grey, any other depth grey by the mean over it. The gaps
-    between them are transparent.
+    All are on one scale, symmetric around zero: zero is middle grey, the largest magnitude black or white.
+    Depth 3 is drawn in colour, depth 1 in grey, any other depth as the mean over it. The gaps between
+    filters are transparent.
     """
     values = weights if weights.shape[1] in (1, 3) else weights.mean(1, keepdims=True)
     largest = float(np.abs(values).max())
@@ -163,7 +163,7 @@ def filters(weights: Floats, *, side: int = 64, across: int = 16) -> bytes:
 def thumbnail(pixels: Bytes, *, side: int = 160) -> bytes:
     """Draws an image as a PNG of at most `side` pixels: uint8, h x w x c, c of 1 or 3.
 
-    A small one is enlarged a whole number of times, without blur; a large one becomes smaller smoothly.
+    A small image is enlarged by a whole factor, without blur; a large one is reduced with antialiasing.
     """
     drawn = Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
     factor = side // max(drawn.size)
@@ -184,7 +184,7 @@ def _curve(
     logarithmic: bool = False,
 ) -> str:
     """One or two lines over the epochs; of two, the first is training, and each has its name at its end."""
-    width, height, right = 360.0, 230.0, 52.0 if len(lines) > 1 else 14.0
+    width, height, right = 360.0, 230.0, 62.0 if len(lines) > 1 else 14.0
     with settings(salt=title):
         figure, axes = _axes((width, height), (46, 36, width - 46 - right, height - 36 - 40))
         figure.text(0, 1 - 12 / height, title, size=12, weight="bold", color=INK, va="center")
@@ -212,7 +212,7 @@ def _curve(
 
 
 def _scale(axes: Axes, epochs: Sequence[int], *, percent: bool, logarithmic: bool) -> None:
-    """The ticks and limits of a curve: whole epochs, few numbers, faint lines across."""
+    """Sets the ticks and limits of a curve: whole epochs, few numbers, faint horizontal lines."""
     axes.set_xlabel("epoch", size=_FONT, color=MUTED)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     pad = min(0.6, 0.03 * (epochs[-1] - epochs[0])) or 0.5
@@ -236,7 +236,7 @@ def _scale(axes: Axes, epochs: Sequence[int], *, percent: bool, logarithmic: boo
 def _name_places(
     axes: Axes, lines: Mapping[str, Sequence[float]], colours: Sequence[str]
 ) -> list[tuple[str, float, str]]:
-    """Where the names of two lines stand beside the axes, as shares of its height, never one on the other."""
+    """The heights of the names of two lines, as shares of the axes' height, without overlap."""
     if len(lines) < 2:
         return []
     ends = [
@@ -257,7 +257,7 @@ def _spans_much(lines: Mapping[str, Sequence[float]]) -> bool:
 
 
 def _cells(shares: npt.NDArray[np.float64]) -> Bytes:
-    """The colours of a confusion matrix: uint8, classes x classes x 4; what is right is of another hue."""
+    """The colours of a confusion matrix: uint8, classes x classes x 4; the diagonal has another hue."""
     colours = np.empty((*shares.shape, 4), np.uint8)
     colours[..., :3] = np.where(np.eye(len(shares), dtype=bool)[..., None], _RIGHT_RGB, _WRONG_RGB)
     colours[..., 3] = np.rint(255 * _opacity(shares))
@@ -265,7 +265,7 @@ def _cells(shares: npt.NDArray[np.float64]) -> Bytes:
 
 
 def _name_cells(axes: Axes, names: Sequence[str], every: int, font: float, *, upright: bool) -> None:
-    """Writes every so many names above and left of the cells, and draws the lines between few cells."""
+    """Writes one name in `every` above and left of the cells, and draws lines between few cells."""
     shown = range(0, len(names), every)
     style: dict[str, Any] = {"parse_math": False, "fontsize": font, "color": INK, "rotation_mode": "anchor"}
     turned = {"rotation": 0} if upright else {"rotation": 90, "ha": "left", "va": "center"}
@@ -281,7 +281,7 @@ def _name_cells(axes: Axes, names: Sequence[str], every: int, font: float, *, up
 
 
 def _opacity(shares: Any) -> Any:
-    """How strongly a cell of this share of its row is coloured, from 0 to 1; the least is still seen."""
+    """The opacity of a cell by its share of the row, from 0 to 1; the smallest share is still visible."""
     return np.where(shares > 0, 0.15 + 0.85 * np.sqrt(shares), 0.0)
 
 
@@ -301,7 +301,7 @@ def _write_counts(axes: Axes, matrix: Counts, shares: npt.NDArray[np.float64]) -
 
 
 def _titles(figure: Figure, across: float, down: float) -> None:
-    """Says which side of a confusion matrix is which; places are in points from its upper left corner."""
+    """Names the sides of a confusion matrix; places are in points from its upper left corner."""
     width, height = 72 * figure.get_size_inches()
     style: dict[str, Any] = {"color": MUTED, "size": _FONT, "va": "center", "ha": "center"}
     figure.text(across / width, 1 - 9 / height, "prediction", **style)
@@ -309,7 +309,7 @@ def _titles(figure: Figure, across: float, down: float) -> None:
 
 
 def _plain(name: str) -> str:
-    """A name that fits beside a figure and that XML takes: not too long, nothing unprintable."""
+    """A name that fits beside a figure and is valid in XML: not too long, only printable letters."""
     shown = "".join(letter if letter.isprintable() else "\ufffd" for letter in name)
     return shown if len(shown) <= _LONGEST_NAME else f"{shown[: _LONGEST_NAME - 1]}…"
 

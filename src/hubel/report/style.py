@@ -1,6 +1,6 @@
-"""The house's look: its colours, its letters, how matplotlib is set, and how figures are written.
+"""The style of all figures: colours, fonts, matplotlib's settings, and how files are written.
 
-The same figure is always the same bytes, whatever the user has set and whatever day it is.
+The same figure always gives the same bytes, whatever the user's settings and the date.
 """
 
 from __future__ import annotations
@@ -18,31 +18,30 @@ from PIL import ImageFont
 
 INK, MUTED, LINE, PAPER = "#1d1d1f", "#66666b", "#dddad3", "#ffffff"
 RIGHT, WRONG = "#2f6fb0", "#c8602b"
-"""The house's blue and orange."""
+"""Blue for correct, orange for wrong predictions."""
 
 UNDATED: dict[str, dict[str, str | None]] = {
     "svg": dict.fromkeys(("Creator", "Date", "Format", "Type")),
     "png": {"Software": None},
     "pdf": dict.fromkeys(("Creator", "Producer", "CreationDate")),
 }
-"""The formats, and what is kept out of their files so that they do not change with day or version."""
+"""The formats, and the metadata left out so that files do not change with the date or a version."""
 
 FORMS = tuple(UNDATED)
-"""What a figure can be written as."""
-
+"""The formats in which a figure can be written."""
 
 WIDE = "\u1100"
-"""The first of the letters that are as wide as two, Korean, Chinese and Japanese ones among them."""
+"""The first of the letters of double width, among them Korean, Chinese and Japanese ones."""
 
 KOREAN = (
     *("Noto Sans CJK KR", "Noto Sans KR", "NanumGothic", "Nanum Gothic", "UnDotum", "Baekmuk Gulim"),
     *("Apple SD Gothic Neo", "Malgun Gothic"),
 )
-"""Families of fonts with Korean letters, those that come with systems last."""
+"""Font families with Korean letters, those of operating systems last."""
 
 
 def lettering(size: int, *texts: str) -> ImageFont.FreeTypeFont:
-    """Pillow's own font of `size` pixels; for texts with Korean letters an installed one, if there is one."""
+    """Returns Pillow's font of `size` pixels, or an installed font for texts with Korean letters."""
     if any(letter >= WIDE for text in texts for letter in text) and (file := korean()) is not None:
         return ImageFont.truetype(file, size)
     font = ImageFont.load_default(size)
@@ -52,7 +51,7 @@ def lettering(size: int, *texts: str) -> ImageFont.FreeTypeFont:
 
 @cache
 def korean() -> str | None:
-    """The file of an installed font with Korean letters; where there is none, that is said once."""
+    """Returns the file of an installed font with Korean letters; warns once if there is none."""
     from matplotlib.font_manager import findfont
 
     for name in KOREAN:
@@ -68,9 +67,9 @@ def korean() -> str | None:
 
 @contextmanager
 def settings(more: Mapping[Any, Any] | None = None, *, salt: str = "hubel") -> Iterator[None]:
-    """Matplotlib as it comes, and `more` of its settings; as the user has it afterwards.
+    """Uses matplotlib's defaults and `more` settings, and restores the user's settings afterwards.
 
-    Text stays text, and ids in an SVG follow from `salt`.
+    Text stays text, and the ids in an SVG depend on `salt` alone.
     """
     with mpl.rc_context(), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph")  # the reader's fonts draw the text, not ours
@@ -81,7 +80,7 @@ def settings(more: Mapping[Any, Any] | None = None, *, salt: str = "hubel") -> I
 
 
 def written(figure: Figure, form: str, dpi: float) -> bytes:
-    """A figure as `svg`, `png` or `pdf`; `dpi` is for the PNG."""
+    """Returns a figure as `svg`, `png` or `pdf`; `dpi` is for the PNG."""
     out = io.BytesIO()
     figure.savefig(out, format=form, dpi=dpi if form == "png" else 72, metadata=UNDATED[form])
     return out.getvalue()

@@ -1,4 +1,4 @@
-"""Numbers as text, never without their unit."""
+"""Numbers as text, always with their unit."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from fractions import Fraction
 
 
 def count(number: int) -> str:
-    """A whole number with its thousands apart: `60,965,224`."""
+    """Returns a whole number with separators of thousands: `60,965,224`."""
     return f"{number:,}"
 
 
 def plain(number: int | Fraction) -> int | float:
-    """A number as JSON has it."""
+    """Returns a number that JSON can hold."""
     return number if isinstance(number, int) else float(number)
 
 
 def short(number: float) -> str:
-    """A large number in the field's short form, three digits: `61 M`, `1.43 G`."""
+    """Returns a number with three digits and a prefix: `61 M`, `1.43 G`."""
     for scale, prefix in ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
         if number >= 0.9995 * scale:  # what rounds up to 1000 takes the next prefix
             return f"{number / scale:.3g} {prefix}"
@@ -24,7 +24,7 @@ def short(number: float) -> str:
 
 
 def memory(size: int) -> str:
-    """Bytes in the unit that suits them, by thousands and by 1024: `60.95 MB (58.13 MiB)`."""
+    """Returns bytes in decimal and in binary units: `60.95 MB (58.13 MiB)`."""
     for power, prefix in ((3, "G"), (2, "M"), (1, "k")):
         if size >= 0.999995 * 1000**power:  # what rounds up to 1,000.00 takes the next prefix
             decimal, binary = size / 1000**power, size / 1024**power
@@ -33,12 +33,12 @@ def memory(size: int) -> str:
 
 
 def percent(share: float) -> str:
-    """A share as a percentage with two decimals."""
+    """Returns a share as a percentage with two decimals: `93.40 %`."""
     return f"{100 * share:.2f} %"
 
 
 def duration(seconds: float) -> str:
-    """A time as one says it: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
+    """Returns a duration: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 59.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)

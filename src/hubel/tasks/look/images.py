@@ -11,7 +11,7 @@ import numpy as np
 
 from hubel.data.feed.cache import decode_once
 from hubel.errors import UsageError
-from hubel.evaluation.splits import HeldOut, images_of
+from hubel.evaluation.splits import SplitImages, images_of
 from hubel.tasks.look.specimen import Bytes, Specimen, at_least_one
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Source:
     split: str = "auto"
     images: int | None = None
 
-    def open(self, specimen: Specimen | None = None) -> HeldOut:
+    def open(self, specimen: Specimen | None = None) -> SplitImages:
         """Opens the images without reading them.
 
         A set without splits is split as it was when the specimen's model was trained on it; without a
@@ -53,7 +53,7 @@ def evenly(count: int, most: int) -> Indices:
     return np.linspace(0, count - 1, min(count, most)).round().astype(np.intp)
 
 
-def labelled(specimen: Specimen, found: HeldOut) -> tuple[Decoded, tuple[str, ...]]:
+def labelled(specimen: Specimen, found: SplitImages) -> tuple[Decoded, tuple[str, ...]]:
     """Reads images with the labels of the network's classes, and returns those classes' names.
 
     The scores of a module whose classes have no names stand for the classes of the set, in its order.
