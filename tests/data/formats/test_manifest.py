@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from hubel.data.dataset import DataSet, FileImages, Images
+from hubel.data.feed.cache import decode_once
 from hubel.data.feed.decoded import decode
 from hubel.data.formats.manifest import read_manifest
 from hubel.data.image.preprocess import Preprocessing
@@ -126,3 +128,22 @@ def test_another_encoding_is_refused(tmp_path: Path) -> None:
     file = plant(tmp_path, "path,label\na.png,Bär\nb.png,x\n", encoding="latin-1")
     with pytest.raises(DataError, match=r"pets\.csv: not UTF-8 .* save it as CSV in UTF-8"):
         open_data(file)
+
+
+@pytest.mark.parametrize("special", ["/dev/zero", "pipe.png"])
+def test_a_device_or_a_pipe_is_one_bad_image(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, special: str
+) -> None:
+    """Read as a file, the first would fill the memory, and the second wait for ever."""
+    monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
+    os.mkfifo(tmp_path / "pipe.png")
+    train = open_data(plant(tmp_path, f"path,label\na.png,x\n{special},y\nb.png,y\n"), val=0).train
+    found = decode_once(train, Preprocessing.of("3x4x3"), on_bad="skip")
+    assert (len(found), len(found.skipped)) == (2, 1)
+    assert special in found.skipped[0].name
+
+
+def test_a_list_that_is_a_device_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "list.csv").symlink_to("/dev/zero")
+    with pytest.raises(DataError, match="not a regular file"):
+        open_data(tmp_path / "list.csv")

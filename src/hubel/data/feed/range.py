@@ -34,6 +34,7 @@ MOST = 10_000
 """The most images that a range is measured by."""
 
 _LOOKED_AT = 200
+_ASKED_FOR, _REMOTE = 32, 1000
 _POOLED = 1 << 22
 _OUTLIERS = 1e-4
 _NARROWER = 4
@@ -133,7 +134,8 @@ def without_outliers(values: Values) -> Range:
 def deep_places(images: Images) -> list[int]:
     """Returns the places of deep images, at most 10,000, evenly spread.
 
-    The headers of files are read unless their ending excludes it; of other images some are decoded first.
+    The headers of files are read unless their ending excludes it; of remote ones only some are, as of other
+    images, unless there are deep ones among these.
     """
     if isinstance(images, ArrayImages):
         return []
@@ -143,11 +145,10 @@ def deep_places(images: Images) -> list[int]:
         more = _spread(list(range(len(images))), MOST) if found and len(some) < len(images) else []
         return [place for place in more if _is_deep(images, place)] or found
     may = [place for place in range(len(images)) if not images.name(place).lower().endswith(SHALLOW)]
-    return [
-        place
-        for place in _spread(may, _LOOKED_AT if isinstance(images, ShardImages) and images.remote else MOST)
-        if _is_deep(images, place)
-    ]
+    most = MOST
+    if isinstance(images, ShardImages) and images.remote:  # where each image is a request
+        most = _REMOTE if any(_is_deep(images, place) for place in _spread(may, _ASKED_FOR)) else 0
+    return [place for place in _spread(may, most) if _is_deep(images, place)]
 
 
 def _is_deep(images: Images, place: int) -> bool:
@@ -168,4 +169,6 @@ def _is_worth(values: Values) -> bool:
 def _spread(places: list[int], most: int) -> list[int]:
     if len(places) <= most:
         return places
+    if not most:
+        return []
     return [places[at] for at in np.linspace(0, len(places) - 1, most).astype(np.int64).tolist()]
