@@ -21,11 +21,12 @@ ALIASES = {"val": "evaluate"}
 PRINTING = {
     "": {"json", "csv"},
     "table": {"format"},
+    "train": {"resume"},
     "compare": {"plot"},
     "data preview": {"out"},
     "look": {"out"},
 }
-"""Options that choose how the result is printed or where it is written: of all, of a command or a group."""
+"""Options that choose how a result is printed or written, or call another command, as `train --resume`."""
 
 RENAMED = {"from": "start", "class": "label"}
 """Names on the command line that cannot be names in Python."""

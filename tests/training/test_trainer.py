@@ -19,13 +19,12 @@ from hubel.data.feed.decoded import Decoded
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import evaluate
-from hubel.training.clock import Round
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.settings.config import Config
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.toml import changed
 from hubel.training.step.loss import class_weights
-from hubel.training.trainer import Trainer
+from hubel.training.trainer import Round, Trainer
 
 NET = "conv(4, 3) >> relu >> dropout >> fc(2)"
 NET_WITH_SIDE = 'conv(4, 3) >> relu >> side("aux", fc(2), weight=0.3) >> fc(2)'

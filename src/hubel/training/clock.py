@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
-from hubel.data.feed.batches import Made
 from hubel.module.views import VIEWS
 
 ROUNDS = 10
@@ -72,28 +68,3 @@ class Clock:
         """
         self.hurried = finishing > (self.limit - seconds - writing) / 2
         self.after = writing + (finishing / VIEWS[views] if self.hurried else finishing)
-
-
-@dataclass(slots=True)
-class Round:
-    """The sums of a round, that is of the steps between two validations."""
-
-    began: float
-    images: int = 0
-    correct: int | Tensor = 0  # a number on the device, which is not waited for
-    loss: float = 0.0
-    waited: float = 0.0
-
-    def waiting(self, batches: Iterator[Made]) -> Made:
-        """The next batch; adds up how long the step waited for it."""
-        asked = time.perf_counter()
-        batch = next(batches)
-        self.waited += time.perf_counter() - asked
-        return batch
-
-    def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
-        """Takes a batch in."""
-        truth = targets.argmax(1) if targets.is_floating_point() else targets
-        self.images += len(scores)
-        self.correct += (scores.argmax(1) == truth).sum()
-        self.loss += loss * len(scores)

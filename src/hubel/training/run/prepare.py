@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hubel.data.augment.own import OwnAugmentation
-from hubel.data.dataset import DataSet, Images
+from hubel.data.dataset import DataSet
 from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, Feed
 from hubel.data.feed.cache import Warn
@@ -129,7 +129,8 @@ def prepare(
     starting model cannot be used.
     """
     inputs, warn = inputs or Inputs(), warn or (lambda _text: None)
-    inputs.own.check(config.own)
+    for warning in inputs.own.check(config.own):
+        warn(warning)
     data = inputs.data or open_data(config.data, val=config.val, seed=config.seed)
     network = _network(config, inputs.network)
     check_classes(network, data)
@@ -154,7 +155,6 @@ def prepare(
         whiten(network, train.first()[0])
     device = best_device()
     network.to(device)
-    before = start.seen if start else inputs.kept.seen or () if inputs.kept else ()
     return Prepared(
         data=data,
         preprocessing=preprocessing,
@@ -165,9 +165,16 @@ def prepare(
         weights=_weights(config, images, data).to(device) if config.balance == "loss" else None,
         skipped=(*images.skipped, *validation.skipped),
         fingerprint=fingerprint(data.train),
-        seen=None if marks is None else frozenset((*marks, *before)),
+        seen=None if marks is None else frozenset(marks) | _seen_before(start, inputs.kept),
         own=inputs.own,
     )
+
+
+def _seen_before(start: Start | None, kept: Model | None) -> frozenset[bytes]:
+    """The marks of the images that the starting model, or the run so far, was trained on."""
+    if start is not None:
+        return start.seen
+    return (kept.seen if kept is not None else None) or frozenset()
 
 
 def _start(config: Config, network: Trainable, data: DataSet) -> Start:
@@ -219,25 +226,18 @@ def _decoded(
     of the two.
     """
     assert data.val is not None, "a share above 0 is held out"
+    found: list[Feed] = []
     bad: list[Bad] = []
-    among = 0
-
-    def readable(images: Images, told: Progress | None, warned: Warn | None) -> Feed | None:
-        nonlocal among
+    for images, reporting, warned in ((data.train, progress, warn), (data.val, None, None)):
         try:
-            found = decoded_or_streamed(images, preprocessing, told, on_bad, warned)
+            found.append(decoded_or_streamed(images, preprocessing, reporting, on_bad, warned))
         except UnusableError as error:
             if on_bad == "skip":
                 raise
-            bad.extend(error.bad)
-            among += error.count
-            return None
-        among += len(found)
-        return found
-
-    train, val = readable(data.train, progress, warn), readable(data.val, None, None)
-    if train is None or val is None:
-        raise UnusableError(bad, among)
+            bad += error.bad
+    if bad:
+        raise UnusableError(bad, len(data.train) + len(data.val))
+    train, val = found
     return train, val
 
 
@@ -307,8 +307,8 @@ def _network(config: Config, given: Net | OwnNetwork | None) -> Trainable:
         network = given
     elif given is None and config.is_own:
         raise UsageError(
-            f"this run trains a module of its own, {config.net}, which no file can hold; give it again from "
-            "Python, net=..., or on the command line, --net file.py:name"
+            f"this run trains a module of your own, {config.net}; config.toml keeps only its name: pass it "
+            "again, net=..., or on the command line --net file.py:name"
         )
     else:
         net = given or parse(config.net)

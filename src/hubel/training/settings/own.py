@@ -38,15 +38,30 @@ class Own:
         found = {item.name: getattr(self, item.name) for item in fields(self)}
         return {f"own_{name}": "" if given is None else name_of(given) for name, given in found.items()}
 
-    def check(self, wanted: dict[str, str]) -> None:
-        """Raises UsageError: a config that was made with a callable is run without it."""
-        for key, name in wanted.items():
-            part = key.removeprefix("own_")
-            if name and getattr(self, part) is None:
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            given = getattr(self, item.name)
+            if given is not None and not callable(given):
+                raise UsageError(f"{item.name} is a function, not {given!r}; see hubel.training.settings.own")
+
+    def check(self, recorded: dict[str, str]) -> list[str]:
+        """Returns warnings where a function has another name than the config of the run recorded.
+
+        Raises UsageError: the run was made with a function that is not given, or without one that is.
+        """
+        warnings = []
+        for key, name in self.names.items():
+            part, before = key.removeprefix("own_"), recorded[key]
+            if before and not name:
                 raise UsageError(
-                    f"this run's {part} is a function of its own, {name}, which no file can hold; "
-                    f"give it again from Python: {part}=..."
+                    f"this run's {part} is a function of your own, {before}; config.toml keeps only its "
+                    f"name: pass it again from Python, {part}=..."
                 )
+            if name and not before:
+                raise UsageError(f"this run was made without a {part} of your own; leave {part} out")
+            if name != before:
+                warnings.append(f"the {part} was {before} when this run began, and is {name} now")
+        return warnings
 
 
 def name_of(given: Any) -> str:
