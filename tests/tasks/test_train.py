@@ -208,9 +208,14 @@ def test_the_rounds_are_a_table_where_pandas_is(tmp_path: Path) -> None:
         ({"net": 5}, "net is a network, a text"),
         ({"recipe": 5}, "recipe is a name"),
         ({"time": [1]}, "a time is a number of seconds or a text"),
-        ({"loss": "focal"}, "loss is a function, not 'focal'"),
-        ({"optimizer": 5}, "optimizer is a function, not 5"),
-        ({"augmentation": "flip"}, "augmentation is a function, not 'flip'"),
+        ({"loss": "focal"}, "loss is a function, not str"),
+        ({"optimizer": 5}, r"optimizer is a function, not int: give optimizer\(parameters\)"),
+        ({"optimizer": torch.optim.SGD([nn.Parameter(torch.ones(1))])}, "optimizer is a function, not SGD"),
+        ({"optimizer": lambda _: None}, "returns NoneType, not a torch.optim.Optimizer"),
+        ({"loss": nn.CrossEntropyLoss}, "takes other arguments; give loss"),
+        ({"loss": nn.CrossEntropyLoss(reduction="none")}, r"returns a tensor of \(16,\)"),
+        ({"augmentation": "flip"}, "augmentation is a function, not str"),
+        ({"augmentation": nn.Identity()}, r"takes other arguments; give augmentation\(images, generator\)"),
         ({"loss": F.cross_entropy, "balance": "loss"}, "a loss of your own takes no weights"),
         ({"net": THREE, "volume": (9, 9, 1), "start": "efficientnet_lite0"}, "a module of your own"),
     ],
@@ -220,5 +225,5 @@ def test_mistakes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HubelError, match=message):
-        hubel.train(images(), **{"net": NET, **arguments})
+        hubel.train(images(), **{"net": NET, "batch": 16, **arguments})
     assert not list(tmp_path.iterdir())

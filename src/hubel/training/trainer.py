@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from hubel.data.feed.batches import Made, Sides, epoch_seed
 from hubel.data.feed.source import Source
@@ -122,14 +123,9 @@ class Trainer:
         elif config.precision == "bfloat16" and emulates_bfloat16(learning[0].device):
             config, warnings = replace(config, precision="float32"), [EMULATES]
         recipe = config.recipe
-        optimizers = (
-            [own.optimizer(learning)]
-            if own.optimizer
-            else OPTIMIZERS[recipe.optimizer](network, recipe.rates)
-        )
         stepper = Stepper(
             network=network,
-            optimizers=peaked(optimizers),
+            optimizers=peaked(_optimizers(network, learning, config, own)),
             criterion=own.loss or cross_entropy(recipe.label_smoothing, weights),
             precision=config.precision,
             micro=recipe.batch + 1,  # a last single image joins the batch before
@@ -338,6 +334,18 @@ def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
             names = ", ".join(name for name, _ in network.named_children())
             raise UsageError(f"the network has no part {path!r}{nearest(path, known)}; its parts are {names}")
     return [network.get_submodule(path) for path in paths]
+
+
+def _optimizers(
+    network: Trainable, learning: list[nn.Parameter], config: Config, own: Own
+) -> list[Optimizer]:
+    """The recipe's optimizers, or the user's own. Raises UsageError: that is not one."""
+    if own.optimizer is None:
+        return OPTIMIZERS[config.recipe.optimizer](network, config.recipe.rates)
+    made = own.optimizer(learning)
+    if not isinstance(made, Optimizer):
+        raise UsageError(f"the optimizer function returns {type(made).__name__}, not a torch.optim.Optimizer")
+    return [made]
 
 
 def _hardest(config: Config, train: Source) -> Hardest:

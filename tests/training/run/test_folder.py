@@ -372,6 +372,15 @@ def test_several_views_are_kept_where_they_do_better(top1: float, views: str, tm
     torch.testing.assert_close(result.probabilities, expected.probabilities)
 
 
+def test_where_several_views_do_no_better_one_is_kept(tmp_path: Path) -> None:
+    """The accuracy of one view, made up: exactly that of several."""
+    run, setting = finish(tmp_path / "run"), prepare(CONFIG)
+    kept = load(run.best)
+    tie = evaluate(kept.network, setting.val.epoch(0), "mirror-shift").top1
+    replace(kept, views="mirror-shift", summary={**kept.summary, "val_top1": tie}).save(run.best)
+    assert finish_run(run, setting)[0].views == "one"
+
+
 def test_a_run_that_reached_its_target_has_nothing_left(tmp_path: Path) -> None:
     run, setting, trainer = start(tmp_path / "run")
     trainer.config = replace(CONFIG, target=0.1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -24,6 +25,16 @@ Random numbers are to come from the generator, so that the same seed gives the s
 """
 
 
+_ARGUMENTS = {"loss": 2, "optimizer": 1, "augmentation": 2}
+
+_FORMS = {
+    "loss": "give loss(scores, labels), such as torch.nn.functional.cross_entropy or CrossEntropyLoss()",
+    "optimizer": "give optimizer(parameters), such as lambda weights: torch.optim.Adam(weights, lr=1e-3)",
+    "augmentation": "give augmentation(images, generator), such as lambda images, generator: images.flip(2)",
+}
+"""What each function is to be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """The callables that a run was given in place of a recipe's names; None where the recipe's is used."""
@@ -41,8 +52,14 @@ class Own:
     def __post_init__(self) -> None:
         for item in fields(self):
             given = getattr(self, item.name)
-            if given is not None and not callable(given):
-                raise UsageError(f"{item.name} is a function, not {given!r}; see hubel.training.settings.own")
+            if given is None:
+                continue
+            if not callable(given):
+                raise UsageError(
+                    f"{item.name} is a function, not {type(given).__name__}: {_FORMS[item.name]}"
+                )
+            if not _takes(given, _ARGUMENTS[item.name]):
+                raise UsageError(f"{item.name}: {name_of(given)} takes other arguments; {_FORMS[item.name]}")
 
     def check(self, recorded: dict[str, str]) -> list[str]:
         """Returns warnings where a function has another name than the config of the run recorded.
@@ -62,6 +79,22 @@ class Own:
             if name != before:
                 warnings.append(f"the {part} was {before} when this run began, and is {name} now")
         return warnings
+
+
+def _takes(given: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments; one that does not tell can.
+
+    A class of losses is none: it makes a loss.
+    """
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        return False
+    try:
+        inspect.signature(given).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def name_of(given: Any) -> str:
