@@ -89,7 +89,8 @@ def _takes(given: Callable[..., Any], count: int) -> bool:
     if isinstance(given, type) and issubclass(given, nn.Module):
         return False
     try:
-        inspect.signature(given).bind(*[None] * count)
+        call = given.forward if isinstance(given, nn.Module) else given
+        inspect.signature(call).bind(*[None] * count)
     except TypeError:
         return False
     except ValueError:
