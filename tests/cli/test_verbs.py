@@ -8,13 +8,19 @@ import sys
 import pytest
 
 from hubel.cli import VERBS
+from hubel.cli.data import DataGroup
 from hubel.cli.loading import loaded
+from hubel.cli.look.group import LookGroup
 from tests.cli.conftest import Hubel
 
+GROUPS = {"": VERBS, "data ": DataGroup.verbs, "look ": LookGroup.verbs}
+EVERY = {f"{group}{name}": verb for group, verbs in GROUPS.items() for name, verb in verbs.items()}
 
-@pytest.mark.parametrize("name", VERBS)
-def test_the_list_of_commands_has_the_first_line_of_each(name: str) -> None:
-    assert VERBS[name].summary == (loaded(name, VERBS[name]).help or "").partition("\n")[0]
+
+@pytest.mark.parametrize("words", EVERY)
+def test_the_list_of_commands_has_the_first_line_of_each(words: str) -> None:
+    verb = EVERY[words]
+    assert verb.summary == (loaded(words.rsplit(maxsplit=1)[-1], verb).help or "").partition("\n")[0]
 
 
 def test_help_lists_every_command_in_full(hubel: Hubel) -> None:
@@ -37,7 +43,20 @@ def test_values_are_converted_and_refused(hubel: Hubel) -> None:
     assert hubel("table", "vgg16", "vgg16").status == 2
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["table", "resnet152"], ["table", "--help"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["--help"],
+        ["table", "resnet152"],
+        ["table", "--help"],
+        ["look", "--help"],
+        ["look", "m", "patches", "--help"],
+        ["look", "patches", "--help"],
+        ["data", "--help"],
+        ["data", "fetch", "--help"],
+    ],
+    ids=" ".join,
+)
 def test_a_command_imports_its_own_module_and_no_other(arguments: list[str]) -> None:
     program = (
         f"import sys; sys.argv = {['hubel', *arguments]}\n"
@@ -49,6 +68,6 @@ def test_a_command_imports_its_own_module_and_no_other(arguments: list[str]) -> 
     done = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True)
     imported = set(done.stderr.split())
     assert "hubel.cli" in imported
-    own = {verb.module for name, verb in VERBS.items() if name in arguments}
-    assert {verb.module for verb in VERBS.values()} & imported == own
+    own = {verb.module for words, verb in EVERY.items() if set(words.split()) <= set(arguments)}
+    assert {verb.module for verb in EVERY.values()} & imported == own
     assert not {"torch", "numpy", "matplotlib", "rich", "pydantic"} & imported

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.loading import Verb, lazy
+from hubel.cli.loading import LazyGroup, Verb
 from hubel.errors import HubelError, UsageError
 
 SPINS = "1000"
@@ -77,9 +77,16 @@ VERBS = {
 }
 """Every command with its summary, the first line of its docstring, in the order of `hubel --help`."""
 
+
+class Commands(LazyGroup):
+    """Every command."""
+
+    verbs = VERBS
+
+
 app = typer.Typer(
     name="hubel",
-    cls=lazy(VERBS),
+    cls=Commands,
     help="A workbench for convolutional networks: write one down, count its costs, train it, look inside.",
     no_args_is_help=True,
     rich_markup_mode=None,
