@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import types
+from functools import partial
 
 import pytest
+import typer
+from typer.core import TyperOption
 
 from hubel.cli import VERBS
 from hubel.cli.data import DataGroup
-from hubel.cli.loading import loaded
+from hubel.cli.loading import _value, loaded
 from hubel.cli.look.group import LookGroup
 from tests.cli.conftest import Hubel
 
@@ -71,3 +75,17 @@ def test_a_command_imports_its_own_module_and_no_other(arguments: list[str]) -> 
     own = {verb.module for words, verb in EVERY.items() if set(words.split()) <= set(arguments)}
     assert {verb.module for verb in EVERY.values()} & imported == own
     assert not {"torch", "numpy", "matplotlib", "rich", "pydantic"} & imported
+
+
+def test_a_value_that_has_its_type_is_not_converted_and_any_other_is() -> None:
+    """`process_value` is a name within Typer: a version without it has to be noticed."""
+    command = loaded("predict", VERBS["predict"])
+    context = typer.Context(command)
+    top = next(each for each in command.get_params(context) if each.name == "top")
+    assert isinstance(top, TyperOption)
+    assert isinstance(top.process_value, partial)
+    assert top.process_value.func is _value
+    assert top.process_value.args[1] == types.MethodType(TyperOption.process_value, top)
+    assert (top.process_value(context, 3), top.process_value(context, "3")) == (3, 3)
+    with pytest.raises(typer.BadParameter, match="valid integer"):
+        top.process_value(context, "x")

@@ -15,6 +15,7 @@ import typer
 
 from hubel.cli.loading import LazyGroup, Verb
 from hubel.errors import HubelError, UsageError
+from hubel.version import __version__
 
 SPINS = "1000"
 """How many times a waiting thread of OpenMP checks for the others before it sleeps.
@@ -97,9 +98,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        import hubel
-
-        print(f"hubel {hubel.__version__}")
+        print(f"hubel {__version__}")
         raise typer.Exit
 
 
