@@ -189,7 +189,7 @@ class Eye:
         """What in an image speaks for a class, by default for the most probable one.
 
         Arrays: `map`, height x width; `cells`; of occlusion `rows`, `columns`, `scores`; with `sanity` the
-        `correlations` of the map with those of ever more random networks.
+        `correlations` of the map with those of networks with more and more layers randomised.
         """
         from hubel.tasks.look.attribution import Question, look_at_attribution
 
