@@ -191,7 +191,7 @@ class Job:
             yield unit
 
     def _tunings(self) -> tuple[Tuning, ...]:
-        """How units answer to gratings: as kept, or measured."""
+        """How units respond to gratings: kept, or measured."""
         subject = self.specimen.subject
         units = tuned(subject, most=self.limits.units)
         if not units:
