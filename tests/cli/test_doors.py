@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 import hubel
-from hubel.cli import VERBS
-from hubel.cli.loading import Command, loaded
+from hubel.cli import Commands
+from hubel.cli.loading import Command, LazyGroup, loaded
 from hubel.tasks.look.eye import Eye
 from hubel.tasks.zoo import zoo as overview
 
@@ -44,17 +44,17 @@ They take functions and images; `began` is a time; `settings` are what `--set` g
 """
 
 
-def commands(group: TyperGroup | None = None, prefix: str = "") -> Iterator[tuple[str, Command]]:
-    """Every command of the app, with the words that call it."""
-    members = {name: loaded(name, verb) for name, verb in VERBS.items()} if group is None else group.commands
-    for name, command in members.items():
-        if isinstance(command, TyperGroup):
+def commands(group: LazyGroup, prefix: str = "") -> Iterator[tuple[str, Command]]:
+    """Every command of a group, with the words that call it; `look` is one as well as a group."""
+    for name, verb in group.verbs.items():
+        command = loaded(name, verb)
+        if isinstance(command, LazyGroup):
             yield from commands(command, f"{prefix}{name} ")
         elif isinstance(command, TyperCommand) and not command.hidden:
             yield f"{prefix}{name}", command
 
 
-COMMANDS = dict(commands())
+COMMANDS = dict(commands(Commands(name="hubel")))
 
 
 def function_of(name: str) -> Callable[..., Any]:

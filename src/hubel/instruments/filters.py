@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 ALIKE = 0.95
-"""The cosine from which on two filters count as duplicates; its negative, as each other's negative."""
+"""Filters whose cosine is at least this are duplicates; at most its negative, negatives of each other."""
 
 DEAD = 1e-4
 """A norm or scale below this fraction of the layer's largest counts as zero."""

@@ -89,8 +89,8 @@ class Header:
         summary.
         """
         if metadata.get("format") != FORMAT:
-            found = metadata.get("format", "no format")
-            raise ModelError(f"{path} is not a model of hubel: its metadata have {found}, not {FORMAT}")
+            found = metadata.get("format", "not given")
+            raise ModelError(f"{path} is not a model of hubel: its format is {found}, not {FORMAT}")
         try:
             summary = json.loads(metadata["summary"])
             if not isinstance(summary, dict):

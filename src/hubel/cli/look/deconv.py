@@ -37,7 +37,7 @@ def deconv(
         typer.Option("-o", "--out", help="The PNG file to write.", metavar="FILE", rich_help_panel=OUTPUT),
     ],
 ) -> None:
-    """Project units back to pixels: of one image by three rules, or beside the patches that drive them."""
+    """Project units back to pixels, of an image by three rules or beside the patches of a data set."""
     check_out(out, PNG)
     eye = eye_on(context)
     with progress() as shown:

@@ -47,12 +47,11 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run may be handed besides its config, so that nothing is opened, parsed or made twice.
+    """What a run may be given besides its config, so that nothing is opened, parsed or made twice.
 
-    `data` is the set with its validation split and `network` the network or module; without them the
-    config's are opened and parsed. `own` are the user's own loss, optimizer and augmentation. `kept` is the
-    best model of a run that resumes: its preprocessing is not measured again, and no weights are taken from
-    the model the run started from.
+    `data`: the set with its validation split. `network`: the network or module. Without them those of the
+    config are opened and parsed. `own`: the user's own loss, optimizer and augmentation. `kept`: the best
+    model of a run that resumes; its preprocessing is used as it is, and the starting model is not needed.
     """
 
     data: DataSet | None = None
@@ -65,11 +64,10 @@ class Inputs:
 class Prepared:
     """A run's data and network, ready to train.
 
-    `start` says what became of the weights the run starts from, None where it starts from random ones.
-    `weights` weigh the classes in the loss, None where every image counts the same. `skipped` are the
-    unreadable images that were left out. `fingerprint` is that of the training images, these included.
-    `seen` are the marks of the training images and of those the starting model was trained on; None for a
-    stream, which is not read for them.
+    `start`: the starting model, None if the weights are random. `weights`: the class weights of the loss,
+    None if every image counts the same. `skipped`: the unreadable images, which are left out. `fingerprint`:
+    that of the training images, the skipped ones included. `seen`: the marks of the training images and of
+    those of the starting model; None for a stream, which is not read to make them.
     """
 
     data: DataSet
@@ -89,11 +87,11 @@ class Prepared:
         return Trainer.of(self.network, config, self.train, self.weights, self.own)
 
     def load(self, path: Path) -> Model:
-        """A model of this run from its file; a module of the user's own is copied to take the weights."""
+        """A model of this run from its file; the weights of a user's own module go into a copy of it."""
         return load(path, module_for(self.network))
 
     def train_head(self) -> Evaluation | None:
-        """Trains a head that starts anew on a pretrained network, and evaluates the result."""
+        """Trains a pretrained network's new head and evaluates the result; None if the head is not new."""
         if not self.start or not self.start.loaded.head:
             return None
         return train_head(self.network, self.train, self.val, self.weights)
@@ -111,7 +109,7 @@ class Prepared:
 
 
 def module_for(network: Trainable) -> nn.Module | None:
-    """What a model's file of this network needs to be loaded: a copy of the user's own module, or nothing."""
+    """The module that loading a model's file of this network needs: a copy of the user's own, else none."""
     return copy.deepcopy(network.root) if isinstance(network, OwnNetwork) else None
 
 
@@ -121,9 +119,9 @@ def prepare(
     progress: Progress | None = None,
     warn: Warn | None = None,
 ) -> Prepared:
-    """Reads the data and builds the network, on the best device there is.
+    """Reads the data and builds the network, on the best device available.
 
-    `progress` is called with the number of images read so far, `warn` with what the user should know.
+    `progress` is called with the number of images read so far, `warn` with warnings.
 
     Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
     starting model cannot be used.
@@ -200,7 +198,7 @@ def _weights(config: Config, images: Feed, data: DataSet) -> torch.Tensor:
 def _training_batches(
     config: Config, own: Own, images: Feed, preprocessing: Preprocessing, classes: int
 ) -> Batches:
-    """The batches of training, on the best device there is."""
+    """The training batches, on the best device available."""
     return images.batches(
         preprocessing,
         config.recipe.batch,
@@ -222,8 +220,8 @@ def _decoded(
 ) -> tuple[Feed, Feed]:
     """The training and the validation images.
 
-    Raises UnusableError: unreadable images, those of both together; with `skip`, where none is left of one
-    of the two.
+    Raises UnusableError: there are unreadable images; it lists those of both splits. With `skip`: all images
+    of a split are unreadable.
     """
     assert data.val is not None, "a share above 0 is held out"
     found: list[Feed] = []
@@ -266,7 +264,7 @@ def check_classes(network: Trainable, data: DataSet) -> None:
 
 
 def _preprocessing(config: Config, network: Trainable, start: Start | None) -> Preprocessing:
-    """The preprocessing of the starting model, except for what the config asks for."""
+    """The preprocessing of the starting model, with the settings of the config."""
     if start is None:
         return Preprocessing.of(network.volume, fit=config.fit or "crop")
     return start.preprocessing.fitting(config.fit or None)
@@ -290,15 +288,15 @@ def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:
         return trace(network.net, small)
     except NetworkError as error:
         raise NetworkError(
-            f"the recipe shows images as {small} first, which this network does not take: {error}; "
-            "let images keep their size, with --set smallest=1"
+            f"the recipe begins with images of {small}, which this network does not take: {error}; "
+            "keep the size of images with --set smallest=1"
         ) from None
 
 
 def _network(config: Config, given: Net | OwnNetwork | None) -> Trainable:
     """The network, with its initial weights.
 
-    Raises NetworkError: one that cannot learn in batches like these.
+    Raises NetworkError: it cannot learn from batches of this size, or images of the first size.
     Raises UsageError: `freeze` names no part of it, or a module of the user's own is not given.
     """
     recipe = config.recipe
