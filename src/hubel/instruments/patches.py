@@ -21,7 +21,7 @@ from hubel.errors import UsageError
 from hubel.instruments.field import behind
 from hubel.instruments.subject import Subject, bare, features
 from hubel.instruments.unit import Unit
-from hubel.net.field import Box, box
+from hubel.net.field import Box, box, spans
 from hubel.net.layers import Concat, Relu
 
 if TYPE_CHECKING:
@@ -171,10 +171,9 @@ def cut(
             raise UsageError(f"{unit} is no map of {', '.join(by_path)}")
     joined = any(isinstance(step.layer, Concat) for step in subject.steps)
     steps = cache(lambda path, channel: behind(subject.steps, path, channel) if joined else subject.steps)
-    boxes = cache(
-        lambda path, channel, row, column, clipped: box(
-            steps(path, channel), path, row, column, clipped=clipped
-        )
+    known = cache(lambda path, channel: spans(steps(path, channel))[path])
+    inside = cache(
+        lambda path, channel, row, column: box(steps(path, channel), path, row, column, clipped=True)
     )
     places: list[tuple[int, Unit, int]] = []
     for unit in wanted:
@@ -188,10 +187,9 @@ def cut(
             last, whole = image, pixels(image)
         top, channel = by_path[unit.path], unit.channel or 0
         exact = top.unit(channel, at)
-        field, seen = (
-            boxes(exact.path, channel if joined else 0, exact.row, exact.column, clipped)
-            for clipped in (False, True)
-        )
+        one = channel if joined else 0
+        field = known(exact.path, one).box(exact.row or 0, exact.column or 0)
+        seen = inside(exact.path, one, exact.row, exact.column)
         part = whole[seen.top : seen.bottom + 1, seen.left : seen.right + 1].copy()
         score = float(top.scores[channel, at])
         found[unit, at] = Patch(exact, score, image, name(image), field, seen, part)
