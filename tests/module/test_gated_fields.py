@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812
 
 from hubel.net.field import Box
 from hubel.net.ledger import Ledger
 from hubel.net.volume import Volume
 from hubel.tasks.network import ledger
+from tests.module.probes import kept_for_backward
 
 DEPTH = 2
 
@@ -159,3 +164,40 @@ def test_the_last_convolution_behind_four_gates_by_hand() -> None:
     last = found.rows[-1]
     boxes = [found.field(last.path, at, at) for at in range(4)]
     assert last.field.size[0] == max(box.size[0] for box in boxes) == 97
+
+
+class Unpooled(nn.Module):
+    """Pooling with indices, whose inverse reads both the values and the indices."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 3, padding=1)
+        self.pool, self.unpool = nn.MaxPool2d(2, return_indices=True), nn.MaxUnpool2d(2)
+        self.up = nn.ConvTranspose2d(8, 4, 4, stride=2, padding=1, groups=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.conv(x)
+        values, where = self.pool(x)
+        out: Tensor = self.up(F.relu_(self.unpool(values, where, output_size=x.shape) + x))
+        return out
+
+
+def test_indices_of_maxima_have_no_row_of_their_own() -> None:
+    """A unit after unpooling sees the 4 pixels of its pooling window; the bytes are those autograd saves."""
+    module = Unpooled()
+    found = ledger(module, "16x16x3")
+    assert [row.path for row in found.rows] == ["conv", "pool", "unpool", "add1", "relu1", "up"]
+    assert not found.unaccounted
+    assert [row.field.size[0] for row in found.rows] == [3, 4, 4, 4, 4, 6]
+    kept = kept_for_backward(module, torch.zeros(1, 3, 16, 16))
+    assert found.totals.backward_bytes == kept == 23_552
+
+
+@pytest.mark.parametrize("pool", [nn.AdaptiveMaxPool2d(3, return_indices=True), lambda x: x.topk(2, 1)])
+def test_indices_of_other_functions_have_none_either(pool: Callable[[Tensor], Any]) -> None:
+    class Picks(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            values: Tensor = pool(x)[0]
+            return values
+
+    assert len(ledger(Picks(), "9x9x3").rows) == 1

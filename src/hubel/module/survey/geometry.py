@@ -86,6 +86,15 @@ def _spread(call: Call, _made: Tensor, _output: Volume) -> Window | None:
     )
 
 
+def _unpooled(call: Call, _made: Tensor, _output: Volume) -> Window | None:
+    """Returns the window of the inverse of max pooling: each value goes back into its own window."""
+    given = call.given("input indices kernel_size stride padding")
+    sizes, strides = _two(given["kernel_size"]), _two(given.get("stride") or given["kernel_size"])
+    sides = zip(sizes, strides, _two(given.get("padding", 0)), strict=True)
+    rows, columns = (UpsamplingAxis.of(stride, size, pad) for size, stride, pad in sides)
+    return Window(rows, columns)
+
+
 def _larger(call: Call, _made: Tensor, output: Volume) -> Window | None:
     """Returns the window of upsampling by a whole factor, nearest or bilinear."""
     seen, mode = call.place.volume, call.given("input size scale_factor mode").get("mode", "nearest")
@@ -148,6 +157,7 @@ _WINDOWS: dict[str, FindWindow] = dict.fromkeys(_REDUCTIONS, _reduced) | {
     "pad": _padded,
     "conv_transpose2d": _spread,
     "interpolate": _larger,
+    "max_unpool2d": _unpooled,
     "pixel_shuffle": _shuffled,
     "pixel_unshuffle": _unshuffled,
     "max_pool2d": _pooled,
