@@ -52,6 +52,11 @@ class Top:
         """Returns the unit at `place` in the order of a map, counted from 0."""
         return Unit(self.path, channel, int(self.rows[channel, place]), int(self.columns[channel, place]))
 
+    def strongest(self, most: int) -> tuple[Unit, ...]:
+        """Returns the `most` maps whose best unit has the largest value, in the order of the maps."""
+        order = np.argsort(-self.scores[:, 0], kind="stable")[:most]
+        return tuple(Unit(self.path, int(channel)) for channel in np.sort(order))
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Patch:
