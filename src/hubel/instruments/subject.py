@@ -23,9 +23,11 @@ from hubel.module.survey.follow import surveyed
 from hubel.module.survey.replay import Stop, Visitor, attributes, replaying
 from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
+from hubel.net.memory import bytes_to_run
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step, at_inference
 from hubel.net.volume import Volume, VolumeLike
+from hubel.ram import check_fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class Subject:
         if volume is None:
             raise UsageError("give the input volume of the module, as (height, width, depth)")
         found = surveyed(module, volume)
+        check_fits("the module", bytes_to_run(found.ledger.steps), force=True)
         return cls(module, Volume.of(volume), at_inference(found.ledger.steps), found.origins, found.end)
 
     @property

@@ -73,11 +73,18 @@ def ledger(net: NetLike, volume: VolumeLike | None = None, *, strict: bool = Fal
 
 
 def build(
-    net: NetLike, volume: VolumeLike | None = None, *, init: str = "he", seed: int = 0, scores: bool = False
+    net: NetLike,
+    volume: VolumeLike | None = None,
+    *,
+    init: str = "he",
+    seed: int = 0,
+    scores: bool = False,
+    force: bool = False,
 ) -> Network:
     """Builds the torch module of a network, initialised by the rule `init`; `volume` is as for `ledger`.
 
-    `scores` leaves a final softmax out. Raises SizeError: the network does not fit. Raises UsageError: no
+    `scores` leaves a final softmax out. `force` lets it take all of the machine's memory, not only what is
+    free. Raises SizeError: the network does not fit. Raises UsageError: no
     such initialisation. Raises NetworkError: a module, which is built already.
     """
     from hubel.module.network import build as build_net
@@ -85,7 +92,7 @@ def build(
     made, seen = network(net, volume)
     if not isinstance(made, Net):
         raise NetworkError(f"{name_of(net)} is a torch module: it is built already")
-    return build_net(made, seen, init=init, seed=seed, scores=scores)
+    return build_net(made, seen, init=init, seed=seed, scores=scores, force=force)
 
 
 def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, Volume]:

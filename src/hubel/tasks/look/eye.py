@@ -113,11 +113,13 @@ class Eye:
         *,
         layer: Names = None,
         top: int = 9,
-        maps: int = 64,
+        maps: int | None = None,
         split: str = "auto",
         progress: Progress | None = None,
     ) -> Finding:
         """The patches of a data set that drive each map most, cut to exactly what its units see.
+
+        Shown are the first `maps` of each layer; by default those driven most, a page of them in all.
 
         Arrays: each map's patches by its name, uint8, n x h x w x 3, the strongest first; `MAP.scores`.
         """
@@ -135,11 +137,13 @@ class Eye:
         layer: Names = None,
         rule: str | None = None,
         top: int = 9,
-        maps: int = 12,
+        maps: int | None = None,
         split: str = "auto",
         progress: Progress | None = None,
     ) -> Finding:
         """Units projected back to pixels: of one image by three rules, or beside the patches of a data set.
+
+        Shown are `maps` of each layer; by default at most 12, and of a data set a page of them in all.
 
         Arrays: of an image `UNIT.RULE`, depth x height x width; of a data set those of `patches` and
         `MAP.projectionN`, depth x h x w, for the patch at place N.
@@ -148,7 +152,7 @@ class Eye:
         from hubel.tasks.look.images import Source
         from hubel.tasks.look.patches import Wanted
 
-        wanted = Wanted(several(layer), several(unit), maps, top)
+        wanted = Wanted(several(layer), several(unit), maps, top, usual=12)
         if is_image(source):
             return look_at_image(self.specimen, source, wanted, rule)
         return look_at_data(self.specimen, Source(source, split), wanted, rule, progress)
