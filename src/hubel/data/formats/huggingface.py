@@ -138,7 +138,7 @@ def _loaded(where: str, *what: str | None, **options: str) -> Any:
     """Calls the library, whose errors are of many types and several lines."""
     datasets = _library(where)
     try:
-        return datasets.loadread_loaded(*what, **options)
+        return datasets.load_dataset(*what, **options)
     except Exception as error:  # OSError, ValueError, its own and its HTTP client's
         cause = error.__cause__ or error
         message = str(cause).strip().partition("\n")[0] or type(cause).__name__

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hubel.data.check import MENTIONED
 from hubel.data.feed.source import Source
 from hubel.evaluation.metrics import Evaluation
 from hubel.training.events import RoundDone
@@ -125,6 +127,18 @@ def not_held_out(labels: Labels, classes: Sequence[str]) -> str | None:
         return None
     return (
         f"no validation image shows {_listed(missing)}, so nothing measures the accuracy on {_them(missing)}"
+    )
+
+
+def imbalanced(labels: Labels, classes: Sequence[str]) -> str | None:
+    """A class with three times as many training images as another or more; `labels`: int64, n."""
+    counts = Counter(labels.tolist()).most_common()
+    (most, large), (least, small) = counts[0], counts[-1]
+    if large < MENTIONED * small:
+        return None
+    return (
+        f"{classes[most]} has {large:,} training images and {classes[least]} {small:,}; where the rare class "
+        "matters as much, --balance loss or --balance sampler helps, or more images of it"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, Feed
 from hubel.data.feed.cache import Warn
 from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.feed.range import range_of
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import fingerprint
 from hubel.data.sources import open_data
@@ -32,10 +33,10 @@ from hubel.net.ledger import ledger
 from hubel.net.notation import parse
 from hubel.net.trace import Step, trace
 from hubel.net.volume import Volume
-from hubel.training.run.diagnose import in_both, not_held_out
+from hubel.training.run.diagnose import imbalanced, in_both, not_held_out
 from hubel.training.run.finetune import Start, train_head
 from hubel.training.run.whiten import whiten
-from hubel.training.settings.config import Config
+from hubel.training.settings.config import NONE, Config
 from hubel.training.settings.own import Own
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
@@ -133,7 +134,10 @@ def prepare(
     network = _network(config, inputs.network)
     check_classes(network, data)
     start = _start(config, network, data) if config.start and not inputs.kept else None
-    preprocessing = inputs.kept.preprocessing if inputs.kept else _preprocessing(config, network, start)
+    if inputs.kept:
+        preprocessing = inputs.kept.preprocessing
+    else:
+        preprocessing = _preprocessing(config, network, start, data.train)
     images, validation = _decoded(data, preprocessing, config.on_bad, progress, warn)
     check_left(images, data)
     marks = images.marks()
@@ -142,6 +146,7 @@ def prepare(
         not_held_out(validation.labels, data.classes),
         in_both(seen, new),
         start.knows(new) if start else None,
+        imbalanced(images.labels, data.classes) if config.balance == NONE else None,
     ):
         if problem:
             warn(problem)
@@ -263,11 +268,13 @@ def check_classes(network: Trainable, data: DataSet) -> None:
         )
 
 
-def _preprocessing(config: Config, network: Trainable, start: Start | None) -> Preprocessing:
-    """The preprocessing of the starting model, with the settings of the config."""
+def _preprocessing(config: Config, network: Trainable, start: Start | None, images: Images) -> Preprocessing:
+    """The preprocessing of the starting model, except for what the config asks for and the images' range."""
     if start is None:
-        return Preprocessing.of(network.volume, fit=config.fit or "crop")
-    return start.preprocessing.fitting(config.fit or None)
+        found = Preprocessing.of(network.volume, fit=config.fit or "crop")
+    else:
+        found = start.preprocessing.fitting(config.fit or None)
+    return replace(found, range=range_of(config.range, images) or found.range)
 
 
 def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:
