@@ -54,6 +54,13 @@ class UsageError(HubelError):
     """A command line or configuration that asks for something that does not exist."""
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """Returns a text on one line, its middle left out where it has more than `most` characters."""
+    line = " ".join(text.split())
+    half = (most - 1) // 2
+    return line if len(line) <= most else f"{line[:half]}…{line[-half:]}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns `; did you mean X?` for the known name most like `name`, or an empty text.
 
