@@ -230,8 +230,8 @@ def _tensors(path: Path, metadata: dict[str, str]) -> dict[str, Tensor]:
         raise ModelError(f"{path} is not a safetensors file, or is cut short ({error})") from None
     if KEY in metadata and checksum(state, metadata) != metadata[KEY]:
         raise ModelError(
-            f"{path} is damaged: its content does not have the SHA-256 that was written with it; copy the file "
-            "again, or train the model again"
+            f"{path} is damaged: its content does not have the SHA-256 that was written with it; copy the "
+            "file again, or train the model again"
         )
     return state
 

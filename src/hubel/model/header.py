@@ -184,7 +184,7 @@ def model_file(place: str | Path) -> Path:
 
 
 def read_header(place: str | Path) -> Header:
-    """Reads the header of a model's file, or of the best model of a run's folder; its checksum is not checked.
+    """Reads the header of a model's file, or of the best model of a run's folder; the checksum is for `load`.
 
     Raises ModelError: no such file, not a safetensors file, cut short, or not a model of hubel.
     """
