@@ -54,7 +54,8 @@ class Model(Shown):
     `network` gives scores, without a final softmax; of a module of the user's own it is the
     `OwnNetwork` around it. Their mean over `views` of an image is divided by
     `temperature` before the softmax. `summary` says how the model was trained. `seen` are the marks of
-    the images it was trained on (`hubel.data.marks`), None where they are not known.
+    the images it was trained on (`hubel.data.marks`), None where they are not known. `untrained` says that
+    its head is still as it was initialised: it predicts nothing.
     """
 
     network: Trainable
@@ -64,6 +65,7 @@ class Model(Shown):
     temperature: float = 1.0
     views: str = "one"
     seen: frozenset[bytes] | None = None
+    untrained: bool = False
 
     def __repr__(self) -> str:
         names = (f"{name:<11} {text}" for name, text in self.facts().items())
@@ -83,6 +85,7 @@ class Model(Shown):
             "accuracy": f"{said['val_top1']:.2%} of the validation images" if "val_top1" in said else "",
             "views": self.views if self.views != "one" else "",
             "temperature": f"{self.temperature:.3g}" if self.temperature != 1 else "",
+            "head": "not trained" if self.untrained else "",
         }
         return {name: text for name, text in found.items() if text}
 
@@ -126,7 +129,17 @@ class Model(Shown):
             temperature=self.temperature,
             views=self.views,
             seen=None if self.seen is None else written_marks(self.seen),
+            untrained=self.untrained,
         )
+
+    def check_trained(self) -> None:
+        """Raises ModelError: the head was never trained, so that its scores mean nothing."""
+        if self.untrained:
+            weights = self.summary.get("weights") or "its weights"
+            raise ModelError(
+                f"the model's head was never trained: {weights} had other classes. Train it first: "
+                "hubel train DATA --from MODEL; or import it with the classes it has: leave (classes=...) out"
+            )
 
     def saw(self, found: Sequence[bytes]) -> Flags:
         """Which images, by their marks, the model was trained on, as far as is known: bool, n."""
@@ -177,8 +190,9 @@ class Model(Shown):
     def probabilities_of(self, pixels: Bytes) -> Tensor:
         """Returns the same for images after preprocessing: uint8, images x height x width x depth.
 
-        Raises ModelError: the network's scores are not finite.
+        Raises ModelError: the head was never trained, or the network's scores are not finite.
         """
+        self.check_trained()
         self.network.eval()
         inputs = torch.from_numpy(pixels).to(next(self.network.parameters()).device)
         found = scores(self.network, self.preprocessing.normalise(inputs), self.views)
@@ -219,6 +233,7 @@ def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = F
         header.temperature,
         header.views,
         _marks(header, path),
+        header.untrained,
     )
 
 

@@ -2,14 +2,16 @@
 
 A model is one `.safetensors` file. Its metadata are texts: `format`, `notation` or `maker`, `input`,
 `classes`, `preprocessing`, `versions` and `summary`, the last four JSON; `temperature` and `views`;
-`seen`, the marks of the images that the model was trained on, where they are known; and `sha256`, the
-checksum of the tensors and of all other metadata (`hubel.model.checksum`), which older files lack.
+`seen`, the marks of the images that the model was trained on, where they are known; `untrained`, where the
+head never was; and `sha256`, the checksum of the tensors and of all other metadata (`hubel.model.checksum`),
+which older files lack.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,6 +48,7 @@ class Header:
 
     The network is either a `notation`, or what `maker` names makes it, such as `model.py:make_model`.
     `seen` is a text, as `hubel.data.marks` writes it; None where the training images are not known.
+    `untrained` says that the head, which gives the scores, is still as it was initialised.
     Raises ModelError: both or neither of notation and maker, class names that are no distinct texts, or a
     temperature out of range.
     """
@@ -60,6 +63,7 @@ class Header:
     views: str = "one"
     seen: str | None = field(default=None, repr=False)
     maker: str | None = None
+    untrained: bool = False
 
     def __post_init__(self) -> None:
         if (self.notation is None) == (self.maker is None):
@@ -95,6 +99,7 @@ class Header:
             "views": self.views,
         }
         optional = {"notation": self.notation, "maker": self.maker, "seen": self.seen}
+        optional["untrained"] = "head" if self.untrained else None
         return metadata | {name: text for name, text in optional.items() if text is not None}
 
     @classmethod
@@ -122,11 +127,17 @@ class Header:
                 views=metadata.get("views", "one"),
                 seen=metadata.get("seen", older),
                 maker=metadata.get("maker"),
+                untrained="untrained" in metadata or _was_reset(summary),
             )
         except KeyError as error:
             raise _damaged(path, f"they lack {error}") from None
         except (ValueError, TypeError, RecursionError, HubelError) as error:
             raise _damaged(path, str(error)) from None
+
+
+def _was_reset(summary: dict[str, Any]) -> bool:
+    """Whether an older file, which has no entry for it, was imported with a head of other classes."""
+    return re.match(r"head \d+ -> \d+ reset", str(summary.get("report", ""))) is not None
 
 
 def check_names(classes: Sequence[object]) -> None:

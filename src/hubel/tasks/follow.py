@@ -72,7 +72,7 @@ def begin(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch, began
     if (head := prepared.train_head()) is not None:
         watch(HeadTrained(head))
     at_start = None
-    if prepared.start:
+    if prepared.start and (head or not prepared.start.loaded.head):  # a random head is no model to keep
         at_start = head or evaluate(prepared.network, prepared.val.epoch(0))
     session = Session(folder, prepared, prepared.trainer(config))
     folder.begin(session.trainer.config)
