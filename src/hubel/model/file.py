@@ -218,11 +218,11 @@ def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = F
     try:
         network = network_of(header, path, module, allow_code=allow_code)
         preprocessing = Preprocessing.from_json(header.preprocessing)
+        _check(header, network, preprocessing, path)
     except ModelError:
         raise
     except HubelError as error:
         raise ModelError(f"{path}: its metadata cannot be used: {shortened(str(error), 200)}") from None
-    _check(header, network, preprocessing, path)
     _load_weights(network, state, path)
     network.eval()
     return Model(

@@ -34,6 +34,25 @@ BEST = "best.safetensors"
 TEMPERATURES = (1e-6, 1e6)
 """The least and the greatest temperature: within them, scores divided by one stay finite in float32."""
 
+KNOWN = frozenset(
+    [
+        "format",
+        "notation",
+        "maker",
+        "input",
+        "classes",
+        "preprocessing",
+        "versions",
+        "summary",
+        "temperature",
+        "views",
+        "seen",
+        "untrained",
+        "sha256",
+    ]
+)
+"""The entries of the metadata. Among others might be one of these whose name is damaged."""
+
 NUMBERS = ("epoch", "val_top1", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
 """What hubel reads of a summary, where it is there."""
@@ -112,6 +131,8 @@ class Header:
         if metadata.get("format") != FORMAT:
             found = metadata.get("format", "no format")
             raise ModelError(f"{path} is not a model of hubel: its metadata have {found}, not {FORMAT}")
+        if unknown := metadata.keys() - KNOWN:
+            raise _damaged(path, f"they have an unknown entry, {min(unknown)}")
         try:
             summary = _json(metadata["summary"], dict)
             older = summary.pop("seen", None)
