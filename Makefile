@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo test check lint docs notebooks dist dist-test clean
+.PHONY: demo test fuzz check lint docs notebooks dist dist-test clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -20,6 +20,9 @@ demo: $(READY)  ## Train LeNet-5 on real scans of digits, then read an image fil
 
 test: $(READY)  ## Run the tests.
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
+
+fuzz: $(READY)  ## Look for faults for a long time: every operation on the disk fails in turn, and so on.
+	HUBEL_FUZZ=1 $(BIN)/python -m pytest tests/fuzz -v
 
 check: $(READY)  ## Everything that must be green before a commit.
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check

@@ -44,7 +44,7 @@ def bin_(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [packages] = folder.glob("lib/python*/site-packages")
     installed = next(path for path in sys.path if path.endswith("site-packages"))
     packages.joinpath("dependencies.pth").write_text(f"{installed}\n", encoding="utf-8")
-    pip = [
+    pip: list[str | Path] = [
         sys.executable,
         "-m",
         "pip",

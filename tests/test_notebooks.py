@@ -37,9 +37,12 @@ def test_there_are_two() -> None:
 def _run(cell: str, names: dict[str, Any]) -> Any:
     """Runs a cell as a notebook does, and returns the value of its last expression."""
     tree = ast.parse(cell)
-    last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    last: ast.Expr | None = None
+    if tree.body and isinstance(tree.body[-1], ast.Expr):
+        last = tree.body[-1]
+        tree.body.pop()
     exec(compile(tree, "cell", "exec"), names)
-    return eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last else None
+    return eval(compile(ast.Expression(last.value), "cell", "eval"), names) if last is not None else None
 
 
 def _text(value: Any) -> str:

@@ -140,7 +140,7 @@ class HubelClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # 
         time: str | float | None = None,
         epochs: int | None = None,
         recipe: str | Recipe | None = None,
-        start: str | Path | Model = AUTO,
+        start: str | Path = AUTO,
         batch: int | None = None,
         lr: float | None = None,
         val: float | None = None,

@@ -11,6 +11,7 @@ from typing import TypeAlias
 from hubel.device import use_allowed_cores
 from hubel.errors import UsageError
 from hubel.evaluation.metrics import Evaluation, evaluate
+from hubel.evaluation.model import ModelEvaluation
 from hubel.files import write_whole
 from hubel.model.file import Model
 from hubel.report.mistakes import mistakes_csv
@@ -118,7 +119,20 @@ def follow(session: Session, watch: Watch) -> Run:
         for name, text in _files(session, model, result).items():
             write_whole(folder.folder / name, text)
         watch(Finished(folder, model, result))
-    return Run(folder.folder, result, model)
+    return Run(folder.folder, _with_names(result, session, model), model)
+
+
+def _with_names(result: Evaluation, session: Session, model: Model) -> ModelEvaluation:
+    """The evaluation of the best model on the validation images, which knows their names."""
+    return ModelEvaluation(
+        result.scores,
+        result.labels,
+        result.temperature,
+        classes=model.classes,
+        names=session.prepared.val.images.names,
+        split="val",
+        skipped=session.prepared.skipped,
+    )
 
 
 @contextmanager

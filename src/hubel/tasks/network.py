@@ -198,7 +198,9 @@ def _meant(text: str, error: str) -> str:
     if text.endswith(WEIGHTS):
         return f"{text} holds weights alone; `hubel import-weights {text} --net NAME` makes a model of them"
     if is_python(text):
-        return f"{text}: modules of Python files are for hubel table, compare, diff and draw"
+        return (
+            f"{text}: no module of a Python file can be used here; give a notation, a name or a model's file"
+        )
     if NAME.fullmatch(text) and text not in LAYERS:
         hint = nearest(text, [*zoo.ZOO, *LAYERS])
         return f"there is no network and no file {text!r}{hint or ';'} `hubel zoo` lists the networks"

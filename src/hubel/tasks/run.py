@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubel.evaluation.metrics import Evaluation
+from hubel.evaluation.model import ModelEvaluation
 from hubel.model.file import Model, load
 from hubel.shown import Shown
 from hubel.training.run.folder import RunFolder
@@ -57,7 +57,7 @@ class Run(Shown):
     """
 
     folder: Path
-    evaluation: Evaluation | None = field(default=None, repr=False, compare=False)
+    evaluation: ModelEvaluation | None = field(default=None, repr=False, compare=False)
     trained: Model | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -15,7 +15,6 @@ from hubel.data.dataset import DataSet
 from hubel.data.sources import open_data, whereabouts
 from hubel.data.split import with_val
 from hubel.errors import UsageError
-from hubel.model.file import Model
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
@@ -23,16 +22,14 @@ from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
 from hubel.tasks.resume import resume as resume_run
 from hubel.tasks.run import Run
 from hubel.tasks.trained import trained_network
-from hubel.training.events import (
-    NetworkChosen,
-)
+from hubel.training.events import NetworkChosen
 from hubel.training.run.auto import choose, validation_share
 from hubel.training.run.folder import RunFolder, check_free
 from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
-from hubel.training.settings.toml import changed, check_setting, wish
+from hubel.training.settings.toml import FROM_PYTHON, changed, check_setting, wish
 
 if TYPE_CHECKING:
     from torch import nn
@@ -53,7 +50,7 @@ def train(
     time: str | float | None = None,
     target: float | None = None,
     recipe: str | Recipe | None = None,
-    start: str | Path | Model = AUTO,
+    start: str | Path = AUTO,
     freeze: Sequence[str] | None = None,
     epochs: int | None = None,
     batch: int | None = None,
@@ -161,7 +158,7 @@ class Choice:
     net: Any = None
     volume: VolumeLike | None = None
     recipe: str | Recipe | None = None
-    start: str | Path | Model = AUTO
+    start: str | Path = AUTO
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,8 +192,9 @@ def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     for key, value in settings.items():
         if key in NAMED:
             raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
-        if key.startswith("own_"):
-            raise UsageError(f"{key} is no setting: give the function as {key.removeprefix('own_')}=...")
+        if key.startswith(FROM_PYTHON):
+            name = key.removeprefix(FROM_PYTHON)
+            raise UsageError(f"{key} is not a setting: give the function as {name}=...")
         if key in wishes:
             raise UsageError(f"{key} is set twice; leave one")
         wishes[key] = value

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
@@ -13,6 +13,9 @@ import tomli_w
 from hubel.errors import UsageError, nearest
 
 Value = TypeVar("Value")
+
+FROM_PYTHON = "own_"
+"""How settings begin that record what only Python can give, and that nobody types."""
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -64,7 +67,7 @@ def changed(value: Value, wishes: Mapping[str, Any]) -> Value:
     paths = {path[-1]: path for path in _paths(value)}
     for key, wish in wishes.items():
         if key not in paths:
-            raise UsageError(f"there is no setting {key!r}{nearest(key, paths)}; choose {', '.join(paths)}")
+            raise _unknown(key, paths)
         value = _with(value, paths[key], wish)
     return value
 
@@ -87,12 +90,20 @@ def check_setting(key: str, kind: type) -> None:
     """Raises UsageError: a dataclass, with those inside it, has no setting of that name."""
     known = list(_names(kind))
     if key not in known:
-        raise UsageError(f"there is no setting {key!r}{nearest(key, known)}; choose {', '.join(known)}")
+        raise _unknown(key, known)
+
+
+def _unknown(key: str, known: Iterable[str]) -> UsageError:
+    """The error of a setting that does not exist; it offers those that can be typed."""
+    offered = [name for name in known if not name.startswith(FROM_PYTHON)]
+    return UsageError(f"there is no setting {key!r}{nearest(key, offered)}; choose {', '.join(offered)}")
 
 
 def _names(kind: type) -> Iterator[str]:
-    """The names of all settings of a dataclass and of those inside it."""
+    """The names of all settings of a dataclass and of those inside it that can be typed."""
     for name, inner in get_type_hints(kind).items():
+        if name.startswith(FROM_PYTHON):
+            continue
         if isinstance(inner, type) and is_dataclass(inner):
             yield from _names(inner)
         else:
