@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.loading import Verb, lazy
-from hubel.errors import HubelError, UsageError
+from hubel.errors import WORD, HubelError, UsageError, shortened
 
 SPINS = "1000"
 """How many times a waiting thread of OpenMP checks for the others before it sleeps.
@@ -121,5 +121,8 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        print(
+            f"error: {shortened(str(error.filename or 'a file'), WORD)}: {error.strerror or error}",
+            file=sys.stderr,
+        )
         sys.exit(1)

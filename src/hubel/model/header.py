@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubel.errors import HubelError, ModelError, shortened
+from hubel.files import exists
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
 
@@ -34,23 +35,10 @@ BEST = "best.safetensors"
 TEMPERATURES = (1e-6, 1e6)
 """The least and the greatest temperature: within them, scores divided by one stay finite in float32."""
 
-KNOWN = frozenset(
-    [
-        "format",
-        "notation",
-        "maker",
-        "input",
-        "classes",
-        "preprocessing",
-        "versions",
-        "summary",
-        "temperature",
-        "views",
-        "seen",
-        "untrained",
-        "sha256",
-    ]
+_WRITTEN = (
+    "format notation maker input classes preprocessing versions summary temperature views seen untrained"
 )
+KNOWN = frozenset({*_WRITTEN.split(), "sha256"})
 """The entries of the metadata. Among others might be one of these whose name is damaged."""
 
 NUMBERS = ("epoch", "val_top1", "val", "seed")
@@ -204,6 +192,8 @@ def model_file(place: str | Path) -> Path:
     Raises ModelError: there is no such file or folder, or the folder has no best model.
     """
     path = Path(place).expanduser()
+    if not exists(path):
+        raise ModelError(f"{path} does not exist; give a model's file or a run's folder")
     if path.is_dir():
         if (path / BEST).is_file():
             return path / BEST
@@ -211,7 +201,7 @@ def model_file(place: str | Path) -> Path:
             raise ModelError(f"{path} has no {BEST}: the run has not finished its first round")
         raise ModelError(f"{path} is a folder, but not a run's: it has neither {BEST} nor {CONFIG}")
     if not path.is_file():
-        raise ModelError(f"{path} does not exist; give a model's file or a run's folder")
+        raise ModelError(f"{path} is not a file; give a model's file or a run's folder")
     return path
 
 
