@@ -136,6 +136,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     ended = hubel("train", "--resume", run)
     assert ended.status == 0
     assert "; nothing left to train, " in ended.err
+    assert f"To train on from its model: hubel train DATA --from '{run}'; to train longer" in ended.err
     assert "hardest" not in ended.err
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
 

@@ -181,6 +181,22 @@ def test_what_python_gave_is_given_again_to_resume(tmp_path: Path) -> None:
     assert len(run.history) == 2
 
 
+def test_a_run_of_other_classes_is_not_resumed_and_the_way_out_works(tmp_path: Path) -> None:
+    pixels, names = images()
+    before = hubel.train((pixels, names), net=NET, out=tmp_path / "run", **PLAIN)
+    more = pixels, ["top" if at % 9 == 0 else name for at, name in enumerate(names)]
+    with pytest.raises(
+        DataError, match=r"have changed since this run started: top added\. Restore them"
+    ) as no:
+        hubel.resume(before.folder, data=more)
+    assert "hubel train DATA --from RUN" in str(no.value)
+    fewer = pixels[:, :, ::-1], ["left" if name == "middle" else name for name in names]
+    with pytest.raises(DataError, match=r"started: middle missing\. Restore them"):
+        hubel.resume(before.folder, data=fewer)
+    after = hubel.train(more, start=before.folder, out=tmp_path / "new", **PLAIN)
+    assert after.model.classes == ("left", "middle", "right", "top")
+
+
 def adam(parameters: Any) -> torch.optim.Optimizer:
     """PyTorch's Adam."""
     return torch.optim.Adam(parameters, lr=1e-3)

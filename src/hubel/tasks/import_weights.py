@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from hubel.errors import ModelError, UsageError
 from hubel.model import hub
 from hubel.model import import_weights as foreign
+from hubel.module.weights import AVERAGED
 
 if TYPE_CHECKING:
     from hubel.model.file import Model
@@ -73,7 +74,7 @@ def import_weights(
         ema=ema,
     )
     loaded = imported.loaded
-    if ema and not any(map(foreign.AVERAGED.search, (read.key, loaded.prefix))):
+    if ema and not any(map(AVERAGED.search, (read.key, loaded.prefix))):
         raise ModelError(f"{name} has no moving average of the weights; leave --ema out")
     imported.model.save(path)
     head = (UNTRAINED.format(path),) if imported.model.untrained else ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -131,6 +131,8 @@ def prepare(
     inputs, warn = inputs or Inputs(), warn or (lambda _text: None)
     inputs.own.check(config.own)
     data = inputs.data or open_data(config.data, val=config.val, seed=config.seed)
+    if inputs.kept:
+        check_same_classes(inputs.kept.classes, data)
     network = _network(config, inputs.network)
     check_classes(network, data)
     start = _start(config, network, data) if config.start and not inputs.kept else None
@@ -249,6 +251,19 @@ def check_left(images: Feed, data: DataSet) -> None:
             f"{data.name}: none of the training images of {', '.join(missing)} can be read; repair them, or "
             "remove the folder or the lines"
         )
+
+
+def check_same_classes(before: Sequence[str], data: DataSet) -> None:
+    """Raises DataError: a run resumes on data of other classes than it began with."""
+    if data.classes == tuple(before):
+        return
+    added, gone = sorted(set(data.classes) - set(before)), sorted(set(before) - set(data.classes))
+    changes = [f"{', '.join(names)} {what}" for names, what in ((added, "added"), (gone, "missing")) if names]
+    raise DataError(
+        f"{data.name}: the classes have changed since this run started: "
+        f"{'; '.join(changes) or 'their order'}. Restore them to resume, or start a new run from its model, "
+        "which gets a head for the new classes: hubel train DATA --from RUN"
+    )
 
 
 def check_classes(network: Trainable, data: DataSet) -> None:
