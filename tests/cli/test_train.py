@@ -40,13 +40,11 @@ def test_what_is_no_time(text: str) -> None:
 
 
 def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A head that was trained is kept though the time is over, by a run of one step."""
+    """Where the time is over, it is that of one step: a timed run ends with a model."""
     monkeypatch.setattr("hubel.tasks.follow.perf_counter", lambda: 100.0)
     assert left(0.0, 0.0) == 0
-    assert left(130.0, 0.0) == left(130.0, 0.0, worth_keeping=True) == 30
-    assert left(90.0, 0.0, worth_keeping=True) == ONE_STEP
-    with pytest.raises(UsageError, match="--time 90s is over before the first step"):
-        left(90.0, 0.0)
+    assert left(130.0, 0.0) == 30
+    assert left(90.0, 0.0) == left(100.0, 0.0) == ONE_STEP
 
 
 @pytest.mark.parametrize(
@@ -68,7 +66,6 @@ def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
         (("digits", "--recipe", "fats"), "did you mean fast"),
         (("digits", "--time", "soon"), "like 90s"),
         (("digits", "--time", "0s"), "a time is above 0"),
-        (("digits", "--time", "0.001s"), "is over before the first step"),
         (("digits", "--fit", "padd"), "did you mean pad?"),
         (("digits", "--set", "lr=fast"), "lr is a number, not 'fast'"),
         (("",), "no data set is named"),
@@ -140,6 +137,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     ended = hubel("train", "--resume", run)
     assert ended.status == 0
     assert "; nothing left to train, " in ended.err
+    assert f"To train on from its model: hubel train DATA --from '{run}'; to train longer" in ended.err
     assert "hardest" not in ended.err
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
 

@@ -15,7 +15,8 @@ from torch import Generator, Tensor, nn
 import hubel
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import DataError, HubelError, UsageError
-from hubel.training.events import BatchDone, Began, Event, Finished, RoundDone
+from hubel.tasks.follow import Spent
+from hubel.training.events import BatchDone, Began, Event, Finished, RoundDone, Warned
 from tests.cli.conftest import Hubel
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(3)"
@@ -180,6 +181,22 @@ def test_what_python_gave_is_given_again_to_resume(tmp_path: Path) -> None:
     assert len(run.history) == 2
 
 
+def test_a_run_of_other_classes_is_not_resumed_and_the_way_out_works(tmp_path: Path) -> None:
+    pixels, names = images()
+    before = hubel.train((pixels, names), net=NET, out=tmp_path / "run", **PLAIN)
+    more = pixels, ["top" if at % 9 == 0 else name for at, name in enumerate(names)]
+    with pytest.raises(
+        DataError, match=r"have changed since this run started: top added\. Restore them"
+    ) as no:
+        hubel.resume(before.folder, data=more)
+    assert "hubel train DATA --from RUN" in str(no.value)
+    fewer = pixels[:, :, ::-1], ["left" if name == "middle" else name for name in names]
+    with pytest.raises(DataError, match=r"started: middle missing\. Restore them"):
+        hubel.resume(before.folder, data=fewer)
+    after = hubel.train(more, start=before.folder, out=tmp_path / "new", **PLAIN)
+    assert after.model.classes == ("left", "middle", "right", "top")
+
+
 def adam(parameters: Any) -> torch.optim.Optimizer:
     """PyTorch's Adam."""
     return torch.optim.Adam(parameters, lr=1e-3)
@@ -227,3 +244,32 @@ def test_mistakes(
     with pytest.raises(HubelError, match=message):
         hubel.train(images(), **{"net": NET, "batch": 16, **arguments})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_whose_time_is_over_before_it_begins_ends_with_a_model_and_says_how_late(
+    tmp_path: Path,
+) -> None:
+    events: list[Event] = []
+    out = tmp_path / "run"
+    run = hubel.train(images(), net=NET, time=0.001, out=out, on_event=events.append)
+    assert run.model.predict(images()[0][0]).label in ("left", "middle", "right")
+    assert Path(run.report).exists()
+    last = events[-1]
+    assert isinstance(last, Warned)
+    assert "s more than the 0.001 s it was given: " in last.text
+    assert "training, validating and finishing" in last.text
+
+
+def test_a_run_that_keeps_its_time_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([2.0, 3.0, 50.0, 104.0])
+    monkeypatch.setattr("hubel.tasks.follow.perf_counter", lambda: next(clock))
+    spent = Spent(0.0)
+    for part in ("reading the images", "training the head", "training, validating and finishing"):
+        spent.on(part)
+    assert spent.late(0.0) is spent.late(100.0) is None
+    said = spent.late(90.0)
+    assert said is not None
+    assert said.startswith(
+        "the run took 104.0 s, 14.0 s more than the 90 s it was given: opening the data and"
+    )
+    assert "network 2.0 s, reading the images 1.0 s, training the head 47.0 s, training, validating" in said

@@ -14,7 +14,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.loading import LazyGroup, Verb
-from hubel.errors import HubelError, UsageError
+from hubel.errors import WORD, HubelError, UsageError, shortened
 from hubel.version import __version__
 
 SPINS = "1000"
@@ -127,5 +127,8 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        print(
+            f"error: {shortened(str(error.filename or 'a file'), WORD)}: {error.strerror or error}",
+            file=sys.stderr,
+        )
         sys.exit(1)

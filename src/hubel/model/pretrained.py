@@ -27,7 +27,7 @@ def efficientnet_lite0() -> Model:
             f"the weights of efficientnet_lite0 come in a package that is not installed: {INSTALL}"
         )
     path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
-    return import_weights("efficientnet_lite0", read_weights(path), source=path.name).model
+    return import_weights("efficientnet_lite0", read_weights(path).tensors, source=path.name).model
 
 
 PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}

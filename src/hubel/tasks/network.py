@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hubel import zoo
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
+from hubel.files import exists
 from hubel.module.user_code import is_python, module_of
 from hubel.net import ledger as net_ledger
 from hubel.net.algebra import Net
@@ -137,7 +138,7 @@ def is_model_file(text: str) -> bool:
     if text.endswith(".safetensors"):
         return True
     other = text in LAYERS or text.endswith((".py", *WEIGHTS))
-    return not other and NAME.fullmatch(text) is not None and Path(text).exists()
+    return not other and NAME.fullmatch(text) is not None and exists(text)
 
 
 def _named(text: str, given: Volume | None) -> tuple[Net | nn.Module, Volume]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,12 @@ from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
+
+OVER = (
+    "this run is finished, nothing is left to train; its last evaluation and report are made again. To train "
+    "on from its model: hubel train DATA --from {run}; to train longer from the start: "
+    "hubel train --config {run}/config.toml --epochs N --out NEW, or with another time"
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,6 +77,8 @@ def resume(
         prepared = prepare(config, inputs, watch.images, watch.warn)
         session = Session(folder, prepared, prepared.trainer(config))
         session.restore(checkpoint)
+        if session.is_over:
+            watch.warn(OVER.format(run=shlex.quote(str(folder.folder))))
         return follow(session, watch)
 
 

@@ -15,6 +15,7 @@ from hubel.data.dataset import DataSet
 from hubel.data.sources import is_from_python, open_data, whereabouts
 from hubel.data.split import with_val
 from hubel.errors import UsageError
+from hubel.files import exists
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
@@ -266,7 +267,7 @@ def _of_data(
 
 def _absolute(start: str) -> str:
     """A starting model as a config names it: the place of a file or a run, from anywhere; a name as it is."""
-    return str(Path(start).resolve()) if start and Path(start).exists() else start
+    return str(Path(start).resolve()) if start and exists(start) else start
 
 
 def _of_config(

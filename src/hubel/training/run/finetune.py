@@ -59,7 +59,7 @@ class Start:
         Raises ModelError, UsageError: no such model, or one of another network.
         """
         model = open_model(text)
-        other = model.classes != tuple(classes)
+        other = model.untrained or model.classes != tuple(classes)
         try:
             loaded = load_weights(network, model.network.state_dict(), other_classes=other)
         except ModelError as error:

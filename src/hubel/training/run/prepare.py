@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from hubel.data.augment.own import OwnAugmentation
-from hubel.data.dataset import DataSet
+from hubel.data.dataset import DataSet, Images
 from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, Feed
 from hubel.data.feed.cache import Warn
@@ -131,6 +131,8 @@ def prepare(
     for warning in inputs.own.check(config.own):
         warn(warning)
     data = inputs.data or open_data(config.data, val=config.val, seed=config.seed)
+    if inputs.kept:
+        check_same_classes(inputs.kept.classes, data)
     network = _network(config, inputs.network)
     check_classes(network, data)
     start = _start(config, network, data) if config.start and not inputs.kept else None
@@ -252,6 +254,19 @@ def check_left(images: Feed, data: DataSet) -> None:
             f"{data.name}: none of the training images of {', '.join(missing)} can be read; repair them, or "
             "remove the folder or the lines"
         )
+
+
+def check_same_classes(before: Sequence[str], data: DataSet) -> None:
+    """Raises DataError: a run resumes on data of other classes than it began with."""
+    if data.classes == tuple(before):
+        return
+    added, gone = sorted(set(data.classes) - set(before)), sorted(set(before) - set(data.classes))
+    changes = [f"{', '.join(names)} {what}" for names, what in ((added, "added"), (gone, "missing")) if names]
+    raise DataError(
+        f"{data.name}: the classes have changed since this run started: "
+        f"{'; '.join(changes) or 'their order'}. Restore them to resume, or start a new run from its model, "
+        "which gets a head for the new classes: hubel train DATA --from RUN"
+    )
 
 
 def check_classes(network: Trainable, data: DataSet) -> None:

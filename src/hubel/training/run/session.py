@@ -90,7 +90,11 @@ class Session:
         """
         folder = self.folder.folder
         if name := kept.unfit(self.trainer.network):
-            raise TrainingError(f"{folder}: its {CONFIG} names another network: {name} does not fit")
+            raise TrainingError(
+                f"{folder}: its {CONFIG} names another network: {name} does not fit. "
+                f"Restore the file, or start a new run: hubel train --config {self.folder.folder / CONFIG} "
+                "--out NEW"
+            )
         if kept.images != self.prepared.fingerprint:
             raise TrainingError(
                 f"{self.prepared.data.name}: the training images have changed since this run started. "
@@ -114,6 +118,11 @@ class Session:
         """Writes a checkpoint: everything that changes in training."""
         Checkpoint.of(self.trainer, self.prepared.fingerprint).write(self.folder.folder)
         self._saved = time.perf_counter()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.trainer.progress >= 1 or (self.trainer.seconds > 0 and self._reached)
 
     @property
     def _reached(self) -> bool:
