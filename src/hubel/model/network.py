@@ -37,15 +37,15 @@ def network_of(header: Header, path: Path, module: Maker | None, *, allow_code: 
             "allow_code=True); on the command line add --allow-code"
         )
     if module is None:
-        module = module_of(_found(header.maker, path))
+        module = module_of(code_at(header.maker, path))
     made = module if isinstance(module, nn.Module) else module()
     if not isinstance(made, nn.Module):
         raise ModelError(f"{path}: a torch.nn.Module is expected, not a {type(made).__name__}")
     return OwnNetwork(made, header.volume, header.maker)
 
 
-def _found(maker: str, path: Path) -> str:
-    """The name of what makes a module; a Python file that is not here is looked for beside the model."""
+def code_at(maker: str, path: Path) -> str:
+    """Returns what makes a module; a Python file that is not here is looked for beside the model, `path`."""
     home, _, name = maker.rpartition(":")
     beside = path.parent / home
     return f"{beside}:{name}" if is_python(maker) and not Path(home).is_file() and beside.is_file() else maker
