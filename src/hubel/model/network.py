@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from hubel.errors import ModelError
+from hubel.errors import ModelError, NetworkError
 from hubel.model.header import Header
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork, Trainable
@@ -24,7 +24,8 @@ def network_of(header: Header, path: Path, module: Maker | None, *, allow_code: 
     A network with a notation needs no code. Of any other the file only names what made it: the caller
     hands over the `module`, or with `allow_code` lets that name be executed.
 
-    Raises ModelError: the network needs code and neither is given, or `module` is no module.
+    Raises ModelError: the network needs code and neither is given, or the module is none or does not run on
+    the model's input.
     """
     if header.maker is None:
         if module is not None:
@@ -41,7 +42,12 @@ def network_of(header: Header, path: Path, module: Maker | None, *, allow_code: 
     made = module if isinstance(module, nn.Module) else module()
     if not isinstance(made, nn.Module):
         raise ModelError(f"{path}: a torch.nn.Module is expected, not a {type(made).__name__}")
-    return OwnNetwork(made, header.volume, header.maker)
+    try:
+        return OwnNetwork(made, header.volume, header.maker)
+    except NetworkError as error:
+        raise ModelError(
+            f"{path}: the module does not fit the model, whose weights are those of {header.maker}: {error}"
+        ) from None
 
 
 def code_at(maker: str, path: Path) -> str:
