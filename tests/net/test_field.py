@@ -137,6 +137,7 @@ def test_a_unit_that_sees_padding_alone_sees_nothing() -> None:
     ("path", "row", "column", "message"),
     [
         ("conv9", 0, 0, "no layer 'conv9'; did you mean conv1"),
+        ("zzz", 0, 0, "no layer 'zzz'; its layers are "),
         ("conv1", 6, 0, "conv1 is 6x4x2: rows 0 to 5, columns 0 to 3"),
         ("conv1", 0, 4, "conv1 is 6x4x2"),
         ("conv1", -1, 0, "conv1 is 6x4x2"),

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import HELP
+from hubel.cli.network import HELP, announce
 
 DATA, NETWORK, RECIPE, RUN = "Data", "Network", "Recipe", "Run"
 """The panels of the help."""
@@ -117,6 +117,7 @@ def train(
 ) -> None:
     """Train a network on labelled images."""
     arguments = dict(locals())  # every option by its name, which is that of the function's argument
+    announce(net or "")
 
     from hubel.cli.progress import watching
     from hubel.tasks.train import from_command
@@ -139,5 +140,6 @@ def resume(
     from hubel.cli.progress import watching
     from hubel.tasks.resume import resume as task
 
+    announce(net or "")
     with watching() as listener:
         task(run, net=net, tensorboard=tensorboard, on_event=listener)

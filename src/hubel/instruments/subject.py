@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hubel.errors import NetworkError, UsageError, nearest
+from hubel.errors import NetworkError, UsageError, nearest_or_few
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork
 from hubel.module.survey.calls import Origin, tensors
@@ -73,7 +73,7 @@ class Subject:
             if step.path == path:
                 return step
         known = [step.path for step in self.steps]
-        raise UsageError(f"the network has no layer {path!r}{nearest(path, known)}")
+        raise UsageError(f"the network has no layer {path!r}{nearest_or_few(path, known, 'layers')}")
 
     def sees(self, path: str) -> bool:
         """Whether there is a value at a path: not for the input, nor for parameters that nothing reads."""

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from hubel.errors import SizeError, nearest
+from hubel.errors import SizeError, nearest_or_few
 from hubel.net.foreign import GlobalAxis
 from hubel.net.span import Number, Span
 from hubel.net.trace import INPUT, Step
@@ -123,7 +123,7 @@ def box(steps: Sequence[Step], path: str, row: int, column: int, *, clipped: boo
     """
     ends = {step.path: step.output for step in steps}
     if path not in ends:
-        raise SizeError(f"the network has no layer {path!r}{nearest(path, ends)}")
+        raise SizeError(f"the network has no layer {path!r}{nearest_or_few(path, ends, 'layers')}")
     output = ends[path]
     if not (0 <= row < output.height and 0 <= column < output.width):
         raise SizeError(f"{path} is {output}: rows 0 to {output.height - 1}, columns 0 to {output.width - 1}")

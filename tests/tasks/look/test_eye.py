@@ -228,6 +228,9 @@ def test_a_neuron_shows_itself_as_text_and_an_atlas_as_a_page(tmp_path: Path) ->
     eye = look("MODEL")
     neuron = eye.neuron("fc1[1]", "IMAGE")
     assert str(neuron) in neuron.save("n.txt").read_text("utf-8")
+    with pytest.raises(UsageError, match=r"the text is written as one of \.txt; 'n\.png' is none"):
+        neuron.save("n.png")
+    assert not Path("n.png").exists()
     assert (neuron._repr_html_() or "").startswith("<pre>fc1[1,0,0] = ")
     assert neuron._repr_png_() is None
     told: list[str] = []

@@ -81,7 +81,7 @@ class Recipe:
             ("views", VIEWS),
         ):
             text = getattr(self, name)
-            check(name, text in known, f"one of {', '.join(known)}{nearest(text, known)}", repr(text))
+            check(name, text in known, f"one of {', '.join(known)}", f"{text!r}{nearest(text, known)}")
 
     @property
     def rates(self) -> Rates:
