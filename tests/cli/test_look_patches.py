@@ -7,38 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from hubel import build, conv, fc, maxpool, relu
-from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.patches import Top
-from hubel.model.file import Model
 from hubel.tasks.look.patches import Wanted
 from tests.cli.conftest import Hubel
-
-NET = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A small untrained model's file."""
-    path = tmp_path / "model.safetensors"
-    Model(build(NET, "10x10x3", seed=1), ("cat", "dog"), Preprocessing.of("10x10x3")).save(path)
-    return path
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A folder of two classes, six images each."""
-    generator = np.random.default_rng(0)
-    for name in ("cat", "dog"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for number in range(6):
-            pixels = generator.integers(0, 256, (10, 10, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
-    return tmp_path / "data"
 
 
 def test_an_image_and_json_of_the_same_patches(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:

@@ -21,10 +21,8 @@ from hubel.errors import HubelError, UsageError
 from hubel.tasks.look.eye import Eye, look
 from hubel.tasks.look.finding import Finding
 from hubel.tasks.look.specimen import ImageLike, Lookable
-from tests.cli.conftest import Hubel, hubel
+from tests.cli.conftest import Hubel
 from tests.tasks.look.small import NET, image_folder, saved_model, small_model
-
-__all__ = ["hubel"]  # a fixture
 
 GRATINGS = {"orientations": 6, "frequencies": 3, "phases": 4}
 CALLS: dict[str, tuple[str, Callable[[Eye], Finding]]] = {

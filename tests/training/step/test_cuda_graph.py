@@ -19,7 +19,7 @@ from hubel.training.settings.config import Config
 from hubel.training.step.cuda_graph import Pool, Recorded, clear_gradients
 from hubel.training.step.memory import tried
 from hubel.training.trainer import Trainer
-from tests.training.test_trainer import batches, config, trainer
+from tests.training.small import batches, config, trainer
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 FULL = "DefaultCPUAllocator: can't allocate memory"
