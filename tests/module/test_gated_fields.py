@@ -32,7 +32,8 @@ class Gate(nn.Module):
         self.pool, self.mix = nn.AdaptiveAvgPool2d(planes), nn.Conv2d(DEPTH, DEPTH, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * self.mix(self.pool(x)).sigmoid()
+        gated: Tensor = x * self.mix(self.pool(x)).sigmoid()
+        return gated
 
 
 class Rows(nn.Module):
