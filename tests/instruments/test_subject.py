@@ -166,7 +166,8 @@ def test_a_module_that_returns_more_is_seen_by_what_it_returns_first() -> None:
             return self.head(maps.flatten(1)), maps.mean((2, 3))
 
     module = Two()
-    subject = Subject.of(module, "4x4x1")
+    with pytest.warns(UserWarning, match='Two returns 0, 1; its scores are the first: 0; output="1"'):
+        subject = Subject.of(module, "4x4x1")
     images = torch.randn(2, 1, 4, 4)
     torch.testing.assert_close(
         subject.run(images, lambda _path, value: value, []), module(images)[0].detach()

@@ -317,11 +317,6 @@ def test_control_flow_that_depends_on_values_is_refused() -> None:
         ledger(Picky(), SEEN)
 
 
-def test_a_lazy_module_is_refused() -> None:
-    with pytest.raises(NetworkError, match="run it on an image first"):
-        ledger(nn.LazyConv2d(4, 3), SEEN)
-
-
 def test_torchscript_is_refused() -> None:
     script = torch.jit.ScriptModule()
     with pytest.raises(NetworkError, match="1 is TorchScript"):

@@ -175,7 +175,9 @@ def _twins(
     found: list[Twins] = []
     for group in np.unique(sees[:, 0]):
         members = np.array([at for at in np.flatnonzero(sees[:, 0] == group) if at not in dead], np.int64)
-        unit = weights[members].reshape(len(members), -1) / norm[members, None].astype(np.float32)
+        unit = weights[members].reshape(len(members), weights[0].size) / norm[members, None].astype(
+            np.float32
+        )
         if unit.shape[1] < 2:  # a single number has no direction
             continue
         cosines = np.clip(unit @ unit.T, -1, 1)

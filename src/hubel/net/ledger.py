@@ -70,19 +70,23 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Ledger(Shown):
-    """The rows and totals of a network on an input volume; `hubel.report.table` prints them."""
+    """The rows and totals of a network on an input volume; `hubel.report.table` prints them.
+
+    `remarks` are about the network as a whole, such as which of several results are its scores.
+    """
 
     volume: Volume
     steps: tuple[Step, ...]
     rows: tuple[Row, ...]
     totals: Totals
+    remarks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, volume: Volume, steps: Sequence[Step]) -> Ledger:
+    def of(cls, volume: Volume, steps: Sequence[Step], remarks: tuple[str, ...] = ()) -> Ledger:
         """Returns the ledger of steps that are traced already."""
         known, in_place = fields(steps), overwriting(steps)
         rows = tuple(_row(step, known[step.path], in_place) for step in steps)
-        return cls(volume, tuple(steps), rows, _totals(volume, steps, rows))
+        return cls(volume, tuple(steps), rows, _totals(volume, steps, rows), remarks)
 
     def __repr__(self) -> str:
         return f"<Ledger of {len(self.rows)} layers on {self.volume}: {self.totals}>"

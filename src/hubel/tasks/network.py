@@ -56,21 +56,25 @@ def network(net: NetLike, volume: VolumeLike | None = None) -> tuple[Net | nn.Mo
     return made, seen
 
 
-def ledger(net: NetLike, volume: VolumeLike | None = None, *, strict: bool = False) -> Ledger:
+def ledger(
+    net: NetLike, volume: VolumeLike | None = None, *, strict: bool = False, output: str | None = None
+) -> Ledger:
     """The ledger of a network on an input volume; by default its own, if it has one.
 
     A module's is read off one run on the meta device: see `hubel.module.survey`. `strict` refuses windows
-    that leave part of their input unused.
+    that leave part of their input unused. `output` names the result of a module that returns several.
 
     Raises SizeError: it does not fit; `steps` of the error are those before. Raises NetworkError: a module
     that cannot be followed. Raises others as `network` does.
     """
     made, seen = network(net, volume)
     if isinstance(made, Net):
+        if output is not None:
+            raise UsageError("output chooses among the results of a torch module; a network has one")
         return net_ledger.ledger(made, seen, strict=strict)
     from hubel.module.survey.follow import survey
 
-    return survey(made, seen, strict=strict)
+    return survey(made, seen, strict=strict, output=output)
 
 
 def build(

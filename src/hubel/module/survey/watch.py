@@ -29,7 +29,8 @@ from hubel.module.survey.reading import (
     image,
     per_depth,
 )
-from hubel.net.foreign import Foreign, GlobalAxis
+from hubel.module.survey.remarks import mixes, remark_of, unlike_volumes
+from hubel.net.foreign import Foreign
 from hubel.net.layer import Join, Layer
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Window
@@ -253,7 +254,9 @@ class Watch(TorchFunctionMode):
         )
         call = replace(call, activations=activations)
         weights = self._read_by(given)
-        volume = next((p.volume for t, p in activations if t.shape == made.shape), by_shape(made)[0])
+        volume = next((p.volume for t, p in activations if t.shape == made.shape), None)
+        unlike = "" if volume else unlike_volumes(call, made)
+        volume = volume or by_shape(made)[0]
         view = not changed and storage(call.seen) == storage(made)
         # Weights are kept anyway, and indices by the operation that made them.
         kept = [each for each in given if id(each) not in self._places or not each.is_floating_point()]
@@ -270,7 +273,7 @@ class Watch(TorchFunctionMode):
             or (len(activations) == 1 and volume == call.place.volume and (tally.local or norm)),
             is_view=view,
             saved=keeps,
-            remark=_remark(call, tally, window),
+            remark="; ".join(filter(None, (remark_of(call, tally, window), unlike))),
         )
         self._record(layer, activations, made, weights, result)
 
@@ -296,7 +299,7 @@ class Watch(TorchFunctionMode):
         self._append(layer, sources, inputs, output, self._origin(result, out, axes, weights))
         mixed = any(place.mixed for place in places)
         if layer.window(inputs[0]) is not ONE:
-            mixed = mixed or _mixes(layer.window(inputs[0]))
+            mixed = mixed or mixes(layer.window(inputs[0]))
         self._put(out, Place(len(self.records) - 1, output, axes, mixed))
 
     def _append(
@@ -375,22 +378,3 @@ def _run(func: Any, call: Call) -> Any:
 def _version(tensor: Tensor | None) -> int:
     """Returns how often a tensor was written to."""
     return 0 if tensor is None or tensor.is_inference() else tensor._version  # noqa: SLF001
-
-
-def _remark(call: Call, tally: Tally, window: Window) -> str:
-    """Returns what is unknown of a call; an unknown window is noted once, at the first such call."""
-    known = not _mixes(window) or any(place.mixed for _, place in call.activations)
-    remarks = [_unknown(call, tally), "" if known else "its window is unknown: at most the whole input"]
-    return "; ".join(filter(None, remarks))
-
-
-def _mixes(window: Window) -> bool:
-    return any(isinstance(axis, GlobalAxis) for axis in window.axes)
-
-
-def _unknown(call: Call, tally: Tally) -> str:
-    if tally.unknown:
-        return f"not accounted: {', '.join(tally.unknown)}; MACs unknown"
-    if call.name in ("group_norm", "instance_norm"):
-        return "its statistics are of the whole map; the receptive field leaves them out"
-    return ""

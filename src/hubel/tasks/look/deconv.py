@@ -50,7 +50,7 @@ def look_at_image(specimen: Specimen, image: ImageLike, wanted: Wanted, rule: st
     """Projects units of one image by all three rules: those named, and the strongest maps of layers."""
     if rule is not None:
         raise UsageError("a rule is for a data set; an image is drawn by all three rules")
-    at_least_one("maps", wanted.usual if wanted.maps is None else wanted.maps)
+    at_least_one("maps", wanted.most)
     pixels = specimen.pixels(image)
     rows = _projected(specimen, image, wanted)
 
@@ -116,9 +116,8 @@ def _projected(specimen: Specimen, image: ImageLike, wanted: Wanted) -> tuple[Pr
     units = [Unit.parse(name, subject.steps) for name in wanted.units]
     layers = wanted.layers if wanted.layers or units else [subject.last.path]
     values = subject.values(images, layers)
-    most = wanted.usual if wanted.maps is None else wanted.maps
     for path in layers:
-        strongest = values[path][0].amax((1, 2)).argsort(descending=True, stable=True)[:most]
+        strongest = values[path][0].amax((1, 2)).argsort(descending=True, stable=True)[: wanted.most]
         units += [Unit(path, channel) for channel in strongest.tolist()]
     rows = []
     for unit in units:

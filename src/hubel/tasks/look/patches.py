@@ -46,9 +46,14 @@ class Wanted:
     top: int = 9
     usual: int = 64
 
+    @property
+    def most(self) -> int:
+        """The most maps per layer."""
+        return self.usual if self.maps is None else self.maps
+
     def named(self, subject: Subject) -> tuple[Unit, ...]:
         """The maps named by `units`. Raises UsageError: no such map or layer, or `maps` below 1."""
-        at_least_one("maps", self.usual if self.maps is None else self.maps)
+        at_least_one("maps", self.most)
         named = tuple(Unit.parse(name, subject.steps) for name in self.units)
         for unit in named:
             if unit.channel is None or unit.row is not None:
