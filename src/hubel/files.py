@@ -13,6 +13,14 @@ UNFINISHED = ".hubel-"
 """How the names of temporary files begin; one that a kill left behind is deleted by `clear_unfinished`."""
 
 
+def exists(place: str | Path) -> bool:
+    """Whether there is a file or folder of that name; no text that cannot be a name has one."""
+    try:
+        return Path(place).exists()
+    except (OSError, ValueError):  # too long, or with a null byte
+        return False
+
+
 def write_whole(path: Path, content: bytes | str) -> None:
     """Writes a file so that neither a reader nor a crash meets half of it.
 

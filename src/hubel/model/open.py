@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubel import zoo
-from hubel.errors import UsageError, nearest
+from hubel.errors import ModelError, UsageError, nearest
+from hubel.files import exists
 from hubel.model.file import Model, load
-from hubel.model.network import Maker
+from hubel.model.header import model_file, read_header
+from hubel.model.network import Maker, code_at
 from hubel.model.pretrained import PRETRAINED, pretrained
 
 
@@ -25,12 +27,22 @@ def open_model(where: str | Path | Model, module: Maker | None = None, *, allow_
     if isinstance(where, Model):
         return where
     name = where.strip() if isinstance(where, str) else ""
-    if not Path(where).is_file():
+    if not (exists(where) and Path(where).is_file()):
         if zoo.known(name):
             return pretrained(name)
-        if name.isidentifier() and not Path(where).exists():
+        if name.isidentifier() and not exists(where):
             raise UsageError(
                 f"{name} is neither a model's file, nor a run's folder, nor a network that comes trained"
                 f"{nearest(name, PRETRAINED)}; those that do: {', '.join(PRETRAINED)}"
             )
     return load(where, module, allow_code=allow_code)
+
+
+def code_of(where: str | Path) -> str:
+    """Returns the name of the code that `allow_code` executes to open a model; empty if there is none."""
+    try:
+        path = model_file(where)
+        header = read_header(path)
+    except ModelError:  # a name of the zoo, or nothing that can be opened
+        return ""
+    return code_at(header.maker, path) if header.maker else ""

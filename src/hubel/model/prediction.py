@@ -18,6 +18,7 @@ from hubel.data.arrays import Bytes
 from hubel.data.formats.folder import visible
 from hubel.data.image.reading import FOREIGN_SUFFIXES, is_image_file
 from hubel.errors import DataError, UsageError
+from hubel.files import exists
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,7 +64,7 @@ class Prediction:
 def is_one_image(images: object) -> bool:
     """Whether this is one image, not several: a path that is no folder, a PIL image, an array of one."""
     if isinstance(images, str | Path):
-        return not Path(images).is_dir()
+        return not (exists(images) and Path(images).is_dir())
     return isinstance(images, Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
 
 
@@ -81,7 +82,7 @@ def several(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageLike]:
     elif not isinstance(images, Iterable):
         raise DataError(_NO_IMAGE.format(type(images).__name__))
     for image in images:
-        if not (isinstance(image, str | Path) and Path(image).is_dir()):
+        if not (isinstance(image, str | Path) and exists(image) and Path(image).is_dir()):
             yield image
             continue
         inside = [*_inside(Path(image))]

@@ -296,3 +296,10 @@ def test_at_another_size_the_margin_of_the_crop_stays_in_proportion() -> None:
     assert own.at("112x64x3").resize == own.at("64x112x3").resize == 128
     assert own.at("200x200x3").resize == 229  # 228.57 rounded
     assert Preprocessing.of("8x8x1", fit="pad").at("16x12x1") == Preprocessing.of("16x12x1", fit="pad")
+
+
+def test_pixels_can_be_written_to_even_of_an_array_that_cannot() -> None:
+    fixed = np.zeros((8, 8, 3), np.uint8)
+    fixed.flags.writeable = False
+    assert Preprocessing.of("8x8x3").pixels(fixed).flags.writeable
+    torch.from_numpy(Preprocessing.of("8x8x3").pixels(fixed))  # without a warning

@@ -142,7 +142,9 @@ class Preprocessing:
             raise DataError(f"{path}: {error}") from error
 
     def pixels(self, image: Image.Image | Bytes) -> Bytes:
-        """Returns an image's preprocessed pixels, possibly the given array: uint8, height x width x depth.
+        """Returns an image's preprocessed pixels: uint8, height x width x depth.
+
+        They can be written to, and may be the given array.
 
         The image is turned upright (`modes.upright`), converted to 8-bit grey or colour (`modes.flatten`) and
         fitted, with antialiasing if it becomes smaller. An array is an upright image: uint8, h x w x c with c
@@ -152,7 +154,7 @@ class Preprocessing:
         """
         if isinstance(image, np.ndarray):
             if image.shape == (self.height, self.width, self.depth):
-                return image
+                return np.require(image, requirements="W")  # torch warns of an array that is read only
             image = as_image(image)
         fitted = self._fitted(flatten(upright(image), self.depth, self.range))
         return np.array(fitted, np.uint8).reshape(self.height, self.width, self.depth)

@@ -21,27 +21,28 @@ _MAKER = re.compile(r"[^()]+:[^()>|+*:]+")
 AUTO, NONE = "auto", "none"
 
 BALANCES = (NONE, "loss", "sampler")
-"""What is done about classes of unequal size."""
+"""The corrections for class imbalance."""
 
 Asked: TypeAlias = Literal["crop", "pad", "squash", ""]
-"""A `Fit`, or nothing said of it."""
+"""A `Fit`, or empty for the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """A run: what to train on what, and how.
 
-    `net` is a notation, `input` the volume it sees, `fit` how an image of another shape becomes it, empty
-    for the way of the model the run starts from, else `crop`. `range` are the values of deep images (of 16
-    bits or floating point) that become black and white: `auto` for those of the training set, `full` for 0
-    to 65535, or `LOW:HIGH`. `start` is the model whose weights the run
-    starts from, empty for none; `freeze` names the parts that then stay as they are. `val` is the share of
-    the training images held out where the data has no validation split. `on_bad` is what an image that
-    cannot be read does: `stop` the run, or be left out. `balance` weighs rare classes more, in the `loss` or
-    by drawing them more often. `seconds` is the time the whole run may take, which comes before the
-    recipe's epochs; 0 for no limit. `target` is the top-1 at which the run stops, 0 for none. `precision`
-    is what a step is computed in; `auto` takes the fastest of the machine. `keep_epochs` keeps the model
-    of every round.
+    `net`: the network's notation. `input`: its input volume. `fit`: how images of another aspect ratio are
+    resized, `crop`, `pad` or `squash`; empty means the starting model's setting, else `crop`. `range`: the
+    values of 16-bit or float images that become black and white: `auto` for those of the training set,
+    `full` for 0 to 65535, or `LOW:HIGH`. `start`: the starting model, empty for none. `freeze`: the parts of
+    the network that are not trained. `val`: the share of the training images to hold out for validation if
+    the data set has no validation split. `on_bad`: what to do with unreadable images, `stop` or `skip`.
+    `balance`: how class imbalance is corrected, by class weights in the `loss` or by the `sampler`, which
+    draws rare classes more often. `seconds`: the time limit of the whole run, which overrides the recipe's
+    epochs; 0 for none. `target`: the validation accuracy at which the run stops, 0 for none. `precision`:
+    that of the computation; `auto` takes the fastest on this machine. `keep_epochs`: whether to keep the
+    model of every round.
+
     Raises UsageError: a value outside its range.
     """
 
