@@ -25,7 +25,7 @@ from hubel.net.sliding import Conv
 from hubel.report.evaluation import ClassLine, class_lines, confused_pairs, share
 from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
 from hubel.report.table import COLUMNS, DEFAULT, NUMBERS, foot_lines
-from hubel.report.units import count, duration
+from hubel.report.units import count, duration, interval
 from hubel.training.settings.config import Config
 
 MOST_MISTAKES = 36
@@ -84,15 +84,6 @@ def run_page(
         )
     )
     return text.encode("utf-8", "backslashreplace").decode()  # a file's name need not be Unicode
-
-
-def interval(right: int, images: int) -> tuple[float, float]:
-    """Returns the 95 % confidence interval of a share. Source: Wilson 1927, the score interval."""
-    z = 1.959964
-    share, spread = right / images, z * z / images
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt((share * (1 - share) + spread / 4) / images)
-    return max(0.0, middle - half), min(1.0, middle + half)
 
 
 def _environment() -> Environment:

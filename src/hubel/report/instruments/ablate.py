@@ -10,12 +10,12 @@ import numpy as np
 
 from hubel.report.instruments.chart import SIGNED, chart, finite
 from hubel.report.style import INK, LINE, MUTED
-from hubel.report.units import count, percent
+from hubel.report.units import count, interval, percent, within
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-    from hubel.instruments.ablate import Ablation
+    from hubel.instruments.ablate import Ablation, Dependence
 
 _CELL, _WIDE, _BAR, _HEAD, _MARGIN = 15.0, 38.0, 150.0, 56.0, 18.0
 _MOST_CLASSES_WRITTEN = 25
@@ -64,9 +64,14 @@ def ablation_figure(found: Ablation, classes: Sequence[str], *, most: int = 64) 
 
 
 def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
-    """The accuracy with all units, and the largest losses of recall."""
+    """The accuracy with all units, and the largest losses of recall, each with its counts and interval.
+
+    A recall that lies within the interval of the one with all units may have been lost by chance.
+    """
+    images = int(found.images.sum())
     lines = [
-        f"{count(int(found.images.sum()))} images, {percent(found.accuracy)} correct with all units; "
+        f"{count(images)} images, {percent(found.accuracy)} correct with all units "
+        f"({within(int(found.correct.sum()), images)}); "
         f"{len(found.units)} units silenced to {_level(found)}, one at a time",
         "the classes that lose most:",
     ]
@@ -74,9 +79,18 @@ def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
         recall = found.recall[each.label]
         lines.append(
             f"  {each.unit!s:<16} {classes[each.label]}: {percent(recall)} to {percent(recall - each.drop)}"
-            f" (all classes {percent(found.accuracies[each.place])})"
+            f" (all classes {percent(found.accuracies[each.place])}); {_counts(found, each)}"
         )
     return "\n".join(lines)
+
+
+def _counts(found: Ablation, each: Dependence) -> str:
+    """How many images a class loses, the interval of what is left, and whether that may be chance."""
+    images, before = int(found.images[each.label]), int(found.correct[each.label])
+    after = int(found.without[each.place, each.label])
+    low, high = interval(before, images)
+    chance = ", which may be chance" if low <= after / images <= high else ""
+    return f"{count(before)} to {within(after, images)}{chance}"
 
 
 def as_json(found: Ablation, classes: Sequence[str]) -> str:
@@ -86,6 +100,8 @@ def as_json(found: Ablation, classes: Sequence[str]) -> str:
             "images": int(found.images.sum()),
             "level": found.level,
             "accuracy": found.accuracy,
+            "class_images": dict(zip(classes, found.images.tolist(), strict=True)),
+            "class_correct": dict(zip(classes, found.correct.tolist(), strict=True)),
             "recall": {name: finite(value) for name, value in zip(classes, found.recall, strict=True)},
             "units": [
                 {
