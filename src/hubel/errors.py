@@ -25,6 +25,9 @@ if TYPE_CHECKING:
 WORD, WORDS = 200, 1000
 """The most characters of a word of a message, and of a message: what a user wrote may be of any length."""
 
+FEW = 5
+"""How many of many names a message gives."""
+
 
 class HubelError(Exception):
     """The base class of all errors of hubel. Its text is kept short, whatever it quotes."""
@@ -84,6 +87,19 @@ def nearest(name: str, known: Iterable[str]) -> str:
 
     close = max(known, key=likeness, default="")
     return f"; did you mean {close}?" if close and likeness(close)[0] >= 0.5 else ""
+
+
+def first_few(names: Iterable[str]) -> str:
+    """Returns the first five names and the number of the others: `a, b, c, d, e and 995 more`."""
+    every = list(names)
+    rest = f" and {len(every) - FEW:,} more" if len(every) > FEW else ""
+    return ", ".join(every[:FEW]) + rest
+
+
+def nearest_or_few(name: str, known: Iterable[str], what: str) -> str:
+    """Returns what `nearest` does; where no name is alike, the first few: `; its layers are a, b`."""
+    every = list(known)
+    return nearest(name, every) or f"; its {what} are {first_few(every)}"
 
 
 def _number(name: str) -> int:

@@ -178,4 +178,7 @@ def test_code_is_executed_only_with_allow_code(hubel: Hubel, tmp_path: Path) -> 
         refused = hubel(*arguments)
         assert (refused.status, refused.out) == (1, "")
         assert "on the command line add --allow-code" in refused.err
-        assert hubel(*arguments, "--allow-code").status == 0
+        assert "note: this executes" not in refused.err
+        allowed = hubel(*arguments, "--allow-code")
+        assert allowed.status == 0
+        assert f"note: this executes {tmp_path / 'model.py'}\n" in allowed.err

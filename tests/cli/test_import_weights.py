@@ -110,7 +110,7 @@ def test_a_network_that_comes_trained(hubel: Hubel) -> None:
 def test_a_network_that_does_not(hubel: Hubel) -> None:
     said = hubel("predict", "vgg16", "cat.jpg")
     assert said.status == 2
-    assert "vgg16 has no weights to install" in said.err
+    assert "vgg16 comes without trained weights" in said.err
 
 
 def test_weights_of_the_hub(

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hubel.evaluation.metrics import Evaluation, evaluate
+from hubel.evaluation.metrics import Evaluation, Mistake, evaluate
 
 PROBABILITIES = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.5, 0.4, 0.1]])
 LABELS = torch.tensor([0, 1, 2, 1])
@@ -121,3 +121,8 @@ def test_evaluate_looks_at_the_views_and_keeps_the_temperature() -> None:
     both = (PROBABILITIES.log() + PROBABILITIES.flip(1).log()) / 2 + 3
     torch.testing.assert_close(result.scores, both)
     torch.testing.assert_close(result.probabilities, (both / 2).softmax(1))
+
+
+def test_a_mistake_is_shown_in_one_line() -> None:
+    found = [Mistake("a.jpg", "cat", "dog", 0.98765, 0.01)]
+    assert repr(found) == "[<Mistake: a.jpg is cat, predicted dog (98.8%)>]"

@@ -192,6 +192,9 @@ def test_labels_are_of_the_models_classes(tmp_path: Path) -> None:
     assert found.decoded(model(("dog", "eel", "cat"))).labels.tolist() == [2] * 10 + [0] * 10
     with pytest.raises(DataError, match="class 'cat' is not of the model"):
         found.decoded(model(("eel", "dog")))
+    many = tuple(f"class{number}" for number in range(1000))
+    with pytest.raises(DataError, match="are class0, class1, class2, class3, class4 and 995 more"):
+        found.decoded(model(many))
 
 
 @pytest.mark.parametrize("views", ["one", "mirror", "mirror-shift"])

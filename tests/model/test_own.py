@@ -101,6 +101,12 @@ def test_the_module_may_be_handed_over(model: Model, tmp_path: Path) -> None:
         load(path, allow_code=True)
 
 
+def test_a_module_that_does_not_run_on_the_input_is_named_as_the_reason(model: Model, tmp_path: Path) -> None:
+    model.save(tmp_path / "own.safetensors")
+    with pytest.raises(ModelError, match=r"the module does not fit .* model\.py:make_model: .*fails on"):
+        load(tmp_path / "own.safetensors", module=nn.Linear(7, 2))
+
+
 def test_weights_that_are_shared_are_kept(tmp_path: Path) -> None:
     path = tmp_path / "own.safetensors"
     model = made(Tied(), f"{__name__}:Tied")

@@ -174,7 +174,7 @@ def test_what_python_gave_is_given_again_to_resume(tmp_path: Path) -> None:
         hubel.train(images(), net=NET, out=tmp_path / "run", on_event=stop, **own, **PLAIN)
     with pytest.raises(DataError, match="give them again"):
         hubel.resume(tmp_path / "run", **own)
-    with pytest.raises(UsageError, match="loss is a function of its own, torch"):
+    with pytest.raises(UsageError, match="loss is a function of your own, torch"):
         hubel.resume(tmp_path / "run", data=images(), optimizer=adam)
     run = hubel.resume(tmp_path / "run", data=images(), **own)
     assert same(run, whole)
@@ -214,14 +214,25 @@ def test_the_rounds_are_a_table_where_pandas_is(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ({"leaning_rate": 1.0}, "no setting 'leaning_rate'"),
-        ({"input": "9x9x1"}, "say it with --input"),
+        ({"input": "9x9x1"}, r"set it with volume \(--input\)"),
         ({"own_loss": "x"}, "give the function as loss="),
         ({"time": "soon"}, "like 90s, 10m or 1h30m"),
         ({"time": 0}, "a time is above 0"),
         ({"time": 9.0, "epochs": 3}, "by the clock or by epochs"),
         ({"net": nn.Flatten()}, r"add volume=\(height, width, depth\)"),
         ({"net": lambda: 3, "volume": "9x9x1"}, "makes a int; a torch.nn.Module is expected"),
-        ({"resume": "somewhere"}, "by one of these alone"),
+        ({"config": "run/config.toml"}, "run/config.toml cannot be read"),
+        ({"net": 5}, "net is a network, a text"),
+        ({"recipe": 5}, "recipe is a name"),
+        ({"time": [1]}, "a time is a number of seconds or a text"),
+        ({"loss": "focal"}, "loss is a function, not str"),
+        ({"optimizer": 5}, r"optimizer is a function, not int: give optimizer\(parameters\)"),
+        ({"optimizer": torch.optim.SGD([nn.Parameter(torch.ones(1))])}, "optimizer is a function, not SGD"),
+        ({"optimizer": lambda _: None}, "returns NoneType, not a torch.optim.Optimizer"),
+        ({"loss": nn.CrossEntropyLoss}, "takes other arguments; give loss"),
+        ({"loss": nn.CrossEntropyLoss(reduction="none")}, r"returns a tensor of \(16,\)"),
+        ({"augmentation": "flip"}, "augmentation is a function, not str"),
+        ({"augmentation": nn.Identity()}, r"takes other arguments; give augmentation\(images, generator\)"),
         ({"loss": F.cross_entropy, "balance": "loss"}, "a loss of your own takes no weights"),
         ({"net": THREE, "volume": (9, 9, 1), "start": "efficientnet_lite0"}, "a module of your own"),
     ],
@@ -231,7 +242,7 @@ def test_mistakes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HubelError, match=message):
-        hubel.train(images(), **{"net": NET, **arguments})
+        hubel.train(images(), **{"net": NET, "batch": 16, **arguments})
     assert not list(tmp_path.iterdir())
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import CODE_HELP, MODEL_HELP
+from hubel.cli.network import CODE_HELP, MODEL_HELP, announce_code_of
 
 
 def evaluate(
@@ -31,6 +31,8 @@ def evaluate(
     from hubel.report.training import left_out_text
     from hubel.tasks import evaluate as task
 
+    if allow_code:
+        announce_code_of(model)
     found = task.evaluate(model, data, split=split, on_bad=on_bad, allow_code=allow_code)
     if found.skipped:
         print(left_out_text(found.skipped, found.usable), file=sys.stderr)

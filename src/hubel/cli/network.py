@@ -20,3 +20,10 @@ def announce(*nets: str) -> None:
         file = net.rpartition(":")[0]
         if is_python(net) and Path(file).is_file():
             print(f"note: this executes {file}", file=sys.stderr)
+
+
+def announce_code_of(model: str) -> None:
+    """Says on standard error which Python file opening a model is about to execute."""
+    from hubel.model.open import code_of
+
+    announce(code_of(model))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import CODE_HELP, MODEL_HELP
+from hubel.cli.network import CODE_HELP, MODEL_HELP, announce_code_of
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -43,6 +43,8 @@ def predict(
         raise UsageError("use one of --json and --csv, not both")
     if as_csv and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
+    if allow_code:
+        announce_code_of(model)
     as_lines = report.csv_lines if as_csv else report.text_lines
 
     def show(each: Prediction) -> None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import HELP
+from hubel.cli.network import HELP, announce
 
 DATA, NETWORK, RECIPE, RUN = "Data", "Network", "Recipe", "Run"
 """The panels of the help."""
@@ -117,15 +117,14 @@ def train(
 ) -> None:
     """Train a network on labelled images."""
     arguments = dict(locals())  # every option by its name, which is that of the function's argument
+    announce(net or "")
 
     from hubel.cli.progress import watching
-    from hubel.tasks.train import train as task
-    from hubel.tasks.train import with_changes
-    from hubel.training.clock import process_began
+    from hubel.tasks.train import from_command
 
-    arguments = with_changes(arguments, arguments.pop("changes") or ())
+    settings = arguments.pop("changes") or ()
     with watching() as listener:
-        task(**arguments, on_event=listener, began=process_began())
+        from_command(arguments, settings, listener)
 
 
 def resume(
@@ -141,5 +140,6 @@ def resume(
     from hubel.cli.progress import watching
     from hubel.tasks.resume import resume as task
 
+    announce(net or "")
     with watching() as listener:
         task(run, net=net, tensorboard=tensorboard, on_event=listener)

@@ -138,6 +138,9 @@ class Mistake:
     confidence: float
     probability_of_truth: float
 
+    def __repr__(self) -> str:
+        return f"<Mistake: {self.name} is {self.truth}, predicted {self.prediction} ({self.confidence:.1%})>"
+
 
 def mistakes_of(evaluation: Evaluation, classes: Sequence[str], names: Sequence[str]) -> list[Mistake]:
     """Returns the misclassified images, the most confident mistake first; `names`: one per image."""

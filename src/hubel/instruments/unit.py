@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from hubel.errors import UsageError, nearest
+from hubel.errors import UsageError, nearest_or_few
 from hubel.net.trace import Step
 
 _FORM = re.compile(r"([\w.#]+)(?:\[\s*(\d+)\s*(?:,\s*(\d+)\s*,\s*(\d+)\s*)?\])?")
@@ -42,7 +42,8 @@ class Unit:
         """Raises UsageError: the network has no such layer, or the layer no such unit."""
         outputs = {step.path: step.output for step in steps}
         if self.path not in outputs:
-            raise UsageError(f"the network has no layer {self.path!r}{nearest(self.path, outputs)}")
+            hint = nearest_or_few(self.path, outputs, "layers")
+            raise UsageError(f"the network has no layer {self.path!r}{hint}")
         seen = outputs[self.path]
         limits = (("map", self.channel, seen.depth), ("row", self.row, seen.height))
         for what, place, limit in (*limits, ("column", self.column, seen.width)):

@@ -117,8 +117,8 @@ class Header:
         summary.
         """
         if metadata.get("format") != FORMAT:
-            found = metadata.get("format", "no format")
-            raise ModelError(f"{path} is not a model of hubel: its metadata have {found}, not {FORMAT}")
+            found = metadata.get("format", "not given")
+            raise ModelError(f"{path} is not a model of hubel: its format is {found}, not {FORMAT}")
         if unknown := metadata.keys() - KNOWN:
             raise _damaged(path, f"they have an unknown entry, {min(unknown)}")
         try:

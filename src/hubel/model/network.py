@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 from torch import nn
 
-from hubel.errors import ModelError
+from hubel.errors import ModelError, NetworkError
 from hubel.model.header import Header
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork, Trainable
@@ -24,7 +24,8 @@ def network_of(header: Header, path: Path, module: Maker | None, *, allow_code: 
     A network with a notation needs no code. Of any other the file only names what made it: the caller
     hands over the `module`, or with `allow_code` lets that name be executed.
 
-    Raises ModelError: the network needs code and neither is given, or `module` is no module.
+    Raises ModelError: the network needs code and neither is given, or the module is none or does not run on
+    the model's input.
     """
     if header.maker is None:
         if module is not None:
@@ -37,15 +38,20 @@ def network_of(header: Header, path: Path, module: Maker | None, *, allow_code: 
             "allow_code=True); on the command line add --allow-code"
         )
     if module is None:
-        module = module_of(_found(header.maker, path))
+        module = module_of(code_at(header.maker, path))
     made = module if isinstance(module, nn.Module) else module()
     if not isinstance(made, nn.Module):
         raise ModelError(f"{path}: a torch.nn.Module is expected, not a {type(made).__name__}")
-    return OwnNetwork(made, header.volume, header.maker)
+    try:
+        return OwnNetwork(made, header.volume, header.maker)
+    except NetworkError as error:
+        raise ModelError(
+            f"{path}: the module does not fit the model, whose weights are those of {header.maker}: {error}"
+        ) from None
 
 
-def _found(maker: str, path: Path) -> str:
-    """The name of what makes a module; a Python file that is not here is looked for beside the model."""
+def code_at(maker: str, path: Path) -> str:
+    """Returns what makes a module; a Python file that is not here is looked for beside the model, `path`."""
     home, _, name = maker.rpartition(":")
     beside = path.parent / home
     return f"{beside}:{name}" if is_python(maker) and not Path(home).is_file() and beside.is_file() else maker

@@ -5,10 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from hubel import zoo
-from hubel.errors import UsageError, nearest
+from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import exists
 from hubel.model.file import Model, load
-from hubel.model.network import Maker
+from hubel.model.header import model_file, read_header
+from hubel.model.network import Maker, code_at
 from hubel.model.pretrained import PRETRAINED, pretrained
 
 
@@ -35,3 +36,13 @@ def open_model(where: str | Path | Model, module: Maker | None = None, *, allow_
                 f"{nearest(name, PRETRAINED)}; those that do: {', '.join(PRETRAINED)}"
             )
     return load(where, module, allow_code=allow_code)
+
+
+def code_of(where: str | Path) -> str:
+    """Returns the name of the code that `allow_code` executes to open a model; empty if there is none."""
+    try:
+        path = model_file(where)
+        header = read_header(path)
+    except ModelError:  # a name of the zoo, or nothing that can be opened
+        return ""
+    return code_at(header.maker, path) if header.maker else ""

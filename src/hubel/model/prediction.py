@@ -16,7 +16,7 @@ from PIL import Image
 from hubel.cores import allowed_cores
 from hubel.data.arrays import Bytes
 from hubel.data.formats.folder import visible
-from hubel.data.image.reading import IMAGE_SUFFIXES
+from hubel.data.image.reading import FOREIGN_SUFFIXES, is_image_file
 from hubel.errors import DataError, UsageError
 from hubel.files import exists
 
@@ -71,7 +71,8 @@ def is_one_image(images: object) -> bool:
 def several(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageLike]:
     """Yields images as they are given; of a folder those in it and in its subfolders, sorted by name.
 
-    Images in a folder are recognised by their suffix. Hidden files and folders are left out, and so are
+    Images in a folder are recognised by their ending, those without one by their content; one in a format
+    that is not read gives a prediction with an error. Hidden files and folders are left out, and so are
     links to folders. A text is never iterated.
 
     Raises DataError: a folder without images, or neither an image nor several.
@@ -184,5 +185,5 @@ def _inside(folder: Path) -> Iterator[Path]:
     for path in visible(folder):
         if path.is_dir():
             yield from () if path.is_symlink() else _inside(path)
-        elif path.suffix.lower() in IMAGE_SUFFIXES:
+        elif path.suffix.lower() in FOREIGN_SUFFIXES or is_image_file(path):
             yield path

@@ -46,7 +46,7 @@ def pretrained(name: str) -> Model:
     """
     if name not in PRETRAINED:
         raise UsageError(
-            f"{name} has no weights to install; {', '.join(PRETRAINED)} has. Train it (hubel train), "
-            "or import weights of torchvision or timm (hubel import-weights)"
+            f"{name} comes without trained weights; {', '.join(PRETRAINED)} comes with them. Train it "
+            "(hubel train), or import weights of torchvision or timm (hubel import-weights)"
         )
     return PRETRAINED[name]()

@@ -15,10 +15,18 @@ def image_form(path: Path, forms: tuple[str, ...] = FORMS) -> str:
 
     Raises UsageError: a form other than `forms`, or no folder to write to.
     """
+    return form_of(path, forms, "an image")
+
+
+def form_of(path: Path, forms: tuple[str, ...], what: str) -> str:
+    """Returns the form that a file's name asks for; `what` is written to it.
+
+    Raises UsageError: a form other than `forms`, or no folder to write to.
+    """
     form = path.suffix.lower().removeprefix(".")
     if form not in forms:
         known = ", ".join(f".{each}" for each in forms)
-        raise UsageError(f"an image is written as one of {known}; {str(path)!r} is none of them")
+        raise UsageError(f"{what} is written as one of {known}; {str(path)!r} is none of them")
     check_place(path)
     return form
 

@@ -84,7 +84,7 @@ def begin(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch, began
     if prepared.start and (head or not prepared.start.loaded.head):  # a random head is no model to keep
         at_start = head or evaluate(prepared.network, prepared.val.epoch(0))
     session = Session(folder, prepared, prepared.trainer(config))
-    folder.begin(session.trainer.config)
+    folder.write_config(session.trainer.config)
     if at_start is not None:
         session.keep_start(at_start)
     spent.on("preparing the network")
@@ -137,9 +137,9 @@ def follow(session: Session, watch: Watch) -> Run:
     folder = session.folder
     watch.begin(session)
     with _stops_reported(folder, watch):
-        for event in session.follow():
+        for event in session.train():
             watch(event)
-            if isinstance(event, RoundDone) and session.trainer.clock.unreserved:
+            if isinstance(event, RoundDone) and session.needs_reserve:
                 began = perf_counter()
                 _files(session, session.prepared.load(folder.best), event.val)
                 session.reserve(writing=perf_counter() - began)

@@ -16,7 +16,7 @@ from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
 from hubel.tasks.run import Run
-from hubel.tasks.trained import trained_network
+from hubel.tasks.trained import own_network
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, module_for, prepare
 from hubel.training.run.session import Session
@@ -96,14 +96,9 @@ def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> 
 
 
 def _own_network(net: Any, config: Config) -> OwnNetwork | None:
-    """The module of the user's own that a run is resumed with. Raises UsageError: it is not given again."""
-    if not config.is_own:
-        return None
-    if net is None:
-        raise UsageError(
-            f"this run trains a module of your own, {config.net}, which no file can hold; give it again: "
-            "net=..., or on the command line --net file.py:name"
-        )
-    found = trained_network(net, config.input, None).net
-    assert isinstance(found, OwnNetwork), "a module or a function that makes one"
-    return found
+    """The module of the user's own that a run is resumed with. Raises UsageError: it is not the run's."""
+    if config.is_own:
+        return own_network(net, config)
+    if net is not None:
+        raise UsageError("this run's network is in its config; leave net (--net) out")
+    return None

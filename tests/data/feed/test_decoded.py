@@ -88,8 +88,11 @@ def test_unreadable_files_are_skipped_and_listed(files: FileImages) -> None:
 def test_a_set_without_a_usable_image_is_refused(files: FileImages) -> None:
     for path in files.paths:
         path.write_bytes(b"broken")
-    with pytest.raises(DataError, match="100 of 100 images cannot be used"):
+    with pytest.raises(
+        DataError, match="100 of 100 images cannot be used, all for the same reason"
+    ) as caught:
         decode(files, PREPROCESSING, on_bad="skip")
+    assert str(caught.value).count("is not an image") == 1
 
 
 def test_an_ambiguous_image_is_named(files: FileImages) -> None:

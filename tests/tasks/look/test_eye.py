@@ -15,18 +15,15 @@ from PIL import Image
 from torch import nn
 
 from hubel import build
-from hubel.cli.look.group import look as group
+from hubel.cli.look.group import INSTRUMENTS
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import HubelError, UsageError
 from hubel.tasks.look.eye import Eye, look
 from hubel.tasks.look.finding import Finding
 from hubel.tasks.look.specimen import ImageLike, Lookable
-from tests.cli.conftest import Hubel, hubel
+from tests.cli.conftest import Hubel
 from tests.tasks.look.small import NET, image_folder, saved_model, small_model
 
-__all__ = ["hubel"]  # a fixture
-
-INSTRUMENTS = [str(command.name) for command in group.registered_commands]
 GRATINGS = {"orientations": 6, "frequencies": 3, "phases": 4}
 CALLS: dict[str, tuple[str, Callable[[Eye], Finding]]] = {
     "filters": ("filters --layer conv2", lambda eye: eye.filters("conv2")),
@@ -229,6 +226,9 @@ def test_a_neuron_shows_itself_as_text_and_an_atlas_as_a_page(tmp_path: Path) ->
     eye = look("MODEL")
     neuron = eye.neuron("fc1[1]", "IMAGE")
     assert str(neuron) in neuron.save("n.txt").read_text("utf-8")
+    with pytest.raises(UsageError, match=r"the text is written as one of \.txt; 'n\.png' is none"):
+        neuron.save("n.png")
+    assert not Path("n.png").exists()
     assert (neuron._repr_html_() or "").startswith("<pre>fc1[1,0,0] = ")
     assert neuron._repr_png_() is None
     told: list[str] = []

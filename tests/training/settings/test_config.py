@@ -107,6 +107,11 @@ def test_ranges(change: dict[str, Any]) -> None:
         changed(CONFIG, change)
 
 
+def test_the_nearest_value_follows_the_wrong_one() -> None:
+    with pytest.raises(UsageError, match=r"^optimizer is one of .*, not 'adam'; did you mean adamw\?$"):
+        Recipe(optimizer="adam")
+
+
 def test_single_changes_reach_every_level() -> None:
     found = changed(CONFIG, dict(map(wish, ("seed=7", "lr=1", "flip = none", "milestones=[0.9]"))))
     varied = replace(CONFIG.recipe.augmentation, flip="none")

@@ -22,7 +22,10 @@ class Bad:
 
 
 class UnusableError(DataError):
-    """Some of `count` images cannot be used; the message lists the first 20 by name."""
+    """Some of `count` images cannot be used; the message lists the first 20 by name.
+
+    Where all have the same reason, it names the first alone.
+    """
 
     def __init__(self, bad: list[Bad], count: int) -> None:
         hint = " (or leave them out with --on-bad skip)"
@@ -35,6 +38,8 @@ def _message(bad: list[Bad], count: int, hint: str) -> str:
     lines = [f"{each.name}: {each.reason}" for each in bad[:_MOST_NAMED]]
     if len(bad) == 1:
         return lines[0]
+    if len(bad) == count and len({each.reason for each in bad}) == 1:
+        return f"{count:,} of {count:,} images cannot be used, all for the same reason: {lines[0]}"
     if len(bad) > _MOST_NAMED:
         lines.append(f"and {len(bad) - _MOST_NAMED:,} more")
     head = f"{len(bad):,} of {count:,} images cannot be used; repair or remove them{hint}:"

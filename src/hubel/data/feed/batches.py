@@ -17,7 +17,7 @@ from torch import Generator, Tensor
 
 from hubel.data.augment.geometry import resize
 from hubel.data.pinned import moved
-from hubel.errors import DataError
+from hubel.errors import DataError, first_few
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -117,7 +117,7 @@ def renumbered(images: Feed, classes: tuple[str, ...], wanted: tuple[str, ...]) 
         name = classes[images.labels[unknown[0]]]
         raise DataError(
             f"{images.names[unknown[0]]}: class {name!r} is not of the model, whose classes are "
-            f"{', '.join(wanted)}"
+            f"{first_few(wanted)}"
         )
     return labels
 

@@ -1,4 +1,4 @@
-"""What an instrument found: numbers to compute with, drawn, written or printed only when asked for."""
+"""What an instrument found: numbers, which are drawn, written or printed only on request."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hubel.files import write_whole
-from hubel.report.form import FORMS, check_place, image_form
+from hubel.report.form import FORMS, form_of
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -58,12 +58,8 @@ class Finding:
         The ending of the name chooses the form. Raises UsageError: a form not in `forms`, or no such folder.
         """
         path = Path(path)
-        if len(self.forms) == 1 and self.forms != PNG:
-            check_place(path)
-            form = self.forms[0]
-        else:
-            form = image_form(path, self.forms)
-        write_whole(path, self.draw(form))
+        what = {TEXT: "the text", PAGE: "the page"}.get(self.forms, "an image")
+        write_whole(path, self.draw(form_of(path, self.forms, what)))
         return path
 
     def __str__(self) -> str:

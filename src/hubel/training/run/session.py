@@ -37,7 +37,7 @@ class Session:
         self.trainer.best = found.top1
         self._model({"epoch": 0, "val_top1": found.top1}).save(self.folder.best)
 
-    def follow(self) -> Iterator[Event]:
+    def train(self) -> Iterator[Event]:
         """Trains to the end, or to the target, and passes every event on; a round is kept first.
 
         A timed run keeps a checkpoint every minute too. Resumed within an epoch, it is not promised to repeat
@@ -61,6 +61,11 @@ class Session:
                     return
         if trainer.clock.limit and (text := unseen(trainer.done)):
             yield Warned(text)
+
+    @property
+    def needs_reserve(self) -> bool:
+        """Whether a timed run has yet to reserve time for its end."""
+        return self.trainer.clock.unreserved
 
     def reserve(self, writing: float) -> None:
         """Reserves time for the end of a timed run, whose files take `writing` seconds to write."""

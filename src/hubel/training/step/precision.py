@@ -1,4 +1,4 @@
-"""What makes a step fast on this machine: the allocator, the precision."""
+"""The precision of a step: float32 or bfloat16, whichever this machine computes faster."""
 
 from __future__ import annotations
 
