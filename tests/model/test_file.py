@@ -339,3 +339,23 @@ def test_a_model_that_could_not_be_loaded_is_not_saved(model: Model, tmp_path: P
         with pytest.raises(ModelError):
             wrong.save(tmp_path / "wrong.safetensors")
     assert not (tmp_path / "wrong.safetensors").exists()
+
+
+@pytest.mark.parametrize(("total", "way"), [(8, "force=True"), (1, "no setting makes it fit")])
+def test_an_input_that_needs_more_memory_than_is_free_is_refused(
+    model: Model, path: Path, monkeypatch: pytest.MonkeyPatch, total: int, way: str
+) -> None:
+    """32 maps of 8000x8000 in float32 are 8 GB; only then is a byte of it allocated."""
+    monkeypatch.setattr("hubel.ram.free_memory", lambda: 1 << 29)
+    monkeypatch.setattr("hubel.ram.total_memory", lambda: total << 32)
+    preprocessing = replace(model.preprocessing, height=8000, width=8000).to_json()
+    rewritten(
+        path,
+        notation="conv(32, 3) >> globalavgpool >> fc(3)",
+        input="8000x8000x3",
+        preprocessing=preprocessing,
+    )
+    with pytest.raises(ModelError, match=f"GB for its parameters and the activations.*{way}"):
+        load(path)
+    with pytest.raises(ModelError, match="for conv1.weight" if total > 1 else "no setting makes it fit"):
+        load(path, force=True)

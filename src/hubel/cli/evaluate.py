@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import CODE_HELP, MODEL_HELP, announce_code_of
+from hubel.cli.network import CODE_HELP, FORCE_HELP, MODEL_HELP, announce_code_of
 
 
 def evaluate(
@@ -24,6 +24,7 @@ def evaluate(
     ] = "auto",
     on_bad: Annotated[str, typer.Option(help="What to do with unreadable images: stop or skip.")] = "stop",
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Measure a model on labelled images: accuracy, loss, calibration, every class."""
@@ -33,7 +34,7 @@ def evaluate(
 
     if allow_code:
         announce_code_of(model)
-    found = task.evaluate(model, data, split=split, on_bad=on_bad, allow_code=allow_code)
+    found = task.evaluate(model, data, split=split, on_bad=on_bad, allow_code=allow_code, force=force)
     if found.skipped:
         print(left_out_text(found.skipped, found.usable), file=sys.stderr)
     if known := report.known_text(found):

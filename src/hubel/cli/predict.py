@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import CODE_HELP, MODEL_HELP, announce_code_of
+from hubel.cli.network import CODE_HELP, FORCE_HELP, MODEL_HELP, announce_code_of
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def predict(
         typer.Option(help="The number of classes to print per image. Default: 5, or 1 with --csv."),
     ] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
     as_csv: Annotated[
         bool, typer.Option("--csv", help="Print a table for a spreadsheet: file, class, probability, error.")
@@ -54,7 +55,7 @@ def predict(
     if as_csv:
         top = 1 if top is None else top
         print(report.CSV_HEADER)
-    found = task.predict(model, images, top=top, allow_code=allow_code, on_prediction=show)
+    found = task.predict(model, images, top=top, allow_code=allow_code, force=force, on_prediction=show)
     if as_json:
         print(report.as_json(found))
     if any(each.error for each in found):

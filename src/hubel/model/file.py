@@ -202,11 +202,14 @@ class Model(Shown):
         return probabilities
 
 
-def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = False) -> Model:
+def load(
+    place: str | Path, module: Maker | None = None, *, allow_code: bool = False, force: bool = False
+) -> Model:
     """Loads a model from its file, or the best model of a run's folder.
 
     A model of the user's own module needs its code: the `module` itself, or a class or function that
     makes one, which gets the weights of the file; or leave to execute the file that made it, `allow_code`.
+    A network that needs more memory than is free is refused; with `force`, one that needs more than there is.
 
     Raises ModelError: no such file, a damaged one, weights that do not belong to the network or are not
     finite, or a network that needs code.
@@ -216,13 +219,13 @@ def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = F
     header = Header.from_metadata(metadata, path)
     state = _tensors(path, metadata)
     try:
-        network = network_of(header, path, module, allow_code=allow_code)
+        network = network_of(header, path, module, allow_code=allow_code, force=force)
         preprocessing = Preprocessing.from_json(header.preprocessing)
         _check(header, network, preprocessing, path)
     except ModelError:
         raise
     except HubelError as error:
-        raise ModelError(f"{path}: its metadata cannot be used: {shortened(str(error), 200)}") from None
+        raise ModelError(f"{path}: its metadata cannot be used: {shortened(str(error), 300)}") from None
     _load_weights(network, state, path)
     network.eval()
     return Model(

@@ -18,11 +18,14 @@ Maker: TypeAlias = nn.Module | Callable[[], nn.Module]
 """A module, or a class or function that makes one without arguments."""
 
 
-def network_of(header: Header, path: Path, module: Maker | None, *, allow_code: bool) -> Trainable:
+def network_of(
+    header: Header, path: Path, module: Maker | None, *, allow_code: bool, force: bool
+) -> Trainable:
     """Returns the network of a model's file, without its weights.
 
     A network with a notation needs no code. Of any other the file only names what made it: the caller
     hands over the `module`, or with `allow_code` lets that name be executed.
+    With `force` the network may take all of the machine's memory, not only what is free.
 
     Raises ModelError: the network needs code and neither is given, or the module is none or does not run on
     the model's input.
@@ -30,7 +33,7 @@ def network_of(header: Header, path: Path, module: Maker | None, *, allow_code: 
     if header.maker is None:
         if module is not None:
             raise ModelError(f"{path} holds its network as a notation; load it without a module")
-        return Network(header.net, header.volume, scores=True)
+        return Network(header.net, header.volume, scores=True, force=force)
     if module is None and not allow_code:
         raise ModelError(
             f"{path}: its network is made by the code of {header.maker}, which hubel only executes if asked. "

@@ -13,13 +13,14 @@ from hubel.model.network import Maker, code_at
 from hubel.model.pretrained import PRETRAINED, pretrained
 
 
-def open_model(where: str | Path | Model, module: Maker | None = None, *, allow_code: bool = False) -> Model:
+def open_model(
+    where: str | Path | Model, module: Maker | None = None, *, allow_code: bool = False, force: bool = False
+) -> Model:
     """Opens a model: its file, a run's folder, which stands for its best model, or the zoo's name of a
     network whose trained weights are installed. A model is returned as it is.
 
     A file comes before a name of the zoo, and a name before a folder: write `./resnet18` for a folder so
-    called. A `Path` is never a name. `module` and `allow_code` are for a model of the user's own module,
-    as `load` takes them.
+    called. A `Path` is never a name. `module`, `allow_code` and `force` are as `load` takes them.
 
     Raises ModelError: no such file, a folder that is no run's or has no best model, damage, weights that
     are not installed, or a network that needs code. Raises UsageError: a network without trained weights.
@@ -35,7 +36,7 @@ def open_model(where: str | Path | Model, module: Maker | None = None, *, allow_
                 f"{name} is neither a model's file, nor a run's folder, nor a network that comes trained"
                 f"{nearest(name, PRETRAINED)}; those that do: {', '.join(PRETRAINED)}"
             )
-    return load(where, module, allow_code=allow_code)
+    return load(where, module, allow_code=allow_code, force=force)
 
 
 def code_of(where: str | Path) -> str:

@@ -22,6 +22,7 @@ def evaluate(
     split: str = "auto",
     on_bad: str = "stop",
     allow_code: bool = False,
+    force: bool = False,
 ) -> ModelEvaluation:
     """Measures a model on labelled images: `.top1`, `.loss`, `.confusion`, `.f1`, `.mistakes()` and more.
 
@@ -29,9 +30,9 @@ def evaluate(
     `hubel.train` takes. `split` is train, val, test, or auto: the test set if there is one, else the
     validation set. If the data has no splits, auto takes the images held out for validation when the model
     was trained on them, else all images that are new to the model. `on_bad` is what to do with unreadable
-    images: stop or skip. `allow_code` is as for `hubel.load`.
+    images: stop or skip. `allow_code` and `force` are as for `hubel.load`.
 
     Raises ModelError, DataError, UsageError: the model, the data or an argument cannot be used.
     """
     way = one_of("on_bad", on_bad, get_args(OnBad))
-    return measure(open_model(model, allow_code=allow_code), data, split, way)
+    return measure(open_model(model, allow_code=allow_code, force=force), data, split, way)

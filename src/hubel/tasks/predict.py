@@ -29,6 +29,7 @@ def predict(  # type: ignore[overload-overlap]  # a text is one path, never iter
     *,
     top: int | None = None,
     allow_code: bool = False,
+    force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
 ) -> Prediction: ...
 
@@ -40,6 +41,7 @@ def predict(
     *,
     top: int | None = None,
     allow_code: bool = False,
+    force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
 ) -> list[Prediction]: ...
 
@@ -50,14 +52,15 @@ def predict(
     *,
     top: int | None = None,
     allow_code: bool = False,
+    force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
 ) -> Prediction | list[Prediction]:
     """Predicts the `top` most probable classes, 5 by default: one image gives one prediction, several a list.
 
     `model` is a model, its file, a run's folder or the name of a trained network. An image is the path of
     a file, a PIL image or a uint8 array h x w x c; several are an iterable of these, or a folder.
-    `on_prediction` is called with each prediction as soon as it is made. `allow_code` is as for
-    `hubel.load`.
+    `on_prediction` is called with each prediction as soon as it is made. `allow_code` and
+    `force` are as for `hubel.load`.
 
     Raises DataError: a single image cannot be used, or a folder has none; among several, an unreadable
     image gives a prediction with an `error`. Raises ModelError, UsageError: the model or `top` cannot be
@@ -65,7 +68,7 @@ def predict(
     """
     most = 5 if top is None else top
     check_top(most)
-    opened = open_model(model, allow_code=allow_code)
+    opened = open_model(model, allow_code=allow_code, force=force)
     tell = on_prediction or (lambda _: None)
     if is_one_image(images):
         one = predict_one(opened, images, most)  # type: ignore[arg-type]  # checked in the line above

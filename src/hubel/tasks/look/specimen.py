@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,8 @@ def open_specimen(
             "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
             f"torch module with its input volume, not {where}; hubel.build(net, volume) makes a module"
         )
+    if model.untrained:
+        warnings.warn("the model's head was never trained: its scores mean nothing", stacklevel=3)
     subject = Subject.of(_on_cpu(model.network))
     return Specimen(where, subject, model.preprocessing, model.classes, model)
 
