@@ -25,8 +25,8 @@ from typer.cli import get_docs_for_click
 
 import hubel
 from hubel import zoo
-from hubel.cli import VERBS, app
-from hubel.cli.loading import loaded
+from hubel.cli import app
+from hubel.cli.loading import LazyGroup
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import HubelError
 from hubel.net.layer import Layer
@@ -41,10 +41,12 @@ DOCS = Path(__file__).parent.parent / "docs"
 
 def commands() -> str:
     """Every command with its arguments and options, as Typer documents them."""
-    context = typer.Context(typer.main.get_command(app), info_name="hubel")
+    everything = typer.main.get_group(app)
+    assert isinstance(everything, LazyGroup)
+    everything.load_all()
+    context = typer.Context(everything, info_name="hubel")
     parts = ["# Commands", "Each command prints its help with `--help`."]
-    for name, verb in VERBS.items():
-        command = loaded(name, verb)
+    for name, command in everything.commands.items():
         text = get_docs_for_click(obj=command, ctx=context, name=name, call_prefix="hubel", indent=1)
         if name == "look":  # the model comes before the instrument, which Typer does not know
             text = re.sub(r"hubel look (?=\w)", "hubel look {MODEL} ", text)

@@ -96,6 +96,7 @@ def test_a_page_runs_and_prints_what_it_shows(
         world, place, ignore=lambda at, names: _unwanted(Path(at).relative_to(world), names, wanted)
     )
     monkeypatch.chdir(place)
+    monkeypatch.setenv("COLUMNS", "160")  # as in a pipe, whatever pytest runs in
     monkeypatch.syspath_prepend(place)
     monkeypatch.delitem(sys.modules, "model", raising=False)
     names: dict[str, Any] = {"__name__": page.stem}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ast
 import subprocess
 import sys
+from pathlib import Path
 
 import hubel
 
@@ -14,6 +16,19 @@ def test_everything_that_is_offered_is_listed_and_there() -> None:
     assert set(OFFERED) <= set(dir(hubel))
     for name in OFFERED:
         assert getattr(hubel, name) is not None
+
+
+def test_every_name_is_found_where_type_checkers_find_it() -> None:
+    tree = ast.parse(Path(hubel.__file__).read_text())
+    typed = next(node.body for node in tree.body if isinstance(node, ast.If))
+    imported = {
+        f"{node.module}:{each.name}"
+        for node in typed
+        if isinstance(node, ast.ImportFrom)
+        for each in node.names
+    }
+    doors = {where.replace("hubel.zoo", "hubel:zoo") for where in vars(hubel)["_DOORS"].values()}
+    assert imported == doors
 
 
 def test_the_verbs_of_the_command_line_are_functions() -> None:

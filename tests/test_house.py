@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+import subprocess
+import sys
 
 import pytest
 
@@ -24,3 +26,13 @@ def test_no_module_is_shadowed_by_an_object_of_its_name(package: str) -> None:
         if name != "__main__":
             module = importlib.import_module(f"{package}.{name}")
             assert getattr(room, name) is module, f"{package}.{name} is another object"
+
+
+def test_the_walk_of_a_command_is_printed() -> None:
+    program = "import sys; from scripts.walk import report; print(report(['table', 'lenet5'], listed=True))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    *stays, summary = done.stdout.partition("cli/__init__.py: main\n")[2].splitlines()
+    functions, files, moves = (int(part.split()[0]) for part in summary.split(", "))
+    assert any(line.startswith("tasks/table.py: table ") for line in stays)
+    assert functions > files > 5
+    assert moves == len(stays)

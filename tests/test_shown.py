@@ -7,10 +7,22 @@ from types import SimpleNamespace
 
 import pytest
 
+import hubel
 from hubel.net.layers import Relu
 from hubel.net.ledger import ledger
 from hubel.net.names import conv, relu
+from hubel.report import notebook
 from hubel.shown import Shown
+
+OFFERED: list[str] = vars(hubel)["__all__"]
+
+
+def test_every_class_that_is_shown_has_a_page() -> None:
+    for name in OFFERED:
+        getattr(hubel, name)  # imports every room that holds such a class
+    classes = {kind.__name__ for kind in Shown.__subclasses__() if kind.__module__.startswith("hubel.")}
+    assert {"Net", "Run", "ModelEvaluation"} <= classes
+    assert classes == set(notebook._PAGES)
 
 
 @pytest.mark.parametrize("value", [relu, conv(2, 3) >> relu, ledger(conv(2, 3) >> relu, "8x8x1")], ids=repr)

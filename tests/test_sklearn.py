@@ -189,7 +189,7 @@ def test_a_run_is_kept_where_asked(digits: tuple[Bytes, Any], tmp_path: Path) ->
     assert found.run_.best.exists()
     kept = hubel.load(tmp_path / "run").probabilities(digits[0][..., None]).numpy()
     assert kept == pytest.approx(found.predict_proba(digits[0]), abs=1e-6)
-    with pytest.raises(HubelError):
+    with pytest.raises(HubelError, match="is not empty, and a run is never overwritten"):
         found.fit(*digits)
 
 

@@ -22,12 +22,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
+WORD, WORDS = 200, 1000
+"""The most characters of a word of a message, and of a message: what a user wrote may be of any length."""
+
 FEW = 5
 """How many of many names a message gives."""
 
 
 class HubelError(Exception):
-    """The base class of all errors of hubel."""
+    """The base class of all errors of hubel. Its text is kept short, whatever it quotes."""
+
+    def __str__(self) -> str:
+        text = re.sub(rf"\S{{{WORD + 1},}}", lambda word: shortened(word[0]), super().__str__())
+        half = WORDS // 2
+        return text if len(text) <= WORDS else f"{text[:half]} … {text[-half:]}"
 
 
 class NetworkError(HubelError):
@@ -58,12 +66,21 @@ class UsageError(HubelError):
     """A command line or configuration that asks for something that does not exist."""
 
 
+def shortened(text: str, most: int = 80) -> str:
+    """Returns a text on one line, its middle left out where it has more than `most` characters."""
+    line = " ".join(text.split())
+    half = (most - 1) // 2
+    return line if len(line) <= most else f"{line[:half]}…{line[-half:]}"
+
+
 def nearest(name: str, known: Iterable[str]) -> str:
     """Returns `; did you mean X?` for the known name most like `name`, or an empty text.
 
     Of names that are equally alike, the one with the nearest number is taken: resnet34 for resnet35.
     """
     from difflib import SequenceMatcher  # only errors need it, so not at every start
+
+    name = name[:WORD]
 
     def likeness(word: str) -> tuple[float, int]:
         return SequenceMatcher(None, word, name).ratio(), -abs(_number(word) - _number(name))

@@ -1,4 +1,8 @@
-"""Shown: what a notebook asks a value for, answered by `hubel.report.notebook`."""
+"""Shown: what a notebook asks a value for, answered by `hubel.report.notebook`.
+
+This is the one exception to the order of the packages: the answer comes from above, by an import while the
+program runs, which the import contracts do not see.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +12,7 @@ import importlib
 class Shown:
     """A value that shows itself as HTML in a notebook.
 
-    The drawing lives in the report, above the rooms of the values, and so is imported only when asked for.
+    Every class of such values has a function in `hubel.report.notebook`, which is imported only when asked.
     """
 
     __slots__ = ()

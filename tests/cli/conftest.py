@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from hubel.cli import main
+from tests.tasks.look.small import saved_model
 
 
 class Said(NamedTuple):
@@ -37,3 +41,21 @@ def hubel(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -
         return Said(status, captured.out, captured.err)
 
     return run
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """The file of a small untrained model of 10x10 colour images; its classes are cat and dog."""
+    return saved_model(tmp_path / "model.safetensors")
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A folder of two classes, six images of 10x10 each."""
+    generator = np.random.default_rng(0)
+    for name in ("cat", "dog"):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for number in range(6):
+            pixels = generator.integers(0, 256, (10, 10, 3), np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
+    return tmp_path / "data"

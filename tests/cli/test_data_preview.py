@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
 from hubel import build, parse
 from hubel.data.image.preprocess import Preprocessing
+from hubel.data.sources import open_data
 from hubel.model.file import Model
+from hubel.training.run import auto
 from tests.cli.conftest import Hubel
 
 
@@ -35,7 +38,8 @@ def test_a_row_for_each_image_up_to_the_number_asked(hubel: Hubel, root: Path, t
     for each in (1, 2, 9):
         out = tmp_path / f"{each}.png"
         said = hubel("data", "preview", root, "--net", "lenet5", "--each", each, "-o", out)
-        assert (said.status, said.out, said.err) == (0, f"wrote {out}\n", "")
+        cut = "the centre crop shows 52 % of an image on average; --fit pad keeps all of it\n"
+        assert (said.status, said.out, said.err) == (0, f"wrote {out}\n{cut}", "")
         heights.append(height(out))
     assert heights[1] - heights[0] == heights[2] - heights[1] > 200
     again = tmp_path / "again.png"
@@ -113,3 +117,37 @@ def test_a_saved_model_shows_its_own_way_to_see(hubel: Hubel, root: Path, tmp_pa
         assert hubel("data", "preview", root, "-o", out, "--net", *arguments).status == 0
         drawn[name] = out.read_bytes()
     assert drawn["own"] == drawn["pad"] != drawn["asked"] == drawn["squash"]
+
+
+def test_without_a_network_it_shows_what_a_run_would_do(
+    hubel: Hubel, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The size a network is trained at depends on the time there is."""
+    seen = []
+    for speed in (1e-3, 1e9):
+        monkeypatch.setattr(auto, "images_per_second", lambda _, speed=speed: speed)
+        for folder in root.iterdir():
+            for path in folder.iterdir():
+                Image.new("RGB", (240, 230), (folder.name == "cat" and "red") or "blue").save(path)
+        out = tmp_path / f"{speed}.png"
+        said = hubel("data", "preview", root, "--time", "60s", "--from", "none", "-o", out)
+        chosen = auto.choose(open_data(root, val=0), start="none", seconds=60).candidate
+        assert f"{chosen.name} would be trained at {chosen.volume}\n" in said.out
+        assert "crop shows" not in said.out
+        seen.append(chosen.volume)
+    assert seen[0] != seen[1]
+
+
+@pytest.mark.parametrize("size", [(40, 20), (20, 40), (33, 50), (30, 30)])
+@pytest.mark.parametrize("resize", [None, 25])
+def test_what_a_crop_keeps_is_what_is_left_of_the_image(size: tuple[int, int], resize: int | None) -> None:
+    """Rows and columns whose only white pixels are seen by the network."""
+    way = Preprocessing.of("20x20x1", resize=resize)
+    left = [0, 0]
+    for axis in (0, 1):
+        for place in range(size[axis]):
+            pixels = np.zeros(size, np.uint8)
+            pixels[(place, slice(None)) if axis == 0 else (slice(None), place)] = 255
+            left[axis] += bool(way.pixels(Image.fromarray(pixels)).max() > 60)
+    assert way.kept(*size) == pytest.approx(left[0] / size[0] * left[1] / size[1], abs=0.1)
+    assert way.fitting("pad").kept(*size) == 1

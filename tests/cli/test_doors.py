@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
-from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
+from typer.core import TyperArgument, TyperCommand, TyperOption
 
 import hubel
-from hubel.cli import VERBS
-from hubel.cli.loading import Command, loaded
+from hubel.cli import Commands
+from hubel.cli.loading import Command, LazyGroup, loaded
+from hubel.cli.look.group import INSTRUMENTS
 from hubel.tasks.look.eye import Eye
 from hubel.tasks.zoo import zoo as overview
 
@@ -21,11 +23,15 @@ ALIASES = {"val": "evaluate"}
 PRINTING = {
     "": {"json", "csv"},
     "table": {"format"},
+    "train": {"resume"},
     "compare": {"plot"},
     "data preview": {"out"},
-    "look": {"out"},
+    **{f"look {name}": {"out"} for name in INSTRUMENTS if name != "atlas"},
 }
-"""Options that choose how the result is printed or where it is written: of all, of a command or a group."""
+"""Options that choose how a result is printed or written, or call another command, as `train --resume`."""
+
+APART = {("look atlas", "out"): (Path("atlas.html"), None)}
+"""Defaults that differ, of the command and of its function: the command has to write its page somewhere."""
 
 RENAMED = {"from": "start", "class": "label"}
 """Names on the command line that cannot be names in Python."""
@@ -34,26 +40,30 @@ PYTHON_ONLY = {
     "train": {"on_event", "settings", "began", "loss", "optimizer", "augmentation"},
     "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
     "predict": {"on_prediction"},
-    "data": {"progress"},
-    "look": {"progress", "on_message"},
+    "data *": {"progress"},
+    "look": {"volume", "classes", "preprocessing"},
+    "look *": {"progress", "on_message"},
 }
-"""Parameters of a function, or of a group, that only Python has.
+"""Parameters of a function, or of those of a group, that only Python has.
 
-They take functions and images; `began` is a time; `settings` are what `--set` gives on the command line.
+They take functions and images; `began` is a time; `settings` are what `--set` gives on the command line. What
+`look` takes is for a bare module.
 """
 
 
-def commands(group: TyperGroup | None = None, prefix: str = "") -> Iterator[tuple[str, Command]]:
-    """Every command of the app, with the words that call it."""
-    members = {name: loaded(name, verb) for name, verb in VERBS.items()} if group is None else group.commands
-    for name, command in members.items():
-        if isinstance(command, TyperGroup):
+def commands(group: LazyGroup, prefix: str = "") -> Iterator[tuple[str, Command]]:
+    """Every command of a group, with the words that call it; `look` is one as well as a group."""
+    for name, verb in group.verbs.items():
+        command = loaded(name, verb)
+        if isinstance(command, LazyGroup):
+            if command.params:
+                yield f"{prefix}{name}", command
             yield from commands(command, f"{prefix}{name} ")
         elif isinstance(command, TyperCommand) and not command.hidden:
             yield f"{prefix}{name}", command
 
 
-COMMANDS = dict(commands())
+COMMANDS = dict(commands(Commands(name="hubel")))
 
 
 def function_of(name: str) -> Callable[..., Any]:
@@ -62,7 +72,7 @@ def function_of(name: str) -> Callable[..., Any]:
     An instrument is a method of what `hubel.look` returns. `hubel.zoo` is the package of the networks.
     """
     words = ALIASES.get(name, name).replace("-", "_").split()
-    if words[0] == "look":
+    if words[0] == "look" and len(words) > 1:
         found = getattr(Eye, words[1])
     else:
         found = overview if name == "zoo" else getattr(hubel, "_".join(words))
@@ -81,9 +91,10 @@ def names_of(parameter: TyperArgument | TyperOption) -> set[str]:
 
 def disagreements(name: str, command: Command) -> list[str]:
     """How a command and its function differ; nothing where they agree."""
-    keys = ("", name, name.split(maxsplit=1)[0])
-    printing = {option for key in keys for option in PRINTING.get(key, ())}
-    apart = printing.union(*(PYTHON_ONLY.get(key, ()) for key in keys))
+    group, _, member = name.partition(" ")
+    printing = PRINTING[""] | PRINTING.get(name, set())
+    python_only = PYTHON_ONLY.get(name, set()) | (PYTHON_ONLY.get(f"{group} *", set()) if member else set())
+    apart = printing | python_only
     taken = {
         word: parameter
         for word, parameter in inspect.signature(function_of(name)).parameters.items()
@@ -98,6 +109,8 @@ def disagreements(name: str, command: Command) -> list[str]:
         match = next((word for word in words if word in taken), None)
         if match is None:
             found.append(f"{' or '.join(words)}: the function has no such parameter")
+        elif (name, match) in APART:
+            found += [] if (parameter.default, taken.pop(match).default) == APART[name, match] else [match]
         elif not same_default(parameter, taken.pop(match)):
             found.append(f"{match}: the command's default is {parameter.default!r}")
     return found + [f"{word}: the command has no such option" for word in taken]

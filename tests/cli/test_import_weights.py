@@ -36,6 +36,23 @@ def test_a_checkpoint_becomes_a_model(hubel: Hubel, checkpoint: Path, tmp_path: 
     assert f"{out} exists" in again.err
 
 
+def test_what_was_taken_is_printed(hubel: Hubel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    plain, average = seeded("torchvision resnet18"), seeded("torchvision resnet18", 1)
+    light = {f"model.{name}": value for name, value in plain.items()} | {"criterion.weight": torch.ones(3)}
+    torch.save({"state_dict": light, "pytorch-lightning_version": "2.4.0", "epoch": 1}, "last.ckpt")
+    said = hubel("import-weights", "last.ckpt", "--net", "resnet18", "--out", "a.safetensors")
+    assert "note    the prefix model. is taken off\n" in said.out
+    assert "note    left out, not of the network: criterion.weight\n" in said.out
+    said = hubel("import-weights", "last.ckpt", "--net", "resnet18", "--ema", "--out", "b.safetensors")
+    assert (said.status, "has no moving average of the weights; leave --ema out" in said.err) == (1, True)
+    torch.save({"state_dict": plain, "state_dict_ema": average}, "timm.pth")
+    said = hubel("import-weights", "timm.pth", "--net", "resnet18", "--ema", "--out", "b.safetensors")
+    assert "note    taken from state_dict_ema, not from state_dict\n" in said.out
+    for file, wanted in (("a.safetensors", plain), ("b.safetensors", average)):
+        assert torch.equal(load(file).network.get_parameter("conv1.weight"), wanted["conv1.weight"])
+
+
 def test_another_number_of_classes(
     hubel: Hubel, checkpoint: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -46,8 +63,13 @@ def test_another_number_of_classes(
         *(checkpoint, "--net", "resnet18(classes=3)", "--classes", "names.txt", "--input", "64x64x3"),
     )
     assert said.out.startswith("head 1000 -> 3 reset, 120 tensors matched")
+    assert "note    the head is not trained: hubel train DATA --from resnet18.safetensors" in said.out
     said = hubel("table", "resnet18.safetensors")
     assert "64x64x3" in said.out
+    Image.new("RGB", (40, 30), "teal").save("a.png")
+    said = hubel("predict", "resnet18.safetensors", "a.png")
+    assert (said.status, said.out) == (1, "")
+    assert "the model's head was never trained: resnet18.pth had other classes" in said.err
 
 
 @pytest.mark.parametrize(
@@ -88,7 +110,7 @@ def test_a_network_that_comes_trained(hubel: Hubel) -> None:
 def test_a_network_that_does_not(hubel: Hubel) -> None:
     said = hubel("predict", "vgg16", "cat.jpg")
     assert said.status == 2
-    assert "vgg16 has no weights to install" in said.err
+    assert "vgg16 comes without trained weights" in said.err
 
 
 def test_weights_of_the_hub(

@@ -9,21 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel import build, conv, fc, maxpool, relu
-from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.attribution import METHODS, Randomised
-from hubel.model.file import Model
 from hubel.report.instruments.attribution import checks_text, overlay, scale_of, shades
 from tests.cli.conftest import Hubel
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A small untrained model's file."""
-    path = tmp_path / "model.safetensors"
-    net = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
-    Model(build(net, "10x10x3", seed=1), ("cat", "dog"), Preprocessing.of("10x10x3")).save(path)
-    return path
 
 
 @pytest.fixture

@@ -8,9 +8,6 @@ import pytest
 from PIL import Image
 
 from tests.cli.conftest import Hubel
-from tests.cli.test_look_patches import data, model
-
-__all__ = ["data", "model"]  # fixtures
 
 
 def test_units_of_an_image(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:

@@ -8,11 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from hubel.cli.look.group import look
+from hubel.cli.look.group import INSTRUMENTS
 from tests.cli.conftest import Hubel
 from tests.tasks.look.small import image_folder, saved_model
-
-INSTRUMENTS = [str(command.name) for command in look.registered_commands]
 
 
 @pytest.mark.parametrize("instrument", INSTRUMENTS)
@@ -54,7 +52,7 @@ def imported(*words: object) -> set[str]:
 def test_help_imports_no_torch() -> None:
     for words in (["look", "--help"], ["look", "patches", "--help"]):
         modules = imported(*words)
-        assert "hubel.cli.look.patches" in modules
+        assert ("hubel.cli.look.patches" in modules) == ("patches" in words)
         assert not {"torch", "numpy", "hubel.tasks.look.eye"} & modules
 
 

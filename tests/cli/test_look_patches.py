@@ -7,36 +7,12 @@ from importlib import import_module
 from pathlib import Path
 from unittest.mock import Mock
 
-import numpy as np
 import pytest
 from PIL import Image
 
-from hubel import build, conv, fc, maxpool, relu
-from hubel.data.image.preprocess import Preprocessing
-from hubel.model.file import Model
+from hubel.instruments.patches import Top
+from hubel.tasks.look.patches import Wanted
 from tests.cli.conftest import Hubel
-
-NET = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A small untrained model's file."""
-    path = tmp_path / "model.safetensors"
-    Model(build(NET, "10x10x3", seed=1), ("cat", "dog"), Preprocessing.of("10x10x3")).save(path)
-    return path
-
-
-@pytest.fixture
-def data(tmp_path: Path) -> Path:
-    """A folder of two classes, six images each."""
-    generator = np.random.default_rng(0)
-    for name in ("cat", "dog"):
-        (tmp_path / "data" / name).mkdir(parents=True)
-        for number in range(6):
-            pixels = generator.integers(0, 256, (10, 10, 3), np.uint8)
-            Image.fromarray(pixels).save(tmp_path / "data" / name / f"{number}.png")
-    return tmp_path / "data"
 
 
 def test_an_image_and_json_of_the_same_patches(hubel: Hubel, model: Path, data: Path, tmp_path: Path) -> None:
@@ -94,6 +70,36 @@ def test_by_default_all_activations_and_the_scores(hubel: Hubel, model: Path, da
         "fc1[0]",
         "fc1[1]",
     ]
+
+
+def test_without_a_number_a_page_of_maps_is_drawn(hubel: Hubel, data: Path, tmp_path: Path) -> None:
+    """Of 40 layers of 20 maps and 2 scores: 12 layers, first and last among them, and 6 maps of each."""
+    net = 40 * (conv(20, 3, pad=1) >> relu) >> fc(2)
+    path, out = tmp_path / "deep.safetensors", tmp_path / "page.png"
+    network = build(net, "10x10x3", seed=1)
+    Model(network, ("cat", "dog"), Preprocessing.of("10x10x3")).save(path)
+    said = hubel("look", path, "patches", data, "-o", out)
+    assert said.status == 0, said.err
+    assert "68 of 802 maps are shown, those driven most of 12 of 41 layers; --maps N" in said.out
+    with Image.open(out) as image:
+        assert image.height < 5000
+    shown = json.loads(hubel("look", path, "patches", data, "--json").out)
+    paths = list(dict.fromkeys(each["unit"].partition("[")[0] for each in shown))
+    assert len(shown) == 11 * 6 + 2
+    assert (len(paths), paths[0], paths[-1]) == (12, "relu1", "fc1")
+    of_first = json.loads(hubel("look", path, "patches", data, "--layer", "relu1", "--json").out)
+    assert len(of_first) == 20
+    best = sorted((each["patches"][0]["score"] for each in of_first if each["patches"]), reverse=True)
+    assert sorted((each["patches"][0]["score"] for each in shown[:6]), reverse=True) == best[:6]
+
+
+def test_a_page_is_shared_by_its_layers() -> None:
+    scores = np.arange(12, dtype=np.float32).reshape(4, 3)
+    none, silent = np.zeros((4, 3), np.int64), np.zeros((4, 3), np.bool_)
+    tops = [Top(f"relu{number}", none, none, none, scores, silent) for number in range(30)]
+    assert [str(unit) for unit in Wanted().of(tops[:1])] == [f"relu0[{number}]" for number in range(4)]
+    assert [str(unit) for unit in Wanted(maps=2).of(tops)[:3]] == ["relu0[0]", "relu0[1]", "relu1[0]"]
+    assert [str(unit) for unit in Wanted().of(tops)[:3]] == ["relu0[2]", "relu0[3]", "relu1[2]"]
 
 
 @pytest.mark.parametrize(

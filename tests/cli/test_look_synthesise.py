@@ -10,23 +10,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from hubel import build, conv, fc, maxpool, relu
-from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.synthesise import Synthesis
 from hubel.instruments.unit import Unit
-from hubel.model.file import Model
 from hubel.net.field import Box
 from hubel.report.instruments.synthesise import course, synthesis_figure
 from tests.cli.conftest import Hubel
-
-
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    """A small untrained model's file."""
-    path = tmp_path / "model.safetensors"
-    net = conv(4, 3) >> relu >> maxpool(2) >> conv(5, 3) >> relu >> fc(2)
-    Model(build(net, "10x10x3", seed=1), ("cat", "dog"), Preprocessing.of("10x10x3")).save(path)
-    return path
 
 
 def test_maps_a_unit_and_classes(hubel: Hubel, model: Path, tmp_path: Path) -> None:

@@ -40,34 +40,32 @@ def test_what_is_no_time(text: str) -> None:
 
 
 def test_what_is_left_of_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A head that was trained is kept though the time is over, by a run of one step."""
+    """Where the time is over, it is that of one step: a timed run ends with a model."""
     monkeypatch.setattr("hubel.tasks.follow.perf_counter", lambda: 100.0)
     assert left(0.0, 0.0) == 0
-    assert left(130.0, 0.0) == left(130.0, 0.0, worth_keeping=True) == 30
-    assert left(90.0, 0.0, worth_keeping=True) == ONE_STEP
-    with pytest.raises(UsageError, match="--time 90s is over before the first step"):
-        left(90.0, 0.0)
+    assert left(130.0, 0.0) == 30
+    assert left(90.0, 0.0) == left(100.0, 0.0) == ONE_STEP
 
 
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ((), "say what to train on"),
-        (("digits", "--resume", "run"), "say what to train on"),
+        ((), "say what to train on: data (DATA), or config"),
+        (("digits", "--resume", "run"), "a resumed run keeps its settings"),
+        (("digits", "--config", "run/config.toml"), "run/config.toml cannot be read"),
         (("--resume", "run", "--epochs", "3"), "a resumed run keeps its settings"),
         (("digits", "--time", "9s", "--epochs", "3"), "a run goes by the clock or by epochs"),
         (("digits", "--time", "9s", "--set", "epochs=3"), "a run goes by the clock or by epochs"),
-        (("--resume", "run", "--net", "lenet5"), "leave --net and the like out"),
+        (("--resume", "run", "--net", "lenet5"), "a resumed run keeps its settings"),
         (("digits", "--seed", "-1"), "seed is from 0 to below 2^63, not -1"),
         (("digits", "--lr", "0.1", "--set", "lr=0.2"), "lr is set twice"),
-        (("digits", "--set", "input=8x8x1"), "say it with --input"),
+        (("digits", "--set", "input=8x8x1"), "set it with volume (--input)"),
         (("digits", "--net", "fc(10)", "--freeze", "fc1"), "every layer with parameters is frozen"),
         (("digits", "--set", "lr"), "key=value"),
         (("digits", "--set", "leaning_rate=1"), "no setting 'leaning_rate'"),
         (("digits", "--recipe", "fats"), "did you mean fast"),
         (("digits", "--time", "soon"), "like 90s"),
         (("digits", "--time", "0s"), "a time is above 0"),
-        (("digits", "--time", "0.001s"), "is over before the first step"),
         (("digits", "--fit", "padd"), "did you mean pad?"),
         (("digits", "--set", "lr=fast"), "lr is a number, not 'fast'"),
         (("",), "no data set is named"),
@@ -139,6 +137,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     ended = hubel("train", "--resume", run)
     assert ended.status == 0
     assert "; nothing left to train, " in ended.err
+    assert f"To train on from its model: hubel train DATA --from '{run}'; to train longer" in ended.err
     assert "hardest" not in ended.err
     assert len((run / "metrics.jsonl").read_text().splitlines()) == 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import struct
+import zlib
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -66,10 +68,50 @@ def test_a_damaged_file_is_reported(root: Path, content: bytes | None, kind: str
 
 
 def test_an_ambiguous_image(root: Path) -> None:
-    Image.fromarray(np.ones((4, 4), np.float32)).save(root / "train" / "cat" / "x.tif")
+    Image.fromarray(np.full((4, 4), np.nan, np.float32)).save(root / "train" / "cat" / "x.tif")
     finding = only(check(root))
     assert finding.kind == "damaged"
-    assert "floating-point" in finding.message
+    assert "no number" in finding.message
+
+
+def thermal(root: Path, images: int = 8) -> np.ndarray[tuple[int, ...], np.dtype[np.uint16]]:
+    """Different 16-bit images in a band of 159 values, in place of one class's."""
+    values = np.random.default_rng(0).integers(29961, 30120, (images, 6, 7)).astype(np.uint16)
+    for number, each in enumerate(values):
+        Image.fromarray(each).save(root / "train" / "cat" / f"deep{number}.png")
+    return values
+
+
+def test_deep_images_are_compared_by_all_their_bits(root: Path) -> None:
+    """At 8 bits all of them are one flat grey, 117 of 255."""
+    values = thermal(root)
+    finding = only(check(root))
+    assert (finding.level, finding.kind, len(finding.names)) == ("notice", "deep", 8)
+    assert f"values from {values.min()} to {values.max()} become black to white" in finding.message
+    assert "1 of 256 greys" in finding.message  # 29961 / 257 = 116.6, 30119 / 257 = 117.2
+    Image.fromarray(values[3]).save(root / "train" / "cat" / "again.png")
+    assert ("warning", "duplicate") in kinds(check(root))
+
+
+def test_colours_of_sixteen_bits_are_mentioned(root: Path) -> None:
+    deep = np.random.default_rng(0).integers(0, 65536, (4, 5, 3)).astype(">u2")
+    (root / "train" / "cat" / "deep.ppm").write_bytes(b"P6 5 4 65535\n" + deep.tobytes())
+    rows = b"".join(b"\0" + row.tobytes() for row in deep)
+    chunks = (
+        (b"IHDR", struct.pack(">IIBBBBB", 5, 4, 16, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(rows)),
+        (b"IEND", b""),
+    )
+    (root / "train" / "cat" / "deep.png").write_bytes(
+        b"\x89PNG\r\n\x1a\n"
+        + b"".join(
+            struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+            for kind, data in chunks
+        )
+    )
+    finding = next(finding for finding in check(root).findings if finding.kind == "deep")
+    assert "16 bits per colour" in finding.message
+    assert finding.names == tuple(str(root / "train" / "cat" / f"deep.{ending}") for ending in ("png", "ppm"))
 
 
 @pytest.mark.parametrize("limit", [13 * 10 - 1, 13 * 10 // 2 - 1])
@@ -134,11 +176,22 @@ def test_duplicates_in_two_classes_and_within_one(root: Path) -> None:
 def test_an_imbalance_is_reported_above_a_ratio_of_ten(root: Path) -> None:
     for number in range(6, 60):
         image(f"more{number}").save(root / "train" / "cat" / f"{number}.png")
-    assert check(root).findings == ()
+    assert only(check(root)).level == "notice"
     image("one more").save(root / "train" / "cat" / "60.png")
     finding = only(check(root))
     assert (finding.level, finding.kind) == ("warning", "imbalance")
     assert "cat has 61" in finding.message
+
+
+def test_an_imbalance_is_mentioned_from_a_ratio_of_three_with_its_remedy(root: Path) -> None:
+    for number in range(6, 17):
+        image(f"more{number}").save(root / "train" / "cat" / f"{number}.png")
+    assert check(root).findings == ()
+    image("one more").save(root / "train" / "cat" / "17.png")
+    finding = only(check(root))
+    assert (finding.level, finding.kind) == ("notice", "imbalance")
+    assert "cat has 18 images and dog 6, 3 times fewer" in finding.message
+    assert "--balance loss" in finding.message
 
 
 def test_everything_that_read_folder_would_refuse_is_reported(root: Path) -> None:

@@ -19,7 +19,7 @@ from hubel.instruments.ablate import Ablation, Level, ablate, onward, silenced
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
 from hubel.report.instruments.ablate import ablation_figure, as_text
-from tests.instruments.test_subject import BRANCHED, Foreign, state
+from tests.instruments.subjects import BRANCHED, Foreign, state
 from tests.strategies import fitting_nets
 
 CLASSES = 3

@@ -31,7 +31,7 @@ from hubel.instruments.topography import topography
 from hubel.instruments.tuning import Gratings, tune
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
-from tests.instruments.test_subject import state
+from tests.instruments.subjects import state
 
 NET = parse(
     "conv(4, 3, pad=1) >> batchnorm >> relu >> maxpool(3, 2) >> (conv(4, 1) | conv(2, 3, pad=1)) >> relu >> "

@@ -22,7 +22,7 @@ from hubel.instruments.subject import Subject, features
 from hubel.instruments.tuning import tune
 from hubel.instruments.unit import Unit
 from hubel.net.field import Field
-from tests.instruments.test_subject import Foreign, state
+from tests.instruments.subjects import Foreign, state
 
 NET = parse(
     "conv(4, 3, pad=1) >> batchnorm >> relu >> (conv(4, 1) | conv(2, 3, pad=1)) >> relu >> "

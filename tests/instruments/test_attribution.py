@@ -25,7 +25,7 @@ from hubel.instruments.attribution import (
 )
 from hubel.instruments.subject import Subject
 from hubel.module.network import Network
-from tests.instruments.test_subject import BRANCHED, Foreign, state
+from tests.instruments.subjects import BRANCHED, Foreign, state
 
 
 def linear(depth: int = 2) -> tuple[Network, Tensor]:

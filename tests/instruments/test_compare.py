@@ -16,7 +16,7 @@ from hubel.errors import UsageError
 from hubel.instruments.compare import Likeness, cka, likeness
 from hubel.instruments.subject import Subject
 from hubel.report.instruments.compare import likeness_figure
-from tests.instruments.test_subject import BRANCHED
+from tests.instruments.subjects import BRANCHED
 
 Floats = npt.NDArray[np.float64]
 

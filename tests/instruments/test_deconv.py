@@ -18,7 +18,7 @@ from hubel.instruments.patches import cut, maps_of, top_images
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
-from tests.instruments.test_subject import BRANCHED, Foreign, state
+from tests.instruments.subjects import BRANCHED, Foreign, state
 
 LINEAR = [
     "conv(4, 3)",

@@ -21,7 +21,7 @@ from hubel.instruments.embedding import (
     spread,
 )
 from hubel.instruments.subject import Subject
-from tests.instruments.test_subject import BRANCHED, Foreign, state
+from tests.instruments.subjects import BRANCHED, Foreign, state
 
 
 def images(count: int, depth: int = 2, side: int = 8) -> Tensor:

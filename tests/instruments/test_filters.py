@@ -120,6 +120,22 @@ def test_every_kind_of_filter_is_drawn(
     assert len(content["filters"]) == shape[0]
 
 
+@pytest.mark.parametrize("path", ["conv1", "conv2", "fc1"])
+def test_a_layer_of_zeros_is_drawn(path: str) -> None:
+    """All filters are dead, none has a direction to share, and each kernel is the grey of zero."""
+    network = build(parse("conv(4, 3) >> relu >> conv(6, 3, groups=2) >> relu >> fc(2)"), "10x10x3")
+    with torch.no_grad():
+        for parameter in network.parameters():
+            parameter.zero_()
+    found = filters(Subject.of(network), path)
+    assert sorted(found.dead) == list(range(len(found.weights)))
+    assert (found.twins, found.scale) == ((), 0)
+    assert found.energy.tolist() == [0] * len(found.weights)
+    assert json.loads(report.as_json(found))["scale"] == 0
+    assert report.image(found, "png")
+    assert report.as_text(found)
+
+
 def test_links_that_are_missing_weigh_nothing() -> None:
     found = filters_of("conv(3, 3, links=((0, 2), (1,), (5, 0, 3)))", "8x8x6")
     present = np.abs(found.weights).sum((2, 3)) > 0

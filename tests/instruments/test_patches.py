@@ -22,7 +22,7 @@ from hubel.instruments.subject import Subject, features
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
 from hubel.net.field import Box, box
-from tests.instruments.test_subject import BRANCHED, Foreign, state
+from tests.instruments.subjects import BRANCHED, Foreign, state
 
 Bytes = npt.NDArray[np.uint8]
 

@@ -8,31 +8,13 @@ import torch.nn.functional as F  # noqa: N812
 from hypothesis import given, settings
 from torch import Tensor, nn
 
-from hubel import Net, Volume, build, conv, dropout, fc, parse, relu, side
+from hubel import Net, Volume, build, conv, dropout, fc, relu, side
 from hubel.errors import NetworkError, UsageError
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
+from tests.instruments.subjects import BRANCHED, Foreign, state
 from tests.module.strangers import Attention, Branches, ChannelsLast, Shuffle, UpAndDown
 from tests.strategies import fitting_nets
-
-BRANCHED = parse(
-    "conv(4, 3, pad=1) >> batchnorm >> relu >> (conv(4, 1) | conv(2, 3, pad=1)) >> relu >> "
-    "conv(6, 3, pad=1) + identity >> relu >> maxpool(2) >> dropout >> fc(3)"
-)
-
-
-class Foreign(nn.Module):
-    """A hand-written module with an activation that works in place."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(2, 4, 3)
-        self.act = nn.ReLU(inplace=True)
-        self.head = nn.Linear(4 * 36, 3)
-
-    def forward(self, images: Tensor) -> Tensor:
-        flat = self.act(self.conv(images)).flatten(1)
-        return torch.sigmoid(self.head(flat))
 
 
 class Reused(nn.Module):
@@ -46,21 +28,6 @@ class Reused(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         answers: Tensor = self.act(self.second(self.act(self.first(images))))
         return answers.flatten(1)
-
-
-def state(module: nn.Module) -> list[object]:
-    """All of a module and of chance that looking could leave changed."""
-    hooks = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
-    return [
-        [(name, part.training, vars(part).keys()) for name, part in module.named_modules()],
-        [[len(getattr(part, kind)) for kind in hooks] for part in module.modules()],
-        [
-            (name, p.requires_grad, p._version, p.tolist(), None if p.grad is None else p.grad.tolist())
-            for name, p in module.named_parameters()
-        ],
-        [(name, buffer.tolist()) for name, buffer in module.named_buffers()],
-        torch.get_rng_state().tolist(),
-    ]
 
 
 @given(fitting_nets())
@@ -199,7 +166,8 @@ def test_a_module_that_returns_more_is_seen_by_what_it_returns_first() -> None:
             return self.head(maps.flatten(1)), maps.mean((2, 3))
 
     module = Two()
-    subject = Subject.of(module, "4x4x1")
+    with pytest.warns(UserWarning, match='Two returns 0, 1; its scores are the first: 0; output="1"'):
+        subject = Subject.of(module, "4x4x1")
     images = torch.randn(2, 1, 4, 4)
     torch.testing.assert_close(
         subject.run(images, lambda _path, value: value, []), module(images)[0].detach()

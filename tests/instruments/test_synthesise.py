@@ -24,7 +24,7 @@ from hubel.instruments.synthesise import (
 )
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
-from tests.instruments.test_subject import Foreign, state
+from tests.instruments.subjects import Foreign, state
 
 STILL = Shake(0, 0, 0)
 GREY = Preprocessing.of("12x10x1")

@@ -12,7 +12,7 @@ from hubel import Net, Volume, build, conv, fc, maxpool, parse, relu
 from hubel.errors import UsageError
 from hubel.instruments.subject import Subject
 from hubel.instruments.topography import topography
-from tests.instruments.test_subject import Foreign, state
+from tests.instruments.subjects import Foreign, state
 from tests.strategies import fitting_nets
 
 STRIDED = "conv(4, 3, pad=1) >> relu >> maxpool(2) >> conv(4, 3, stride=2, pad=1) >> relu >> fc(3)"

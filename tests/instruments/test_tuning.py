@@ -19,7 +19,7 @@ from hubel.instruments.tuning import Gratings, Tuning, summary, tune
 from hubel.instruments.unit import Unit
 from hubel.module.network import Network
 from hubel.report.instruments.tuning import as_json, oriented, tuning_figure
-from tests.instruments.test_subject import Foreign, state
+from tests.instruments.subjects import Foreign, state
 
 SIDE, SIGMA = 15, 2.5
 CENTRED = Volume(25, 25, 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -239,3 +240,102 @@ def test_weights_of_another_precision_are_refused(path: Path) -> None:
     path.write_bytes(safetensors.torch.save(tensors, read_header(path).to_metadata()))
     with pytest.raises(ModelError, match=r"c1\.weight its network has float32 4x3x3x3, the file float16"):
         load(path)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"temperature": "1e-320"}, "the temperature is 9.99989e-321, not from 1e-06 to 1e[+]06"),
+        ({"temperature": "inf"}, "the temperature is inf"),
+        ({"classes": '"abc"'}, 'a list is expected, not "abc"'),
+        ({"classes": '["a", "b", "a"]'}, "two classes have the same name, 'a'"),
+        ({"classes": '["a", "b", " "]'}, "a class has an empty name"),
+        ({"classes": '["a", "b", ["c"]]'}, "a class is named by a text, not by .'c'."),
+        ({"classes": '["a", "b", null]'}, "a class is named by a text, not by None"),
+        ({"classes": "[" * 100_000}, "metadata are damaged"),
+        ({"versions": "[]"}, "a dict is expected"),
+        ({"summary": '{"val_top1": "good"}'}, "val_top1 is a number, not 'good'"),
+        ({"summary": '{"val_top1": NaN}'}, "val_top1 is a number, not nan"),
+        ({"summary": '{"val_top1": 3}'}, "val_top1 is from 0 to 1, not 3"),
+        ({"summary": '{"epoch": [1]}'}, r"epoch is a number, not \[1\]"),
+        ({"summary": '{"data": {}}'}, "data is a text, not {}"),
+        ({"notation": "fc(3) >> " * 30_000}, "metadata"),
+    ],
+)
+def test_values_that_no_model_has_are_refused(path: Path, changes: dict[str, str], message: str) -> None:
+    rewritten(path, **changes)
+    with pytest.raises(ModelError, match=message) as caught:
+        load(path)
+    assert len(str(caught.value)) < 300 + len(str(path))
+
+
+def flipped(content: bytes, place: int) -> bytes:
+    """The content with one bit changed."""
+    return content[:place] + bytes([content[place] ^ 1]) + content[place + 1 :]
+
+
+def test_any_flipped_bit_of_a_weight_is_found(path: Path) -> None:
+    content = path.read_bytes()
+    data = 8 + int.from_bytes(content[:8], "little")
+    for place in range(data, len(content), 7):
+        path.write_bytes(flipped(content, place))
+        with pytest.raises(ModelError, match=r"is damaged: its content does not have the SHA-256"):
+            load(path)
+    path.write_bytes(content)
+    load(path)
+
+
+def test_changed_metadata_are_found(path: Path) -> None:
+    content = path.read_bytes()
+    for before, after in ((b"dog <b>", b"dag <b>"), (b"0.33", b"0.31"), (b'"0.4', b'"0.5')):
+        if before in content:
+            path.write_bytes(content.replace(before, after))
+            with pytest.raises(ModelError, match="does not have the SHA-256"):
+                load(path)
+
+
+def test_a_file_without_a_checksum_loads(model: Model, path: Path) -> None:
+    """Those of before have none."""
+    rewritten(path)
+    assert b"sha256" not in path.read_bytes()
+    assert torch.equal(load(path).probabilities([image(1)]), model.probabilities([image(1)]))
+
+
+def test_the_checksum_is_that_of_names_types_and_bytes_in_order(path: Path) -> None:
+    """Computed again from the file's own bytes, without torch."""
+    content = path.read_bytes()
+    length = int.from_bytes(content[:8], "little")
+    entries = json.loads(content[8 : 8 + length])
+    metadata = entries.pop("__metadata__")
+    wanted = metadata.pop("sha256")
+    parts = [part for name in sorted(metadata) for part in (name.encode(), metadata[name].encode())]
+    for name in sorted(entries):
+        kind = {"F32": "torch.float32", "I64": "torch.int64"}[entries[name]["dtype"]]
+        begin, end = entries[name]["data_offsets"]
+        parts += [f"{name} {kind} {tuple(entries[name]['shape'])}".encode(), content[8 + length :][begin:end]]
+    digest = hashlib.sha256(b"".join(len(part).to_bytes(8, "little") + part for part in parts))
+    assert digest.hexdigest() == wanted
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+def test_weights_that_are_not_finite_are_refused(model: Model, path: Path, value: float) -> None:
+    with torch.no_grad():
+        model.network.get_parameter("c1.weight")[0, 0, 0, 0] = value
+    model.save(path)
+    with pytest.raises(ModelError, match=r"c1\.weight has values that are not finite"):
+        load(path)
+
+
+def test_scores_that_are_not_finite_are_no_prediction(model: Model) -> None:
+    with torch.no_grad():
+        model.network.get_parameter("c1.weight").fill_(1e38)
+        model.network.get_parameter("fc1.weight").fill_(1e38)
+    with pytest.raises(ModelError, match="scores are not finite"):
+        model.predict(image(1))
+
+
+def test_a_model_that_could_not_be_loaded_is_not_saved(model: Model, tmp_path: Path) -> None:
+    for wrong in (replace(model, classes=("a", "b", "a")), replace(model, temperature=1e-320)):
+        with pytest.raises(ModelError):
+            wrong.save(tmp_path / "wrong.safetensors")
+    assert not (tmp_path / "wrong.safetensors").exists()

@@ -55,7 +55,7 @@ def test_a_folder_without_a_model_is_refused(run: Path, tmp_path: Path) -> None:
 def test_a_name_of_the_zoo_comes_before_a_folder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.parent)
     run.rename("vgg16")
-    with pytest.raises(UsageError, match="vgg16 has no weights to install"):
+    with pytest.raises(UsageError, match="vgg16 comes without trained weights"):
         open_model("vgg16")
     assert open_model("./vgg16").classes == open_model(Path("vgg16")).classes == CLASSES
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,9 +20,6 @@ from hubel.model.file import Model
 from hubel.model.prediction import BATCH, predictions, several
 from hubel.module.network import build
 from hubel.net.volume import Volume
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 CLASSES = ("a", "b", "c")
 
@@ -96,6 +95,24 @@ def test_a_folder_stands_for_the_images_in_it(tmp_path: Path) -> None:
     assert [*several(["x.png", tmp_path, tmp_path / "z.txt"])] == ["x.png", *inside, tmp_path / "z.txt"]
     with pytest.raises(DataError, match="empty: a folder without images"):
         [*several([tmp_path / "b" / "empty"])]
+
+
+def test_no_image_of_a_folder_is_left_out_without_a_word(model: Model, tmp_path: Path) -> None:
+    image = Image.fromarray(np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8))
+    image.save(tmp_path / "a.avif")
+    image.save(tmp_path / "b", "JPEG")
+    (tmp_path / "c.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "d.txt").write_text("notes")
+    (tmp_path / "LICENSE").write_text("notes")
+    os.mkfifo(tmp_path / "e.png")
+    found = list(predictions(model, several(tmp_path)))
+    assert [Path(each.file).name for each in found] == ["a.avif", "b", "c.HEIC", "e.png"]
+    assert [each.error.partition(";")[0] for each in found] == [
+        "",
+        "",
+        "is not an image that can be read",
+        "cannot be read: not a regular file, but a pipe, a socket or a device",
+    ]
 
 
 def test_one_image_gives_one_prediction(model: Model, photo: Path) -> None:

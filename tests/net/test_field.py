@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+from functools import cache
 from itertools import product
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
@@ -14,9 +17,13 @@ from hubel.net.algebra import Net, side
 from hubel.net.field import NOTHING, Box, Field
 from hubel.net.ledger import Ledger, ledger
 from hubel.net.names import adaptiveavgpool, conv, fc, globalavgpool, identity, maxpool, relu
+from hubel.net.trace import INPUT
 from hubel.net.volume import Volume
 from tests.net.reference import pixels_seen, smooth, walk
 from tests.strategies import fitting_nets
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 # --- by hand -------------------------------------------------------------------------------------
 
@@ -57,14 +64,32 @@ def test_branches_take_the_largest_path() -> None:
     assert [row.field.size for row in skip] == [(3, 3), (1, 1), (3, 3)]
 
 
-def test_branches_with_unequal_jumps_take_the_larger() -> None:
-    """4 pixels: two windows of 2, two apart, beside two of 3, one apart."""
-    rows = ledger(conv(1, 2, stride=2) | conv(1, 3), "4x4x1").rows
-    assert [row.field for row in rows] == [
+def test_branches_with_unequal_jumps_by_hand() -> None:
+    """4 pixels: two windows of 2, two apart, beside two of 3, one apart. Unit 0 sees 0-2, unit 1 sees 1-3."""
+    book = ledger(conv(1, 2, stride=2) | conv(1, 3), "4x4x1")
+    assert [row.field for row in book.rows] == [
         Field((2, 2), (2, 2), (0, 0)),
         Field((3, 3), (1, 1), (0, 0)),
-        Field((3, 3), (2, 2), (0, 0)),
+        Field((3, 3), (1, 1), (0, 0)),
     ]
+    assert [book.field("concat1", at, at) for at in (0, 1)] == [Box(0, 0, 2, 2), Box(1, 1, 3, 3)]
+
+
+def test_where_branches_drift_apart_the_size_is_that_of_a_unit() -> None:
+    """6 columns: windows of 1 at 0, 2, 4 beside windows of 4 at 0, 1, 2. Units see 0-3, 1-4 and 2-5."""
+    net = conv(1, (1, 1), stride=(1, 2)) | conv(1, (1, 4))
+    assert ledger(net, "1x6x1").rows[-1].field == Field((1, 4), (1, 1), (0, 0))
+
+
+def test_windows_that_share_their_pixels_are_0_apart() -> None:
+    """7 windows over a single pixel: all of them see it, behind a stride of 32 too."""
+    rows = ledger(conv(1, 32, stride=32) >> adaptiveavgpool(7, 7), "32x32x1").rows
+    assert rows[-1].field == Field((32, 32), (0, 0), (0, 0))
+
+
+def test_uneven_windows_are_apart_by_their_average() -> None:
+    """4 windows over 10 columns start at 0, 2, 5 and 7: twice 2.5 in each period."""
+    assert ledger(adaptiveavgpool(1, 4), "1x10x1").rows[-1].field.jump == (1, Fraction(5, 2))
 
 
 def test_a_single_unit_sees_everything() -> None:
@@ -194,6 +219,55 @@ def test_a_row_has_the_field_of_the_first_unit(pair: tuple[Net, Volume]) -> None
         units = product(range(row.output.height), range(row.output.width))
         sizes = [book.field(row.path, y, x).size for y, x in units]
         assert row.field.size == (max(high for high, _ in sizes), max(wide for _, wide in sizes))
+
+
+def ends_of(book: Ledger, axis: int) -> Callable[[str, int], tuple[int, int]]:
+    """The first and the last pixel of any unit along an axis, by asking each window for its ends in turn."""
+    steps = {step.path: step for step in book.steps}
+
+    @cache
+    def ends(path: str, unit: int) -> tuple[int, int]:
+        if path == INPUT:
+            return unit, unit
+        step = steps[path]
+        first, last = step.layer.window(step.inputs[0]).axes[axis].sees(unit, unit)
+        found = [(ends(source, first)[0], ends(source, last)[1]) for source in step.sources]
+        return min(each[0] for each in found), max(each[1] for each in found)
+
+    return ends
+
+
+@settings(max_examples=300)
+@given(fitting_nets())
+def test_row_and_field_are_what_the_windows_say_one_by_one(pair: tuple[Net, Volume]) -> None:
+    book = ledger(*pair)
+    down, across = ends_of(book, 0), ends_of(book, 1)
+    for row in book.rows:
+        high, wide = row.output.plane
+        rows, columns = (
+            [down(row.path, unit) for unit in range(high)],
+            [across(row.path, unit) for unit in range(wide)],
+        )
+        assert row.field.size == tuple(max(b - a + 1 for a, b in each) for each in (rows, columns))
+        for y, x in units(high, wide):
+            box = book.field(row.path, y, x)
+            assert ((box.top, box.bottom), (box.left, box.right)) == (rows[y], columns[x])
+
+
+def test_long_periods_are_bounded_in_time_and_never_too_small() -> None:
+    """Windows whose sizes repeat after millions of units: the box still holds what each window says."""
+    net = adaptiveavgpool(1, 4999) >> conv(1, (1, 3)) >> adaptiveavgpool(1, 4991) >> conv(1, (1, 2))
+    book = ledger(net >> adaptiveavgpool(1, 4973), "1x9973x1")
+    across = ends_of(book, 1)
+    for unit in (0, 1, 77, 2500, 4972):
+        box = book.field("adaptiveavgpool3", 0, unit)
+        first, last = across("adaptiveavgpool3", unit)
+        assert first - 8 <= box.left <= first <= last <= box.right <= last + 8
+
+
+def test_absurd_windows_take_no_time() -> None:
+    net = adaptiveavgpool(10**9, 10**9 - 1) >> conv(1, 3) >> adaptiveavgpool(10**8, 3)
+    assert ledger(net, "1000000x999999x1").rows[-1].output == Volume(10**8, 3, 1)
 
 
 def test_fields_after_uneven_windows_by_hand() -> None:

@@ -18,6 +18,8 @@ from hubel.net.volume import Volume
 from hubel.report.compare.facts import Facts
 from hubel.report.compare.plot import plot, published
 from hubel.report.compare.text import as_data, as_json, as_text
+from hubel.report.zoo import catalogue
+from hubel.tasks.network import build
 from hubel.zoo.history import HISTORY, HUMAN
 
 
@@ -55,7 +57,7 @@ def test_vgg16_has_its_parameters_late_and_its_activations_early() -> None:
 def test_stages_are_parts_and_side_heads_are_separate() -> None:
     assert [share.part for share in facts("resnet50").most_params[:2]] == ["conv5_x", "conv4_x"]
     googlenet = facts("googlenet")
-    assert googlenet.params == 6_998_552
+    assert googlenet.params - googlenet.ledger.totals.side_params == 6_998_552
     assert googlenet.field is not None
     assert googlenet.depth == 22
 
@@ -185,3 +187,16 @@ def test_the_history_is_the_lectures() -> None:
 )
 def test_the_depths_of_the_history_are_the_zoos(entrant: str, name: str) -> None:
     assert next(each.depth for each in HISTORY if each.name == entrant) == facts(name).depth
+
+
+def test_params_and_macs_mean_one_thing_wherever_they_are_given() -> None:
+    """GoogLeNet's built module, side heads included; its table, its line in the zoo, its column here."""
+    module = build("googlenet")
+    params = sum(each.numel() for each in module.parameters())
+    compared = facts("googlenet")
+    (line,) = catalogue(["googlenet"])
+    rows = json.loads(as_json([compared]))[0]
+    assert {compared.params, compared.ledger.totals.params, line.params, rows["params"]} == {params}
+    assert {compared.ledger.totals.macs, line.macs, rows["macs"]} == {compared.macs}
+    apart = sum(each.numel() for name, each in module.named_parameters() if name.startswith("aux"))
+    assert (compared.ledger.totals.side_params, line.side_params) == (apart, apart)

@@ -210,6 +210,16 @@ def test_how_sure_it_is_as_trained_and_with_its_temperature() -> None:
     assert {"as trained", "with its temperature"} <= set(Reader(page(warm)).said)
 
 
+def test_the_loss_at_the_top_says_what_it_is_where_the_curves_is_another() -> None:
+    said = "The loss at the top is that of the model as it is used"
+    assert said not in Reader(page()).text
+    text = Reader(page(EVALUATION.at(2.5))).text
+    assert f"validation loss as used {EVALUATION.at(2.5).loss:.4g} nats" in text
+    assert f"{said}, at its temperature of 2.5; the curve's are at temperature 1, in one view." in text
+    text = Reader(page(of=replace(model(), views="mirror"))).text
+    assert f"{said}, in these views; the curve's" in text
+
+
 def test_the_interval_is_wilsons() -> None:
     z = 1.959964  # the roots of (share - p)^2 = z^2 p (1 - p) / n
     for right, images in ((0, 10), (81, 263), (10, 10)):

@@ -15,7 +15,8 @@ from torch import Generator, Tensor, nn
 import hubel
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import DataError, HubelError, UsageError
-from hubel.training.events import BatchDone, Began, Event, Finished, RoundDone
+from hubel.tasks.follow import Spent
+from hubel.training.events import BatchDone, Began, Event, Finished, RoundDone, Warned
 from tests.cli.conftest import Hubel
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(3)"
@@ -173,11 +174,27 @@ def test_what_python_gave_is_given_again_to_resume(tmp_path: Path) -> None:
         hubel.train(images(), net=NET, out=tmp_path / "run", on_event=stop, **own, **PLAIN)
     with pytest.raises(DataError, match="give them again"):
         hubel.resume(tmp_path / "run", **own)
-    with pytest.raises(UsageError, match="loss is a function of its own, torch"):
+    with pytest.raises(UsageError, match="loss is a function of your own, torch"):
         hubel.resume(tmp_path / "run", data=images(), optimizer=adam)
     run = hubel.resume(tmp_path / "run", data=images(), **own)
     assert same(run, whole)
     assert len(run.history) == 2
+
+
+def test_a_run_of_other_classes_is_not_resumed_and_the_way_out_works(tmp_path: Path) -> None:
+    pixels, names = images()
+    before = hubel.train((pixels, names), net=NET, out=tmp_path / "run", **PLAIN)
+    more = pixels, ["top" if at % 9 == 0 else name for at, name in enumerate(names)]
+    with pytest.raises(
+        DataError, match=r"have changed since this run started: top added\. Restore them"
+    ) as no:
+        hubel.resume(before.folder, data=more)
+    assert "hubel train DATA --from RUN" in str(no.value)
+    fewer = pixels[:, :, ::-1], ["left" if name == "middle" else name for name in names]
+    with pytest.raises(DataError, match=r"started: middle missing\. Restore them"):
+        hubel.resume(before.folder, data=fewer)
+    after = hubel.train(more, start=before.folder, out=tmp_path / "new", **PLAIN)
+    assert after.model.classes == ("left", "middle", "right", "top")
 
 
 def adam(parameters: Any) -> torch.optim.Optimizer:
@@ -197,14 +214,25 @@ def test_the_rounds_are_a_table_where_pandas_is(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         ({"leaning_rate": 1.0}, "no setting 'leaning_rate'"),
-        ({"input": "9x9x1"}, "say it with --input"),
+        ({"input": "9x9x1"}, r"set it with volume \(--input\)"),
         ({"own_loss": "x"}, "give the function as loss="),
         ({"time": "soon"}, "like 90s, 10m or 1h30m"),
         ({"time": 0}, "a time is above 0"),
         ({"time": 9.0, "epochs": 3}, "by the clock or by epochs"),
         ({"net": nn.Flatten()}, r"add volume=\(height, width, depth\)"),
         ({"net": lambda: 3, "volume": "9x9x1"}, "makes a int; a torch.nn.Module is expected"),
-        ({"resume": "somewhere"}, "by one of these alone"),
+        ({"config": "run/config.toml"}, "run/config.toml cannot be read"),
+        ({"net": 5}, "net is a network, a text"),
+        ({"recipe": 5}, "recipe is a name"),
+        ({"time": [1]}, "a time is a number of seconds or a text"),
+        ({"loss": "focal"}, "loss is a function, not str"),
+        ({"optimizer": 5}, r"optimizer is a function, not int: give optimizer\(parameters\)"),
+        ({"optimizer": torch.optim.SGD([nn.Parameter(torch.ones(1))])}, "optimizer is a function, not SGD"),
+        ({"optimizer": lambda _: None}, "returns NoneType, not a torch.optim.Optimizer"),
+        ({"loss": nn.CrossEntropyLoss}, "takes other arguments; give loss"),
+        ({"loss": nn.CrossEntropyLoss(reduction="none")}, r"returns a tensor of \(16,\)"),
+        ({"augmentation": "flip"}, "augmentation is a function, not str"),
+        ({"augmentation": nn.Identity()}, r"takes other arguments; give augmentation\(images, generator\)"),
         ({"loss": F.cross_entropy, "balance": "loss"}, "a loss of your own takes no weights"),
         ({"net": THREE, "volume": (9, 9, 1), "start": "efficientnet_lite0"}, "a module of your own"),
     ],
@@ -214,5 +242,34 @@ def test_mistakes(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(HubelError, match=message):
-        hubel.train(images(), **{"net": NET, **arguments})
+        hubel.train(images(), **{"net": NET, "batch": 16, **arguments})
     assert not list(tmp_path.iterdir())
+
+
+def test_a_run_whose_time_is_over_before_it_begins_ends_with_a_model_and_says_how_late(
+    tmp_path: Path,
+) -> None:
+    events: list[Event] = []
+    out = tmp_path / "run"
+    run = hubel.train(images(), net=NET, time=0.001, out=out, on_event=events.append)
+    assert run.model.predict(images()[0][0]).label in ("left", "middle", "right")
+    assert Path(run.report).exists()
+    last = events[-1]
+    assert isinstance(last, Warned)
+    assert "s more than the 0.001 s it was given: " in last.text
+    assert "training, validating and finishing" in last.text
+
+
+def test_a_run_that_keeps_its_time_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = iter([2.0, 3.0, 50.0, 104.0])
+    monkeypatch.setattr("hubel.tasks.follow.perf_counter", lambda: next(clock))
+    spent = Spent(0.0)
+    for part in ("reading the images", "training the head", "training, validating and finishing"):
+        spent.on(part)
+    assert spent.late(0.0) is spent.late(100.0) is None
+    said = spent.late(90.0)
+    assert said is not None
+    assert said.startswith(
+        "the run took 104.0 s, 14.0 s more than the 90 s it was given: opening the data and"
+    )
+    assert "network 2.0 s, reading the images 1.0 s, training the head 47.0 s, training, validating" in said

@@ -8,53 +8,21 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 from hubel import build, parse
-from hubel.data.feed.batches import Batches, Made
-from hubel.data.feed.decoded import Decoded
-from hubel.data.image.preprocess import Preprocessing
+from hubel.data.feed.batches import Made
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import evaluate
-from hubel.training.clock import Round
 from hubel.training.events import BatchDone, RoundDone, Warned
-from hubel.training.settings.config import Config
 from hubel.training.settings.recipe import Recipe
-from hubel.training.settings.toml import changed
 from hubel.training.step.loss import class_weights
-from hubel.training.trainer import Trainer
+from hubel.training.trainer import Round
+from tests.training.small import batches, config, trainer
 
-NET = "conv(4, 3) >> relu >> dropout >> fc(2)"
 NET_WITH_SIDE = 'conv(4, 3) >> relu >> side("aux", fc(2), weight=0.3) >> fc(2)'
-
-
-def halves(count: int, seed: int) -> Decoded:
-    """Images whose class is the brighter half, left or right."""
-    generator = np.random.default_rng(seed)
-    images = generator.integers(0, 120, (count, 8, 8, 1)).astype(np.uint8)
-    labels = generator.integers(0, 2, count)
-    for image, label in zip(images, labels, strict=True):
-        image[:, 4 * label : 4 * label + 4] += 100
-    return Decoded(images, labels, tuple(f"image {at}" for at in range(count)))
-
-
-def config(net: str = NET, **changes: Any) -> Config:
-    usual = {"epochs": 3, "batch": 16, "precision": "float32"}
-    return changed(Config(data="none", net=net, input="8x8x1"), {**usual, **changes})
-
-
-def batches(asked: Config) -> tuple[Batches, Batches]:
-    preprocessing = Preprocessing.of("8x8x1").measured(halves(64, 1).pixels)
-    train = halves(64, 1).batches(preprocessing, asked.recipe.batch, shuffle=True, seed=asked.seed)
-    return train, halves(40, 2).batches(preprocessing, 32)
-
-
-def trainer(asked: Config, weights: torch.Tensor | None = None) -> Trainer:
-    network = build(parse(asked.net), asked.input, seed=asked.seed)
-    return Trainer.of(network, asked, batches(asked)[0], weights)
 
 
 def test_it_learns_and_says_so() -> None:

@@ -6,6 +6,7 @@ import pickle
 from collections import OrderedDict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError, NotationError, UsageError
+from hubel.evaluation.model import measure
 from hubel.model.file import load
 from hubel.model.import_weights import (
     MEAN,
@@ -45,13 +47,13 @@ def test_checkpoints(state: dict[str, Tensor], tmp_path: Path, wrapper: str | No
     path = tmp_path / "weights.pth"
     content = {wrapper: state, "epoch": 90, "arch": "resnet50"} if wrapper else state
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
-    assert same(read_weights(path), state)
+    assert same(read_weights(path).tensors, state)
 
 
 def test_safetensors(state: dict[str, Tensor], tmp_path: Path) -> None:
     path = tmp_path / "weights.safetensors"
     safetensors.torch.save_file(dict(state), path)
-    assert same(read_weights(path), state)
+    assert same(read_weights(path).tensors, state)
 
 
 class Trap:
@@ -145,6 +147,51 @@ def test_a_model_of_other_classes_and_size() -> None:
         import_weights("resnet18", state, volume="64x64x3", classes=["cat", "dog"])
     with pytest.raises(NotationError, match="did you mean resnet18"):
         import_weights("resnet81", state)
+
+
+@pytest.mark.parametrize("key", ["state_dict_ema", "model_ema", "ema_state_dict", "ema"])
+def test_a_moving_average_is_taken_only_where_asked_for(
+    state: dict[str, Tensor], tmp_path: Path, key: str
+) -> None:
+    average = {name: value + 1 for name, value in state.items()}
+    path = tmp_path / "weights.pth"
+    torch.save({key: average, "state_dict": state, "optimizer": {"state": state}, "epoch": 3}, path)
+    plain, other = read_weights(path), read_weights(path, ema=True)
+    assert same(plain.tensors, state)
+    assert same(other.tensors, average)
+    assert plain.remarks == (f"taken from state_dict, not from {key} (--ema takes the moving average)",)
+    assert other.remarks == (f"taken from {key}, not from state_dict",)
+    torch.save({key: average, "epoch": 3}, path)
+    assert same(read_weights(path).tensors, average)
+    assert read_weights(path).remarks == (f"taken from {key}",)
+
+
+def test_the_classes_are_those_of_the_checkpoint(tmp_path: Path) -> None:
+    state = seeded("torchvision resnet18")
+    state |= {"fc.weight": state["fc.weight"][:10].clone(), "fc.bias": torch.arange(10.0)}
+    imported = import_weights("resnet18", state, volume="64x64x3")
+    assert imported.loaded.head is None
+    assert imported.model.classes == tuple(f"class {number}" for number in range(10))
+    assert torch.equal(imported.model.network.get_parameter("fc.bias"), torch.arange(10.0))
+    names = ["zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine"]
+    assert import_weights("resnet18", state, volume="64x64x3", classes=names).model.classes == tuple(names)
+    with pytest.raises(ModelError, match="2 class names are given for 10 classes"):
+        import_weights("resnet18", state, volume="64x64x3", classes=["cat", "dog"])
+
+
+def test_a_head_that_was_never_trained_predicts_nothing(tmp_path: Path) -> None:
+    model = import_weights("resnet18(classes=7)", seeded("torchvision resnet18"), volume="32x32x3").model
+    path = tmp_path / "model.safetensors"
+    model.save(path)
+    for each in (model, load(path)):
+        assert each.untrained
+        with pytest.raises(ModelError, match=r"head was never trained.*hubel train DATA --from"):
+            each.predict(np.zeros((32, 32, 3), np.uint8))
+        with pytest.raises(ModelError, match="head was never trained"):
+            measure(each, tmp_path)
+    older = {key: text for key, text in model.header.to_metadata().items() if key != "untrained"}
+    path.write_bytes(safetensors.torch.save(safetensors.torch.load_file(path), older))
+    assert load(path).untrained, "its report says so"
 
 
 def test_preprocessings() -> None:

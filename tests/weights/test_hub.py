@@ -190,6 +190,6 @@ def test_the_preprocessing_decides_the_input(server: Hub) -> None:
     }
     fetched = hub.fetch("hf:timm/resnet18.small")
     assert fetched.net == "resnet18"
-    made = import_weights("resnet18", read_weights(fetched.path), preprocessing=fetched.preprocessing)
+    made = import_weights("resnet18", read_weights(fetched.path).tensors, preprocessing=fetched.preprocessing)
     assert made.model.network.volume == Volume(96, 96, 3)
     assert (made.model.preprocessing.resize, made.model.preprocessing.height) == (109, 96)

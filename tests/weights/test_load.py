@@ -56,6 +56,44 @@ def test_prefixes_are_taken_off(prefix: str) -> None:
     assert equal(copied(module), copied(source))
 
 
+@pytest.mark.parametrize("prefix", ["model.", "net.backbone.", "module.model."])
+def test_any_prefix_is_found_and_said_and_what_is_beside_listed(prefix: str) -> None:
+    module, source = small(), small(1)
+    state = {f"{prefix}{name}": value for name, value in source.state_dict().items()}
+    beside = {"criterion.weight": torch.ones(5), "train_acc.correct": torch.tensor(3)}
+    loaded = load_weights(module, {**beside, **state})
+    assert (loaded.matched, loaded.prefix, loaded.beside) == (9, prefix, tuple(beside))
+    assert loaded.remarks == (
+        f"the prefix {prefix} is taken off",
+        "left out, not of the network: criterion.weight, train_acc.correct",
+    )
+    assert equal(copied(module), copied(source))
+
+
+def test_without_a_prefix_nothing_beside_is_left_out() -> None:
+    with pytest.raises(ModelError, match=r"the weights have criterion.weight of 5, for which"):
+        load_weights(small(), {**small(1).state_dict(), "criterion.weight": torch.ones(5)})
+
+
+def test_of_weights_and_their_moving_average_the_weights_are_taken_unless_asked() -> None:
+    source, average = small(1), small(2)
+    state = {f"model.{name}": value for name, value in source.state_dict().items()}
+    kept = {f"ema_model.{name}": value for name, value in average.state_dict().items()}
+    for ema, wanted, prefix in ((False, source, "model."), (True, average, "ema_model.")):
+        for both in ({**state, **kept}, {**kept, **state}):
+            module = small()
+            assert load_weights(module, both, ema=ema).prefix == prefix
+            assert equal(copied(module), copied(wanted))
+    module = small()
+    assert load_weights(module, kept).prefix == "ema_model."
+
+
+def test_two_networks_alike_are_refused() -> None:
+    both = {f"{of}.{name}": value for of in ("one", "two") for name, value in small(1).state_dict().items()}
+    with pytest.raises(ModelError, match=r"several times, under one\., two\."):
+        load_weights(small(), both)
+
+
 def test_wrapped_modules_load() -> None:
     module, source = small(), small(1)
     load_weights(module, nn.DataParallel(source).state_dict())

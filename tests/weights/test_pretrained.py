@@ -62,7 +62,9 @@ def test_the_scores_are_the_checkpoints(model: Model) -> None:
 
 
 def test_a_network_without_weights() -> None:
-    with pytest.raises(UsageError, match="vgg16 has no weights to install; efficientnet_lite0 has"):
+    with pytest.raises(
+        UsageError, match="vgg16 comes without trained weights; efficientnet_lite0 comes with them"
+    ):
         pretrained("vgg16")
     with pytest.raises(UsageError, match="did you mean efficientnet_lite0"):
         open_model("efficientnet_lite")

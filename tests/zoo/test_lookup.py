@@ -55,9 +55,16 @@ def test_a_text_that_cannot_be_read_gets_an_example(text: str, said: str) -> Non
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("text", ["resnet18(shortcut='D')", "resnet18(classes=0)", "pattern(m=0)"])
-def test_an_option_with_a_bad_value_is_refused(text: str) -> None:
-    with pytest.raises(HubelError):
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("resnet18(shortcut='D')", "shortcut is .*, not 'D'"),
+        ("resnet18(classes=0)", "units is a whole number of at least 1, not 0"),
+        ("pattern(m=0)", "leaves no network; write at least one copy"),
+    ],
+)
+def test_an_option_with_a_bad_value_is_refused(text: str, said: str) -> None:
+    with pytest.raises(HubelError, match=said):
         zoo.find(text)
 
 

@@ -13,8 +13,9 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.loading import Verb, lazy
-from hubel.errors import HubelError, UsageError
+from hubel.cli.loading import LazyGroup, Verb
+from hubel.errors import WORD, HubelError, UsageError, shortened
+from hubel.version import __version__
 
 SPINS = "1000"
 """How many times a waiting thread of OpenMP checks for the others before it sleeps.
@@ -77,9 +78,16 @@ VERBS = {
 }
 """Every command with its summary, the first line of its docstring, in the order of `hubel --help`."""
 
+
+class Commands(LazyGroup):
+    """Every command."""
+
+    verbs = VERBS
+
+
 app = typer.Typer(
     name="hubel",
-    cls=lazy(VERBS),
+    cls=Commands,
     help="A workbench for convolutional networks: write one down, count its costs, train it, look inside.",
     no_args_is_help=True,
     rich_markup_mode=None,
@@ -90,9 +98,7 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
-        import hubel
-
-        print(f"hubel {hubel.__version__}")
+        print(f"hubel {__version__}")
         raise typer.Exit
 
 
@@ -121,5 +127,8 @@ def main() -> None:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
-        print(f"error: {error.filename or 'a file'}: {error.strerror or error}", file=sys.stderr)
+        print(
+            f"error: {shortened(str(error.filename or 'a file'), WORD)}: {error.strerror or error}",
+            file=sys.stderr,
+        )
         sys.exit(1)

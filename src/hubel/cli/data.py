@@ -2,50 +2,38 @@
 
 from __future__ import annotations
 
-import shlex
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
-from hubel.cli import data_check, data_preview
-from hubel.cli.output import bar
+from hubel.cli.loading import LazyGroup, Verb
 
-data = typer.Typer(help="Data sets: download, check, preview.", no_args_is_help=True)
-data.command("check")(data_check.check)
-data.command("preview")(data_preview.preview)
+VERBS = {
+    "check": Verb(
+        "hubel.cli.data_check",
+        "check",
+        "Read every image of a set and list what is wrong; exit status 1 if there is an error.",
+    ),
+    "preview": Verb(
+        "hubel.cli.data_preview",
+        "preview",
+        "Draw images of each class beside what the network sees of them, plain and twice augmented.",
+    ),
+    "fetch": Verb(
+        "hubel.cli.data_fetch",
+        "fetch",
+        "Download a data set, checked by SHA-256; a partial download is resumed.",
+    ),
+}
+
+
+class DataGroup(LazyGroup):
+    """What can be done with a data set."""
+
+    verbs = VERBS
+
+
+data = typer.Typer(cls=DataGroup, help="Data sets: download, check, preview.", no_args_is_help=True)
 
 
 @data.callback()
 def images() -> None:
     """Data sets: download, check, preview."""
-
-
-@data.command("fetch")
-def fetch(
-    name: Annotated[
-        str,
-        typer.Argument(
-            help="mnist, fashion-mnist, cifar10, cifar100, imagenette, or imagenette-160.", metavar="NAME"
-        ),
-    ],
-    to: Annotated[
-        Path | None, typer.Option(help="The folder to put the set's folder into. Default: the cache.")
-    ] = None,
-) -> None:
-    """Download a data set, checked by SHA-256; a partial download is resumed."""
-    from rich.progress import BarColumn, DownloadColumn, TaskID, TextColumn, TimeRemainingColumn
-
-    from hubel.tasks.data import data_fetch
-
-    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
-    with bar(*columns) as shown:
-        tasks: dict[str, TaskID] = {}
-
-        def show(file: str, done: int, size: int) -> None:
-            if file not in tasks:
-                tasks[file] = shown.add_task(file, total=size)
-            shown.update(tasks[file], completed=done)
-
-        folder = data_fetch(name, to=to, progress=show)
-    print(f"{name} is in {folder}\nuse it:  hubel train {name if to is None else shlex.quote(str(folder))}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hubel.cli.output import bar
 
@@ -15,6 +14,8 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
 ) -> None:
     """Read every image of a set and list what is wrong; exit status 1 if there is an error."""
+    from rich.progress import SpinnerColumn, TextColumn, TimeElapsedColumn
+
     from hubel.report.data_check import check_json, check_text
     from hubel.report.units import count
     from hubel.tasks.data import data_check

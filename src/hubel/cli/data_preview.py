@@ -14,8 +14,11 @@ from hubel.report.form import image_form
 def preview(
     data: Annotated[str, typer.Argument(help="A folder of images, or a data set's name.", metavar="DATA")],
     *,
-    net: Annotated[str, typer.Option("--net", help=HELP)],
     out: Annotated[Path, typer.Option("-o", "--out", help="The PNG to write.", metavar="FILE")],
+    net: Annotated[
+        str | None,
+        typer.Option("--net", help=f"{HELP} Default: chosen as by `hubel train`."),
+    ] = None,
     volume: Annotated[str | None, typer.Option("--input", "--volume", help=INPUT_HELP)] = None,
     fit: Annotated[
         str | None,
@@ -27,6 +30,15 @@ def preview(
     recipe: Annotated[
         str | None, typer.Option(help="The recipe whose augmentation is shown: its name or a .toml file.")
     ] = None,
+    time: Annotated[
+        str | None,
+        typer.Option(
+            help="The time of the run, by which hubel train would choose the network and its input."
+        ),
+    ] = None,
+    start: Annotated[
+        str, typer.Option("--from", help="Model to start from: a run's folder, a file, a name, auto or none.")
+    ] = "auto",
     each: Annotated[int, typer.Option(help="The number of images per class.")] = 2,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
 ) -> None:
@@ -34,6 +46,16 @@ def preview(
     image_form(out, ("png",))
     from hubel.tasks.data_preview import data_preview
 
-    found = data_preview(data, net=net, volume=volume, fit=fit, recipe=recipe, each=each, seed=seed)
+    found = data_preview(
+        data,
+        net=net,
+        volume=volume,
+        fit=fit,
+        recipe=recipe,
+        time=time,
+        start=start,
+        each=each,
+        seed=seed,
+    )
     found.save(out)
-    print(f"wrote {out}")
+    print("\n".join((f"wrote {out}", *found.notes)))

@@ -37,14 +37,21 @@ def import_weights(
     ] = None,
     classes: Annotated[
         Path | None,
-        typer.Option(help="A text file of the class names, one per line. Default: those of ImageNet."),
+        typer.Option(
+            help="A text file of the class names, one per line. Default: ImageNet's, if there are 1,000."
+        ),
     ] = None,
+    ema: Annotated[
+        bool, typer.Option("--ema", help="Take the moving average of the weights that a checkpoint has.")
+    ] = False,
 ) -> None:
     """Make a model from weights of torchvision, timm and others; nothing in the file is executed."""
     from hubel.tasks import import_weights as task
 
     found = task.import_weights(
-        source, net=net, out=out, volume=volume, preprocessing=preprocessing, classes=classes
+        source, net=net, out=out, volume=volume, preprocessing=preprocessing, classes=classes, ema=ema
     )
     print(f"{found.loaded} ({found.loaded.maker} names)")
+    for remark in found.remarks:
+        print(f"  note    {remark}")
     print(f"  model   {found.path}\n  use it  hubel predict {found.path} IMAGE")

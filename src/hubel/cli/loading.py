@@ -6,11 +6,10 @@ convert values; a value that has its type already is taken as it is.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib import import_module
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import typer
 from typer.core import TyperArgument, TyperCommand, TyperGroup, TyperOption
@@ -49,23 +48,29 @@ class Plain(TyperCommand):
                     formatter.write_dl(records)
 
 
-def lazy(verbs: Mapping[str, Verb]) -> type[TyperGroup]:
-    """The class of a group with these commands, for `typer.Typer(cls=...)`."""
+class LazyGroup(TyperGroup):
+    """A group of commands, each imported when it is called, for `typer.Typer(cls=...)`."""
 
-    class Lazy(TyperGroup):
-        def __init__(self, **settings: Any) -> None:
-            super().__init__(**settings)
-            for name, verb in verbs.items():
-                self.commands[name] = TyperCommand(name, short_help=verb.summary, hidden=verb.hidden)
+    verbs: ClassVar[Mapping[str, Verb]] = {}
 
-        def get_params(self, ctx: Any) -> list[Any]:
-            return _spared(super().get_params(ctx))
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        for name, verb in self.verbs.items():
+            self.commands[name] = TyperCommand(name, short_help=verb.summary, hidden=verb.hidden)
 
-        def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
-            name, _, rest = super().resolve_command(ctx, args)
-            return name, loaded(name, verbs[name]) if name else None, rest
+    def get_params(self, ctx: Any) -> list[Any]:
+        return _spared(super().get_params(ctx))
 
-    return Lazy
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, _, rest = super().resolve_command(ctx, args)
+        return name, loaded(name, self.verbs[name]) if name else None, rest
+
+    def load_all(self) -> None:
+        """Imports every command of the group, and of the groups in it: for documentation and tests."""
+        for name, verb in self.verbs.items():
+            self.commands[name] = command = loaded(name, verb)
+            if isinstance(command, LazyGroup):
+                command.load_all()
 
 
 def loaded(name: str, verb: Verb) -> Command:
@@ -73,9 +78,6 @@ def loaded(name: str, verb: Verb) -> Command:
     found = getattr(import_module(verb.module), verb.name)
     if isinstance(found, typer.Typer):
         found.rich_markup_mode = None
-        for each in found.registered_commands:
-            each.cls = Plain
-            each.short_help = (inspect.getdoc(each.callback) or "").partition("\n")[0]  # else it is cut
         return get_group(found)
     app = typer.Typer(add_completion=False, rich_markup_mode=None)
     app.command(name, cls=Plain)(found)

@@ -19,12 +19,16 @@ FORMATS = ("text", "markdown", "csv", "json")
 def table(
     net: Annotated[str, typer.Argument(help=ANY_HELP, metavar="NET")],
     volume: Annotated[str | None, typer.Option("--input", "--volume", help=INPUT_HELP)] = None,
+    *,
     strict: Annotated[
         bool, typer.Option("--strict", help="Refuse windows that leave part of their input unused.")
     ] = False,
     columns: Annotated[
         str | None,
         typer.Option(help="Columns, separated by commas: names, headings, or all. JSON always has all."),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Of a module that returns several results, the key or number of one.")
     ] = None,
     form: Annotated[
         str, typer.Option("--format", help="How to print the table: text, markdown, csv or json.")
@@ -39,7 +43,7 @@ def table(
         raise UsageError("--columns is for text, markdown and csv; JSON always has every column")
     announce(net)
     try:
-        found = task.table(net, volume, strict=strict, columns=columns)
+        found = task.table(net, volume, strict=strict, columns=columns, output=output)
     except UnfitError as error:
         if chosen == "text" and error.steps:
             show(task.rows_before(error, columns))

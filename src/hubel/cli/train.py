@@ -120,13 +120,11 @@ def train(
     announce(net or "")
 
     from hubel.cli.progress import watching
-    from hubel.tasks.train import train as task
-    from hubel.tasks.train import with_changes
-    from hubel.training.clock import process_began
+    from hubel.tasks.train import from_command
 
-    arguments = with_changes(arguments, arguments.pop("changes") or ())
+    settings = arguments.pop("changes") or ()
     with watching() as listener:
-        task(**arguments, on_event=listener, began=process_began())
+        from_command(arguments, settings, listener)
 
 
 def resume(

@@ -1,4 +1,4 @@
-"""`hubel zoo`: every network that has a name."""
+"""`hubel zoo`: the networks that have names."""
 
 from __future__ import annotations
 

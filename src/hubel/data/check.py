@@ -15,9 +15,10 @@ from PIL import Image
 
 from hubel.cores import allowed_cores
 from hubel.data.dataset import FileImages
+from hubel.data.feed.range import described, pooled, thinned
 from hubel.data.formats.folder import visible, walk
 from hubel.data.formats.shards import ShardImages
-from hubel.data.image.modes import COLOUR, as_image, flatten, upright
+from hubel.data.image.modes import COLOUR, as_image, flatten, is_deep, loses_bits, upright
 from hubel.data.image.reading import is_empty, opened, read_raster
 from hubel.data.sources import FORMATS, UNPACKED, DataLike, open_data
 from hubel.errors import DataError
@@ -25,14 +26,16 @@ from hubel.errors import DataError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    import numpy.typing as npt
+
     from hubel.data.arrays import Bytes
     from hubel.data.dataset import Images
     from hubel.data.image.reading import File
 
 Level: TypeAlias = Literal["error", "warning", "notice"]
 
-IMBALANCE = 10
-"""The ratio of the largest class to the smallest above which a class imbalance is a warning."""
+IMBALANCE, MENTIONED = 10, 3
+"""The ratios of the largest class to the smallest: above the first a warning, from the second on a notice."""
 
 _ORIENTATION = 0x0112
 _BLOCK = 32
@@ -44,8 +47,8 @@ _ALIKE = {"MPO": "JPEG", "DIB": "BMP"}
 class Finding:
     """A finding: an `error` should be corrected, a `warning` considered, a `notice` known.
 
-    `kind` is one of layout, empty, huge, damaged, format, turned, conflict, leak, duplicate, missing and
-    imbalance; `names` are the images, files or folders it concerns, in the order of the set.
+    `kind` is one of layout, empty, huge, damaged, format, turned, deep, conflict, leak, duplicate, missing
+    and imbalance; `names` are the images, files or folders it concerns, in the order of the set.
     """
 
     level: Level
@@ -102,9 +105,10 @@ def check(where: DataLike, progress: Callable[[int], None] | None = None) -> Che
         warnings.simplefilter("ignore", Image.DecompressionBombWarning)
 
         def work(places: list[_Place]) -> list[_Examined]:
-            return [_examine(place, limit) for place in places]
+            return [_examine(place, limit, count) for place in places]
 
         places = found.places()
+        count = pooled(len(places))
         for block in pool.map(work, [places[at : at + _BLOCK] for at in range(0, len(places), _BLOCK)]):
             examined += block
             if progress is not None:
@@ -120,6 +124,8 @@ def check(where: DataLike, progress: Callable[[int], None] | None = None) -> Che
             *(finding for each in examined for finding in each.findings),
             *_formats(examined),
             *_turned(examined),
+            *_deep(examined),
+            *_deep_colours(examined),
             *_duplicates(examined),
             *_missing(found.counts()),
             *_imbalance(found.counts()),
@@ -152,7 +158,9 @@ class _Place:
 class _Examined:
     """What is known of one image; `digest` is that of its upright pixels, None if it cannot be read.
 
-    `format` is the file's true format and `ending` its name's ending, if the two disagree.
+    `format` is the file's true format and `ending` its name's ending, if the two disagree. `values` are some
+    of a deep image's, the least and the greatest among them; `deep_colours`: it has 16 bits per colour, of
+    which 8 are read.
     """
 
     place: _Place
@@ -161,6 +169,8 @@ class _Examined:
     orientation: int = 1
     format: str = ""
     ending: str = ""
+    values: npt.NDArray[np.float64] | None = None
+    deep_colours: bool = False
     findings: tuple[Finding, ...] = ()
 
 
@@ -229,8 +239,8 @@ def _listed_folder(root: Path) -> _Listed:
     return _Listed(root.resolve().name, classes, images, findings)
 
 
-def _examine(place: _Place, limit: int | None) -> _Examined:
-    """Reads an image, from its file if it has one."""
+def _examine(place: _Place, limit: int | None, count: int) -> _Examined:
+    """Reads an image, from its file if it has one; of a deep one about `count` values are kept."""
     found = _Examined(place)
     file = None
     try:
@@ -242,24 +252,34 @@ def _examine(place: _Place, limit: int | None) -> _Examined:
             raster = read_raster(file)
         else:
             raster = place.images.image(place.index)
-        pixels = _colours(raster)
+        pixels = _pixels(raster)
     except DataError as error:
         bomb = isinstance(error.__cause__, Image.DecompressionBombError)
         kind = "huge" if bomb else "empty" if file is not None and is_empty(file) else "damaged"
         return _broken(found, kind, str(error).removeprefix(f"{place.name}: "))
     found.size = pixels.shape[0], pixels.shape[1]
-    digest = blake2b(str(found.size).encode(), digest_size=16)
+    if pixels.ndim == 2:
+        found.values = thinned(pixels.ravel(), count)
+    digest = blake2b(f"{found.size}{'' if pixels.ndim == 3 else pixels.dtype}".encode(), digest_size=16)
     digest.update(pixels.data)
     found.digest = digest.digest()
     return found
 
 
-def _colours(raster: Image.Image | Bytes) -> Bytes:
-    """An image's upright pixels, whatever its colour mode: uint8, h x w x 3."""
+def _pixels(raster: Image.Image | Bytes) -> npt.NDArray[np.generic]:
+    """An image's upright pixels, whatever its colour mode: uint8, h x w x 3; of a deep one its values, h x w.
+
+    Raises DataError: values that are no number.
+    """
     if isinstance(raster, np.ndarray) and raster.shape[-1] == COLOUR:
         return np.ascontiguousarray(raster)
     image = as_image(raster) if isinstance(raster, np.ndarray) else raster
-    return np.asarray(flatten(upright(image), COLOUR))
+    if not is_deep(image):
+        return np.asarray(flatten(upright(image), COLOUR))
+    values = np.ascontiguousarray(upright(image))
+    if not np.isfinite(values).all():
+        raise DataError("some of its pixels are no number; replace NaN and infinity, or remove it")
+    return values
 
 
 def _header(file: File, found: _Examined) -> None:
@@ -267,6 +287,7 @@ def _header(file: File, found: _Examined) -> None:
     try:
         with opened(file) as image:
             found.size = image.height, image.width
+            found.deep_colours = loses_bits(image)  # before the next line reads the pixels
             found.orientation = image.getexif().get(_ORIENTATION, 1)
             kind = _ALIKE.get(str(image.format), str(image.format))
     except Exception:  # reading the whole file tells what is wrong
@@ -298,6 +319,20 @@ def _turned(examined: Iterable[_Examined]) -> list[Finding]:
     names = tuple(each.place.name for each in examined if each.orientation in range(2, 9))
     message = "turned by their EXIF orientation; hubel reads them upright, other programs may not"
     return [Finding("notice", "turned", message, names)] if names else []
+
+
+def _deep(examined: Iterable[_Examined]) -> list[Finding]:
+    """Deep images, and the range that training gives them."""
+    deep = [each for each in examined if each.values is not None]
+    values = [each.values for each in deep if each.place.split == "train" and each.values is not None]
+    names = tuple(each.place.name for each in deep)
+    return [Finding("notice", "deep", described(np.concatenate(values)), names)] if values else []
+
+
+def _deep_colours(examined: Iterable[_Examined]) -> list[Finding]:
+    names = tuple(each.place.name for each in examined if each.deep_colours)
+    message = "16 bits per colour, of which the upper 8 are read; scale dark ones to 8 bits yourself"
+    return [Finding("notice", "deep", message, names)] if names else []
 
 
 def _duplicates(examined: Iterable[_Examined]) -> list[Finding]:
@@ -338,13 +373,13 @@ def _imbalance(counts: Mapping[str, Mapping[str, int]]) -> list[Finding]:
     if len(classes) < 2:
         return []
     (most, large), (least, small) = classes.most_common()[0], classes.most_common()[-1]
-    if large <= IMBALANCE * small:
+    if large < MENTIONED * small:
         return []
     message = (
-        f"in train, {most} has {large:,} images and {least} {small:,}, {large / small:.0f} times fewer; "
-        "balance the classes when training, or add images"
+        f"in train, {most} has {large:,} images and {least} {small:,}, {large / small:.3g} times fewer; "
+        "train with --balance loss or --balance sampler, or add images"
     )
-    return [Finding("warning", "imbalance", message)]
+    return [Finding("warning" if large > IMBALANCE * small else "notice", "imbalance", message)]
 
 
 def _spread(values: list[int]) -> Spread | None:

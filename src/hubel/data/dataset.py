@@ -198,13 +198,17 @@ class DataSet:
         return COLOUR if any(self._seen(lambda index: has_colour(self.train.image(index)))) else GREY
 
     @cached_property
-    def size(self) -> tuple[int, int]:
-        """Median height and median width in pixels of a sample spread over the training set.
+    def sizes(self) -> tuple[tuple[int, int], ...]:
+        """Heights and widths in pixels of a sample spread over the training set.
 
         Raises DataError: no image of the sample can be read.
         """
-        sizes = np.array(list(self._seen(self.train.size)))
-        height, width = np.median(sizes, axis=0)
+        return tuple(self._seen(self.train.size))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Median height and median width in pixels of the sample. Raises DataError: as `sizes`."""
+        height, width = np.median(np.array(self.sizes), axis=0)
         return int(height), int(width)
 
     @cached_property

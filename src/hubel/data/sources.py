@@ -134,11 +134,18 @@ def whereabouts(where: DataLike) -> str:
         count = sum(len(images) for images in (where.train, where.val, where.test) if images is not None)
     elif not isinstance(where, str | Path):
         count = count_given(where)
-    elif isinstance(where, str) and (where in NAMED or where.startswith(SCHEME) or is_remote(where)):
+    elif isinstance(where, str) and (
+        where in NAMED or where.startswith(SCHEME) or is_remote(where) or is_from_python(where)
+    ):
         return where
     else:
         return str(Path(where).expanduser().resolve())
     return f"({count:,} image{'' if count == 1 else 's'} from Python)"
+
+
+def is_from_python(recorded: str) -> bool:
+    """Whether `whereabouts` recorded images given in Python, which cannot be found again."""
+    return _GIVEN.fullmatch(recorded) is not None
 
 
 def is_at(where: DataLike, recorded: object) -> bool:
@@ -148,7 +155,7 @@ def is_at(where: DataLike, recorded: object) -> bool:
 
 def _read(where: str | Path) -> DataSet:
     """Reads a set by name or path. Raises DataError: an unknown one. Raises OSError: it cannot be read."""
-    if isinstance(where, str) and _GIVEN.fullmatch(where):
+    if isinstance(where, str) and is_from_python(where):
         raise DataError(f"{where}: images given in Python cannot be found by this text; give them again")
     if isinstance(where, str) and where in NAMED:
         return NAMED[where]()

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from hubel.model.header import TEMPERATURES
+
 BINS = 15
 """The number of probability ranges of equal width, as in the paper."""
 
@@ -55,7 +57,8 @@ def temperature(scores: Tensor, labels: Tensor) -> float:
 
     Scores: n x classes; labels: int64, n. The temperature minimises the mean cross-entropy of these
     images, which is convex in its inverse; it is found in float64 by Newton's method inside brackets.
-    It is 1 where there is no minimum: if every image is correct, or the scores do not predict the labels.
+    It is 1 where there is no minimum: if every image is correct, or the scores do not predict the labels;
+    and never beyond the least and the greatest that a model may have.
     """
     scores = scores.double()
     of_truth = scores.gather(1, labels[:, None])
@@ -72,7 +75,8 @@ def temperature(scores: Tensor, labels: Tensor) -> float:
         inverse, before = closer, inverse
         if abs(inverse - before) <= PRECISION * inverse:
             break
-    return 1 / inverse
+    least, most = TEMPERATURES
+    return min(max(1 / inverse, least), most)
 
 
 def _derivatives(margins: Tensor, inverse: float) -> tuple[float, float]:

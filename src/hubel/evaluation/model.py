@@ -68,8 +68,10 @@ def measure(model: Model, data: DataLike, split: str = "auto", on_bad: OnBad = "
     Images too many for memory are streamed. With `on_bad="skip"` unreadable images are left out instead
     of raising an error. If the set has no splits, images known to be of the model's training are left out.
 
+    Raises ModelError: its head was never trained.
     Raises DataError, UsageError: as `images_of`; a class the model does not know; no image new to it.
     """
+    model.check_trained()
     chosen, device = images_of(data, split, model), best_device()
     images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
     images, split = images.relabelled(chosen.classes, model.classes), chosen.split

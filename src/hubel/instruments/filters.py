@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     Counts = npt.NDArray[np.int64]
 
 ALIKE = 0.95
-"""The cosine from which on two filters count as duplicates; its negative, as each other's negative."""
+"""Filters whose cosine is at least this are duplicates; at most its negative, negatives of each other."""
 
 DEAD = 1e-4
 """A norm or scale below this fraction of the layer's largest counts as zero."""
@@ -175,7 +175,9 @@ def _twins(
     found: list[Twins] = []
     for group in np.unique(sees[:, 0]):
         members = np.array([at for at in np.flatnonzero(sees[:, 0] == group) if at not in dead], np.int64)
-        unit = weights[members].reshape(len(members), -1) / norm[members, None].astype(np.float32)
+        unit = weights[members].reshape(len(members), weights[0].size) / norm[members, None].astype(
+            np.float32
+        )
         if unit.shape[1] < 2:  # a single number has no direction
             continue
         cosines = np.clip(unit @ unit.T, -1, 1)

@@ -21,7 +21,7 @@ from hubel.errors import UsageError
 from hubel.instruments.field import behind
 from hubel.instruments.subject import Subject, bare, features
 from hubel.instruments.unit import Unit
-from hubel.net.field import Box, box
+from hubel.net.field import Box, box, spans
 from hubel.net.layers import Concat, Relu
 
 if TYPE_CHECKING:
@@ -51,6 +51,11 @@ class Top:
     def unit(self, channel: int, place: int) -> Unit:
         """Returns the unit at `place` in the order of a map, counted from 0."""
         return Unit(self.path, channel, int(self.rows[channel, place]), int(self.columns[channel, place]))
+
+    def strongest(self, most: int) -> tuple[Unit, ...]:
+        """Returns the `most` maps whose best unit has the largest value, in the order of the maps."""
+        order = np.argsort(-self.scores[:, 0], kind="stable")[:most]
+        return tuple(Unit(self.path, int(channel)) for channel in np.sort(order))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -171,10 +176,9 @@ def cut(
             raise UsageError(f"{unit} is no map of {', '.join(by_path)}")
     joined = any(isinstance(step.layer, Concat) for step in subject.steps)
     steps = cache(lambda path, channel: behind(subject.steps, path, channel) if joined else subject.steps)
-    boxes = cache(
-        lambda path, channel, row, column, clipped: box(
-            steps(path, channel), path, row, column, clipped=clipped
-        )
+    known = cache(lambda path, channel: spans(steps(path, channel))[path])
+    inside = cache(
+        lambda path, channel, row, column: box(steps(path, channel), path, row, column, clipped=True)
     )
     places: list[tuple[int, Unit, int]] = []
     for unit in wanted:
@@ -188,10 +192,9 @@ def cut(
             last, whole = image, pixels(image)
         top, channel = by_path[unit.path], unit.channel or 0
         exact = top.unit(channel, at)
-        field, seen = (
-            boxes(exact.path, channel if joined else 0, exact.row, exact.column, clipped)
-            for clipped in (False, True)
-        )
+        one = channel if joined else 0
+        field = known(exact.path, one).box(exact.row or 0, exact.column or 0)
+        seen = inside(exact.path, one, exact.row, exact.column)
         part = whole[seen.top : seen.bottom + 1, seen.left : seen.right + 1].copy()
         score = float(top.scores[channel, at])
         found[unit, at] = Patch(exact, score, image, name(image), field, seen, part)

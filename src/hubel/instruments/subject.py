@@ -7,6 +7,7 @@ recognised while it runs. One context manager installs what this takes, and remo
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,18 +15,21 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from hubel.errors import NetworkError, UsageError, nearest_or_few
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork
-from hubel.module.survey.calls import Origin, tensors
+from hubel.module.survey.calls import Origin, named_tensors
 from hubel.module.survey.follow import surveyed
 from hubel.module.survey.replay import Stop, Visitor, attributes, replaying
 from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
+from hubel.net.memory import bytes_to_run
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step, at_inference
 from hubel.net.volume import Volume, VolumeLike
+from hubel.ram import check_fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +37,8 @@ class Subject:
     """A module and its steps at inference on images of `volume`.
 
     For a module not built by hubel, `origins` gives the call that computes the value at each path, and `end`
-    is the path of the scores. In a network built by hubel, the scores are the last step.
+    is the path of the scores. In a network built by hubel, the scores are the last step. `output` is the name
+    of the scores among what the module returns.
     """
 
     module: nn.Module
@@ -41,13 +46,16 @@ class Subject:
     steps: tuple[Step, ...]
     origins: Mapping[str, Origin] = field(default_factory=dict)
     end: str = ""
+    output: str = "0"
 
     @classmethod
-    def of(cls, module: nn.Module, volume: VolumeLike | None = None) -> Subject:
+    def of(cls, module: nn.Module, volume: VolumeLike | None = None, *, output: str | None = None) -> Subject:
         """Returns the subject of a built network, or of any module on a volume.
 
-        Raises UsageError: a module not built by hubel, without a volume. Raises SizeError, NetworkError: a
-        module that does not run on the volume, or cannot be followed.
+        Of several results, `output` names the scores. By default they are the first, with a warning.
+
+        Raises UsageError: a module not built by hubel, without a volume, or no such output.
+        Raises SizeError, NetworkError: a module that does not run on the volume, or cannot be followed.
         """
         module = getattr(module, "_orig_mod", module)  # a compiled module cannot be watched
         if isinstance(module, Network):
@@ -56,8 +64,13 @@ class Subject:
             volume, module = module.volume, module.root
         if volume is None:
             raise UsageError("give the input volume of the module, as (height, width, depth)")
-        found = surveyed(module, volume)
-        return cls(module, Volume.of(volume), at_inference(found.ledger.steps), found.origins, found.end)
+        found = surveyed(module, volume, output)
+        for remark in found.ledger.remarks:
+            warnings.warn(f'{remark}; output="{found.others[0]}" takes another', stacklevel=2)
+        check_fits("the module", bytes_to_run(found.ledger.steps), force=True)
+        _give_sizes(module, Volume.of(volume))
+        steps = at_inference(found.ledger.steps)
+        return cls(module, Volume.of(volume), steps, found.origins, found.end, found.output)
 
     @property
     def last(self) -> Step:
@@ -155,7 +168,18 @@ class Subject:
         passed_by = [path for path in paths if path not in replay.given]
         if passed_by:
             raise NetworkError(f"{passed_by[0]} was not run: the module runs differently from its table")
-        return _plain(next(tensors(out))), replay.given
+        return _plain(dict(named_tensors(out))[self.output]), replay.given
+
+
+def _give_sizes(module: nn.Module, volume: Volume) -> None:
+    """Runs a module with lazy parameters once on zeros, as its first run would, so that they have values."""
+    if not any(is_lazy(parameter) for parameter in module.parameters()):
+        return
+    modes = [(part, part.training) for part in module.modules()]
+    with torch.no_grad():
+        module.eval()(torch.zeros(1, volume.depth, *volume.plane))
+    for part, training in modes:
+        part.training = training
 
 
 ACTIVATIONS = {"relu", "tanh", "sigmoid", "gelu", "silu", "hardswish"}

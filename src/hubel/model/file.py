@@ -11,14 +11,16 @@ from typing import TYPE_CHECKING, Any, overload
 import numpy as np
 import safetensors.torch
 import torch
+from safetensors import SafetensorError
 from torch import Tensor
 
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import read as read_marks
 from hubel.data.marks import written as written_marks
-from hubel.errors import HubelError, ModelError
+from hubel.errors import HubelError, ModelError, shortened
 from hubel.files import write_whole
-from hubel.model.header import Header, model_file, read_header
+from hubel.model.checksum import KEY, checksum
+from hubel.model.header import Header, model_file, read_metadata
 from hubel.model.network import Maker, network_of
 from hubel.model.prediction import (
     ImageLike,
@@ -52,7 +54,8 @@ class Model(Shown):
     `network` gives scores, without a final softmax; of a module of the user's own it is the
     `OwnNetwork` around it. Their mean over `views` of an image is divided by
     `temperature` before the softmax. `summary` says how the model was trained. `seen` are the marks of
-    the images it was trained on (`hubel.data.marks`), None where they are not known.
+    the images it was trained on (`hubel.data.marks`), None where they are not known. `untrained` says that
+    its head is still as it was initialised: it predicts nothing.
     """
 
     network: Trainable
@@ -62,6 +65,7 @@ class Model(Shown):
     temperature: float = 1.0
     views: str = "one"
     seen: frozenset[bytes] | None = None
+    untrained: bool = False
 
     def __repr__(self) -> str:
         names = (f"{name:<11} {text}" for name, text in self.facts().items())
@@ -81,6 +85,7 @@ class Model(Shown):
             "accuracy": f"{said['val_top1']:.2%} of the validation images" if "val_top1" in said else "",
             "views": self.views if self.views != "one" else "",
             "temperature": f"{self.temperature:.3g}" if self.temperature != 1 else "",
+            "head": "not trained" if self.untrained else "",
         }
         return {name: text for name, text in found.items() if text}
 
@@ -124,7 +129,17 @@ class Model(Shown):
             temperature=self.temperature,
             views=self.views,
             seen=None if self.seen is None else written_marks(self.seen),
+            untrained=self.untrained,
         )
+
+    def check_trained(self) -> None:
+        """Raises ModelError: the head was never trained, so that its scores mean nothing."""
+        if self.untrained:
+            weights = self.summary.get("weights") or "its weights"
+            raise ModelError(
+                f"the model's head was never trained: {weights} had other classes. Train it first: "
+                "hubel train DATA --from MODEL; or import it with the classes it has: leave (classes=...) out"
+            )
 
     def saw(self, found: Sequence[bytes]) -> Flags:
         """Which images, by their marks, the model was trained on, as far as is known: bool, n."""
@@ -132,12 +147,15 @@ class Model(Shown):
         return np.array([mark in seen for mark in found], np.bool_)
 
     def save(self, path: str | Path) -> None:
-        """Writes the model as one `.safetensors` file, completely or not at all.
+        """Writes the model as one `.safetensors` file, completely or not at all, with a checksum.
 
         Of a module of the user's own it holds the weights and the name of what makes the module.
+        Raises ModelError: class names or a temperature that no model has.
         """
         state = {name: value.detach().cpu().contiguous() for name, value in _bare(self.network).items()}
-        write_whole(Path(path), safetensors.torch.save(state, self.header.to_metadata()))
+        metadata = self.header.to_metadata()
+        metadata[KEY] = checksum(state, metadata)
+        write_whole(Path(path), safetensors.torch.save(state, metadata))
 
     @overload
     def predict(self, images: ImageLike, top: int = ...) -> Prediction: ...  # type: ignore[overload-overlap]  # a text is one path, never iterated
@@ -170,11 +188,18 @@ class Model(Shown):
 
     @torch.inference_mode()
     def probabilities_of(self, pixels: Bytes) -> Tensor:
-        """Returns the same for images after preprocessing: uint8, images x height x width x depth."""
+        """Returns the same for images after preprocessing: uint8, images x height x width x depth.
+
+        Raises ModelError: the head was never trained, or the network's scores are not finite.
+        """
+        self.check_trained()
         self.network.eval()
         inputs = torch.from_numpy(pixels).to(next(self.network.parameters()).device)
         found = scores(self.network, self.preprocessing.normalise(inputs), self.views)
-        return (found / self.temperature).softmax(1).cpu()
+        probabilities = (found / self.temperature).softmax(1).cpu()
+        if not probabilities.isfinite().all():
+            raise ModelError("the model's scores are not finite: its weights are of no use; train it again")
+        return probabilities
 
 
 def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = False) -> Model:
@@ -183,20 +208,22 @@ def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = F
     A model of the user's own module needs its code: the `module` itself, or a class or function that
     makes one, which gets the weights of the file; or leave to execute the file that made it, `allow_code`.
 
-    Raises ModelError: no such file, a damaged one, weights that do not belong to the network, or a
-    network that needs code.
+    Raises ModelError: no such file, a damaged one, weights that do not belong to the network or are not
+    finite, or a network that needs code.
     """
     path = model_file(place)
-    header = read_header(path)
+    metadata = read_metadata(path)
+    header = Header.from_metadata(metadata, path)
+    state = _tensors(path, metadata)
     try:
         network = network_of(header, path, module, allow_code=allow_code)
         preprocessing = Preprocessing.from_json(header.preprocessing)
+        _check(header, network, preprocessing, path)
     except ModelError:
         raise
     except HubelError as error:
-        raise ModelError(f"{path}: its metadata cannot be used: {error}") from None
-    _check(header, network, preprocessing, path)
-    _load_weights(network, safetensors.torch.load_file(path), path)
+        raise ModelError(f"{path}: its metadata cannot be used: {shortened(str(error), 200)}") from None
+    _load_weights(network, state, path)
     network.eval()
     return Model(
         network,
@@ -206,7 +233,22 @@ def load(place: str | Path, module: Maker | None = None, *, allow_code: bool = F
         header.temperature,
         header.views,
         _marks(header, path),
+        header.untrained,
     )
+
+
+def _tensors(path: Path, metadata: dict[str, str]) -> dict[str, Tensor]:
+    """The tensors of a file. Raises ModelError: they or the metadata are not what was written."""
+    try:
+        state = safetensors.torch.load_file(path)
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise ModelError(f"{path} is not a safetensors file, or is cut short ({error})") from None
+    if KEY in metadata and checksum(state, metadata) != metadata[KEY]:
+        raise ModelError(
+            f"{path} is damaged: its content does not have the SHA-256 that was written with it; copy the "
+            "file again, or train the model again"
+        )
+    return state
 
 
 def _check(header: Header, network: Trainable, preprocessing: Preprocessing, path: Path) -> None:
@@ -229,7 +271,10 @@ def _marks(header: Header, path: Path) -> frozenset[bytes] | None:
 
 
 def _load_weights(network: Trainable, state: dict[str, Tensor], path: Path) -> None:
-    """Gives a network the weights of a file. Raises ModelError: names the first that does not belong."""
+    """Gives a network the weights of a file.
+
+    Raises ModelError: names the first that does not belong, or is not finite.
+    """
     expected = {name: _form(value) for name, value in _bare(network).items()}
     found = {name: _form(value) for name, value in state.items()}
     for name in (*expected, *found):
@@ -237,6 +282,10 @@ def _load_weights(network: Trainable, state: dict[str, Tensor], path: Path) -> N
             wanted, had = expected.get(name, "nothing"), found.get(name, "nothing")
             raise ModelError(f"{path}: for {name} its network has {wanted}, the file {had}")
     root = network.root if isinstance(network, OwnNetwork) else network
+    own_buffers = {name for name, _ in root.named_buffers()} if isinstance(network, OwnNetwork) else set()
+    for name, value in state.items():  # a module of the user's own may keep a mask of infinities
+        if name not in own_buffers and value.is_floating_point() and not value.isfinite().all():
+            raise ModelError(f"{path}: {name} has values that are not finite; train the model again")
     root.load_state_dict(state)  # copied: the file's own memory would change with the file
 
 

@@ -1,29 +1,49 @@
 """The header of a model's file: everything known about a model except its weights. Needs no torch.
 
 A model is one `.safetensors` file. Its metadata are texts: `format`, `notation` or `maker`, `input`,
-`classes`, `preprocessing`, `versions` and `summary`, the last four JSON; `temperature` and `views`; and
-`seen`, the marks of the images that the model was trained on, where they are known.
+`classes`, `preprocessing`, `versions` and `summary`, the last four JSON; `temperature` and `views`;
+`seen`, the marks of the images that the model was trained on, where they are known; `untrained`, where the
+head never was; and `sha256`, the checksum of the tensors and of all other metadata (`hubel.model.checksum`),
+which older files lack.
 """
 
 from __future__ import annotations
 
 import json
 import math
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from hubel.errors import HubelError, ModelError
+from hubel.errors import HubelError, ModelError, shortened
+from hubel.files import exists
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
     from hubel.net.algebra import Net
 
+Json = TypeVar("Json", list[Any], dict[str, Any])
+
 FORMAT = "hubel/1"
 
 BEST = "best.safetensors"
 """The file of the best model in a run's folder."""
+
+TEMPERATURES = (1e-6, 1e6)
+"""The least and the greatest temperature: within them, scores divided by one stay finite in float32."""
+
+_WRITTEN = (
+    "format notation maker input classes preprocessing versions summary temperature views seen untrained"
+)
+KNOWN = frozenset({*_WRITTEN.split(), "sha256"})
+"""The entries of the metadata. Among others might be one of these whose name is damaged."""
+
+NUMBERS = ("epoch", "val_top1", "val", "seed")
+TEXTS = ("data", "weights", "trained_on")
+"""What hubel reads of a summary, where it is there."""
 
 CONFIG = "config.toml"
 """The file of a run's configuration, by which its folder is recognised."""
@@ -35,7 +55,9 @@ class Header:
 
     The network is either a `notation`, or what `maker` names makes it, such as `model.py:make_model`.
     `seen` is a text, as `hubel.data.marks` writes it; None where the training images are not known.
-    Raises ModelError: both or neither of notation and maker.
+    `untrained` says that the head, which gives the scores, is still as it was initialised.
+    Raises ModelError: both or neither of notation and maker, class names that are no distinct texts, or a
+    temperature out of range.
     """
 
     notation: str | None
@@ -48,10 +70,15 @@ class Header:
     views: str = "one"
     seen: str | None = field(default=None, repr=False)
     maker: str | None = None
+    untrained: bool = False
 
     def __post_init__(self) -> None:
         if (self.notation is None) == (self.maker is None):
             raise ModelError("a model has either a notation or a maker")
+        check_names(self.classes)
+        least, most = TEMPERATURES
+        if not least <= self.temperature <= most:
+            raise ModelError(f"the temperature is {self.temperature:g}, not from {least:g} to {most:g}")
 
     @property
     def net(self) -> Net:
@@ -79,6 +106,7 @@ class Header:
             "views": self.views,
         }
         optional = {"notation": self.notation, "maker": self.maker, "seen": self.seen}
+        optional["untrained"] = "head" if self.untrained else None
         return metadata | {name: text for name, text in optional.items() if text is not None}
 
     @classmethod
@@ -89,30 +117,73 @@ class Header:
         summary.
         """
         if metadata.get("format") != FORMAT:
-            found = metadata.get("format", "no format")
-            raise ModelError(f"{path} is not a model of hubel: its metadata have {found}, not {FORMAT}")
+            found = metadata.get("format", "not given")
+            raise ModelError(f"{path} is not a model of hubel: its format is {found}, not {FORMAT}")
+        if unknown := metadata.keys() - KNOWN:
+            raise _damaged(path, f"they have an unknown entry, {min(unknown)}")
         try:
-            summary = json.loads(metadata["summary"])
-            if not isinstance(summary, dict):
-                raise TypeError("the summary is not an object")
-            temperature = float(metadata.get("temperature", 1))
-            if not 0 < temperature < math.inf:
-                raise ValueError(f"the temperature is {temperature}")
+            summary = _json(metadata["summary"], dict)
             older = summary.pop("seen", None)
+            _check_summary(summary)
             return cls(
                 notation=metadata.get("notation"),
                 volume=Volume.parse(metadata["input"]),
-                classes=tuple(json.loads(metadata["classes"])),
+                classes=tuple(_json(metadata["classes"], list)),
                 preprocessing=metadata["preprocessing"],
-                versions=json.loads(metadata["versions"]),
+                versions=_json(metadata["versions"], dict),
                 summary=summary,
-                temperature=temperature,
+                temperature=float(metadata.get("temperature", 1)),
                 views=metadata.get("views", "one"),
                 seen=metadata.get("seen", older),
                 maker=metadata.get("maker"),
+                untrained="untrained" in metadata or _was_reset(summary),
             )
-        except (KeyError, ValueError, TypeError, HubelError) as error:
-            raise ModelError(f"{path}: its metadata are damaged ({error!r}); train the model again") from None
+        except KeyError as error:
+            raise _damaged(path, f"they lack {error}") from None
+        except (ValueError, TypeError, RecursionError, HubelError) as error:
+            raise _damaged(path, str(error)) from None
+
+
+def _was_reset(summary: dict[str, Any]) -> bool:
+    """Whether an older file, which has no entry for it, was imported with a head of other classes."""
+    return re.match(r"head \d+ -> \d+ reset", str(summary.get("report", ""))) is not None
+
+
+def check_names(classes: Sequence[object]) -> None:
+    """Raises ModelError: class names that are not texts, are empty, or not distinct."""
+    for name in classes:
+        if not isinstance(name, str):
+            raise ModelError(f"a class is named by a text, not by {shortened(repr(name))}")
+        if not name.strip():
+            raise ModelError("a class has an empty name")
+    if len(set(classes)) < len(classes):
+        twice = next(name for place, name in enumerate(classes) if name in classes[:place])
+        raise ModelError(f"two classes have the same name, {shortened(repr(twice))}")
+
+
+def _json(text: str, kind: type[Json]) -> Json:
+    """A JSON text of a list or an object. Raises TypeError: another value. Raises ValueError: no JSON."""
+    value = json.loads(text)
+    if not isinstance(value, kind):
+        raise TypeError(f"a {kind.__name__} is expected, not {shortened(text)}")
+    return value
+
+
+def _check_summary(summary: dict[str, Any]) -> None:
+    """Raises TypeError, ValueError: what hubel reads of a summary is not a number or a text."""
+    for name in NUMBERS:
+        value = summary.get(name, 0)
+        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+            raise TypeError(f"{name} is a number, not {shortened(repr(value))}")
+    for name in TEXTS:
+        if not isinstance(summary.get(name, ""), str):
+            raise TypeError(f"{name} is a text, not {shortened(repr(summary[name]))}")
+    if not 0 <= summary.get("val_top1", 0) <= 1:
+        raise ValueError(f"val_top1 is from 0 to 1, not {summary['val_top1']}")
+
+
+def _damaged(path: Path, why: str) -> ModelError:
+    return ModelError(f"{path}: its metadata are damaged ({shortened(why)}); train the model again")
 
 
 def model_file(place: str | Path) -> Path:
@@ -121,6 +192,8 @@ def model_file(place: str | Path) -> Path:
     Raises ModelError: there is no such file or folder, or the folder has no best model.
     """
     path = Path(place).expanduser()
+    if not exists(path):
+        raise ModelError(f"{path} does not exist; give a model's file or a run's folder")
     if path.is_dir():
         if (path / BEST).is_file():
             return path / BEST
@@ -128,25 +201,32 @@ def model_file(place: str | Path) -> Path:
             raise ModelError(f"{path} has no {BEST}: the run has not finished its first round")
         raise ModelError(f"{path} is a folder, but not a run's: it has neither {BEST} nor {CONFIG}")
     if not path.is_file():
-        raise ModelError(f"{path} does not exist; give a model's file or a run's folder")
+        raise ModelError(f"{path} is not a file; give a model's file or a run's folder")
     return path
 
 
 def read_header(place: str | Path) -> Header:
-    """Reads the header of a model's file, or of the best model of a run's folder.
+    """Reads the header of a model's file, or of the best model of a run's folder; the checksum is for `load`.
 
     Raises ModelError: no such file, not a safetensors file, cut short, or not a model of hubel.
     """
     path = model_file(place)
+    return Header.from_metadata(read_metadata(path), path)
+
+
+def read_metadata(path: Path) -> dict[str, str]:
+    """Reads the metadata of a safetensors file. Raises ModelError: not such a file, or cut short."""
     try:
-        metadata = _metadata(path)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ModelError(f"{path} is not a safetensors file, or is cut short ({error})") from None
-    return Header.from_metadata(metadata, path)
+        return _metadata(path)
+    except RecursionError:
+        raise ModelError(f"{path} is not a safetensors file: its header is nested too deeply") from None
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        why = shortened(str(error))
+        raise ModelError(f"{path} is not a safetensors file, or is cut short ({why})") from None
 
 
 def _metadata(path: Path) -> dict[str, str]:
-    """Reads the metadata of a safetensors file: 8 bytes of length, a JSON object, then the tensors.
+    """The metadata of a safetensors file: 8 bytes of length, a JSON object, then the tensors.
 
     The library of that name would import numpy or torch. Raises ValueError and others: not such a file.
     """
@@ -157,6 +237,9 @@ def _metadata(path: Path) -> dict[str, str]:
             raise ValueError("it does not begin with the length of a header")
         tensors = json.loads(file.read(length))
     metadata: dict[str, str] = dict(tensors.pop("__metadata__", {}))
+    for name, text in metadata.items():
+        if not isinstance(text, str):
+            raise TypeError(f"its metadata have a {type(text).__name__} for {name}, not a text")
     end = max((tensor["data_offsets"][1] for tensor in tensors.values()), default=0)
     if size != 8 + length + end:
         raise ValueError(f"it has {size:,} bytes, not {8 + length + end:,}")

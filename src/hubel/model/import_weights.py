@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pickle
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,14 +17,18 @@ from torch import Tensor
 from hubel import zoo
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError, UsageError, nearest
+from hubel.files import exists
 from hubel.model.file import Model
 from hubel.module.network import build
-from hubel.module.weights import Loaded, load_weights
+from hubel.module.weights import AVERAGED, Loaded, listed, load_weights
 from hubel.net.volume import Volume, VolumeLike
 from hubel.zoo.imagenet import imagenet_classes
 
-WRAPPERS = ("state_dict", "model")
-"""The keys under which training programs store the state_dict in a checkpoint."""
+WRAPPERS = ("state_dict", "model", "model_state_dict")
+"""The keys under which training programs store the state_dict in a checkpoint, the preferred first."""
+
+DEEPEST = 3
+"""How many keys deep a checkpoint is searched for tensors."""
 
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation, as torchvision and timm use them."""
@@ -60,25 +64,65 @@ class Imported:
     loaded: Loaded
 
 
-def read_weights(path: str | Path) -> dict[str, Tensor]:
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """The tensors of a file, from under its `key`, empty for the top.
+
+    `others` are the keys under which it has as many others, such as those of a moving average.
+    """
+
+    tensors: dict[str, Tensor]
+    key: str = ""
+    others: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to say: which state_dict was taken, where that is not obvious."""
+        if not self.others and self.key in ("", *WRAPPERS):
+            return ()
+        instead = f", not from {listed(self.others)}" if self.others else ""
+        averaged = any(map(AVERAGED.search, self.others)) and not AVERAGED.search(self.key)
+        hint = " (--ema takes the moving average)" if averaged else ""
+        return (f"taken from {self.key or 'the top'}{instead}{hint}",)
+
+
+def read_weights(path: str | Path, *, ema: bool = False) -> Weights:
     """Reads a state_dict from `.safetensors`, or from a checkpoint of torch with `weights_only=True`.
+
+    Of a checkpoint with a moving average besides, that is taken with `ema`, else the weights themselves.
 
     Raises ModelError: no such file, a damaged one, or a pickle that needs more than tensors: it could run
     any code and is never unpickled.
     """
     path = Path(path)
-    if not path.is_file():
+    if not (exists(path) and path.is_file()):
         raise ModelError(f"{path} does not exist; give a file of weights, .pth or .safetensors")
     content = _safetensors(path) if path.suffix == ".safetensors" else _checkpoint(path)
-    for key in WRAPPERS:
-        if isinstance(content, Mapping) and isinstance(content.get(key), Mapping):
-            content = content[key]
-    if not isinstance(content, Mapping) or not all(isinstance(value, Tensor) for value in content.values()):
+    found = dict(_state_dicts(content))
+    if not found:
         raise ModelError(
             f"{path} holds no state_dict, neither at the top nor under {' or '.join(map(repr, WRAPPERS))}; "
             "save one with torch.save(model.state_dict(), ...)"
         )
-    return dict(content)
+
+    def preference(key: str) -> tuple[bool, int, int]:
+        known = WRAPPERS.index(key) if key in WRAPPERS else len(WRAPPERS)
+        return bool(AVERAGED.search(key)) == ema, -known, len(found[key])
+
+    key = max(found, key=preference)
+    alike = [other for other in found if other != key and 2 * len(found[other]) > len(found[key])]
+    return Weights(found[key], key, tuple(alike))
+
+
+def _state_dicts(content: Any, key: str = "", depth: int = 0) -> Iterator[tuple[str, dict[str, Tensor]]]:
+    """Yields each mapping of names to tensors in a checkpoint, with its key; an optimizer's are left out."""
+    if not isinstance(content, Mapping) or depth > DEEPEST or key.rpartition(".")[2].startswith("optim"):
+        return
+    if content and all(isinstance(value, Tensor) for value in content.values()):
+        yield key, {str(name): value for name, value in content.items()}
+    else:
+        for name, value in content.items():
+            yield from _state_dicts(value, f"{key}.{name}" if key else str(name), depth + 1)
 
 
 def import_weights(
@@ -89,12 +133,14 @@ def import_weights(
     volume: VolumeLike | None = None,
     classes: Sequence[str] | None = None,
     source: str = "",
+    ema: bool = False,
 ) -> Imported:
     """Makes a model from a network of the zoo and weights of another library.
 
-    `net` is a text such as `resnet50_v1_5`. By default the class names are those of ImageNet if there are
-    1,000 classes, else numbers, and the preprocessing is that of the network's published weights, adapted
-    to another `volume`.
+    `net` is a text such as `resnet50_v1_5`. The network has as many classes as the weights, unless `net`
+    gives another number: then its head stays as initialised, and the model is `untrained`. By default the
+    class names are those of ImageNet if there are 1,000 classes, else numbers, and the preprocessing is that
+    of the network's published weights, adapted to another `volume`. `ema` is that of `load_weights`.
 
     Raises NotationError, SizeError: no such network, or a volume that does not fit.
     Raises ModelError: weights that do not belong to the network, or a wrong number of class names.
@@ -103,7 +149,12 @@ def import_weights(
         volume = (preprocessing.height, preprocessing.width, preprocessing.depth)
     made, seen = zoo.at(net, volume)
     module = build(made, seen, scores=True)
-    loaded = load_weights(module, state)
+    loaded = load_weights(module, state, ema=ema)
+    if loaded.head is not None:
+        theirs, _ = zoo.find(net, loaded.head[0], seen)
+        if theirs != made:  # the text gives no number
+            module = build(theirs, seen, scores=True)
+            loaded = load_weights(module, state, ema=ema)
     if preprocessing is None:
         preprocessing = PREPROCESSINGS[USUAL.get(net.partition("(")[0].strip(), "torchvision")]
     names = tuple(classes) if classes is not None else class_names(module.output.depth)
@@ -111,7 +162,8 @@ def import_weights(
         raise ModelError(f"{len(names)} class names are given for {module.output.depth} classes")
     module.eval()
     summary = {"weights": source, "names": loaded.maker, "report": str(loaded)}
-    return Imported(Model(module, names, fitted(preprocessing, seen), summary), loaded)
+    untrained = loaded.head is not None
+    return Imported(Model(module, names, fitted(preprocessing, seen), summary, untrained=untrained), loaded)
 
 
 def class_names(count: int) -> tuple[str, ...]:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hubel import zoo
 from hubel.errors import ModelError, UsageError, nearest
+from hubel.files import exists
 from hubel.model.file import Model, load
 from hubel.model.header import model_file, read_header
 from hubel.model.network import Maker, code_at
@@ -26,10 +27,10 @@ def open_model(where: str | Path | Model, module: Maker | None = None, *, allow_
     if isinstance(where, Model):
         return where
     name = where.strip() if isinstance(where, str) else ""
-    if not Path(where).is_file():
+    if not (exists(where) and Path(where).is_file()):
         if zoo.known(name):
             return pretrained(name)
-        if name.isidentifier() and not Path(where).exists():
+        if name.isidentifier() and not exists(where):
             raise UsageError(
                 f"{name} is neither a model's file, nor a run's folder, nor a network that comes trained"
                 f"{nearest(name, PRETRAINED)}; those that do: {', '.join(PRETRAINED)}"

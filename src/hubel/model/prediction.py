@@ -16,8 +16,9 @@ from PIL import Image
 from hubel.cores import allowed_cores
 from hubel.data.arrays import Bytes
 from hubel.data.formats.folder import visible
-from hubel.data.image.reading import IMAGE_SUFFIXES
+from hubel.data.image.reading import FOREIGN_SUFFIXES, is_image_file
 from hubel.errors import DataError, UsageError
+from hubel.files import exists
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -63,14 +64,15 @@ class Prediction:
 def is_one_image(images: object) -> bool:
     """Whether this is one image, not several: a path that is no folder, a PIL image, an array of one."""
     if isinstance(images, str | Path):
-        return not Path(images).is_dir()
+        return not (exists(images) and Path(images).is_dir())
     return isinstance(images, Image.Image) or (isinstance(images, np.ndarray) and images.ndim < 4)
 
 
 def several(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageLike]:
     """Yields images as they are given; of a folder those in it and in its subfolders, sorted by name.
 
-    Images in a folder are recognised by their suffix. Hidden files and folders are left out, and so are
+    Images in a folder are recognised by their ending, those without one by their content; one in a format
+    that is not read gives a prediction with an error. Hidden files and folders are left out, and so are
     links to folders. A text is never iterated.
 
     Raises DataError: a folder without images, or neither an image nor several.
@@ -80,7 +82,7 @@ def several(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageLike]:
     elif not isinstance(images, Iterable):
         raise DataError(_NO_IMAGE.format(type(images).__name__))
     for image in images:
-        if not (isinstance(image, str | Path) and Path(image).is_dir()):
+        if not (isinstance(image, str | Path) and exists(image) and Path(image).is_dir()):
             yield image
             continue
         inside = [*_inside(Path(image))]
@@ -183,5 +185,5 @@ def _inside(folder: Path) -> Iterator[Path]:
     for path in visible(folder):
         if path.is_dir():
             yield from () if path.is_symlink() else _inside(path)
-        elif path.suffix.lower() in IMAGE_SUFFIXES:
+        elif path.suffix.lower() in FOREIGN_SUFFIXES or is_image_file(path):
             yield path

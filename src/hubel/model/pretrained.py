@@ -27,7 +27,7 @@ def efficientnet_lite0() -> Model:
             f"the weights of efficientnet_lite0 come in a package that is not installed: {INSTALL}"
         )
     path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
-    return import_weights("efficientnet_lite0", read_weights(path), source=path.name).model
+    return import_weights("efficientnet_lite0", read_weights(path).tensors, source=path.name).model
 
 
 PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}
@@ -46,7 +46,7 @@ def pretrained(name: str) -> Model:
     """
     if name not in PRETRAINED:
         raise UsageError(
-            f"{name} has no weights to install; {', '.join(PRETRAINED)} has. Train it (hubel train), "
-            "or import weights of torchvision or timm (hubel import-weights)"
+            f"{name} comes without trained weights; {', '.join(PRETRAINED)} comes with them. Train it "
+            "(hubel train), or import weights of torchvision or timm (hubel import-weights)"
         )
     return PRETRAINED[name]()

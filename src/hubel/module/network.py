@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
+import torch
 from torch import Tensor, nn
 
 from hubel.errors import NetworkError
@@ -13,8 +14,10 @@ from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
 from hubel.net.layers import SideHead, Softmax
+from hubel.net.memory import bytes_to_run
 from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
+from hubel.ram import check_fits
 
 
 class Heads(NamedTuple):
@@ -44,13 +47,17 @@ class Network(nn.Module):
     An output that is larger than 1 x 1 stays n x depth x height x width. In training, a network with side
     heads returns `Heads`. With `scores`, a final softmax is left out, and so is that of a side head, since
     losses take scores. `net`, `volume` and `steps` are what it was built from.
+
+    Raises NetworkError: it is too large for the memory that is free, or with `force` for the machine's.
     """
 
-    def __init__(self, net: Net, volume: Volume, *, scores: bool = False) -> None:
+    def __init__(self, net: Net, volume: Volume, *, scores: bool = False, force: bool = False) -> None:
         super().__init__()
         self.net = net
         self.volume = volume
         steps = trace(net, volume)
+        if torch.get_default_device().type != "meta":
+            check_fits("the network", bytes_to_run(steps), force=force)
         self.steps = _without_softmax(steps) if scores else steps
         self._end = next((step.path for step in reversed(self.steps) if not step.side), INPUT)
         self._in_training = _calls(self.steps, self._end)
@@ -101,20 +108,29 @@ class Network(nn.Module):
         return {step.path: step.layer.weight for step in self.steps if isinstance(step.layer, SideHead)}
 
 
-def build(net: Net, volume: VolumeLike, *, init: str = "he", seed: int = 0, scores: bool = False) -> Network:
+def build(
+    net: Net,
+    volume: VolumeLike,
+    *,
+    init: str = "he",
+    seed: int = 0,
+    scores: bool = False,
+    force: bool = False,
+) -> Network:
     """Returns the torch module of a network on an input volume, initialised.
 
     `volume` is height x width x depth, such as `"224x224x3"`; the module takes float images n x depth x
     height x width and returns scores n x classes. `init` is a rule of `hubel.module.initialise`, `seed` its
-    random seed. With `scores`, a final softmax is left out.
+    random seed. With `scores`, a final softmax is left out. With `force` the network may take all of the
+    machine's memory, not only what is free.
 
         network = hubel.build(hubel.zoo.lenet5(), "32x32x1")
         network(torch.zeros(8, 1, 32, 32)).shape  # 8 x 10
 
-    Raises UnfitError: the network does not fit the volume. Raises UsageError: there is no such
-    initialisation.
+    Raises UnfitError: the network does not fit the volume. Raises NetworkError: nor the memory; nothing is
+    allocated. Raises UsageError: there is no such initialisation.
     """
-    network = Network(net, Volume.of(volume), scores=scores)
+    network = Network(net, Volume.of(volume), scores=scores, force=force)
     initialise(network, init, seed)
     return network
 

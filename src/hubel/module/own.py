@@ -13,8 +13,10 @@ from torch import Tensor, nn
 from hubel.errors import NetworkError
 from hubel.module.network import Heads, Network, class_scores
 from hubel.module.survey.follow import survey
+from hubel.net.memory import bytes_to_run
 from hubel.net.trace import Step
 from hubel.net.volume import Volume, VolumeLike
+from hubel.ram import check_fits
 
 Trainable: TypeAlias = "Network | OwnNetwork"
 """What can be trained: a built network, or the user's own module."""
@@ -38,6 +40,7 @@ class OwnNetwork(nn.Module):
         self.maker = maker or maker_of(module)
         self.side_weights: dict[str, float] = {}
         self.steps: tuple[Step, ...] = survey(module, self.volume).steps
+        check_fits(self.maker, bytes_to_run(self.steps), force=True)  # its parameters are there already
         self.output = self._shape()
 
     def forward(self, images: Tensor) -> Tensor | Heads:

@@ -6,7 +6,9 @@ reason. Anything else is refused before a single number has changed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,8 +21,11 @@ from hubel.module.state_dict_maps import LAYOUTS, Layout
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
 
-PREFIXES = ("module.", "_orig_mod.")
-"""The prefixes that `DataParallel` and `torch.compile` add to every name."""
+AVERAGED = re.compile(r"(^|[._])ema([._]|$)")
+"""What marks names of a moving average of the weights: `model_ema.module.`, `state_dict_ema`."""
+
+LISTED = 5
+"""The most names of tensors that a remark lists."""
 
 COUNTER = "num_batches_tracked"
 """Batch normalisation's count of batches, which no result depends on: loaded if present."""
@@ -33,7 +38,8 @@ class Loaded:
     `maker` is the library whose names the weights have, and `matched` the number of tensors that were loaded.
     If the weights are for other classes, `head` is their number and the network's, the head stays as
     initialised, and `left` are the tensors that were left out. `untrained` are the side heads that the
-    weights lack, and `summed` is the convolution whose three colour channels were summed into one.
+    weights lack, and `summed` is the convolution whose three colour channels were summed into one. `prefix`
+    stood before the names of all that was loaded; `beside` are the tensors without it, which were left out.
     """
 
     maker: str
@@ -42,6 +48,15 @@ class Loaded:
     left: tuple[str, ...] = ()
     untrained: tuple[str, ...] = ()
     summed: str = ""
+    prefix: str = ""
+    beside: tuple[str, ...] = ()
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What to say of the names: the prefix that was taken off, and the tensors that were left out."""
+        prefix = [f"the prefix {self.prefix} is taken off"] if self.prefix else []
+        beside = [f"left out, not of the network: {listed(self.beside)}"] if self.beside else []
+        return (*prefix, *beside)
 
     def __str__(self) -> str:
         parts = [f"head {self.head[0]} -> {self.head[1]} reset"] if self.head else []
@@ -50,18 +65,23 @@ class Loaded:
         return ", ".join([*parts, f"{self.matched} tensors matched"])
 
 
-def load_weights(module: Network, state: Mapping[str, Tensor], *, other_classes: bool = False) -> Loaded:
+def load_weights(
+    module: Network, state: Mapping[str, Tensor], *, other_classes: bool = False, ema: bool = False
+) -> Loaded:
     """Loads weights into a network, in place: its own, or those of another library for a network of the zoo.
 
-    `state` is a state_dict; prefixes that `DataParallel` or `torch.compile` add to all names are removed. The
-    weight of a fully connected layer may have the shape of a convolution. For a network with grey input, the
-    weight of the first convolution is summed over the colours. A head with another number of classes stays as
-    it is; with `other_classes`, so does a head with the same number.
+    `state` is a state_dict. The prefix under which it has the network is taken off, such as `module.` of
+    `DataParallel` or `model.` of Lightning, and tensors without it are left out. If it has a moving average
+    besides, that is taken with `ema`, else the weights themselves. The weight of a fully connected layer may
+    have the shape of a convolution. For a network with grey input, the weight of the first convolution is
+    summed over the colours. A head with another number of classes stays as it is; with `other_classes`, so
+    does a head with the same number.
 
     Raises ModelError, which names the first tensor that does not fit; the network is then unchanged.
     """
-    weights = _bare(state)
-    layout = _likeliest(module, weights)
+    _check(state)
+    layout, prefix = _likeliest(module, state, ema=ema)
+    weights = {name[len(prefix) :]: value for name, value in state.items() if name.startswith(prefix)}
     fitting = _Fitting(module, weights, layout, other_classes=other_classes)
     values = fitting.values()
     own = module.state_dict()
@@ -75,7 +95,15 @@ def load_weights(module: Network, state: Mapping[str, Tensor], *, other_classes:
         tuple(fitting.left),
         tuple(fitting.untrained),
         fitting.summed,
+        prefix,
+        tuple(name for name in state if not name.startswith(prefix)),
     )
+
+
+def listed(names: Sequence[str]) -> str:
+    """Returns names in a list, the first of many alone."""
+    rest = f" and {len(names) - LISTED:,} more" if len(names) > LISTED else ""
+    return ", ".join(names[:LISTED]) + rest
 
 
 class _Fitting:
@@ -175,8 +203,8 @@ class _Fitting:
         )
 
 
-def _bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Returns the tensors without the prefixes of their names. Raises ModelError: not a state_dict."""
+def _check(state: Mapping[str, Tensor]) -> None:
+    """Raises ModelError: not a state_dict."""
     if not isinstance(state, Mapping) or not state:
         raise ModelError("weights are a state_dict, names and tensors; this is empty or something else")
     for name, value in state.items():
@@ -185,17 +213,42 @@ def _bare(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
             raise ModelError(
                 f"weights are a state_dict, names and tensors; {name!r} is not a tensor of numbers"
             )
-    bare = dict(state)
-    while prefix := next((p for p in PREFIXES if all(name.startswith(p) for name in bare)), ""):
-        bare = {name.removeprefix(prefix): value for name, value in bare.items()}
-    return bare
 
 
-def _likeliest(module: Network, weights: Mapping[str, Tensor]) -> Layout:
-    """Returns the layout that shares most names with the weights, of those known for this network."""
+def _likeliest(module: Network, state: Mapping[str, Tensor], *, ema: bool) -> tuple[Layout, str]:
+    """Returns the layout that shares most names with the weights, and the prefix under which it does.
+
+    Raises ModelError: the weights have the network under several prefixes.
+    """
     own = Layout("hubel", lambda: {step.path: step.path for step in module.steps})
-    names = {name.rpartition(".")[0] for name in weights}
-    return max((own, *_layouts(module)), key=lambda layout: len(names & set(layout.paths().values())))
+    found = [(layout, _prefixes(module, layout, state, ema=ema)) for layout in (own, *_layouts(module))]
+    layout, (prefixes, _) = max(found, key=lambda each: each[1][1])
+    if len(prefixes) > 1:
+        raise ModelError(
+            f"the weights have this network several times, under {listed(prefixes)}; save those of one alone"
+        )
+    return layout, prefixes[0]
+
+
+def _prefixes(
+    module: Network, layout: Layout, state: Mapping[str, Tensor], *, ema: bool
+) -> tuple[list[str], int]:
+    """Returns the prefixes under which the weights have most names of a layout, and how many those are.
+
+    Prefixes of a moving average are left out, or with `ema` all others, unless there are no others.
+    """
+    paths = layout.paths()
+    split = (name.rpartition(".") for name in module.state_dict())
+    expected = {f"{paths.get(path, path)}.{leaf}" for path, _, leaf in split if leaf != COUNTER}
+    counted: Counter[str] = Counter()
+    for name in state:
+        starts = (0, *(dot.end() for dot in re.finditer(r"\.", name)))
+        counted.update(name[:start] for start in starts if name[start:] in expected)
+    asked = {prefix: count for prefix, count in counted.items() if bool(AVERAGED.search(prefix)) == ema}
+    if 2 * max(asked.values(), default=0) < max(counted.values(), default=0):
+        asked = dict(counted)  # there is nothing but the other
+    most = max(asked.values(), default=0)
+    return [prefix for prefix, count in asked.items() if count == most] or [""], most
 
 
 def _layouts(module: Network) -> tuple[Layout, ...]:

@@ -55,6 +55,11 @@ class UpsamplingAxis(Axis):
         first = -((span - 1 - margin) // factor)
         return cls(-(-span // factor), pad=-first, factor=factor, span=span, margin=margin)
 
+    @property
+    def repeats(self) -> Pair:
+        """After how many outputs the windows repeat, and how many inputs further on."""
+        return self.factor, 1
+
     def sees(self, first: int, last: int) -> Pair:
         """Returns the first and the last input that the outputs `first` to `last` see."""
         return -((self.span - 1 - self.margin - first) // self.factor), (last + self.margin) // self.factor

@@ -44,7 +44,8 @@ class Row:
 class Totals:
     """The sums of the columns, and memory for one image in float32 by named accounting.
 
-    `side_params` and `side_macs` are the side heads' part of the sums, which exists in training only.
+    `params` and `macs` include side heads, here and wherever hubel gives them; `side_params` and `side_macs`
+    are the side heads' part, which exists in training only.
     `flow_values` counts the activations of the input and of all layers. `param_bytes` are the parameters;
     `backward_bytes` is what autograd saves for the backward pass; `inference_peak_bytes` the most activations
     alive at once with buffers reused; `training_state_bytes` parameters, gradients and one momentum for each.
@@ -69,19 +70,23 @@ class Totals:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Ledger(Shown):
-    """The rows and totals of a network on an input volume; `hubel.report.table` prints them."""
+    """The rows and totals of a network on an input volume; `hubel.report.table` prints them.
+
+    `remarks` are about the network as a whole, such as which of several results are its scores.
+    """
 
     volume: Volume
     steps: tuple[Step, ...]
     rows: tuple[Row, ...]
     totals: Totals
+    remarks: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, volume: Volume, steps: Sequence[Step]) -> Ledger:
+    def of(cls, volume: Volume, steps: Sequence[Step], remarks: tuple[str, ...] = ()) -> Ledger:
         """Returns the ledger of steps that are traced already."""
         known, in_place = fields(steps), overwriting(steps)
         rows = tuple(_row(step, known[step.path], in_place) for step in steps)
-        return cls(volume, tuple(steps), rows, _totals(volume, steps, rows))
+        return cls(volume, tuple(steps), rows, _totals(volume, steps, rows), remarks)
 
     def __repr__(self) -> str:
         return f"<Ledger of {len(self.rows)} layers on {self.volume}: {self.totals}>"
@@ -110,6 +115,22 @@ def ledger(net: Net, volume: VolumeLike, *, strict: bool = False) -> Ledger:
     return Ledger.of(checked, trace(net, checked, strict=strict))
 
 
+@dataclass(frozen=True, slots=True)
+class Costs:
+    """The parameters of some layers, and their MACs for one image."""
+
+    params: int
+    macs: int
+
+
+def costs_of(steps: Sequence[Step]) -> Costs:
+    """Returns the costs of all steps that are given; those of side heads are layers like others."""
+    return Costs(
+        sum(step.layer.params(step.inputs[0]) for step in steps),
+        sum(step.layer.macs(step.inputs[0]) for step in steps),
+    )
+
+
 def _row(step: Step, field: Field, in_place: Collection[str]) -> Row:
     volume = step.inputs[0]
     return Row(
@@ -128,14 +149,15 @@ def _row(step: Step, field: Field, in_place: Collection[str]) -> Row:
 
 
 def _totals(volume: Volume, steps: Sequence[Step], rows: Sequence[Row]) -> Totals:
-    params = sum(row.params for row in rows)
+    costs, sides = costs_of(steps), costs_of([step for step in steps if step.side])
+    params = costs.params
     values = sum(row.values for row in rows)
     return Totals(
         params=params,
-        macs=sum(row.macs for row in rows),
+        macs=costs.macs,
         values=values,
-        side_params=sum(row.params for row in rows if row.side),
-        side_macs=sum(row.macs for row in rows if row.side),
+        side_params=sides.params,
+        side_macs=sides.macs,
         flow_values=volume.values + values,
         param_bytes=FLOAT_BYTES * params,
         backward_bytes=backward_bytes(steps),

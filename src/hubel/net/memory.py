@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hubel.net.layer import FLOAT_BYTES
-from hubel.net.layers import Dropout, Identity, SideHead
+from hubel.net.layers import Dropout, Identity, Rbf, SideHead
 from hubel.net.trace import INPUT, Step, at_inference
 
 
@@ -82,6 +82,13 @@ def inference_peak_bytes(steps: Sequence[Step]) -> int:
                 del alive[holder]
         alive[step.path] = step.output.values
     return FLOAT_BYTES * peak
+
+
+def bytes_to_run(steps: Sequence[Step]) -> int:
+    """Returns what a built network takes to run on one image: its parameters, codes and activations."""
+    params = sum(step.layer.params(step.inputs[0]) for step in steps)
+    codes = sum(step.layer.macs(step.inputs[0]) for step in steps if isinstance(step.layer, Rbf))
+    return FLOAT_BYTES * (params + codes) + inference_peak_bytes(steps)
 
 
 def _holders(steps: Sequence[Step]) -> dict[str, str]:

@@ -8,6 +8,7 @@ more zero on the far side where the number of zeros is odd.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
@@ -114,6 +115,11 @@ class Axis:
             return self.quotient(inputs)
         return f"{self.quotient(inputs)}, {'ceil' if self.ceil else 'floor'} {positions}"
 
+    @property
+    def repeats(self) -> Pair:
+        """After how many outputs the windows repeat, and how many inputs further on."""
+        return 1, self.stride
+
     def sees(self, first: int, last: int) -> Pair:
         """Returns the first and the last input that the outputs `first` to `last` see, padding included."""
         return first * self.stride - self.pad, last * self.stride - self.pad + self.reach - 1
@@ -134,9 +140,9 @@ class UnevenAxis(Axis):
         """Returns the axis that maps `inputs` to `outputs`: a plain one where the division is exact."""
         if inputs % outputs == 0:
             return Axis(inputs // outputs, inputs // outputs)
-        starts = [i * inputs // outputs for i in range(outputs)]
-        ends = [-(-(i + 1) * inputs // outputs) for i in range(outputs)]
-        longest = max(end - start for start, end in zip(starts, ends, strict=True))
+        shared = math.gcd(inputs, outputs)
+        windows, values = outputs // shared, inputs // shared
+        longest = -(-(windows - 1 + values) // windows)  # of the window that starts latest within a value
         return cls(longest, max(1, inputs // outputs), inputs=inputs, outputs=outputs)
 
     def positions(self, inputs: int) -> int:
@@ -146,6 +152,12 @@ class UnevenAxis(Axis):
     def unused(self, inputs: int) -> int:
         """Returns 0: the windows cover every input."""
         return 0
+
+    @property
+    def repeats(self) -> Pair:
+        """After how many outputs the windows repeat, and how many inputs further on."""
+        shared = math.gcd(self.inputs, self.outputs)
+        return self.outputs // shared, self.inputs // shared
 
     def sees(self, first: int, last: int) -> Pair:
         """Returns the first and the last input that the outputs `first` to `last` see."""

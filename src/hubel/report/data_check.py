@@ -27,6 +27,7 @@ _KINDS = {
     "damaged": "cannot be read",
     "format": "file suffix of another format",
     "turned": "turned",
+    "deep": "more than 8 bits per pixel",
     "conflict": "one image, several classes",
     "leak": "one image, several splits",
     "duplicate": "one image, several times",

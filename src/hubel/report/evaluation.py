@@ -107,7 +107,7 @@ def as_json(evaluation: ModelEvaluation) -> str:
             for truth, predicted, times, _ in confused_pairs(classes, evaluation)
         ],
     }
-    return json.dumps(content, indent=2, ensure_ascii=False)
+    return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def known_text(evaluation: ModelEvaluation) -> str:

@@ -78,6 +78,7 @@ def run_page(
             },
             versions=model.header.versions,
             views=VIEWS[model.views],
+            used_otherwise=VIEWS[model.views] > 1 or evaluation.temperature != 1,
             skipped=skipped,
             most_rows=MOST_ROWS,
         )

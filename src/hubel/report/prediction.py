@@ -21,7 +21,7 @@ def text_lines(each: Prediction) -> Iterator[str]:
 
 def as_json(found: Iterable[Prediction]) -> str:
     """Returns a JSON list: an object per image, with its classes or its error."""
-    return json.dumps([_object(each) for each in found], indent=2, ensure_ascii=False)
+    return json.dumps([_object(each) for each in found], indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def csv_lines(each: Prediction) -> Iterator[str]:

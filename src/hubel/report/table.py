@@ -127,7 +127,7 @@ def _folded(cells: Sequence[str], widths: Sequence[int], right: Sequence[bool], 
 
 
 def _notes(ledger: Ledger) -> list[str]:
-    return [f"{row.path}: {row.note}" for row in ledger.rows if row.note]
+    return [*ledger.remarks, *(f"{row.path}: {row.note}" for row in ledger.rows if row.note)]
 
 
 def foot_lines(ledger: Ledger) -> list[str]:
@@ -213,6 +213,7 @@ def as_data(ledger: Ledger, network: str) -> dict[str, Any]:
     return {
         "network": network,
         "input": list(ledger.volume),
+        "remarks": list(ledger.remarks),
         "rows": [
             {
                 "path": row.path,

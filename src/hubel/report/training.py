@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from hubel.module.own import OwnNetwork
 from hubel.module.views import VIEWS
 from hubel.report.units import count, duration, percent, short
 from hubel.training.events import (
@@ -153,16 +154,19 @@ def end_text(event: Finished) -> str:
     if model.views != "one":
         one = percent(model.summary["val_top1"])
         views = f", averaged over {VIEWS[model.views]} views per image; {one} with one view"
+    allow = " --allow-code" if isinstance(model.network, OwnNetwork) else ""
     unchanged = "" if model.summary.get("epoch", 1) else " (the starting model)"
     return (
         f"best model{unchanged}: validation accuracy {accuracy(event.val)}{views}\n"
         f"  model   {folder.best}\n  report  {folder.folder / 'report.html'}\n"
-        f"  use it  hubel predict {shlex.quote(str(folder.folder))} IMAGE"
+        f"  use it  hubel predict {shlex.quote(str(folder.folder))} IMAGE{allow}"
     )
 
 
 def stopped_text(event: Stopped) -> str:
     """How a stopped run resumes."""
     if event.can_resume:
-        return f"stopped; resume with  hubel resume {shlex.quote(str(event.folder.folder))}"
+        config = event.folder.config()
+        net = f" --net {shlex.quote(config.net)}" if config.is_own else ""
+        return f"stopped; resume with  hubel resume {shlex.quote(str(event.folder.folder))}{net}"
     return "stopped before the end of the first round: nothing is kept"

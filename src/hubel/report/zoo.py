@@ -9,6 +9,7 @@ from string import ascii_lowercase
 from typing import Any
 
 from hubel.net.depth import depth
+from hubel.net.ledger import costs_of
 from hubel.net.trace import trace
 from hubel.report.styled import Styled
 from hubel.report.units import count, short
@@ -27,7 +28,7 @@ LEFT = ("network", "input", "error from")
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """A network of the zoo on its published input. `side_*` counts its side heads, which come on top."""
+    """A network of the zoo on its published input. `side_*` is the part of its side heads in the costs."""
 
     name: str
     entry: Entry
@@ -58,8 +59,8 @@ def as_text(lines: Sequence[Line]) -> Styled:
     for line in lines:
         if line.side_params:
             text.append(
-                f"{line.name}: its side heads add {count(line.side_params)} parameters and "
-                f"{short(line.side_macs)} MACs, in training only\n"
+                f"{line.name}: {count(line.side_params)} of the parameters and {short(line.side_macs)} MACs "
+                "are its side heads', in training only\n"
             )
     return text
 
@@ -97,12 +98,8 @@ def error(value: float | None) -> str:
 
 def _line(name: str, entry: Entry) -> Line:
     steps = trace(entry.make(), entry.input)
-    params, macs = [0, 0], [0, 0]
-    for step in steps:
-        seen, side = step.inputs[0], bool(step.side)
-        params[side] += step.layer.params(seen)
-        macs[side] += step.layer.macs(seen)
-    return Line(name, entry, depth(steps), params[0], macs[0], params[1], macs[1])
+    costs, sides = costs_of(steps), costs_of([step for step in steps if step.side])
+    return Line(name, entry, depth(steps), costs.params, costs.macs, sides.params, sides.macs)
 
 
 def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:

@@ -51,7 +51,7 @@ class Comparison(Printed):
 
 
 def compare(*nets: NetLike, volume: VolumeLike | None = None) -> Comparison:
-    """Compares two networks or more: parameters, MACs, memory, depth, receptive field, published errors.
+    """Compares two or more networks: parameters, MACs, memory, depth, receptive field, published errors.
 
     `volume` is the input of all of them; by default each has its own. Raises UsageError: fewer than two
     networks. Raises SizeError: one does not fit.

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def data_check(data: str | Path, *, progress: Callable[[int], None] | None = None) -> Check:
-    """Reads every image of a set and returns all that is wrong with it.
+    """Reads every image of a set and returns everything that is wrong with it.
 
     `progress` is called with the number of images read so far. Raises DataError: no such set.
     """

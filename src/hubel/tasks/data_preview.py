@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, get_args
 
@@ -10,17 +10,20 @@ import numpy as np
 import torch
 
 from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.feed.range import measured_range
 from hubel.data.image.modes import COLOUR, flatten, upright
 from hubel.data.image.preprocess import Fit, Preprocessing
 from hubel.data.sources import open_data
 from hubel.errors import UsageError
 from hubel.files import write_whole
 from hubel.model.header import read_header
+from hubel.model.open import open_model
 from hubel.report.data_preview import Example, preview_figure
-from hubel.tasks.network import is_model_file, network_for
+from hubel.tasks.network import is_model_file, network_for, volume_of
+from hubel.tasks.train import seconds
 from hubel.tasks.words import one_of
-from hubel.training.run.auto import choose
-from hubel.training.settings.config import NONE
+from hubel.training.run.auto import Chosen, choose
+from hubel.training.settings.config import AUTO
 
 if TYPE_CHECKING:
     from hubel.data.augment.own import OwnAugmentation
@@ -31,6 +34,9 @@ if TYPE_CHECKING:
 MOST_CLASSES = 20
 """The most classes that are shown, the first of the set."""
 
+ENOUGH = 0.8
+"""The share of an image that a crop should show, on average; below it, padding is mentioned."""
+
 VARIANTS = 2
 """The number of augmented variants that are shown of each image."""
 
@@ -39,13 +45,15 @@ VARIANTS = 2
 class Preview:
     """Images of a set beside what a network sees of them; a notebook shows the figure.
 
-    `volume` is the network's input, `fit` how images of another aspect ratio are resized.
+    `volume` is the network's input, `fit` how images of another aspect ratio are resized; `notes` say what
+    the figure does not show.
     """
 
     name: str
     examples: tuple[Example, ...]
     volume: Volume
     fit: str
+    notes: tuple[str, ...] = ()
 
     def png(self) -> bytes:
         """Draws the figure as a PNG."""
@@ -65,18 +73,22 @@ class Preview:
 def data_preview(
     data: Any,
     *,
-    net: str,
+    net: str | None = None,
     volume: str | None = None,
     fit: str | None = None,
     recipe: str | None = None,
+    time: str | float | None = None,
+    start: str = AUTO,
     each: int = 2,
     seed: int = 0,
 ) -> Preview:
     """Returns images of each class beside what a network sees of them, plain and twice augmented.
 
-    `net` is as for `hubel train`, `volume` its input, by default its own. `fit` is crop, pad or squash;
-    by default the saved model's own, else crop. `recipe` is the name of a recipe or a .toml file, from
-    which the augmentation is taken. `each` is the number of images per class, `seed` the random seed.
+    The network, its input and the augmentation are those that `hubel train` would take: without `net` hubel
+    chooses them by the data, the machine and the `time`; `start` is the starting model. Otherwise `net` is
+    as for `hubel train`, and `volume` its input, by default its own. `fit` is crop, pad or squash; by default
+    the saved model's own, else crop. `recipe` is the name of a recipe or a .toml file, from which the
+    augmentation is taken. `each` is the number of images per class, `seed` the random seed.
 
     Raises UsageError, DataError, NotationError, NetworkError, ModelError: an argument cannot be used.
     """
@@ -86,21 +98,50 @@ def data_preview(
         raise UsageError(f"seed is at least 0, not {seed}")
     way = None if fit is None else one_of("fit", fit, get_args(Fit))
     dataset = open_data(data, val=0)
-    network = network_for(net, volume, dataset)
-    preprocessing = preprocessing_of(net, network[2], way)
-    chosen = choose(dataset, network=network, recipe=recipe, start=net if is_model_file(net) else NONE)
-    examples = _examples(dataset, preprocessing, chosen.candidate.recipe.augmentation, each=each, seed=seed)
-    return Preview(dataset.name, tuple(examples), network[2], preprocessing.fit)
+    chosen = choose(
+        dataset,
+        network=None if net is None else network_for(net, volume, dataset),
+        volume=volume_of(volume),
+        recipe=recipe,
+        start=net if net is not None and is_model_file(net) else start,
+        seconds=0.0 if time is None else seconds(time),
+    )
+    candidate = chosen.candidate
+    preprocessing = preprocessing_of(chosen.start, candidate.volume, way)
+    preprocessing = replace(preprocessing, range=measured_range(dataset.train) or preprocessing.range)
+    examples = _examples(dataset, preprocessing, candidate.recipe.augmentation, each=each, seed=seed)
+    notes = _notes(dataset, preprocessing, chosen, asked=net is not None)
+    return Preview(dataset.name, tuple(examples), candidate.volume, preprocessing.fit, notes)
 
 
-def preprocessing_of(net: str, volume: Volume, fit: Fit | None) -> Preprocessing:
-    """Returns the preprocessing of a saved model, or cropping for any other network, unless `fit` is given.
+def preprocessing_of(start: str, volume: Volume, fit: Fit | None) -> Preprocessing:
+    """Returns the preprocessing of a starting model, or cropping without one, unless `fit` is given.
 
-    Raises ModelError, DataError: the model's file cannot be used.
+    Raises ModelError, DataError: the model cannot be used.
     """
-    if not is_model_file(net):
+    if not start:
         return Preprocessing.of(volume, fit=fit or "crop")
-    return Preprocessing.from_json(read_header(net).preprocessing).at(volume).fitting(fit)
+    if is_model_file(start):
+        return Preprocessing.from_json(read_header(start).preprocessing).at(volume).fitting(fit)
+    return open_model(start).preprocessing.at(volume).fitting(fit)
+
+
+def _notes(dataset: DataSet, preprocessing: Preprocessing, chosen: Chosen, *, asked: bool) -> tuple[str, ...]:
+    """What the figure does not show: the network that was chosen, images that grow, and what is cut off."""
+    candidate, notes = chosen.candidate, []
+    if not asked:
+        origin = f", from the model {chosen.start}" if chosen.start else ""
+        notes.append(f"{candidate.name} would be trained at {candidate.volume}{origin}")
+    side = min(candidate.volume.plane)
+    first = candidate.recipe.side(0.0, side)
+    if first < side:
+        notes.append(f"training begins with images of {first} pixels, which grow to {side}")
+    kept = float(np.mean([preprocessing.kept(*size) for size in dataset.sizes]))
+    if kept < ENOUGH:
+        notes.append(
+            f"the centre crop shows {100 * kept:.0f} % of an image on average; --fit pad keeps all of it"
+        )
+    return tuple(notes)
 
 
 def _examples(
@@ -132,7 +173,7 @@ def _examples(
     return [
         Example(
             label=dataset.classes[labels[place]],
-            original=flatten(upright(dataset.train.image(place)), COLOUR),
+            original=flatten(upright(dataset.train.image(place)), COLOUR, preprocessing.range),
             seen=seen[at],
             variants=[variant[at].numpy() for variant in variants],
         )

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Difference(Printed):
-    """How two networks differ: `changes` are the layers, none where the networks compute alike."""
+    """How two networks differ: `changes` are the layers, none if both compute the same."""
 
     names: tuple[str, str]
     before: Ledger
@@ -41,7 +41,7 @@ class Difference(Printed):
 
 
 def diff(before: NetLike, after: NetLike, volume: VolumeLike | None = None) -> Difference:
-    """The layers in which two networks differ; the result is false where they do not.
+    """The layers in which two networks differ; the result is false if there are none.
 
     `volume` is the input of both; by default each has its own. Raises SizeError: a network does not fit.
     """

@@ -48,7 +48,7 @@ def draw(net: NetLike, volume: VolumeLike | None = None, out: str | Path | None 
     Raises SizeError: the network does not fit. Raises UsageError: `out` is no such file.
     """
     if out is not None:
-        image_form(Path(out))  # what is wrong with it is told before anything is drawn
+        image_form(Path(out))  # an error here comes before any work
     drawing = Drawing(ledger(net, volume).steps)
     if out is not None:
         drawing.save(out)

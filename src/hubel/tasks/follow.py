@@ -9,7 +9,6 @@ from time import perf_counter
 from typing import TypeAlias
 
 from hubel.device import use_allowed_cores
-from hubel.errors import UsageError
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.evaluation.model import ModelEvaluation
 from hubel.files import write_whole
@@ -27,6 +26,9 @@ from hubel.training.step.memory import keep_memory
 
 ONE_STEP = 1e-6
 """A limit in seconds after which a timed run ends with its first step."""
+
+LATE = 1.1
+"""How many times its limit a timed run may take before it says that it is late."""
 
 Listener: TypeAlias = Callable[[Event], object]
 """Called with every event of a run."""
@@ -67,38 +69,64 @@ class Watch:
 
 
 def begin(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch, began: float) -> Run:
-    """Trains a run from its first step on, in a folder that this process keeps to itself."""
+    """Trains a run from its first step on, in a folder that this process keeps to itself.
+
+    A timed run that ends late says so, and what took the time.
+    """
+    spent = Spent(began)
     prepared = prepare(config, inputs, watch.images, watch.warn)
     config = replace(config, fit=prepared.preprocessing.fit)
+    spent.on("reading the images")
     if (head := prepared.train_head()) is not None:
+        spent.on("training the head")
         watch(HeadTrained(head))
     at_start = None
-    if prepared.start:
+    if prepared.start and (head or not prepared.start.loaded.head):  # a random head is no model to keep
         at_start = head or evaluate(prepared.network, prepared.val.epoch(0))
     session = Session(folder, prepared, prepared.trainer(config))
-    folder.begin(session.trainer.config)
+    folder.write_config(session.trainer.config)
     if at_start is not None:
         session.keep_start(at_start)
-    session.trainer.start_clock(left(config.seconds, began, worth_keeping=head is not None))
-    return follow(session, watch)
+    spent.on("preparing the network")
+    session.trainer.start_clock(left(config.seconds, began))
+    run = follow(session, watch)
+    spent.on("training, validating and finishing")
+    if text := spent.late(config.seconds):
+        watch.warn(text)
+    return run
 
 
-def left(limit: float, began: float, *, worth_keeping: bool = False) -> float:
+class Spent:
+    """What the time of a run went into, since it `began` on the scale of `perf_counter`."""
+
+    def __init__(self, began: float) -> None:
+        self.began = self.last = began
+        self.parts: dict[str, float] = {}
+        self.on("opening the data and choosing the network")
+
+    def on(self, part: str) -> None:
+        """Counts the time since the last call for a part."""
+        now = perf_counter()
+        self.parts[part], self.last = now - self.last, now
+
+    def late(self, limit: float) -> str | None:
+        """What to say of a run that took longer than its `limit` in seconds by more than a tenth."""
+        total = self.last - self.began
+        if not limit or total <= LATE * limit:
+            return None
+        parts = ", ".join(f"{part} {took:.1f} s" for part, took in self.parts.items() if took >= 0.05)
+        return (
+            f"the run took {total:.1f} s, {total - limit:.1f} s more than the {limit:g} s it was given: "
+            f"{parts}. Give more time, or let nothing else use this machine meanwhile"
+        )
+
+
+def left(limit: float, began: float) -> float:
     """The seconds that are left of a `limit` since `began`; 0 without a limit.
 
-    Where no time is left but a network worth keeping exists, it is as little as one step takes.
-    Raises UsageError: no time is left.
+    Where none are left, it is as little as one step takes: a timed run ends with a model, though late.
     """
-    took = perf_counter() - began
-    rest = limit - took if limit else 0.0
-    if rest >= 0:
-        return rest
-    if worth_keeping:
-        return ONE_STEP
-    raise UsageError(
-        f"--time {limit:g}s is over before the first step: reading and choosing took {took:.1f} s; give "
-        "several times that"
-    )
+    return max(limit - (perf_counter() - began), ONE_STEP) if limit else 0.0
 
 
 def follow(session: Session, watch: Watch) -> Run:
@@ -109,9 +137,9 @@ def follow(session: Session, watch: Watch) -> Run:
     folder = session.folder
     watch.begin(session)
     with _stops_reported(folder, watch):
-        for event in session.follow():
+        for event in session.train():
             watch(event)
-            if isinstance(event, RoundDone) and session.trainer.clock.unreserved:
+            if isinstance(event, RoundDone) and session.needs_reserve:
                 began = perf_counter()
                 _files(session, session.prepared.load(folder.best), event.val)
                 session.reserve(writing=perf_counter() - began)

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubel.errors import UsageError
+from hubel.errors import ModelError, UsageError
 from hubel.model import hub
 from hubel.model import import_weights as foreign
+from hubel.module.weights import AVERAGED
 
 if TYPE_CHECKING:
     from hubel.model.file import Model
@@ -17,13 +18,17 @@ if TYPE_CHECKING:
     from hubel.net.volume import VolumeLike
 
 
+UNTRAINED = "the head is not trained: hubel train DATA --from {}"
+
+
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """A model made from other weights, its file, and how their tensors were `loaded`."""
+    """A model made from other weights, its file, how their tensors were `loaded`, and remarks on them."""
 
     model: Model
     path: Path
     loaded: Loaded
+    remarks: tuple[str, ...] = ()
 
 
 def import_weights(
@@ -34,6 +39,7 @@ def import_weights(
     volume: VolumeLike | None = None,
     preprocessing: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
+    ema: bool = False,
 ) -> Imported:
     """Makes a model from the weights of torchvision, timm and others, and writes its file.
 
@@ -42,7 +48,8 @@ def import_weights(
     it. `out` is the file, by default NET.safetensors. `volume` is the input, by default the network's own.
     `preprocessing` is a name of `hubel.model.import_weights.PREPROCESSINGS`, by default that of the
     network's published weights. `classes` are the class names, or a text file of them, one per line; by
-    default those of ImageNet.
+    default those of ImageNet where there are 1,000. With `ema` the moving average in a checkpoint is taken,
+    else the weights themselves.
 
     Raises UsageError: an argument cannot be used, or the file exists. Raises ModelError, NotationError,
     SizeError: the weights, the network or the volume cannot be used.
@@ -56,16 +63,22 @@ def import_weights(
     if net is None:
         raise UsageError("name the network that the weights belong to, such as --net resnet50_v1_5")
     path = _free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
+    read = foreign.read_weights(weights, ema=ema)
     imported = foreign.import_weights(
         net,
-        foreign.read_weights(weights),
+        read.tensors,
         preprocessing=prepared,
         volume=volume,
         classes=_lines(Path(classes)) if isinstance(classes, str | Path) else classes,
         source=name,
+        ema=ema,
     )
+    loaded = imported.loaded
+    if ema and not any(map(AVERAGED.search, (read.key, loaded.prefix))):
+        raise ModelError(f"{name} has no moving average of the weights; leave --ema out")
     imported.model.save(path)
-    return Imported(imported.model, path, imported.loaded)
+    head = (UNTRAINED.format(path),) if imported.model.untrained else ()
+    return Imported(imported.model, path, loaded, (*read.remarks, *loaded.remarks, *head))
 
 
 def _free(path: Path) -> Path:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hubel import zoo
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
+from hubel.files import exists
 from hubel.module.user_code import is_python, module_of
 from hubel.net import ledger as net_ledger
 from hubel.net.algebra import Net
@@ -55,29 +56,40 @@ def network(net: NetLike, volume: VolumeLike | None = None) -> tuple[Net | nn.Mo
     return made, seen
 
 
-def ledger(net: NetLike, volume: VolumeLike | None = None, *, strict: bool = False) -> Ledger:
+def ledger(
+    net: NetLike, volume: VolumeLike | None = None, *, strict: bool = False, output: str | None = None
+) -> Ledger:
     """The ledger of a network on an input volume; by default its own, if it has one.
 
     A module's is read off one run on the meta device: see `hubel.module.survey`. `strict` refuses windows
-    that leave part of their input unused.
+    that leave part of their input unused. `output` names the result of a module that returns several.
 
     Raises SizeError: it does not fit; `steps` of the error are those before. Raises NetworkError: a module
     that cannot be followed. Raises others as `network` does.
     """
     made, seen = network(net, volume)
     if isinstance(made, Net):
+        if output is not None:
+            raise UsageError("output chooses among the results of a torch module; a network has one")
         return net_ledger.ledger(made, seen, strict=strict)
     from hubel.module.survey.follow import survey
 
-    return survey(made, seen, strict=strict)
+    return survey(made, seen, strict=strict, output=output)
 
 
 def build(
-    net: NetLike, volume: VolumeLike | None = None, *, init: str = "he", seed: int = 0, scores: bool = False
+    net: NetLike,
+    volume: VolumeLike | None = None,
+    *,
+    init: str = "he",
+    seed: int = 0,
+    scores: bool = False,
+    force: bool = False,
 ) -> Network:
     """Builds the torch module of a network, initialised by the rule `init`; `volume` is as for `ledger`.
 
-    `scores` leaves a final softmax out. Raises SizeError: the network does not fit. Raises UsageError: no
+    `scores` leaves a final softmax out. `force` lets it take all of the machine's memory, not only what is
+    free. Raises SizeError: the network does not fit. Raises UsageError: no
     such initialisation. Raises NetworkError: a module, which is built already.
     """
     from hubel.module.network import build as build_net
@@ -85,7 +97,7 @@ def build(
     made, seen = network(net, volume)
     if not isinstance(made, Net):
         raise NetworkError(f"{name_of(net)} is a torch module: it is built already")
-    return build_net(made, seen, init=init, seed=seed, scores=scores)
+    return build_net(made, seen, init=init, seed=seed, scores=scores, force=force)
 
 
 def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, Volume]:
@@ -130,7 +142,7 @@ def is_model_file(text: str) -> bool:
     if text.endswith(".safetensors"):
         return True
     other = text in LAYERS or text.endswith((".py", *WEIGHTS))
-    return not other and NAME.fullmatch(text) is not None and Path(text).exists()
+    return not other and NAME.fullmatch(text) is not None and exists(text)
 
 
 def _named(text: str, given: Volume | None) -> tuple[Net | nn.Module, Volume]:

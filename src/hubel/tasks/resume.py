@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -15,13 +16,19 @@ from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
 from hubel.tasks.run import Run
-from hubel.tasks.trained import trained_network
+from hubel.tasks.trained import own_network
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, module_for, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
+
+OVER = (
+    "this run is finished, nothing is left to train; its last evaluation and report are made again. To train "
+    "on from its model: hubel train DATA --from {run}; to train longer from the start: "
+    "hubel train --config {run}/config.toml --epochs N --out NEW, or with another time"
+)
 
 if TYPE_CHECKING:
     from torch import nn
@@ -70,6 +77,8 @@ def resume(
         prepared = prepare(config, inputs, watch.images, watch.warn)
         session = Session(folder, prepared, prepared.trainer(config))
         session.restore(checkpoint)
+        if session.is_over:
+            watch.warn(OVER.format(run=shlex.quote(str(folder.folder))))
         return follow(session, watch)
 
 
@@ -87,14 +96,9 @@ def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> 
 
 
 def _own_network(net: Any, config: Config) -> OwnNetwork | None:
-    """The module of the user's own that a run is resumed with. Raises UsageError: it is not given again."""
-    if not config.is_own:
-        return None
-    if net is None:
-        raise UsageError(
-            f"this run trains a module of your own, {config.net}, which no file can hold; give it again: "
-            "net=..., or on the command line --net file.py:name"
-        )
-    found = trained_network(net, config.input, None).net
-    assert isinstance(found, OwnNetwork), "a module or a function that makes one"
-    return found
+    """The module of the user's own that a run is resumed with. Raises UsageError: it is not the run's."""
+    if config.is_own:
+        return own_network(net, config)
+    if net is not None:
+        raise UsageError("this run's network is in its config; leave net (--net) out")
+    return None

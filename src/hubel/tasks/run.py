@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubel.errors import UsageError
 from hubel.evaluation.model import ModelEvaluation
 from hubel.model.file import Model, load
 from hubel.shown import Shown
@@ -25,8 +26,11 @@ class History(list[dict[str, Any]]):
     """The rounds of a run, first to last: one dictionary per round, as `metrics.jsonl` has them."""
 
     def frame(self) -> pd.DataFrame:
-        """The rounds as a table, one row per round. Needs pandas."""
-        import pandas as pd
+        """The rounds as a table, one row per round. Raises UsageError: pandas is not installed."""
+        try:
+            import pandas as pd
+        except ImportError:
+            raise UsageError("a table of the rounds needs pandas: pip install pandas") from None
 
         return pd.DataFrame(list(self))
 
@@ -61,6 +65,7 @@ class Run(Shown):
     trained: Model | None = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "folder", Path(self.folder))
         self.config  # noqa: B018 - asked for whether there is one
 
     def __repr__(self) -> str:
@@ -71,6 +76,9 @@ class Run(Shown):
 
     def __fspath__(self) -> str:
         return str(self.folder)
+
+    def __truediv__(self, name: str) -> Path:
+        return self.folder / name
 
     @cached_property
     def config(self) -> Config:

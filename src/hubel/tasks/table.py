@@ -62,12 +62,15 @@ def table(
     *,
     strict: bool = False,
     columns: str | Sequence[str] | None = None,
+    output: str | None = None,
 ) -> Table:
     """The table of a network: each layer's size, parameters, MACs and receptive field, totals and memory.
 
     `net` is a network, a torch module, a model, or a text as on the command line. `volume` is the input,
     height x width x depth; by default the network's own. `strict` refuses windows that leave part of their
     input unused. `columns` are names or headings of columns, a list or one text with commas; or `all`.
+    Of a module that returns several results, `output` is the key or the number of the one to take.
+    Of a module that returns several results, `output` names the one that is its scores: a key, or a number.
 
     Raises SizeError: the network does not fit; `rows_before` shows how far it gets.
     Raises UsageError: no such column, or no volume.
@@ -75,7 +78,7 @@ def table(
     chosen = _chosen(columns)
     made, seen = network(net, volume)
     name = repr(made) if isinstance(made, Net) else name_of(net)
-    return Table(name, ledger(made, seen, strict=strict), chosen)
+    return Table(name, ledger(made, seen, strict=strict, output=output), chosen)
 
 
 def rows_before(error: UnfitError, columns: str | Sequence[str] | None = None) -> Styled:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
@@ -12,16 +12,18 @@ from typing import TYPE_CHECKING, Any
 
 from hubel.data.augment.policy import Augmentation
 from hubel.data.dataset import DataSet
-from hubel.data.sources import open_data, whereabouts
+from hubel.data.sources import is_from_python, open_data, whereabouts
 from hubel.data.split import with_val
 from hubel.errors import UsageError
+from hubel.files import exists
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
 from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
-from hubel.tasks.resume import resume as resume_run
+from hubel.tasks.resume import resume
 from hubel.tasks.run import Run
-from hubel.tasks.trained import trained_network
+from hubel.tasks.trained import own_network, trained_network
+from hubel.training.clock import process_began
 from hubel.training.events import NetworkChosen
 from hubel.training.run.auto import choose, validation_share
 from hubel.training.run.folder import RunFolder, check_free
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
 UNITS = {"s": 1, "m": 60, "h": 3600}
 
-NAMED = {"data": "DATA", "net": "--net", "input": "--input", "start": "--from"}
+NAMED = {"data": "data (DATA)", "net": "net (--net)", "input": "volume (--input)", "start": "start (--from)"}
 """Settings that are chosen before all others, and the arguments that choose them."""
 
 
@@ -51,7 +53,7 @@ def train(
     target: float | None = None,
     recipe: str | Recipe | None = None,
     start: str | Path = AUTO,
-    freeze: Sequence[str] | None = None,
+    freeze: str | Sequence[str] | None = None,
     epochs: int | None = None,
     batch: int | None = None,
     lr: float | None = None,
@@ -64,7 +66,6 @@ def train(
     tensorboard: bool = False,
     out: str | Path | None = None,
     config: str | Path | Config | None = None,
-    resume: str | Path | None = None,
     loss: Loss | None = None,
     optimizer: str | MakeOptimizer | None = None,
     augmentation: Augmentation | Augment | None = None,
@@ -75,17 +76,18 @@ def train(
     """Trains a network on labelled images and returns the finished run.
 
     `data` is a folder of images, the name of a set, or labelled images in Python
-    (`hubel.data.sources.open_data`). Without `net` hubel chooses the network, its input and the recipe by
-    the data, the machine and the `time`, such as `"10m"`, which the whole run may take. `net` is a network,
-    a text that names one, or an `nn.Module`, or a function that makes one, with the `volume` of its input,
-    (height, width, depth). `start` is the starting model: a file, a name, `auto` or `none`. Any other
-    setting of a config or a recipe is a keyword argument, such as `label_smoothing=0.0`. `config` repeats
-    the run of a config.toml;
-    `resume` is the folder of a stopped run, as for `hubel.resume`.
+    (`hubel.data.sources.open_data`). `net` is a network, a text that names one, an `nn.Module` or a function
+    that makes one; the last two need the `volume` of their input, (height, width, depth). Without `net`
+    hubel chooses the network, its input and the recipe by the data, the machine and the `time` that the
+    whole run may take, such as `"10m"`. `start` is the starting model: a file, a run's folder, a name,
+    `auto` or `none`. Any other setting of a config or a recipe is a keyword argument, such as
+    `label_smoothing=0.0`. `config` repeats the run of a config.toml; what that took from Python is passed
+    again, as `data`, `net` and the functions.
 
-    `loss`, `optimizer` and `augmentation` take functions of your own: see `hubel.training.settings.own`.
+    `loss`, `optimizer` and `augmentation` take functions of your own (`hubel.training.settings.own`).
     `on_event` is called with every event of the run (`hubel.training.events`). `began` is when the time of a
-    timed run starts, on the scale of `time.perf_counter`: now, unless given.
+    timed run starts, on the scale of `time.perf_counter`; by default now. The process keeps the memory it
+    frees and computes on all cores it may use from now on (`prepare_process`).
 
     Raises UsageError: arguments that do not go together, or an unknown setting. Raises DataError,
     NetworkError, ModelError: the images, the network or the starting model cannot be used. Raises
@@ -109,17 +111,15 @@ def train(
         "keep_epochs": keep_epochs,
         "target": target,
         "seconds": None if time is None else seconds(time),
-        "freeze": None if freeze is None else tuple(freeze),
+        "freeze": None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze),
         "optimizer": optimizer if isinstance(optimizer, str) else None,
     }
     if isinstance(augmentation, Augmentation):
         given |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
     wishes = _wishes(given, settings) | {name: value for name, value in own.names.items() if value}
     choice = Choice(net, volume, recipe, start)
-    _check_source(data, config, resume, choice)
-    if resume is not None:
-        _check_resumed(resume, {**wishes, **({} if out is None else {"out": out})})
-        return resume_run(resume, tensorboard=tensorboard, on_event=on_event)
+    if data is None and config is None:
+        raise UsageError("say what to train on: data (DATA), or config (--config FILE)")
     if tensorboard:
         check_installed()
     if out is not None:
@@ -127,33 +127,42 @@ def train(
     prepare_process()
     watch = Watch(on_event, tensorboard=tensorboard)
     if config is not None:
-        asked = _of_config(config, wishes, own)
+        asked = _of_config(config, data, choice, wishes, own)
     else:
         asked = _of_data(data, choice, wishes, own, began=began, watch=watch)
     folder = RunFolder.create(None if out is None else Path(out), *asked.name)
-    with folder.begun():
+    with folder.reserved():
         return begin(folder, asked.config, asked.inputs, watch, began)
 
 
-def with_changes(arguments: dict[str, Any], changes: Iterable[str]) -> dict[str, Any]:
-    """The arguments of `train` with settings written as `key=value` among them.
+def from_command(arguments: Mapping[str, Any], changes: Iterable[str], on_event: Listener) -> Run:
+    """`train` as the command calls it: settings as `key=value`, a time that began with the process.
 
-    Raises UsageError: no such setting, or one that is set twice or by an argument of its own.
+    `arguments` are those of `train`, and `resume`, the folder of a run that goes through `hubel.resume`.
+
+    Raises UsageError: no such setting, one that is set twice or by an argument of its own, or a resumed run
+    with other settings.
     """
     merged = dict(arguments)
     for key, value in map(wish, changes):
-        if key in NAMED:
-            raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
+        _check_free(key, merged)
         check_setting(key, Config)
-        if merged.get(key) is not None:
-            raise UsageError(f"{key} is set twice; leave one")
         merged[key] = value
-    return merged
+    run = merged.pop("resume")
+    if run is None:
+        return train(**merged, on_event=on_event, began=process_began())
+    tensorboard = merged.pop("tensorboard")
+    if any(value is not None and value != AUTO for value in merged.values()):
+        raise UsageError(
+            "a resumed run keeps its settings; leave the other options out, or start a new run from its "
+            f"model: hubel train DATA --from {shlex.quote(str(run))}"
+        )
+    return resume(run, tensorboard=tensorboard, on_event=on_event)
 
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """What the user says of the network; where it says nothing, hubel chooses."""
+    """What was given of the network; hubel chooses the rest."""
 
     net: Any = None
     volume: VolumeLike | None = None
@@ -177,6 +186,8 @@ def seconds(time: str | float) -> float:
     """
     if isinstance(time, str) and not re.fullmatch(r"(\d+(\.\d+)?[hms])+", time):
         raise UsageError(f"a time is written like 90s, 10m or 1h30m, not {time!r}")
+    if not isinstance(time, str | int | float):
+        raise UsageError(f"a time is a number of seconds or a text such as 10m, not {time!r}")
     if isinstance(time, str):
         total = sum(float(number) * UNITS[unit] for number, unit in re.findall(r"([\d.]+)([hms])", time))
     else:
@@ -190,32 +201,19 @@ def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that were given, by name. Raises UsageError: one that has an argument of its own."""
     wishes = {name: value for name, value in given.items() if value is not None}
     for key, value in settings.items():
-        if key in NAMED:
-            raise UsageError(f"{key} is no setting to change: say it with {NAMED[key]}")
-        if key.startswith(FROM_PYTHON):
-            name = key.removeprefix(FROM_PYTHON)
-            raise UsageError(f"{key} is not a setting: give the function as {name}=...")
-        if key in wishes:
-            raise UsageError(f"{key} is set twice; leave one")
+        _check_free(key, wishes)
         wishes[key] = value
     return wishes
 
 
-def _check_source(data: Any, config: Any, resume: Any, choice: Choice) -> None:
-    """Raises UsageError: not one of data, config and resume, or a network besides one of the latter."""
-    if sum(place is not None for place in (data, config, resume)) != 1:
-        raise UsageError("say what to train on by one of these alone: DATA, --config FILE, --resume RUN")
-    if data is None and choice != Choice():
-        raise UsageError("the run names its network, input, recipe and start; leave --net and the like out")
-
-
-def _check_resumed(run: str | Path, others: dict[str, Any]) -> None:
-    """Raises UsageError: a run is resumed with other settings."""
-    if others:
-        raise UsageError(
-            "a resumed run keeps its settings; leave the other options out, or start a new run from its "
-            f"model: hubel train DATA --from {shlex.quote(str(run))}"
-        )
+def _check_free(key: str, taken: Mapping[str, Any]) -> None:
+    """Raises UsageError: a setting that has an argument of its own, or is set already."""
+    if key in NAMED:
+        raise UsageError(f"{key} is no setting to change: set it with {NAMED[key]}")
+    if key.startswith(FROM_PYTHON):
+        raise UsageError(f"{key} is no setting: give the function as {key.removeprefix(FROM_PYTHON)}=...")
+    if taken.get(key) is not None:
+        raise UsageError(f"{key} is set twice; leave one")
 
 
 def _check_pace(config: Config, wishes: dict[str, Any]) -> None:
@@ -269,16 +267,26 @@ def _of_data(
 
 def _absolute(start: str) -> str:
     """A starting model as a config names it: the place of a file or a run, from anywhere; a name as it is."""
-    return str(Path(start).resolve()) if start and Path(start).exists() else start
+    return str(Path(start).resolve()) if start and exists(start) else start
 
 
-def _of_config(config: str | Path | Config, wishes: dict[str, Any], own: Own) -> Asked:
-    """A run that a config describes; arguments take precedence over it."""
+def _of_config(
+    config: str | Path | Config, data: Any, choice: Choice, wishes: dict[str, Any], own: Own
+) -> Asked:
+    """A run that a config describes; settings take precedence over it.
+
+    What the config can only name is given again: images from Python as `data`, a module as `choice.net`.
+    """
     read = config if isinstance(config, Config) else Config.from_toml(Path(config))
+    if data is not None and not is_from_python(read.data):
+        raise UsageError(f"the config names its images, {read.data}; leave data (DATA) out")
+    if choice != Choice(net=choice.net) or (choice.net is not None and not read.is_own):
+        raise UsageError("the config names its network, input, recipe and start; leave net and the like out")
+    network = own_network(choice.net, read) if read.is_own else None
     asked = changed(read, wishes)
     asked = replace(asked, data=whereabouts(asked.data))
     _check_pace(asked, wishes)
-    data = open_data(asked.data, val=0)
-    _check_val(data, wishes)
-    data = with_val(data, asked.val, asked.seed)
-    return Asked(asked, Inputs(data=data, own=own), (Path(asked.data).name, "config"))
+    found = open_data(asked.data if data is None else data, val=0)
+    _check_val(found, wishes)
+    found = with_val(found, asked.val, asked.seed)
+    return Asked(asked, Inputs(data=found, network=network, own=own), (Path(found.name).name, "config"))

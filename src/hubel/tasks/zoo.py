@@ -1,4 +1,4 @@
-"""`zoo`: every network that has a name."""
+"""`zoo`: the networks that have names."""
 
 from __future__ import annotations
 

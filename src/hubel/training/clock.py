@@ -1,16 +1,12 @@
-"""How far a run is: by its epochs, or by the clock where its time is limited."""
+"""The progress of a run: by its epochs or, if its time is limited, by the clock."""
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
-
-from hubel.data.feed.batches import Made
 from hubel.module.views import VIEWS
 
 ROUNDS = 10
@@ -21,9 +17,9 @@ SPENT_ON_ROUNDS = 0.05
 
 
 def process_began() -> float:
-    """When this process began, on the scale of `time.perf_counter`; now, where the system does not say.
+    """When this process began, on the scale of `time.perf_counter`; now, if the system does not say.
 
-    On a busy machine it takes seconds to get from there to the first line of Python.
+    On a busy machine a process may take seconds to reach the first line of Python.
     """
     now = time.perf_counter()
     try:
@@ -38,9 +34,9 @@ def process_began() -> float:
 class Clock:
     """The progress of a run, from 0 to 1.
 
-    `limit` is the time from the first step until everything is done, in seconds; 0 where epochs count.
-    `after` is the part of it that is reserved for what follows the last step; `hurried` says that this
-    leaves no time for several views of an image.
+    `limit`: the time from the first step to the end of the run, in seconds; 0 if epochs are counted.
+    `after`: the part of it that is reserved for what follows the last step. `hurried`: whether that part is
+    too short for several views of an image.
     """
 
     epochs: int
@@ -55,7 +51,7 @@ class Clock:
         return min(1.0, seconds / max(self.limit - self.after, 1e-9))
 
     def due(self, since: float, validation: float) -> bool:
-        """Whether a timed run should validate, `since` seconds after it last did; one takes `validation`."""
+        """Whether a timed run should validate `since` seconds after the last one, which took `validation`."""
         return bool(self.limit) and since >= max(self.limit / ROUNDS, validation / SPENT_ON_ROUNDS)
 
     @property
@@ -66,34 +62,9 @@ class Clock:
     def reserve(self, seconds: float, *, writing: float, finishing: float, views: str) -> None:
         """Reserves time for the end, after `seconds` of training.
 
-        `writing` are the seconds that validating once more and writing all files take, `finishing` those of
-        evaluating the best model in `views`, which may take no more than half of what is left; else one view
-        is used.
+        `writing`: the seconds for one more validation and for writing all files. `finishing`: the seconds for
+        evaluating the best model with its `views`. If these are more than half of the remaining time, a
+        single view is used.
         """
         self.hurried = finishing > (self.limit - seconds - writing) / 2
         self.after = writing + (finishing / VIEWS[views] if self.hurried else finishing)
-
-
-@dataclass(slots=True)
-class Round:
-    """The sums of a round, that is of the steps between two validations."""
-
-    began: float
-    images: int = 0
-    correct: int | Tensor = 0  # a number on the device, which is not waited for
-    loss: float = 0.0
-    waited: float = 0.0
-
-    def waiting(self, batches: Iterator[Made]) -> Made:
-        """The next batch; adds up how long the step waited for it."""
-        asked = time.perf_counter()
-        batch = next(batches)
-        self.waited += time.perf_counter() - asked
-        return batch
-
-    def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
-        """Takes a batch in."""
-        truth = targets.argmax(1) if targets.is_floating_point() else targets
-        self.images += len(scores)
-        self.correct += (scores.argmax(1) == truth).sum()
-        self.loss += loss * len(scores)

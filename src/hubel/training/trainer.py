@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
+from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from hubel.data.feed.batches import Made, Sides, epoch_seed
 from hubel.data.feed.source import Source
@@ -17,7 +19,7 @@ from hubel.errors import TrainingError, UsageError, nearest
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.module.own import Trainable
 from hubel.net.layers import BatchNorm
-from hubel.training.clock import Clock, Round
+from hubel.training.clock import Clock
 from hubel.training.events import BatchDone, Event, RoundDone, Warned
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Own
@@ -38,6 +40,36 @@ STEP = 3.0
 
 EMULATES = "this machine only emulates bfloat16, many times slower; the run uses float32"
 """The warning of a run that asks for bfloat16, such as one that another machine began."""
+
+
+@dataclass(slots=True)
+class Round:
+    """The sums of a round, that is of the steps between two validations."""
+
+    began: float
+    images: int = 0
+    correct: int | Tensor = 0  # a number on the device, which is not waited for
+    loss: float = 0.0
+    waited: float = 0.0
+
+    def waiting(self, batches: Iterator[Made]) -> Made:
+        """The next batch; adds up how long the step waited for it."""
+        asked = time.perf_counter()
+        batch = next(batches)
+        self.waited += time.perf_counter() - asked
+        return batch
+
+    def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
+        """Takes a batch in."""
+        truth = targets.argmax(1) if targets.is_floating_point() else targets
+        self.images += len(scores)
+        self.correct += (scores.argmax(1) == truth).sum()
+        self.loss += loss * len(scores)
+
+
+_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
+_TIMED = ("limit", "after", "hurried")
+"""What a checkpoint keeps of a trainer's counters and of its clock, by name."""
 
 
 @dataclass(slots=True)
@@ -91,14 +123,9 @@ class Trainer:
         elif config.precision == "bfloat16" and emulates_bfloat16(learning[0].device):
             config, warnings = replace(config, precision="float32"), [EMULATES]
         recipe = config.recipe
-        optimizers = (
-            [own.optimizer(learning)]
-            if own.optimizer
-            else OPTIMIZERS[recipe.optimizer](network, recipe.rates)
-        )
         stepper = Stepper(
             network=network,
-            optimizers=peaked(optimizers),
+            optimizers=peaked(_optimizers(network, learning, config, own)),
             criterion=own.loss or cross_entropy(recipe.label_smoothing, weights),
             precision=config.precision,
             micro=recipe.batch + 1,  # a last single image joins the batch before
@@ -129,6 +156,19 @@ class Trainer:
     def done(self) -> float:
         """How many epochs are done, the finished part of the running one included."""
         return self.epoch + self.batch / self.batches
+
+    def counters(self) -> dict[str, Any]:
+        """The counters and the clock, as a checkpoint keeps them."""
+        return {name: getattr(self, name) for name in _COUNTED} | {
+            name: getattr(self.clock, name) for name in _TIMED
+        }
+
+    def set_counters(self, kept: Mapping[str, Any]) -> None:
+        """Brings the counters and the clock back to those of a checkpoint."""
+        for name in _COUNTED:
+            setattr(self, name, kept[name])
+        for name in _TIMED:
+            setattr(self.clock, name, kept[name])
 
     def start_clock(self, seconds: float) -> None:
         """Limits the run to this many seconds from its first step on; 0 counts epochs."""
@@ -294,6 +334,18 @@ def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
             names = ", ".join(name for name, _ in network.named_children())
             raise UsageError(f"the network has no part {path!r}{nearest(path, known)}; its parts are {names}")
     return [network.get_submodule(path) for path in paths]
+
+
+def _optimizers(
+    network: Trainable, learning: list[nn.Parameter], config: Config, own: Own
+) -> list[Optimizer]:
+    """The recipe's optimizers, or the user's own. Raises UsageError: that is not one."""
+    if own.optimizer is None:
+        return OPTIMIZERS[config.recipe.optimizer](network, config.recipe.rates)
+    made = own.optimizer(learning)
+    if not isinstance(made, Optimizer):
+        raise UsageError(f"the optimizer function returns {type(made).__name__}, not a torch.optim.Optimizer")
+    return [made]
 
 
 def _hardest(config: Config, train: Source) -> Hardest:

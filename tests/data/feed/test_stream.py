@@ -16,7 +16,7 @@ from hubel.data.dataset import FileImages
 from hubel.data.feed import open as opening
 from hubel.data.feed import stream as streaming
 from hubel.data.feed.decoded import Decoded, DecodedBatches, decode
-from hubel.data.feed.open import decoded_or_streamed, free_memory
+from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.feed.stream import Streamed, StreamedBatches
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError
@@ -176,21 +176,3 @@ def test_a_decoded_and_a_streamed_feed_answer_alike(images: FileImages) -> None:
                 feed.relabelled(classes, ("a", "b", "c"))
     assert len(set(whole.marks())) == 33
     assert stream.marks() is None
-
-
-def test_free_memory_is_limited_by_the_machine_and_the_container(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert free_memory() > 0
-    for name in ("_MEMORY", "_LIMIT", "_USED", "_STATISTICS"):
-        monkeypatch.setattr(opening, name, tmp_path / name)
-    assert free_memory() == 4 * 1024**3
-    (tmp_path / "_MEMORY").write_text("MemTotal:  9000 kB\nMemAvailable:    5000 kB\n")
-    assert free_memory() == 5000 * 1024
-    (tmp_path / "_USED").write_text("1000000\n")
-    (tmp_path / "_LIMIT").write_text("max\n")
-    assert free_memory() == 5000 * 1024
-    (tmp_path / "_STATISTICS").write_text("anon 300000\ninactive_file 600000\nactive_file 100000\n")
-    assert free_memory() == 5000 * 1024
-    (tmp_path / "_LIMIT").write_text("3000000\n")
-    assert free_memory() == 2600000

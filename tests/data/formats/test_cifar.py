@@ -252,3 +252,11 @@ def test_cifar_100_without_fine_labels_is_refused(hundred_python: Path, hundred_
     (hundred_binary / "test.bin").write_bytes(b"\0" * 3073)
     with pytest.raises(DataError, match="3073 bytes are not a whole number of records of 3074"):
         open_data(hundred_binary)
+
+
+@pytest.mark.parametrize("label", [-1, 256, 2**70])
+def test_labels_beyond_a_byte_are_refused(hundred_python: Path, label: int) -> None:
+    batch = {b"fine_labels": [label, 0], b"data": rows(2, 0)}
+    (hundred_python / "test").write_bytes(pickle.dumps(batch, 2))
+    with pytest.raises(DataError, match="test: some fine_labels are not from 0 to 255"):
+        open_data(hundred_python)

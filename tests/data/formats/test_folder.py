@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,9 +16,6 @@ from hubel.data.formats.folder import read_folder
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.sources import open_data
 from hubel.errors import DataError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 def plant(root: Path, *paths: str) -> Path:
@@ -127,6 +124,16 @@ def test_a_file_without_an_image_ending_is_unreadable_whatever_its_contents(tmp_
     with pytest.raises(DataError, match="3 of 5"):
         decoded_or_streamed(train, seen, memory_limit=0)
     assert len(decoded_or_streamed(train, seen, on_bad="skip", memory_limit=0)) == 2
+
+
+def test_a_file_without_an_ending_and_one_of_avif_are_images(tmp_path: Path) -> None:
+    root = plant(tmp_path, "a/1.png", "b/2.png")
+    image = Image.new("RGB", (4, 3), "red")
+    image.save(root / "a" / "0f3a", "JPEG")
+    image.save(root / "b" / "wide.avif")
+    train = read_folder(root).train
+    assert [Path(train.name(place)).name for place in range(4)] == ["0f3a", "1.png", "2.png", "wide.avif"]
+    assert len(decode(train.select(np.array([0, 3])), Preprocessing.of("3x4x3"))) == 2
 
 
 @pytest.mark.parametrize(

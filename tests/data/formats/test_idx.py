@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import struct
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -138,3 +139,23 @@ def test_fashion_mnist_is_as_its_authors_published_it() -> None:
     assert dataset.classes[dataset.train.labels[0]] == "Ankle boot"
     assert dataset.train.pixels.mean() / 255 == pytest.approx(0.2860, abs=5e-5)  # the values in common use
     assert dataset.train.pixels.std() / 255 == pytest.approx(0.3530, abs=5e-5)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_absurd_headers_are_refused(tmp_path: Path, zipped: bool) -> None:
+    for dimensions, sizes in ((65, bytes(260)), (255, bytes(1020)), (3, b"\xff" * 12)):
+        content = bytes([0, 0, 8, dimensions]) + sizes
+        path = tmp_path / "train-images-idx3-ubyte"
+        path.write_bytes(gzip.compress(content) if zipped else content)
+        with pytest.raises(DataError, match="its header states"):
+            read_array(path)
+
+
+def test_of_a_gzipped_file_no_more_is_unpacked_than_its_header_states(tmp_path: Path) -> None:
+    path = tmp_path / "train-labels-idx1-ubyte.gz"
+    path.write_bytes(gzip.compress(bytes([0, 0, 8, 1, 0, 0, 0, 4]) + bytes(10**8)))
+    tracemalloc.start()
+    with pytest.raises(DataError, match="12 bytes; it has 13"):
+        read_array(path)
+    assert tracemalloc.get_traced_memory()[1] < 10**7
+    tracemalloc.stop()

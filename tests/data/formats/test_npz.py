@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -135,4 +136,29 @@ def test_other_files_are_refused(tmp_path: Path) -> None:
     np.save(tmp_path / "c.npy", TWO)
     (tmp_path / "c.npy").replace(file)
     with pytest.raises(DataError, match="one array without a name"):
+        open_data(file)
+
+
+@pytest.mark.parametrize("dtype", ["|u1", "<f8"])
+def test_an_array_that_states_an_absurd_size_is_refused_before_it_is_allocated(
+    tmp_path: Path, dtype: str
+) -> None:
+    header = f"{{'descr': '{dtype}', 'fortran_order': False, 'shape': (1000000, 1000, 1000)}}"
+    start = b"\x93NUMPY\x01\x00" + len(header).to_bytes(2, "little") + header.encode()
+    with zipfile.ZipFile(tmp_path / "a.npz", "w") as archive:
+        archive.writestr("x.npy", start + bytes(1000))
+        archive.writestr("y.npy", start + bytes(1000))
+    with pytest.raises(DataError, match=r"x\.npy states [0-9,]+ bytes, but has 1,0"):
+        open_data(tmp_path / "a.npz")
+
+
+def test_a_header_that_is_no_python_is_refused(tmp_path: Path) -> None:
+    file = saved(tmp_path / "a.npz", x=pixels(4, 5, 6), y=TWO)
+    with zipfile.ZipFile(file) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    members["x.npy"] = members["x.npy"].replace(b"'descr'", b"'descr\0")
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data)
+    with pytest.raises(DataError, match=r"not a \.npz file of plain arrays"):
         open_data(file)

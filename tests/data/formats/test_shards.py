@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import re
 import sys
 import tarfile
+import time
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -270,6 +274,34 @@ def test_an_index_is_made_once_and_again_when_its_shard_changes(
     assert sorted(Path(where).name for where in made) == ["part-1.tar", "part-2.tar"]
 
 
+def test_a_shard_of_the_same_name_size_and_time_stamp_is_seen(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing, "_MOMENT_NS", 0)
+    path = root / "part-1.tar"
+    before, whole = path.stat(), path.read_bytes()
+    first = open_data(root, val=0).train
+    assert isinstance(first, ShardImages)
+    other = path.with_suffix(".other")
+    other.write_bytes(whole.replace(first.file(9).data, image(77).ljust(len(first.file(9).data), b"\0")))
+    os.utime(other, ns=(before.st_atime_ns, before.st_mtime_ns))
+    other.replace(path)
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    again = open_data(root, val=0).train
+    assert isinstance(again, ShardImages)
+    assert again.digests()[9] != first.digests()[9]
+
+
+def test_a_damaged_index_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(indexing, "_MOMENT_NS", 0)
+    first = indexing.indexed(str(root / "part-1.tar"))
+    path = indexing.kept_in(first.where)
+    whole = path.read_bytes()
+    for at in range(0, len(whole), 7):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert indexing.indexed(first.where) == first, at
+
+
 def test_the_index_of_a_shard_just_written_is_not_cached(root: Path) -> None:
     open_data(root, val=0)
     assert not list((root.parent / "cache").rglob("*.json"))
@@ -324,3 +356,48 @@ def test_a_check_looks_into_shards(root: Path, address: str, net: bool) -> None:
     assert found.images == 31
     assert {finding.kind for finding in found.findings} == {"format", "empty", "damaged", "conflict"}
     assert json.dumps(found.counts["train"]) == '{"ant": 9, "bee": 13, "cow": 9}'
+
+
+HEADERS = {
+    "negative size": (124, b"\xff" * 12),
+    "absurd size": (124, b"\x80" + b"\0" * 3 + b"\xff" * 8),
+    "sparse": (156, b"S"),
+    "long name": (156, b"L"),
+    "pax": (156, b"x"),
+}
+
+
+@pytest.mark.parametrize("member", [0, 1, 17])
+@pytest.mark.parametrize("kind", HEADERS)
+def test_false_headers_are_refused_at_once(root: Path, kind: str, member: int) -> None:
+    """Sizes below 0 or of exabytes, and headers of other kinds than what follows them."""
+    path = root / "part-1.tar"
+    data = bytearray(path.read_bytes())
+    with tarfile.open(path) as tar:
+        start = tar.getmembers()[member].offset
+    at, value = HEADERS[kind]
+    data[start + at : start + at + len(value)] = value
+    data[start + 148 : start + 156] = b" " * 8
+    data[start + 148 : start + 156] = b"%06o\0 " % sum(data[start : start + 512])
+    path.write_bytes(bytes(data))
+    began = time.perf_counter()
+    if kind == "long name":  # which may be anything
+        with contextlib.suppress(DataError):
+            open_data(root)
+    else:
+        with pytest.raises(DataError, match=r"part-1\.tar"):
+            open_data(root)
+    assert time.perf_counter() - began < 5
+
+
+def test_a_false_sparse_map_does_not_lead_round_in_circles(tmp_path: Path) -> None:
+    """The GNU format 1.0 keeps the map before the data; one that never ends is read to the file's end."""
+    pax = b"22 GNU.sparse.major=1\n22 GNU.sparse.minor=0\n"
+    with tarfile.open(tmp_path / "a.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        about = tarfile.TarInfo("0.png")
+        about.size = len(image(0))
+        about.pax_headers = {"GNU.sparse.major": "1", "GNU.sparse.minor": "0"}
+        tar.addfile(about, BytesIO(b"9" * about.size))
+    assert pax in (tmp_path / "a.tar").read_bytes()
+    with pytest.raises(DataError, match="not a complete tar file"):
+        open_data(tmp_path / "a.tar")

@@ -19,6 +19,8 @@ from hubel.errors import DataError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    import numpy.typing as npt
+
 RNG = np.random.default_rng(2)
 
 
@@ -205,6 +207,34 @@ def test_json_round_trip(mean: list[float], std: list[float], resize: int | None
     assert Preprocessing.from_json(value.to_json()) == value
 
 
+def test_json_of_before_has_no_range_and_one_with_a_range_keeps_it() -> None:
+    before = Preprocessing.of("8x8x1")
+    assert "range" not in before.to_json()
+    after = replace(before, range=(29961.0, 30119.0))
+    assert Preprocessing.from_json(after.to_json()) == after
+
+
+@pytest.mark.parametrize("kind", [np.uint16, np.int32, np.float32])
+def test_deep_images_are_scaled_by_their_range(kind: type, tmp_path: Path) -> None:
+    values: npt.NDArray[np.generic] = np.array([[990, 1000, 1001], [1025, 1050, 1060]], kind)
+    Image.fromarray(values).save(tmp_path / "a.tif")
+    deep = replace(Preprocessing.of("2x3x1"), range=(1000.0, 1050.0))
+    assert deep.read(tmp_path / "a.tif")[..., 0].tolist() == [[0, 0, 5], [128, 255, 255]]  # 5.1 and 127.5
+    eight = Image.fromarray(np.array([[1, 2, 3], [4, 5, 6]], np.uint8))
+    assert deep.pixels(eight)[..., 0].tolist() == [[1, 2, 3], [4, 5, 6]]
+
+
+def test_deep_images_of_another_unit_are_refused() -> None:
+    deep = replace(Preprocessing.of("2x2x1"), range=(29961.0, 30119.0))
+    with pytest.raises(DataError, match="from 5 to 5, are all far outside the range"):
+        deep.pixels(Image.fromarray(np.full((2, 2), 5, np.uint16)))
+    with pytest.raises(DataError, match="no number"):
+        deep.pixels(Image.fromarray(np.full((2, 2), np.nan, np.float32)))
+    narrow = np.arange(29961, 29961 + 150).reshape(10, 15).astype(np.uint16)
+    with pytest.raises(DataError, match="one grey at 8 bits"):
+        Preprocessing.of("2x2x1").pixels(Image.fromarray(narrow))
+
+
 def test_json_with_whole_numbers_for_floats_is_read() -> None:
     text = Preprocessing.of("8x8x1").to_json().replace("0.0", "0").replace("1.0", "1")
     assert Preprocessing.from_json(text) == Preprocessing.of("8x8x1")
@@ -232,6 +262,9 @@ def altered(**changes: object) -> str:
         (altered(mean=["0"]), "mean has finite floats"),
         (altered(mean=[float("nan")]), "mean has finite floats"),
         (altered(std=[0]), "std has finite floats above 0, not 0.0"),
+        (altered(range=[3.0, 3.0]), "range is a low and a higher float, or nothing"),
+        (altered(range=[1.0]), "range is a low"),
+        (altered(range="full"), "range is a low"),
         (altered(resize=7), "at least 8, not 7"),
         (altered(resize=16, fit="pad"), "resize belongs to fit='crop'"),
     ],
@@ -242,7 +275,7 @@ def test_json_that_does_not_fit_is_refused(text: str, reason: str) -> None:
     assert reason in str(caught.value)
 
 
-@pytest.mark.parametrize("key", [field.name for field in fields(Preprocessing)])
+@pytest.mark.parametrize("key", [field.name for field in fields(Preprocessing) if field.name != "range"])
 def test_json_that_lacks_a_key_is_refused(key: str) -> None:
     content = json.loads(Preprocessing.of("8x8x1").to_json())
     del content[key]

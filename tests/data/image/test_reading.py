@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import os
+import socket
+from contextlib import closing
 from io import BytesIO
 from itertools import product
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
+from hubel.data.check import check
+from hubel.data.dataset import FileImages
+from hubel.data.feed.cache import decode_once
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.image.reading import IMAGE_SUFFIXES, read_image, read_raster, read_size
+from hubel.data.image.reading import (
+    FORMATS,
+    IMAGE_SUFFIXES,
+    Encoded,
+    holds_deep,
+    is_image_file,
+    read_image,
+    read_raster,
+    read_size,
+)
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 
 def noise(height: int, width: int) -> Image.Image:
@@ -219,3 +234,72 @@ def test_a_jpeg_bomb_is_refused_at_any_size(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 40 * 30 // 2 - 1)
     with pytest.raises(DataError, match=r"bomb\.jpg: has so many pixels"):
         read_raster(tmp_path / "bomb.jpg", 1)
+
+
+@pytest.fixture
+def special(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """What has an image's ending but is no regular file: a pipe, a device, a socket and a link to itself."""
+    monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
+    pipe, device, local, loop = (tmp_path / f"{name}.png" for name in ("pipe", "device", "socket", "loop"))
+    os.mkfifo(pipe)
+    device.symlink_to("/dev/zero")
+    monkeypatch.chdir(tmp_path)  # the path of a socket is at most 100 characters long
+    with closing(socket.socket(socket.AF_UNIX)) as made:
+        made.bind(local.name)
+    loop.symlink_to(loop)
+    return [pipe, device, local, loop]
+
+
+def test_only_regular_files_are_opened(special: list[Path], tmp_path: Path) -> None:
+    noise(6, 6).save(tmp_path / "good.png")
+    paths = (*special, tmp_path / "good.png")
+    images = FileImages(np.zeros(len(paths), np.int64), paths)
+    for path in special:
+        for read in (read_image, read_size, Preprocessing.of("6x6x3").read):
+            with pytest.raises(DataError, match=r"cannot be read: (not a regular file|Too many levels)"):
+                read(path)
+        assert not holds_deep(path)
+    found = decode_once(images, Preprocessing.of("6x6x3"), on_bad="skip")
+    assert [bad.name for bad in found.skipped] == list(map(str, special))
+    assert len(found) == 1
+
+
+def test_a_class_folder_with_special_files_has_as_many_bad_rows(special: list[Path], tmp_path: Path) -> None:
+    for label in "ab":
+        (tmp_path / "set" / label).mkdir(parents=True)
+        noise(6, 6).save(tmp_path / "set" / label / "1.png")
+    for path in special:
+        path.rename(tmp_path / "set" / "b" / path.name)
+    found = check(tmp_path / "set")
+    damaged = [finding for finding in found.findings if finding.kind == "damaged"]
+    assert len(damaged) == len(special)
+    assert found.images == 6
+
+
+def test_no_format_is_opened_that_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pillow would start Ghostscript for EPS, whatever the file's ending."""
+    noise(6, 6).convert("RGB").save(tmp_path / "a.eps")
+    (tmp_path / "a.eps").rename(tmp_path / "a.png")
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", None)
+    with pytest.raises(DataError, match="not an image that can be read"):
+        read_image(tmp_path / "a.png")
+    with pytest.raises(DataError, match="not an image that can be read"):
+        read_image(Encoded("a.png", (tmp_path / "a.png").read_bytes()))
+    (tmp_path / "a.png").rename(tmp_path / "a")
+    assert not is_image_file(tmp_path / "a")
+
+
+@pytest.mark.parametrize("suffix", sorted(IMAGE_SUFFIXES))
+def test_every_ending_has_a_format_that_is_read(suffix: str) -> None:
+    Image.init()
+    assert Image.registered_extensions()[suffix] in FORMATS
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF", "JPEG2000", "PPM"])
+def test_a_file_without_an_ending_is_an_image_by_its_content(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "0a3f"
+    path.write_bytes(encoded(kind))
+    assert is_image_file(path)
+    for content in (b"", b"# notes\n", bytes(40)):
+        path.write_bytes(content)
+        assert not is_image_file(path)

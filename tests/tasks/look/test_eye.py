@@ -15,18 +15,15 @@ from PIL import Image
 from torch import nn
 
 from hubel import build
-from hubel.cli.look.group import look as group
+from hubel.cli.look.group import INSTRUMENTS
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import HubelError, UsageError
 from hubel.tasks.look.eye import Eye, look
 from hubel.tasks.look.finding import Finding
 from hubel.tasks.look.specimen import ImageLike, Lookable
-from tests.cli.conftest import Hubel, hubel
+from tests.cli.conftest import Hubel
 from tests.tasks.look.small import NET, image_folder, saved_model, small_model
 
-__all__ = ["hubel"]  # a fixture
-
-INSTRUMENTS = [str(command.name) for command in group.registered_commands]
 GRATINGS = {"orientations": 6, "frequencies": 3, "phases": 4}
 CALLS: dict[str, tuple[str, Callable[[Eye], Finding]]] = {
     "filters": ("filters --layer conv2", lambda eye: eye.filters("conv2")),

@@ -13,6 +13,7 @@ from hubel.evaluation.metrics import Evaluation
 from hubel.module.network import Network
 from hubel.training.run.diagnose import (
     dying,
+    imbalanced,
     in_both,
     never_predicted,
     not_held_out,
@@ -53,6 +54,15 @@ def test_a_loss_like_guessing(loss: float, ill: bool) -> None:
         assert "ln(10) = 2.3026" in said
         assert "nothing is learned; try a tenth of the learning rate" in said
         assert "there were few steps: take more epochs" in str(stuck(loss * math.log(10), 2.31, 10, steps=99))
+
+
+@pytest.mark.parametrize(("counts", "ill"), [((9, 4, 3), True), ((8, 4, 3), False), ((5, 5, 5), False)])
+def test_classes_of_unequal_size(counts: tuple[int, ...], ill: bool) -> None:
+    said = imbalanced(np.repeat(np.arange(3), counts), CLASSES)
+    assert (said is not None) == ill
+    if said:
+        assert said.startswith("cat has 9 training images and ship 3;")
+        assert "--balance loss" in said
 
 
 def test_classes_without_validation_images() -> None:

@@ -57,6 +57,14 @@ def test_a_head_of_as_many_other_classes_stays_anew(classes: str, kept: bool, tm
     assert torch.equal(*(each.get_parameter("conv1.weight") for each in (network, model.network)))
 
 
+def test_a_head_that_was_never_trained_is_not_taken(tmp_path: Path) -> None:
+    """Not even where the classes have the same names: the head would count as trained then."""
+    path, model = saved(tmp_path)
+    replace(model, untrained=True).save(path)
+    network = build(parse(NET.format(3)), "8x8x1", seed=7)
+    assert Start.at(str(path), network, model.classes).loaded.head == (3, 3)
+
+
 def test_a_head_alone_is_multinomial_regression() -> None:
     """At the optimum the gradient of loss and decay is zero, and separable classes are told apart."""
     generator = torch.Generator().manual_seed(0)

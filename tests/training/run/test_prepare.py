@@ -76,7 +76,7 @@ def test_a_model_knows_what_it_and_its_start_were_trained_on(tmp_path: Path) -> 
     began = folder(tmp_path / "one", a=8, b=8)
     run, setting = RunFolder.create(tmp_path / "run", "one", "fc"), prepare(began)
     trainer = Trainer.of(setting.network, began, setting.train)
-    assert any(isinstance(event, RoundDone) for event in Session(run, setting, trainer).follow())
+    assert any(isinstance(event, RoundDone) for event in Session(run, setting, trainer).train())
     asked = replace(folder(tmp_path / "two", seed=1, a=8, b=8), start=str(run.best))
     again = prepare(asked)
     own, before = ((each.train.images.marks() or []) for each in (again, setting))

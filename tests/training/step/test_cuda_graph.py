@@ -19,7 +19,7 @@ from hubel.training.settings.config import Config
 from hubel.training.step.cuda_graph import Pool, Recorded, clear_gradients
 from hubel.training.step.memory import tried
 from hubel.training.trainer import Trainer
-from tests.training.test_trainer import batches, config, trainer
+from tests.training.small import batches, config, trainer
 
 CPU, GPU = torch.device("cpu"), torch.device("cuda")
 FULL = "DefaultCPUAllocator: can't allocate memory"
@@ -128,7 +128,7 @@ def test_what_cannot_be_recorded_is_computed_and_told(monkeypatch: pytest.Monkey
     ours.stepper._backward = Recorded(ours.stepper._backwards, GPU)
     events = list(ours.run(*batches(asked)))
     told = [event.text for event in events if isinstance(event, Warned)]
-    assert told == ["steps go on without CUDA graphs: operation not permitted when stream is capturing"]
+    assert told == ["continuing without CUDA graphs: operation not permitted when stream is capturing"]
 
 
 @pytest.mark.usefixtures("made")
@@ -143,11 +143,11 @@ def test_recordings_make_room_before_batches_go_in_parts(monkeypatch: pytest.Mon
             raise RuntimeError(FULL)
         return backwards(*inputs)
 
-    full.forget, full.told = backwards.forget, backwards.told  # type: ignore[attr-defined]
+    full.forget, full.failure = backwards.forget, backwards.failure  # type: ignore[attr-defined]
     monkeypatch.setattr(ours.stepper, "_backward", full)
     told = [event.text for event in ours.run(*batches(asked)) if isinstance(event, Warned)]
     assert told == [
-        "memory is full: steps go on without CUDA graphs",
+        "memory is full: continuing without CUDA graphs",
         "a batch of 16 does not fit in memory; it passes through in parts of 8",
     ]
 
@@ -251,7 +251,7 @@ def test_training_goes_on_after_a_recording_that_fails() -> None:
     events = list(ours.run(train, val))
     assert sum(isinstance(event, RoundDone) for event in events) == 3
     assert [event.text.partition(":")[0] for event in events if isinstance(event, Warned)] == [
-        "steps go on without being recorded on the GPU"
+        "continuing without CUDA graphs"
     ]
 
 

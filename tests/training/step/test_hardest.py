@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from hubel.training.events import BatchDone, RoundDone
 from hubel.training.step.hardest import Hardest
-from tests.training.test_trainer import batches, config, trainer
+from tests.training.small import batches, config, trainer
 
 
 def test_an_epoch_sees_the_images_of_the_highest_loss() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import torch
@@ -10,15 +11,7 @@ from torch import Tensor, nn
 
 from hubel.training.step import precision as engine
 from hubel.training.step.muon import orthogonal
-from hubel.training.step.precision import (
-    EMULATED,
-    FEWEST_PRODUCTS,
-    GAIN,
-    MOST_PRODUCTS,
-    PRODUCT_SIDE,
-    emulates_bfloat16,
-    fastest,
-)
+from hubel.training.step.precision import GAIN, emulates_bfloat16, fastest, processor_flags
 
 CPU = torch.device("cpu")
 
@@ -31,15 +24,15 @@ def _anew() -> Iterator[None]:
     emulates_bfloat16.cache_clear()
 
 
-def made_up(monkeypatch: pytest.MonkeyPatch, product: float, step: float) -> list[torch.dtype]:
-    """How many times as long products and steps take in bfloat16; the list fills with those that are made."""
+def made_up(monkeypatch: pytest.MonkeyPatch, flags: str, step: float) -> list[torch.dtype]:
+    """A processor, and how many times as long its steps take in bfloat16; the list fills with products."""
+    monkeypatch.setattr(engine, "processor_flags", lambda: frozenset(flags.split()))
     clock, made = [0.0], list[torch.dtype]()
     multiply = Tensor.__matmul__
 
     def timed(first: Tensor, second: Tensor) -> Tensor:
         made.append(first.dtype)
-        times = product if first.shape == (PRODUCT_SIDE, PRODUCT_SIDE) else step
-        clock[0] += times if first.dtype == torch.bfloat16 else 1
+        clock[0] += step if first.dtype == torch.bfloat16 else 1
         return multiply(first, second)
 
     monkeypatch.setattr(engine, "now", lambda device: clock[0])
@@ -61,48 +54,65 @@ class Scale(nn.Module):
 
 @pytest.mark.parametrize(("step", "precision"), [(GAIN + 0.01, "float32"), (GAIN - 0.01, "bfloat16")])
 def test_the_faster_precision_is_taken(step: float, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    made = made_up(monkeypatch, EMULATED - 0.1, step)
+    made = made_up(monkeypatch, "avx512f avx512_bf16", step)
     network = Scale()
     assert fastest(network, Scale.loss) == precision
     assert network.weight.grad is None  # it was a copy that was measured
-    assert sum(kind == torch.bfloat16 for kind in made) > FEWEST_PRODUCTS  # steps as well
+    assert {*made} == {torch.float32, torch.bfloat16}
 
 
-def test_no_step_is_made_where_bfloat16_is_emulated(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A single one may take minutes there."""
-    made = made_up(monkeypatch, EMULATED + 0.1, 0.1)
+@pytest.mark.parametrize("step", [0.001, 0.1, 1.0, 100.0])
+def test_no_step_is_made_where_bfloat16_is_emulated(step: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A single one may take minutes there; and however a busy machine times one, the answer is the same."""
+    made = made_up(monkeypatch, "fpu sse avx2 avx512f avx512_vnni", step)
 
     def loss(network: Scale, precision: str) -> Tensor:
         raise AssertionError(precision)
 
     assert fastest(Scale(), loss) == "float32"
-    assert fastest(Scale(), loss) == "float32"
-    assert len(made) == 2 * MOST_PRODUCTS  # once
+    assert emulates_bfloat16(CPU)
+    assert not made
 
 
-@pytest.mark.parametrize("seconds", [[1, 9] * 9 + [1, 2], [1, 9] * 3 + [9, 9, 1, 4]])
-def test_a_machine_that_others_use_is_asked_again(
-    seconds: list[float], monkeypatch: pytest.MonkeyPatch
+CASCADE_LAKE = """\
+processor\t: 0
+model name\t: Intel(R) Xeon(R) Gold 6252 CPU @ 2.10GHz
+flags\t\t: fpu vme avx2 avx512f avx512_vnni
+vmx flags\t: vnmi amx_bf16
+
+processor\t: 1
+flags\t\t: fpu vme avx2 avx512f avx512_vnni
+"""
+SAPPHIRE_RAPIDS = CASCADE_LAKE.replace("avx512_vnni\n", "avx512_vnni avx512_bf16 amx_bf16 amx_tile\n")
+ALTRA = "processor\t: 0\nBogoMIPS\t: 50.00\nFeatures\t: fp asimd evtstrm aes crc32 asimddp\n"
+GRAVITON3 = ALTRA.replace("asimddp", "asimddp sve i8mm bf16 dgh")
+
+
+@pytest.mark.parametrize(
+    ("cpuinfo", "native"), [(CASCADE_LAKE, False), (SAPPHIRE_RAPIDS, True), (ALTRA, False), (GRAVITON3, True)]
+)
+def test_the_processor_is_asked(
+    cpuinfo: str, native: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """One fast product in bfloat16 is enough, however many were held up: float32 and bfloat16 in turns."""
-    clock, coming = [0.0], iter(seconds)
-
-    def timed(first: Tensor, second: Tensor) -> None:
-        clock[0] += next(coming)
-
-    monkeypatch.setattr(engine, "now", lambda device: clock[0])
-    monkeypatch.setattr(Tensor, "__matmul__", timed)
-    assert not emulates_bfloat16(CPU)
-    assert not list(coming)
+    (tmp_path / "cpuinfo").write_text(cpuinfo)
+    found = processor_flags(tmp_path / "cpuinfo")
+    monkeypatch.setattr(engine, "processor_flags", lambda: found)
+    assert emulates_bfloat16(CPU) is not native
 
 
-@pytest.mark.parametrize(("product", "kind"), [(1.0, torch.bfloat16), (100.0, torch.float32)])
+def test_where_there_is_no_linux_torch_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {"bf16": True, "amx_bf16": False, "architecture": "arm64", "num_sockets": 1}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: told, raising=False)
+    assert processor_flags(tmp_path / "none") == {"bf16"}
+    monkeypatch.delattr(torch.cpu, "get_capabilities")
+    assert processor_flags(tmp_path / "none") == frozenset()
+
+
+@pytest.mark.parametrize(("flags", "kind"), [("amx_bf16", torch.bfloat16), ("avx2", torch.float32)])
 def test_muon_multiplies_in_bfloat16_unless_it_is_emulated(
-    product: float, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
+    flags: str, kind: torch.dtype, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    made = made_up(monkeypatch, product, 1.0)
-    emulates_bfloat16(CPU)
-    made.clear()
+    made = made_up(monkeypatch, flags, 1.0)
     matrix = torch.randn(8, 30, generator=torch.Generator().manual_seed(0))
     singular = torch.linalg.svdvals(orthogonal(matrix, 5))
     assert set(made) == {kind}

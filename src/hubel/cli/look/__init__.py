@@ -1,1 +1,1 @@
-"""`hubel look MODEL INSTRUMENT ...`: one file an instrument; each parses, calls its method and prints."""
+"""`hubel look MODEL INSTRUMENT ...`: one file per instrument; each parses, calls its method and prints."""

@@ -1,4 +1,4 @@
-"""`hubel look MODEL ablate DATA`: which classes suffer when units are silenced."""
+"""`hubel look MODEL ablate DATA`: which classes lose recall when units are silenced."""
 
 from __future__ import annotations
 

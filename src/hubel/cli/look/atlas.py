@@ -11,7 +11,7 @@ from hubel.cli.look.shared import DATA_HELP, IMAGES_HELP, OUTPUT, SPLIT_HELP, ey
 from hubel.report.units import memory
 
 _OUT_HELP = "The page to write. Until it is written, finished parts are kept in FILE.parts."
-_CLASSES_HELP = "The most classes to show per unit: those it answers to most."
+_CLASSES_HELP = "The most classes to show per unit: those it responds to most."
 
 
 def atlas(

@@ -16,6 +16,7 @@ _UNIT_HELP = (
     "'relu2[7,3,5]'. Repeatable."
 )
 _LAYER_HELP = "A layer: of an image its strongest maps, of a set its first ones. Repeatable."
+_MAPS_HELP = "The most maps to show per layer. Default: 12, and of a set those driven most, a page in all."
 _RULE_HELP = (
     "deconv, guided or gradient. Default: deconv; guided in a network without max pooling, where deconv "
     "gives the same for every image. A single image is drawn by all three."
@@ -28,7 +29,7 @@ def deconv(
     *,
     unit: Annotated[list[str] | None, typer.Option(help=_UNIT_HELP, metavar="UNIT")] = None,
     layer: Annotated[list[str] | None, typer.Option(help=_LAYER_HELP, metavar="PATH")] = None,
-    maps: Annotated[int, typer.Option(help="The most maps to show per layer.")] = 12,
+    maps: Annotated[int | None, typer.Option(help=_MAPS_HELP)] = None,
     rule: Annotated[str | None, typer.Option(help=_RULE_HELP, rich_help_panel=PANEL)] = None,
     top: Annotated[int, typer.Option(help="How many patches to show per map.", rich_help_panel=PANEL)] = 9,
     split: Annotated[str, typer.Option(help=SPLIT_HELP, rich_help_panel=PANEL)] = "auto",
@@ -37,7 +38,7 @@ def deconv(
         typer.Option("-o", "--out", help="The PNG file to write.", metavar="FILE", rich_help_panel=OUTPUT),
     ],
 ) -> None:
-    """Project units back to pixels: of one image by three rules, or beside the patches that drive them."""
+    """Project units back to pixels, of an image by three rules or beside the patches of a data set."""
     check_out(out, PNG)
     eye = eye_on(context)
     with progress() as shown:

@@ -24,7 +24,8 @@ _DATA_HELP = (
     "listed as dead."
 )
 _ALIKE_HELP = (
-    "The cosine from which on two filters count as duplicates or, negative, as each other's negative."
+    "Filters whose cosine similarity is at least this are duplicates; at most its negative, negatives of "
+    "each other."
 )
 
 

@@ -5,32 +5,38 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
-from typer.core import TyperGroup
 
-from hubel.cli.look import (
-    ablate,
-    atlas,
-    attribution,
-    compare,
-    deconv,
-    embedding,
-    filters,
-    maps,
-    neuron,
-    patches,
-    synthesise,
-    topography,
-    tuning,
-)
+from hubel.cli.loading import LazyGroup, Verb
 from hubel.cli.network import MODEL_HELP
 from hubel.errors import UsageError
 
 MODEL = "MODEL"
 """How help calls the model, and what stands for it where only help is asked for."""
 
+SUMMARIES = {
+    "filters": "Show a layer's filters on one scale, or what drives them; list the dead and the duplicates.",
+    "maps": "Draw the maps of an image, or its whole forward pass from pixels to class scores.",
+    "neuron": "Show how one unit's value is computed: its window, its weights, their products and their sum.",
+    "patches": "Show the patches of a data set that drive each map most, cut to exactly what its units see.",
+    "deconv": "Project units back to pixels, of an image by three rules or beside the patches of a data set.",
+    "synthesise": "Make images that excite units, maps or classes, by gradient ascent on their activation.",
+    "attribution": "Draw over an image which parts of it speak for a class.",
+    "embedding": "Lay out images by their features before the last layer, or find those most similar to one.",
+    "tuning": "Measure how units respond to gratings: orientation, frequency, and simple or complex.",
+    "topography": "Move a spot of light over the image, and see which positions of each map respond.",
+    "ablate": "Silence units one at a time, and see which classes lose recall.",
+    "compare": "Compare networks layer by layer (CKA), or follow maps through a training run.",
+    "atlas": "Write one page of all units: filters, patches, projections, tuning, classes.",
+}
+"""Every instrument with its summary, the first line of its docstring, in the order of `hubel look --help`."""
 
-class LookGroup(TyperGroup):
+INSTRUMENTS = {name: Verb(f"hubel.cli.look.{name}", name, summary) for name, summary in SUMMARIES.items()}
+
+
+class LookGroup(LazyGroup):
     """A group that takes a model first, and shows an instrument's help without one."""
+
+    verbs = INSTRUMENTS
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer's own context
         """Puts a model in front of `INSTRUMENT --help`.
@@ -48,19 +54,6 @@ class LookGroup(TyperGroup):
 
 
 look = typer.Typer(cls=LookGroup, help="Look inside a trained network.", no_args_is_help=True)
-look.command("filters")(filters.filters)
-look.command("maps")(maps.maps)
-look.command("neuron")(neuron.neuron)
-look.command("patches")(patches.patches)
-look.command("deconv")(deconv.deconv)
-look.command("synthesise")(synthesise.synthesise)
-look.command("attribution")(attribution.attribution)
-look.command("embedding")(embedding.embedding)
-look.command("tuning")(tuning.tuning)
-look.command("topography")(topography.topography)
-look.command("ablate")(ablate.ablate)
-look.command("compare")(compare.compare)
-look.command("atlas")(atlas.atlas)
 
 
 @look.callback()

@@ -9,6 +9,7 @@ import typer
 from hubel.cli.look.shared import PNG, AsJson, Data, OutPng, Split, check_out, eye_on, progress, show
 
 _LAYER_HELP = "A layer, all its maps. Repeatable. Default: all activations and the scores."
+_MAPS_HELP = "The most maps to show per layer, its first ones. Default: those driven most, a page in all."
 _UNIT_HELP = "A map, such as 'relu2[7]'. Repeatable."
 
 
@@ -19,7 +20,7 @@ def patches(
     layer: Annotated[list[str] | None, typer.Option(help=_LAYER_HELP, metavar="PATH")] = None,
     unit: Annotated[list[str] | None, typer.Option(help=_UNIT_HELP, metavar="UNIT")] = None,
     top: Annotated[int, typer.Option(help="How many patches to show per map.")] = 9,
-    maps: Annotated[int, typer.Option(help="The most maps to show per layer, its first ones.")] = 64,
+    maps: Annotated[int | None, typer.Option(help=_MAPS_HELP)] = None,
     split: Split = "auto",
     out: OutPng = None,
     as_json: AsJson = False,

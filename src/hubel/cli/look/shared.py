@@ -1,4 +1,4 @@
-"""What the commands of all instruments share: their common options, the model, progress and output."""
+"""What all instruments' commands share: common options, the model, progress and output."""
 
 from __future__ import annotations
 
@@ -60,9 +60,9 @@ def eye_on(context: typer.Context) -> Eye:
 
 
 def check_out(out: Path | None, forms: tuple[str, ...] = FORMS, *, needed: bool = False) -> None:
-    """Checks the place for an image before any work is done.
+    """Checks the path for an image before any work is done.
 
-    Raises UsageError: no place where one is `needed`, a form not in `forms`, or no folder to write to.
+    Raises UsageError: no path where one is `needed`, a form not in `forms`, or no folder to write to.
     """
     if out is not None:
         image_form(out, forms)

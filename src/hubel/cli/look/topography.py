@@ -1,4 +1,4 @@
-"""`hubel look MODEL topography`: how position in a map follows position in the image."""
+"""`hubel look MODEL topography`: how positions in a map correspond to positions in the image."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def topography(
     out: OutPng = None,
     as_json: AsJson = False,
 ) -> None:
-    """Move a spot of light over the image, and see which position of each map answers."""
+    """Move a spot of light over the image, and see which positions of each map respond."""
     check_out(out, PNG)
     eye = eye_on(context)
     with progress() as shown:

@@ -1,4 +1,4 @@
-"""`hubel look MODEL tuning`: how units answer to gratings."""
+"""`hubel look MODEL tuning`: how units respond to gratings."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def tuning(
     out: OutPng = None,
     as_json: AsJson = False,
 ) -> None:
-    """Measure how units answer to gratings: orientation, frequency, and simple or complex."""
+    """Measure how units respond to gratings: orientation, frequency, and simple or complex."""
     check_out(out, PNG)
     eye = eye_on(context)
     with progress() as shown:

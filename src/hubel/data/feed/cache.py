@@ -1,13 +1,16 @@
 """The cache of decoded images: image files are decoded once and reused until one of them changes.
 
     ~/.cache/hubel/decoded/KEY.npy           all images of a list, at the network's size, as one array
-    ~/.cache/hubel/decoded/digests.sqlite    the digest of each file, by path, size and modification time
+    ~/.cache/hubel/decoded/digests.sqlite    the digest of each file, by path and by what its inode states
 
 The key depends on the files' contents, their order and the preprocessing: a changed, added or reordered file
-gives another key, a copied set does not. Each array is followed by a line of JSON with its checksum and the
-images that were left out. Images in shards are identified by shard and place.
+gives another key, a copied set does not. A file counts as unchanged while its size, its inode and both times
+of its last change are the same: `cp -p`, `mv` and `touch -r` keep one of the times, but not the other. Each
+array is followed by a line of JSON with its checksum and the images that were left out. Images in shards are
+identified by shard and place.
 
-If the cache cannot be read or written, images are decoded each time.
+What is damaged is deleted with a warning and made again. If the cache cannot be read or written, images are
+decoded each time.
 """
 
 from __future__ import annotations
@@ -22,6 +25,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from hashlib import blake2b
 from pathlib import Path
+from stat import S_ISREG
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
@@ -77,7 +81,7 @@ def decode_once(
     else:
         return decode(images, preprocessing, progress, on_bad)
     key = _key(digests, preprocessing)
-    kept = cache.open(key)
+    kept = cache.open(key, len(images), preprocessing)
     if kept is not None and (on_bad == "skip" or not kept.reasons):
         if progress is not None:
             progress(len(images))
@@ -105,30 +109,27 @@ class _Cache:
         self.folder = folder
         self._warn = warn
 
-    def open(self, key: str) -> Kept | None:
-        """The array of a key; None if it is missing or damaged."""
+    def open(self, key: str, count: int, preprocessing: Preprocessing) -> Kept | None:
+        """The array of a key, of `count` images less those left out; None if it is missing or damaged."""
         path = self.folder / f"{key}.npy"
         try:
-            # Mapped copy-on-write, since torch warns about read-only memory.
-            images = np.load(path, mmap_mode="c", allow_pickle=False)
-            with path.open("rb") as file:
-                file.seek(images.offset + images.nbytes)
-                about = json.loads(file.read())
-            if about["checksum"] != _checksum(images):
-                return None
-            reasons = {int(index): str(reason) for index, reason in about["reasons"].items()}
-        except (OSError, EOFError, ValueError, LookupError, TypeError, AttributeError):
+            kept = _opened(path, count, preprocessing)
+        except OSError:
+            return None
+        except Exception:  # damaged bytes end in nearly anything: SyntaxError, TokenError, MemoryError
+            self._discard(path)
             return None
         with suppress(OSError):
             os.utime(path)  # most recently used, so the last to be deleted
-        return Kept(np.asarray(images), reasons)
+        return kept
 
     def keep(self, key: str, kept: Kept) -> None:
         """Writes an array atomically and deletes the least recently used ones beyond the limit."""
         size = kept.pixels.nbytes
         if size > MOST_BYTES:
             return
-        about = {"checksum": _checksum(kept.pixels), "reasons": kept.reasons}
+        reasons = {str(index): reason for index, reason in kept.reasons.items()}
+        about = {"checksum": _checksum(kept.pixels), "reasons": reasons, "sum": _sum(reasons)}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(MOST_BYTES - size)
@@ -163,27 +164,26 @@ class _Cache:
         known = {}
         try:
             with closing(self._database()) as database:
-                query = "SELECT folder, name, size, mtime_ns, digest FROM digests WHERE folder = ?"
+                query = f"SELECT folder, name, {_INODE}, digest FROM files WHERE folder = ?"
                 for folder in folders:
                     for *stat, digest in database.execute(query, (folder,)):
                         known[_Stat(*stat)] = digest
         except sqlite3.OperationalError as error:  # locked, or the disk is full
             self._say(error)
-        except (OSError, sqlite3.DatabaseError):  # damaged: start anew
-            with suppress(OSError):
-                (self.folder / "digests.sqlite").unlink()
+        except (OSError, sqlite3.DatabaseError):
+            self._discard(self.folder / "digests.sqlite")
         return known
 
     def _remember(self, digests: dict[_Stat, bytes]) -> None:
         """Records digests, except of files that may still change within the same modification time."""
         sure = time.time_ns() - _MOMENT_NS
-        rows = [(*stat, digest) for stat, digest in digests.items() if 0 <= stat.mtime_ns < sure]
+        rows = [(*stat, digest) for stat, digest in digests.items() if 0 <= stat.changed_ns < sure]
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with closing(self._database()) as database, database:
-                database.executemany("INSERT OR REPLACE INTO digests VALUES (?, ?, ?, ?, ?)", rows)
+                database.executemany("INSERT OR REPLACE INTO files VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
                 database.execute(
-                    "DELETE FROM digests WHERE rowid <= (SELECT max(rowid) FROM digests) - ?", (_MOST_FILES,)
+                    "DELETE FROM files WHERE rowid <= (SELECT max(rowid) FROM files) - ?", (_MOST_FILES,)
                 )
         except (OSError, sqlite3.Error) as error:
             self._say(error)
@@ -193,8 +193,8 @@ class _Cache:
         place = self.folder / "digests.sqlite" if self.folder.is_dir() else ":memory:"
         database = sqlite3.connect(place)
         database.execute(
-            "CREATE TABLE IF NOT EXISTS digests (folder BLOB, name BLOB, size INTEGER, mtime_ns INTEGER, "
-            "digest BLOB, PRIMARY KEY (folder, name))"
+            "CREATE TABLE IF NOT EXISTS files (folder BLOB, name BLOB, size INTEGER, inode BLOB, "
+            "mtime_ns INTEGER, ctime_ns INTEGER, digest BLOB, PRIMARY KEY (folder, name))"
         )
         return database
 
@@ -208,6 +208,13 @@ class _Cache:
             total -= path.stat().st_size
             path.unlink()
 
+    def _discard(self, path: Path) -> None:
+        """Deletes a damaged file of the cache, and says so."""
+        with suppress(OSError):
+            path.unlink()
+        if self._warn is not None:
+            self._warn(f"the cache {path} was damaged; it is deleted and made again")
+
     def _say(self, error: OSError | sqlite3.Error) -> None:
         """Warns, the first time only, that the cache is not used."""
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
@@ -219,13 +226,27 @@ class _Cache:
         self._warn = None
 
 
+_INODE = "size, inode, mtime_ns, ctime_ns"
+
+
 class _Stat(NamedTuple):
-    """What tells whether a file has changed; the size of a missing file is -1."""
+    """What tells whether a file has changed; the size of a missing file, or of no regular one, is -1.
+
+    No program can set `ctime_ns`, the time at which the system last changed the file or its inode. `inode` is
+    a text, since some file systems number beyond what the database can hold.
+    """
 
     folder: bytes
     name: bytes
     size: int
+    inode: bytes
     mtime_ns: int
+    ctime_ns: int
+
+    @property
+    def changed_ns(self) -> int:
+        """When the file last changed, by either time."""
+        return max(self.mtime_ns, self.ctime_ns)
 
 
 def _stat(path: Path) -> _Stat:
@@ -233,12 +254,17 @@ def _stat(path: Path) -> _Stat:
     try:
         found = os.stat(path)  # noqa: PTH116 - a third faster than the path's own
     except OSError:
-        return _Stat(folder, name, -1, -1)
-    return _Stat(folder, name, found.st_size, found.st_mtime_ns)
+        return _Stat(folder, name, -1, b"", -1, -1)
+    if not S_ISREG(found.st_mode):
+        return _Stat(folder, name, -1, b"", -1, -1)
+    inode = f"{found.st_dev} {found.st_ino}".encode()
+    return _Stat(folder, name, found.st_size, inode, found.st_mtime_ns, found.st_ctime_ns)
 
 
 def _file_digest(stat: _Stat) -> bytes:
     """The digest of a file's bytes; empty if it cannot be read."""
+    if stat.size < 0:
+        return b""
     try:
         with Path(os.fsdecode(stat.folder), os.fsdecode(stat.name)).open("rb", buffering=0) as file:
             return blake2b(file.readall(), digest_size=_DIGEST).digest()
@@ -254,11 +280,33 @@ def _of_text(text: str) -> bytes:
 def _key(digests: list[bytes], preprocessing: Preprocessing) -> str:
     """The name of an array, from everything that determines its bytes; mean and std do not."""
     of = preprocessing
-    form = (_FORMAT, of.height, of.width, of.depth, of.fit, of.resize, of.interpolation)
-    total = blake2b(json.dumps(form).encode(), digest_size=_DIGEST)
+    form = [_FORMAT, of.height, of.width, of.depth, of.fit, of.resize, of.interpolation]
+    total = blake2b(json.dumps([*form, *(of.range or ())]).encode(), digest_size=_DIGEST)
     for digest in digests:
         total.update(digest.ljust(_DIGEST, b"\0"))
     return total.hexdigest()
+
+
+def _opened(path: Path, count: int, preprocessing: Preprocessing) -> Kept:
+    """The array in a file. Raises OSError: none is there. Raises nearly anything else: it is damaged."""
+    # Mapped copy-on-write, since torch warns about read-only memory.
+    images = np.load(path, mmap_mode="c", allow_pickle=False)
+    with path.open("rb") as file:
+        file.seek(images.offset + images.nbytes)
+        about = json.loads(file.read())
+    written = about["reasons"]
+    reasons = {int(index): str(reason) for index, reason in written.items()}
+    shape = (count - len(reasons), preprocessing.height, preprocessing.width, preprocessing.depth)
+    if images.shape != shape or images.dtype != np.uint8 or not images.flags.c_contiguous:
+        raise ValueError(f"images of {images.shape} for {shape}")
+    if about["checksum"] != _checksum(images) or (reasons and about["sum"] != _sum(written)):
+        raise ValueError("another checksum")
+    return Kept(np.asarray(images), reasons)
+
+
+def _sum(reasons: dict[str, str]) -> str:
+    """The digest of the reasons why images were left out."""
+    return blake2b(json.dumps(reasons).encode(), digest_size=_DIGEST).hexdigest()
 
 
 def _checksum(images: Bytes) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +13,7 @@ from hubel.data.feed.decoded import read_all
 from hubel.data.feed.shard_stream import StreamedShards
 from hubel.data.feed.stream import Streamed
 from hubel.data.formats.shards import ShardImages
+from hubel.ram import free_memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,13 +24,6 @@ if TYPE_CHECKING:
 
 SHARE = 0.25
 """The share of the free memory that decoded images may fill."""
-
-_UNKNOWN = 4 << 30
-"""The bytes assumed to be free where the system does not tell."""
-
-_MEMORY = Path("/proc/meminfo")
-_LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
-_STATISTICS = Path("/sys/fs/cgroup/memory.stat")
 
 
 def decoded_or_streamed(
@@ -76,18 +69,3 @@ def _refuse_unusable(images: Images) -> None:
         bad = [Bad(str(path), known[path]) for path in images.paths if path in known]
         if bad:
             raise UnusableError(bad, len(images))
-
-
-def free_memory() -> int:
-    """Returns how many more bytes this process may take, by the machine's and its container's limits."""
-    try:
-        lines = dict(line.split(":") for line in _MEMORY.read_text().splitlines())
-        free = 1024 * int(lines["MemAvailable"].split()[0])
-    except (OSError, KeyError, ValueError):  # not Linux
-        free = _UNKNOWN
-    try:
-        statistics = dict(line.split() for line in _STATISTICS.read_text().splitlines())
-        cached = int(statistics["inactive_file"])  # file contents that the system drops when memory is short
-        return min(free, int(_LIMIT.read_text()) - int(_USED.read_text()) + cached)
-    except (OSError, KeyError, ValueError):  # no such container, or no limit: "max"
-        return free

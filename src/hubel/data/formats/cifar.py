@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _SIDE = 32
 _VALUES = 3 * _SIDE * _SIDE
 _AGAIN = "unpack the archive again"
+_BYTE = range(256)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +178,8 @@ def _python_batch(path: Path, layout: _Layout) -> tuple[Bytes, Labels]:
         labels = labels.tolist()
     if not isinstance(labels, list) or not all(type(label) is int for label in labels):
         raise DataError(f"{path}: no list of whole numbers called {layout.labels}; {_AGAIN}")
+    if not all(label in _BYTE for label in labels):
+        raise DataError(f"{path}: some {layout.labels} are not from 0 to 255; {_AGAIN}")
     if len(labels) != len(pixels):
         raise DataError(f"{path}: {len(pixels)} images but {len(labels)} labels; {_AGAIN}")
     return pixels, np.array(labels, np.int64)

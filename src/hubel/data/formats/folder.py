@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn, TypeAlias
 import numpy as np
 
 from hubel.data.dataset import SPLITS, DataSet, FileImages, class_order
-from hubel.data.image.reading import IMAGE_SUFFIXES
+from hubel.data.image.reading import is_image_file
 from hubel.errors import DataError, nearest
 
 if TYPE_CHECKING:
@@ -24,11 +24,14 @@ _LEFT_BY_SYSTEMS = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def read_folder(root: Path) -> DataSet:
-    """Reads a folder in either layout, without opening an image; without splits all images are training.
+    """Reads a folder in either layout, without opening a file that has an ending.
+
+    Without splits all images are training.
 
     The training set's class folders are the classes, sorted by name, or by number if every name is one.
     Hidden files, system files, and files beside class folders that are not images, such as a README, are
-    ignored. In a class folder, a file without the ending of an image counts as an unreadable image.
+    ignored. In a class folder, a file with another ending than an image's counts as an unreadable image, and
+    so does one without an ending, unless its content is an image.
 
     Raises DataError: no class folders, a class folder without images or with a folder in it, images or
     folders outside the layout, a class in val or test that is not in train.
@@ -97,22 +100,30 @@ def _images(folders: list[Path], classes: tuple[str, ...], wrong: Wrong) -> File
 def _class_images(folder: Path, wrong: Wrong) -> list[Path]:
     """Returns the files in a class folder."""
     with os.scandir(folder) as entries:
-        folders = {entry.name for entry in entries if entry.is_dir()}
+        folders = {entry.name for entry in entries if _is_folder(entry)}
     found = []
     for path in visible(folder):
         if path.name in folders:
             wrong(path, f"a folder in class folder {folder.name!r}; move its images up")
         else:
             found.append(path)
-    if len(_no_images(found)) == len(found):
+    if not any(map(is_image_file, found)):
         others = f"; {found[0].name} {NO_IMAGE}" if found else ""
         wrong(folder, f"a class folder without images; add images of it or remove it{others}")
     return found
 
 
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    """Whether an entry is a folder, or a link to one; a link to itself is none."""
+    try:
+        return entry.is_dir()
+    except OSError:
+        return False
+
+
 def _no_images(paths: Iterable[Path]) -> dict[Path, str]:
-    """The files without the ending of an image, and why they are unusable."""
-    return {path: NO_IMAGE for path in paths if path.suffix.lower() not in IMAGE_SUFFIXES}
+    """The files that do not count as images, and why they are unusable."""
+    return {path: NO_IMAGE for path in paths if not is_image_file(path)}
 
 
 def _folders(root: Path, wrong: Wrong) -> list[Path]:
@@ -120,7 +131,7 @@ def _folders(root: Path, wrong: Wrong) -> list[Path]:
     found = visible(root)
     folders = [path for path in found if path.is_dir()]
     for path in found:
-        if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir():
+        if not path.is_dir() and is_image_file(path):
             wrong(path, f"an image outside a class folder, so it has no label; accepted: {LAYOUTS}")
     if not folders:
         wrong(root, f"holds no class folders; accepted: {LAYOUTS}")

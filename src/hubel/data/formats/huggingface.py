@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hubel.data.dataset import SPLITS, DataSet, labelled
 from hubel.data.image.modes import upright
+from hubel.data.image.reading import Encoded, read_image
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from PIL import Image
 
     from hubel.data.arrays import Bytes, Indices, Labels
@@ -31,7 +31,8 @@ _TABLES = {".parquet": "parquet", ".arrow": "arrow"}
 class TableImages:
     """Images in the rows of a table, decoded when needed; image i is in row `places[i]`.
 
-    `rows` is a `datasets.Dataset`; an image's name is its place in it, such as `cifar10/train/7`.
+    `rows` is a `datasets.Dataset` whose `column` has encoded images, {"bytes": ..., "path": ...}: the library
+    itself would open them in any format. An image's name is its place, such as `cifar10/train/7`.
     """
 
     labels: Labels
@@ -49,13 +50,16 @@ class TableImages:
 
     def image(self, index: int) -> Image.Image:
         """The whole image. Raises DataError: it is missing or cannot be read."""
+        name = self.name(index)
+        cell: dict[str, Any] | None = self.rows[int(self.places[index])][self.column]
+        data, path = (b"", "") if cell is None else (cell["bytes"], cell["path"])
+        if not data and not path:
+            raise DataError(f"{name}: has no image; remove the row")
         try:
-            image: Image.Image | None = self.rows[int(self.places[index])][self.column]
-        except Exception as error:  # as with files, a decoder on damaged bytes raises nearly anything
-            raise DataError(f"{self.name(index)}: is a damaged image ({error}); remove it") from error
-        if image is None:
-            raise DataError(f"{self.name(index)}: has no image; remove the row")
-        return image
+            return read_image(Encoded(name, data) if data else Path(path))
+        except DataError as error:
+            reason = str(error).removeprefix(f"{name}: ")
+            raise DataError(f"{name}: is a damaged image ({reason}); remove the row") from error
 
     def fitted(self, index: int, preprocessing: Preprocessing) -> Bytes:
         """The preprocessed image. Raises DataError: as `image` and the preprocessing."""
@@ -138,7 +142,7 @@ def _loaded(where: str, *what: str | None, **options: str) -> Any:
     """Calls the library, whose errors are of many types and several lines."""
     datasets = _library(where)
     try:
-        return datasets.loadread_loaded(*what, **options)
+        return datasets.load_dataset(*what, **options)
     except Exception as error:  # OSError, ValueError, its own and its HTTP client's
         cause = error.__cause__ or error
         message = str(cause).strip().partition("\n")[0] or type(cause).__name__
@@ -216,7 +220,8 @@ def _kind_name(kind: Any) -> str:
 
 
 def _imaged(rows: Any, column: str) -> Any:
-    """The table's column of images alone, decoded when needed."""
+    """The table's column of images alone, not decoded."""
     alone = rows.select_columns([column])
-    kind = alone.features[column]
-    return alone if type(kind).__name__ == "Image" else alone.cast_column(column, _library(column).Image())
+    if type(alone.features[column]).__name__ != "Image":  # bytes and paths as they are
+        return alone
+    return alone.cast_column(column, _library(column).Image(decode=False))

@@ -10,6 +10,7 @@ import hashlib
 import math
 import re
 import zlib
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +18,7 @@ import numpy as np
 
 from hubel.data.dataset import ArrayImages, DataSet, numbered
 from hubel.errors import DataError
+from hubel.files import check_regular
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Indices
@@ -33,6 +35,9 @@ FASHION_MNIST = (
 _FASHION_LABELS = "657fbd221bfc9f4198cc14b5619cc33ec57c58dd0e47af4d99d6650759e869a7"
 _FILE = re.compile(r"(train|t10k)-(images|labels)[-.]idx[13]-ubyte(\.gz)?")
 _UNSIGNED_BYTE = 0x08
+_MOST_DIMENSIONS = 3
+_DEFLATED = 1100
+"""The most bytes that one compressed byte can stand for; deflate reaches 1032."""
 
 
 def is_idx(folder: Path) -> bool:
@@ -89,18 +94,18 @@ def read_array(path: Path) -> Bytes:
 
     Raises DataError: not IDX, not of unsigned bytes, or of another length than its header states.
     """
+    check_regular(path)
     content = path.read_bytes()
     if content[:2] == b"\x1f\x8b":
-        try:
-            content = gzip.decompress(content)
-        except (OSError, EOFError, zlib.error) as error:
-            raise DataError(f"{path}: its gzip data are damaged ({error}); download it again") from error
+        content = _unzipped(path, content)
     if len(content) < 4 or content[:2] != b"\0\0":
         raise DataError(f"{path}: not an IDX file, which begins with two zero bytes; download the file again")
     kind, dimensions = content[2], content[3]
     if kind != _UNSIGNED_BYTE:
         raise DataError(f"{path}: IDX type 0x{kind:02x}; only 0x08, unsigned byte, is read")
     start = 4 + 4 * dimensions
+    if dimensions > _MOST_DIMENSIONS:
+        raise DataError(f"{path}: its header states {dimensions} dimensions; download the file again")
     shape = [int.from_bytes(content[place : place + 4], "big") for place in range(4, start, 4)]
     if len(content) != start + math.prod(shape):
         raise DataError(
@@ -108,6 +113,19 @@ def read_array(path: Path) -> Bytes:
             f"it has {len(content)}; download the file again"
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
+
+
+def _unzipped(path: Path, content: bytes) -> bytes:
+    """The bytes of a gzipped IDX file, no more than one beyond what its header states."""
+    try:
+        with gzip.open(BytesIO(content)) as file:
+            header = file.read(4)
+            sizes = file.read(4 * header[3]) if len(header) == 4 else b""
+            shape = [int.from_bytes(sizes[at : at + 4], "big") for at in range(0, len(sizes), 4)]
+            most = min(math.prod(shape), _DEFLATED * len(content))
+            return header + sizes + file.read(most + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise DataError(f"{path}: its gzip data are damaged ({error}); download it again") from error
 
 
 def _read_pair(folder: Path, split: str) -> tuple[Bytes, Bytes]:

@@ -11,6 +11,7 @@ import numpy as np
 
 from hubel.data.dataset import SPLITS, DataSet, FileImages, labelled
 from hubel.errors import DataError, nearest
+from hubel.files import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -73,6 +74,7 @@ def _groups(rows: list[_Row]) -> Labels | None:
 
 def _rows(file: Path) -> Iterator[_Row]:
     """Yields the lines below the header, except empty ones."""
+    check_regular(file)
     try:
         with file.open(encoding="utf-8-sig", newline="") as lines:
             reader = csv.reader(lines, strict=True)

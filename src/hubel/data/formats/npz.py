@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import zipfile
-import zlib
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from hubel.data.dataset import ArrayImages, DataSet, labelled, numbered
 from hubel.data.image.modes import COLOUR, GREY
 from hubel.errors import DataError, nearest
+from hubel.files import check_regular
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +31,9 @@ NAMES = {
 
 CLASSES = ("classes", "class_names", "label_names")
 """The accepted names of the list of class names."""
+
+_DEFLATED = 1100
+"""The most bytes that one compressed byte can stand for; deflate reaches 1032."""
 
 _ZIP, _NPY = b"PK", b"\x93NUMPY"
 """The first bytes of an archive of arrays, and of a single array."""
@@ -62,28 +66,52 @@ def read_npz(file: Path) -> DataSet:
 
 def _arrays(file: Path) -> dict[str, Values]:
     """Returns the arrays by name."""
+    check_regular(file)
     try:
         with file.open("rb") as stream:
             if not stream.read(len(_NPY)).startswith((_ZIP, _NPY)):
                 raise DataError(f"{file}: not a .npz file; save images and labels with numpy.savez(x=, y=)")
             stream.seek(0)
-            archive: Any = np.load(stream, allow_pickle=False)
-            if isinstance(archive, np.ndarray):
+            if stream.read(len(_NPY)) == _NPY:
                 raise DataError(
                     f"{file}: holds one array without a name; save images and labels with numpy.savez(x=, y=)"
                 )
+            stream.seek(0)
+            archive: Any = np.load(stream, allow_pickle=False)
             for name in archive.files:
                 if name not in _KNOWN:
                     raise DataError(
                         f"{file}: unknown array {name!r}{nearest(name, _KNOWN)}; "
                         f"accepted are {', '.join(_KNOWN)}"
                     )
+            for member in archive.zip.infolist():
+                _check_size(archive.zip, member)
             return {name: archive[name] for name in archive.files}
-    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+    except (DataError, OSError):
+        raise
+    except Exception as error:  # damaged headers end in nearly anything: SyntaxError, TokenError, MemoryError
         raise DataError(
             f"{file}: not a .npz file of plain arrays ({error}); save it again with numpy.savez, "
             "texts as arrays of str rather than of objects"
         ) from error
+
+
+def _check_size(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> None:
+    """Raises ValueError: an array has fewer bytes than its header states, or can have.
+
+    It is read from the header, before anything is allocated.
+    """
+    if member.file_size > _DEFLATED * member.compress_size + _DEFLATED:
+        raise ValueError(f"{member.filename} cannot hold {member.file_size:,} bytes")
+    with archive.open(member) as file:
+        version = np.lib.format.read_magic(file)
+        read = (
+            np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+        )
+        shape, _, dtype = read(file)
+        size = math.prod(shape) * dtype.itemsize
+        if size > member.file_size:
+            raise ValueError(f"{member.filename} states {size:,} bytes, but has {member.file_size:,}")
 
 
 def _pair(file: Path, arrays: dict[str, Values], split: str) -> tuple[Bytes, Values] | None:

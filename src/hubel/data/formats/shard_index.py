@@ -1,6 +1,6 @@
 """The index of a shard: the images in a tar file, their classes and their places; made once and cached.
 
-    ~/.cache/hubel/shards/KEY.json      by a shard's path, size and modification time, or by its address
+    ~/.cache/hubel/shards/KEY.json      by a shard's path and what its inode states, or by its address
 
 Of a local shard only headers and classes are read. A remote shard has to be read whole, as a stream of the
 library `webdataset`; it is therefore assumed never to change, and its index must be cached.
@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from hubel.data.formats.fetch import CACHE, cache_folder
 from hubel.data.image.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError
-from hubel.files import write_whole
+from hubel.files import check_regular, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +38,8 @@ KEYS = ("label", "class")
 _ADDRESS = re.compile(r"https?://", re.IGNORECASE)
 _NAME = re.compile(r"(?!__[^/]*__(?:/|$))(?P<sample>(?:.*/)?[^./]+)\.(?P<ending>[^/]+)")
 _END = bytes(tarfile.BLOCKSIZE)
+_AT_ONCE = 1 << 26
+_BEYOND = 8
 _MOMENT_NS = 2 * 10**9
 _FORMAT = 1
 _CURL = {6: "no such host", 7: "no answer", 18: "the transfer broke off", 22: "no such file, or no access"}
@@ -100,7 +102,9 @@ def indexed(where: str) -> Shard:
             known = Path(where).stat()
         except OSError as error:
             raise DataError(f"{where}: cannot be read: {error.strerror}; correct that") from error
-        stamp, changed_ns = f"{stamp} {known.st_size} {known.st_mtime_ns}", known.st_mtime_ns
+        times = known.st_mtime_ns, known.st_ctime_ns  # no program can set the second
+        stamp = f"{stamp} {known.st_size} {known.st_dev}:{known.st_ino} {times[0]} {times[1]}"
+        changed_ns = max(times)
     path = kept_in(where)
     shard = _kept(path, where, stamp)
     if shard is None:
@@ -126,15 +130,22 @@ def _kept(path: Path, where: str, stamp: str) -> Shard | None:
         found = json.loads(path.read_text(encoding="utf-8"))
         columns = [tuple(found[name]) for name in ("names", "classes", "offsets", "sizes")]
         whole = found["stamp"] == stamp and len(set(map(len, columns))) == 1
-    except (OSError, ValueError, LookupError, TypeError):
+        shard = Shard(where, stamp, *columns)
+        known = found.get("checksum", "" if is_remote(where) else None)  # older ones of remote shards lack it
+        return shard if whole and known in ("", _checksum(shard)) else None
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
         return None
-    return Shard(where, stamp, *columns) if whole else None
+
+
+def _checksum(shard: Shard) -> str:
+    """The digest of an index, so that no damage to it goes unnoticed."""
+    return blake2b(json.dumps(asdict(shard)).encode(), digest_size=16).hexdigest()
 
 
 def _keep(path: Path, shard: Shard) -> None:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_whole(path, json.dumps(asdict(shard)))
+        write_whole(path, json.dumps({**asdict(shard), "checksum": _checksum(shard)}))
     except OSError as error:
         if is_remote(shard.where):
             raise DataError(
@@ -167,9 +178,12 @@ def _made(where: str, stamp: str) -> Shard:
 def _opened(where: str) -> Iterator[Any]:
     """Opens a shard for reading; any error within the block becomes a DataError."""
     try:
+        if not is_remote(where):
+            check_regular(where)
         with library(where).gopen(where) if is_remote(where) else Path(where).open("rb") as file:
             yield file
-    except tarfile.TarError as error:
+    except (tarfile.TarError, ValueError, OverflowError, LookupError, RecursionError) as error:
+        # damaged headers end in more than the first
         raise DataError(
             f"{where}: is not a complete tar file ({trouble(error)}); copy or create it again, uncompressed"
         ) from error
@@ -190,17 +204,23 @@ def trouble(error: Exception) -> str:
 
 
 class _Forwards:
-    """A file that `tarfile` can read only forwards, as a download is; `last` is its last read."""
+    """A file that `tarfile` can read only forwards, as a download is; `last` is its last read.
+
+    False sizes in headers would make `tarfile` go round in circles, wait for an end that is past, or read
+    the whole file at once. Raises ReadError: it does any of these.
+    """
 
     def __init__(self, file: Any) -> None:
         self.last = b""
-        self._file, self._at = file, 0
+        self._file, self._at, self._empty = file, 0, 0
         self._seeks = hasattr(file, "seek")
 
     def tell(self) -> int:
         return self._at
 
     def seek(self, to: int) -> None:
+        if to < self._at - 1:
+            raise tarfile.ReadError("a header leads backwards")
         if self._seeks:
             self._file.seek(to)
             self._at = to
@@ -208,8 +228,13 @@ class _Forwards:
             pass
 
     def read(self, size: int) -> bytes:
+        if not 0 <= size <= _AT_ONCE:
+            raise tarfile.ReadError(f"a header asks for {size:,} bytes at once")
         self.last = self._file.read(size)
         self._at += len(self.last)
+        self._empty += not self.last
+        if self._empty > _BEYOND:
+            raise tarfile.ReadError("a header leads beyond its end")
         return self.last
 
 

@@ -29,6 +29,7 @@ from hubel.data.formats.folder import visible
 from hubel.data.formats.shard_index import Shard, indexed, is_remote, library, trouble
 from hubel.data.image.reading import Encoded, read_image, read_size
 from hubel.errors import DataError, nearest
+from hubel.files import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -295,6 +296,7 @@ def _listed(base: str) -> tuple[str, ...] | None:
             with urllib.request.urlopen(where, timeout=_TIMEOUT_SECONDS) as answer:
                 data = answer.read()
         else:
+            check_regular(where)
             data = Path(where).read_bytes()
         return tuple(line.strip() for line in data.decode("utf-8-sig").splitlines() if line.strip())
     except FileNotFoundError:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from PIL import Image
 
-from hubel.data.image.modes import COLOUR, GREY, as_image, flatten, upright
+from hubel.data.image.modes import COLOUR, GREY, Range, as_image, flatten, upright
 from hubel.data.image.reading import read_raster
 from hubel.errors import DataError, nearest
 from hubel.net.volume import Volume
@@ -37,6 +37,8 @@ class Preprocessing:
     is resized to `resize` pixels, or to as few as the crop needs if that is None; `pad` keeps the whole image
     and adds black borders; `squash` stretches it. Small images are enlarged by the same rule. `mean` and
     `std` are those of pixel values from 0 to 1, one per channel; the network sees `(value - mean) / std`.
+    `range` are the values of a deep image, such as one of 16 bits, that become black and white; None for the
+    whole range of 16 bits. Images of 8 bits have no other range than their own.
 
     Raises DataError: a field of another type or range, `resize` smaller than the crop or without a crop.
     """
@@ -49,6 +51,7 @@ class Preprocessing:
     fit: Fit = "crop"
     resize: int | None = None
     interpolation: Interpolation = "bilinear"
+    range: Range | None = None
 
     def __post_init__(self) -> None:
         for name in ("height", "width"):
@@ -64,6 +67,12 @@ class Preprocessing:
                 )
         for name, least in (("mean", -math.inf), ("std", 0.0)):
             self._check_statistic(name, least)
+        if self.range is not None and not _is_range(self.range):
+            raise DataError(f"range is a low and a higher float, or nothing, not {self.range!r}")
+        self._check_resize()
+
+    def _check_resize(self) -> None:
+        """Raises DataError: `resize` does not go with the other fields."""
         if self.resize is None:
             return
         if self.fit != "crop":
@@ -108,6 +117,16 @@ class Preprocessing:
         """The length in pixels of an image's shorter side from which nothing is enlarged."""
         return max(self.height, self.width) if self.resize is None else self.resize
 
+    def kept(self, height: int, width: int) -> float:
+        """Returns the share of an image of this size that is seen; the rest is cut off."""
+        if self.fit != "crop":
+            return 1.0
+        if self.resize is None:
+            scale = max(self.height / height, self.width / width)
+        else:
+            scale = self.resize / min(height, width)
+        return min(1.0, self.height / (scale * height)) * min(1.0, self.width / (scale * width))
+
     def read(self, path: File) -> Bytes:
         """Returns the preprocessed pixels of an image file: uint8, height x width x depth.
 
@@ -137,7 +156,7 @@ class Preprocessing:
             if image.shape == (self.height, self.width, self.depth):
                 return np.require(image, requirements="W")  # torch warns of an array that is read only
             image = as_image(image)
-        fitted = self._fitted(flatten(upright(image), self.depth))
+        fitted = self._fitted(flatten(upright(image), self.depth, self.range))
         return np.array(fitted, np.uint8).reshape(self.height, self.width, self.depth)
 
     def normalise(self, batch: torch.Tensor) -> torch.Tensor:
@@ -181,8 +200,11 @@ class Preprocessing:
         return replace(self, mean=tuple(map(float, mean)), std=tuple(map(float, std)))
 
     def to_json(self) -> str:
-        """Returns all fields as a JSON object, which `from_json` reads."""
-        return json.dumps(asdict(self))
+        """Returns all fields as a JSON object, which `from_json` reads; `range` only if there is one."""
+        content = asdict(self)
+        if self.range is None:
+            del content["range"]
+        return json.dumps(content)
 
     @classmethod
     def from_json(cls, text: str) -> Preprocessing:
@@ -201,7 +223,7 @@ class Preprocessing:
             if key not in known:
                 raise DataError(f"preprocessing has no {key!r}{nearest(key, known)}")
         for key in known:
-            if key not in content:
+            if key not in content and key != "range":
                 raise DataError(f"preprocessing lacks {key!r}; it has {', '.join(content) or 'nothing'}")
         return cls(**{key: _tuple(value) for key, value in content.items()})
 
@@ -267,6 +289,13 @@ def _centred(outer: tuple[int, int], inner: tuple[int, int]) -> tuple[int, int]:
 
 def _is_whole(value: object, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_range(value: object) -> bool:
+    """Whether this is a low and a higher value, both finite."""
+    if not isinstance(value, tuple) or len(value) != 2:
+        return False
+    return all(isinstance(item, float) and math.isfinite(item) for item in value) and value[0] < value[1]
 
 
 def _tuple(value: Any) -> Any:

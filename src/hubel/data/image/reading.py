@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, TypeAlias
 import simplejpeg
 from PIL import Image, UnidentifiedImageError
 
-from hubel.data.image.modes import as_image
+from hubel.data.image.modes import as_image, is_deep
 from hubel.errors import DataError
+from hubel.files import check_regular
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,14 +23,26 @@ if TYPE_CHECKING:
 IMAGE_SUFFIXES = frozenset(
     {
         *(".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".png", ".apng", ".gif", ".bmp", ".dib"),
-        *(".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
+        *(".webp", ".avif", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm", ".tga"),
     }
 )
 """The file name endings, in lower case, that count as images."""
 
+FORMATS = ("JPEG", "PNG", "GIF", "BMP", "DIB", "WEBP", "TIFF", "PPM", "JPEG2000", "AVIF", "TGA")
+"""The formats that are read; of others, Pillow opens some by starting programs, as Ghostscript for EPS."""
+
+FOREIGN_SUFFIXES = frozenset(
+    {
+        *(".heic", ".heif", ".jxl", ".svg", ".eps", ".psd", ".ico", ".exr", ".hdr", ".dcm", ".fits"),
+        *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".orf", ".rw2", ".raf"),
+    }
+)
+"""The endings of images in formats that are not read."""
+
 _ORIENTATION = 0x0112
 _LYING = frozenset({5, 6, 7, 8})
 _JPEG = b"\xff\xd8\xff"
+_PNG, _PNG_GREY_16 = b"\x89PNG\r\n\x1a\n", b"\x10\0"
 _MAY_BE_TURNED = (b"Exif\0\0", b"tiff:Orientation")
 _PLAIN = {"YCbCr": "RGB", "RGB": "RGB", "Gray": "GRAY"}
 """The JPEG colour spaces that both decoders read alike, and what each is decoded to."""
@@ -57,7 +70,21 @@ File: TypeAlias = Path | Encoded
 
 def opened(file: File) -> Image.Image:
     """Opens an image with Pillow without reading its pixels; may raise any kind of error."""
-    return Image.open(BytesIO(file.data) if isinstance(file, Encoded) else file)
+    if isinstance(file, Encoded):
+        return Image.open(BytesIO(file.data), formats=FORMATS)
+    check_regular(file)
+    return Image.open(file, formats=FORMATS)
+
+
+def is_image_file(path: Path) -> bool:
+    """Whether a file counts as an image: by its ending, or by its content if it has no ending."""
+    if path.suffix:
+        return path.suffix.lower() in IMAGE_SUFFIXES
+    try:
+        with opened(path) as image:
+            return image.format != "TGA"  # which has no mark of its own: nearly anything may look like one
+    except Exception:  # as `_opened`
+        return False
 
 
 def is_empty(file: File) -> bool:
@@ -111,6 +138,25 @@ def read_size(path: File) -> tuple[int, int]:
         return (width, height) if lying else (height, width)
 
 
+def holds_deep(file: File) -> bool:
+    """Whether a file's image is deep (`modes.is_deep`), by its header; False if it cannot be read."""
+    with suppress(Exception):
+        start = file.data[:26] if isinstance(file, Encoded) else _start(file, 26)
+        if start.startswith(_PNG):  # nearly all files of this kind, and ten times faster than Pillow
+            return start[24:26] == _PNG_GREY_16
+        if not start.startswith(_JPEG):
+            with opened(file) as image:
+                return is_deep(image)
+    return False
+
+
+def _start(path: Path, count: int) -> bytes:
+    """The first bytes of a file."""
+    check_regular(path)
+    with path.open("rb", buffering=0) as file:
+        return file.read(count)
+
+
 def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
     """The pixels of a grey or three-colour JPEG file that has no orientation; None for any other file.
 
@@ -134,6 +180,7 @@ def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
 
 def _if_jpeg(path: Path) -> bytes:
     """A JPEG file's bytes; of any other file only the first few."""
+    check_regular(path)
     with path.open("rb", buffering=0) as file:
         data = file.read(len(_JPEG))
         return data + file.readall() if data == _JPEG else data

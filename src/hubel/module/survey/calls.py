@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -92,17 +92,23 @@ class Visits:
 
 def tensors(value: Any) -> Iterator[Tensor]:
     """Yields the tensors in nested tuples, lists, sets, dicts and dataclasses, in order."""
+    for _, tensor in named_tensors(value):
+        yield tensor
+
+
+def named_tensors(value: Any, name: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Yields the tensors as `tensors` does, with their keys, fields or numbers from 0, joined by dots."""
+    parts: Iterable[tuple[Any, Any]] = ()
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, (tuple, list, set)):
-        for part in value:
-            yield from tensors(part)
+        yield name or "0", value
     elif isinstance(value, dict):
-        for part in value.values():
-            yield from tensors(part)
+        parts = value.items()
+    elif isinstance(value, (tuple, list, set)):
+        parts = zip(getattr(value, "_fields", range(len(value))), value, strict=True)
     elif hasattr(value, "__dataclass_fields__"):
-        for name in value.__dataclass_fields__:
-            yield from tensors(getattr(value, name))
+        parts = ((each, getattr(value, each)) for each in value.__dataclass_fields__)
+    for key, part in parts:
+        yield from named_tensors(part, f"{name}.{key}" if name else str(key))
 
 
 def name_of(func: Callable[..., Any]) -> str:

@@ -8,6 +8,7 @@ values runs, whose weights and activations are shapes alone.
 from __future__ import annotations
 
 import copy
+import inspect
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,10 +16,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.lazy import LazyModuleMixin
+from torch.nn.parameter import is_lazy
 from torch.overrides import TorchFunctionMode
 
-from hubel.errors import NetworkError, SizeError
-from hubel.module.survey.calls import Origin, tensors
+from hubel.errors import NetworkError, SizeError, UsageError, nearest
+from hubel.module.survey.calls import Origin, named_tensors
 from hubel.module.survey.steps import steps_of
 from hubel.module.survey.user_line import why
 from hubel.module.survey.watch import Watch
@@ -29,10 +32,15 @@ from hubel.net.volume import Volume, VolumeLike
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """One run: its recorder, and for each tensor that the module returned, the number of its record."""
+    """One run: its recorder, and the results of the module, by name, with the number of their record."""
 
     watch: Watch
-    ends: tuple[int, ...]
+    results: Mapping[str, int]
+
+    @property
+    def ends(self) -> tuple[int, ...]:
+        """The numbers of the results' records."""
+        return tuple(self.results.values())
 
     @property
     def read(self) -> set[str]:
@@ -44,36 +52,44 @@ class Run:
 class Surveyed:
     """The ledger of a module, and for each path the call that makes its output.
 
-    Parameters that nothing reads have no such call. `end` is the path of the module's first result.
+    Parameters that nothing reads have no such call. `output` is the name of the result that was chosen, `end`
+    its path, and `others` the names of the results beside it.
     """
 
     ledger: Ledger
     origins: Mapping[str, Origin]
     end: str
+    output: str
+    others: tuple[str, ...] = ()
 
 
-def survey(module: nn.Module, volume: VolumeLike, *, strict: bool = False) -> Ledger:
+def survey(
+    module: nn.Module, volume: VolumeLike, *, strict: bool = False, output: str | None = None
+) -> Ledger:
     """Returns the ledger of a module that maps 1 x depth x height x width to one or more tensors.
 
     Rows have the dotted names of the submodules. A function called in a submodule's `forward` has the name of
     the submodule; if there are several, also its kind and a running number. The run is that of inference,
     unless training returns more tensors or reads more parameters (side heads). Operations that are none of
     hubel's layers have a row with their name; if their MACs are unknown, its note says so. A parameter counts
-    once, in the first row that reads it. Hooks are not run.
+    once, in the first row that reads it. Hooks are not run. Lazy parameters get their sizes in a copy.
+
+    Of several results, `output` names the one that is the network's: a key, or a number from 0. By default it
+    is the first, and a remark of the ledger says so.
 
     Raises UnfitError: the module fails on this volume; its `steps` are those before the failure. Raises
     NetworkError: it cannot be followed.
     """
-    found = surveyed(module, volume).ledger
+    found = surveyed(module, volume, output).ledger
     if strict:
         _refuse_remainders(found.steps)
     return found
 
 
-def surveyed(module: nn.Module, volume: VolumeLike) -> Surveyed:
+def surveyed(module: nn.Module, volume: VolumeLike, output: str | None = None) -> Surveyed:
     """Returns what `survey` does, and the calls by which `replaying` finds the steps again in a later run."""
     checked = Volume.of(volume)
-    module = getattr(module, "_orig_mod", module)
+    module = materialised(getattr(module, "_orig_mod", module), checked)
     run = _run(module, checked, training=False)
     try:
         training = _run(module, checked, training=True)
@@ -81,14 +97,31 @@ def surveyed(module: nn.Module, volume: VolumeLike) -> Surveyed:
         training = run
     sides = len(training.ends) > len(run.ends) or not training.read <= run.read
     chosen = training if sides else run
-    steps = steps_of(chosen.watch, chosen.ends, module, sides=sides)
-    ledger = Ledger.of(checked, steps)
+    name = _chosen(module, run.results, output)
+    first = chosen.results.get(name, chosen.ends[0])
+    steps = steps_of(chosen.watch, (first, *chosen.ends), module, sides=sides)
+    others = tuple(other for other in run.results if other != name)
+    remark = f"{type(module).__name__} returns {', '.join(run.results)}; its scores are the first: {name}"
+    ledger = Ledger.of(checked, steps, (remark,) if others and output is None else ())
     held = sum(parameter.numel() for parameter in module.parameters())
     if ledger.totals.params != held:
         raise NetworkError(f"{ledger.totals.params:,} of the module's {held:,} parameters were accounted for")
     records = chosen.watch.records
     origins = {step.path: record.origin for step, record in zip(steps, records, strict=False)}
-    return Surveyed(ledger, origins, steps[chosen.ends[0]].path if chosen.ends[0] >= 0 else INPUT)
+    return Surveyed(ledger, origins, steps[first].path if first >= 0 else INPUT, name, others)
+
+
+def _chosen(module: nn.Module, results: Mapping[str, int], output: str | None) -> str:
+    """Returns the name of the result that is asked for. Raises UsageError: there is no such result."""
+    names = list(results)
+    if output is None:
+        return names[0]
+    if output not in results:
+        raise UsageError(
+            f"{type(module).__name__} returns no {output!r}{nearest(output, names)}; "
+            f"choose {', '.join(names)}"
+        )
+    return output
 
 
 def _refuse_remainders(steps: tuple[Step, ...]) -> None:
@@ -101,6 +134,7 @@ def _refuse_remainders(steps: tuple[Step, ...]) -> None:
 
 def _run(module: nn.Module, volume: Volume, *, training: bool) -> Run:
     """Runs a copy of a module without values, in training or evaluation mode."""
+    _check_takes_one(module)
     shell = without_values(module).train(training)
     dtypes = [parameter.dtype for parameter in shell.parameters() if parameter.is_floating_point()]
     height, width, depth = volume
@@ -119,11 +153,29 @@ def _run(module: nn.Module, volume: Volume, *, training: bool) -> Run:
         raise _failure(watch, volume, error, module) from error
     finally:
         random.setstate(random_state)
-    places = [watch.place(tensor) for tensor in tensors(out)]
-    ends = tuple(place.source for place in places if place is not None)
-    if not ends:
+    places = {name: watch.place(tensor) for name, tensor in named_tensors(out)}
+    results = {name: place.source for name, place in places.items() if place is not None}
+    if not results:
         raise NetworkError(f"{type(module).__name__} returns no tensor that depends on the image")
-    return Run(watch, ends)
+    return Run(watch, results)
+
+
+ALONE = "what can be followed takes one image volume, 1 x depth x height x width, and nothing else"
+
+
+def _check_takes_one(module: nn.Module) -> None:
+    """Raises NetworkError: a module whose `forward` needs other arguments than one."""
+    try:
+        taken = inspect.signature(module.forward)
+    except (TypeError, ValueError):  # no signature to ask
+        return
+    try:
+        taken.bind(None)
+    except TypeError:
+        name = type(module).__name__
+        raise NetworkError(
+            f"{name}.forward takes {taken}; {ALONE}: wrap {name} in a module that gives it the rest"
+        ) from None
 
 
 def _follow(watch: Watch, path: str, part: nn.Module) -> None:
@@ -144,6 +196,8 @@ def _failure(watch: Watch, volume: Volume, error: Exception, module: nn.Module) 
     reason = str(error) if isinstance(error, SizeError) else why(error)
     if "meta" in str(error):
         reason = f"its control flow depends on the values of the image, which do not exist here; {reason}"
+    if not watch.records and not isinstance(error, RuntimeError | SizeError):
+        reason = f"{reason}; {ALONE}"
     steps: Sequence[Step] = steps_of(watch, (), module, sides=False, unused=False)
     if isinstance(error, (RuntimeError, SizeError)):
         return UnfitError(f"{where}: {reason}", tuple(steps))
@@ -162,6 +216,10 @@ class _WithoutValues(TorchFunctionMode):
 
 def without_value(tensor: Tensor) -> Tensor:
     """Returns a tensor of the same shape, type and strides on the meta device."""
+    if isinstance(tensor, nn.UninitializedParameter | nn.UninitializedBuffer):
+        lazy: Any = type(tensor)
+        made: Tensor = lazy(device="meta", dtype=tensor.dtype)
+        return made
     with torch.no_grad():
         made = torch.empty_like(tensor, device="meta")
     if isinstance(tensor, nn.Parameter):
@@ -174,9 +232,6 @@ def without_values(module: nn.Module) -> nn.Module:
 
     Hooks of `torch.nn.utils` remain, as they compute weights. Raises NetworkError: it cannot be copied.
     """
-    lazy = [name for name, part in module.named_parameters() if isinstance(part, nn.UninitializedParameter)]
-    if lazy:
-        raise NetworkError(f"{lazy[0]} has no size until the module has run once; run it on an image first")
     for path, part in module.named_modules():
         if isinstance(part, torch.jit.ScriptModule):
             what = path or type(module).__name__
@@ -199,5 +254,23 @@ def without_values(module: nn.Module) -> nn.Module:
     return shell
 
 
+def materialised(module: nn.Module, volume: Volume) -> nn.Module:
+    """Returns a module whose lazy parameters have the sizes that an input gives them; a copy if it has any.
+
+    Raises NetworkError: it fails on this volume.
+    """
+    if not any(is_lazy(each) for each in module.parameters()):
+        return module
+    try:
+        copied = without_values(module).eval()
+        with torch.no_grad(), torch.device("meta"):
+            copied(torch.empty(1, volume.depth, *volume.plane))
+    except Exception as error:  # a module may raise anything
+        raise NetworkError(f"{type(module).__name__} fails on {volume}: {why(error)}") from error
+    return copied.train(module.training)
+
+
 def _computes_weights(hook: object) -> bool:
-    return type(hook).__module__.startswith("torch.nn.utils")
+    """Whether a hook is one of `torch.nn.utils`, or gives lazy parameters their sizes."""
+    lazy = getattr(hook, "__func__", None) is LazyModuleMixin._infer_parameters  # noqa: SLF001
+    return lazy or type(hook).__module__.startswith("torch.nn.utils")

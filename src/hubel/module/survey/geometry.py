@@ -33,11 +33,14 @@ def sees(call: Call, made: Tensor, output: Volume, *, local: bool) -> Window:
         if window is not None:
             return window
     same = output.plane == seen.plane and all(
-        place.volume.plane in (seen.plane, (1, 1)) for _, place in call.activations
+        side in (1, whole_side)
+        for _, place in call.activations
+        for side, whole_side in zip(place.volume.plane, seen.plane, strict=True)
     )
     if same and (local or (call.name in _LOCAL and _along_depth(call))):
         return ONE
-    return Window.of(seen.plane) if output.plane == (1, 1) else whole(seen)
+    alone = len({place.volume.plane for _, place in call.activations}) == 1
+    return Window.of(seen.plane) if output.plane == (1, 1) and alone else whole(seen)
 
 
 def whole(seen: Volume) -> Window:
@@ -83,6 +86,15 @@ def _spread(call: Call, _made: Tensor, _output: Volume) -> Window | None:
     )
 
 
+def _unpooled(call: Call, _made: Tensor, _output: Volume) -> Window | None:
+    """Returns the window of the inverse of max pooling: each value goes back into its own window."""
+    given = call.given("input indices kernel_size stride padding")
+    sizes, strides = _two(given["kernel_size"]), _two(given.get("stride") or given["kernel_size"])
+    sides = zip(sizes, strides, _two(given.get("padding", 0)), strict=True)
+    rows, columns = (UpsamplingAxis.of(stride, size, pad) for size, stride, pad in sides)
+    return Window(rows, columns)
+
+
 def _larger(call: Call, _made: Tensor, output: Volume) -> Window | None:
     """Returns the window of upsampling by a whole factor, nearest or bilinear."""
     seen, mode = call.place.volume, call.given("input size scale_factor mode").get("mode", "nearest")
@@ -123,17 +135,29 @@ def _adaptive(call: Call, _made: Tensor, output: Volume) -> Window | None:
     return Window(UnevenAxis.cut(seen.height, output.height), UnevenAxis.cut(seen.width, output.width))
 
 
+def _reduced(call: Call, made: Tensor, _output: Volume) -> Window | None:
+    """Returns the window of a sum or the like over rows, columns or maps that keeps the axes."""
+    if call.place.axes != ("1", "c", "h", "w") or made.dim() != 4 or len(call.activations) > 1:
+        return None
+    sides = zip(made.shape[2:], call.seen.shape[2:], strict=True)
+    rows, columns = (Axis() if kept == side else Axis(side) for kept, side in sides)
+    return Window(rows, columns)
+
+
 def _two(size: Any) -> tuple[int, int]:
     sides: Sequence[int] = tuple(size) if isinstance(size, (tuple, list)) else (size,)
     return int(sides[0]), int(sides[-1])
 
 
-_WINDOWS: dict[str, FindWindow] = {
+_REDUCTIONS = ("mean", "sum", "prod", "amax", "amin", "max", "min", "std", "var", "norm", "logsumexp")
+
+_WINDOWS: dict[str, FindWindow] = dict.fromkeys(_REDUCTIONS, _reduced) | {
     "__getitem__": _slices,
     "narrow": _slices,
     "pad": _padded,
     "conv_transpose2d": _spread,
     "interpolate": _larger,
+    "max_unpool2d": _unpooled,
     "pixel_shuffle": _shuffled,
     "pixel_unshuffle": _unshuffled,
     "max_pool2d": _pooled,

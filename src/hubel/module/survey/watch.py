@@ -29,7 +29,8 @@ from hubel.module.survey.reading import (
     image,
     per_depth,
 )
-from hubel.net.foreign import Foreign, GlobalAxis
+from hubel.module.survey.remarks import mixes, remark_of, unlike_volumes
+from hubel.net.foreign import Foreign
 from hubel.net.layer import Join, Layer
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Window
@@ -133,16 +134,17 @@ class Watch(TorchFunctionMode):
         try:
             if not activations:
                 return self._on_weights(func, args, words, given)
-            call = Call(name, args, words, activations)
+            call = Call(name, args, words, _values(activations))
             check_depth(call)
             layer = self._read(call, given)
             if layer is None:
                 return self._foreign(func, call, given)
             out = _run(func, call)
             made = out[0] if isinstance(out, tuple) else out
-            if layer.output(*(place.volume for _, place in activations)).values != made.numel():
+            if layer.output(*(place.volume for _, place in call.activations)).values != made.numel():
                 raise AssertionError(f"{call.name} read as {layer!r} makes {tuple(made.shape)}")
-            self._record(layer, activations, made, self._read_by(given))
+            self._record(layer, call.activations, made, self._read_by(given))
+            self._put_indices(list(tensors(out)))
             return out
         except Exception:  # a module may raise anything: note where, and raise it again
             seen = " and ".join(str(place.volume) for _, place in activations)
@@ -213,12 +215,15 @@ class Watch(TorchFunctionMode):
         if first is not None and _version(first) != version:
             results = [first]
         for result, made in enumerate(results):
+            if _are_indices(results, made):
+                continue
             self._result(call, given, (made, result), tally, saved, changed=_version(first) != version)
             # Weights, MACs and what is saved count once, for the first result.
             given = [tensor for tensor in given if id(tensor) in self._places]
             tally.macs = 0
             tally.unknown.clear()
             saved.tensors.clear()
+        self._put_indices(results)
         return out
 
     def _result(
@@ -249,11 +254,13 @@ class Watch(TorchFunctionMode):
         )
         call = replace(call, activations=activations)
         weights = self._read_by(given)
-        volume = next((p.volume for t, p in activations if t.shape == made.shape), by_shape(made)[0])
+        volume = next((p.volume for t, p in activations if t.shape == made.shape), None)
+        unlike = "" if volume else unlike_volumes(call, made)
+        volume = volume or by_shape(made)[0]
         view = not changed and storage(call.seen) == storage(made)
-        keeps = saved.keeps(
-            [t for t, _ in activations], made, [t for t in given if id(t) not in self._places]
-        )
+        # Weights are kept anyway, and indices by the operation that made them.
+        kept = [each for each in given if id(each) not in self._places or not each.is_floating_point()]
+        keeps = saved.keeps([tensor for tensor, _ in activations], made, kept)
         norm = call.name in NORMALISATIONS
         window = sees(call, made, volume, local=tally.local)
         layer = Foreign(
@@ -266,7 +273,7 @@ class Watch(TorchFunctionMode):
             or (len(activations) == 1 and volume == call.place.volume and (tally.local or norm)),
             is_view=view,
             saved=keeps,
-            remark=_remark(call, tally, window),
+            remark="; ".join(filter(None, (remark_of(call, tally, window), unlike))),
         )
         self._record(layer, activations, made, weights, result)
 
@@ -292,7 +299,7 @@ class Watch(TorchFunctionMode):
         self._append(layer, sources, inputs, output, self._origin(result, out, axes, weights))
         mixed = any(place.mixed for place in places)
         if layer.window(inputs[0]) is not ONE:
-            mixed = mixed or _mixes(layer.window(inputs[0]))
+            mixed = mixed or mixes(layer.window(inputs[0]))
         self._put(out, Place(len(self.records) - 1, output, axes, mixed))
 
     def _append(
@@ -319,12 +326,30 @@ class Watch(TorchFunctionMode):
         self._alive.append(tensor)
         self._places[id(tensor)] = place
 
+    def _put_indices(self, results: Sequence[Tensor]) -> None:
+        """Sets the place of indices, such as those of maxima, to that of the values they belong to."""
+        for made in results:
+            if _are_indices(results, made):
+                self._put(made, self._places[id(results[0])])
+
     def _activations(self, given: Sequence[Tensor] | Iterator[Tensor]) -> list[tuple[Tensor, Place]]:
         return [(tensor, self._places[id(tensor)]) for tensor in given if id(tensor) in self._places]
 
     def _read_by(self, given: Sequence[Tensor]) -> frozenset[str]:
         """Returns the names of the parameters among the arguments of a call."""
         return frozenset[str]().union(*(self._weights.get(id(tensor), frozenset()) for tensor in given))
+
+
+def _are_indices(results: Sequence[Tensor], made: Tensor) -> bool:
+    """Whether a result is the positions of the first result's values, and so no row of its own."""
+    first = results[0]
+    return made is not first and first.is_floating_point() and not made.is_floating_point()
+
+
+def _values(activations: list[tuple[Tensor, Place]]) -> list[tuple[Tensor, Place]]:
+    """Returns the activations without indices whose values are among them."""
+    sources = {place.source for tensor, place in activations if tensor.is_floating_point()}
+    return [pair for pair in activations if pair[0].is_floating_point() or pair[1].source not in sources]
 
 
 def _alike(tensor: Tensor, place: Place, out: Tensor) -> bool:
@@ -353,22 +378,3 @@ def _run(func: Any, call: Call) -> Any:
 def _version(tensor: Tensor | None) -> int:
     """Returns how often a tensor was written to."""
     return 0 if tensor is None or tensor.is_inference() else tensor._version  # noqa: SLF001
-
-
-def _remark(call: Call, tally: Tally, window: Window) -> str:
-    """Returns what is unknown of a call; an unknown window is noted once, at the first such call."""
-    known = not _mixes(window) or any(place.mixed for _, place in call.activations)
-    remarks = [_unknown(call, tally), "" if known else "its window is unknown: at most the whole input"]
-    return "; ".join(filter(None, remarks))
-
-
-def _mixes(window: Window) -> bool:
-    return any(isinstance(axis, GlobalAxis) for axis in window.axes)
-
-
-def _unknown(call: Call, tally: Tally) -> str:
-    if tally.unknown:
-        return f"not accounted: {', '.join(tally.unknown)}; MACs unknown"
-    if call.name in ("group_norm", "instance_norm"):
-        return "its statistics are of the whole map; the receptive field leaves them out"
-    return ""

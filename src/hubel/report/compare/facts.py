@@ -1,6 +1,7 @@
 """The facts that are compared: depth, costs, the parts that cost most, and published errors.
 
-Side heads are counted separately: papers leave them out of a network's depth and size.
+Costs are those of the ledger, side heads included, as everywhere; depth and receptive field are those of the
+network without them, as papers count.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """A network's numbers for a comparison, without its side heads; the totals of `ledger` include them.
+    """A network's numbers for a comparison.
 
     `field` is the receptive field of the last convolution, None where there is no convolution. `entry` is
     the network's entry in the zoo, if it is there with these classes and options; `published` is the same
@@ -45,8 +46,6 @@ class Facts:
     name: str
     ledger: Ledger
     depth: int
-    params: int
-    macs: int
     fc_params: int
     field: Field | None
     most_params: tuple[Share, ...]
@@ -56,20 +55,28 @@ class Facts:
     @classmethod
     def of(cls, name: str, net: Net | nn.Module, table: Ledger) -> Facts:
         """Reads the facts off the ledger of a network or a module."""
-        rows = [row for row in table.rows if not row.side]
-        convs = [row.field for row in rows if isinstance(row.layer, Conv)]
+        rows = table.rows
+        convs = [row.field for row in rows if isinstance(row.layer, Conv) and not row.side]
         return cls(
             name=name,
             ledger=table,
             depth=depth(table.steps),
-            params=sum(row.params for row in rows),
-            macs=sum(row.macs for row in rows),
             fc_params=sum(row.params for row in rows if isinstance(row.layer, Fc)),
             field=max(convs, key=lambda field: field.size, default=None),
             most_params=_largest((row, row.params) for row in rows),
             most_values=_largest((row, row.values) for row in rows),
             entry=next((entry for entry in ZOO.values() if entry.make() == net), None),
         )
+
+    @property
+    def params(self) -> int:
+        """The number of parameters."""
+        return self.ledger.totals.params
+
+    @property
+    def macs(self) -> int:
+        """The MACs for one image."""
+        return self.ledger.totals.macs
 
     @property
     def published(self) -> Entry | None:

@@ -47,9 +47,6 @@ def as_text(facts: Sequence[Facts], width: int) -> Styled:
         text.append("\n")
     for head, each in zip(heads, facts, strict=True):
         text.append(_said_of(head, each))
-        if each.ledger.totals.side_params:
-            included = "activations, what is kept for backward and the training state include the side heads"
-            text.append(f"{head}: {included}; the rest does not\n")
         if each.ledger.unaccounted:
             text.append(f"{head}: {left_out(each.ledger)}\n")
     return text
@@ -112,7 +109,7 @@ def _lines(facts: Sequence[Facts]) -> list[Line]:
         ("  all values that flow", lambda each: _megabytes(FLOAT_BYTES * each.ledger.totals.flow_values)),
         ("  kept for backward", lambda each: _megabytes(each.ledger.totals.backward_bytes)),
         ("  inference peak", lambda each: _megabytes(each.ledger.totals.inference_peak_bytes)),
-        ("  parameters", lambda each: _megabytes(FLOAT_BYTES * each.params)),
+        ("  parameters", lambda each: _megabytes(each.ledger.totals.param_bytes)),
         ("  training state", lambda each: _megabytes(each.ledger.totals.training_state_bytes)),
         (
             "published top-1 error, %",
@@ -125,8 +122,8 @@ def _lines(facts: Sequence[Facts]) -> list[Line]:
     ]
     if any(each.ledger.totals.side_params for each in facts):
         side: list[Line] = [
-            ("side heads, parameters", lambda each: _or_dash(each.ledger.totals.side_params)),
-            ("side heads, MACs", lambda each: _or_dash(each.ledger.totals.side_macs)),
+            ("of these in side heads, parameters", lambda each: _or_dash(each.ledger.totals.side_params)),
+            ("  MACs, in training only", lambda each: _or_dash(each.ledger.totals.side_macs)),
         ]
         lines[-2:-2] = side
     return lines

@@ -10,7 +10,7 @@ import matplotlib as mpl
 import numpy as np
 
 from hubel.report.instruments.canvas import as_colour
-from hubel.report.instruments.plot import Plane
+from hubel.report.instruments.plot import AS_SCORED, Plane
 from hubel.report.style import INK, LINE, MUTED
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def occlusion_image(pixels: Bytes, found: Occlusion, label: int, classes: Sequen
     before = float(_softmax(found.whole)[label])
     plane.text(0, 11, f"occlusion of {classes[label]}, {100 * before:.1f} % without the square", 12.0)
     said = f"a square of {side} pixels, moved by {step}: {len(found.rows)}x{len(found.columns)} positions"
-    plane.text(0, 26, said, 8.5, color=MUTED)
+    plane.text(0, 26, f"{said}; probabilities {AS_SCORED}", 8.5, color=MUTED)
     plane.image(0, _HEAD, as_colour(pixels), size)
     pixel = size[0] / pixels.shape[1]
     plane.box(0, _HEAD, (side * pixel, side * pixel), facecolor="#7f7f7f", edgecolor=LINE)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubel.net.field import NOTHING
-from hubel.report.instruments.plot import Plane, in_grey, signed, unsigned
+from hubel.report.instruments.plot import AS_SCORED, Plane, in_grey, signed, unsigned
 from hubel.report.style import INK, LINE, MUTED, PAPER, RIGHT, WRONG
 from hubel.report.units import percent, plain
 
@@ -209,6 +209,7 @@ def _scores(plane: Plane, left: float, found: Maps, classes: Sequence[str]) -> N
     order = np.argsort(-found.probabilities, kind="stable")[:MOST_SCORES]
     names = _names(found, classes)
     plane.text(left, _TOP - 14, "SCORES", 8.0, weight="bold")
+    plane.text(left + 40, _TOP - 14, AS_SCORED, 5.0, color=MUTED)
     plane.box(left, _TOP - 9, (_BAR, 3), facecolor=RIGHT, edgecolor="none", linewidth=0.0)
     for at, number in enumerate(order):
         top = _TOP + at * _PITCH

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _DPI = 144
 
+AS_SCORED = "at temperature 1, in one view"
+"""How instruments give probabilities; predictions have the temperature and the views of the model."""
+
 
 @dataclass(slots=True)
 class Plane:

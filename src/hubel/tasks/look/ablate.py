@@ -1,4 +1,4 @@
-"""Ablate: which classes suffer when units are silenced."""
+"""Ablate: which classes lose recall when units are silenced."""
 
 from __future__ import annotations
 

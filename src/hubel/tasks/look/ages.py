@@ -48,7 +48,7 @@ def look_over_time(
     states: Sequence[Named], source: Source, wanted: Wanted, progress: Progress | None = None
 ) -> Finding:
     """Follows maps through the states of a network; `wanted.top` patches of each map in each state."""
-    at_least_one("maps", wanted.maps)
+    at_least_one("maps", wanted.most)
     specimens = [
         each.where if isinstance(each.where, Specimen) else open_specimen(each.where) for each in states
     ]
@@ -103,7 +103,7 @@ def _maps(subject: Subject, wanted: Wanted) -> list[Unit]:
     for unit in (Unit.parse(each, subject.steps) for each in wanted.units):
         if unit.channel is None:
             depth = subject.step(unit.path).output.depth
-            chosen += [Unit(unit.path, channel) for channel in range(min(depth, wanted.maps))]
+            chosen += [Unit(unit.path, channel) for channel in range(min(depth, wanted.most))]
         else:
             chosen.append(unit)
     return chosen

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
-import hubel
 from hubel.files import write_whole
 from hubel.instruments.atlas import Atlas, Census, Seen, UnitView, tuned
 from hubel.instruments.deconv import fitting
@@ -26,6 +25,7 @@ from hubel.tasks.look.finding import PAGE, Finding
 from hubel.tasks.look.images import Progress, Source, counted
 from hubel.tasks.look.kept import Kept, images_digest, weights_digest
 from hubel.tasks.look.specimen import Specimen, at_least_one
+from hubel.version import __version__
 
 if TYPE_CHECKING:
     from hubel.data.dataset import Images
@@ -191,7 +191,7 @@ class Job:
             yield unit
 
     def _tunings(self) -> tuple[Tuning, ...]:
-        """How units answer to gratings: as kept, or measured."""
+        """How units respond to gratings: kept, or measured."""
         subject = self.specimen.subject
         units = tuned(subject, most=self.limits.units)
         if not units:
@@ -220,7 +220,7 @@ def _key(specimen: Specimen, images: Images, classes: tuple[str, ...], limits: L
             "network": [[step.path, repr(step.layer), list(step.sources)] for step in subject.steps],
             "volume": str(subject.volume),
             "preprocessing": specimen.preprocessing.to_json(),
-            "versions": {"hubel": hubel.__version__, "torch": torch.__version__},
+            "versions": {"hubel": __version__, "torch": torch.__version__},
             "weights": weights_digest(subject.module),
             "classes": classes,
             "images": images_digest(images),

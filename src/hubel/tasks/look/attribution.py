@@ -118,7 +118,7 @@ def _black(specimen: Specimen) -> Tensor:
 def _checks(
     specimen: Specimen, shown: Tensor, found: Attribution, question: Question
 ) -> tuple[Randomised, ...]:
-    """How alike this map and those of ever more random networks are."""
+    """How alike this map is to those of networks with more and more layers randomised."""
     same = Question(question.method, found.layer or None, question.square)
 
     def look(subject: Subject) -> Attribution:

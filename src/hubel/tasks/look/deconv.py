@@ -50,7 +50,7 @@ def look_at_image(specimen: Specimen, image: ImageLike, wanted: Wanted, rule: st
     """Projects units of one image by all three rules: those named, and the strongest maps of layers."""
     if rule is not None:
         raise UsageError("a rule is for a data set; an image is drawn by all three rules")
-    at_least_one("maps", wanted.maps)
+    at_least_one("maps", wanted.most)
     pixels = specimen.pixels(image)
     rows = _projected(specimen, image, wanted)
 
@@ -83,9 +83,10 @@ def look_at_data(
     subject = specimen.subject
     chosen = fitting(subject) if rule is None else checked(rule)
     found = driven(specimen, source, wanted, progress)
+    left_out = found.left_out(subject)
     pixels = reader(specimen, found.images)
     projections = project_cuts(subject, found.patches, specimen.preprocessing, pixels, chosen)
-    notes = {path: f"{note}; {chosen}" for path, note in found.notes(subject, wanted.maps).items()}
+    notes = {path: f"{note}; {chosen}" for path, note in found.notes(subject).items()}
 
     def arrays() -> Arrays:
         signals = {
@@ -104,6 +105,7 @@ def look_at_data(
         ),
         to_json=lambda: report.as_json(found.patches),
         to_arrays=arrays,
+        to_text=(lambda: left_out) if left_out else None,
     )
 
 
@@ -115,7 +117,7 @@ def _projected(specimen: Specimen, image: ImageLike, wanted: Wanted) -> tuple[Pr
     layers = wanted.layers if wanted.layers or units else [subject.last.path]
     values = subject.values(images, layers)
     for path in layers:
-        strongest = values[path][0].amax((1, 2)).argsort(descending=True, stable=True)[: wanted.maps]
+        strongest = values[path][0].amax((1, 2)).argsort(descending=True, stable=True)[: wanted.most]
         units += [Unit(path, channel) for channel in strongest.tolist()]
     rows = []
     for unit in units:

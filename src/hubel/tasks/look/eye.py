@@ -1,10 +1,10 @@
-"""`hubel.look`: opens whatever has a network in it, and gives the instruments to look inside.
+"""`hubel.look`: opens anything that holds a network, and offers the instruments to look inside it.
 
 Images are files' paths, PIL images, or arrays, uint8, h x w x c. Data sets are whatever
 `hubel.data.sources.open_data` opens. Layers and units are texts: `conv2` is a layer, `conv2[3]` its map 3,
 `conv2[3,5,7]` the unit of that map at row 5, column 7, counted from 0. Where an argument takes several names,
-one text stands for a list of one. `progress` is called with what is being done, how much of it is done,
-and how much there is in all. Every instrument raises UsageError for a name or value that does not exist, and
+one text stands for a list of one. `progress` is called with the name of a task, the part of it
+that is done, and the whole. Every instrument raises UsageError for a name or value that does not exist, and
 DataError for images that cannot be read.
 """
 
@@ -55,7 +55,7 @@ def look(
 
 @dataclass(frozen=True, slots=True)
 class Eye:
-    """The instruments, one method each, in front of one network.
+    """The instruments for one network, a method each.
 
     Each method has the name, the arguments and the defaults of the command `hubel look MODEL INSTRUMENT`.
     """
@@ -113,11 +113,13 @@ class Eye:
         *,
         layer: Names = None,
         top: int = 9,
-        maps: int = 64,
+        maps: int | None = None,
         split: str = "auto",
         progress: Progress | None = None,
     ) -> Finding:
         """The patches of a data set that drive each map most, cut to exactly what its units see.
+
+        Shown are the first `maps` of each layer; by default those driven most, a page of them in all.
 
         Arrays: each map's patches by its name, uint8, n x h x w x 3, the strongest first; `MAP.scores`.
         """
@@ -135,11 +137,13 @@ class Eye:
         layer: Names = None,
         rule: str | None = None,
         top: int = 9,
-        maps: int = 12,
+        maps: int | None = None,
         split: str = "auto",
         progress: Progress | None = None,
     ) -> Finding:
         """Units projected back to pixels: of one image by three rules, or beside the patches of a data set.
+
+        Shown are `maps` of each layer; by default at most 12, and of a data set a page of them in all.
 
         Arrays: of an image `UNIT.RULE`, depth x height x width; of a data set those of `patches` and
         `MAP.projectionN`, depth x h x w, for the patch at place N.
@@ -148,7 +152,7 @@ class Eye:
         from hubel.tasks.look.images import Source
         from hubel.tasks.look.patches import Wanted
 
-        wanted = Wanted(several(layer), several(unit), maps, top)
+        wanted = Wanted(several(layer), several(unit), maps, top, usual=12)
         if is_image(source):
             return look_at_image(self.specimen, source, wanted, rule)
         return look_at_data(self.specimen, Source(source, split), wanted, rule, progress)
@@ -189,7 +193,7 @@ class Eye:
         """What in an image speaks for a class, by default for the most probable one.
 
         Arrays: `map`, height x width; `cells`; of occlusion `rows`, `columns`, `scores`; with `sanity` the
-        `correlations` of the map with those of ever more random networks.
+        `correlations` of the map with those of networks with more and more layers randomised.
         """
         from hubel.tasks.look.attribution import Question, look_at_attribution
 
@@ -231,7 +235,7 @@ class Eye:
         phases: int = 8,
         progress: Progress | None = None,
     ) -> Finding:
-        """How units answer to gratings: orientation, frequency, and whether they are simple or complex.
+        """How units respond to gratings: orientation, frequency, and whether they are simple or complex.
 
         Arrays: `LAYER.responses`, units x orientations x frequencies x phases; `LAYER.blank`, and the
         layer's `curves`, `preferred`, `selectivity`, `frequency` and `modulation`, a value per unit.
@@ -250,7 +254,7 @@ class Eye:
         return look_at_tuning(self.specimen, several(layer), gratings, progress)
 
     def topography(self, *, layer: Names = None, spot: int = 1, progress: Progress | None = None) -> Finding:
-        """How position in a map follows position in the image: the answers to a moving spot of light.
+        """How positions in a map correspond to positions in the image: responses to a moving spot of light.
 
         Arrays: `LAYER.rows` and `LAYER.columns`, float32, positions of the spot x places of the map.
         """
@@ -269,7 +273,7 @@ class Eye:
         split: str = "auto",
         progress: Progress | None = None,
     ) -> Finding:
-        """Which classes suffer when maps, or `whole` layers, are silenced one at a time.
+        """Which classes lose recall when maps, or `whole` layers, are silenced one at a time.
 
         Arrays: `images` and `correct`, per class; `without` and `drops`, units x classes.
         """
@@ -296,7 +300,7 @@ class Eye:
         """Networks compared by CKA, layer by layer; with `unit` maps followed through a network's states.
 
         The states are this network and `others` in order; a run's folder stands for the epochs it kept.
-        Arrays: of networks each other one's matrix by its name, layers x layers; of states `MAP.scores.N` for
+        Arrays: a matrix for each other network by its name, layers x layers; of states `MAP.scores.N` for
         the patches in state N, and `MAP.filters`, states x depth x h x w, where the layer reads pixels.
         """
         from hubel.tasks.look.images import Source
@@ -305,7 +309,7 @@ class Eye:
         every = others if isinstance(others, list | tuple) else [cast("Lookable | Eye", others)]
         rest = [other.specimen if isinstance(other, Eye) else other for other in every]
         if unit and layer:
-            raise UsageError("unit follows maps, layer compares layers; give one of them")
+            raise UsageError("unit follows maps, layer compares layers; give only one")
         if unit:
             from hubel.tasks.look.ages import look_over_time, states_of
             from hubel.tasks.look.patches import Wanted
@@ -338,7 +342,7 @@ class Eye:
         """One page of all units: filters, patches, projections, tuning, classes.
 
         With `out` the page is written there; until it is, finished parts are kept in `OUT.parts`, and the
-        same call resumes from them. `on_message` is called with a text when work is resumed or started again.
+        same call resumes from them. `on_message` is called with a text when work resumes or starts anew.
         Arrays: `LAYER.means`, maps x classes, the mean over each class of a map's largest value.
         """
         from hubel.tasks.look.atlas import Limits, Watch, look_at_all

@@ -1,4 +1,4 @@
-"""What an instrument found: numbers to compute with, drawn, written or printed only when asked for."""
+"""What an instrument found: numbers, which are drawn, written or printed only on request."""
 
 from __future__ import annotations
 

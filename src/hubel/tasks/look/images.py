@@ -23,7 +23,7 @@ Data: TypeAlias = Any
 """A data set: whatever `hubel.data.sources.open_data` opens, such as a folder, a name or labelled images."""
 
 Progress: TypeAlias = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is in all."""
+"""Called with the name of a task, the part of it that is done, and the whole."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Topography: how position in a map follows position in the image."""
+"""Topography: how positions in a map correspond to positions in the image."""
 
 from __future__ import annotations
 

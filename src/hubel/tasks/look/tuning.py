@@ -1,4 +1,4 @@
-"""Tuning: how units answer to gratings."""
+"""Tuning: how units respond to gratings."""
 
 from __future__ import annotations
 

@@ -42,48 +42,48 @@ The numbers of `fast_deep` and `fast_large` are interpolated and extrapolated (b
 """
 
 USUAL = "fast"
-"""The network that is trained where no time is given, and its recipe."""
+"""The network that is trained if no time is given, and the name of its recipe."""
 
 SIDES = (64, 96, 128, 160, 224)
-"""The sides, in pixels, at which large images may be seen."""
+"""The sides, in pixels, to which large images may be reduced."""
 
 FINETUNE_SIDES = (128, 160, 192)
-"""The sides below its own at which a pretrained network may see images."""
+"""The sides, in pixels, that a pretrained network may see instead of its own, if they are smaller."""
 
 FEW = 7_000
-"""Fewer images count as this many: on a small set a larger network needs more epochs to pay."""
+"""A smaller set counts as one of this many images: there a larger network needs more epochs to pay off."""
 
 LARGER = 3.0
-"""The fewest epochs in which seeing images larger is worth its price."""
+"""The fewest epochs in which larger images pay off."""
 
 SMALL = 28
-"""The smallest side at which small images are seen; smaller ones are enlarged to 32."""
+"""Images with a smaller side, in pixels, are enlarged to 32."""
 
 VALIDATION = 2000
-"""The most images held out by default: enough to tell accuracies two percent apart."""
+"""The most images held out by default: enough to distinguish accuracies that differ by two points."""
 
 MEASURING = 0.1
 """The largest share of the time that may go into measuring candidates."""
 
 MOST_SPEED_UP = 2.0
-"""How much faster than its multiply-adds suggest a larger network may turn out to be."""
+"""A larger network may be faster than its multiply-adds suggest, by at most this factor."""
 
 TRAINING = 0.85
-"""The share of the time that is assumed to be left for steps."""
+"""The share of the time that is expected to remain for steps."""
 
 PASSES = 5
-"""How many steps it takes to measure a candidate, those of its optimizer and building it included."""
+"""The time to measure a candidate, in its steps; this includes building it and its optimizer."""
 
 TRYING = 15
-"""How many more steps, in those of the faster precision, it takes to try two precisions."""
+"""The additional time to compare two precisions, in steps of the faster one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A network that might be trained; `epochs` is the number from which it is worth its price.
+    """A network that might be trained.
 
-    `by` is the name of its recipe, or its file. `precision` is what its steps are computed in; `auto` is the
-    fastest.
+    `epochs`: the number from which it pays off. `by`: the name of its recipe, or the recipe's file.
+    `precision`: that of its steps; `auto` is the fastest.
     """
 
     name: str
@@ -97,12 +97,12 @@ class Candidate:
     @property
     def value(self) -> Net:
         """The network as a value: a module of the user's own is never compared with others."""
-        assert isinstance(self.net, Net), "only networks of hubel's are compared"
+        assert isinstance(self.net, Net), "only hubel's own networks are compared"
         return self.net
 
     @property
     def macs(self) -> int:
-        """Multiply-adds of one image forwards."""
+        """The multiply-adds of a forward pass of one image."""
         return ledger(self.value, self.volume).totals.macs
 
 
@@ -111,8 +111,8 @@ class Chosen:
     """What to train: `start` is the starting model, empty for none.
 
     `none_installed` says that a pretrained model would have been used, but none is installed.
-    `images_per_second` is the measured speed of the candidate and `epochs` how often it will see every
-    image; both are 0 where it was not chosen by time.
+    `images_per_second` is the measured speed of the candidate, `epochs` the number that it will train for;
+    both are 0 if it was not chosen by time.
     """
 
     candidate: Candidate
@@ -140,8 +140,8 @@ def choose(
     """What to train on a set: what was asked for, and otherwise what suits the data and the time.
 
     `start` is the starting model: a file, a name, `none`, or `auto`. For photographs `auto` is the best
-    installed pretrained model, unless a `network` is asked for. `seconds` is the time there is, 0 where
-    epochs count. `settings` of a config, by name, take precedence over the recipe's.
+    installed pretrained model, unless a `network` is asked for. `seconds` is the time limit, 0 if epochs
+    are counted. `settings` of a config, by name, take precedence over the recipe's.
 
     Raises UsageError, ModelError: no such recipe, setting or model. Raises NetworkError: the model has no
     head.
@@ -170,11 +170,11 @@ def choose(
 
 
 def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Chosen:
-    """The most expensive candidate that still sees this many images often enough in the time.
+    """The most expensive candidate that trains for enough epochs of this many images in the time.
 
-    Candidates come in order of cost, the cheapest first. Each is measured unless it is bound to be too slow,
-    or measuring would exceed its share of the time. One that differs from the last in its recipe alone is as
-    fast.
+    Candidates are ordered by cost, the cheapest first. Each is measured, unless it is certain to be too slow,
+    or measuring would exceed its share of the time. A candidate that differs from the last only in its
+    recipe has the same speed.
     """
     device = best_device()
     warm_up(device)
@@ -199,7 +199,7 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
 
 
 def _measured(candidate: Candidate, images: int, seconds: float) -> Chosen:
-    """A candidate, and how often it would see this many images in the time."""
+    """A candidate, and the number of epochs of this many images that it would train for in the time."""
     speed = images_per_second(candidate)
     return Chosen(candidate, images_per_second=speed, epochs=speed * seconds * TRAINING / images)
 
@@ -219,9 +219,9 @@ def _asked(name: str, net: Net | OwnNetwork, volume: Volume, start: str) -> Cand
 
 
 def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume | None) -> list[Candidate]:
-    """The networks of `own`, the cheapest first, at a given volume or at all that suit the set.
+    """The networks of `own`, the cheapest first, for a given volume or for all that suit the set.
 
-    The first of them sees images at the smallest size alone: larger images are for larger networks.
+    The first network is offered for the smallest volume only: larger images are for larger networks.
     """
     shorter = min(data.size)
     sides = [side for side in SIDES if side <= shorter] or [shorter if shorter >= SMALL else 32]
@@ -237,7 +237,7 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
 
 
 def _of_model(start: str, data: DataSet) -> list[Candidate]:
-    """A pretrained model with a head for the set's classes, at its own size and below, the cheapest first."""
+    """A pretrained model with a head for the set's classes, at each volume that fits, the cheapest first."""
     model = open_model(start)
     own = model.network
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
@@ -251,7 +251,7 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
 
 
 def _has_the_same(net: Net, volume: Volume, own: Volume) -> bool:
-    """Whether a network has as many parameters on `volume` as on its `own`, so that its weights fit."""
+    """Whether a network has the same number of parameters for both volumes, so that its weights fit."""
     try:
         return ledger(net, volume).totals.params == ledger(net, own).totals.params
     except NetworkError:  # too small

@@ -28,12 +28,6 @@ STATE = Path("last", "state.safetensors")
 PREVIOUS = Path("last", "previous.safetensors")
 """Their places in a run's folder."""
 
-_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
-"""A trainer's counters, by name."""
-
-_TIMED = ("limit", "after", "hurried")
-"""The state of its clock, by name."""
-
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
@@ -61,8 +55,7 @@ class Checkpoint:
                 for key, value in optimizer.state.get(parameter, {}).items():
                     tensors[f"optimizer.{name}.{key}"] = torch.as_tensor(value)
         progress = {
-            **{name: getattr(trainer, name) for name in _COUNTED},
-            **{name: getattr(trainer.clock, name) for name in _TIMED},
+            **trainer.counters(),
             "averaged": stepper.average.steps if stepper.average else 0,
             "images": images,
         }
@@ -127,10 +120,7 @@ class Checkpoint:
         _restore_optimizers(stepper, self.tensors)
         if trainer.hardest:
             _restore_hardest(trainer.hardest, self.tensors)
-        for name in _TIMED:
-            setattr(trainer.clock, name, self.progress[name])
-        for name in _COUNTED:
-            setattr(trainer, name, self.progress[name])
+        trainer.set_counters(self.progress)
 
 
 def _read(path: Path) -> Checkpoint | None:

@@ -1,12 +1,14 @@
-"""What goes wrong in a run: each symptom as a sentence with its remedy."""
+"""The problems of a run: each symptom as a sentence with its remedy."""
 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from hubel.data.check import MENTIONED
 from hubel.data.feed.source import Source
 from hubel.evaluation.metrics import Evaluation
 from hubel.training.events import RoundDone
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from hubel.data.arrays import Labels
 
 STUCK = 0.01
-"""A loss is stuck where it is within this share of the loss of guessing."""
+"""A loss is stuck if it is within this share of the loss of guessing."""
 
 WILD = 1.5
-"""A validation loss is wild at this many times that of guessing, with at most as many times its accuracy."""
+"""The factor of a wild validation loss: its least ratio to guessing's, and the largest of its accuracy."""
 
 ENOUGH = 100
 """The number of steps from which a stuck loss is blamed on the learning rate, not on too few steps."""
@@ -32,13 +34,13 @@ DEAD = 0.5
 """The share of dead maps in a layer that is worth a warning; healthy layers reach a fifth."""
 
 WAITED = 0.1
-"""The share of its time that a step waits for images, from which this is worth a warning."""
+"""The share of the time spent waiting for images that is worth a warning."""
 
 SHORT = 1.0
-"""The seconds waited below which it is not: every epoch waits for its first batch."""
+"""The fewest seconds of waiting that are worth a warning: every epoch waits for its first batch."""
 
 DUPLICATES = 0.01
-"""The share of the validation images that are also trained on, from which this is worth a warning."""
+"""The share of validation images that are also training images that is worth a warning."""
 
 MOST_NAMED = 5
 """How many classes or layers a sentence names."""
@@ -46,7 +48,7 @@ MOST_NAMED = 5
 
 @dataclass(slots=True)
 class Diagnosis:
-    """The symptoms of a run, each reported once; those that may pass are reported after half of it."""
+    """The symptoms of a run, each reported once; those that may be temporary, in its second half."""
 
     classes: Sequence[str]
     _reported: set[str] = field(default_factory=set)
@@ -72,9 +74,9 @@ class Diagnosis:
 
 
 def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str | None:
-    """A loss after `steps` within 1 % of ln(classes), that of giving every class the same probability.
+    """A training loss that is, after `steps`, within 1 % of ln(classes): that of equal probabilities.
 
-    A better validation loss speaks against it: on the hardest images alone the training loss is high.
+    There is no warning if the validation loss is better: the training loss of the hardest images is high.
     """
     guessing = math.log(classes)
     if val_loss < (1 - STUCK) * guessing or not abs(train_loss - guessing) <= STUCK * guessing:
@@ -128,14 +130,26 @@ def not_held_out(labels: Labels, classes: Sequence[str]) -> str | None:
     )
 
 
+def imbalanced(labels: Labels, classes: Sequence[str]) -> str | None:
+    """A class with three times as many training images as another or more; `labels`: int64, n."""
+    counts = Counter(labels.tolist()).most_common()
+    (most, large), (least, small) = counts[0], counts[-1]
+    if large < MENTIONED * small:
+        return None
+    return (
+        f"{classes[most]} has {large:,} training images and {classes[least]} {small:,}; where the rare class "
+        "matters as much, --balance loss or --balance sampler helps, or more images of it"
+    )
+
+
 def in_both(train: Sequence[bytes], validation: Sequence[bytes]) -> str | None:
-    """Duplicates between training and validation images, by their marks, from 1 % of the latter on."""
+    """Validation images that are duplicates of training images, by their marks, if they are 1 % or more."""
     seen = set(train)
     duplicates = sum(mark in seen for mark in validation)
     if not duplicates or duplicates < DUPLICATES * len(validation):
         return None
     return (
-        f"{duplicates:,} of the {len(validation):,} validation images are also training images, so that "
+        f"{duplicates:,} of the {len(validation):,} validation images are also training images, so "
         "results look better than they are; `hubel data check` lists duplicates"
     )
 
@@ -145,18 +159,18 @@ def unseen(epochs: float) -> str | None:
     if epochs >= 1:
         return None
     return (
-        f"the time ended before every image was seen: {1 - epochs:.0%} of them never were; give more time, "
-        "take a smaller network, or a smaller --input"
+        f"the time ended within the first epoch: {1 - epochs:.0%} of the images were never seen; give more "
+        "time, take a smaller network, or a smaller --input"
     )
 
 
 def waiting(share: float, seconds: float) -> str | None:
-    """Steps that waited for images for a tenth of the run or more, and for a second at least."""
+    """Waiting for images for at least a tenth of the run, and at least a second."""
     if share < WAITED or share * seconds < SHORT:
         return None
     return (
-        "steps wait for images: the network is faster than decoding and augmentation; fewer augmentations, a "
-        "larger network or a smaller input would balance them"
+        "steps wait for images: decoding and augmentation are slower than the network; less augmentation, a "
+        "smaller input or a larger network would balance them"
     )
 
 
@@ -166,8 +180,8 @@ def dying(dead: Mapping[str, float]) -> str | None:
     if not layers:
         return None
     return (
-        f"dead maps: {_listed(layers)} is 0 for every image and cannot learn any more; try a lower learning "
-        "rate; where there is no batchnorm before the relu, one helps"
+        f"dead maps: {_listed(layers)} is 0 for every image and can no longer learn; try a lower learning "
+        "rate, or add a batchnorm before the relu if there is none"
     )
 
 

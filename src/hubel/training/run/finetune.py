@@ -1,7 +1,7 @@
-"""Where a run starts from: the weights of a trained model, and a head of its own for the new classes.
+"""Fine-tuning: a run starts from the weights of a trained model, with a new head for its own classes.
 
-The head is trained first, alone, on features computed once, which takes seconds. Random, it would
-send gradients through the network that undo what that has learned.
+The head is trained first, alone, on features computed once, which takes seconds. A random head would
+send gradients through the network that undo what it has learned.
 """
 
 from __future__ import annotations
@@ -41,9 +41,10 @@ PHOTO = 64
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A trained model whose weights a network got: `loaded` says which, `preprocessing` what it saw.
+    """The trained model whose weights a network starts from.
 
-    `seen` are the marks of the images that it was trained on, as far as is known, and at the same size.
+    `loaded`: which weights were taken. `preprocessing`: the model's. `seen`: the marks of the images that it
+    was trained on, empty where unknown or of another size.
     """
 
     name: str
@@ -53,30 +54,30 @@ class Start:
 
     @classmethod
     def at(cls, text: str, network: Network, classes: Sequence[str]) -> Start:
-        """Gives a network the weights of a model, a file or a name; a head of other `classes` stays anew.
+        """Gives a network the weights of the model at `text`; a head of other `classes` is not loaded.
 
         Raises ModelError, UsageError: no such model, or one of another network.
         """
         model = open_model(text)
-        other = model.classes != tuple(classes)
+        other = model.untrained or model.classes != tuple(classes)
         try:
             loaded = load_weights(network, model.network.state_dict(), other_classes=other)
         except ModelError as error:
             raise ModelError(
-                f"{text} brings a network of its own, whose weights do not fit the one asked for; take --net "
-                f"or --input away: {error}"
+                f"the weights of {text} do not fit the network that was asked for; leave out --net and "
+                f"--input to use its own: {error}"
             ) from None
         seen = model.seen if model.network.volume == network.volume else None
         return cls(text, loaded, model.preprocessing.at(network.volume), seen or frozenset())
 
     def knows(self, held_out: Sequence[bytes]) -> str | None:
-        """What to say where it was trained on images that are held out, by their marks."""
+        """Returns a warning if it was trained on validation images, which are given by their marks."""
         known = sum(mark in self.seen for mark in held_out)
         if not known or known < DUPLICATES * len(held_out):
             return None
         return (
-            f"{self.name} was trained on {known:,} of the {len(held_out):,} held-out images, so that "
-            "results are too good; hold out the same as then, with its --val and --seed"
+            f"{self.name} was trained on {known:,} of the {len(held_out):,} validation images, so "
+            "results are too good; hold out the same images again, with the --val and --seed of its training"
         )
 
 
@@ -102,7 +103,7 @@ def head_of(network: Trainable) -> Step | None:
 def train_head(
     network: Trainable, train: Batches, val: Batches, weights: Tensor | None = None
 ) -> Evaluation | None:
-    """Trains the head alone on the features of every training image, and tells how well it then does.
+    """Trains the head alone on the features of every training image, and evaluates the result.
 
     `weights` weigh the classes. None where the network has no fully connected head: it is left as it is.
     """

@@ -104,7 +104,7 @@ class RunFolder:
             return f"{path}: the last line was cut short and is deleted; its round is trained again"
         return None
 
-    def begin(self, config: Config) -> None:
+    def write_config(self, config: Config) -> None:
         """Writes what reruns the run."""
         write_whole(self.folder / CONFIG, config.to_toml())
 
@@ -133,7 +133,7 @@ class RunFolder:
             yield
 
     @contextmanager
-    def begun(self) -> Iterator[None]:
+    def reserved(self) -> Iterator[None]:
         """Keeps the folder for a run that begins; if that fails before its first round, nothing is left.
 
         Raises UsageError: another process has begun a run in the folder meanwhile. What that wrote stays.

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,7 @@ from hubel.data.feed.bad import Bad, OnBad, UnusableError
 from hubel.data.feed.batches import Batches, Feed
 from hubel.data.feed.cache import Warn
 from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.feed.range import range_of
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import fingerprint
 from hubel.data.sources import open_data
@@ -32,10 +33,10 @@ from hubel.net.ledger import ledger
 from hubel.net.notation import parse
 from hubel.net.trace import Step, trace
 from hubel.net.volume import Volume
-from hubel.training.run.diagnose import in_both, not_held_out
+from hubel.training.run.diagnose import imbalanced, in_both, not_held_out
 from hubel.training.run.finetune import Start, train_head
 from hubel.training.run.whiten import whiten
-from hubel.training.settings.config import Config
+from hubel.training.settings.config import NONE, Config
 from hubel.training.settings.own import Own
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
@@ -47,12 +48,11 @@ Progress = Callable[[int], None]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What a run may be handed besides its config, so that nothing is opened, parsed or made twice.
+    """What a run may be given besides its config, so that nothing is opened, parsed or made twice.
 
-    `data` is the set with its validation split and `network` the network or module; without them the
-    config's are opened and parsed. `own` are the user's own loss, optimizer and augmentation. `kept` is the
-    best model of a run that resumes: its preprocessing is not measured again, and no weights are taken from
-    the model the run started from.
+    `data`: the set with its validation split. `network`: the network or module. Without them those of the
+    config are opened and parsed. `own`: the user's own loss, optimizer and augmentation. `kept`: the best
+    model of a run that resumes; its preprocessing is used as it is, and the starting model is not needed.
     """
 
     data: DataSet | None = None
@@ -65,11 +65,10 @@ class Inputs:
 class Prepared:
     """A run's data and network, ready to train.
 
-    `start` says what became of the weights the run starts from, None where it starts from random ones.
-    `weights` weigh the classes in the loss, None where every image counts the same. `skipped` are the
-    unreadable images that were left out. `fingerprint` is that of the training images, these included.
-    `seen` are the marks of the training images and of those the starting model was trained on; None for a
-    stream, which is not read for them.
+    `start`: the starting model, None if the weights are random. `weights`: the class weights of the loss,
+    None if every image counts the same. `skipped`: the unreadable images, which are left out. `fingerprint`:
+    that of the training images, the skipped ones included. `seen`: the marks of the training images and of
+    those of the starting model; None for a stream, which is not read to make them.
     """
 
     data: DataSet
@@ -89,11 +88,11 @@ class Prepared:
         return Trainer.of(self.network, config, self.train, self.weights, self.own)
 
     def load(self, path: Path) -> Model:
-        """A model of this run from its file; a module of the user's own is copied to take the weights."""
+        """A model of this run from its file; the weights of a user's own module go into a copy of it."""
         return load(path, module_for(self.network))
 
     def train_head(self) -> Evaluation | None:
-        """Trains a head that starts anew on a pretrained network, and evaluates the result."""
+        """Trains a pretrained network's new head and evaluates the result; None if the head is not new."""
         if not self.start or not self.start.loaded.head:
             return None
         return train_head(self.network, self.train, self.val, self.weights)
@@ -111,7 +110,7 @@ class Prepared:
 
 
 def module_for(network: Trainable) -> nn.Module | None:
-    """What a model's file of this network needs to be loaded: a copy of the user's own module, or nothing."""
+    """The module that loading a model's file of this network needs: a copy of the user's own, else none."""
     return copy.deepcopy(network.root) if isinstance(network, OwnNetwork) else None
 
 
@@ -121,20 +120,26 @@ def prepare(
     progress: Progress | None = None,
     warn: Warn | None = None,
 ) -> Prepared:
-    """Reads the data and builds the network, on the best device there is.
+    """Reads the data and builds the network, on the best device available.
 
-    `progress` is called with the number of images read so far, `warn` with what the user should know.
+    `progress` is called with the number of images read so far, `warn` with warnings.
 
     Raises DataError, NetworkError, UsageError, ModelError: the data, the network, the config or the
     starting model cannot be used.
     """
     inputs, warn = inputs or Inputs(), warn or (lambda _text: None)
-    inputs.own.check(config.own)
+    for warning in inputs.own.check(config.own):
+        warn(warning)
     data = inputs.data or open_data(config.data, val=config.val, seed=config.seed)
+    if inputs.kept:
+        check_same_classes(inputs.kept.classes, data)
     network = _network(config, inputs.network)
     check_classes(network, data)
     start = _start(config, network, data) if config.start and not inputs.kept else None
-    preprocessing = inputs.kept.preprocessing if inputs.kept else _preprocessing(config, network, start)
+    if inputs.kept:
+        preprocessing = inputs.kept.preprocessing
+    else:
+        preprocessing = _preprocessing(config, network, start, data.train)
     images, validation = _decoded(data, preprocessing, config.on_bad, progress, warn)
     check_left(images, data)
     marks = images.marks()
@@ -143,6 +148,7 @@ def prepare(
         not_held_out(validation.labels, data.classes),
         in_both(seen, new),
         start.knows(new) if start else None,
+        imbalanced(images.labels, data.classes) if config.balance == NONE else None,
     ):
         if problem:
             warn(problem)
@@ -154,7 +160,6 @@ def prepare(
         whiten(network, train.first()[0])
     device = best_device()
     network.to(device)
-    before = start.seen if start else inputs.kept.seen or () if inputs.kept else ()
     return Prepared(
         data=data,
         preprocessing=preprocessing,
@@ -165,9 +170,16 @@ def prepare(
         weights=_weights(config, images, data).to(device) if config.balance == "loss" else None,
         skipped=(*images.skipped, *validation.skipped),
         fingerprint=fingerprint(data.train),
-        seen=None if marks is None else frozenset((*marks, *before)),
+        seen=None if marks is None else frozenset(marks) | _seen_before(start, inputs.kept),
         own=inputs.own,
     )
+
+
+def _seen_before(start: Start | None, kept: Model | None) -> frozenset[bytes]:
+    """The marks of the images that the starting model, or the run so far, was trained on."""
+    if start is not None:
+        return start.seen
+    return (kept.seen if kept is not None else None) or frozenset()
 
 
 def _start(config: Config, network: Trainable, data: DataSet) -> Start:
@@ -193,7 +205,7 @@ def _weights(config: Config, images: Feed, data: DataSet) -> torch.Tensor:
 def _training_batches(
     config: Config, own: Own, images: Feed, preprocessing: Preprocessing, classes: int
 ) -> Batches:
-    """The batches of training, on the best device there is."""
+    """The training batches, on the best device available."""
     return images.batches(
         preprocessing,
         config.recipe.batch,
@@ -215,29 +227,22 @@ def _decoded(
 ) -> tuple[Feed, Feed]:
     """The training and the validation images.
 
-    Raises UnusableError: unreadable images, those of both together; with `skip`, where none is left of one
-    of the two.
+    Raises UnusableError: there are unreadable images; it lists those of both splits. With `skip`: all images
+    of a split are unreadable.
     """
     assert data.val is not None, "a share above 0 is held out"
+    found: list[Feed] = []
     bad: list[Bad] = []
-    among = 0
-
-    def readable(images: Images, told: Progress | None, warned: Warn | None) -> Feed | None:
-        nonlocal among
+    for images, reporting, warned in ((data.train, progress, warn), (data.val, None, None)):
         try:
-            found = decoded_or_streamed(images, preprocessing, told, on_bad, warned)
+            found.append(decoded_or_streamed(images, preprocessing, reporting, on_bad, warned))
         except UnusableError as error:
             if on_bad == "skip":
                 raise
-            bad.extend(error.bad)
-            among += error.count
-            return None
-        among += len(found)
-        return found
-
-    train, val = readable(data.train, progress, warn), readable(data.val, None, None)
-    if train is None or val is None:
-        raise UnusableError(bad, among)
+            bad += error.bad
+    if bad:
+        raise UnusableError(bad, len(data.train) + len(data.val))
+    train, val = found
     return train, val
 
 
@@ -249,6 +254,19 @@ def check_left(images: Feed, data: DataSet) -> None:
             f"{data.name}: none of the training images of {', '.join(missing)} can be read; repair them, or "
             "remove the folder or the lines"
         )
+
+
+def check_same_classes(before: Sequence[str], data: DataSet) -> None:
+    """Raises DataError: a run resumes on data of other classes than it began with."""
+    if data.classes == tuple(before):
+        return
+    added, gone = sorted(set(data.classes) - set(before)), sorted(set(before) - set(data.classes))
+    changes = [f"{', '.join(names)} {what}" for names, what in ((added, "added"), (gone, "missing")) if names]
+    raise DataError(
+        f"{data.name}: the classes have changed since this run started: "
+        f"{'; '.join(changes) or 'their order'}. Restore them to resume, or start a new run from its model, "
+        "which gets a head for the new classes: hubel train DATA --from RUN"
+    )
 
 
 def check_classes(network: Trainable, data: DataSet) -> None:
@@ -265,11 +283,13 @@ def check_classes(network: Trainable, data: DataSet) -> None:
         )
 
 
-def _preprocessing(config: Config, network: Trainable, start: Start | None) -> Preprocessing:
-    """The preprocessing of the starting model, except for what the config asks for."""
+def _preprocessing(config: Config, network: Trainable, start: Start | None, images: Images) -> Preprocessing:
+    """The preprocessing of the starting model, except for what the config asks for and the images' range."""
     if start is None:
-        return Preprocessing.of(network.volume, fit=config.fit or "crop")
-    return start.preprocessing.fitting(config.fit or None)
+        found = Preprocessing.of(network.volume, fit=config.fit or "crop")
+    else:
+        found = start.preprocessing.fitting(config.fit or None)
+    return replace(found, range=range_of(config.range, images) or found.range)
 
 
 def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:
@@ -290,15 +310,15 @@ def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:
         return trace(network.net, small)
     except NetworkError as error:
         raise NetworkError(
-            f"the recipe shows images as {small} first, which this network does not take: {error}; "
-            "let images keep their size, with --set smallest=1"
+            f"the recipe begins with images of {small}, which this network does not take: {error}; "
+            "keep the size of images with --set smallest=1"
         ) from None
 
 
 def _network(config: Config, given: Net | OwnNetwork | None) -> Trainable:
     """The network, with its initial weights.
 
-    Raises NetworkError: one that cannot learn in batches like these.
+    Raises NetworkError: it cannot learn from batches of this size, or images of the first size.
     Raises UsageError: `freeze` names no part of it, or a module of the user's own is not given.
     """
     recipe = config.recipe
@@ -307,8 +327,8 @@ def _network(config: Config, given: Net | OwnNetwork | None) -> Trainable:
         network = given
     elif given is None and config.is_own:
         raise UsageError(
-            f"this run trains a module of its own, {config.net}, which no file can hold; give it again from "
-            "Python, net=..., or on the command line, --net file.py:name"
+            f"this run trains a module of your own, {config.net}; config.toml keeps only its name: pass it "
+            "again, net=..., or on the command line --net file.py:name"
         )
     else:
         net = given or parse(config.net)

@@ -37,7 +37,7 @@ class Session:
         self.trainer.best = found.top1
         self._model({"epoch": 0, "val_top1": found.top1}).save(self.folder.best)
 
-    def follow(self) -> Iterator[Event]:
+    def train(self) -> Iterator[Event]:
         """Trains to the end, or to the target, and passes every event on; a round is kept first.
 
         A timed run keeps a checkpoint every minute too. Resumed within an epoch, it is not promised to repeat
@@ -62,6 +62,11 @@ class Session:
         if trainer.clock.limit and (text := unseen(trainer.done)):
             yield Warned(text)
 
+    @property
+    def needs_reserve(self) -> bool:
+        """Whether a timed run has yet to reserve time for its end."""
+        return self.trainer.clock.unreserved
+
     def reserve(self, writing: float) -> None:
         """Reserves time for the end of a timed run, whose files take `writing` seconds to write."""
         trainer = self.trainer
@@ -85,7 +90,11 @@ class Session:
         """
         folder = self.folder.folder
         if name := kept.unfit(self.trainer.network):
-            raise TrainingError(f"{folder}: its {CONFIG} names another network: {name} does not fit")
+            raise TrainingError(
+                f"{folder}: its {CONFIG} names another network: {name} does not fit. "
+                f"Restore the file, or start a new run: hubel train --config {self.folder.folder / CONFIG} "
+                "--out NEW"
+            )
         if kept.images != self.prepared.fingerprint:
             raise TrainingError(
                 f"{self.prepared.data.name}: the training images have changed since this run started. "
@@ -109,6 +118,11 @@ class Session:
         """Writes a checkpoint: everything that changes in training."""
         Checkpoint.of(self.trainer, self.prepared.fingerprint).write(self.folder.folder)
         self._saved = time.perf_counter()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing is left to train."""
+        return self.trainer.progress >= 1 or (self.trainer.seconds > 0 and self._reached)
 
     @property
     def _reached(self) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias, get_args
 
 from hubel.data.feed.bad import OnBad
+from hubel.data.feed.range import written_range
 from hubel.data.image.preprocess import Fit
 from hubel.errors import nearest
 from hubel.training.settings.recipe import Recipe, check
@@ -20,25 +21,28 @@ _MAKER = re.compile(r"[^()]+:[^()>|+*:]+")
 AUTO, NONE = "auto", "none"
 
 BALANCES = (NONE, "loss", "sampler")
-"""What is done about classes of unequal size."""
+"""The corrections for class imbalance."""
 
 Asked: TypeAlias = Literal["crop", "pad", "squash", ""]
-"""A `Fit`, or nothing said of it."""
+"""A `Fit`, or empty for the default."""
 
 
 @dataclass(frozen=True, slots=True)
 class Config:
     """A run: what to train on what, and how.
 
-    `net` is a notation, `input` the volume it sees, `fit` how an image of another shape becomes it, empty
-    for the way of the model the run starts from, else `crop`. `start` is the model whose weights the run
-    starts from, empty for none; `freeze` names the parts that then stay as they are. `val` is the share of
-    the training images held out where the data has no validation split. `on_bad` is what an image that
-    cannot be read does: `stop` the run, or be left out. `balance` weighs rare classes more, in the `loss` or
-    by drawing them more often. `seconds` is the time the whole run may take, which comes before the
-    recipe's epochs; 0 for no limit. `target` is the top-1 at which the run stops, 0 for none. `precision`
-    is what a step is computed in; `auto` takes the fastest of the machine. `keep_epochs` keeps the model
-    of every round.
+    `net`: the network's notation. `input`: its input volume. `fit`: how images of another aspect ratio are
+    resized, `crop`, `pad` or `squash`; empty means the starting model's setting, else `crop`. `range`: the
+    values of 16-bit or float images that become black and white: `auto` for those of the training set,
+    `full` for 0 to 65535, or `LOW:HIGH`. `start`: the starting model, empty for none. `freeze`: the parts of
+    the network that are not trained. `val`: the share of the training images to hold out for validation if
+    the data set has no validation split. `on_bad`: what to do with unreadable images, `stop` or `skip`.
+    `balance`: how class imbalance is corrected, by class weights in the `loss` or by the `sampler`, which
+    draws rare classes more often. `seconds`: the time limit of the whole run, which overrides the recipe's
+    epochs; 0 for none. `target`: the validation accuracy at which the run stops, 0 for none. `precision`:
+    that of the computation; `auto` takes the fastest on this machine. `keep_epochs`: whether to keep the
+    model of every round.
+
     Raises UsageError: a value outside its range.
     """
 
@@ -46,6 +50,7 @@ class Config:
     net: str
     input: str
     fit: Asked = ""
+    range: str = AUTO
     start: str = ""
     freeze: tuple[str, ...] = ()
     val: float = 0.2
@@ -66,6 +71,8 @@ class Config:
         check("val", 0 < self.val < 1, "above 0 and below 1", self.val)
         check("seconds", 0 <= self.seconds < float("inf"), "above 0, or 0 for no limit", self.seconds)
         check("target", 0 <= self.target <= 1, "above 0 and at most 1, or 0 for none", self.target)
+        known_range = self.range in (AUTO, "full") or written_range(self.range) is not None
+        check("range", known_range, "auto, full or LOW:HIGH, such as 29000:31000", repr(self.range))
         for name, known in (
             ("fit", get_args(Fit) if self.fit else ("",)),
             ("on_bad", get_args(OnBad)),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, fields
 from typing import Any, TypeAlias
@@ -24,6 +25,16 @@ Random numbers are to come from the generator, so that the same seed gives the s
 """
 
 
+_ARGUMENTS = {"loss": 2, "optimizer": 1, "augmentation": 2}
+
+_FORMS = {
+    "loss": "give loss(scores, labels), such as torch.nn.functional.cross_entropy or CrossEntropyLoss()",
+    "optimizer": "give optimizer(parameters), such as lambda weights: torch.optim.Adam(weights, lr=1e-3)",
+    "augmentation": "give augmentation(images, generator), such as lambda images, generator: images.flip(2)",
+}
+"""What each function is to be."""
+
+
 @dataclass(frozen=True, slots=True)
 class Own:
     """The callables that a run was given in place of a recipe's names; None where the recipe's is used."""
@@ -38,15 +49,53 @@ class Own:
         found = {item.name: getattr(self, item.name) for item in fields(self)}
         return {f"own_{name}": "" if given is None else name_of(given) for name, given in found.items()}
 
-    def check(self, wanted: dict[str, str]) -> None:
-        """Raises UsageError: a config that was made with a callable is run without it."""
-        for key, name in wanted.items():
-            part = key.removeprefix("own_")
-            if name and getattr(self, part) is None:
+    def __post_init__(self) -> None:
+        for item in fields(self):
+            given = getattr(self, item.name)
+            if given is None:
+                continue
+            if not callable(given):
                 raise UsageError(
-                    f"this run's {part} is a function of its own, {name}, which no file can hold; "
-                    f"give it again from Python: {part}=..."
+                    f"{item.name} is a function, not {type(given).__name__}: {_FORMS[item.name]}"
                 )
+            if not _takes(given, _ARGUMENTS[item.name]):
+                raise UsageError(f"{item.name}: {name_of(given)} takes other arguments; {_FORMS[item.name]}")
+
+    def check(self, recorded: dict[str, str]) -> list[str]:
+        """Returns warnings where a function has another name than the config of the run recorded.
+
+        Raises UsageError: the run was made with a function that is not given, or without one that is.
+        """
+        warnings = []
+        for key, name in self.names.items():
+            part, before = key.removeprefix("own_"), recorded[key]
+            if before and not name:
+                raise UsageError(
+                    f"this run's {part} is a function of your own, {before}; config.toml keeps only its "
+                    f"name: pass it again from Python, {part}=..."
+                )
+            if name and not before:
+                raise UsageError(f"this run was made without a {part} of your own; leave {part} out")
+            if name != before:
+                warnings.append(f"the {part} was {before} when this run began, and is {name} now")
+        return warnings
+
+
+def _takes(given: Callable[..., Any], count: int) -> bool:
+    """Whether a function can be called with so many arguments; one that does not tell can.
+
+    A class of losses is none: it makes a loss.
+    """
+    if isinstance(given, type) and issubclass(given, nn.Module):
+        return False
+    try:
+        call = given.forward if isinstance(given, nn.Module) else given
+        inspect.signature(call).bind(*[None] * count)
+    except TypeError:
+        return False
+    except ValueError:
+        return True
+    return True
 
 
 def name_of(given: Any) -> str:

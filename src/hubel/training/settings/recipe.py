@@ -12,29 +12,28 @@ from hubel.training.step.optimizer import OPTIMIZERS, Rates
 from hubel.training.step.schedule import SCHEDULES, Course, side
 
 WRITTEN_FOR = 32
-"""The side in pixels that shifts and cutouts of the recipes below are written for."""
+"""The side in pixels of the images that the shifts and cutouts of recipes are written for."""
 
 STEPS = 20
-"""The fewest steps an epoch should have: small sets get smaller batches."""
+"""The fewest steps per epoch: small sets get smaller batches."""
 
 SMALLEST_BATCH = 8
-"""The smallest that batches get so: of fewer images a gradient is mostly noise."""
+"""Batches are not reduced below this: the gradient of fewer images is mostly noise."""
 
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """How a network is trained, whatever the network and the data.
 
-    `lr` is the peak of the schedule, for `batch` images a step. `warm_up` is the share of the run in
-    which it rises, `milestones` the shares at which a schedule of steps divides it by 10. `clip` is the
-    largest norm of the gradient, 0 for none. `average` is the decay a step of the moving average of the
-    weights that is kept as the model, 0 for none. `whiten` gives the first convolution of a network that
-    starts anew, for good, filters that whiten the training images. `hardest` is the share of the images
-    that an epoch after the first sees: those whose loss was highest when they were last seen (`Hardest`).
-    `fixed_statistics` keeps the batch normalisation of a model that the run starts from as it is at
-    inference, in place of each batch's own mean and variance. `smallest` is the side, as a share of the
-    input's, at which images are seen first; it grows to 1 until the share `grown` of the run. `views` is
-    how the finished model looks at an image.
+    `batch`: the batch size. `lr`: the peak learning rate. `warm_up`: the share of the run in which the
+    learning rate rises. `milestones`: the shares of the run at which the schedule `steps` divides it by 10.
+    `clip`: the largest norm of the gradient, 0 for no limit. `average`: decay per step of the moving average
+    of the weights, which becomes the model; 0 for none. `whiten`: fix the first convolution of a network
+    without a starting model to filters that whiten the training images. `hardest`: the share of the images
+    in each epoch after the first, those whose loss was highest when last seen (`Hardest`).
+    `fixed_statistics`: normalise by the starting model's running statistics, not by each batch's.
+    `smallest`: the side of the first images, as a share of the input's; it grows to 1 by the share `grown`
+    of the run. `views`: the views of an image over which the finished model averages.
 
     Raises UsageError: a value outside its range.
     """
@@ -90,20 +89,20 @@ class Recipe:
         return Rates(self.lr, self.momentum, self.weight_decay, self.batch)
 
     def rate(self, progress: float) -> float:
-        """The learning rate at a point of the run, 0 to 1, as a share of its peak."""
+        """The learning rate at a progress of the run, 0 to 1, as a share of its peak."""
         course = Course(self.warm_up, self.milestones, self.epochs)
         return SCHEDULES[self.schedule](progress, course)
 
     def side(self, progress: float, whole: int) -> int:
-        """The side, in pixels, at which images are shown at a point of the run; at its end `whole`."""
+        """The side of the images, in pixels, at a progress of the run, 0 to 1; `whole` at its end."""
         return side(progress, whole, self.smallest, self.grown)
 
     def fitted(self, *, mirror: bool, side: int, images: int) -> Recipe:
-        """The recipe for so many training images of so many pixels a side.
+        """The recipe adapted to a number of training images and their side in pixels.
 
-        Without flips and mirror views where a mirror image would be of another class; shifts and cutouts,
-        which are written for 32 pixels, in proportion; a batch that leaves an epoch 20 steps, but no smaller
-        than 8 for that.
+        Without `mirror`, where a mirror image may belong to another class, there are no flips and no mirror
+        views. Shifts and cutouts, which are written for 32 pixels, are scaled. The batch is small enough for
+        20 steps per epoch, but is not reduced below 8.
         """
         scale = side / WRITTEN_FOR
         augmentation = replace(

@@ -147,6 +147,8 @@ def recipe_named(text: str) -> Recipe:
 
     Raises UsageError: neither, or a file that holds no recipe.
     """
+    if not isinstance(text, str):
+        raise UsageError(f"recipe is a name, a .toml file or a Recipe, not {text!r}")
     if text in RECIPES:
         return RECIPES[text]
     if text.endswith(".toml"):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_type_hints
 
@@ -16,6 +17,9 @@ Value = TypeVar("Value")
 
 FROM_PYTHON = "own_"
 """How settings begin that record what only Python can give, and that nobody types."""
+
+NUMBERS: dict[type, type] = {int: Integral, float: Real}
+"""What serves as a number of each kind: NumPy's as well."""
 
 _KINDS = {bool: "true or false", int: "a whole number", float: "a number", str: "a text"}
 
@@ -139,8 +143,8 @@ def _typed(where: str, kind: Any, value: Any) -> Any:
         return tuple(_typed(where, kind.__args__[0], item) for item in value)
     if getattr(kind, "__origin__", None) is Literal:
         kind = str  # which texts fit is for the dataclass to say
-    if kind is float and type(value) is int:
-        return float(value)
+    if kind in (int, float) and type(value) is not bool and isinstance(value, NUMBERS[kind]):
+        return kind(value)
     if type(value) is not kind:
         raise UsageError(f"{where} is {_KINDS.get(kind, kind.__name__)}, not {value!r}")
     return value

@@ -1,4 +1,4 @@
-"""Steps recorded on a GPU and replayed: it computes a small network faster than Python can ask it to."""
+"""Steps recorded on a GPU and replayed: Python cannot launch the kernels of a small network fast enough."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ Shapes: TypeAlias = tuple[tuple[torch.Size, torch.dtype], ...]
 
 
 class Recorded:
-    """A computation on a device; a GPU records it when its inputs have the same shapes again.
+    """A computation on a device; a GPU records it the second time that its inputs have the same shapes.
 
-    From then on the recording is replayed. So it may change tensors in place that stay where they are, as
-    parameters and their gradients, and must neither wait for the GPU nor depend on any other thing that
-    changes. What it returns is there until it runs again. A CPU just computes, and so does a GPU after a
-    recording that failed.
+    From then on the recording is replayed. It may change tensors in place that keep their addresses, such as
+    parameters and their gradients. It must not wait for the GPU, nor depend on anything else that changes.
+    What it returns is valid until it runs again. A CPU records nothing, nor does a GPU after a failure.
     """
 
     def __init__(self, run: Run, device: torch.device) -> None:
@@ -41,13 +40,13 @@ class Recorded:
         return self._recordings.get(shapes, self._run)(*inputs)
 
     def forget(self) -> bool:
-        """Gives back the memory of what was recorded, and records no more; whether something was."""
+        """Frees the recordings and stops recording; returns whether there were any."""
         there = bool(self._recordings)
         self._records, self._recordings = False, {}
         return there
 
-    def told(self) -> str:
-        """Why recording failed, said once; empty if it did not."""
+    def failure(self) -> str:
+        """Why recording failed, returned once; empty if it did not."""
         why, self._failed = self._failed, ""
         return why
 
@@ -67,8 +66,8 @@ class Recording:
     def __init__(self, run: Run, inputs: tuple[Tensor, ...], pool: Pool) -> None:
         self._inputs = [each.clone() for each in inputs]
         self._graph = torch.cuda.CUDAGraph()
-        # The outer stream is the one to come back to where recording fails. Other threads, such as that
-        # which makes the batches, may go on meanwhile.
+        # The outer context restores the current stream if recording fails. Other threads, such as the one
+        # that makes the batches, may use the GPU meanwhile.
         stream = torch.cuda.stream(torch.cuda.current_stream())
         with stream, torch.cuda.graph(self._graph, pool, capture_error_mode="thread_local"):
             self._outputs = run(*self._inputs)
@@ -82,7 +81,7 @@ class Recording:
 
 
 def clear_gradients(network: nn.Module) -> None:
-    """Clears all gradients: on a GPU to zeros where they are, since recordings add to them there."""
+    """Clears all gradients; on a GPU they are set to zero in place, since recordings add to them there."""
     staying = [each.grad for each in network.parameters() if each.grad is not None and each.is_cuda]
     if staying:
         torch._foreach_zero_(staying)

@@ -1,4 +1,4 @@
-"""The images that are hardest for a network in training: epochs of these alone teach more in a time."""
+"""The images that are hardest for a network in training: in the same time, epochs of these teach more."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 LEAST = 2
-"""The fewest images of an epoch, where there are so many: batch normalisation needs two."""
+"""The fewest images in an epoch, if the set has them: batch normalisation needs two."""
 
 
 @dataclass(slots=True)
 class Hardest:
     """Which images an epoch sees: a `share` of those seen before, the hardest, and those never seen.
 
-    An image is as hard as its plain cross-entropy was when it was last seen, as augmented; what is then
-    learned makes it easier, and others take its place. A mixture's is booked to the image it is of first.
-    The share is of each of `groups`, places of images: all of them, or each class's where classes are to
-    be balanced. `losses`: float32, one an image, infinite before it is first seen. `picked`: the places of
-    the running epoch's images, int64, rising.
+    How hard an image is, is its cross-entropy, augmented, when it was last seen. The loss of a mixed image
+    counts for its first image. `groups` are the places of images from each of which the share is taken: one
+    group of all images or, with balanced classes, one per class. `losses`: float32, one per image, infinite
+    before it is first seen. `picked`: the places of the current epoch's images, int64, rising.
+
     Source: after the filtering of easy images in Jordan's CIFAR-10 speed record for 96 %, 2024, where a
     small network of its own judges them.
     """

@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from hubel.errors import UsageError
 from hubel.module.network import Heads
 from hubel.module.own import Trainable
 from hubel.training.step.precision import computing_in
@@ -40,6 +41,9 @@ def loss_of(
     scores, sides = output if isinstance(output, Heads) else (output, {})
     scores = scores.float()
     loss = criterion(scores, targets)
+    if not isinstance(loss, Tensor) or loss.ndim:
+        found = f"a tensor of {tuple(loss.shape)}" if isinstance(loss, Tensor) else type(loss).__name__
+        raise UsageError(f"the loss returns {found}; it is to return one number, the mean of the batch")
     for path, weight in network.side_weights.items():
         loss = loss + weight * criterion(sides[path].float(), targets)
     return loss, scores.detach()

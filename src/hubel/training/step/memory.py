@@ -18,8 +18,8 @@ M_TRIM_THRESHOLD, M_TOP_PAD, M_MMAP_THRESHOLD = -1, -2, -3
 def keep_memory() -> None:
     """Lets the allocator keep what is freed for the next step, where it is glibc's.
 
-    As it comes, it returns large blocks to the system after every layer and faults them in again a page
-    at a time: a third to a half of a step's time in float32.
+    By default glibc returns large blocks to the system after every layer, and they are faulted in again a
+    page at a time: a third to a half of a step's time in float32.
     """
     if not sys.platform.startswith("linux"):
         return
@@ -31,27 +31,27 @@ def keep_memory() -> None:
 
 
 SMALLEST_PART = 2
-"""The fewest images that go through at once: batch normalisation needs two."""
+"""The fewest images in a forward pass: batch normalisation needs two."""
 
 
 def out_of_memory(error: RuntimeError) -> bool:
-    """Whether an error says that memory is full: CUDA's has a class of its own, the CPU's only words."""
+    """Whether an error means that memory is full: CUDA's has a class, a CPU's only its message."""
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
 def free_memory(device: torch.device) -> None:
-    """Gives back what the device's allocator keeps."""
+    """Returns the unused memory that the allocator keeps to the device."""
     if device.type == "cuda":
         torch.cuda.empty_cache()
 
 
 def on_trial(batch: int, few: int, device: torch.device) -> int:
-    """How many images of a batch a trial is of: `few`, on a GPU all, which takes as long for a few."""
+    """The number of images in a trial: `few`; on a GPU the whole batch, which takes no longer."""
     return batch if device.type == "cuda" else min(few, batch)
 
 
 def tried(batch: int, few: int, device: torch.device, trial: Callable[[int], Found]) -> Found:
-    """What a trial on some images of a batch finds out; it is told how many, less if they do not fit."""
+    """The result of a trial, which is called with a number of images: fewer if they do not fit in memory."""
     count = on_trial(batch, few, device)
     while True:
         try:

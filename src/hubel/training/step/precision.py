@@ -1,11 +1,11 @@
-"""What makes a step fast on this machine: the allocator, the precision."""
+"""The precision of a step: float32 or bfloat16, whichever this machine computes faster."""
 
 from __future__ import annotations
 
 import copy
-import math
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -20,14 +20,11 @@ Module = TypeVar("Module", bound=nn.Module)
 GAIN = 0.9
 """The most of float32's time that bfloat16 may take to be chosen."""
 
-EMULATED = 4.0
-"""From how many times float32's time a product in bfloat16 is emulated: 50 and more were measured."""
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux states what a processor can do."""
 
-FEWEST_PRODUCTS, MOST_PRODUCTS = 4, 16
-"""How many products it takes to see that it is not, and to be sure that it is: a busy machine delays some."""
-
-PRODUCT_SIDE = 128
-"""The side of the matrices by which that is told: 0.06 ms in float32, and 2.4 ms where it is emulated."""
+NATIVE = frozenset({"avx512_bf16", "amx_bf16", "bf16"})
+"""The flags of processors with instructions for products in bfloat16: x86-64's two, and ARM's."""
 
 PRECISIONS: dict[str, torch.dtype] = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 """What a step may be computed in; the weights are float32 always."""
@@ -65,23 +62,25 @@ def _seconds(network: Module, precision: str, step: Callable[[Module, str], Tens
 
 @cache
 def emulates_bfloat16(device: torch.device) -> bool:
-    """Whether a device has no instructions for products in bfloat16, as most CPUs; a GPU says so itself.
+    """Whether a device has no instructions for products in bfloat16, as most CPUs.
 
-    On a CPU it is measured, once.
+    It is asked, never timed: a machine answers the same, busy or not.
     """
     if device.type == "cuda":
         return not torch.cuda.is_bf16_supported(including_emulation=False)
-    matrix = torch.ones(PRODUCT_SIDE, PRODUCT_SIDE, device=device)
-    matrices = {precision: matrix.to(kind) for precision, kind in PRECISIONS.items()}
-    best = dict.fromkeys(PRECISIONS, math.inf)
-    for done in range(1, MOST_PRODUCTS + 1):
-        for precision, factor in matrices.items():
-            began = now(device)
-            factor @ factor
-            best[precision] = min(best[precision], now(device) - began)
-        if done >= FEWEST_PRODUCTS and best["bfloat16"] <= EMULATED * best["float32"]:
-            return False
-    return True
+    return not NATIVE & processor_flags()
+
+
+def processor_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """The flags of the processor: by Linux, elsewhere by torch; none where neither says."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        ask = getattr(torch.cpu, "get_capabilities", dict)  # not in older torch
+        return frozenset(name for name, has in ask().items() if has is True)
+    fields = (line.partition(":") for line in lines)
+    flags = (text for name, _, text in fields if name.strip() in ("flags", "Features"))
+    return frozenset(next(flags, "").split())
 
 
 def computing_in(precision: str, device: torch.device) -> torch.autocast:

@@ -73,8 +73,8 @@ class Stepper:
         if self.average:
             self.average.update(self.network)
         for part in (self._backward, self._move):
-            if why := part.told():
-                self.warnings.append(f"steps go on without CUDA graphs: {why}")
+            if why := part.failure():
+                self.warnings.append(f"continuing without CUDA graphs: {why}")
         return loss, scores
 
     def release(self) -> bool:
@@ -127,7 +127,7 @@ class Stepper:
             raise error
         if self.release():
             free_memory(images.device)
-            return "memory is full: steps go on without CUDA graphs"
+            return "memory is full: continuing without CUDA graphs"
         if self.micro <= SMALLEST_PART:
             raise error
         self.micro = max(SMALLEST_PART, min(self.micro, len(images)) // 2)
