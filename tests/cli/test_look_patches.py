@@ -7,10 +7,14 @@ from importlib import import_module
 from pathlib import Path
 from unittest.mock import Mock
 
+import numpy as np
 import pytest
 from PIL import Image
 
+from hubel import build, conv, fc, relu
+from hubel.data.image.preprocess import Preprocessing
 from hubel.instruments.patches import Top
+from hubel.model.file import Model
 from hubel.tasks.look.patches import Wanted
 from tests.cli.conftest import Hubel
 

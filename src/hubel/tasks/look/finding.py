@@ -58,7 +58,8 @@ class Finding:
         The ending of the name chooses the form. Raises UsageError: a form not in `forms`, or no such folder.
         """
         path = Path(path)
-        what = "the text" if self.forms == TEXT else "the page" if self.forms == PAGE else "an image"
+        names: dict[tuple[str, ...], str] = {TEXT: "the text", PAGE: "the page"}
+        what = names.get(self.forms, "an image")
         write_whole(path, self.draw(form_of(path, self.forms, what)))
         return path
 
