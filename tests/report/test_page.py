@@ -18,7 +18,8 @@ from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model
 from hubel.module.network import build
 from hubel.net.notation import parse
-from hubel.report.page import interval, run_page
+from hubel.report.page import run_page
+from hubel.report.units import interval
 from hubel.training.settings.config import Config
 
 NET = "conv(2, 3) >> relu >> fc(3)"
