@@ -19,11 +19,11 @@ from hubel.errors import UsageError
 from hubel.tasks.look.specimen import Lookable, Specimen, open_specimen, several
 
 if TYPE_CHECKING:
+    from hubel.data.image.objects import ImageLike
     from hubel.data.image.preprocess import Preprocessing
     from hubel.net.volume import VolumeLike
     from hubel.tasks.look.finding import Finding
     from hubel.tasks.look.images import Data, Progress
-    from hubel.tasks.look.specimen import ImageLike
 
 Names: TypeAlias = str | Sequence[str] | None
 """One name, several, or none."""

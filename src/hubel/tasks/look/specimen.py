@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hubel.data.image.objects import as_seen
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError, nearest
 from hubel.instruments.subject import Subject
@@ -20,19 +20,13 @@ from hubel.module.own import OwnNetwork
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-    from PIL.Image import Image
-
+    from hubel.data.arrays import Bytes
+    from hubel.data.image.objects import ImageLike
     from hubel.model.file import Model
     from hubel.net.volume import VolumeLike
 
-Bytes: TypeAlias = "npt.NDArray[np.uint8]"
-
 Lookable: TypeAlias = "Model | nn.Module | str | Path"
 """What can be looked at: a model, a module, or the name or path of a model or a run's folder."""
-
-ImageLike: TypeAlias = "str | Path | Image | Bytes"
-"""One image: a file's path, a PIL image, or uint8, h x w x c with c of 1 or 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +54,7 @@ class Specimen:
 
         Raises DataError: an image that cannot be read.
         """
-        if isinstance(image, str | Path):
-            return self.preprocessing.read(Path(image))
-        return self.preprocessing.pixels(image)
+        return as_seen(image, self.preprocessing)
 
     def seen(self, image: ImageLike) -> Tensor:
         """Returns an image as the network sees it: float32, depth x height x width.
