@@ -144,6 +144,14 @@ def test_whatever_has_a_network_in_it_is_opened(tmp_path: Path) -> None:
     assert repr(eyes[3]) == "<Eye on run: 6 layers, 10x10x3 to 1x1x2>"
 
 
+def test_what_has_a_path_is_looked_into() -> None:
+    class Run:
+        def __fspath__(self) -> str:
+            return "MODEL"
+
+    assert repr(look(Run())) == repr(look("MODEL"))
+
+
 def test_an_image_is_a_path_an_image_or_an_array() -> None:
     eye = look("MODEL")
     image = Image.open("IMAGE")

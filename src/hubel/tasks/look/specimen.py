@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor, nn
 
-from hubel.data.image.objects import as_seen
+from hubel.data.image.objects import as_seen, is_path
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError, nearest
 from hubel.instruments.subject import Subject
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from hubel.model.file import Model
     from hubel.net.volume import VolumeLike
 
-Lookable: TypeAlias = "Model | nn.Module | str | Path"
-"""What can be looked at: a model, a module, or the name or path of a model or a run's folder."""
+Lookable: TypeAlias = "Model | nn.Module | str | os.PathLike[str]"
+"""What can be looked at: a model, a module, a run, or the name or path of a model or a run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,8 @@ class Specimen:
     """A network in front of the instruments, with all it takes to show it images.
 
     `where` is what it was opened from, or what to call it. `classes` are the names of its scores; where
-    nobody gave names (`named` is False), they are numbers. `model` is None for a bare module.
+    nobody gave names (`named` is False), they are numbers. `model` is None for a bare module. `allow_code`
+    is whether code may be executed for a model that it is compared with.
     """
 
     where: str
@@ -43,6 +45,7 @@ class Specimen:
     classes: tuple[str, ...]
     model: Model | None = None
     named: bool = True
+    allow_code: bool = False
 
     @property
     def name(self) -> str:
@@ -83,6 +86,7 @@ def open_specimen(
     *,
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
+    allow_code: bool = False,
 ) -> Specimen:
     """Opens whatever can be looked at; the arguments are those of `hubel.look`.
 
@@ -97,16 +101,16 @@ def open_specimen(
         return _of_module(model, volume, classes, preprocessing)
     if volume is not None or classes is not None or preprocessing is not None:
         raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
-    where = str(model) if isinstance(model, str | Path) else type(model).__name__
-    if isinstance(model, str | Path):
-        model = open_model(model)
+    where = os.fspath(model) if is_path(model) else type(model).__name__
+    if is_path(model):
+        model = open_model(where, allow_code=allow_code)
     if not isinstance(model, Model):
         raise UsageError(
             "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
             f"torch module with its input volume, not {where}; hubel.build(net, volume) makes a module"
         )
     subject = Subject.of(_on_cpu(model.network))
-    return Specimen(where, subject, model.preprocessing, model.classes, model)
+    return Specimen(where, subject, model.preprocessing, model.classes, model, allow_code=allow_code)
 
 
 def _of_module(
