@@ -18,7 +18,7 @@ from hubel.data.image.objects import as_seen
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import read as read_marks
 from hubel.data.marks import written as written_marks
-from hubel.errors import HubelError, ModelError, shortened
+from hubel.errors import HubelError, ModelError, UsageError, shortened
 from hubel.files import write_whole
 from hubel.model.checksum import KEY, checksum
 from hubel.model.header import Header, model_file, read_metadata
@@ -144,8 +144,11 @@ class Model(Shown):
         """Writes the model as one `.safetensors` file, completely or not at all, with a checksum.
 
         Of a module of the user's own it holds the weights and the name of what makes the module.
-        Raises ModelError: class names or a temperature that no model has.
+        Raises ModelError: class names or a temperature that no model has. Raises UsageError: there is no
+        such folder.
         """
+        if not Path(path).absolute().parent.is_dir():
+            raise UsageError(f"there is no folder {str(Path(path).parent)!r} to write {Path(path).name} to")
         state = {name: value.detach().cpu().contiguous() for name, value in _bare(self.network).items()}
         metadata = self.header.to_metadata()
         metadata[KEY] = checksum(state, metadata)

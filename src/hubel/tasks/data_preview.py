@@ -19,6 +19,7 @@ from hubel.files import write_whole
 from hubel.model.header import read_header
 from hubel.model.open import open_model
 from hubel.report.data_preview import Example, preview_figure
+from hubel.report.form import image_form
 from hubel.tasks.network import NetLike, given, is_model_file, volume_of
 from hubel.tasks.train import seconds
 from hubel.tasks.words import one_of
@@ -60,7 +61,8 @@ class Preview:
         return preview_figure(self.name, self.examples, self.volume, self.fit)
 
     def save(self, path: str | Path) -> None:
-        """Writes the figure as a PNG file."""
+        """Writes the figure as a PNG file. Raises UsageError: another suffix, or no such folder."""
+        image_form(Path(path), ("png",))
         write_whole(Path(path), self.png())
 
     def __repr__(self) -> str:

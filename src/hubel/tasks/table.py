@@ -90,4 +90,4 @@ def rows_before(error: UnfitError, columns: str | Sequence[str] | None = None) -
 def _chosen(columns: str | Sequence[str] | None) -> tuple[str, ...]:
     """The columns that were asked for. Raises UsageError: there is no such column."""
     names = columns.split(",") if isinstance(columns, str) else columns
-    return report.check_columns([name.strip() for name in names]) if names else ()
+    return report.check_columns([str(name).strip() for name in names]) if names else ()

@@ -75,6 +75,8 @@ class Specimen:
 
     def label(self, name: str) -> int:
         """Returns a class's number by its name. Raises UsageError: no such class."""
+        if not isinstance(name, str):
+            raise UsageError(f"a class is given by name, a text such as {self.classes[0]!r}, not {name!r}")
         if name not in self.classes:
             raise UsageError(f"the model has no class {name!r}{nearest(name, self.classes)}")
         return self.classes.index(name)
