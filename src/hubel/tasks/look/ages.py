@@ -12,8 +12,7 @@ from hubel.data.image.objects import is_path
 from hubel.errors import UsageError
 from hubel.instruments.ages import Ages, State, over_time
 from hubel.instruments.deconv import fitting
-from hubel.instruments.subject import Subject
-from hubel.instruments.unit import Unit
+from hubel.instruments.unit import Unit, expand
 from hubel.report.instruments.ages import ages_as_json, ages_figure
 from hubel.tasks.look.finding import PNG, Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
@@ -65,9 +64,10 @@ def look_over_time(
     ]
     images = source.open(specimens[-1]).images
     subject = specimens[0].subject
-    rule = fitting(subject)
+    named = (Unit.parse(each, subject.steps) for each in wanted.units)
+    maps, rule = expand(named, subject.steps, wanted.most), fitting(subject)
     done = counted(progress, "looking at images", len(images) * len(shown))
-    found = over_time(shown, _maps(subject, wanted), images, top=wanted.top, rule=rule, progress=done)
+    found = over_time(shown, maps, images, top=wanted.top, rule=rule, progress=done)
     names = [each.name for each in states]
     return Finding(
         "compare",
@@ -102,18 +102,6 @@ def _spread(count: int, most: int) -> list[int]:
     for at in range(1, most):  # places that coincide move on by one
         steps[at] = max(steps[at], steps[at - 1] + 1)
     return [int(step) for step in steps]
-
-
-def _maps(subject: Subject, wanted: Wanted) -> list[Unit]:
-    """The maps named; of a layer its first ones."""
-    chosen: list[Unit] = []
-    for unit in (Unit.parse(each, subject.steps) for each in wanted.units):
-        if unit.channel is None:
-            depth = subject.step(unit.path).output.depth
-            chosen += [Unit(unit.path, channel) for channel in range(min(depth, wanted.most))]
-        else:
-            chosen.append(unit)
-    return chosen
 
 
 def _arrays(found: Sequence[Ages]) -> Arrays:
