@@ -29,7 +29,7 @@ from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.evaluation.metrics import evaluate
 from hubel.evaluation.model import measure
-from hubel.tasks.network import network_for
+from hubel.tasks.network import given as given_network
 from hubel.training import trainer as loop
 from hubel.training.run.prepare import prepare
 from hubel.training.settings.config import Config
@@ -87,7 +87,9 @@ class Source:
 def reached(given: argparse.Namespace, seed: int) -> dict[str, float]:
     """Trains once; what is right, in percent, and how many epochs it was."""
     data = open_data(given.data, val=given.val, seed=seed)
-    _, net, volume = network_for(given.net, None, data)
+    network = given_network(given.net, data=data)
+    net, volume = network.net, network.volume
+    assert isinstance(net, Net), "a network is given by its name or notation"
     fitted = recipe_named(given.recipe).fitted(
         mirror=data.mirror, side=min(volume.plane), images=len(data.train)
     )

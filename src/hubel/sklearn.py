@@ -23,10 +23,8 @@ import torch
 from PIL import Image
 
 from hubel.cores import allowed_cores
-from hubel.data.formats.items import is_path
-from hubel.data.image.objects import image_of, is_tensor, pixels_of
+from hubel.data.image.objects import as_seen, image_of, is_path, is_tensor, pixels_of
 from hubel.errors import DataError, UsageError
-from hubel.model.prediction import pixels_of as seen_pixels
 from hubel.net.names import fc, relu
 from hubel.net.volume import Volume
 from hubel.tasks.train import train
@@ -280,7 +278,9 @@ def _probabilities(model: Model, images: Any) -> Any:
     found = []
     with ThreadPoolExecutor(allowed_cores()) as pool:
         for at in range(0, len(images), BATCH):
-            seen = list(pool.map(partial(seen_pixels, model.preprocessing), images[at : at + BATCH]))
+            seen = list(
+                pool.map(partial(as_seen, preprocessing=model.preprocessing), images[at : at + BATCH])
+            )
             found.append(model.probabilities_of(np.stack(seen)))
     return torch.cat(found).numpy().astype(np.float64)
 

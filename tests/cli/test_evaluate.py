@@ -177,8 +177,22 @@ def test_code_is_executed_only_with_allow_code(hubel: Hubel, tmp_path: Path) -> 
     ):
         refused = hubel(*arguments)
         assert (refused.status, refused.out) == (1, "")
-        assert "on the command line add --allow-code" in refused.err
         assert "note: this executes" not in refused.err
         allowed = hubel(*arguments, "--allow-code")
         assert allowed.status == 0
         assert f"note: this executes {tmp_path / 'model.py'}\n" in allowed.err
+        assert "--allow-code on the command line" in refused.err
+    look = ["look", tmp_path / "own.safetensors", "maps", tmp_path / "zero.png", "--json"]
+    assert "--allow-code on the command line" in hubel(*look).err
+    answers = {hubel(*look[:at], "--allow-code", *look[at:]).out for at in (1, 2, 5)}
+    assert len(answers) == 1
+    assert '"scores"' in answers.pop()
+
+
+def test_no_run_starts_from_a_model_of_ones_own_module(hubel: Hubel, tmp_path: Path) -> None:
+    network = OwnNetwork(nn.Sequential(nn.Flatten(), nn.Linear(64, 10)), "8x8x1", "model.py:make_model")
+    Model(network, DIGITS, Preprocessing.of("8x8x1")).save(tmp_path / "own.safetensors")
+    for net in ([], ["--net", "fc(10)"]):
+        refused = hubel("train", "digits", "--from", tmp_path / "own.safetensors", *net)
+        assert refused.status == 1
+        assert "own.safetensors is a model of your own module, from which --from cannot start" in refused.err

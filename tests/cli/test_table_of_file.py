@@ -147,4 +147,4 @@ def test_comparisons_name_the_layers_with_unknown_macs(hubel: Hubel, file: Path)
 
 def test_training_a_module_needs_its_input(hubel: Hubel, file: Path, tmp_path: Path) -> None:
     said = hubel("train", "digits", "--net", f"{file}:make_model", "--out", tmp_path / "run")
-    assert (said.status, "add volume=(height, width, depth)" in said.err) == (2, True)
+    assert (said.status, "a module does not state its input; add --input HxWxD" in said.err) == (2, True)

@@ -19,7 +19,7 @@ from hubel.data.sources import open_data
 from hubel.errors import UsageError
 from hubel.net.volume import Volume
 from hubel.tasks.follow import ONE_STEP, left
-from hubel.tasks.network import network_for
+from hubel.tasks.network import given
 from hubel.tasks.train import seconds
 from hubel.training.events import BatchDone, Event, RoundDone
 from hubel.training.run.checkpoint import Checkpoint
@@ -99,9 +99,9 @@ def test_a_network_made_to_measure_gets_the_measure_of_its_input(tmp_path: Path)
     pytest.importorskip("sklearn")
     digits = open_data("digits", val=0)
     for size, side in ((None, 32), ("64x48x1", 48)):
-        name, net, volume = network_for("fast_small", size, digits)
-        assert (name, volume) == ("fast_small", Volume.of(size or "32x32x1"))
-        assert net == zoo.ZOO["fast_small"].make(classes=10, depth=1, side=side)
+        found = given("fast_small", size, digits)
+        assert (found.short, found.volume) == ("fast_small", Volume.of(size or "32x32x1"))
+        assert found.net == zoo.ZOO["fast_small"].make(classes=10, depth=1, side=side)
 
 
 def test_a_run_that_is_interrupted_says_how_to_go_on(

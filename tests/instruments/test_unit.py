@@ -6,7 +6,7 @@ import pytest
 
 from hubel import conv, fc, maxpool, named, relu, trace
 from hubel.errors import UsageError
-from hubel.instruments.unit import Unit
+from hubel.instruments.unit import Unit, expand
 
 STEPS = trace(named("c1", conv(4, 3)) >> relu >> maxpool(2) >> named("head", fc(5) >> relu), "10x8x3")
 
@@ -40,3 +40,9 @@ def test_a_unit_is_read_and_written(text: str, unit: Unit) -> None:
 def test_what_is_refused(text: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
         Unit.parse(text, STEPS)
+
+
+def test_a_layer_stands_for_its_first_maps() -> None:
+    units = [Unit("c1"), Unit("head", 3)]
+    assert expand(units, STEPS, 2) == [Unit("c1", 0), Unit("c1", 1), Unit("head", 3)]
+    assert len(expand(units, STEPS)) == 5

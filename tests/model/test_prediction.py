@@ -153,6 +153,18 @@ def test_grey_arrays_need_no_channel(photo: Path) -> None:
     assert grey.predict(pixels).classes == grey.predict(Image.fromarray(pixels)).classes
 
 
+def test_floats_and_tensors_are_taken_as_in_training(model: Model) -> None:
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 8, 8, 3), dtype=np.uint8)
+    floats = (pixels / 255).astype(np.float32)
+    expected: Any = model.predict(pixels)
+    for images in (floats, torch.from_numpy(pixels).permute(0, 3, 1, 2), [*floats]):
+        found: Any = model.predict(images)
+        assert found == expected
+    for image in (floats[0], torch.from_numpy(floats[0]).permute(2, 0, 1)):
+        assert model.predict(image) == model.predict(pixels[0])
+    assert model.probabilities([]).shape == (0, 3)
+
+
 def test_a_bad_image_alone_is_an_error(model: Model, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"gone.png: no such file"):
         model.predict(tmp_path / "gone.png")
@@ -165,11 +177,15 @@ def test_a_bad_image_alone_is_an_error(model: Model, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("image", "message"),
     [
-        (np.zeros((8, 8, 3), np.float32), r"uint8, from 0 to 255, not float32; scale values .* by 255"),
-        (np.zeros((3, 8, 8), np.uint8), r"not 3x8x8; its channels come first: use array.transpose"),
-        (np.zeros((8, 8, 4), np.uint8), r"of 1 or 3 channels, not 8x8x4$"),
+        (
+            np.full((8, 8, 3), 2, np.float32),
+            r"float pixels are from 0 to 1.*; give values .* as uint8",
+        ),
+        (np.zeros((8, 8, 3), np.int64), r"uint8 from 0 to 255, or float from 0 to 1, not int64"),
+        (np.zeros((3, 8, 8), np.uint8), r"not 3 x 8 x 8; move the channels with x.transpose\(1, 2, 0\)"),
+        (np.zeros((8, 8, 4), np.uint8), r"height x width x 1 or 3, not 8 x 8 x 4$"),
         (np.zeros(8, np.uint8), r"not 8$"),
-        (torch.zeros(2, 3, 8, 8), r"a PIL image or a uint8 array .*, not Tensor"),
+        (torch.zeros(8, 8, 3), r"1 or 3 x height x width, not 8 x 8 x 3; move the channels with x.permute"),
         (5, r"not int"),
     ],
 )

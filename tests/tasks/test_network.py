@@ -10,12 +10,14 @@ from safetensors.numpy import save_file
 from torch import nn
 
 from hubel import zoo
+from hubel.data.sources import open_data
 from hubel.errors import HubelError, NetworkError, UsageError
 from hubel.module import network as built
 from hubel.module.own import OwnNetwork
+from hubel.net.algebra import Net
 from hubel.net.names import conv, fc, relu
-from hubel.net.volume import Volume
-from hubel.tasks.network import build, ledger, name_of, network
+from hubel.net.volume import Volume, VolumeLike
+from hubel.tasks.network import NetLike, build, given, ledger
 
 BEST = "best.safetensors"
 NET = conv(2, 3) >> relu >> fc(4)
@@ -31,33 +33,39 @@ def run(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def seen_as(net: NetLike, volume: VolumeLike | None = None) -> tuple[Net | nn.Module, Volume]:
+    """What is given, and its input."""
+    found = given(net, volume)
+    return found.net, found.volume
+
+
 def test_a_text_is_taken_as_on_the_command_line() -> None:
-    assert network("vgg16") == (zoo.vgg16(), Volume(224, 224, 3))
-    assert network("vgg16(classes=7)", "64x64x3") == (zoo.vgg16(classes=7), Volume(64, 64, 3))
-    assert network("conv(2, 3) >> relu >> fc(4)", (8, 8, 1)) == (NET, SEEN)
+    assert seen_as("vgg16") == (zoo.vgg16(), Volume(224, 224, 3))
+    assert seen_as("vgg16(classes=7)", "64x64x3") == (zoo.vgg16(classes=7), Volume(64, 64, 3))
+    assert seen_as("conv(2, 3) >> relu >> fc(4)", (8, 8, 1)) == (NET, SEEN)
 
 
 def test_a_model_file_and_a_run_are_taken_as_text_and_as_path(run: Path) -> None:
     for where in (run, str(run), run / BEST, str(run / BEST)):
-        assert network(where) == (NET, SEEN)
+        assert seen_as(where) == (NET, SEEN)
     with pytest.warns(UserWarning, match="are for 8x8x1; they do not fit 9x9x1"):
-        assert network(run, "9x9x1") == (NET, Volume(9, 9, 1))
+        assert seen_as(run, "9x9x1") == (NET, Volume(9, 9, 1))
 
 
 def test_a_net_a_module_and_a_built_network_are_taken_as_they_are() -> None:
     module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(72, 4))
-    assert network(NET, "8x8x1") == (NET, SEEN)
-    assert network(module, SEEN) == (module, SEEN)
-    assert network(built.build(NET, SEEN)) == (NET, SEEN)
+    assert seen_as(NET, "8x8x1") == (NET, SEEN)
+    assert seen_as(module, SEEN) == (module, SEEN)
+    assert seen_as(built.build(NET, SEEN)) == (NET, SEEN)
     own = OwnNetwork(module, SEEN)
-    assert network(own) == (own, SEEN)
+    assert seen_as(own) == (own, SEEN)
     assert ledger(own).totals.params == ledger(module, SEEN).totals.params == 20 + 292
 
 
 def test_a_module_of_a_file_is_taken(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("from torch import nn\n\n\ndef make():\n    return nn.Conv2d(3, 4, 3)\n")
-    made, seen = network(f"{file}:make", "8x8x3")
+    made, seen = seen_as(f"{file}:make", "8x8x3")
     assert (type(made), seen) == (nn.Conv2d, Volume(8, 8, 3))
 
 
@@ -81,7 +89,7 @@ def test_build_and_ledger_take_the_networks_own_input() -> None:
 )
 def test_what_is_no_network(net: object, volume: str | None, error: type[HubelError], message: str) -> None:
     with pytest.raises(error, match=message):
-        network(net, volume)  # type: ignore[arg-type]  # 7 is there to be refused
+        given(net, volume)  # type: ignore[arg-type]  # 7 is there to be refused
 
 
 def test_a_module_is_not_built_again() -> None:
@@ -90,7 +98,57 @@ def test_a_module_is_not_built_again() -> None:
 
 
 def test_names() -> None:
-    assert name_of("vgg16") == "vgg16"
-    assert name_of(Path("runs/a/best.safetensors")) == "runs/a/best.safetensors"
-    assert name_of(NET) == repr(NET)
-    assert name_of(nn.ReLU()) == "ReLU"
+    assert given("vgg16").name == given("vgg16").short == "vgg16"
+    assert given(NET, SEEN).name == repr(NET)
+    assert given(NET, SEEN).short == given(repr(NET), SEEN).short == "net"
+    assert given(nn.ReLU(), SEEN).name == given(nn.ReLU, SEEN).name == "ReLU"
+
+
+def test_a_saved_network_is_called_by_its_path_and_in_short_by_its_stem(run: Path) -> None:
+    found = given(run / BEST)
+    assert (found.name, found.short) == (str(run / BEST), "best")
+
+
+def test_what_has_a_path_is_taken_as_a_path(run: Path) -> None:
+    class Run:
+        def __fspath__(self) -> str:
+            return str(run)
+
+    assert seen_as(Run()) == (NET, SEEN)
+
+
+def test_a_function_that_makes_a_module_is_called() -> None:
+    def broken() -> nn.Module:
+        raise ValueError("no such size")
+
+    def nothing() -> None: ...
+
+    found = given(lambda: nn.Conv2d(1, 2, 3), SEEN)
+    assert isinstance(found.net, nn.Conv2d)
+    assert isinstance(found.trainable(), OwnNetwork)
+    with pytest.raises(NetworkError, match=r"broken fails: .*no such size"):
+        given(broken, SEEN)
+    with pytest.raises(UsageError, match="nothing makes a NoneType"):
+        given(nothing, SEEN)  # type: ignore[arg-type]  # to be refused
+    with pytest.raises(UsageError, match="a module does not state its input"):
+        given(nn.ReLU)
+
+
+def test_a_network_to_train_gets_what_it_lacks_from_the_set() -> None:
+    data = open_data((np.zeros((4, 8, 8, 1), np.uint8), [0, 1, 0, 1]), val=0)
+    assert given("lenet5", None, data).net == zoo.lenet5(classes=2)
+    for net in (NET, repr(NET)):
+        found = given(net, None, data)
+        assert (found.short, found.trainable(), found.volume) == ("net", NET, SEEN)
+    module = built.build(NET, (9, 9, 1))
+    made = given(module, None, data)
+    kept = made.trainable()
+    assert (made.net, made.volume) == (NET, Volume(9, 9, 1))
+    assert isinstance(kept, OwnNetwork)
+    assert kept.root is module  # with its weights
+    with pytest.raises(NetworkError, match="not 5"):
+        given(5, None, data)  # type: ignore[arg-type]  # to be refused
+    own = OwnNetwork(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), SEEN, "mine.py:make")
+    trained = given(own, None, data).trainable()
+    assert isinstance(trained, OwnNetwork)
+    assert (trained.root, trained.maker) == (own.root, "mine.py:make")

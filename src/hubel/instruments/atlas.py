@@ -30,7 +30,7 @@ from hubel.instruments.drive import Drive, Drives
 from hubel.instruments.patches import Patch, Search, Top, cut
 from hubel.instruments.stream import BATCH
 from hubel.instruments.subject import Subject, features
-from hubel.instruments.unit import Unit
+from hubel.instruments.unit import Unit, expand
 from hubel.module.network import Network
 from hubel.net.field import Field, fields
 from hubel.net.layer import Layer
@@ -218,12 +218,8 @@ class Atlas:
 def tuned(subject: Subject, paths: Sequence[str] = (), *, most: int = 64) -> tuple[Unit, ...]:
     """Returns the units to show gratings to: the first maps of all layers with more than one position."""
     steps = [subject.step(path) for path in paths or features(subject)]
-    return tuple(
-        Unit(step.path, channel)
-        for step in steps
-        for channel in range(min(most, step.output.depth))
-        if step.output.plane != (1, 1)
-    )
+    layers = (Unit(step.path) for step in steps if step.output.plane != (1, 1))
+    return tuple(expand(layers, subject.steps, most))
 
 
 def level(field: Field, volume: Volume) -> Level:

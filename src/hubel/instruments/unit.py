@@ -6,7 +6,7 @@ Maps, rows and columns are counted from 0.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hubel.errors import UsageError, nearest_or_few
@@ -30,7 +30,7 @@ class Unit:
 
         Raises UsageError: not such a name, no such layer, or a position outside its volume.
         """
-        match = _FORM.fullmatch(text.strip())
+        match = _FORM.fullmatch(text.strip()) if isinstance(text, str) else None
         if match is None:
             raise UsageError(f"{text!r} is no unit; write conv2, conv2[3] or conv2[3,5,7]: map, row, column")
         path, *places = match.groups()
@@ -56,3 +56,17 @@ class Unit:
         if self.row is None:
             return f"{self.path}[{self.channel}]"
         return f"{self.path}[{self.channel},{self.row},{self.column}]"
+
+
+def expand(units: Iterable[Unit], steps: Sequence[Step], most: int | None = None) -> list[Unit]:
+    """Returns units in which a layer stands for its maps, at most its first `most`."""
+    depths = {step.path: step.output.depth for step in steps}
+    return [
+        each
+        for unit in units
+        for each in (
+            [unit]
+            if unit.channel is not None
+            else [Unit(unit.path, channel) for channel in range(depths[unit.path])[:most]]
+        )
+    ]

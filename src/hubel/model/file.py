@@ -14,23 +14,16 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from hubel.data.image.objects import as_seen
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import read as read_marks
 from hubel.data.marks import written as written_marks
-from hubel.errors import HubelError, ModelError, shortened
+from hubel.errors import HubelError, ModelError, UsageError, shortened
 from hubel.files import write_whole
 from hubel.model.checksum import KEY, checksum
 from hubel.model.header import Header, model_file, read_metadata
 from hubel.model.network import Maker, network_of
-from hubel.model.prediction import (
-    ImageLike,
-    Prediction,
-    is_one_image,
-    pixels_of,
-    predict_one,
-    predictions,
-    several,
-)
+from hubel.model.prediction import Prediction, is_one_image, predict_one, predictions, several
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork, Trainable
 from hubel.module.views import VIEWS, scores
@@ -41,6 +34,7 @@ from hubel.version import __version__
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Flags
+    from hubel.data.image.objects import ImageLike
     from hubel.net.algebra import Net
 
 LINE = 100
@@ -150,8 +144,11 @@ class Model(Shown):
         """Writes the model as one `.safetensors` file, completely or not at all, with a checksum.
 
         Of a module of the user's own it holds the weights and the name of what makes the module.
-        Raises ModelError: class names or a temperature that no model has.
+        Raises ModelError: class names or a temperature that no model has. Raises UsageError: there is no
+        such folder.
         """
+        if not Path(path).absolute().parent.is_dir():
+            raise UsageError(f"there is no folder {str(Path(path).parent)!r} to write {Path(path).name} to")
         state = {name: value.detach().cpu().contiguous() for name, value in _bare(self.network).items()}
         metadata = self.header.to_metadata()
         metadata[KEY] = checksum(state, metadata)
@@ -166,8 +163,9 @@ class Model(Shown):
     def predict(self, images: ImageLike | Iterable[ImageLike], top: int = 5) -> Prediction | list[Prediction]:
         """Predicts the `top` most probable classes: one image gives one prediction, several give a list.
 
-        An image is the path of a file, a PIL image, or an array: uint8, h x w x c. Several are any
-        iterable of these, an array n x h x w x c, or the path of a folder, which gives a list too.
+        An image is the path of a file, a PIL image, an array h x w x c or a tensor c x h x w; both are
+        uint8, or float from 0 to 1. Several are any iterable of these, an array n x h x w x c, a tensor
+        n x c x h x w, or the path of a folder, which gives a list too.
 
         Raises DataError: the one image cannot be used. Among several, such an image gives a prediction
         with an `error`.
@@ -182,9 +180,8 @@ class Model(Shown):
         One image, or several, as for `predict`; one image gives one row.
         Raises DataError: an image that cannot be used.
         """
-        return self.probabilities_of(
-            np.stack([pixels_of(self.preprocessing, image) for image in several(images)])
-        )
+        pixels = [as_seen(image, self.preprocessing) for image in several(images)]
+        return self.probabilities_of(np.stack(pixels)) if pixels else torch.empty(0, len(self.classes))
 
     @torch.inference_mode()
     def probabilities_of(self, pixels: Bytes) -> Tensor:

@@ -18,6 +18,10 @@ Maker: TypeAlias = nn.Module | Callable[[], nn.Module]
 """A module, or a class or function that makes one without arguments."""
 
 
+class CodeNeededError(ModelError):
+    """The network of a model's file is made by code, which was neither given nor allowed."""
+
+
 def network_of(
     header: Header, path: Path, module: Maker | None, *, allow_code: bool, force: bool
 ) -> Trainable:
@@ -27,18 +31,18 @@ def network_of(
     hands over the `module`, or with `allow_code` lets that name be executed.
     With `force` the network may take all of the machine's memory, not only what is free.
 
-    Raises ModelError: the network needs code and neither is given, or the module is none or does not run on
-    the model's input.
+    Raises CodeNeededError: the network needs code and neither is given. Raises ModelError: the module is none
+    or does not run on the model's input.
     """
     if header.maker is None:
         if module is not None:
             raise ModelError(f"{path} holds its network as a notation; load it without a module")
         return Network(header.net, header.volume, scores=True, force=force)
     if module is None and not allow_code:
-        raise ModelError(
-            f"{path}: its network is made by the code of {header.maker}, which hubel only executes if asked. "
-            "In Python give the module, load(path, module=...), or allow the code, load(path, "
-            "allow_code=True); on the command line add --allow-code"
+        raise CodeNeededError(
+            f"{path}: its network is made by the code of {header.maker}, which hubel only executes if asked: "
+            "allow_code=True in Python, --allow-code on the command line. Or load it with your module: "
+            "hubel.load(path, module=...)"
         )
     if module is None:
         module = module_of(code_at(header.maker, path))

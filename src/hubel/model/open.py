@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from hubel import zoo
@@ -14,7 +15,11 @@ from hubel.model.pretrained import PRETRAINED, pretrained
 
 
 def open_model(
-    where: str | Path | Model, module: Maker | None = None, *, allow_code: bool = False, force: bool = False
+    where: str | os.PathLike[str] | Model,
+    module: Maker | None = None,
+    *,
+    allow_code: bool = False,
+    force: bool = False,
 ) -> Model:
     """Opens a model: its file, a run's folder, which stands for its best model, or the zoo's name of a
     network whose trained weights are installed. A model is returned as it is.
@@ -23,10 +28,17 @@ def open_model(
     called. A `Path` is never a name. `module`, `allow_code` and `force` are as `load` takes them.
 
     Raises ModelError: no such file, a folder that is no run's or has no best model, damage, weights that
-    are not installed, or a network that needs code. Raises UsageError: a network without trained weights.
+    are not installed, or a network that needs code. Raises UsageError: a network without trained weights, or
+    any other value.
     """
     if isinstance(where, Model):
         return where
+    if not isinstance(where, str | os.PathLike):
+        raise UsageError(
+            f"a trained model is expected here, not {type(where).__name__}: a model's file, a run or its "
+            "folder, the name of a network that comes trained, or a Model, which knows its classes"
+        )
+    where = where if isinstance(where, str) else Path(where)
     name = where.strip() if isinstance(where, str) else ""
     if not (exists(where) and Path(where).is_file()):
         if zoo.known(name):

@@ -10,9 +10,10 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-from hubel.errors import NetworkError
+from hubel.errors import NetworkError, UsageError
 from hubel.module.network import Heads, Network, class_scores
 from hubel.module.survey.follow import survey
+from hubel.module.survey.user_line import why
 from hubel.net.memory import bytes_to_run
 from hubel.net.trace import Step
 from hubel.net.volume import Volume, VolumeLike
@@ -86,3 +87,17 @@ def maker_of(made: nn.Module | Callable[..., nn.Module]) -> str:
         except (TypeError, OSError):  # defined in an interactive session
             home = "__main__"
     return f"{home}:{name}"
+
+
+def made_by(maker: Callable[[], nn.Module]) -> nn.Module:
+    """Returns the module that a class or function makes.
+
+    Raises UsageError: it makes something else. Raises NetworkError: its code fails.
+    """
+    try:
+        made = maker()
+    except Exception as error:  # the user's code may raise anything
+        raise NetworkError(f"{maker_of(maker)} fails: {why(error)}") from error
+    if not isinstance(made, nn.Module):
+        raise UsageError(f"{maker_of(maker)} makes a {type(made).__name__}; a torch.nn.Module is expected")
+    return made

@@ -12,7 +12,7 @@ from hubel.report.compare import text as report
 from hubel.report.compare.facts import Facts
 from hubel.report.form import image_form
 from hubel.report.styled import Styled, terminal_width
-from hubel.tasks.network import NetLike, ledger, name_of, network
+from hubel.tasks.network import NetLike, given
 from hubel.tasks.printed import Printed
 
 if TYPE_CHECKING:
@@ -58,11 +58,8 @@ def compare(*nets: NetLike, volume: VolumeLike | None = None) -> Comparison:
     """
     if len(nets) < 2:
         raise UsageError("a comparison takes two networks or more; `table` is for one")
-    found = []
-    for net in nets:
-        made, seen = network(net, volume)
-        found.append(Facts.of(_short(name_of(net)), made, ledger(made, seen)))
-    return Comparison(tuple(found))
+    found = [given(net, volume) for net in nets]
+    return Comparison(tuple(Facts.of(_short(each.name), each.net, each.ledger()) for each in found))
 
 
 def _short(name: str) -> str:

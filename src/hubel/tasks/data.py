@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel.data.formats.fetch import fetch
+from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,10 +18,16 @@ if TYPE_CHECKING:
 def data_check(data: str | Path, *, progress: Callable[[int], None] | None = None) -> Check:
     """Reads every image of a set and returns everything that is wrong with it.
 
-    `progress` is called with the number of images read so far. Raises DataError: no such set.
+    `progress` is called with the number of images read so far. Raises DataError: no such set. Raises
+    UsageError: images in memory.
     """
     from hubel.data.check import check
 
+    if not isinstance(data, str | os.PathLike):
+        raise UsageError(
+            f"data_check reads the files of a set: a folder, a file or a name is expected, not "
+            f"{type(data).__name__}"
+        )
     return check(str(data), progress)
 
 

@@ -19,7 +19,8 @@ from hubel.files import write_whole
 from hubel.model.header import read_header
 from hubel.model.open import open_model
 from hubel.report.data_preview import Example, preview_figure
-from hubel.tasks.network import is_model_file, network_for, volume_of
+from hubel.report.form import image_form
+from hubel.tasks.network import NetLike, given, is_model_file, volume_of
 from hubel.tasks.train import seconds
 from hubel.tasks.words import one_of
 from hubel.training.run.auto import Chosen, choose
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from hubel.data.augment.own import OwnAugmentation
     from hubel.data.augment.policy import Augmentation
     from hubel.data.dataset import DataSet
-    from hubel.net.volume import Volume
+    from hubel.net.volume import Volume, VolumeLike
 
 MOST_CLASSES = 20
 """The most classes that are shown, the first of the set."""
@@ -60,7 +61,8 @@ class Preview:
         return preview_figure(self.name, self.examples, self.volume, self.fit)
 
     def save(self, path: str | Path) -> None:
-        """Writes the figure as a PNG file."""
+        """Writes the figure as a PNG file. Raises UsageError: another suffix, or no such folder."""
+        image_form(Path(path), ("png",))
         write_whole(Path(path), self.png())
 
     def __repr__(self) -> str:
@@ -73,8 +75,8 @@ class Preview:
 def data_preview(
     data: Any,
     *,
-    net: str | None = None,
-    volume: str | None = None,
+    net: NetLike | None = None,
+    volume: VolumeLike | None = None,
     fit: str | None = None,
     recipe: str | None = None,
     time: str | float | None = None,
@@ -98,12 +100,13 @@ def data_preview(
         raise UsageError(f"seed is at least 0, not {seed}")
     way = None if fit is None else one_of("fit", fit, get_args(Fit))
     dataset = open_data(data, val=0)
+    network = None if net is None else given(net, volume, dataset)
     chosen = choose(
         dataset,
-        network=None if net is None else network_for(net, volume, dataset),
+        network=None if network is None else (network.short, network.trainable(), network.volume),
         volume=volume_of(volume),
         recipe=recipe,
-        start=net if net is not None and is_model_file(net) else start,
+        start=network.name if network is not None and is_model_file(network.name) else start,
         seconds=0.0 if time is None else seconds(time),
     )
     candidate = chosen.candidate

@@ -9,7 +9,7 @@ from hubel.net.ledger import Ledger
 from hubel.report.diff import text as report
 from hubel.report.diff.changes import Change, changes
 from hubel.report.styled import Styled
-from hubel.tasks.network import NetLike, ledger, name_of
+from hubel.tasks.network import NetLike, given
 from hubel.tasks.printed import Printed
 
 if TYPE_CHECKING:
@@ -45,5 +45,6 @@ def diff(before: NetLike, after: NetLike, volume: VolumeLike | None = None) -> D
 
     `volume` is the input of both; by default each has its own. Raises SizeError: a network does not fit.
     """
-    first, second = ledger(before, volume), ledger(after, volume)
-    return Difference((name_of(before), name_of(after)), first, second, changes(first, second))
+    one, other = given(before, volume), given(after, volume)
+    first, second = one.ledger(), other.ledger()
+    return Difference((one.name, other.name), first, second, changes(first, second))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubel.files import write_whole
 from hubel.report.form import image_form
-from hubel.tasks.network import NetLike, ledger
+from hubel.tasks.network import NetLike, given
 
 if TYPE_CHECKING:
     from hubel.net.trace import Step
@@ -49,7 +49,7 @@ def draw(net: NetLike, volume: VolumeLike | None = None, out: str | Path | None 
     """
     if out is not None:
         image_form(Path(out))  # an error here comes before any work
-    drawing = Drawing(ledger(net, volume).steps)
+    drawing = Drawing(given(net, volume).ledger().steps)
     if out is not None:
         drawing.save(out)
     return drawing

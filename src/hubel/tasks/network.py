@@ -1,10 +1,13 @@
-"""How a network may be given: as a text as on the command line, a Net, a torch module, a Model or a path."""
+"""What a network may be given as: a text as on the command line, a path, a Net, a torch module or a Model."""
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -25,9 +28,11 @@ if TYPE_CHECKING:
     from hubel.data.dataset import DataSet
     from hubel.model.file import Model
     from hubel.module.network import Network
+    from hubel.module.own import OwnNetwork
 
-NetLike: TypeAlias = "str | Path | Net | nn.Module | Model"
-"""A value, or a text: a notation, a name of the zoo, `file.py:name`, or the path of a model or a run."""
+NetLike: TypeAlias = "str | os.PathLike[str] | Net | nn.Module | Callable[[], nn.Module] | Model"
+"""A text: a notation, a name of the zoo, `file.py:name`, or the path of a model or a run. Or a value: a path,
+a run, a Net, a module, a class or function that makes one without arguments, or a Model."""
 
 WEIGHTS = (".pth", ".pt")
 """The suffixes of PyTorch's files of weights."""
@@ -36,24 +41,71 @@ NAME = re.compile(r"[\w.~/ -]+")
 """What can be the name of a network or a file. A notation has operators or parentheses."""
 
 
-def network(net: NetLike, volume: VolumeLike | None = None) -> tuple[Net | nn.Module, Volume]:
-    """Returns the network or module that `net` stands for, and its input: `volume`, or else its own.
+@dataclass(frozen=True, slots=True)
+class GivenNetwork:
+    """A network or module that was given, and the `volume` of its input.
 
-    Warns where the weights of a model's file do not fit the network on `volume`.
+    `name` is what to call it: a text as it was written, the notation of a network, the class of a module or
+    the function that makes it. `maker` is the importable name of what made a module, unless that is its
+    class. `built` is the built network that was given, whose weights training starts from.
+    """
+
+    name: str
+    net: Net | nn.Module
+    volume: Volume
+    maker: str = ""
+    built: nn.Module | None = None
+
+    @property
+    def short(self) -> str:
+        """A short name: that of the zoo, the stem of a file, the name of a module; else `net`."""
+        if not isinstance(self.net, Net):
+            return self.name.rpartition(":")[2]
+        if zoo.known(self.name):
+            return self.name
+        return Path(self.name).stem if is_model_file(self.name) else "net"
+
+    def ledger(self, *, strict: bool = False, output: str | None = None) -> Ledger:
+        """The ledger of the network: see the function of this name."""
+        if isinstance(self.net, Net):
+            if output is not None:
+                raise UsageError("output chooses among the results of a torch module; a network has one")
+            return net_ledger.ledger(self.net, self.volume, strict=strict)
+        from hubel.module.survey.follow import survey
+
+        return survey(self.net, self.volume, strict=strict, output=output)
+
+    def trainable(self) -> Net | OwnNetwork:
+        """The network, or the module with the interface of a network.
+
+        Raises SizeError, NetworkError: the module does not run on the volume.
+        """
+        module = self.built or self.net
+        if isinstance(module, Net):
+            return module
+        from hubel.module.own import OwnNetwork
+
+        root = module.root if isinstance(module, OwnNetwork) else module
+        return OwnNetwork(root, self.volume, self.maker)
+
+
+def given(net: NetLike, volume: VolumeLike | None = None, data: DataSet | None = None) -> GivenNetwork:
+    """Returns the network or module that `net` stands for; its input is `volume`, by default its own.
+
+    With the `data` that it is to be trained on, a network of the zoo gets the set's classes, and the set's
+    depth in place of its own; a notation gets the size of the set's images. Otherwise warns where the weights
+    of a model's file do not fit the network on `volume`.
 
     Raises UsageError: a notation or a module without a volume. Raises NotationError: a text that names no
-    network. Raises ModelError: a model's file that cannot be read. Raises NetworkError: any other value.
+    network. Raises ModelError: a model's file that cannot be read. Raises NetworkError: any other value, or a
+    module whose code fails.
     """
-    given = volume_of(volume)
-    if isinstance(net, Path) and not is_python(str(net)):
-        return _saved(net, given)
-    if isinstance(net, str | Path):
-        return _named(str(net), given)
-    made, own = _unwrapped(net)
-    seen = given or own
-    if seen is None:
-        raise _no_volume("a network" if isinstance(made, Net) else "a module")
-    return made, seen
+    asked = volume_of(volume)
+    if isinstance(net, os.PathLike) and not is_python(os.fspath(net)):
+        return _saved(Path(net), asked, data)
+    if isinstance(net, str | os.PathLike):
+        return _named(os.fspath(net), asked, data)
+    return _value(net, asked, data)
 
 
 def ledger(
@@ -65,16 +117,9 @@ def ledger(
     that leave part of their input unused. `output` names the result of a module that returns several.
 
     Raises SizeError: it does not fit; `steps` of the error are those before. Raises NetworkError: a module
-    that cannot be followed. Raises others as `network` does.
+    that cannot be followed. Raises others as `given` does.
     """
-    made, seen = network(net, volume)
-    if isinstance(made, Net):
-        if output is not None:
-            raise UsageError("output chooses among the results of a torch module; a network has one")
-        return net_ledger.ledger(made, seen, strict=strict)
-    from hubel.module.survey.follow import survey
-
-    return survey(made, seen, strict=strict, output=output)
+    return given(net, volume).ledger(strict=strict, output=output)
 
 
 def build(
@@ -94,39 +139,10 @@ def build(
     """
     from hubel.module.network import build as build_net
 
-    made, seen = network(net, volume)
-    if not isinstance(made, Net):
-        raise NetworkError(f"{name_of(net)} is a torch module: it is built already")
-    return build_net(made, seen, init=init, seed=seed, scores=scores, force=force)
-
-
-def network_for(text: str, size: str | None, data: DataSet) -> tuple[str, Net, Volume]:
-    """Returns a short name, the network and its input for training on a data set.
-
-    A network of the zoo gets the set's classes, and the set's depth in place of its own.
-
-    Raises UsageError, NotationError, NetworkError: no such network or input.
-    """
-    given = volume_of(size)
-    if zoo.known(text):
-        _, own = zoo.find(text)
-        seen = given or Volume(own.height, own.width, data.depth)
-        return text, zoo.find(text, len(data.classes), seen)[0], seen
-    if is_model_file(text):
-        net, own = _read(Path(text))
-        return Path(text).stem, net, given or own
-    return "net", _parsed(text), given or Volume(*data.size, data.depth)
-
-
-def name_of(net: NetLike) -> str:
-    """What a network is called in a report: a text as it was written, a network by its notation.
-
-    A module is called by the name of its class.
-    """
-    if isinstance(net, str | Path):
-        return str(net)
-    made, _ = _unwrapped(net)
-    return repr(made) if isinstance(made, Net) else type(made).__name__
+    found = given(net, volume)
+    if not isinstance(found.net, Net):
+        raise NetworkError(f"{found.name} is a torch module: it is built already")
+    return build_net(found.net, found.volume, init=init, seed=seed, scores=scores, force=force)
 
 
 def volume_of(volume: VolumeLike | None) -> Volume | None:
@@ -145,49 +161,81 @@ def is_model_file(text: str) -> bool:
     return not other and NAME.fullmatch(text) is not None and exists(text)
 
 
-def _named(text: str, given: Volume | None) -> tuple[Net | nn.Module, Volume]:
-    """The network that a text stands for, and its input."""
+def _named(text: str, asked: Volume | None, data: DataSet | None) -> GivenNetwork:
+    """The network that a text stands for."""
     if zoo.known(text):
-        return zoo.at(text, given)
+        if data is None:
+            return GivenNetwork(text, *zoo.at(text, asked))
+        own = zoo.find(text)[1]
+        seen = asked or Volume(own.height, own.width, data.depth)
+        return GivenNetwork(text, zoo.find(text, len(data.classes), seen)[0], seen)
     if is_model_file(text):
-        return _saved(Path(text), given)
-    module = is_python(text)
-    parsed = None if module else _parsed(text)
-    if given is None:
-        raise _no_volume("a module" if module else "a notation")
-    return parsed or module_of(text), given
+        return _saved(Path(text), asked, data)
+    if is_python(text):
+        if asked is None:
+            raise _no_volume("a module")
+        return GivenNetwork(text, module_of(text), asked, text)
+    return GivenNetwork(text, _parsed(text), _input("a notation", asked, data))
 
 
-def _saved(path: Path, given: Volume | None) -> tuple[Net, Volume]:
-    """The network of a model's file or a run's folder, and its input."""
-    net, own = _read(path)
-    if given and net_ledger.ledger(net, given).totals.params != net_ledger.ledger(net, own).totals.params:
-        warnings.warn(f"the weights of {path} are for {own}; they do not fit {given}", stacklevel=4)
-    return net, given or own
-
-
-def _read(path: Path) -> tuple[Net, Volume]:
+def _saved(path: Path, asked: Volume | None, data: DataSet | None) -> GivenNetwork:
+    """The network of a model's file or a run's folder."""
     from hubel.model.header import read_header
 
     header = read_header(path)
-    return header.net, header.volume
+    net, own = header.net, header.volume
+    if (
+        asked
+        and data is None
+        and net_ledger.ledger(net, asked).totals.params != net_ledger.ledger(net, own).totals.params
+    ):
+        warnings.warn(f"the weights of {path} are for {own}; they do not fit {asked}", stacklevel=4)
+    return GivenNetwork(str(path), net, asked or own)
 
 
-def _unwrapped(net: Any) -> tuple[Net | nn.Module, Volume | None]:
-    """The network or module in a value, and the input it was made for. Raises NetworkError: there is none."""
+def _value(net: Any, asked: Volume | None, data: DataSet | None) -> GivenNetwork:
+    """The network or module in a value, or the module that it makes. Raises NetworkError: there is none."""
     if isinstance(net, Net):
-        return net, None
+        return GivenNetwork(repr(net), net, _input("a network", asked, data))
+    if not isinstance(net, type) and (module := _module_in(net)) is not None:
+        own, written = getattr(module, "volume", None), getattr(module, "net", None)
+        seen = asked or (own if isinstance(own, Volume) else None)
+        if isinstance(written, Net):
+            built = module if module is net else None  # of a model the network alone
+            return GivenNetwork(repr(written), written, seen or _input("a network", None, data), built=built)
+        maker = str(getattr(module, "maker", ""))
+        if seen is None:
+            raise _no_volume("a module")
+        return GivenNetwork(maker.rpartition(":")[2] or type(module).__name__, module, seen, maker)
+    if not callable(net):
+        raise NetworkError(
+            "a network is expected here, such as 'resnet18', conv(6, 5) >> relu or a torch module; "
+            f"not {net!r}"
+        )
+    from hubel.module.own import made_by, maker_of
+
+    module, maker = made_by(net), maker_of(net)
+    if asked is None:
+        raise _no_volume("a module")
+    return GivenNetwork(maker.rpartition(":")[2], module, asked, maker)
+
+
+def _module_in(net: Any) -> nn.Module | None:
+    """The torch module that a value is or has as its `network`."""
     torch = sys.modules.get("torch")  # where torch is not imported, no value can be a module
-    if torch is not None:
-        made = net if isinstance(net, torch.nn.Module) else getattr(net, "network", None)
-        if isinstance(made, torch.nn.Module):
-            volume = getattr(made, "volume", None)
-            written = getattr(made, "net", None)
-            own = volume if isinstance(volume, Volume) else None
-            return written if isinstance(written, Net) else made, own
-    raise NetworkError(
-        f"a network is expected here, such as 'resnet18', conv(6, 5) >> relu or a torch module; not {net!r}"
-    )
+    if torch is None:
+        return None
+    module = net if isinstance(net, torch.nn.Module) else getattr(net, "network", None)
+    return module if isinstance(module, torch.nn.Module) else None
+
+
+def _input(what: str, asked: Volume | None, data: DataSet | None) -> Volume:
+    """The input that was asked for, else the size of a set's images. Raises UsageError: neither is given."""
+    if asked is not None:
+        return asked
+    if data is None:
+        raise _no_volume(what)
+    return Volume(*data.size, data.depth)
 
 
 def _no_volume(what: str) -> UsageError:

@@ -6,19 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, overload
 
 from hubel.model.open import open_model
-from hubel.model.prediction import (
-    ImageLike,
-    Prediction,
-    check_top,
-    is_one_image,
-    predict_one,
-    predictions,
-    several,
-)
+from hubel.model.prediction import Prediction, check_top, is_one_image, predict_one, predictions, several
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from hubel.data.image.objects import ImageLike
     from hubel.model.file import Model
 
 
@@ -58,9 +51,9 @@ def predict(
     """Predicts the `top` most probable classes, 5 by default: one image gives one prediction, several a list.
 
     `model` is a model, its file, a run's folder or the name of a trained network. An image is the path of
-    a file, a PIL image or a uint8 array h x w x c; several are an iterable of these, or a folder.
-    `on_prediction` is called with each prediction as soon as it is made. `allow_code` and
-    `force` are as for `hubel.load`.
+    a file, a PIL image, an array h x w x c or a tensor c x h x w, both uint8, or float from 0 to 1; several
+    are an iterable of these, or a folder. `on_prediction` is called with each prediction as soon as it is
+    made. `allow_code` and `force` are as for `hubel.load`.
 
     Raises DataError: a single image cannot be used, or a folder has none; among several, an unreadable
     image gives a prediction with an `error`. Raises ModelError, UsageError: the model or `top` cannot be

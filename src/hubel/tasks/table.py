@@ -11,7 +11,7 @@ from hubel.net.ledger import Ledger
 from hubel.net.trace import UnfitError
 from hubel.report import table as report
 from hubel.report.styled import Styled, terminal_width
-from hubel.tasks.network import NetLike, ledger, name_of, network
+from hubel.tasks.network import NetLike, given
 from hubel.tasks.printed import Printed
 
 if TYPE_CHECKING:
@@ -76,9 +76,9 @@ def table(
     Raises UsageError: no such column, or no volume.
     """
     chosen = _chosen(columns)
-    made, seen = network(net, volume)
-    name = repr(made) if isinstance(made, Net) else name_of(net)
-    return Table(name, ledger(made, seen, strict=strict, output=output), chosen)
+    found = given(net, volume)
+    name = repr(found.net) if isinstance(found.net, Net) else found.name
+    return Table(name, found.ledger(strict=strict, output=output), chosen)
 
 
 def rows_before(error: UnfitError, columns: str | Sequence[str] | None = None) -> Styled:
@@ -90,4 +90,4 @@ def rows_before(error: UnfitError, columns: str | Sequence[str] | None = None) -
 def _chosen(columns: str | Sequence[str] | None) -> tuple[str, ...]:
     """The columns that were asked for. Raises UsageError: there is no such column."""
     names = columns.split(",") if isinstance(columns, str) else columns
-    return report.check_columns([name.strip() for name in names]) if names else ()
+    return report.check_columns([str(name).strip() for name in names]) if names else ()

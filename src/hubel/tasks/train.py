@@ -20,9 +20,10 @@ from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
 from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
+from hubel.tasks.network import given as given_network
 from hubel.tasks.resume import resume
 from hubel.tasks.run import Run
-from hubel.tasks.trained import own_network, trained_network
+from hubel.tasks.trained import own_network
 from hubel.training.clock import process_began
 from hubel.training.events import NetworkChosen
 from hubel.training.run.auto import choose, validation_share
@@ -241,11 +242,11 @@ def _of_data(
     asked = changed(Config("", "", ""), wishes)  # mistakes are reported before anything is measured
     _check_pace(asked, wishes)
     found = with_val(found, asked.val, asked.seed)
-    network = None if choice.net is None else trained_network(choice.net, choice.volume, found)
+    network = None if choice.net is None else given_network(choice.net, choice.volume, found)
     start = str(choice.start)
     chosen = choose(
         found,
-        network=None if network is None else (network.name, network.net, network.volume),
+        network=None if network is None else (network.short, network.trainable(), network.volume),
         volume=None if choice.volume is None else Volume.of(choice.volume),
         recipe=choice.recipe,
         start=start,

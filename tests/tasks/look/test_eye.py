@@ -16,11 +16,12 @@ from torch import nn
 
 from hubel import build
 from hubel.cli.look.group import INSTRUMENTS
+from hubel.data.image.objects import ImageLike
 from hubel.data.image.preprocess import Preprocessing
-from hubel.errors import HubelError, UsageError
+from hubel.errors import DataError, HubelError, UsageError
 from hubel.tasks.look.eye import Eye, look
 from hubel.tasks.look.finding import Finding
-from hubel.tasks.look.specimen import ImageLike, Lookable
+from hubel.tasks.look.specimen import Lookable
 from tests.cli.conftest import Hubel
 from tests.tasks.look.small import NET, image_folder, saved_model, small_model
 
@@ -143,13 +144,33 @@ def test_whatever_has_a_network_in_it_is_opened(tmp_path: Path) -> None:
     assert repr(eyes[3]) == "<Eye on run: 6 layers, 10x10x3 to 1x1x2>"
 
 
+def test_what_has_a_path_is_looked_into() -> None:
+    class Run:
+        def __fspath__(self) -> str:
+            return "MODEL"
+
+    assert repr(look(Run())) == repr(look("MODEL"))
+
+
 def test_an_image_is_a_path_an_image_or_an_array() -> None:
     eye = look("MODEL")
     image = Image.open("IMAGE")
-    every: list[ImageLike] = ["IMAGE", Path("IMAGE"), image, np.asarray(image)]
+    pixels = np.asarray(image)
+    floats = torch.from_numpy(pixels / 255).permute(2, 0, 1)
+    every: list[ImageLike] = [
+        "IMAGE",
+        Path("IMAGE"),
+        image,
+        pixels,
+        floats,
+        floats.float().numpy().transpose(1, 2, 0),
+    ]
     assert len({eye.neuron("conv2[3,1,1]", each).json() for each in every}) == 1
     assert len({eye.embedding("DATA", near=each, top=2).json() for each in every[2:]}) == 1
-    assert set(eye.deconv(image, "relu2[1]").arrays) == set(eye.deconv("IMAGE", "relu2[1]").arrays)
+    for each in (image, floats):
+        assert set(eye.deconv(each, "relu2[1]").arrays) == set(eye.deconv("IMAGE", "relu2[1]").arrays)
+    with pytest.raises(DataError, match=r"not 3 x .*; move the channels with x.transpose\(1, 2, 0\)"):
+        eye.maps(pixels.transpose(2, 0, 1))
 
 
 class Own(nn.Module):

@@ -55,8 +55,8 @@ def eye_on(context: typer.Context) -> Eye:
     """Opens the model that was named before the instrument. Raises ModelError: it cannot be read."""
     from hubel.tasks.look.eye import look
 
-    model: str = context.obj
-    return look(model)
+    model, allow_code = context.obj
+    return look(model, allow_code=allow_code)
 
 
 def check_out(out: Path | None, forms: tuple[str, ...] = FORMS, *, needed: bool = False) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Lock
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from PIL import Image
 
 from hubel.data.image.modes import as_image, upright
-from hubel.data.image.objects import image_of
+from hubel.data.image.objects import image_of, is_path
 from hubel.data.image.reading import read_image, read_size
 from hubel.errors import DataError
 
@@ -112,11 +111,6 @@ def pair(item: Any) -> tuple[Any, Any]:
     if isinstance(item, tuple | list) and len(item) == 2:
         return item[0], item[1]
     raise DataError(f"an item is a pair (image, class), not {type(item).__name__}")
-
-
-def is_path(value: object) -> bool:
-    """Whether a value names a file."""
-    return isinstance(value, str | os.PathLike)
 
 
 def described(error: Exception) -> str:

@@ -27,8 +27,8 @@ import numpy as np
 from hubel.data.dataset import SPLITS, ArrayImages, DataSet, FileImages, labelled, numbered
 from hubel.data.formats.frame import is_frame, read_frame
 from hubel.data.formats.huggingface import is_loaded, read_loaded
-from hubel.data.formats.items import FirstOfPairs, ItemImages, described, is_path, pair
-from hubel.data.image.objects import is_tensor, pixels_of
+from hubel.data.formats.items import FirstOfPairs, ItemImages, described, pair
+from hubel.data.image.objects import is_path, is_tensor, pixels_of
 from hubel.errors import DataError, nearest
 
 if TYPE_CHECKING:

@@ -1,8 +1,10 @@
-"""Images given as Python objects: a PIL image, an array or a tensor becomes pixels."""
+"""What an image may be given as: the path of a file, a PIL image, an array or a tensor becomes pixels."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeGuard
 
 import numpy as np
 from PIL import Image
@@ -11,9 +13,24 @@ from hubel.data.image.modes import COLOUR, GREY
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
+    from torch import Tensor
+
     from hubel.data.arrays import Bytes
+    from hubel.data.image.preprocess import Preprocessing
+
+ImageLike: TypeAlias = "str | os.PathLike[str] | Image.Image | npt.NDArray[Any] | Tensor"
+"""An image: the path of a file, a PIL image, or an array or a tensor as `image_of` takes it."""
 
 _CHANNELS = (GREY, COLOUR)
+
+
+def as_seen(image: ImageLike, preprocessing: Preprocessing) -> Bytes:
+    """Returns an image as a network of this preprocessing sees it: uint8, height x width x depth.
+
+    A file is read exactly as in training. Raises DataError: the image cannot be used.
+    """
+    return preprocessing.read(Path(image)) if is_path(image) else preprocessing.pixels(image_of(image))
 
 
 def image_of(value: object) -> Image.Image | Bytes:
@@ -27,10 +44,20 @@ def image_of(value: object) -> Image.Image | Bytes:
         return value
     if isinstance(value, np.ndarray) or is_tensor(value):
         return pixels_of(value)
-    raise DataError(
+    raise no_image(value)
+
+
+def no_image(value: object) -> DataError:
+    """The error of an object that is no image."""
+    return DataError(
         f"an image is a PIL image, an array of height x width x {GREY} or {COLOUR}, a tensor of "
         f"{GREY} or {COLOUR} x height x width, or a path, not {type(value).__name__}"
     )
+
+
+def is_path(value: object) -> TypeGuard[str | os.PathLike[str]]:
+    """Whether a value names a file."""
+    return isinstance(value, str | os.PathLike)
 
 
 def is_tensor(value: object) -> bool:

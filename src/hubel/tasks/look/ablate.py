@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from hubel.errors import UsageError, nearest
 from hubel.instruments.ablate import LEVELS, Level, ablate
 from hubel.instruments.subject import Subject, features
-from hubel.instruments.unit import Unit
+from hubel.instruments.unit import Unit, expand
 from hubel.report.instruments import ablate as report
 from hubel.tasks.look.finding import PNG, Finding
 from hubel.tasks.look.images import Progress, Source, counted, labelled
@@ -40,14 +40,7 @@ class Silence:
         """Raises UsageError: no such layer or map."""
         named = [Unit.parse(name, subject.steps) for name in self.layers]
         named = named or [Unit((features(subject)[:-1] or [subject.steps[0].path])[-1])]
-        units: list[Unit] = []
-        for unit in named:
-            if unit.channel is None and not self.whole:
-                depth = subject.step(unit.path).output.depth
-                units += [Unit(unit.path, channel) for channel in range(depth)]
-            else:
-                units.append(unit)
-        return units
+        return named if self.whole else expand(named, subject.steps)
 
 
 def look_at_ablation(

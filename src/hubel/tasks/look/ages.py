@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
+from hubel.data.image.objects import is_path
 from hubel.errors import UsageError
 from hubel.instruments.ages import Ages, State, over_time
 from hubel.instruments.deconv import fitting
-from hubel.instruments.subject import Subject
-from hubel.instruments.unit import Unit
+from hubel.instruments.unit import Unit, expand
 from hubel.report.instruments.ages import ages_as_json, ages_figure
 from hubel.tasks.look.finding import PNG, Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
@@ -25,10 +25,17 @@ FEWEST = 2
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A state before it is read: what to call it, and what it is opened from."""
+    """A state before it is read: what to call it, what it is opened from, and whether by code."""
 
     name: str
     where: Lookable | Specimen
+    allow_code: bool = False
+
+    def opened(self) -> Specimen:
+        """The network in this state. Raises as `open_specimen`."""
+        if isinstance(self.where, Specimen):
+            return self.where
+        return open_specimen(self.where, allow_code=self.allow_code)
 
 
 def states_of(places: Sequence[Lookable | Specimen], most: int) -> list[Named]:
@@ -38,7 +45,8 @@ def states_of(places: Sequence[Lookable | Specimen], most: int) -> list[Named]:
     """
     if most < FEWEST:
         raise UsageError(f"states is at least {FEWEST}, not {most}")
-    found = [state for place in places for state in _states(place)]
+    code = any(isinstance(place, Specimen) and place.allow_code for place in places)
+    found = [replace(state, allow_code=code) for place in places for state in _states(place)]
     if len(found) < FEWEST:
         raise UsageError("one state alone does not change; name another, or a run that kept its epochs")
     return [found[at] for at in _spread(len(found), most)]
@@ -49,18 +57,17 @@ def look_over_time(
 ) -> Finding:
     """Follows maps through the states of a network; `wanted.top` patches of each map in each state."""
     at_least_one("maps", wanted.most)
-    specimens = [
-        each.where if isinstance(each.where, Specimen) else open_specimen(each.where) for each in states
-    ]
+    specimens = [each.opened() for each in states]
     shown = [
         State(each.name, specimen.subject, specimen.preprocessing)
         for each, specimen in zip(states, specimens, strict=True)
     ]
     images = source.open(specimens[-1]).images
     subject = specimens[0].subject
-    rule = fitting(subject)
+    named = (Unit.parse(each, subject.steps) for each in wanted.units)
+    maps, rule = expand(named, subject.steps, wanted.most), fitting(subject)
     done = counted(progress, "looking at images", len(images) * len(shown))
-    found = over_time(shown, _maps(subject, wanted), images, top=wanted.top, rule=rule, progress=done)
+    found = over_time(shown, maps, images, top=wanted.top, rule=rule, progress=done)
     names = [each.name for each in states]
     return Finding(
         "compare",
@@ -75,7 +82,7 @@ def look_over_time(
 def _states(place: Lookable | Specimen) -> list[Named]:
     """The state or states at one place."""
     where = place.where if isinstance(place, Specimen) else place
-    if not isinstance(where, str | Path):
+    if not is_path(where):
         return [Named(type(where).__name__, where)]
     if not Path(where).is_dir():
         return [Named(Path(where).stem, place)]
@@ -95,18 +102,6 @@ def _spread(count: int, most: int) -> list[int]:
     for at in range(1, most):  # places that coincide move on by one
         steps[at] = max(steps[at], steps[at - 1] + 1)
     return [int(step) for step in steps]
-
-
-def _maps(subject: Subject, wanted: Wanted) -> list[Unit]:
-    """The maps named; of a layer its first ones."""
-    chosen: list[Unit] = []
-    for unit in (Unit.parse(each, subject.steps) for each in wanted.units):
-        if unit.channel is None:
-            depth = subject.step(unit.path).output.depth
-            chosen += [Unit(unit.path, channel) for channel in range(min(depth, wanted.most))]
-        else:
-            chosen.append(unit)
-    return chosen
 
 
 def _arrays(found: Sequence[Ages]) -> Arrays:

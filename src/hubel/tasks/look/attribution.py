@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from hubel.data.image.objects import ImageLike
     from hubel.instruments.subject import Subject
     from hubel.tasks.look.images import Progress
-    from hubel.tasks.look.specimen import ImageLike, Specimen
+    from hubel.tasks.look.specimen import Specimen
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from PIL import Image
 
+from hubel.data.image.objects import ImageLike, is_path, is_tensor
 from hubel.data.sources import FILES
 from hubel.errors import UsageError
 from hubel.instruments.deconv import RULES, Projections, checked, fitting, project, project_cuts
@@ -20,7 +21,7 @@ from hubel.report.instruments.deconv import projections_figure
 from hubel.tasks.look.finding import PNG, Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, reader
 from hubel.tasks.look.patches import Wanted, driven
-from hubel.tasks.look.specimen import ImageLike, Specimen, at_least_one
+from hubel.tasks.look.specimen import Specimen, at_least_one
 
 if TYPE_CHECKING:
     from hubel.net.field import Box
@@ -41,9 +42,9 @@ class Projected:
 
 def is_image(source: Any) -> bool:
     """Whether a source is one image: in memory, or a file that is not a data set's."""
-    if isinstance(source, str | Path):
+    if is_path(source):
         return Path(source).is_file() and Path(source).suffix.lower() not in FILES
-    return isinstance(source, Image.Image | np.ndarray)
+    return isinstance(source, Image.Image | np.ndarray) or is_tensor(source)
 
 
 def look_at_image(specimen: Specimen, image: ImageLike, wanted: Wanted, rule: str | None) -> Finding:

@@ -11,12 +11,13 @@ import numpy as np
 import torch
 
 from hubel.data.feed.decoded import Decoded, decode
+from hubel.data.image.objects import ImageLike
 from hubel.instruments.embedding import Neighbours, features, neighbours, place
 from hubel.instruments.stream import BATCH
 from hubel.report.instruments import embedding as report
 from hubel.tasks.look.finding import PNG, Finding
 from hubel.tasks.look.images import Progress, Source, counted
-from hubel.tasks.look.specimen import ImageLike, Specimen
+from hubel.tasks.look.specimen import Specimen
 
 if TYPE_CHECKING:
     from torch import Tensor

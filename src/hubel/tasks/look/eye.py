@@ -19,11 +19,11 @@ from hubel.errors import UsageError
 from hubel.tasks.look.specimen import Lookable, Specimen, open_specimen, several
 
 if TYPE_CHECKING:
+    from hubel.data.image.objects import ImageLike
     from hubel.data.image.preprocess import Preprocessing
     from hubel.net.volume import VolumeLike
     from hubel.tasks.look.finding import Finding
     from hubel.tasks.look.images import Data, Progress
-    from hubel.tasks.look.specimen import ImageLike
 
 Names: TypeAlias = str | Sequence[str] | None
 """One name, several, or none."""
@@ -35,11 +35,13 @@ def look(
     *,
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
+    allow_code: bool = False,
 ) -> Eye:
     """Opens a network to look inside.
 
-    `model` is a Model, a run's folder, a model's file, the name of a pretrained network, a network made by
-    `hubel.build`, or any torch module with its input `volume`, (height, width, depth).
+    `model` is a Model, a run or its folder, a model's file, the name of a pretrained network, a network made
+    by `hubel.build`, or any torch module with its input `volume`, (height, width, depth). `allow_code` is as
+    for `hubel.load`.
 
     A module knows neither classes nor preprocessing. Its `classes` are the names of its scores, in order, by
     default their numbers. Its `preprocessing` is by default `Preprocessing.of(volume)`: an image is scaled
@@ -50,7 +52,9 @@ def look(
     without its volume, or arguments that do not fit. Raises SizeError, NetworkError: a module that does not
     run on the volume.
     """
-    return Eye(open_specimen(model, volume, classes=classes, preprocessing=preprocessing))
+    return Eye(
+        open_specimen(model, volume, classes=classes, preprocessing=preprocessing, allow_code=allow_code)
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -320,11 +324,11 @@ class Eye:
             raise UsageError("name what to compare with, before the data: another model's file, for example")
         from hubel.tasks.look.compare import look_alike
 
-        specimens = [
-            self.specimen,
-            *(each if isinstance(each, Specimen) else open_specimen(each) for each in rest),
+        code = self.specimen.allow_code
+        opened = [
+            each if isinstance(each, Specimen) else open_specimen(each, allow_code=code) for each in rest
         ]
-        return look_alike(specimens, source, several(layer), progress)
+        return look_alike([self.specimen, *opened], source, several(layer), progress)
 
     def atlas(
         self,

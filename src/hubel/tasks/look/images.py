@@ -12,10 +12,10 @@ import numpy as np
 from hubel.data.feed.cache import decode_once
 from hubel.errors import UsageError
 from hubel.evaluation.splits import SplitImages, images_of
-from hubel.tasks.look.specimen import Bytes, Specimen, at_least_one
+from hubel.tasks.look.specimen import Specimen, at_least_one
 
 if TYPE_CHECKING:
-    from hubel.data.arrays import Indices
+    from hubel.data.arrays import Bytes, Indices
     from hubel.data.dataset import Images
     from hubel.data.feed.decoded import Decoded
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from hubel.data.image.objects import ImageLike
 from hubel.instruments.maps import maps, passing, seen_paths
 from hubel.report.instruments import maps as report
 from hubel.tasks.look.finding import DRAWING, Finding
-from hubel.tasks.look.specimen import ImageLike, Specimen, at_least_one
+from hubel.tasks.look.specimen import Specimen, at_least_one
 
 
 def look_at_maps(

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from hubel.data.image.objects import ImageLike
 from hubel.instruments.neuron import Neuron, neuron
 from hubel.instruments.unit import Unit
 from hubel.report.instruments import neuron as report
 from hubel.tasks.look.finding import TEXT, Arrays, Finding
-from hubel.tasks.look.specimen import ImageLike, Specimen
+from hubel.tasks.look.specimen import Specimen
 
 
 def look_at_neuron(specimen: Specimen, unit: str, image: ImageLike) -> Finding:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import copy
+import os
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
+from hubel.data.image.objects import as_seen, is_path
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError, nearest
 from hubel.instruments.subject import Subject
@@ -21,19 +22,13 @@ from hubel.module.own import OwnNetwork
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
-    import numpy.typing as npt
-    from PIL.Image import Image
-
+    from hubel.data.arrays import Bytes
+    from hubel.data.image.objects import ImageLike
     from hubel.model.file import Model
     from hubel.net.volume import VolumeLike
 
-Bytes: TypeAlias = "npt.NDArray[np.uint8]"
-
-Lookable: TypeAlias = "Model | nn.Module | str | Path"
-"""What can be looked at: a model, a module, or the name or path of a model or a run's folder."""
-
-ImageLike: TypeAlias = "str | Path | Image | Bytes"
-"""One image: a file's path, a PIL image, or uint8, h x w x c with c of 1 or 3."""
+Lookable: TypeAlias = "Model | nn.Module | str | os.PathLike[str]"
+"""What can be looked at: a model, a module, a run, or the name or path of a model or a run's folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +36,8 @@ class Specimen:
     """A network in front of the instruments, with all it takes to show it images.
 
     `where` is what it was opened from, or what to call it. `classes` are the names of its scores; where
-    nobody gave names (`named` is False), they are numbers. `model` is None for a bare module.
+    nobody gave names (`named` is False), they are numbers. `model` is None for a bare module. `allow_code`
+    is whether code may be executed for a model that it is compared with.
     """
 
     where: str
@@ -50,6 +46,7 @@ class Specimen:
     classes: tuple[str, ...]
     model: Model | None = None
     named: bool = True
+    allow_code: bool = False
 
     @property
     def name(self) -> str:
@@ -61,9 +58,7 @@ class Specimen:
 
         Raises DataError: an image that cannot be read.
         """
-        if isinstance(image, str | Path):
-            return self.preprocessing.read(Path(image))
-        return self.preprocessing.pixels(image)
+        return as_seen(image, self.preprocessing)
 
     def seen(self, image: ImageLike) -> Tensor:
         """Returns an image as the network sees it: float32, depth x height x width.
@@ -81,6 +76,8 @@ class Specimen:
 
     def label(self, name: str) -> int:
         """Returns a class's number by its name. Raises UsageError: no such class."""
+        if not isinstance(name, str):
+            raise UsageError(f"a class is given by name, a text such as {self.classes[0]!r}, not {name!r}")
         if name not in self.classes:
             raise UsageError(f"the model has no class {name!r}{nearest(name, self.classes)}")
         return self.classes.index(name)
@@ -92,6 +89,7 @@ def open_specimen(
     *,
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
+    allow_code: bool = False,
 ) -> Specimen:
     """Opens whatever can be looked at; the arguments are those of `hubel.look`.
 
@@ -106,9 +104,9 @@ def open_specimen(
         return _of_module(model, volume, classes, preprocessing)
     if volume is not None or classes is not None or preprocessing is not None:
         raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
-    where = str(model) if isinstance(model, str | Path) else type(model).__name__
-    if isinstance(model, str | Path):
-        model = open_model(model)
+    where = os.fspath(model) if is_path(model) else type(model).__name__
+    if is_path(model):
+        model = open_model(where, allow_code=allow_code)
     if not isinstance(model, Model):
         raise UsageError(
             "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
@@ -117,7 +115,7 @@ def open_specimen(
     if model.untrained:
         warnings.warn("the model's head was never trained: its scores mean nothing", stacklevel=3)
     subject = Subject.of(_on_cpu(model.network))
-    return Specimen(where, subject, model.preprocessing, model.classes, model)
+    return Specimen(where, subject, model.preprocessing, model.classes, model, allow_code=allow_code)
 
 
 def _of_module(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ import numpy as np
 from hubel.errors import UsageError
 from hubel.instruments.field import seen_by
 from hubel.instruments.synthesise import Climb, Synthesis, class_unit, colour_root, synthesise
-from hubel.instruments.unit import Unit
+from hubel.instruments.unit import Unit, expand
 from hubel.report.instruments import synthesise as report
 from hubel.tasks.look.finding import PNG, Arrays, Finding
 from hubel.tasks.look.images import Data, Progress, Source, reader
@@ -34,23 +34,14 @@ class Targets:
 
     def chosen(self, specimen: Specimen) -> tuple[Unit, ...]:
         """The units named, without those of classes. Raises UsageError: no such layer or unit."""
-        return tuple(self._units(specimen))
+        steps = specimen.subject.steps
+        return tuple(expand((Unit.parse(text, steps) for text in self.units), steps, self.maps))
 
     def classes(self, specimen: Specimen) -> dict[Unit, str]:
         """The units of the classes named, with the classes' names. Raises UsageError: no such class."""
         every = [*self.labels] == ["all"] and "all" not in specimen.classes
         names = specimen.classes if every else self.labels
         return {class_unit(specimen.subject, specimen.label(name)): name for name in names}
-
-    def _units(self, specimen: Specimen) -> Iterator[Unit]:
-        subject = specimen.subject
-        for text in self.units:
-            unit = Unit.parse(text, subject.steps)
-            if unit.channel is not None:
-                yield unit
-            else:
-                depth = subject.step(unit.path).output.depth
-                yield from (Unit(unit.path, channel) for channel in range(min(self.maps, depth)))
 
 
 def synthesise_images(

@@ -13,13 +13,12 @@ from hubel.data.dataset import DataSet
 from hubel.device import best_device, warm_up
 from hubel.errors import NetworkError
 from hubel.model.header import BEST
-from hubel.model.open import open_model
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.head import with_classes
 from hubel.net.ledger import ledger
 from hubel.net.volume import Volume
-from hubel.training.run.finetune import is_of_photos, pretrained_installed
+from hubel.training.run.finetune import is_of_photos, pretrained_installed, starting_model
 from hubel.training.run.speed import TRIED, training_speed
 from hubel.training.settings.config import AUTO, NONE, Config
 from hubel.training.settings.recipe import Recipe
@@ -212,7 +211,7 @@ def images_per_second(candidate: Candidate) -> float:
 def _asked(name: str, net: Net | OwnNetwork, volume: Volume, start: str) -> Candidate:
     """The network asked for, with its usual recipe. Raises ModelError: there is no such starting model."""
     if start != NONE:
-        open_model(start)
+        starting_model(start)
     known = {each: usual for each, usual, _ in reversed(FAST)} | {USUAL: USUAL}
     usual = "finetune" if start != NONE else known.get(name.partition("(")[0].strip(), "standard")
     return Candidate(name, net, volume, RECIPES[usual], by=usual)
@@ -238,7 +237,7 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
 
 def _of_model(start: str, data: DataSet) -> list[Candidate]:
     """A pretrained model with a head for the set's classes, at each volume that fits, the cheapest first."""
-    model = open_model(start)
+    model = starting_model(start)
     own = model.network
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
     net = with_classes(model.net, len(data.classes))

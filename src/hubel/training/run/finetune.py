@@ -20,6 +20,8 @@ from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.instruments.subject import Subject
+from hubel.model.file import Model
+from hubel.model.network import CodeNeededError
 from hubel.model.open import open_model
 from hubel.model.pretrained import PRETRAINED, is_installed
 from hubel.module.network import Network
@@ -58,7 +60,7 @@ class Start:
 
         Raises ModelError, UsageError: no such model, or one of another network.
         """
-        model = open_model(text)
+        model = starting_model(text)
         other = model.untrained or model.classes != tuple(classes)
         try:
             loaded = load_weights(network, model.network.state_dict(), other_classes=other)
@@ -79,6 +81,21 @@ class Start:
             f"{self.name} was trained on {known:,} of the {len(held_out):,} validation images, so "
             "results are too good; hold out the same images again, with the --val and --seed of its training"
         )
+
+
+def starting_model(text: str) -> Model:
+    """Opens the model that a run starts from.
+
+    Raises ModelError, UsageError: there is no such model, or code makes its network.
+    """
+    try:
+        return open_model(text)
+    except CodeNeededError:
+        raise ModelError(
+            f"{text} is a model of your own module, from which --from cannot start: it gives its weights to "
+            "networks with a notation. In Python hubel.train(data, net=module, volume=...) starts from the "
+            "weights that your module has"
+        ) from None
 
 
 def pretrained_installed() -> str | None:
