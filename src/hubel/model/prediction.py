@@ -43,6 +43,11 @@ class Prediction:
     classes: tuple[tuple[str, float], ...] = ()
     error: str = ""
 
+    def __repr__(self) -> str:
+        if self.error:
+            return f"<Prediction: {self.file}: {self.error}>"
+        return f"<Prediction: {self.file} is {self.label} ({self.probability:.1%})>"
+
     @property
     def label(self) -> str:
         """The most probable class. Raises DataError: the image could not be read."""

@@ -15,10 +15,11 @@ from torch import Tensor, nn
 
 from hubel.data.image.objects import as_seen, is_path
 from hubel.data.image.preprocess import Preprocessing
-from hubel.errors import UsageError, nearest
+from hubel.errors import UsageError, nearest_or_few
 from hubel.instruments.subject import Subject
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork
+from hubel.net.algebra import Net
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
@@ -79,7 +80,8 @@ class Specimen:
         if not isinstance(name, str):
             raise UsageError(f"a class is given by name, a text such as {self.classes[0]!r}, not {name!r}")
         if name not in self.classes:
-            raise UsageError(f"the model has no class {name!r}{nearest(name, self.classes)}")
+            hint = nearest_or_few(name, self.classes, "classes")
+            raise UsageError(f"the model has no class {name!r}{hint}")
         return self.classes.index(name)
 
 
@@ -102,6 +104,8 @@ def open_specimen(
 
     if isinstance(model, nn.Module):
         return _of_module(model, volume, classes, preprocessing)
+    if isinstance(model, Net):
+        raise UsageError("the network has no weights yet; build it first: look(hubel.build(net, volume))")
     if volume is not None or classes is not None or preprocessing is not None:
         raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
     where = os.fspath(model) if is_path(model) else type(model).__name__
