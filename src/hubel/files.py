@@ -13,7 +13,7 @@ UNFINISHED = ".hubel-"
 """How the names of temporary files begin; one that a kill left behind is deleted by `clear_unfinished`."""
 
 
-def exists(place: str | Path) -> bool:
+def exists(place: str | os.PathLike[str]) -> bool:
     """Whether there is a file or folder of that name; no text that cannot be a name has one."""
     try:
         return Path(place).exists()
