@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, TypeAlias
 
 import typer
 
+from hubel.cli.network import announce_code_of
 from hubel.cli.output import bar
 from hubel.errors import UsageError
 from hubel.report.form import FORMS, image_form
@@ -56,6 +57,8 @@ def eye_on(context: typer.Context) -> Eye:
     from hubel.tasks.look.eye import look
 
     model, allow_code = context.obj
+    if allow_code:
+        announce_code_of(model)
     return look(model, allow_code=allow_code)
 
 
