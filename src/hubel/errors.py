@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-WORD, WORDS = 200, 1000
-"""The most characters of a word of a message, and of a message: what a user wrote may be of any length."""
+WORD, LINE = 200, 1000
+"""The most characters of a word of a message, and of a line of it: what a user wrote may be of any length."""
 
 FEW = 5
 """How many of many names a message gives."""
@@ -34,8 +34,10 @@ class HubelError(Exception):
 
     def __str__(self) -> str:
         text = re.sub(rf"\S{{{WORD + 1},}}", lambda word: shortened(word[0]), super().__str__())
-        half = WORDS // 2
-        return text if len(text) <= WORDS else f"{text[:half]} … {text[-half:]}"
+        return "\n".join(
+            line if len(line) <= LINE else f"{line[: LINE // 2]} … {line[-LINE // 2 :]}"
+            for line in text.split("\n")
+        )
 
 
 class NetworkError(HubelError):

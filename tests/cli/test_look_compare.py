@@ -91,7 +91,7 @@ def test_a_run_stands_for_its_best_where_networks_are_compared(hubel: Hubel, run
         (["digits", "--unit", "conv1", "--json"], "one state alone does not change"),
         (["FOLDER", "digits", "--unit", "conv1", "--json"], "train with --keep-epochs"),
         (["MODEL", "digits", "--unit", "conv1", "--states", "1", "--json"], "states is at least 2, not 1"),
-        (["MODEL", "digits", "--unit", "conv1", "--layer", "conv1", "--json"], "give one of them"),
+        (["MODEL", "digits", "--unit", "conv1", "--layer", "conv1", "--json"], "give only one"),
         (["MODEL", "digits", "--unit", "conv1"], "name a file for the image"),
         (["MODEL", "digits", "--layer", "conv2"], "did you mean conv1"),
     ],

@@ -205,7 +205,7 @@ def test_bad_data(hubel: Hubel, tmp_path: Path, case: str) -> None:
         (["--net", "conv(8, 99) >> fc(3)"], 1, "conv1 does not fit"),
         (["--epochs", "0"], 2, "epochs is at least 1"),
         (["--net", "vgg61"], 1, "did you mean vgg"),
-        (["--resume", "x"], 2, "say what to train on"),
+        (["--resume", "x"], 2, "a resumed run keeps its settings"),
     ],
 )
 def test_bad_wishes(
