@@ -13,10 +13,11 @@ from hubel.data.sources import open_data
 from hubel.errors import ModelError, UsageError
 from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
+from hubel.module.user_code import is_python
 from hubel.net.algebra import Net
 from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
+from hubel.tasks.network import given
 from hubel.tasks.run import Run
-from hubel.tasks.trained import own_network
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, module_for, prepare
 from hubel.training.run.session import Session
@@ -24,14 +25,16 @@ from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
 
+if TYPE_CHECKING:
+    from torch import nn
+
+
 OVER = (
     "this run is finished, nothing is left to train; its last evaluation and report are made again. To train "
     "on from its model: hubel train DATA --from {run}; to train longer from the start: "
     "hubel train --config {run}/config.toml --epochs N --out NEW, or with another time"
 )
-
-if TYPE_CHECKING:
-    from torch import nn
+"""The warning of a finished run."""
 
 
 def resume(
@@ -64,7 +67,7 @@ def resume(
             watch.warn(warning)
         inputs = Inputs(
             data=None if data is None else open_data(data, val=config.val, seed=config.seed),
-            network=_own_network(net, config),
+            network=own_network(net, config),
             own=Own(loss, optimizer, augmentation),
         )
         checkpoint = folder.checkpoint()
@@ -95,10 +98,22 @@ def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> 
         return None
 
 
-def _own_network(net: Any, config: Config) -> OwnNetwork | None:
-    """The module of the user's own that a run is resumed with. Raises UsageError: it is not the run's."""
-    if config.is_own:
-        return own_network(net, config)
-    if net is not None:
-        raise UsageError("this run's network is in its config; leave net (--net) out")
-    return None
+def own_network(net: Any, config: Config) -> OwnNetwork | None:
+    """The module of the user's own that a config names, given again; None where it names none.
+
+    Raises UsageError: no module, or a network for a config that has its own.
+    """
+    if not config.is_own:
+        if net is not None:
+            raise UsageError("the network is in the run's config; leave net (--net) out")
+        return None
+    if net is None:
+        raise UsageError(
+            f"this run trains a module of your own, {config.net}; config.toml keeps only its name: pass it "
+            "again, net=..., or on the command line --net file.py:name"
+        )
+    if isinstance(net, Net) or (isinstance(net, str) and not is_python(net)):
+        raise UsageError(f"this run trains a module of your own, {config.net}; {net!r} is another network")
+    found = given(net, config.input).trainable()
+    assert isinstance(found, OwnNetwork), "neither a value nor a text"
+    return found

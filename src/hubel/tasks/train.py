@@ -1,4 +1,4 @@
-"""Training: from labelled images to a finished run, and on from where a run was stopped."""
+"""Training: from labelled images to a finished run."""
 
 from __future__ import annotations
 
@@ -21,9 +21,8 @@ from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
 from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
 from hubel.tasks.network import given as given_network
-from hubel.tasks.resume import resume
+from hubel.tasks.resume import own_network, resume
 from hubel.tasks.run import Run
-from hubel.tasks.trained import own_network
 from hubel.training.clock import process_began
 from hubel.training.events import NetworkChosen
 from hubel.training.run.auto import choose, validation_share
@@ -281,9 +280,9 @@ def _of_config(
     read = config if isinstance(config, Config) else Config.from_toml(Path(config))
     if data is not None and not is_from_python(read.data):
         raise UsageError(f"the config names its images, {read.data}; leave data (DATA) out")
-    if choice != Choice(net=choice.net) or (choice.net is not None and not read.is_own):
-        raise UsageError("the config names its network, input, recipe and start; leave net and the like out")
-    network = own_network(choice.net, read) if read.is_own else None
+    if choice != Choice(net=choice.net):
+        raise UsageError("the config names its input, recipe and start; leave volume and the like out")
+    network = own_network(choice.net, read)
     asked = changed(read, wishes)
     asked = replace(asked, data=whereabouts(asked.data))
     _check_pace(asked, wishes)

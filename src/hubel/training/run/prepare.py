@@ -319,18 +319,14 @@ def _network(config: Config, given: Net | OwnNetwork | None) -> Trainable:
     """The network, with its initial weights.
 
     Raises NetworkError: it cannot learn from batches of this size, or images of the first size.
-    Raises UsageError: `freeze` names no part of it, or a module of the user's own is not given.
+    Raises UsageError: `freeze` names no part of it.
     """
     recipe = config.recipe
     network: Trainable
     if isinstance(given, OwnNetwork):
         network = given
-    elif given is None and config.is_own:
-        raise UsageError(
-            f"this run trains a module of your own, {config.net}; config.toml keeps only its name: pass it "
-            "again, net=..., or on the command line --net file.py:name"
-        )
     else:
+        assert given is not None or not config.is_own, "a module of the user's own is handed over"
         net = given or parse(config.net)
         network = build(net, Volume.of(config.input), init=recipe.init, seed=config.seed, scores=True)
     normed = [step for step in _seen_first(network, recipe) if isinstance(step.layer, BatchNorm)]
