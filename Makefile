@@ -9,7 +9,7 @@ READY := $(VENV)/.ready
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[digits,docs,hub,look,pretrained,webdataset,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[digits,docs,hub,look,onnxruntime,openvino,pretrained,webdataset,dev]'
 	touch $@
 
 demo: $(READY)  ## Train LeNet-5 on real scans of digits, then read an image file with it.

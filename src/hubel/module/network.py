@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import NamedTuple, cast
 
 import torch
@@ -13,9 +13,9 @@ from hubel.errors import NetworkError
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.layers import SideHead, Softmax
+from hubel.net.layers import SideHead
 from hubel.net.memory import bytes_to_run
-from hubel.net.trace import INPUT, Step, at_inference, trace
+from hubel.net.trace import INPUT, Step, at_inference, trace, without_softmax
 from hubel.net.volume import Volume, VolumeLike
 from hubel.ram import check_fits
 
@@ -58,7 +58,7 @@ class Network(nn.Module):
         steps = trace(net, volume)
         if torch.get_default_device().type != "meta":
             check_fits("the network", bytes_to_run(steps), force=force)
-        self.steps = _without_softmax(steps) if scores else steps
+        self.steps = without_softmax(steps) if scores else steps
         self._end = next((step.path for step in reversed(self.steps) if not step.side), INPUT)
         self._in_training = _calls(self.steps, self._end)
         self._at_inference = _calls(at_inference(self.steps), self._end)
@@ -155,21 +155,6 @@ def _add(root: nn.Module, name: str, module: nn.Module, path: str) -> None:
         root.add_module(name, module)
     except KeyError:
         raise NetworkError(f"{path}: a built network has a {name} of its own; choose another name") from None
-
-
-def _without_softmax(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Returns the steps without a final softmax of the network or of a side head."""
-    read = {source for step in steps if not isinstance(step.layer, SideHead) for source in step.sources}
-    left_out = {
-        step.path: step.sources[0]
-        for step in steps
-        if isinstance(step.layer, Softmax) and step.path not in read
-    }
-    return tuple(
-        replace(step, sources=tuple(left_out.get(source, source) for source in step.sources))
-        for step in steps
-        if step.path not in left_out
-    )
 
 
 def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:

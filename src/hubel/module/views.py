@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import torch
-import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
+from typing import TYPE_CHECKING
 
 from hubel.errors import UsageError, nearest
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 VIEWS = {"one": 1, "mirror": 2, "mirror-shift": 6}
 """The number of views: the image itself; also its mirror image; also both, shifted by a pixel."""
@@ -22,6 +23,9 @@ def scores(network: nn.Module, images: Tensor, views: str = "one") -> Tensor:
 
     Raises UsageError: there are no such views.
     """
+    import torch  # the names of the views need none
+    import torch.nn.functional as F  # noqa: N812
+
     shown = [(1.0, images)]
     if views == "mirror-shift":
         padded = F.pad(images, (1, 1, 1, 1), "reflect")

@@ -8,13 +8,13 @@ path or several layers their prefix. Within `n *` a name occurs n times and gets
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
 
 from hubel.errors import NetworkError, SizeError
 from hubel.net.algebra import Beside, Chain, Named, Net, Plus, Side, Times, check_net
 from hubel.net.layer import Layer
-from hubel.net.layers import Add, Concat, SideHead
+from hubel.net.layers import Add, Concat, SideHead, Softmax
 from hubel.net.volume import Volume, VolumeLike
 
 INPUT = "input"
@@ -70,6 +70,21 @@ def refuse_remainder(layer: Layer, seen: Volume) -> None:
 def at_inference(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     """Returns the steps without those of side heads, which run in training only."""
     return tuple(step for step in steps if not step.side)
+
+
+def without_softmax(steps: Sequence[Step]) -> tuple[Step, ...]:
+    """Returns the steps without a final softmax of the network or of a side head."""
+    read = {source for step in steps if not isinstance(step.layer, SideHead) for source in step.sources}
+    left_out = {
+        step.path: step.sources[0]
+        for step in steps
+        if isinstance(step.layer, Softmax) and step.path not in read
+    }
+    return tuple(
+        replace(step, sources=tuple(left_out.get(source, source) for source in step.sources))
+        for step in steps
+        if step.path not in left_out
+    )
 
 
 @dataclass(frozen=True, slots=True)

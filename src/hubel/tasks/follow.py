@@ -8,6 +8,7 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TypeAlias
 
+from hubel.allocator import keep_memory
 from hubel.device import use_allowed_cores
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.evaluation.model import ModelEvaluation
@@ -22,7 +23,6 @@ from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import TensorBoard
 from hubel.training.settings.config import Config
-from hubel.training.step.memory import keep_memory
 
 ONE_STEP = 1e-6
 """A limit in seconds after which a timed run ends with its first step."""

@@ -1,0 +1,1 @@
+"""Engines: what runs a trained network on a processor, and which one is taken."""

@@ -1,0 +1,54 @@
+"""The engine of OpenVINO, for CPUs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import openvino
+from openvino import properties
+
+from hubel.cores import allowed_cores
+from hubel.errors import ModelError
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hubel.graph.frozen import Floats
+
+
+class OpenVino:
+    """A graph that OpenVINO has compiled for this processor, for one batch at a time on all cores."""
+
+    def __init__(self, model: bytes | Path, *, bfloat16: bool = False) -> None:
+        core = openvino.Core()
+        kind = openvino.Type.bf16 if bfloat16 else openvino.Type.f32
+        try:
+            self.model = core.read_model(model)
+            compiled = core.compile_model(
+                self.model,
+                "CPU",
+                {
+                    properties.hint.inference_precision(): kind,
+                    properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
+                    properties.inference_num_threads(): allowed_cores(),
+                },
+            )
+        except RuntimeError as error:
+            why = str(error).strip().rpartition("\n")[2]
+            raise ModelError(f"OpenVINO cannot take the model: {why}") from None
+        self._request = compiled.create_infer_request()
+
+    def metadata(self) -> dict[str, str]:
+        """What the file says of the model: the entries under `hubel`."""
+        if not self.model.has_rt_info(["hubel"]):
+            return {}
+        entries = self.model.get_rt_info(["hubel"]).astype(dict)
+        return {name: str(text) for name, text in entries.items()}
+
+    def __call__(self, images: npt.NDArray[Any]) -> Floats:
+        """Returns float32, n x classes, for n images."""
+        self._request.infer([images], share_inputs=True)
+        found: Floats = np.array(self._request.get_output_tensor(0).data, np.float32)
+        return found

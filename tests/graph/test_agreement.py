@@ -1,0 +1,145 @@
+"""Networks without a framework against PyTorch: as ONNX graphs by two runtimes, and fused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+
+from hubel import zoo
+from hubel.data.image.preprocess import Preprocessing
+from hubel.engines.torch import FusedNetwork
+from hubel.errors import SizeError
+from hubel.graph.frozen import Frozen, freeze
+from hubel.graph.onnx import Ends, onnx_model
+from hubel.model.exported import compiled
+from hubel.module.network import Network, build
+from hubel.module.views import VIEWS, scores
+from hubel.net.algebra import Net
+from hubel.net.names import avgpool, conv, fc, globalavgpool, lrn, maxpool, padshortcut, relu
+from hubel.net.trace import trace
+from hubel.net.volume import Volume
+from tests.strategies import fitting_nets
+
+NEAR = 2e-5
+"""The tolerance, relative to the largest score."""
+
+SIDES = (32, 64, 67, 80, 224, 227)
+"""Sides of inputs, one of which is the smallest that a network for larger images fits."""
+
+LARGE = {
+    *("resnet1202", "resnet152", "resnet152_v1_5", "plain110", "alexnet_owt", "zfnet_1024"),
+    *("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
+    *("vgg16_1x1", "vgg16_1x1_bn", "vgg16_dense"),
+}
+"""Networks that have nothing which a smaller one of their page has not."""
+
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+
+
+def trained(net: Net, volume: Volume) -> Network:
+    """A network with statistics as training leaves them, for scores."""
+    network = build(net, volume, scores=True)
+    generator = torch.Generator().manual_seed(1)
+    for part in network.modules():
+        if isinstance(part, torch.nn.BatchNorm2d):
+            assert part.running_mean is not None
+            assert part.running_var is not None
+            part.running_mean.normal_(0, 0.1, generator=generator)
+            part.running_var.uniform_(0.5, 2, generator=generator)
+            part.weight.data.uniform_(0.5, 1.5, generator=generator)
+            part.bias.data.normal_(0, 0.1, generator=generator)
+    return network.eval()
+
+
+def frozen(network: Network) -> Frozen:
+    return freeze(network.net, network.volume, {k: v.numpy() for k, v in network.state_dict().items()})
+
+
+def pixels(volume: Volume, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    return np.random.default_rng(0).integers(0, 256, (count, *volume.plane, volume.depth), np.uint8)
+
+
+def check(network: Network, engine: str, views: str = "one") -> None:
+    """An engine's probabilities against the network's own, for one image and for three."""
+    volume, depth = network.volume, network.volume.depth
+    mean, std = MEAN[:depth], STD[:depth]
+    graph = onnx_model(frozen(network), Ends(mean, std, views, 2.0, probabilities=False))
+    runs = compiled(graph.SerializeToString(), engine)
+    seen = Preprocessing(volume.height, volume.width, depth, mean, std)
+    for count in (1, 3):
+        images = pixels(volume, count)
+        with torch.inference_mode():
+            wanted = scores(network, seen.normalise(torch.from_numpy(images)), views).flatten(1).numpy()
+        near(runs(images), wanted)
+
+
+def near(found: np.ndarray, wanted: np.ndarray) -> None:
+    assert found.shape == wanted.shape
+    assert np.abs(found - wanted).max() <= NEAR * max(1e-3, np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("name", sorted(zoo.ZOO.keys() - LARGE))
+def test_every_network_of_the_zoo_agrees(name: str) -> None:
+    network = trained(*small(name))
+    check(network, "onnxruntime")
+    seen = network.volume
+    images = torch.randn(3, seen.depth, *seen.plane, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        near(FusedNetwork(frozen(network))(images).numpy(), network(images).flatten(1).numpy())
+
+
+@pytest.mark.parametrize("name", ["lenet5_1998", "googlenet", "resnet18", "efficientnet_lite0", "fast_tiny"])
+def test_openvino_agrees(name: str) -> None:
+    check(trained(*small(name)), "openvino")
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("views", VIEWS)
+def test_views_are_part_of_the_graph(views: str, engine: str) -> None:
+    net = conv(4, 3, pad=1) >> relu >> maxpool(2) >> fc(3)
+    check(trained(net, Volume(8, 10, 3)), engine, views)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("size", [1, 2, 3, 4, 5])
+def test_response_normalisation_of_any_size_agrees(size: int, engine: str) -> None:
+    net = conv(6, 3) >> lrn(size, alpha=0.3) >> fc(3)
+    check(trained(net, Volume(6, 6, 1)), engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("pool", [maxpool, avgpool])
+@pytest.mark.parametrize("side", range(5, 11))
+def test_pooling_that_rounds_up_agrees(side: int, pool: Callable[..., Net], engine: str) -> None:
+    net = pool(3, 2, pad=1, ceil=True) >> pool(2, 3, ceil=True) >> padshortcut(4) >> globalavgpool >> fc(2)
+    check(trained(net, Volume(side, side + 1, 3)), engine)
+
+
+@given(fitting_nets())
+@settings(max_examples=60)
+def test_any_network_agrees(drawn: tuple[Net, Volume]) -> None:
+    network = trained(*drawn)
+    volume = network.volume
+    images = torch.randn(2, volume.depth, *volume.plane, generator=torch.Generator().manual_seed(0))
+    graph = onnx_model(frozen(network), Ends((), (), raw=True)).SerializeToString()
+    with torch.inference_mode():
+        wanted = network(images).flatten(1).numpy()
+        near(FusedNetwork(frozen(network))(images).numpy(), wanted)
+    near(compiled(graph, "onnxruntime")(images.numpy()), wanted)
+
+
+def small(name: str) -> tuple[Net, Volume]:
+    """A network of the zoo on the smallest of a few inputs that it fits."""
+    entry = zoo.ZOO[name]
+    net: Net = getattr(zoo, name)()
+    for side in SIDES:
+        volume = Volume(side, side, entry.input.depth) if entry.input.height > 64 else entry.input
+        with suppress(SizeError):
+            trace(net, volume)
+            return net, volume
+    raise AssertionError(f"{name} fits none of {SIDES}")
