@@ -1,12 +1,23 @@
-"""The number of processor cores this process may use."""
+"""The processor: how many of its cores this process may use, and what it is."""
 
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 CPU_MAX = Path("/sys/fs/cgroup/cpu.max")
 """Where Linux states a container's processor time: quota and period, in microseconds."""
+
+
+CPUINFO = Path("/proc/cpuinfo")
+"""Where Linux states what each core can do."""
+
+NUMBERS = (
+    *("avx2", "avx512f", "avx_vnni", "avx512_vnni", "avx512_bf16", "amx_bf16", "amx_int8"),
+    *("asimddp", "i8mm", "bf16"),
+)
+"""The flags of instructions for products of numbers, of x86-64 and of ARM: engines choose by them."""
 
 
 def allowed_cores(quota: Path = CPU_MAX) -> int:
@@ -18,3 +29,19 @@ def allowed_cores(quota: Path = CPU_MAX) -> int:
         return max(1, min(cores, -(-int(share) // int(period))))
     except (OSError, ValueError):  # no such container, or no limit ("max")
         return cores
+
+
+def processor() -> str:
+    """Returns what decides how fast an engine is: the processor's name and its instructions for products.
+
+    Outside of Linux only the architecture is known.
+    """
+    try:
+        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return platform.machine()
+    fields = {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+    flags = set(fields.get("flags", fields.get("Features", "")).split())
+    return " ".join(
+        [fields.get("model name", platform.machine()), *(each for each in NUMBERS if each in flags)]
+    )

@@ -116,7 +116,7 @@ def test_no_image_of_a_folder_is_left_out_without_a_word(model: Model, tmp_path:
 
 
 def test_one_image_gives_one_prediction(model: Model, photo: Path) -> None:
-    (expected,) = predictions(model, [photo])
+    (expected,) = predictions(model.by(), [photo])
     for path in (photo, str(photo)):
         assert model.predict(path) == expected
         assert model.probabilities(path).shape == (1, 3)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hubel.cli.network import CODE_HELP, FORCE_HELP, MODEL_HELP, announce_code_of
+from hubel.cli.network import CODE_HELP, ENGINE_HELP, FORCE_HELP, MODEL_HELP, announce_code_of
 from hubel.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ def predict(
         int | None,
         typer.Option(help="The number of classes to print per image. Default: 5, or 1 with --csv."),
     ] = None,
+    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "auto",
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
@@ -55,7 +56,9 @@ def predict(
     if as_csv:
         top = 1 if top is None else top
         print(report.CSV_HEADER)
-    found = task.predict(model, images, top=top, allow_code=allow_code, force=force, on_prediction=show)
+    found = task.predict(
+        model, images, top=top, engine=engine, allow_code=allow_code, force=force, on_prediction=show
+    )
     if as_json:
         print(report.as_json(found))
     if any(each.error for each in found):

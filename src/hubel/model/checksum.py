@@ -3,17 +3,24 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
-
-import torch
-from torch import Tensor
+from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 KEY = "sha256"
 """The key of the metadata under which the checksum stands."""
 
 
-def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
-    """Returns the SHA-256 of tensors on the CPU and of metadata, whose own entry `sha256` is left out.
+class Content(NamedTuple):
+    """A tensor's name, its type as torch writes it, such as `float32`, its shape, and its bytes."""
+
+    name: str
+    kind: str
+    shape: tuple[int, ...]
+    data: bytes | memoryview
+
+
+def checksum(tensors: Iterable[Content], metadata: Mapping[str, str]) -> str:
+    """Returns the SHA-256 of tensors and of metadata, whose own entry `sha256` is left out.
 
     Every name, type, shape, text and value counts. Each part is preceded by its length, so that none can
     pass for another.
@@ -27,8 +34,7 @@ def checksum(tensors: Mapping[str, Tensor], metadata: Mapping[str, str]) -> str:
     for name in sorted(metadata.keys() - {KEY}):
         add(name.encode())
         add(metadata[name].encode())
-    for name in sorted(tensors):
-        value = tensors[name]
-        add(f"{name} {value.dtype} {tuple(value.shape)}".encode())
-        add(value.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    for tensor in sorted(tensors, key=lambda tensor: tensor.name):
+        add(f"{tensor.name} torch.{tensor.kind} {tensor.shape}".encode())
+        add(tensor.data)
     return digest.hexdigest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
@@ -18,17 +18,19 @@ from hubel.data.image.objects import as_seen
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import read as read_marks
 from hubel.data.marks import written as written_marks
+from hubel.engines.engine import AUTO, TORCH, check_engine, usual_engine
 from hubel.errors import HubelError, ModelError, UsageError, shortened
 from hubel.files import write_whole
-from hubel.model.checksum import KEY, checksum
+from hubel.model.arrays import damaged, not_finite
+from hubel.model.checksum import KEY, Content, checksum
+from hubel.model.graph import engine_of
 from hubel.model.header import Header, model_file, read_metadata
 from hubel.model.network import Maker, network_of
-from hubel.model.prediction import Prediction, is_one_image, predict_one, predictions, several
+from hubel.model.prediction import Classifier, Prediction, is_one_image, predict_one, predictions, several
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork, Trainable
-from hubel.module.views import VIEWS, scores
+from hubel.module.views import scores
 from hubel.net.ledger import Ledger, ledger
-from hubel.net.volume import Volume
 from hubel.shown import Shown
 from hubel.version import __version__
 
@@ -128,12 +130,7 @@ class Model(Shown):
 
     def check_trained(self) -> None:
         """Raises ModelError: the head was never trained, so that its scores mean nothing."""
-        if self.untrained:
-            weights = self.summary.get("weights") or "its weights"
-            raise ModelError(
-                f"the model's head was never trained: {weights} had other classes. Train it first: "
-                "hubel train DATA --from MODEL; or import it with the classes it has: leave (classes=...) out"
-            )
+        self.header.check_trained()
 
     def saw(self, found: Sequence[bytes]) -> Flags:
         """Which images, by their marks, the model was trained on, as far as is known: bool, n."""
@@ -151,28 +148,50 @@ class Model(Shown):
             raise UsageError(f"there is no folder {str(Path(path).parent)!r} to write {Path(path).name} to")
         state = {name: value.detach().cpu().contiguous() for name, value in _bare(self.network).items()}
         metadata = self.header.to_metadata()
-        metadata[KEY] = checksum(state, metadata)
+        metadata[KEY] = checksum(_content(state), metadata)
         write_whole(Path(path), safetensors.torch.save(state, metadata))
 
     @overload
-    def predict(self, images: ImageLike, top: int = ...) -> Prediction: ...  # type: ignore[overload-overlap]  # a text is one path, never iterated
+    def predict(self, images: ImageLike, top: int = ..., engine: str = ...) -> Prediction: ...  # type: ignore[overload-overlap]  # a text is one path, never iterated
 
     @overload
-    def predict(self, images: Iterable[ImageLike], top: int = ...) -> list[Prediction]: ...
+    def predict(self, images: Iterable[ImageLike], top: int = ..., engine: str = ...) -> list[Prediction]: ...
 
-    def predict(self, images: ImageLike | Iterable[ImageLike], top: int = 5) -> Prediction | list[Prediction]:
+    def predict(
+        self, images: ImageLike | Iterable[ImageLike], top: int = 5, engine: str = AUTO
+    ) -> Prediction | list[Prediction]:
         """Predicts the `top` most probable classes: one image gives one prediction, several give a list.
 
         An image is the path of a file, a PIL image, an array h x w x c or a tensor c x h x w; both are
         uint8, or float from 0 to 1. Several are any iterable of these, an array n x h x w x c, a tensor
-        n x c x h x w, or the path of a folder, which gives a list too.
+        n x c x h x w, or the path of a folder, which gives a list too. `engine` is as for `by`.
 
         Raises DataError: the one image cannot be used. Among several, such an image gives a prediction
         with an `error`.
         """
+        runs = self.by(engine)
         if is_one_image(images):
-            return predict_one(self, images, top)  # type: ignore[arg-type]  # checked in the line above
-        return list(predictions(self, several(images), top))
+            return predict_one(runs, images, top)  # type: ignore[arg-type]  # checked in the line above
+        return list(predictions(runs, several(images), top))
+
+    def by(self, engine: str = AUTO) -> Classifier:
+        """Returns the model as an engine runs it: torch, openvino, onnxruntime, or the usual one, `auto`.
+
+        It is made anew only if the weights have changed since. A module of the user's own, and any network
+        on a GPU, runs by torch as it is, and so does every network with the engine `torch`; `torch-fused` has
+        its layers fused.
+        Raises UsageError: there is no such engine, it is not installed, or it does not run the network.
+        Raises ModelError: the head was never trained.
+        """
+        check_engine(engine)
+        on_cpu = next(self.network.parameters(), torch.empty(0)).device.type == "cpu"
+        if engine == AUTO:
+            engine = usual_engine() if isinstance(self.network, Network) and on_cpu else TORCH
+        if engine == TORCH:
+            return self
+        if not isinstance(self.network, Network):
+            raise UsageError(f"a module of your own is run by torch, not by {engine}")
+        return engine_of(self.network, self.header, engine)
 
     def probabilities(self, images: ImageLike | Iterable[ImageLike]) -> Tensor:
         """Returns the probability of each class for each image: float32, images x classes.
@@ -218,7 +237,7 @@ def load(
     try:
         network = network_of(header, path, module, allow_code=allow_code, force=force)
         preprocessing = Preprocessing.from_json(header.preprocessing)
-        _check(header, network, preprocessing, path)
+        header.check_parts(preprocessing.volume, network.output.values, path)
     except ModelError:
         raise
     except HubelError as error:
@@ -243,23 +262,9 @@ def _tensors(path: Path, metadata: dict[str, str]) -> dict[str, Tensor]:
         state = safetensors.torch.load_file(path)
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise ModelError(f"{path} is not a safetensors file, or is cut short ({error})") from None
-    if KEY in metadata and checksum(state, metadata) != metadata[KEY]:
-        raise ModelError(
-            f"{path} is damaged: its content does not have the SHA-256 that was written with it; copy the "
-            "file again, or train the model again"
-        )
+    if KEY in metadata and checksum(_content(state), metadata) != metadata[KEY]:
+        raise damaged(path)
     return state
-
-
-def _check(header: Header, network: Trainable, preprocessing: Preprocessing, path: Path) -> None:
-    """Raises ModelError: parts of a file that do not fit together."""
-    made = Volume(preprocessing.height, preprocessing.width, preprocessing.depth)
-    if made != header.volume:
-        raise ModelError(f"{path}: its preprocessing makes {made}, its network takes {header.volume}")
-    if network.output.values != len(header.classes):
-        raise ModelError(f"{path}: it names {len(header.classes)} classes for {network.output.values} scores")
-    if header.views not in VIEWS:
-        raise ModelError(f"{path}: its views are {header.views!r}; known are {', '.join(VIEWS)}")
 
 
 def _marks(header: Header, path: Path) -> frozenset[bytes] | None:
@@ -285,7 +290,7 @@ def _load_weights(network: Trainable, state: dict[str, Tensor], path: Path) -> N
     own_buffers = {name for name, _ in root.named_buffers()} if isinstance(network, OwnNetwork) else set()
     for name, value in state.items():  # a module of the user's own may keep a mask of infinities
         if name not in own_buffers and value.is_floating_point() and not value.isfinite().all():
-            raise ModelError(f"{path}: {name} has values that are not finite; train the model again")
+            raise not_finite(path, name)
     root.load_state_dict(state)  # copied: the file's own memory would change with the file
 
 
@@ -294,6 +299,13 @@ def _bare(network: Trainable) -> dict[str, Tensor]:
     if not isinstance(network, OwnNetwork):
         return network.state_dict()
     return {name: value.clone() for name, value in network.root.state_dict().items()}
+
+
+def _content(state: dict[str, Tensor]) -> Iterator[Content]:
+    """The tensors of a network, on the CPU, for their checksum."""
+    for name, value in state.items():
+        data = value.contiguous().reshape(-1).view(torch.uint8).numpy().data
+        yield Content(name, str(value.dtype).removeprefix("torch."), tuple(value.shape), data)
 
 
 def _form(tensor: Tensor) -> str:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubel.errors import HubelError, ModelError, shortened
 from hubel.files import exists
+from hubel.module.views import VIEWS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
 
@@ -40,6 +41,9 @@ _WRITTEN = (
 )
 KNOWN = frozenset({*_WRITTEN.split(), "sha256"})
 """The entries of the metadata. Among others might be one of these whose name is damaged."""
+
+RAW = "raw"
+"""The entry of an exported file's metadata that says that its graph has no preprocessing and no softmax."""
 
 NUMBERS = ("epoch", "val_top1", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
@@ -93,6 +97,24 @@ class Header:
             )
         return parse(self.notation)
 
+    def check_trained(self) -> None:
+        """Raises ModelError: the head was never trained, so that its scores mean nothing."""
+        if self.untrained:
+            weights = self.summary.get("weights") or "its weights"
+            raise ModelError(
+                f"the model's head was never trained: {weights} had other classes. Train it first: "
+                "hubel train DATA --from MODEL; or import it with the classes it has: leave (classes=...) out"
+            )
+
+    def check_parts(self, seen: Volume, scores: int, path: Path) -> None:
+        """Raises ModelError: parts do not fit together; `seen` is what the preprocessing makes."""
+        if seen != self.volume:
+            raise ModelError(f"{path}: its preprocessing makes {seen}, its network takes {self.volume}")
+        if scores != len(self.classes):
+            raise ModelError(f"{path}: it names {len(self.classes)} classes for {scores} scores")
+        if self.views not in VIEWS:
+            raise ModelError(f"{path}: its views are {self.views!r}; known are {', '.join(VIEWS)}")
+
     def to_metadata(self) -> dict[str, str]:
         """Returns the metadata of the file."""
         metadata = {
@@ -108,6 +130,15 @@ class Header:
         optional = {"notation": self.notation, "maker": self.maker, "seen": self.seen}
         optional["untrained"] = "head" if self.untrained else None
         return metadata | {name: text for name, text in optional.items() if text is not None}
+
+    def to_exported(self, *, raw: bool) -> dict[str, str]:
+        """Returns the metadata of an exported file: all but the marks of the training images.
+
+        `raw`: its graph takes normalised images and gives scores.
+        """
+        texts = self.to_metadata()
+        texts.pop("seen", None)
+        return texts | ({RAW: "normalised images in, scores out"} if raw else {})
 
     @classmethod
     def from_metadata(cls, metadata: dict[str, str], path: Path) -> Header:

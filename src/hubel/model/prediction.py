@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from PIL import Image
@@ -22,14 +22,29 @@ from hubel.errors import DataError, UsageError
 from hubel.files import exists
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy.typing as npt
 
     from hubel.data.arrays import Bytes
     from hubel.data.image.objects import ImageLike
-    from hubel.model.file import Model
+    from hubel.data.image.preprocess import Preprocessing
 
 BATCH = 32
 """How many images are read and predicted at a time."""
+
+
+class Classifier(Protocol):
+    """What predicts: a model, or an engine that runs one."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+
+    @property
+    def preprocessing(self) -> Preprocessing:
+        """What makes an image the network's input."""
+
+    def probabilities_of(self, pixels: Bytes) -> npt.ArrayLike:
+        """Returns float32, images x classes, for images after preprocessing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,17 +110,17 @@ def several(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageLike]:
         yield from inside
 
 
-def predict_one(model: Model, image: ImageLike, top: int = 5) -> Prediction:
+def predict_one(model: Classifier, image: ImageLike, top: int = 5) -> Prediction:
     """Predicts the `top` most probable classes of one image.
 
     Raises DataError: the image cannot be used. Raises UsageError: `top` below 1.
     """
     check_top(top)
-    (probabilities,) = model.probabilities_of(as_seen(image, model.preprocessing)[None])
+    (probabilities,) = np.asarray(model.probabilities_of(as_seen(image, model.preprocessing)[None]))
     return Prediction(_name(image, 0), _most_probable(model, probabilities, top))
 
 
-def predictions(model: Model, images: Iterable[ImageLike], top: int = 5) -> Iterator[Prediction]:
+def predictions(model: Classifier, images: Iterable[ImageLike], top: int = 5) -> Iterator[Prediction]:
     """Yields a prediction of the `top` most probable classes for each image, in order.
 
     Images are taken 32 at a time. One that cannot be used gives a prediction with an error.
@@ -117,7 +132,7 @@ def predictions(model: Model, images: Iterable[ImageLike], top: int = 5) -> Iter
         while some := list(islice(rest, BATCH)):
             read = list(pool.map(partial(_pixels_or_error, model), some))
             good = [pixels for pixels in read if not isinstance(pixels, DataError)]
-            found = iter(model.probabilities_of(np.stack(good)) if good else ())
+            found = iter(np.asarray(model.probabilities_of(np.stack(good))) if good else ())
             for image, pixels in zip(some, read, strict=True):
                 name = _name(image, next(numbers))
                 if isinstance(pixels, DataError):
@@ -132,7 +147,7 @@ def check_top(top: int) -> None:
         raise UsageError(f"top is at least 1, not {top}")
 
 
-def _pixels_or_error(model: Model, image: ImageLike) -> Bytes | DataError:
+def _pixels_or_error(model: Classifier, image: ImageLike) -> Bytes | DataError:
     """The pixels of an image, or what is wrong with it. Raises DataError: an argument of a wrong kind."""
     try:
         return as_seen(image, model.preprocessing)
@@ -146,8 +161,10 @@ def _name(image: ImageLike, number: int) -> str:
     return os.fspath(image) if is_path(image) else f"image {number}"
 
 
-def _most_probable(model: Model, probabilities: Tensor, top: int) -> tuple[tuple[str, float], ...]:
-    order = probabilities.argsort(descending=True, stable=True)[:top].tolist()
+def _most_probable(
+    model: Classifier, probabilities: npt.NDArray[np.float32], top: int
+) -> tuple[tuple[str, float], ...]:
+    order = np.argsort(-probabilities, kind="stable")[:top].tolist()
     return tuple((model.classes[at], float(probabilities[at])) for at in order)
 
 

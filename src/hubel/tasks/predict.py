@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING, overload
 
-from hubel.model.open import open_model
+from hubel.engines.engine import AUTO
+from hubel.model.classifier import classifier
 from hubel.model.prediction import Prediction, check_top, is_one_image, predict_one, predictions, several
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ def predict(  # type: ignore[overload-overlap]  # a text is one path, never iter
     images: ImageLike,
     *,
     top: int | None = None,
+    engine: str = AUTO,
     allow_code: bool = False,
     force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
@@ -33,6 +35,7 @@ def predict(
     images: Iterable[ImageLike],
     *,
     top: int | None = None,
+    engine: str = AUTO,
     allow_code: bool = False,
     force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
@@ -44,16 +47,19 @@ def predict(
     images: ImageLike | Iterable[ImageLike],
     *,
     top: int | None = None,
+    engine: str = AUTO,
     allow_code: bool = False,
     force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
 ) -> Prediction | list[Prediction]:
     """Predicts the `top` most probable classes, 5 by default: one image gives one prediction, several a list.
 
-    `model` is a model, its file, a run's folder or the name of a trained network. An image is the path of
-    a file, a PIL image, an array h x w x c or a tensor c x h x w, both uint8, or float from 0 to 1; several
-    are an iterable of these, or a folder. `on_prediction` is called with each prediction as soon as it is
-    made. `allow_code` and `force` are as for `hubel.load`.
+    `model` is a model, its file, a run's folder, the name of a trained network, or an exported file. An
+    image is the path of a file, a PIL image, an array h x w x c or a tensor c x h x w, both uint8, or float
+    from 0 to 1; several are an iterable of these, or a folder. `engine` runs the network: torch, openvino,
+    onnxruntime and others of `hubel bench`; `auto` takes what `hubel bench` found best for the file on this
+    machine, else the first that is installed. `on_prediction` is called with each prediction as soon as it
+    is made. `allow_code` and `force` are as for `hubel.load`.
 
     Raises DataError: a single image cannot be used, or a folder has none; among several, an unreadable
     image gives a prediction with an `error`. Raises ModelError, UsageError: the model or `top` cannot be
@@ -61,7 +67,7 @@ def predict(
     """
     most = 5 if top is None else top
     check_top(most)
-    opened = open_model(model, allow_code=allow_code, force=force)
+    opened = classifier(model, engine, allow_code=allow_code, force=force)
     tell = on_prediction or (lambda _: None)
     if is_one_image(images):
         one = predict_one(opened, images, most)  # type: ignore[arg-type]  # checked in the line above

@@ -9,7 +9,6 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, get_args
 
 import numpy as np
-import torch
 from PIL import Image
 
 from hubel.data.image.modes import COLOUR, GREY, Range, as_image, flatten, upright
@@ -18,6 +17,8 @@ from hubel.errors import DataError, nearest
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
+    import torch
+
     from hubel.data.arrays import Bytes
     from hubel.data.image.reading import File
     from hubel.net.volume import VolumeLike
@@ -113,6 +114,11 @@ class Preprocessing:
         return self if fit in (None, self.fit) else replace(self, fit=fit, resize=None)
 
     @property
+    def volume(self) -> Volume:
+        """What an image becomes."""
+        return Volume(self.height, self.width, self.depth)
+
+    @property
     def side(self) -> int:
         """The length in pixels of an image's shorter side from which nothing is enlarged."""
         return max(self.height, self.width) if self.resize is None else self.resize
@@ -168,6 +174,8 @@ class Preprocessing:
 
         Raises DataError: the batch has another type or shape.
         """
+        import torch  # reading images needs none
+
         shape = (self.height, self.width, self.depth)
         if batch.dtype != torch.uint8 or batch.shape[1:] != shape:
             found = f"{batch.dtype} of {' x '.join(map(str, batch.shape))}"
@@ -264,6 +272,8 @@ def _factors(
     mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
 ) -> tuple[torch.Tensor, torch.Tensor]:
     """The factor and the summand for each value of a row of pixels: float32, width * depth."""
+    import torch
+
     scale = torch.tensor(std)
     factor, summand = 1 / (255 * scale), -torch.tensor(mean) / scale
     return factor.repeat(width).to(device), summand.repeat(width).to(device)

@@ -1,0 +1,155 @@
+"""An exported model: a file that a runtime runs, with all it takes to use it. Needs no torch.
+
+Its graph takes uint8 images and gives probabilities; exported with `--raw` it takes normalised images and
+gives scores, and then the rest is done here, in NumPy.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from hubel.data.image.preprocess import Preprocessing
+from hubel.engines.choice import chosen
+from hubel.engines.engine import AUTO, TORCH, Engine, check_engine, installed
+from hubel.errors import HubelError, ModelError, UsageError, shortened
+from hubel.graph.seal import CHECKSUM, read_sealed
+from hubel.model.header import KNOWN, RAW, Header
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes
+    from hubel.graph.frozen import Floats
+
+ONNX, OPENVINO, PT2 = ".onnx", ".xml", ".pt2"
+SUFFIXES = (ONNX, OPENVINO, PT2)
+"""The endings of exported files, by which they are recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """A model as a graph that `engine` runs; `name` is the engine's name."""
+
+    header: Header
+    preprocessing: Preprocessing
+    engine: Engine
+    name: str
+    raw: bool = False
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The names of the classes, in the order of the probabilities."""
+        return self.header.classes
+
+    def probabilities_of(self, pixels: Bytes) -> Floats:
+        """Returns float32, images x classes, for images after preprocessing: uint8, n x h x w x depth.
+
+        Raises ModelError: the network's scores are not finite.
+        """
+        if self.raw:
+            scores = self.scores_of(pixels) / np.float32(self.header.temperature)
+            powers = np.exp(scores - scores.max(1, keepdims=True))
+            found: Floats = powers / powers.sum(1, keepdims=True)
+        else:
+            found = self.engine(pixels)
+        if not np.isfinite(found).all():
+            raise ModelError("the model's scores are not finite: its weights are of no use; train it again")
+        return found
+
+    def scores_of(self, pixels: Bytes) -> Floats:
+        """The mean of the scores over the model's views, of a graph that takes normalised images."""
+        mean, std = (np.array(each, np.float32) for each in (self.preprocessing.mean, self.preprocessing.std))
+        images = pixels.astype(np.float32) * (1 / (255 * std)) - mean / std
+        maps = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        shown = [(1.0, maps)]
+        if self.header.views == "mirror-shift":
+            padded = np.pad(maps, ((0, 0), (0, 0), (1, 1), (1, 1)), "reflect")
+            shown = [(0.5, maps), (0.25, padded[..., 2:, 2:]), (0.25, padded[..., :-2, :-2])]
+        if self.header.views != "one":
+            shown = [(weight / 2, view) for weight, each in shown for view in (each, each[..., ::-1])]
+        total: Any = sum(weight * self.engine(np.ascontiguousarray(view)) for weight, view in shown)
+        found: Floats = total.astype(np.float32)
+        return found
+
+
+def is_exported(where: object) -> bool:
+    """Whether a path has the ending of an exported file."""
+    return str(where).lower().endswith(SUFFIXES)
+
+
+def open_exported(path: Path, engine: str = AUTO) -> Exported:
+    """Opens an exported file: ONNX, OpenVINO or PyTorch's pt2.
+
+    Raises ModelError: the file cannot be read, is damaged, or was not exported by hubel. Raises UsageError:
+    the engine is not installed, or does not run such a file.
+    """
+    check_engine(engine)
+    if not path.is_file():
+        raise ModelError(f"{path} does not exist")
+    suffix = path.suffix.lower()
+    if suffix == ONNX:
+        model, metadata = read_sealed(path)
+        return open_onnx(model, metadata, path, engine)
+    if suffix == OPENVINO:
+        return _open_openvino(path, engine)
+    from hubel.model.pt2 import open_pt2  # the one kind of file that needs torch
+
+    if engine not in {AUTO, TORCH}:
+        raise UsageError(f"{path.name} is run by torch, not by {engine}")
+    program, metadata = open_pt2(path)
+    header, preprocessing, raw = described(metadata, path)
+    return Exported(header, preprocessing, program, TORCH, raw)
+
+
+def open_onnx(model: bytes, metadata: dict[str, str], path: Path, engine: str) -> Exported:
+    """Opens an ONNX model by an engine. Raises ModelError, UsageError: as `open_exported`."""
+    header, preprocessing, raw = described(metadata, path)
+    if engine == AUTO:
+        engine = chosen(hashlib.sha256(model).hexdigest())
+        if engine.startswith(TORCH):
+            engine = "openvino" if "openvino" in installed() else "onnxruntime"
+    if engine.startswith(TORCH):
+        raise UsageError(f"{path.name} is run by onnxruntime or openvino, not by {engine}")
+    check_engine(engine)
+    return Exported(header, preprocessing, compiled(model, engine), engine, raw)
+
+
+def compiled(model: bytes, engine: str) -> Engine:
+    """An ONNX model as an engine runs it. Raises ModelError: the engine cannot take it."""
+    if engine == "onnxruntime":
+        from hubel.engines.onnxruntime import OnnxRuntime
+
+        return OnnxRuntime(model)
+    from hubel.engines.openvino import OpenVino
+
+    return OpenVino(model, bfloat16=engine.endswith("-bf16"))
+
+
+def described(metadata: dict[str, str], path: Path) -> tuple[Header, Preprocessing, bool]:
+    """What an exported file says of itself. Raises ModelError: it is none of hubel's, or damaged."""
+    if "format" not in metadata:
+        raise ModelError(
+            f"{path} was not exported by hubel: it says nothing of its classes and its preprocessing"
+        )
+    known = {name: text for name, text in metadata.items() if name in KNOWN - {CHECKSUM}}
+    header = Header.from_metadata(known, path)
+    try:
+        preprocessing = Preprocessing.from_json(header.preprocessing)
+    except HubelError as error:
+        raise ModelError(f"{path}: its metadata cannot be used: {shortened(str(error), 300)}") from None
+    return header, preprocessing, RAW in metadata
+
+
+def _open_openvino(path: Path, engine: str) -> Exported:
+    if engine not in {AUTO, "openvino", "openvino-bf16"}:
+        raise UsageError(f"{path.name} is run by openvino, not by {engine}")
+    engine = "openvino" if engine == AUTO else engine
+    check_engine(engine)
+    from hubel.engines.openvino import OpenVino
+
+    runs = OpenVino(path, bfloat16=engine.endswith("-bf16"))
+    header, preprocessing, raw = described(runs.metadata(), path)
+    return Exported(header, preprocessing, runs, engine, raw)
