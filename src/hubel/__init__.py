@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from hubel.tasks.diff import diff as diff
     from hubel.tasks.draw import draw as draw
     from hubel.tasks.evaluate import evaluate as evaluate
+    from hubel.tasks.export import export as export
     from hubel.tasks.import_weights import import_weights as import_weights
     from hubel.tasks.look.eye import look as look
     from hubel.tasks.network import build as build
@@ -82,6 +83,7 @@ _DOORS = {
     "diff": "hubel.tasks.diff:diff",
     "draw": "hubel.tasks.draw:draw",
     "evaluate": "hubel.tasks.evaluate:evaluate",
+    "export": "hubel.tasks.export:export",
     "import_weights": "hubel.tasks.import_weights:import_weights",
     "ledger": "hubel.tasks.network:ledger",
     "load": "hubel.model.open:open_model",

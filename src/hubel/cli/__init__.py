@@ -68,6 +68,11 @@ VERBS = {
         "predict",
         "Classify images, the most probable class first; exit status 1 if any cannot be read.",
     ),
+    "export": Verb(
+        "hubel.cli.export",
+        "export",
+        "Write a model as a file that answers elsewhere as it does here: ONNX, OpenVINO, PyTorch.",
+    ),
     "import-weights": Verb(
         "hubel.cli.import_weights",
         "import_weights",

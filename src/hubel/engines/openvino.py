@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +12,7 @@ from openvino import properties
 
 from hubel.cores import allowed_cores
 from hubel.errors import ModelError
+from hubel.graph.seal import CHECKSUM
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -45,10 +47,24 @@ class OpenVino:
         if not self.model.has_rt_info(["hubel"]):
             return {}
         entries = self.model.get_rt_info(["hubel"]).astype(dict)
-        return {name: str(text) for name, text in entries.items()}
+        return {name: text.astype(str) for name, text in entries.items()}
 
     def __call__(self, images: npt.NDArray[Any]) -> Floats:
         """Returns float32, n x classes, for n images."""
         self._request.infer([images], share_inputs=True)
         found: Floats = np.array(self._request.get_output_tensor(0).data, np.float32)
         return found
+
+
+def save_openvino(graph: bytes, path: Path, metadata: dict[str, str]) -> None:
+    """Writes an ONNX graph as OpenVINO's own files: `path`, an .xml, and its weights beside it, a .bin.
+
+    The metadata are entries under `hubel`; `sha256` is the checksum of the weights.
+    """
+    model = openvino.Core().read_model(graph)
+    weights = path.with_suffix(".bin")
+    openvino.save_model(model, path, compress_to_fp16=False)
+    digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    for name, text in (metadata | {CHECKSUM: digest}).items():
+        model.set_rt_info(text, ["hubel", name])
+    openvino.save_model(model, path, compress_to_fp16=False)

@@ -32,12 +32,14 @@ class Frozen:
     """A network that gives scores, as a runtime needs it.
 
     `steps` run in order and end with the scores. `weights` are the arrays of each step that has any, by path:
-    the kernels of a convolution, filters x maps x height x width, or the factors, and the summands.
+    the kernels of a convolution, filters x maps x height x width, or the factors, and the summands. `holds`
+    names the normalisation whose values a step gives, where one is folded into it.
     """
 
     volume: Volume
     steps: tuple[Step, ...]
     weights: dict[str, tuple[Floats, Floats | None]]
+    holds: dict[str, str]
 
     @property
     def end(self) -> str:
@@ -48,6 +50,11 @@ class Frozen:
     def output(self) -> Volume:
         """The volume of the scores."""
         return self.steps[-1].output if self.steps else self.volume
+
+    def up_to(self, path: str) -> Frozen:
+        """Returns the network up to and including a step."""
+        end = next(at for at, step in enumerate(self.steps) if step.path == path)
+        return replace(self, steps=self.steps[: end + 1])
 
 
 def freeze(net: Net, volume: Volume, state: Mapping[str, npt.NDArray[Any]]) -> Frozen:
@@ -78,7 +85,8 @@ def freeze(net: Net, volume: Volume, state: Mapping[str, npt.NDArray[Any]]) -> F
         kept = replace(step, sources=sources)
         left.append(kept)
         by_path[step.path] = kept
-    return Frozen(volume, tuple(left), weights)
+    holds = {own: norm for norm, own in stands_for.items()}
+    return Frozen(volume, tuple(left), weights, holds)
 
 
 def _used(steps: tuple[Step, ...]) -> tuple[Step, ...]:

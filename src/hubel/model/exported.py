@@ -151,5 +151,9 @@ def _open_openvino(path: Path, engine: str) -> Exported:
     from hubel.engines.openvino import OpenVino
 
     runs = OpenVino(path, bfloat16=engine.endswith("-bf16"))
-    header, preprocessing, raw = described(runs.metadata(), path)
+    metadata = runs.metadata()
+    weights = path.with_suffix(".bin")
+    if metadata.get(CHECKSUM, "") != hashlib.sha256(weights.read_bytes()).hexdigest():
+        raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
+    header, preprocessing, raw = described(metadata, path)
     return Exported(header, preprocessing, runs, engine, raw)

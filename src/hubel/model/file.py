@@ -37,6 +37,7 @@ from hubel.version import __version__
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Flags
     from hubel.data.image.objects import ImageLike
+    from hubel.model.export import Check
     from hubel.net.algebra import Net
 
 LINE = 100
@@ -150,6 +151,24 @@ class Model(Shown):
         metadata = self.header.to_metadata()
         metadata[KEY] = checksum(_content(state), metadata)
         write_whole(Path(path), safetensors.torch.save(state, metadata))
+
+    def export(self, path: str | Path, *, raw: bool = False, images: Bytes | None = None) -> Check:
+        """Writes the model for another program, by the ending: .onnx, .xml for OpenVINO, .pt2 for PyTorch.
+
+        The file is checked on `images` after preprocessing, n x h x w x c, by default noise. `hubel.export`
+        checks it on real ones and writes an example program beside it.
+        Raises UsageError, ModelError: as `hubel.export`.
+        """
+        from hubel.model.export import FORMATS, export_model
+
+        to = {suffix: name for name, suffix in FORMATS.items()}.get(Path(path).suffix.lower())
+        if to is None:
+            raise UsageError(f"{Path(path).name} has to end in {', '.join(FORMATS.values())}")
+        seen = self.preprocessing.volume
+        if images is None:
+            shape = (3, *seen.plane, seen.depth)
+            images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
+        return export_model(self, to, Path(path), images, raw=raw)
 
     @overload
     def predict(self, images: ImageLike, top: int = ..., engine: str = ...) -> Prediction: ...  # type: ignore[overload-overlap]  # a text is one path, never iterated

@@ -1,0 +1,37 @@
+"""`hubel export`: a model as a file that other programs run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubel.cli.network import CODE_HELP, FORCE_HELP, MODEL_HELP, announce_code_of
+
+
+def export(
+    model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar="MODEL")],
+    *,
+    to: Annotated[str, typer.Option(help="onnx, openvino, pt2, or card, a description.")] = "onnx",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="The file to write. Default: named after the model.")
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Take normalised images, give scores: no preprocessing inside.")
+    ] = False,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Images to check the file with. Default: those the model was trained on."),
+    ] = None,
+    allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
+) -> None:
+    """Write a model as a file that answers elsewhere as it does here: ONNX, OpenVINO, PyTorch."""
+    from hubel.report.exported import exported_text
+    from hubel.tasks import export as task
+
+    if allow_code:
+        announce_code_of(model)
+    found = task.export(model, to=to, out=out, raw=raw, data=data, allow_code=allow_code, force=force)
+    print(exported_text(found))

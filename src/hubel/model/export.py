@@ -1,0 +1,115 @@
+"""Models as files that other programs run. A file is written only if it answers as the model does."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from hubel.errors import ModelError, UsageError, nearest
+from hubel.files import UNFINISHED
+from hubel.model.differs import first_difference
+from hubel.model.exported import ONNX, OPENVINO, PT2, Exported, open_exported
+from hubel.model.graph import frozen_of, onnx_graph
+from hubel.module.network import Network
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes
+    from hubel.model.file import Model
+
+FORMATS = {"onnx": ONNX, "openvino": OPENVINO, "pt2": PT2}
+"""What a model can be exported to, with the ending of its file."""
+
+ENGINES = {"onnx": "onnxruntime", "openvino": "openvino", "pt2": "torch"}
+"""The engine that a file is checked by."""
+
+TOLERANCE = 1e-4
+"""The largest difference of a probability, in float32."""
+
+BATCHES = (1, 2, 3)
+"""The numbers of images that a file is checked with."""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """How an exported file answers: the engine that ran it, and the largest difference of a probability."""
+
+    engine: str
+    difference: float
+
+
+def export_model(model: Model, to: str, path: Path, images: Bytes, *, raw: bool = False) -> Check:
+    """Writes a model as a file for another program, once that file has been opened and run.
+
+    It is run on one, two and three of `images`, which are pixels after preprocessing. With `raw` its graph
+    takes normalised images and gives scores.
+
+    Raises UsageError: no such format, or what it needs is not installed. Raises ModelError: the model cannot
+    be exported so, or its file answers otherwise; then none is written.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"to is one of {', '.join(FORMATS)}, not {to!r}{nearest(to, FORMATS)}")
+    if to != "pt2" and not isinstance(model.network, Network):
+        raise ModelError(
+            f"a module of your own has no notation to write as {to}; export it to pt2, or write it as a "
+            "notation"
+        )
+    model.check_trained()
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
+        draft = Path(folder) / f"{path.stem}{FORMATS[to]}"
+        _write(model, to, draft, raw=raw)
+        check = _checked(model, open_exported(draft, ENGINES[to]), images)
+        for written in sorted(Path(folder).iterdir()):
+            shutil.move(written, path.parent / written.name)
+    return check
+
+
+def _write(model: Model, to: str, path: Path, *, raw: bool) -> None:
+    if to == "pt2":
+        from hubel.model.pt2 import pt2_program
+
+        path.write_bytes(pt2_program(model, raw=raw))
+        return
+    graph = graph_of(model, raw=raw)
+    if to == "onnx":
+        path.write_bytes(graph)
+        return
+    from hubel.engines.openvino import save_openvino
+
+    save_openvino(graph, path, model.header.to_exported(raw=raw))
+
+
+def graph_of(model: Model, *, raw: bool = False) -> bytes:
+    """Returns a model as a sealed ONNX file."""
+    header = model.header
+    arrays = {
+        name: value.detach().cpu().float().numpy() for name, value in model.network.state_dict().items()
+    }
+    return onnx_graph(header, frozen_of(header, arrays, Path("the model"), force=True), raw=raw)
+
+
+def _checked(model: Model, exported: Exported, images: Bytes) -> Check:
+    """Compares a file's probabilities with the model's. Raises ModelError: they differ."""
+    largest = 0.0
+    for count in BATCHES:
+        some = images[np.arange(count) % len(images)]
+        wanted = model.probabilities_of(some).numpy()
+        largest = max(largest, float(np.abs(exported.probabilities_of(some) - wanted).max()))
+    if largest > TOLERANCE:
+        where = first_difference(model, exported.name, images[:1])
+        raise ModelError(
+            f"the exported file answers otherwise: probabilities differ by up to {largest:.2g}, more than "
+            f"{TOLERANCE:g}, as {exported.name} runs it{where}. Nothing was written; please report it"
+        )
+    return Check(exported.name, largest)
+
+
+def file_digest(path: Path) -> str:
+    """The SHA-256 of a file."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,34 @@
+"""Programs that run an exported model without hubel: NumPy, Pillow and the runtime alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import jinja2
+
+if TYPE_CHECKING:
+    from hubel.model.file import Model
+
+PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "pt2": "torch"}
+"""The runtime of each format."""
+
+
+def program(model: Model, path: Path, name: str, to: str, *, raw: bool) -> str:
+    """Returns the program `name` for an exported file, beside which it lies."""
+    loader = jinja2.PackageLoader("hubel.report")
+    environment = jinja2.Environment(loader=loader, keep_trailing_newline=True, autoescape=False)
+    seen = model.preprocessing
+    return environment.get_template("program.py.jinja").render(
+        program=name,
+        file=path.name,
+        to=to,
+        packages=PACKAGES,
+        seen=seen,
+        filter=seen.interpolation.upper(),
+        mean=list(seen.mean),
+        std=list(seen.std),
+        views=model.views,
+        temperature=model.temperature,
+        raw=raw,
+    )

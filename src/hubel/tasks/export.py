@@ -1,0 +1,107 @@
+"""`export`: a model as a file that other programs run."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubel.errors import UsageError
+from hubel.evaluation.trial import trial_images
+from hubel.files import write_whole
+from hubel.model.export import FORMATS, Check, export_model
+from hubel.model.open import open_model
+from hubel.report.card import card
+from hubel.report.program import program
+from hubel.tasks.words import one_of
+
+if TYPE_CHECKING:
+    from hubel.model.file import Model
+
+CARD = "card"
+TO = (*FORMATS, CARD)
+"""What a model can be exported to."""
+
+IMAGES = 3
+"""How many images a file is checked with."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """The files that were written: the model's first, its weights if they are beside it, an example program.
+
+    `check` says how the file answers, on images of `images`; a card, which is a text, has none.
+    """
+
+    to: str
+    files: tuple[Path, ...]
+    check: Check | None = None
+    images: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The model's file."""
+        return self.files[0]
+
+
+def export(
+    model: Model | str | Path,
+    *,
+    to: str = "onnx",
+    out: str | Path | None = None,
+    raw: bool = False,
+    data: Any = None,
+    allow_code: bool = False,
+    force: bool = False,
+) -> ExportedModel:
+    """Writes a model as a file that answers elsewhere as it does here, and an example program beside it.
+
+    `to` is onnx, openvino, pt2, or card, a description in Markdown. `out` is the file, by default named after
+    the model. The file takes uint8 images of the input's size, n x h x w x c, and gives probabilities; class
+    names and preprocessing are in its metadata. With `raw` it takes normalised images, n x c x h x w, and
+    gives scores. It is opened again and run on images of `data`, by default those the model was trained on,
+    and only written if it answers as the model does. `allow_code` and `force` are as for `hubel.load`.
+
+    Raises UsageError, DataError: an argument cannot be used. Raises ModelError: the model cannot be opened or
+    exported so, or its file would answer otherwise.
+    """
+    to = one_of("to", to, TO)
+    opened = open_model(model, allow_code=allow_code, force=force)
+    path = _place(model, out, to)
+    if to == CARD:
+        write_whole(path, card(opened, path.stem))
+        return ExportedModel(to, (path,))
+    trial = trial_images(opened, data, IMAGES)
+    check = export_model(opened, to, path, trial.pixels, raw=raw)
+    example = _example(path, to)
+    write_whole(example, program(opened, path, example.name, to, raw=raw))
+    weights = [path.with_suffix(".bin")] if to == "openvino" else []
+    return ExportedModel(to, (path, *weights, example), check, trial.source)
+
+
+def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:
+    """The file to write. Raises UsageError: it exists, or its folder does not."""
+    suffix = ".md" if to == CARD else FORMATS[to]
+    path = Path(out) if out is not None else Path(f"{_name(model)}{suffix}")
+    if path.suffix.lower() != suffix:
+        raise UsageError(f"{path.name} has to end in {suffix}")
+    for each in (path,) if to == CARD else (path, _example(path, to)):
+        if each.exists():
+            raise UsageError(f"{each} exists; name another file with --out")
+    if not path.absolute().parent.is_dir():
+        raise UsageError(f"there is no folder {path.parent}; create it first")
+    return path
+
+
+def _example(path: Path, to: str) -> Path:
+    """The example program of a file."""
+    return path.with_name(f"{path.stem}_{to}.py")
+
+
+def _name(model: Model | str | Path) -> str:
+    """The name of an exported file: that of the model's file, or of its run's folder."""
+    if not isinstance(model, str | Path):
+        return "model"
+    path = Path(model)
+    stem = path.resolve().parent.name if path.name == "best.safetensors" else path.name
+    return stem.removesuffix(".safetensors") or "model"

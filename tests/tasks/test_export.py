@@ -1,0 +1,202 @@
+"""Exported models: opened again, run, described; their example programs; what is refused."""
+
+from __future__ import annotations
+
+import json
+import runpy
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from PIL import Image
+from torch import nn
+
+from hubel.data.image.preprocess import Preprocessing
+from hubel.errors import ModelError, UsageError
+from hubel.model import export as exporting
+from hubel.model.exported import open_exported
+from hubel.model.file import Model, load
+from hubel.model.graph import onnx_graph
+from hubel.module.network import build
+from hubel.module.own import OwnNetwork
+from hubel.net.names import batchnorm, conv, fc, globalavgpool, relu
+from hubel.tasks.export import export
+from hubel.tasks.predict import predict
+
+SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
+NET = conv(8, 3, stride=2) >> batchnorm >> relu
+MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
+
+
+def model(**options: Any) -> Model:
+    seen = Preprocessing(12, 16, 3, MEAN, STD, **options)
+    network = build(NET >> globalavgpool >> fc(3), "12x16x3", scores=True).eval()
+    return Model(network, ("고양이", "개", "여우"), seen, temperature=0.1, views="mirror")
+
+
+@pytest.fixture
+def photos(tmp_path: Path) -> list[Path]:
+    """A large JPEG, one that lies on its side, a transparent PNG, a grey one, a tiny one."""
+    draw = np.random.default_rng(0)
+    small = draw.integers(0, 256, (9, 12, 3), np.uint8)
+    large = Image.fromarray(small).resize((240, 180), Image.Resampling.BICUBIC)
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    names = [tmp_path / name for name in ("large.jpg", "turned.jpg", "clear.png", "grey.png", "tiny.png")]
+    large.save(names[0])
+    large.save(names[1], exif=turned)
+    Image.fromarray(draw.integers(0, 256, (40, 30, 4), np.uint8)).save(names[2])
+    Image.fromarray(draw.integers(0, 256, (40, 30), np.uint8)).save(names[3])
+    Image.fromarray(small[:3, :2]).save(names[4])
+    return names
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("to", SUFFIX)
+def test_the_file_answers_as_the_model_does(to: str, raw: bool, tmp_path: Path, photos: list[Path]) -> None:
+    made = model()
+    found = export(made, to=to, out=tmp_path / f"m{SUFFIX[to]}", raw=raw)
+    assert found.check is not None
+    assert found.check.difference < 1e-5
+    wanted = [dict(each.classes) for each in made.predict(photos, engine="torch")]
+    assert [dict(each.classes) for each in predict(found.path, photos)] == [
+        pytest.approx(each, abs=1e-5) for each in wanted
+    ]
+
+
+@pytest.mark.parametrize("raw", [False, True])
+@pytest.mark.parametrize("to", SUFFIX)
+def test_the_example_program_answers_as_the_model_does(
+    to: str, raw: bool, tmp_path: Path, photos: list[Path]
+) -> None:
+    made = model()
+    export(made, to=to, out=tmp_path / f"m{SUFFIX[to]}", raw=raw)
+    run = [sys.executable, str(tmp_path / f"m_{to}.py"), *map(str, photos)]
+    out = subprocess.run(run, capture_output=True, text=True, check=True, cwd="/").stdout
+    answers = [f"{each.file}  {each.label}  {each.probability:.4f}" for each in made.predict(photos)]
+    assert out.splitlines() == answers
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"resize": 20}, {"fit": "pad"}, {"fit": "squash"}, {"interpolation": "bicubic"}],
+    ids=str,
+)
+def test_the_example_program_sees_the_same_pixels(
+    options: dict[str, Any], tmp_path: Path, photos: list[Path]
+) -> None:
+    made = model(**options)
+    export(made, out=tmp_path / "m.onnx")
+    program = runpy.run_path(str(tmp_path / "m_onnx.py"))
+    for photo in photos:
+        assert (program["pixels"](photo) == made.preprocessing.read(photo)).all(), photo.name
+
+
+def test_the_onnx_file_describes_itself_and_takes_any_batch(tmp_path: Path) -> None:
+    made = model()
+    found = export(made, out=tmp_path / "m.onnx")
+    read = onnx.load(found.path)
+    texts = {entry.key: entry.value for entry in read.metadata_props}
+    assert json.loads(texts["classes"]) == ["고양이", "개", "여우"]
+    assert texts["notation"] == repr(made.net)
+    assert {"preprocessing", "versions", "temperature", "views", "sha256"} < texts.keys()
+    (taken,), (given,) = read.graph.input, read.graph.output
+    assert [dim.dim_param or dim.dim_value for dim in taken.type.tensor_type.shape.dim] == ["n", 12, 16, 3]
+    assert [dim.dim_param or dim.dim_value for dim in given.type.tensor_type.shape.dim] == ["n", 3]
+    assert [(each.domain, each.version) for each in read.opset_import] == [("", 17)]
+
+
+def test_a_file_that_would_answer_otherwise_is_not_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def wrong(header: Any, frozen: Any, **options: Any) -> bytes:
+        weight, bias = frozen.weights["conv1"]
+        frozen.weights["conv1"] = weight * 1.5, bias
+        return right(header, frozen, **options)
+
+    right = onnx_graph
+    monkeypatch.setattr(exporting, "onnx_graph", wrong)
+    with pytest.raises(ModelError, match="answers otherwise"):
+        export(model(), out=tmp_path / "m.onnx")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_the_first_layer_that_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from hubel.graph import onnx as graph
+    from hubel.model.differs import first_difference
+
+    made = model()
+    pixels = np.random.default_rng(0).integers(0, 256, (1, 12, 16, 3), np.uint8)
+    assert first_difference(made, "onnxruntime", pixels) == ""
+    monkeypatch.setitem(graph.WRITERS, type(relu), lambda self, step, value: self.op("Neg", value))
+    assert first_difference(made, "onnxruntime", pixels) == ", from relu1 on"
+
+
+@pytest.mark.parametrize("to", ["onnx", "openvino"])
+def test_a_damaged_file_is_refused(to: str, tmp_path: Path) -> None:
+    found = export(model(), to=to, out=tmp_path / f"m{SUFFIX[to]}")
+    weights = found.path.with_suffix(".bin") if to == "openvino" else found.path
+    content = bytearray(weights.read_bytes())
+    content[len(content) // 2] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelError, match="damaged"):
+        open_exported(found.path)
+
+
+def test_a_module_of_ones_own_goes_to_pt2_alone(tmp_path: Path) -> None:
+    network = OwnNetwork(nn.Sequential(nn.Flatten(), nn.Linear(64, 2)), "8x8x1")
+    made = Model(network, ("a", "b"), Preprocessing.of("8x8x1"))
+    found = export(made, to="pt2", out=tmp_path / "own.pt2")
+    image = np.full((8, 8, 1), 9, np.uint8)
+    wanted = dict(made.predict(image).classes)
+    assert dict(predict(found.path, image).classes) == pytest.approx(wanted, abs=1e-6)
+    with pytest.raises(ModelError, match="export it to pt2"):
+        export(made, out=tmp_path / "own.onnx")
+
+
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
+    for name in ("m.onnx", "n_onnx.py"):
+        (tmp_path / name).write_text("mine")
+    for name in ("m.onnx", "n.onnx"):
+        with pytest.raises(UsageError, match="exists; name another file"):
+            export(model(), out=tmp_path / name)
+    assert (tmp_path / "n_onnx.py").read_text() == "mine"
+    with pytest.raises(UsageError, match=r"has to end in \.xml"):
+        export(model(), to="openvino", out=tmp_path / "m.onnx")
+    with pytest.raises(UsageError, match="did you mean onnx"):
+        export(model(), to="onx")
+
+
+def test_a_foreign_onnx_file_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    with pytest.raises(ModelError, match="was not exported by hubel"):
+        predict(tmp_path / "empty.onnx", np.zeros((4, 4, 3), np.uint8))
+
+
+def test_a_card_says_what_is_known(tmp_path: Path) -> None:
+    made = model()
+    found = export(made, to="card", out=tmp_path / "m.md")
+    text = found.path.read_text("utf-8")
+    assert "고양이, 개, 여우" in text
+    assert repr(made.net) in text
+    assert found.check is None
+
+
+def test_a_model_exports_itself_by_the_ending(tmp_path: Path) -> None:
+    made = model()
+    made.save(tmp_path / "m.safetensors")
+    for suffix in SUFFIX.values():
+        assert load(tmp_path / "m.safetensors").export(tmp_path / f"m{suffix}").difference < 1e-5
+    with pytest.raises(UsageError, match=r"has to end in \.onnx, \.xml, \.pt2"):
+        made.export(tmp_path / "m.tflite")
+
+
+def test_an_untrained_head_is_not_exported(tmp_path: Path) -> None:
+    made = model()
+    untrained = Model(made.network, made.classes, made.preprocessing, untrained=True)
+    with pytest.raises(ModelError, match="never trained"):
+        export(untrained, out=tmp_path / "m.onnx")
