@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from hubel.net.trace import trace as trace
     from hubel.net.volume import Volume as Volume
     from hubel.net.volume import VolumeLike as VolumeLike
+    from hubel.tasks.bench import bench as bench
     from hubel.tasks.compare import compare as compare
     from hubel.tasks.data import data_check as data_check
     from hubel.tasks.data import data_fetch as data_fetch
@@ -75,6 +76,7 @@ _DOORS = {
     "Volume": "hubel.net.volume:Volume",
     "VolumeLike": "hubel.net.volume:VolumeLike",
     "at_inference": "hubel.net.trace:at_inference",
+    "bench": "hubel.tasks.bench:bench",
     "build": "hubel.tasks.network:build",
     "compare": "hubel.tasks.compare:compare",
     "data_check": "hubel.tasks.data:data_check",

@@ -66,3 +66,15 @@ def _stated(name: str) -> int:
         return 1024 * int(lines[name].split()[0])
     except (OSError, KeyError, ValueError):  # not Linux
         return _UNKNOWN
+
+
+def most_memory() -> int:
+    """Returns the most memory that this process has had so far, in bytes; 0 where that is not known.
+
+    Linux's own figure is read: that of `getrusage` counts what the parent had when it started the process.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:")), 0)

@@ -40,6 +40,7 @@ PYTHON_ONLY = {
     "train": {"on_event", "settings", "began", "loss", "optimizer", "augmentation"},
     "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
     "predict": {"on_prediction"},
+    "bench": {"progress"},
     "data *": {"progress"},
     "look": {"volume", "classes", "preprocessing"},
     "look *": {"progress", "on_message"},

@@ -68,6 +68,11 @@ VERBS = {
         "predict",
         "Classify images, the most probable class first; exit status 1 if any cannot be read.",
     ),
+    "bench": Verb(
+        "hubel.cli.bench",
+        "bench",
+        "Measure every engine that is installed on a model; predict then takes the best.",
+    ),
     "export": Verb(
         "hubel.cli.export",
         "export",

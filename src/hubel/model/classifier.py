@@ -53,7 +53,7 @@ def classifier(
         return _by_torch(where, engine, allow_code=allow_code, force=force)
     if is_exported(where) and exists(where):
         return open_exported(Path(where).expanduser(), engine)
-    source = _source(where)
+    source = source_of(where)
     if source is None or not source.is_file():
         return _by_torch(where, engine, allow_code=allow_code, force=force)
     digest = _digest(source)
@@ -66,7 +66,7 @@ def classifier(
     return open_onnx(model, metadata_of(model), source, name)
 
 
-def _source(where: str | os.PathLike[str]) -> Path | None:
+def source_of(where: str | os.PathLike[str]) -> Path | None:
     """The file of a model: its own, that of a run's best model, or a trained network's weights; or None."""
     name = where.strip() if isinstance(where, str) else ""
     if not (exists(where) and Path(where).is_file()) and zoo.known(name):

@@ -96,6 +96,11 @@ class Model(Shown):
         return self.network.net
 
     @property
+    def has_notation(self) -> bool:
+        """Whether the network is a value, not a module of the user's own."""
+        return isinstance(self.network, Network)
+
+    @property
     def description(self) -> str:
         """The notation of the network, or what makes it."""
         return repr(self.network.net) if isinstance(self.network, Network) else self.network.maker
