@@ -41,6 +41,7 @@ PYTHON_ONLY = {
     "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
     "predict": {"on_prediction"},
     "bench": {"progress"},
+    "export": {"progress"},
     "data *": {"progress"},
     "look": {"volume", "classes", "preprocessing"},
     "look *": {"progress", "on_message"},

@@ -126,13 +126,13 @@ def test_a_file_that_would_answer_otherwise_is_not_written(
 
 
 def test_the_first_layer_that_differs_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from hubel.graph import onnx as graph
+    from hubel.graph import layers as graph
     from hubel.model.differs import first_difference
 
     made = model()
     pixels = np.random.default_rng(0).integers(0, 256, (1, 12, 16, 3), np.uint8)
     assert first_difference(made, "onnxruntime", pixels) == ""
-    monkeypatch.setitem(graph.WRITERS, type(relu), lambda self, step, value: self.op("Neg", value))
+    monkeypatch.setitem(graph.WRITERS, type(relu), lambda writer, step, value: writer.op("Neg", value))
     assert first_difference(made, "onnxruntime", pixels) == ", from relu1 on"
 
 

@@ -32,10 +32,6 @@ def bench(
 
     if allow_code:
         announce_code_of(model)
-
-    def tell(text: str) -> None:
-        print(text, file=sys.stderr)
-
     found = task.bench(
         model,
         volume=volume,
@@ -44,6 +40,6 @@ def bench(
         seconds=seconds,
         allow_code=allow_code,
         force=force,
-        progress=tell,
+        progress=lambda text: print(text, file=sys.stderr),
     )
     print(report.as_json(found) if as_json else report.as_text(found))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -20,10 +21,15 @@ def export(
     raw: Annotated[
         bool, typer.Option("--raw", help="Take normalised images, give scores: no preprocessing inside.")
     ] = False,
+    int8: Annotated[
+        bool,
+        typer.Option("--int8", help="Compute in int8, if that loses little accuracy on this processor."),
+    ] = False,
     data: Annotated[
         str | None,
         typer.Option(help="Images to check the file with. Default: those the model was trained on."),
     ] = None,
+    max_drop: Annotated[float, typer.Option(help="The most points of accuracy that int8 may lose.")] = 0.5,
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
@@ -33,5 +39,16 @@ def export(
 
     if allow_code:
         announce_code_of(model)
-    found = task.export(model, to=to, out=out, raw=raw, data=data, allow_code=allow_code, force=force)
+    found = task.export(
+        model,
+        to=to,
+        out=out,
+        raw=raw,
+        int8=int8,
+        data=data,
+        max_drop=max_drop,
+        allow_code=allow_code,
+        force=force,
+        progress=lambda text: print(text, file=sys.stderr),
+    )
     print(exported_text(found))

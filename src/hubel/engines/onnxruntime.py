@@ -32,5 +32,9 @@ class OnnxRuntime:
 
     def __call__(self, images: npt.NDArray[Any]) -> Floats:
         """Returns float32, n x classes, for n images."""
-        found: Floats = self._session.run(None, {self._input: images})[0]
+        return self.outputs(images)[0]
+
+    def outputs(self, images: npt.NDArray[Any]) -> list[Floats]:
+        """Returns all outputs of the graph."""
+        found: list[Floats] = self._session.run(None, {self._input: images})
         return found

@@ -55,6 +55,12 @@ class OpenVino:
         found: Floats = np.array(self._request.get_output_tensor(0).data, np.float32)
         return found
 
+    def outputs(self, images: npt.NDArray[Any]) -> list[Floats]:
+        """Returns all outputs of the graph."""
+        self._request.infer([images], share_inputs=True)
+        count = len(self.model.outputs)
+        return [np.array(self._request.get_output_tensor(at).data, np.float32) for at in range(count)]
+
 
 def save_openvino(graph: bytes, path: Path, metadata: dict[str, str]) -> None:
     """Writes an ONNX graph as OpenVINO's own files: `path`, an .xml, and its weights beside it, a .bin.
@@ -65,6 +71,6 @@ def save_openvino(graph: bytes, path: Path, metadata: dict[str, str]) -> None:
     weights = path.with_suffix(".bin")
     openvino.save_model(model, path, compress_to_fp16=False)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
-    for name, text in (metadata | {CHECKSUM: digest}).items():
+    for name, text in {**metadata, CHECKSUM: digest}.items():
         model.set_rt_info(text, ["hubel", name])
     openvino.save_model(model, path, compress_to_fp16=False)

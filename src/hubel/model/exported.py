@@ -7,21 +7,26 @@ gives scores, and then the rest is done here, in NumPy.
 from __future__ import annotations
 
 import hashlib
+import json
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hubel.cores import processor
 from hubel.data.image.preprocess import Preprocessing
 from hubel.engines.choice import chosen
 from hubel.engines.engine import AUTO, TORCH, Engine, check_engine, installed
 from hubel.errors import HubelError, ModelError, UsageError, shortened
 from hubel.graph.seal import CHECKSUM, read_sealed
-from hubel.model.header import KNOWN, RAW, Header
+from hubel.model.header import INT8, KNOWN, RAW, Header
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
+    from hubel.engines.onnxruntime import OnnxRuntime
+    from hubel.engines.openvino import OpenVino
     from hubel.graph.frozen import Floats
 
 ONNX, OPENVINO, PT2 = ".onnx", ".xml", ".pt2"
@@ -107,6 +112,9 @@ def open_exported(path: Path, engine: str = AUTO) -> Exported:
 def open_onnx(model: bytes, metadata: dict[str, str], path: Path, engine: str) -> Exported:
     """Opens an ONNX model by an engine. Raises ModelError, UsageError: as `open_exported`."""
     header, preprocessing, raw = described(metadata, path)
+    if INT8 in metadata:
+        judged = _judged(metadata, path)
+        engine = judged if engine == AUTO and judged in installed() else engine
     if engine == AUTO:
         engine = chosen(hashlib.sha256(model).hexdigest())
         if engine.startswith(TORCH):
@@ -117,7 +125,7 @@ def open_onnx(model: bytes, metadata: dict[str, str], path: Path, engine: str) -
     return Exported(header, preprocessing, compiled(model, engine), engine, raw)
 
 
-def compiled(model: bytes, engine: str) -> Engine:
+def compiled(model: bytes, engine: str) -> OnnxRuntime | OpenVino:
     """An ONNX model as an engine runs it. Raises ModelError: the engine cannot take it."""
     if engine == "onnxruntime":
         from hubel.engines.onnxruntime import OnnxRuntime
@@ -143,6 +151,22 @@ def described(metadata: dict[str, str], path: Path) -> tuple[Header, Preprocessi
     return header, preprocessing, RAW in metadata
 
 
+def _judged(metadata: dict[str, str], path: Path) -> str:
+    """The engine that a graph in int8 was judged with; warns if it was judged on another processor."""
+    try:
+        about = json.loads(metadata[INT8])
+        engine, judged_on = str(about["engine"]), str(about["processor"])
+    except (ValueError, TypeError, KeyError, RecursionError):
+        raise ModelError(f"{path}: what it says of int8 is damaged; export it again") from None
+    if judged_on != processor():
+        warnings.warn(
+            f"{path.name} is in int8 and was judged on another processor ({judged_on}): its accuracy may "
+            "differ here; judge it on this one: hubel evaluate FILE DATA",
+            stacklevel=4,
+        )
+    return engine
+
+
 def _open_openvino(path: Path, engine: str) -> Exported:
     if engine not in {AUTO, "openvino", "openvino-bf16"}:
         raise UsageError(f"{path.name} is run by openvino, not by {engine}")
@@ -155,5 +179,7 @@ def _open_openvino(path: Path, engine: str) -> Exported:
     weights = path.with_suffix(".bin")
     if metadata.get(CHECKSUM, "") != hashlib.sha256(weights.read_bytes()).hexdigest():
         raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
+    if INT8 in metadata:
+        _judged(metadata, path)
     header, preprocessing, raw = described(metadata, path)
     return Exported(header, preprocessing, runs, engine, raw)

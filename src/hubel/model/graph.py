@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -10,17 +12,21 @@ from hubel.data.image.preprocess import Preprocessing
 from hubel.graph.frozen import freeze
 from hubel.graph.seal import sealed
 from hubel.model.exported import Exported, compiled
-from hubel.model.header import Header
+from hubel.model.header import INT8, Header
 from hubel.net.memory import bytes_to_run
+from hubel.net.trace import INPUT
 from hubel.ram import check_fits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+    import numpy as np
     import numpy.typing as npt
 
     from hubel.engines.engine import Engine
-    from hubel.graph.frozen import Frozen
+    from hubel.graph.frozen import Floats, Frozen
+    from hubel.graph.onnx import Ends
+    from hubel.graph.quantise import Quantisation
     from hubel.module.network import Network
 
 _engines: WeakKeyDictionary[Network, dict[str, tuple[object, Exported]]] = WeakKeyDictionary()
@@ -40,13 +46,53 @@ def frozen_of(header: Header, state: Mapping[str, npt.NDArray[Any]], path: Path,
     return frozen
 
 
-def onnx_graph(header: Header, frozen: Frozen, *, raw: bool = False) -> bytes:
-    """Returns a model as a sealed ONNX file: uint8 images in, probabilities out; with `raw`, see `Ends`."""
-    from hubel.graph.onnx import Ends, onnx_model  # needs onnx
+def frozen_model(network: Network, header: Header) -> Frozen:
+    """Returns a network in memory, frozen. Raises ModelError, NetworkError: as `frozen_of`."""
+    state = network.state_dict()
+    arrays = {name: value.detach().cpu().float().numpy() for name, value in state.items()}
+    return frozen_of(header, arrays, Path("the model"), force=True)
+
+
+def onnx_graph(
+    header: Header,
+    frozen: Frozen,
+    *,
+    raw: bool = False,
+    int8: Quantisation | None = None,
+    about: dict[str, Any] | None = None,
+) -> bytes:
+    """Returns a model as a sealed ONNX file: uint8 images in, probabilities out; with `raw`, see `Ends`.
+
+    `about` says how a graph in `int8` was judged; it becomes an entry of the metadata.
+    """
+    from hubel.graph.onnx import onnx_model  # needs onnx
+
+    texts = header.to_exported(raw=raw)
+    texts |= {} if about is None else {INT8: json.dumps(about)}
+    return sealed(onnx_model(frozen, _ends(header, raw=raw), texts, int8=int8).SerializeToString())
+
+
+def every_value(
+    header: Header, frozen: Frozen, runtime: str
+) -> Callable[[npt.NDArray[np.uint8]], dict[str, Floats]]:
+    """Returns what gives all values of a network for images, by the paths of its steps and of the input."""
+    from hubel.graph.onnx import onnx_model
+
+    model = onnx_model(frozen, replace(_ends(header, raw=False), views="one"), every=True)
+    engine = compiled(model.SerializeToString(), runtime)
+    paths = [INPUT, *(step.path for step in frozen.steps)]
+
+    def run(images: npt.NDArray[np.uint8]) -> dict[str, Floats]:
+        return dict(zip(paths, engine.outputs(images)[1:], strict=True))
+
+    return run
+
+
+def _ends(header: Header, *, raw: bool) -> Ends:
+    from hubel.graph.onnx import Ends
 
     seen = Preprocessing.from_json(header.preprocessing)
-    ends = Ends(seen.mean, seen.std, header.views, header.temperature, raw=raw)
-    return sealed(onnx_model(frozen, ends, header.to_exported(raw=raw)).SerializeToString())
+    return Ends(seen.mean, seen.std, header.views, header.temperature, raw=raw)
 
 
 def engine_of(network: Network, header: Header, engine: str) -> Exported:
@@ -55,9 +101,7 @@ def engine_of(network: Network, header: Header, engine: str) -> Exported:
     stamp = [(value.data_ptr(), value._version) for value in state.values()], header.to_metadata()  # noqa: SLF001
     known = _engines.setdefault(network, {})
     if engine not in known or known[engine][0] != stamp:
-        arrays = {name: value.detach().cpu().float().numpy() for name, value in state.items()}
-        frozen = frozen_of(header, arrays, Path("the model"), force=True)
-        known[engine] = stamp, exported_of(header, frozen, engine)
+        known[engine] = stamp, exported_of(header, frozen_model(network, header), engine)
     return known[engine][1]
 
 

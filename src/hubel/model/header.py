@@ -45,6 +45,9 @@ KNOWN = frozenset({*_WRITTEN.split(), "sha256"})
 RAW = "raw"
 """The entry of an exported file's metadata that says that its graph has no preprocessing and no softmax."""
 
+INT8 = "int8"
+"""The entry of an exported file's metadata that says how a graph in int8 was judged, as JSON."""
+
 NUMBERS = ("epoch", "val_top1", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
 """What hubel reads of a summary, where it is there."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+from hubel.report.units import percent
 
 if TYPE_CHECKING:
-    from hubel.model.export import Check
+    from hubel.evaluation.int8 import Int8
+    from hubel.tasks.export import ExportedModel
 
 ROLES = {
     ".onnx": "model",
@@ -18,24 +20,11 @@ ROLES = {
     ".md": "card",
 }
 
-
-class Files(Protocol):
-    """Exported files, and how the model's answers."""
-
-    @property
-    def files(self) -> Sequence[Path]:
-        """The files, the model's first."""
-
-    @property
-    def check(self) -> Check | None:
-        """How the file answers."""
-
-    @property
-    def images(self) -> str:
-        """Where the images of the check are from."""
+COSTLIEST = 10
+"""How many layers are listed with what they cost."""
 
 
-def exported_text(found: Files) -> str:
+def exported_text(found: ExportedModel) -> str:
     """Returns the files with what each is, and how the file was checked."""
     lines = [f"  {ROLES[path.suffix.lower()]:<8}{path}" for path in found.files]
     if found.check is not None:
@@ -43,4 +32,23 @@ def exported_text(found: Files) -> str:
             f"  checked by {found.check.engine} on {found.images}: probabilities differ by at most "
             f"{found.check.difference:.1g}"
         )
+    lines += [] if found.int8 is None else _int8_lines(found.int8)
     return "\n".join(lines)
+
+
+def _int8_lines(found: Int8) -> Iterator[str]:
+    """The ways that were tried, the cost of each layer if that was asked for, and the way that was kept."""
+    yield "  int8:   engine       weights  ranges      images/s  loses   at most  layers in float"
+    for each in found.tried:
+        mark = "*" if each is found.kept else " "
+        way = f"{mark} {each.engine:<11}  {each.bits} bits   {each.ranges:<10}"
+        loses = f"{each.drop:>5.2f}  {each.at_most:>7.2f}"
+        yield f"        {way}  {each.per_second:>8,.0f}  {loses}  {len(each.in_float)}"
+    for path, cost in list(found.costs.items())[:COSTLIEST]:
+        yield f"          {path} alone moves probabilities by {cost:.2g} on average"
+    kept = found.kept
+    yield (
+        f"  kept *: {percent(found.accuracy - kept.drop / 100)} instead of {percent(found.accuracy)} of "
+        f"{kept.images:,} validation images, with 95 % confidence at most {kept.at_most:.2f} points less; "
+        f"{found.gain:.1f} times the speed of float32 by {kept.engine} on this processor"
+    )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubel.errors import UsageError
+from hubel.evaluation.int8 import RUNTIMES, Int8, to_int8
 from hubel.evaluation.trial import trial_images
 from hubel.files import write_whole
 from hubel.model.export import FORMATS, Check, export_model
@@ -25,18 +27,23 @@ TO = (*FORMATS, CARD)
 IMAGES = 3
 """How many images a file is checked with."""
 
+CALIBRATION, JUDGED = 256, 2000
+"""How many training images give the ranges for int8, and how many validation images at most judge it."""
+
 
 @dataclass(frozen=True, slots=True)
 class ExportedModel:
     """The files that were written: the model's first, its weights if they are beside it, an example program.
 
-    `check` says how the file answers, on images of `images`; a card, which is a text, has none.
+    `check` says how the file answers, on images of `images`; a card, which is a text, has none. `int8` says
+    how it was judged, if it computes in int8.
     """
 
     to: str
     files: tuple[Path, ...]
     check: Check | None = None
     images: str = ""
+    int8: Int8 | None = None
 
     @property
     def path(self) -> Path:
@@ -50,9 +57,12 @@ def export(
     to: str = "onnx",
     out: str | Path | None = None,
     raw: bool = False,
+    int8: bool = False,
     data: Any = None,
+    max_drop: float = 0.5,
     allow_code: bool = False,
     force: bool = False,
+    progress: Callable[[str], object] | None = None,
 ) -> ExportedModel:
     """Writes a model as a file that answers elsewhere as it does here, and an example program beside it.
 
@@ -60,7 +70,11 @@ def export(
     the model. The file takes uint8 images of the input's size, n x h x w x c, and gives probabilities; class
     names and preprocessing are in its metadata. With `raw` it takes normalised images, n x c x h x w, and
     gives scores. It is opened again and run on images of `data`, by default those the model was trained on,
-    and only written if it answers as the model does. `allow_code` and `force` are as for `hubel.load`.
+    and only written if it answers as the model does.
+
+    With `int8` it computes in bytes: calibrated on training images of `data`, judged on its validation images
+    on this processor, and only written if it loses at most `max_drop` points of accuracy. `allow_code` and
+    `force` are as for `hubel.load`; `progress` is called with what is being done.
 
     Raises UsageError, DataError: an argument cannot be used. Raises ModelError: the model cannot be opened or
     exported so, or its file would answer otherwise.
@@ -71,12 +85,25 @@ def export(
     if to == CARD:
         write_whole(path, card(opened, path.stem))
         return ExportedModel(to, (path,))
+    judged = None
+    if int8:
+        if to == "pt2":
+            raise UsageError("a model goes to onnx or openvino in int8, not to pt2")
+        judged = to_int8(
+            opened,
+            trial_images(opened, data, CALIBRATION, "train"),
+            trial_images(opened, data, JUDGED),
+            max_drop,
+            runtimes=("openvino",) if to == "openvino" else RUNTIMES,
+            raw=raw,
+            progress=progress,
+        )
     trial = trial_images(opened, data, IMAGES)
-    check = export_model(opened, to, path, trial.pixels, raw=raw)
+    check = export_model(opened, to, path, trial.pixels, raw=raw, graph=judged.graph if judged else None)
     example = _example(path, to)
     write_whole(example, program(opened, path, example.name, to, raw=raw))
     weights = [path.with_suffix(".bin")] if to == "openvino" else []
-    return ExportedModel(to, (path, *weights, example), check, trial.source)
+    return ExportedModel(to, (path, *weights, example), check, trial.source, judged)
 
 
 def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:

@@ -1,0 +1,289 @@
+"""How each kind of layer is written as operations of ONNX.
+
+A function takes the graph, the step, and the names of the values that the step reads, and returns the name of
+its output. Every size is explicit: pooling that rounds up becomes padding at the far side alone, because
+runtimes do not agree on `ceil_mode`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from hubel.net import layers, sliding
+from hubel.net.window import Axis, Window, pair
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from hubel.graph.writer import Graph
+    from hubel.net.layer import Layer
+    from hubel.net.trace import Step
+
+Kind = TypeVar("Kind", bound="Layer")
+
+LAST = np.iinfo(np.int64).max
+
+
+def conv(graph: Graph, step: Step, value: str) -> str:
+    """A convolution, with its zeros on each side as they are."""
+    layer = _of(step, sliding.Conv)
+    rows, columns = layer.window(step.inputs[0]).axes
+    return graph.op(
+        "Conv",
+        value,
+        *graph.parameters(step),
+        name=step.path,
+        kernel_shape=list(pair(layer.size)),
+        strides=list(pair(layer.stride)),
+        dilations=list(pair(layer.dilation)),
+        group=layer.groups,
+        pads=[rows.pad, columns.pad, rows.pad + rows.odd, columns.pad + columns.odd],
+    )
+
+
+def maxpool(graph: Graph, step: Step, value: str) -> str:
+    """Max pooling: padding never counts."""
+    window = step.layer.window(step.inputs[0])
+    return graph.op("MaxPool", value, name=step.path, **_pooling(window, step.inputs[0].plane))
+
+
+def avgpool(graph: Graph, step: Step, value: str) -> str:
+    """Average pooling: zeros of the padding count, but not what rounding up adds at the far side."""
+    window, plane = step.layer.window(step.inputs[0]), step.inputs[0].plane
+    counted = [
+        _counted(axis, inputs, outputs)
+        for axis, inputs, outputs in zip(window.axes, plane, step.output.plane, strict=True)
+    ]
+    share = np.float32(window.area) / np.outer(*counted).astype(np.float32)
+    whole = bool((share == 1).all())
+    pool = {"name": step.path} if whole else {}
+    mean = graph.op("AveragePool", value, count_include_pad=1, **pool, **_pooling(window, plane))
+    return mean if whole else graph.op("Mul", mean, graph.const(share[None, None]), name=step.path)
+
+
+def subsample(graph: Graph, step: Step, value: str) -> str:
+    """LeNet's pooling: a convolution of each map by itself, all of whose weights are the coefficient."""
+    size = list(pair(_of(step, sliding.Subsample).size))
+    weight, bias = graph.frozen.weights[step.path]
+    assert bias is not None
+    kernels = np.broadcast_to(weight[:, None, None, None], (len(weight), 1, *size))
+    inputs = (graph.const(kernels, f"{step.path}.weight"), graph.const(bias, f"{step.path}.bias"))
+    return graph.op(
+        "Conv", value, *inputs, name=step.path, group=len(weight), strides=size, kernel_shape=size
+    )
+
+
+def padshortcut(graph: Graph, step: Step, value: str) -> str:
+    """Every so-manieth position, and maps of zeros behind."""
+    down, across = pair(_of(step, sliding.PadShortcut).stride)
+    cut = (graph.ints(0, 0), graph.ints(LAST, LAST), graph.ints(2, 3), graph.ints(down, across))
+    kept = graph.op("Slice", value, *cut)
+    more = step.output.depth - step.inputs[0].depth
+    return graph.op("Pad", kept, graph.ints(0, 0, 0, 0, 0, more, 0, 0), name=step.path, mode="constant")
+
+
+def globalavgpool(graph: Graph, step: Step, value: str) -> str:
+    """The mean of each map."""
+    return graph.op("GlobalAveragePool", value, name=step.path)
+
+
+def adaptiveavgpool(graph: Graph, step: Step, value: str) -> str:
+    """Means of even windows; where they are uneven, a product with a matrix on either side."""
+    plane, wanted = step.inputs[0].plane, step.output.plane
+    if plane == wanted:
+        return graph.op("Identity", value, name=step.path)
+    if all(inputs % outputs == 0 for inputs, outputs in zip(plane, wanted, strict=True)):
+        size = [inputs // outputs for inputs, outputs in zip(plane, wanted, strict=True)]
+        return graph.op("AveragePool", value, name=step.path, kernel_shape=size, strides=size)
+    rows, columns = map(_means, plane, wanted)
+    across = graph.op("MatMul", value, graph.const(columns.T))
+    return graph.op("MatMul", graph.const(rows), across, name=step.path)
+
+
+def relu(graph: Graph, step: Step, value: str) -> str:
+    """max(0, x), up to a limit if there is one."""
+    limit = _of(step, layers.Relu).limit
+    if limit is None:
+        return graph.op("Relu", value, name=step.path)
+    bounds = graph.const(np.float32(0)), graph.const(np.float32(limit))
+    return graph.op("Clip", value, *bounds, name=step.path)
+
+
+def tanh(graph: Graph, step: Step, value: str) -> str:
+    """The hyperbolic tangent, scaled."""
+    layer = _of(step, layers.Tanh)
+    if layer == layers.Tanh():
+        return graph.op("Tanh", value, name=step.path)
+    inner = graph.op("Tanh", graph.op("Mul", value, graph.const(np.float32(layer.slope))))
+    return graph.op("Mul", inner, graph.const(np.float32(layer.amplitude)), name=step.path)
+
+
+def sigmoid(graph: Graph, step: Step, value: str) -> str:
+    """1 / (1 + exp(-x))."""
+    return graph.op("Sigmoid", value, name=step.path)
+
+
+def gelu(graph: Graph, step: Step, value: str) -> str:
+    """Of the error function: opset 17 has no operation for it."""
+    inner = graph.op("Erf", graph.op("Mul", value, graph.const(np.float32(math.sqrt(0.5)))))
+    twice = graph.op("Mul", value, graph.op("Add", inner, graph.const(np.float32(1))))
+    return graph.op("Mul", twice, graph.const(np.float32(0.5)), name=step.path)
+
+
+def lrn(graph: Graph, step: Step, value: str) -> str:
+    """Local response normalisation: ONNX divides alpha by the size, and so do Caffe and PyTorch.
+
+    With an even size ONNX takes one map more after than before, PyTorch before than after: then the
+    sums are a convolution with kernels of zeros and ones.
+    """
+    layer = _of(step, layers.Lrn)
+    if layer.size % 2:
+        return graph.op(
+            "LRN",
+            value,
+            name=step.path,
+            size=layer.size,
+            alpha=layer.alpha * layer.size,
+            beta=layer.beta,
+            bias=layer.k,
+        )
+    place = np.arange(step.output.depth)
+    apart = place[None] - place[:, None]
+    near = (apart >= -(layer.size // 2)) & (apart < layer.size - layer.size // 2)
+    sums = graph.op(
+        "Conv", graph.op("Mul", value, value), graph.const(near[..., None, None].astype(np.float32))
+    )
+    scaled = graph.op("Mul", sums, graph.const(np.float32(layer.alpha)))
+    whole = graph.op("Add", scaled, graph.const(np.float32(layer.k)))
+    power = graph.op("Pow", whole, graph.const(np.float32(layer.beta)))
+    return graph.op("Div", value, power, name=step.path)
+
+
+def batchnorm(graph: Graph, step: Step, value: str) -> str:
+    """A factor and a summand per map: no layer was there to fold them into."""
+    factor, summand = graph.frozen.weights[step.path]
+    assert summand is not None
+    shape = (1, -1) if value in graph.flat else (1, -1, 1, 1)
+    scaled = graph.op("Mul", value, graph.const(factor.reshape(shape), f"{step.path}.weight"))
+    return graph.op("Add", scaled, graph.const(summand.reshape(shape), f"{step.path}.bias"), name=step.path)
+
+
+def fc(graph: Graph, step: Step, value: str) -> str:
+    """A product of the flattened volume."""
+    return graph.op("Gemm", graph.flattened(value), *graph.parameters(step), name=step.path, transB=1)
+
+
+def rbf(graph: Graph, step: Step, value: str) -> str:
+    """The negative squared distance to each class's code."""
+    codes, _ = graph.frozen.weights[step.path]
+    one = graph.op("Unsqueeze", graph.flattened(value), graph.ints(1))
+    apart = graph.op("Sub", one, graph.const(codes[None], f"{step.path}.codes"))
+    sums = graph.op("ReduceSum", graph.op("Mul", apart, apart), graph.ints(2), keepdims=0)
+    return graph.op("Neg", sums, name=step.path)
+
+
+def softmax(graph: Graph, step: Step, value: str) -> str:
+    """Probabilities over the depth."""
+    return graph.op("Softmax", value, name=step.path, axis=1)
+
+
+def concat(graph: Graph, step: Step, *values: str) -> str:
+    """Branches side by side."""
+    return graph.op("Concat", *values, name=step.path, axis=1)
+
+
+def add(graph: Graph, step: Step, *values: str) -> str:
+    """The sum of branches."""
+    total = values[0]
+    for number, value in enumerate(values[1:], 2):
+        total = graph.op("Add", total, value, name=step.path if number == len(values) else "")
+    return total
+
+
+FLAT = (
+    layers.Fc,
+    layers.Rbf,
+    layers.Relu,
+    layers.Tanh,
+    layers.Sigmoid,
+    layers.Gelu,
+    layers.BatchNorm,
+    layers.Softmax,
+    layers.Concat,
+    layers.Add,
+)
+"""The layers that take values without height and width as well."""
+
+ROUNDED = (
+    sliding.Conv,
+    sliding.MaxPool,
+    sliding.AvgPool,
+    layers.GlobalAvgPool,
+    layers.Fc,
+    layers.Concat,
+    layers.Add,
+)
+"""The layers that take bytes in a quantised network."""
+
+WRITERS: dict[type[Layer], Callable[..., str]] = {
+    sliding.Conv: conv,
+    sliding.MaxPool: maxpool,
+    sliding.AvgPool: avgpool,
+    sliding.Subsample: subsample,
+    sliding.PadShortcut: padshortcut,
+    layers.GlobalAvgPool: globalavgpool,
+    layers.AdaptiveAvgPool: adaptiveavgpool,
+    layers.Relu: relu,
+    layers.Tanh: tanh,
+    layers.Sigmoid: sigmoid,
+    layers.Gelu: gelu,
+    layers.Lrn: lrn,
+    layers.BatchNorm: batchnorm,
+    layers.Fc: fc,
+    layers.Rbf: rbf,
+    layers.Softmax: softmax,
+    layers.Concat: concat,
+    layers.Add: add,
+}
+"""For each kind of layer, what writes its operations and returns the name of its output."""
+
+
+def _of(step: Step, kind: type[Kind]) -> Kind:
+    """The layer of a step, of this kind."""
+    assert isinstance(step.layer, kind)
+    return step.layer
+
+
+def _pooling(window: Window, plane: tuple[int, int]) -> dict[str, Any]:
+    """The attributes of a pooling; rounding up is padding at the far side."""
+    far = [_far(axis, inputs) for axis, inputs in zip(window.axes, plane, strict=True)]
+    return {
+        "kernel_shape": [axis.size for axis in window.axes],
+        "strides": [axis.stride for axis in window.axes],
+        "pads": [*(axis.pad for axis in window.axes), *far],
+    }
+
+
+def _far(axis: Axis, inputs: int) -> int:
+    """The padding at the far side with which rounding down gives the axis's positions."""
+    last = (axis.positions(inputs) - 1) * axis.stride - axis.pad + axis.reach
+    return max(axis.pad if not axis.ceil else 0, last - inputs)
+
+
+def _counted(axis: Axis, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
+    """How many values count in each window: those of the input and of the padding on either side."""
+    starts = np.arange(outputs) * axis.stride - axis.pad
+    return np.minimum(starts + axis.size, inputs + axis.pad) - starts
+
+
+def _means(inputs: int, outputs: int) -> npt.NDArray[np.float32]:
+    """The matrix of adaptive pooling along an axis: outputs x inputs; each row is the mean of its window."""
+    matrix = np.zeros((outputs, inputs), np.float32)
+    for row in range(outputs):
+        first, end = row * inputs // outputs, -(-(row + 1) * inputs // outputs)
+        matrix[row, first:end] = 1 / (end - first)
+    return matrix
