@@ -94,38 +94,14 @@ def train(
     TrainingError: the loss is no longer finite.
     """
     began = perf_counter() if began is None else began
-    own = Own(
-        loss=loss,
-        optimizer=None if isinstance(optimizer, str) else optimizer,
-        augmentation=None if isinstance(augmentation, Augmentation) else augmentation,
-    )
-    given = {
-        "epochs": epochs,
-        "batch": batch,
-        "lr": lr,
-        "val": val,
-        "fit": fit,
-        "on_bad": on_bad,
-        "balance": balance,
-        "seed": seed,
-        "keep_epochs": keep_epochs,
-        "target": target,
-        "seconds": None if time is None else seconds(time),
-        "freeze": None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze),
-        "optimizer": optimizer if isinstance(optimizer, str) else None,
-    }
-    if isinstance(augmentation, Augmentation):
-        given |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
-    wishes = _wishes(given, settings) | {name: value for name, value in own.names.items() if value}
-    choice = Choice(net, volume, recipe, start)
+    own = Own.of(loss, optimizer, augmentation)
+    given = {"epochs": epochs, "batch": batch, "lr": lr, "val": val, "fit": fit, "on_bad": on_bad}
+    given |= {"balance": balance, "seed": seed, "keep_epochs": keep_epochs, "target": target}
+    wishes = _wishes(given | _translated(time, freeze, optimizer, augmentation), settings) | own.recorded
     if data is None and config is None:
         raise UsageError("say what to train on: data (DATA), or config (--config FILE)")
-    if tensorboard:
-        check_installed()
-    if out is not None:
-        check_free(Path(out))
-    prepare_process()
-    watch = Watch(on_event, tensorboard=tensorboard)
+    watch = _watch(on_event, out, tensorboard=tensorboard)
+    choice = Choice(net, volume, recipe, start)
     if config is not None:
         asked = _of_config(config, data, choice, wishes, own)
     else:
@@ -195,6 +171,33 @@ def seconds(time: str | float) -> float:
     if not 0 < total < float("inf"):
         raise UsageError(f"a time is above 0, such as 90s, 10m or 1h30m, not {time!r}")
     return total
+
+
+def _watch(on_event: Listener | None, out: str | Path | None, *, tensorboard: bool) -> Watch:
+    """Who listens to the run, once all is there that it needs, and the process is ready."""
+    if tensorboard:
+        check_installed()
+    if out is not None:
+        check_free(Path(out))
+    prepare_process()
+    return Watch(on_event, tensorboard=tensorboard)
+
+
+def _translated(
+    time: str | float | None,
+    freeze: str | Sequence[str] | None,
+    optimizer: str | MakeOptimizer | None,
+    augmentation: Augmentation | Augment | None,
+) -> dict[str, Any]:
+    """The settings that arguments stand for which may take another form than their setting."""
+    found: dict[str, Any] = {
+        "seconds": None if time is None else seconds(time),
+        "freeze": None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze),
+        "optimizer": optimizer if isinstance(optimizer, str) else None,
+    }
+    if isinstance(augmentation, Augmentation):
+        found |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
+    return found
 
 
 def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
