@@ -19,7 +19,7 @@ from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
 from hubel.tasks.network import given
 from hubel.tasks.run import Run
 from hubel.training.run.folder import RunFolder
-from hubel.training.run.prepare import Inputs, module_for, prepare
+from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import Config
@@ -90,7 +90,7 @@ def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> 
     if not folder.best.exists():
         return None
     try:
-        return load(folder.best, module_for(network) if isinstance(network, OwnNetwork) else None)
+        return load(folder.best, network.spare() if isinstance(network, OwnNetwork) else None)
     except ModelError as error:
         aside = folder.best.with_suffix(".damaged")
         watch.warn(f"{error}. It is kept as {aside}; the model of the last checkpoint takes its place")
