@@ -21,8 +21,9 @@ from hubel.net.volume import Volume
 from hubel.tasks.follow import ONE_STEP, left
 from hubel.tasks.network import given
 from hubel.tasks.train import seconds
-from hubel.training.events import BatchDone, Event, RoundDone
+from hubel.training.events import BatchDone, RoundDone
 from hubel.training.run.checkpoint import Checkpoint
+from hubel.training.run.events import Event
 
 
 @pytest.mark.parametrize(

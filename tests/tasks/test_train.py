@@ -16,7 +16,8 @@ import hubel
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import DataError, HubelError, UsageError
 from hubel.tasks.follow import Spent
-from hubel.training.events import BatchDone, Began, Event, Finished, RoundDone, Warned
+from hubel.training.events import BatchDone, RoundDone, Warned
+from hubel.training.run.events import Began, Event, Finished
 from tests.cli.conftest import Hubel
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(3)"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -133,7 +132,7 @@ def test_the_rate_that_a_round_tells_is_the_runs() -> None:
 @pytest.mark.parametrize("net", [NET_WITH_SIDE, "conv(8, 3) >> lrn >> batchnorm >> tanh >> fc(2)"])
 def test_in_bfloat16_it_learns_as_well(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every layer runs in it, the weights stay float32, and the first loss is float32's to 1 %."""
-    monkeypatch.setattr(sys.modules["hubel.training.trainer"], "emulates_bfloat16", lambda device: False)
+    monkeypatch.setattr("hubel.training.trainer.emulates_bfloat16", lambda device: False)
     ours, theirs = trainer(config(net, precision="bfloat16")), trainer(config(net))
     train, val = batches(ours.config)
     events, others = list(ours.run(train, val)), list(theirs.run(train, val))
@@ -150,7 +149,7 @@ def test_where_bfloat16_is_emulated_a_run_goes_on_in_float32_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As where a run that another machine began in bfloat16 is resumed."""
-    monkeypatch.setattr(sys.modules["hubel.training.trainer"], "emulates_bfloat16", lambda device: True)
+    monkeypatch.setattr("hubel.training.trainer.emulates_bfloat16", lambda device: True)
     ours, theirs = trainer(config(precision="bfloat16")), trainer(config())
     told, *events = ours.run(*batches(ours.config))
     assert isinstance(told, Warned)

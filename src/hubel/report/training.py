@@ -7,18 +7,8 @@ from typing import TYPE_CHECKING
 
 from hubel.module.views import VIEWS
 from hubel.report.units import count, duration, percent, short
-from hubel.training.events import (
-    BatchDone,
-    Began,
-    Event,
-    Finished,
-    HeadTrained,
-    ImagesRead,
-    NetworkChosen,
-    RoundDone,
-    Stopped,
-    Warned,
-)
+from hubel.training.events import BatchDone, RoundDone, Warned
+from hubel.training.run.events import Began, Event, Finished, HeadTrained, ImagesRead, NetworkChosen, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -16,7 +16,8 @@ from hubel.model.file import Model
 from hubel.report.mistakes import mistakes_csv
 from hubel.report.page import run_page
 from hubel.tasks.run import REPORT, Run
-from hubel.training.events import Began, Event, Finished, HeadTrained, ImagesRead, RoundDone, Stopped, Warned
+from hubel.training.events import RoundDone, Warned
+from hubel.training.run.events import Began, Event, Finished, HeadTrained, ImagesRead, Stopped
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session

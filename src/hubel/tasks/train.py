@@ -24,8 +24,8 @@ from hubel.tasks.network import given as given_network
 from hubel.tasks.resume import own_network, resume
 from hubel.tasks.run import Run
 from hubel.training.clock import process_began
-from hubel.training.events import NetworkChosen
 from hubel.training.run.auto import choose, validation_share
+from hubel.training.run.events import NetworkChosen
 from hubel.training.run.folder import RunFolder, check_free
 from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
@@ -85,9 +85,9 @@ def train(
     again, as `data`, `net` and the functions.
 
     `loss`, `optimizer` and `augmentation` take functions of your own (`hubel.training.settings.own`).
-    `on_event` is called with every event of the run (`hubel.training.events`). `began` is when the time of a
-    timed run starts, on the scale of `time.perf_counter`; by default now. The process keeps the memory it
-    frees and computes on all cores it may use from now on (`prepare_process`).
+    `on_event` is called with every event of the run (`hubel.training.run.events`). `began` is when the time
+    of a timed run starts, on the scale of `time.perf_counter`; by default now. The process keeps the memory
+    it frees and computes on all cores it may use from now on (`prepare_process`).
 
     Raises UsageError: arguments that do not go together, or an unknown setting. Raises DataError,
     NetworkError, ModelError: the images, the network or the starting model cannot be used. Raises
