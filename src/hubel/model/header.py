@@ -41,7 +41,7 @@ _WRITTEN = (
 KNOWN = frozenset({*_WRITTEN.split(), "sha256"})
 """The entries of the metadata. Among others might be one of these whose name is damaged."""
 
-NUMBERS = ("epoch", "val_top1", "val", "seed")
+NUMBERS = ("epoch", "val_top1", "val_loss", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
 """What hubel reads of a summary, where it is there."""
 

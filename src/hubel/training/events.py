@@ -27,7 +27,8 @@ class RoundDone:
     `train_loss` is the mean over the round's images, as trained; `train_top1` the accuracy on these
     augmented images while training. `waited` is the share of the round in which the step waited for its
     batch. `seconds` is the time since the first step, without pauses between resumed parts. `best` says
-    whether the model did better than in every round before, and than the starting model.
+    whether the model did better than in every round before, and than the starting model: of equal accuracies
+    the lower validation loss is better.
     """
 
     epoch: float
