@@ -21,7 +21,7 @@ from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
 from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
 from hubel.tasks.network import given as given_network
-from hubel.tasks.resume import own_network, resume
+from hubel.tasks.resume import check_given_again, own_network, resume
 from hubel.tasks.run import Run
 from hubel.training.clock import process_began
 from hubel.training.run.auto import choose, validation_share
@@ -285,6 +285,7 @@ def _of_config(
         raise UsageError(f"the config names its images, {read.data}; leave data (DATA) out")
     if choice != Choice(net=choice.net):
         raise UsageError("the config names its input, recipe and start; leave volume and the like out")
+    check_given_again(read, data, choice.net, own)
     network = own_network(choice.net, read)
     asked = changed(read, wishes)
     asked = replace(asked, data=whereabouts(asked.data))

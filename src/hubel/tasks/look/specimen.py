@@ -110,7 +110,7 @@ def open_specimen(
         raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
     where = os.fspath(model) if is_path(model) else type(model).__name__
     if is_path(model):
-        model = open_model(where, allow_code=allow_code)
+        model = open_model(model, allow_code=allow_code)
     if not isinstance(model, Model):
         raise UsageError(
             "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
