@@ -142,8 +142,9 @@ def follow(session: Session, watch: Watch) -> Run:
             watch(event)
             if isinstance(event, RoundDone) and session.needs_reserve:
                 began = perf_counter()
-                _files(session, session.prepared.load(folder.best), event.val)
-                session.reserve(writing=perf_counter() - began)
+                best = session.prepared.load(folder.best)
+                _files(session, best, event.val)
+                session.reserve(best, writing=perf_counter() - began)
         model, result = session.finish()
         for name, text in _files(session, model, result).items():
             write_whole(folder.folder / name, text)

@@ -474,7 +474,7 @@ def test_how_long_finishing_takes_is_told_by_a_few(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("hubel.training.run.finish.evaluate", timed)
     monkeypatch.setattr("hubel.training.run.finish.now", lambda device: clock[0])
     setting = prepare(CONFIG)
-    assert seconds_to_finish(run, setting) == pytest.approx(len(setting.val.labels))
+    assert seconds_to_finish(load(run.best), setting) == pytest.approx(len(setting.val.labels))
     assert max(seen) <= TIMED
 
 

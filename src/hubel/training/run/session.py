@@ -67,13 +67,13 @@ class Session:
         """Whether a timed run has yet to reserve time for its end."""
         return self.trainer.clock.unreserved
 
-    def reserve(self, writing: float) -> None:
-        """Reserves time for the end of a timed run, whose files take `writing` seconds to write."""
+    def reserve(self, best: Model, writing: float) -> None:
+        """Reserves time for the end of a timed run with this best model, whose files take so many seconds."""
         trainer = self.trainer
         trainer.clock.reserve(
             trainer.seconds,
             writing=trainer.validation + writing,
-            finishing=seconds_to_finish(self.folder, self.prepared),
+            finishing=seconds_to_finish(best, self.prepared),
             views=trainer.config.recipe.views,
         )
         self.save_state()
