@@ -56,10 +56,10 @@ class SplitImages:
         return self.for_model(decode_once(self.images, model.preprocessing), model)[0]
 
     def for_model(self, images: Read, model: Model) -> tuple[Read, Flags | None]:
-        """The images, once read, labelled by the model's classes; and which of them it was trained on: bool, n.
+        """The images, once read, labelled by the model's classes; and which of them it knows: bool, n.
 
-        Of a set without splits those are left out. Of a stream they are not known: None. Raises DataError: a
-        class that the model does not know, or no image that is new to it.
+        It knows those that it was trained on. Of a set without splits they are left out; of a stream they are
+        not known: None. Raises DataError: a class that the model lacks, or no image that is new to it.
         """
         found = images.relabelled(self.classes, model.classes)
         marks = found.marks()
