@@ -34,7 +34,7 @@ from hubel.data.augment.policy import Augmentation
 from hubel.data.dataset import FileImages
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
-from hubel.training.step.memory import keep_memory
+from hubel.training.process import keep_memory
 
 Epochs: TypeAlias = Callable[[], Iterable[Sequence[torch.Tensor]]]
 

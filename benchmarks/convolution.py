@@ -21,7 +21,7 @@ import torch
 from torch import nn
 
 from hubel.module.convolution import Convolution
-from hubel.training.step.memory import keep_memory
+from hubel.training.process import keep_memory
 from hubel.training.step.precision import PRECISIONS, computing_in
 
 SHAPES = (

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hubel import zoo
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import exists
 from hubel.model.file import Model, load
 from hubel.model.header import model_file, read_header
 from hubel.model.network import Maker, code_at
 from hubel.model.pretrained import PRETRAINED, pretrained
+from hubel.zoo import lookup
 
 
 def open_model(
@@ -45,7 +45,7 @@ def open_model(
     where = where if isinstance(where, str) else Path(where)
     name = where.strip() if isinstance(where, str) else ""
     if not (exists(where) and Path(where).is_file()):
-        if zoo.known(name):
+        if lookup.known(name):
             return pretrained(name)
         if name.isidentifier() and not exists(where):
             raise UsageError(

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hubel import zoo
 from hubel.errors import ModelError
 from hubel.module.network import Network
 from hubel.module.state_dict_maps import LAYOUTS, Layout
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
+from hubel.zoo.registry import ZOO
 
 AVERAGED = re.compile(r"(^|[._])ema([._]|$)")
 """What marks names of a moving average of the weights: `model_ema.module.`, `state_dict_ema`."""
@@ -255,7 +255,7 @@ def _layouts(module: Network) -> tuple[Layout, ...]:
     """Returns how others name the layers of this network, if the zoo has it with any number of classes."""
     classes = module.output.depth
     for name, layouts in LAYOUTS.items():
-        if zoo.ZOO[name].make(classes=classes) == module.net:
+        if ZOO[name].make(classes=classes) == module.net:
             return layouts
     return ()
 

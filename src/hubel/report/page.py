@@ -65,12 +65,12 @@ def run_page(
             headline=_headline(lines, model, evaluation),
             network=_network(model),
             curves=[Markup(figure) for figure in curves(lines)],
-            classes=sorted(class_lines(model.classes, evaluation), key=_recall),
             confusion=Markup(confusion(evaluation.confusion.numpy(), model.classes)),
-            pairs=confused_pairs(model.classes, evaluation, most=MOST_PAIRS, least=2),
             calibration=_calibration(evaluation),
             filters=_filters(model),
             mistakes=_mistakes(model.classes, evaluation, validation),
+            classes=sorted(class_lines(model.classes, evaluation), key=_recall),
+            pairs=confused_pairs(model.classes, evaluation, most=MOST_PAIRS, least=2),
             settings={name: _shown(value) for name, value in _flat(asdict(config)) if name != "net"},
             preprocessing={
                 name: _shown(value)

@@ -8,7 +8,6 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TypeAlias
 
-from hubel.device import use_allowed_cores
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.evaluation.model import ModelEvaluation
 from hubel.files import write_whole
@@ -23,7 +22,6 @@ from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import TensorBoard
 from hubel.training.settings.config import Config
-from hubel.training.step.memory import keep_memory
 
 ONE_STEP = 1e-6
 """A limit in seconds after which a timed run ends with its first step."""
@@ -33,12 +31,6 @@ LATE = 1.1
 
 Listener: TypeAlias = Callable[[Event], object]
 """Called with every event of a run."""
-
-
-def prepare_process() -> None:
-    """Lets this process keep the memory it frees and compute on all cores it may use: for its whole life."""
-    keep_memory()
-    use_allowed_cores()
 
 
 class Watch:

@@ -15,9 +15,10 @@ from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
 from hubel.module.user_code import is_python
 from hubel.net.algebra import Net
-from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
+from hubel.tasks.follow import Listener, Watch, begin, follow
 from hubel.tasks.network import given
 from hubel.tasks.run import Run
+from hubel.training.process import prepare_process
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session

@@ -19,11 +19,11 @@ from hubel.files import exists
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
-from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
+from hubel.tasks.follow import Listener, Watch, begin, left
 from hubel.tasks.network import given as given_network
 from hubel.tasks.resume import check_given_again, own_network, resume
 from hubel.tasks.run import Run
-from hubel.training.clock import process_began
+from hubel.training.process import prepare_process, process_began
 from hubel.training.run.auto import choose, validation_share
 from hubel.training.run.events import NetworkChosen
 from hubel.training.run.folder import RunFolder, check_free
@@ -97,7 +97,7 @@ def train(
     own = Own.of(loss, optimizer, augmentation)
     given = {"epochs": epochs, "batch": batch, "lr": lr, "val": val, "fit": fit, "on_bad": on_bad}
     given |= {"balance": balance, "seed": seed, "keep_epochs": keep_epochs, "target": target}
-    wishes = _wishes(given | _translated(time, freeze, optimizer, augmentation), settings) | own.recorded
+    wishes = own.recorded | _wishes(given | _translated(time, freeze, optimizer, augmentation), settings)
     if data is None and config is None:
         raise UsageError("say what to train on: data (DATA), or config (--config FILE)")
     watch = _watch(on_event, out, tensorboard=tensorboard)

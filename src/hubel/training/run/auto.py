@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hubel import zoo
 from hubel.data.dataset import DataSet
 from hubel.device import best_device, warm_up
 from hubel.errors import NetworkError
@@ -26,6 +25,7 @@ from hubel.training.settings.recipes import RECIPES, recipe_named
 from hubel.training.settings.toml import changed
 from hubel.training.step.memory import on_trial
 from hubel.training.step.precision import emulates_bfloat16
+from hubel.zoo.registry import ZOO
 
 FAST = (
     ("fast_tiny", "fast_short", 0.0),
@@ -229,7 +229,7 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
     found = []
     for number, (name, usual, epochs) in enumerate(own):
         for seen in volumes if number else volumes[:1]:
-            net = zoo.ZOO[name].make(classes=len(data.classes), depth=seen.depth, side=min(seen.plane))
+            net = ZOO[name].make(classes=len(data.classes), depth=seen.depth, side=min(seen.plane))
             worth = epochs if seen == volumes[0] else max(epochs, LARGER)
             found.append(Candidate(name, net, seen, RECIPES[usual], worth * few, usual))
     return sorted(found, key=lambda candidate: candidate.macs)
