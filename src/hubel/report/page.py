@@ -6,6 +6,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -86,6 +87,7 @@ def run_page(
     return text.encode("utf-8", "backslashreplace").decode()  # a file's name need not be Unicode
 
 
+@cache
 def _environment() -> Environment:
     """The templates, escaping whatever they are given, and the ways numbers become text."""
     environment = Environment(
