@@ -275,10 +275,10 @@ def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:
 
     Raises NetworkError: smaller ones do not fit.
     """
+    if recipe.smallest == 1:
+        return network.steps
     height, width, depth = network.volume
     scale = recipe.side(0.0, min(height, width)) / min(height, width)
-    if scale == 1:
-        return network.steps
     small = Volume(round(height * scale), round(width * scale), depth)
     try:
         return network.steps_at(small)
