@@ -14,7 +14,7 @@ from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
 from hubel.net.layers import SideHead, Softmax
-from hubel.net.ledger import ledger
+from hubel.net.ledger import costs_of
 from hubel.net.memory import bytes_to_run
 from hubel.net.trace import INPUT, Step, at_inference, trace
 from hubel.net.volume import Volume, VolumeLike
@@ -115,9 +115,10 @@ class Network(nn.Module):
 
         Raises SizeError, NetworkError: the network does not take them, or not with these weights.
         """
-        if ledger(self.net, volume).totals.params != ledger(self.net, self.volume).totals.params:
+        steps = trace(self.net, volume)
+        if costs_of(steps).params != costs_of(self.steps).params:
             raise NetworkError("it has layers that are made for one size, such as fc")
-        return trace(self.net, volume)
+        return steps
 
     @property
     def output(self) -> Volume:

@@ -15,7 +15,8 @@ from hubel.model.header import BEST
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.head import with_classes
-from hubel.net.ledger import ledger
+from hubel.net.ledger import costs_of
+from hubel.net.trace import trace
 from hubel.net.volume import Volume
 from hubel.training.run.finetune import is_of_photos, pretrained_installed, starting_model
 from hubel.training.run.speed import TRIED, training_speed
@@ -102,7 +103,7 @@ class Candidate:
     @property
     def macs(self) -> int:
         """The multiply-adds of a forward pass of one image."""
-        return ledger(self.value, self.volume).totals.macs
+        return costs_of(trace(self.value, self.volume)).macs
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,7 +253,7 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
 def _has_the_same(net: Net, volume: Volume, own: Volume) -> bool:
     """Whether a network has the same number of parameters for both volumes, so that its weights fit."""
     try:
-        return ledger(net, volume).totals.params == ledger(net, own).totals.params
+        return costs_of(trace(net, volume)).params == costs_of(trace(net, own)).params
     except NetworkError:  # too small
         return False
 
