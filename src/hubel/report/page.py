@@ -70,8 +70,8 @@ def run_page(
             calibration=_calibration(evaluation),
             filters=_filters(model),
             mistakes=_mistakes(model.classes, evaluation, validation),
-            classes=sorted(class_lines(model.classes, evaluation), key=_recall),
             pairs=confused_pairs(model.classes, evaluation, most=MOST_PAIRS, least=2),
+            classes=sorted(class_lines(model.classes, evaluation), key=_recall),
             settings={name: _shown(value) for name, value in _flat(asdict(config)) if name != "net"},
             preprocessing={
                 name: _shown(value)
