@@ -23,6 +23,7 @@ test: $(READY)  ## Run the tests.
 
 fuzz: $(READY)  ## Look for faults for a long time: every operation on the disk fails in turn, and so on.
 	HUBEL_FUZZ=1 $(BIN)/python -m pytest tests/fuzz -v
+	HUBEL_FUZZ=1 HYPOTHESIS_PROFILE=search $(BIN)/python -m pytest -n auto --maxprocesses 4 tests/net tests/module
 
 check: $(READY)  ## Everything that must be green before a commit.
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check

@@ -30,11 +30,11 @@ import torch
 from PIL import Image, ImageOps
 from torch.utils.data import DataLoader, Dataset
 
-from hubel.allocator import keep_memory
 from hubel.data.augment.policy import Augmentation
 from hubel.data.dataset import FileImages
 from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
+from hubel.process import keep_memory
 
 Epochs: TypeAlias = Callable[[], Iterable[Sequence[torch.Tensor]]]
 

@@ -20,8 +20,8 @@ from importlib.metadata import version
 import torch
 from torch import nn
 
-from hubel.allocator import keep_memory
 from hubel.module.convolution import Convolution
+from hubel.process import keep_memory
 from hubel.training.step.precision import PRECISIONS, computing_in
 
 SHAPES = (

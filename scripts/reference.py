@@ -31,6 +31,7 @@ from hubel.data.augment.policy import Augmentation
 from hubel.errors import HubelError
 from hubel.net.layer import Layer
 from hubel.net.names import LAYERS
+from hubel.tasks.zoo import zoo as overview
 from hubel.training.settings.config import Config
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES
@@ -70,10 +71,13 @@ def python() -> str:
             classes += _returned(method, known)
     parts = [
         "# Python",
-        "`import hubel` offers these names. Each command has a function of the same name; the layers have "
-        "[a page of their own](layers.md), the errors [another](errors.md).",
+        "`import hubel` offers these names. Each command has a function of the same name, but for `hubel "
+        "zoo`: `hubel.zoo` is the package of the networks, and the overview is `hubel.tasks.zoo.zoo`. The "
+        "layers have [a page of their own](layers.md), the networks [another](networks.md), and the errors "
+        "[another](errors.md).",
         "## Functions",
         *(_documented(function, f"hubel.{name}") for name, function in functions.items()),
+        _documented(overview, "hubel.tasks.zoo.zoo"),
         "## Values",
         *(_documented(each) for each in dict.fromkeys(classes) if not issubclass(each, Exception | Layer)),
         "## scikit-learn",

@@ -11,7 +11,8 @@ line `...` in an output stands for any lines. What a block of Python prints is s
 after it, and an expression followed by `# NUMBER` has that value.
 
 So that a page takes seconds, a timed run (`--time`, `time=`) becomes one epoch of the smallest network, and
-more than two epochs become one. Nothing else is changed.
+more than two epochs become one. So that it prints the same everywhere, runs are computed in float32. Nothing
+else is changed.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ import shutil
 import signal
 import sys
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +77,14 @@ def blocks(page: Path) -> list[Block]:
         below = after["text"] if after is not None and near else None
         made.append(Block(each["kind"], each["text"], each["note"] or "", below))
     return made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _float32() -> Iterator[None]:
+    """Runs are computed in float32, as the pages show them, though bfloat16 may be faster on this machine."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("hubel.training.trainer._fastest", lambda *_: "float32")
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,4 @@
-"""The device of a run: which one, how many of its cores, and its time."""
+"""The device of a run: which one, and its time."""
 
 from __future__ import annotations
 
@@ -7,19 +7,10 @@ import time
 import torch
 import torch.nn.functional as F  # noqa: N812
 
-from hubel.cores import allowed_cores
-
 
 def best_device() -> torch.device:
     """A CUDA device if there is one, else the CPU."""
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-
-
-def use_allowed_cores() -> int:
-    """Lets torch compute on as many threads as this process may use cores, and returns how many."""
-    threads = min(allowed_cores(), torch.get_num_threads())
-    torch.set_num_threads(threads)
-    return threads
 
 
 def warm_up(device: torch.device) -> None:

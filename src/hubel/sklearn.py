@@ -58,6 +58,12 @@ HIDDEN = 64
 BATCH = 256
 """How many images are read and predicted at a time."""
 
+MULTIPLE = 16
+"""Images are predicted in multiples of so many, the last batch filled up.
+
+Of fewer images sums are computed in another order: one alone would get other last digits than among others.
+"""
+
 LARGEST_SEED = 2**31 - 1
 
 
@@ -281,8 +287,9 @@ def _probabilities(model: Model, images: Any) -> Any:
             seen = list(
                 pool.map(partial(as_seen, preprocessing=model.preprocessing), images[at : at + BATCH])
             )
+            seen += [seen[0]] * (-len(seen) % MULTIPLE)
             found.append(model.probabilities_of(np.stack(seen)))
-    return torch.cat(found).numpy().astype(np.float64)
+    return torch.cat(found)[: len(images)].numpy().astype(np.float64)
 
 
 @contextmanager

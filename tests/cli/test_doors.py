@@ -20,6 +20,9 @@ from hubel.tasks.zoo import zoo as overview
 ALIASES = {"val": "evaluate"}
 """Commands that are another name for a function."""
 
+ELSEWHERE: dict[str, Callable[..., Any]] = {"zoo": overview}
+"""The one command whose function has another place: `hubel.zoo` is the package of the networks."""
+
 PRINTING = {
     "": {"json", "csv"},
     "table": {"format"},
@@ -71,13 +74,13 @@ COMMANDS = dict(commands(Commands(name="hubel")))
 def function_of(name: str) -> Callable[..., Any]:
     """The function that `hubel` offers for a command, of its own name with underscores.
 
-    An instrument is a method of what `hubel.look` returns. `hubel.zoo` is the package of the networks.
+    An instrument is a method of what `hubel.look` returns.
     """
     words = ALIASES.get(name, name).replace("-", "_").split()
     if words[0] == "look" and len(words) > 1:
         found = getattr(Eye, words[1])
     else:
-        found = overview if name == "zoo" else getattr(hubel, "_".join(words))
+        found = ELSEWHERE.get(name) or getattr(hubel, "_".join(words))
     assert callable(found)
     return found  # type: ignore[no-any-return]  # a callable, as the line before says
 

@@ -21,8 +21,9 @@ from hubel.net.volume import Volume
 from hubel.tasks.follow import ONE_STEP, left
 from hubel.tasks.network import given
 from hubel.tasks.train import seconds
-from hubel.training.events import BatchDone, Event, RoundDone
+from hubel.training.events import BatchDone, RoundDone
 from hubel.training.run.checkpoint import Checkpoint
+from hubel.training.run.events import Event
 
 
 @pytest.mark.parametrize(
@@ -144,7 +145,7 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
 
 def test_the_clock_of_a_run_began_with_its_process() -> None:
     """Seen from outside, by the time around a child that sleeps before it looks: no bound is tight."""
-    look = "import time; time.sleep(1); from hubel.training.clock import process_began as began; "
+    look = "import time; time.sleep(1); from hubel.process import process_began as began; "
     look += "print(time.perf_counter() - began())"
     started = time.perf_counter()
     said = subprocess.run([sys.executable, "-c", look], capture_output=True, text=True, check=True)

@@ -25,7 +25,8 @@ from torch import Tensor
 
 import hubel
 from hubel.errors import HubelError
-from hubel.training.events import Began, Event, RoundDone
+from hubel.training.events import RoundDone
+from hubel.training.run.events import Began, Event
 from tests.fuzz.faults import Killed, Kind, failing
 
 NET = "conv(4, 3) >> batchnorm >> relu >> fc(2)"

@@ -102,7 +102,6 @@ def test_every_layer(net: Net) -> None:
     counts_agree(net, ON)
 
 
-@settings(max_examples=200)
 @given(fitting_nets())
 def test_random_networks(drawn: tuple[Net, Volume]) -> None:
     counts_agree(*drawn)
@@ -202,7 +201,6 @@ def chains(draw: st.DrawFn) -> tuple[Volume, list[Twin]]:
     return volume, [*chain, Twin(f"fc({units})", head)]
 
 
-@settings(max_examples=200)
 @given(chains())
 def test_it_is_what_one_writes_by_hand_in_torch_nn(drawn: tuple[Volume, list[Twin]]) -> None:
     volume, chain = drawn

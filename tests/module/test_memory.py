@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 
 from hubel import (
     Net,
@@ -72,7 +72,6 @@ def test_every_layer(net: Net) -> None:
         agrees(CONV >> sigmoid >> (net | net) >> fc(2), ON)
 
 
-@settings(max_examples=300)
 @given(fitting_nets())
 def test_random_networks(drawn: tuple[Net, Volume]) -> None:
     assume(not normalises_one_value(*drawn))

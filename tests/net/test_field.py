@@ -237,7 +237,6 @@ def ends_of(book: Ledger, axis: int) -> Callable[[str, int], tuple[int, int]]:
     return ends
 
 
-@settings(max_examples=300)
 @given(fitting_nets())
 def test_row_and_field_are_what_the_windows_say_one_by_one(pair: tuple[Net, Volume]) -> None:
     book = ledger(*pair)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from torch.utils.flop_counter import FlopCounterMode
 
 from hubel.errors import SizeError
@@ -173,7 +173,6 @@ def test_a_ledger_takes_the_steps_before_an_error() -> None:
     assert nothing.totals.flow_values == 108
 
 
-@settings(max_examples=150)
 @given(fitting_nets())
 def test_sizes_parameters_and_macs_equal_pytorchs(pair: tuple[Net, Volume]) -> None:
     """Plain torch modules, wired as the steps say: shapes, numel, and torch's own flop counter."""

@@ -14,8 +14,8 @@ from hubel.evaluation.metrics import Evaluation
 from hubel.model.file import Model
 from hubel.net.volume import Volume
 from hubel.report.training import chosen_text, end_text, left_out_text
-from hubel.training.events import Finished
 from hubel.training.run.auto import Candidate, Chosen
+from hubel.training.run.events import Finished
 from hubel.training.run.folder import RunFolder
 from hubel.training.settings.recipe import Recipe
 

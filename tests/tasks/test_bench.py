@@ -9,12 +9,13 @@ import numpy as np
 import pytest
 
 from hubel.engines.choice import chosen
+from hubel.engines.figures import Benchmark, EngineFigures, Pace
 from hubel.errors import UsageError
 from hubel.evaluation.trial import NOISE, Trial
 from hubel.net.names import conv, fc, relu
 from hubel.report import bench as report
 from hubel.tasks import bench as task
-from hubel.tasks.bench import Benchmark, EngineFigures, Pace, bench
+from hubel.tasks.bench import bench
 
 
 @pytest.fixture(scope="module")

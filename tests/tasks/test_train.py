@@ -16,7 +16,8 @@ import hubel
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import DataError, HubelError, UsageError
 from hubel.tasks.follow import Spent
-from hubel.training.events import BatchDone, Began, Event, Finished, RoundDone, Warned
+from hubel.training.events import BatchDone, RoundDone, Warned
+from hubel.training.run.events import Began, Event, Finished
 from tests.cli.conftest import Hubel
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(3)"
@@ -83,6 +84,10 @@ def test_a_module_trains_like_the_network_it_is(tmp_path: Path) -> None:
     assert own.model.network.root is not module
     with pytest.raises(HubelError, match="only executes if asked"):
         hubel.load(own.folder)
+    assert hubel.load(own) is own.model  # the run that was just trained has its module
+    run: Any = own
+    assert hubel.evaluate(run, images()).top1 == hubel.evaluate(own.model, images()).top1
+    assert hubel.look(own).specimen.model is own.model
     again = hubel.load(own.folder, hubel.build(NET, "9x9x1", scores=True))
     assert torch.equal(*(each.probabilities(images()[0][:5]) for each in (again, value.model)))
 
@@ -179,6 +184,19 @@ def test_what_python_gave_is_given_again_to_resume(tmp_path: Path) -> None:
     run = hubel.resume(tmp_path / "run", data=images(), **own)
     assert same(run, whole)
     assert len(run.history) == 2
+
+
+def test_all_that_is_missing_is_asked_for_at_once(tmp_path: Path) -> None:
+    own: dict[str, Any] = {"loss": F.cross_entropy, "optimizer": adam}
+    module = nn.Sequential(nn.Flatten(), nn.Linear(81, 3))
+    run = hubel.train(
+        images(), net=module, volume=(9, 9, 1), out=tmp_path / "run", **own, **{**PLAIN, "epochs": 1}
+    )
+    with pytest.raises(UsageError, match=r"data \(\d+ images from Python\), net .*:Sequential, loss ") as no:
+        hubel.resume(run)
+    assert str(no.value).endswith("again: data=..., net=..., loss=..., optimizer=...")
+    with pytest.raises(UsageError, match=r"again: net=\.\.\., optimizer=\.\.\.$"):
+        hubel.train(images(), config=run / "config.toml", loss=F.cross_entropy)
 
 
 def test_a_run_of_other_classes_is_not_resumed_and_the_way_out_works(tmp_path: Path) -> None:

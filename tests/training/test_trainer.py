@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -15,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from hubel import build, parse
 from hubel.data.feed.batches import Made
 from hubel.errors import TrainingError, UsageError
-from hubel.evaluation.metrics import evaluate
+from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
@@ -43,6 +42,33 @@ def test_it_learns_and_says_so() -> None:
     assert epochs[0].best
     bests = [event.val.top1 for event in epochs if event.best]
     assert bests == sorted(bests)
+
+
+def test_of_equal_accuracies_the_lower_loss_is_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Five validations, of two images each: the scores of the first apart by 1, 3, 2, 3, then it is wrong."""
+    scores = [1.0, 3.0, 2.0, 3.0, -1.0]
+    found = iter(
+        [Evaluation(torch.tensor([[each, 0.0], [0.0, 9.0]]), torch.tensor([0, 1])) for each in scores]
+    )
+    monkeypatch.setattr("hubel.training.trainer.evaluate", lambda *_: next(found))
+    asked = config(epochs=5)
+    events = [event for event in trainer(asked).run(*batches(asked)) if isinstance(event, RoundDone)]
+    assert [event.val.top1 for event in events] == [1, 1, 1, 1, 0.5]
+    assert [event.best for event in events] == [True, True, False, False, False]
+
+
+def test_the_best_is_known_to_a_checkpoint_and_to_one_of_before() -> None:
+    ours = trainer(config())
+    assert ours.improves(0.5, 0.2)
+    again, older = trainer(config()), trainer(config())
+    again.set_counters(ours.counters())
+    assert (again.improves(0.5, 0.2), again.improves(0.5, 0.1), again.improves(0.4, 0.0)) == (
+        False,
+        True,
+        False,
+    )
+    older.set_counters({name: value for name, value in ours.counters().items() if name != "best_loss"})
+    assert (older.improves(0.5, 0.1), older.improves(0.6, 0.3)) == (False, True)
 
 
 def test_the_first_step_is_sgd_on_the_smoothed_cross_entropy() -> None:
@@ -133,7 +159,7 @@ def test_the_rate_that_a_round_tells_is_the_runs() -> None:
 @pytest.mark.parametrize("net", [NET_WITH_SIDE, "conv(8, 3) >> lrn >> batchnorm >> tanh >> fc(2)"])
 def test_in_bfloat16_it_learns_as_well(net: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every layer runs in it, the weights stay float32, and the first loss is float32's to 1 %."""
-    monkeypatch.setattr(sys.modules["hubel.training.trainer"], "emulates_bfloat16", lambda device: False)
+    monkeypatch.setattr("hubel.training.trainer.emulates_bfloat16", lambda device: False)
     ours, theirs = trainer(config(net, precision="bfloat16")), trainer(config(net))
     train, val = batches(ours.config)
     events, others = list(ours.run(train, val)), list(theirs.run(train, val))
@@ -150,7 +176,7 @@ def test_where_bfloat16_is_emulated_a_run_goes_on_in_float32_and_says_so(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """As where a run that another machine began in bfloat16 is resumed."""
-    monkeypatch.setattr(sys.modules["hubel.training.trainer"], "emulates_bfloat16", lambda device: True)
+    monkeypatch.setattr("hubel.training.trainer.emulates_bfloat16", lambda device: True)
     ours, theirs = trainer(config(precision="bfloat16")), trainer(config())
     told, *events = ours.run(*batches(ours.config))
     assert isinstance(told, Warned)

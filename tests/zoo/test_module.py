@@ -28,6 +28,10 @@ META = torch.device("meta")
 CLASSES = 10
 
 
+PASSED = [name for name in zoo.ZOO if name != "resnet1202"]
+"""The networks through which a pass is made: resnet1202 is resnet110 with more of the same blocks."""
+
+
 class Pair(NamedTuple):
     """A network's ledger, and its module for training without memory."""
 
@@ -75,6 +79,7 @@ def test_the_sizes_parameters_and_macs_of_every_step(both: Pair) -> None:
     assert sides == set(both.module.side_weights)
 
 
+@pytest.mark.parametrize("both", PASSED, indirect=True)
 def test_the_bytes_saved_for_backward(both: Pair) -> None:
     assert kept_for_backward(both.module, both.images(1)) == both.ledger.totals.backward_bytes
 
@@ -121,7 +126,7 @@ def storage_of(tensor: Tensor) -> int:
 # --- forward and back ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", zoo.ZOO)
+@pytest.mark.parametrize("name", PASSED)
 def test_a_gradient_reaches_every_parameter(name: str) -> None:
     """In training, side heads and dropout included; finite, and not zero."""
     entry = zoo.ZOO[name]

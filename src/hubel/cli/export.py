@@ -51,4 +51,4 @@ def export(
         force=force,
         progress=lambda text: print(text, file=sys.stderr),
     )
-    print(exported_text(found))
+    print(exported_text(found.files, found.check, found.images, found.int8))

@@ -10,7 +10,8 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from hubel.cli.output import bar
 from hubel.report.training import event_text
 from hubel.report.units import count
-from hubel.training.events import BatchDone, Event, ImagesRead
+from hubel.training.events import BatchDone
+from hubel.training.run.events import Event, ImagesRead
 
 WHOLE = 1000
 """The length of the bar of a whole run."""

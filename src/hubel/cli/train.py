@@ -2,118 +2,34 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
-import typer
-
-from hubel.cli.network import HELP, announce
-
-DATA, NETWORK, RECIPE, RUN = "Data", "Network", "Recipe", "Run"
-"""The panels of the help."""
+from hubel.cli import options
+from hubel.cli.network import announce
 
 
 def train(
-    data: Annotated[
-        str | None,
-        typer.Argument(
-            help="A folder of images, or the name of a set: digits, fashion-mnist.", metavar="DATA"
-        ),
-    ] = None,
+    data: options.Data = None,
     *,
-    val: Annotated[
-        float | None,
-        typer.Option(help="Share of the images to hold out for validation.", rich_help_panel=DATA),
-    ] = None,
-    fit: Annotated[
-        str | None,
-        typer.Option(
-            help="How images of another aspect ratio are resized: crop, pad or squash. "
-            "Default: the starting model's setting, else crop.",
-            rich_help_panel=DATA,
-        ),
-    ] = None,
-    on_bad: Annotated[
-        str | None,
-        typer.Option(help="What to do with unreadable images: stop or skip.", rich_help_panel=DATA),
-    ] = None,
-    balance: Annotated[
-        str | None,
-        typer.Option(help="Remedy for class imbalance: none, loss or sampler.", rich_help_panel=DATA),
-    ] = None,
-    net: Annotated[
-        str | None,
-        typer.Option(
-            help=f"The network to train. {HELP} Or file.py:name, a torch module that your file makes; the "
-            "file is executed. Default: chosen by the data, the machine and --time.",
-            rich_help_panel=NETWORK,
-        ),
-    ] = None,
-    volume: Annotated[
-        str | None,
-        typer.Option(
-            "--input", "--volume", help="Input volume of the network, HxWxD.", rich_help_panel=NETWORK
-        ),
-    ] = None,
-    start: Annotated[
-        str,
-        typer.Option(
-            "--from",
-            help="Model to start from: a run's folder, a file, a name, auto or none.",
-            rich_help_panel=NETWORK,
-        ),
-    ] = "auto",
-    freeze: Annotated[
-        list[str] | None,
-        typer.Option(help="Part of the network that is not trained. Repeatable.", rich_help_panel=NETWORK),
-    ] = None,
-    recipe: Annotated[
-        str | None,
-        typer.Option(
-            help="How to train: standard, finetune, fast, fast_short, fast_long, a paper's, or a .toml file.",
-            rich_help_panel=RECIPE,
-        ),
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Number of epochs, without --time.", rich_help_panel=RECIPE)
-    ] = None,
-    batch: Annotated[int | None, typer.Option(help="Batch size.", rich_help_panel=RECIPE)] = None,
-    lr: Annotated[float | None, typer.Option(help="Peak learning rate.", rich_help_panel=RECIPE)] = None,
-    changes: Annotated[
-        list[str] | None,
-        typer.Option("--set", help="Change one setting, key=value. Repeatable.", rich_help_panel=RECIPE),
-    ] = None,
-    time: Annotated[
-        str | None,
-        typer.Option(help="Time for the whole run, such as 90s, 10m or 1h30m.", rich_help_panel=RUN),
-    ] = None,
-    target: Annotated[
-        float | None,
-        typer.Option(help="Stop at this validation accuracy, such as 0.94.", rich_help_panel=RUN),
-    ] = None,
-    seed: Annotated[int | None, typer.Option(help="Random seed.", rich_help_panel=RUN)] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="Folder of the run; it must be new or empty.", rich_help_panel=RUN)
-    ] = None,
-    keep_epochs: Annotated[
-        bool | None,
-        typer.Option(
-            "--keep-epochs", help="Keep the model of every round in RUN/epochs.", rich_help_panel=RUN
-        ),
-    ] = None,
-    tensorboard: Annotated[
-        bool,
-        typer.Option(
-            "--tensorboard", help="Write TensorBoard events into the run's folder.", rich_help_panel=RUN
-        ),
-    ] = False,
-    config: Annotated[
-        Path | None, typer.Option(help="Repeat the run that a config.toml describes.", rich_help_panel=RUN)
-    ] = None,
-    resume: Annotated[
-        Path | None,
-        typer.Option(help="Resume a stopped run: the same as `hubel resume RUN`.", rich_help_panel=RUN),
-    ] = None,
+    val: options.Val = None,
+    fit: options.Fit = None,
+    on_bad: options.OnBad = None,
+    balance: options.Balance = None,
+    net: options.Net = None,
+    volume: options.InputVolume = None,
+    start: options.Start = "auto",
+    freeze: options.Freeze = None,
+    recipe: options.RecipeName = None,
+    epochs: options.Epochs = None,
+    batch: options.Batch = None,
+    lr: options.Lr = None,
+    changes: options.Changes = None,
+    time: options.Time = None,
+    target: options.Target = None,
+    seed: options.Seed = None,
+    out: options.Out = None,
+    keep_epochs: options.KeepEpochs = None,
+    tensorboard: options.TensorBoard = False,
+    config: options.ConfigFile = None,
+    resume: options.Resume = None,
 ) -> None:
     """Train a network on labelled images."""
     arguments = dict(locals())  # every option by its name, which is that of the function's argument
@@ -128,13 +44,9 @@ def train(
 
 
 def resume(
-    run: Annotated[Path, typer.Argument(help="The folder of a stopped run.", metavar="RUN")],
-    net: Annotated[
-        str | None, typer.Option(help="The module of your own that the run trains, file.py:name.")
-    ] = None,
-    tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run's folder.")
-    ] = False,
+    run: options.RunFolder,
+    net: options.OwnModule = None,
+    tensorboard: options.ResumedTensorBoard = False,
 ) -> None:
     """Resume a stopped run from its last checkpoint."""
     from hubel.cli.progress import watching

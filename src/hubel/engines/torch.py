@@ -16,8 +16,6 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from hubel.allocator import keep_memory
-from hubel.device import use_allowed_cores
 from hubel.module.layers import MAKERS
 from hubel.module.views import scores
 from hubel.net.layers import Add, BatchNorm, Fc, Lrn, Relu
@@ -53,8 +51,6 @@ class TorchEngine:
         *,
         bfloat16: bool = False,
     ) -> None:
-        use_allowed_cores()
-        keep_memory()
         self.preprocessing = preprocessing
         self.views = views
         self.temperature = temperature

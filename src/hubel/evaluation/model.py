@@ -10,7 +10,7 @@ from hubel.data.sources import DataLike, is_at
 from hubel.device import best_device
 from hubel.errors import DataError
 from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation, Mistake, evaluate, mistakes_of
-from hubel.evaluation.splits import ALL, CHANGED, NEW, images_of, new_to
+from hubel.evaluation.splits import ALL, CHANGED, NEW, images_of
 from hubel.shown import Shown
 
 if TYPE_CHECKING:
@@ -74,14 +74,10 @@ def measure(model: Model, data: DataLike, split: str = "auto", on_bad: OnBad = "
     model.check_trained()
     chosen, device = images_of(data, split, model), best_device()
     images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
-    images, split = images.relabelled(chosen.classes, model.classes), chosen.split
-    marks = images.marks()
-    known = None if marks is None else model.saw(marks)
-    if split == ALL and known is not None:
-        if known.any():
-            images, split = images.only(new_to(known, chosen.name)), NEW
-        elif model.seen and is_at(data, model.summary.get("data")):
-            raise DataError(CHANGED.format(chosen.name))
+    images, known = chosen.for_model(images, model)
+    count = None if known is None else int(known.sum())
+    if chosen.split == ALL and count == 0 and model.seen and is_at(data, model.summary.get("data")):
+        raise DataError(CHANGED.format(chosen.name))
     batches = images.batches(model.preprocessing, EVALUATION_BATCH, device=device)
     found = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
     return ModelEvaluation(
@@ -90,7 +86,7 @@ def measure(model: Model, data: DataLike, split: str = "auto", on_bad: OnBad = "
         found.temperature,
         classes=model.classes,
         names=images.names,
-        split=split,
-        known=None if known is None else int(known.sum()),
+        split=NEW if chosen.split == ALL and count else chosen.split,
+        known=count,
         skipped=images.skipped,
     )

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubel.data.dataset import SPLITS as NAMES
 from hubel.data.dataset import DataSet, Images
+from hubel.data.feed.batches import Feed
 from hubel.data.feed.cache import decode_once
 from hubel.data.marks import fingerprint
 from hubel.data.sources import is_at, open_data
@@ -30,6 +31,10 @@ CHANGED = (
 )
 
 
+Read = TypeVar("Read", bound=Feed)
+"""Images that are read, or streamed."""
+
+
 @dataclass(frozen=True, slots=True)
 class SplitImages:
     """The images of one split of the set `name`, not read yet; labels are indices into the set's `classes`.
@@ -48,15 +53,22 @@ class SplitImages:
         Of a set without splits, the images that the model was trained on are left out. Raises DataError: an
         image that cannot be used, a class that the model does not know, or no image that is new to it.
         """
-        found = decode_once(self.images, model.preprocessing).relabelled(self.classes, model.classes)
-        return found.only(new_to(model.saw(found.marks() or []), self.name)) if self.split == ALL else found
+        return self.for_model(decode_once(self.images, model.preprocessing), model)[0]
 
+    def for_model(self, images: Read, model: Model) -> tuple[Read, Flags | None]:
+        """The images, once read, labelled by the model's classes; and which of them it knows: bool, n.
 
-def new_to(known: Flags, name: str) -> Flags:
-    """Returns which images of a set are not `known` to a model: bool, n. Raises DataError: all are."""
-    if known.all():
-        raise DataError(f"{name}: the model was trained on every image of it; measure on others")
-    return ~known
+        It knows those that it was trained on. Of a set without splits they are left out; of a stream they are
+        not known: None. Raises DataError: a class that the model lacks, or no image that is new to it.
+        """
+        found = images.relabelled(self.classes, model.classes)
+        marks = found.marks()
+        known = None if marks is None else model.saw(marks)
+        if self.split != ALL or known is None or not known.any():
+            return found, known
+        if known.all():
+            raise DataError(f"{self.name}: the model was trained on every image of it; measure on others")
+        return found.only(~known), known
 
 
 def images_of(data: Any, split: str = "auto", model: Model | None = None) -> SplitImages:

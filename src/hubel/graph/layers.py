@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from hubel.graph.writer import Graph
 from hubel.net import layers, sliding
+from hubel.net.trace import INPUT
 from hubel.net.window import Axis, Window, pair
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hubel.graph.writer import Graph
     from hubel.net.layer import Layer
     from hubel.net.trace import Step
 
@@ -218,17 +219,6 @@ FLAT = (
 )
 """The layers that take values without height and width as well."""
 
-ROUNDED = (
-    sliding.Conv,
-    sliding.MaxPool,
-    sliding.AvgPool,
-    layers.GlobalAvgPool,
-    layers.Fc,
-    layers.Concat,
-    layers.Add,
-)
-"""The layers that take bytes in a quantised network."""
-
 WRITERS: dict[type[Layer], Callable[..., str]] = {
     sliding.Conv: conv,
     sliding.MaxPool: maxpool,
@@ -250,6 +240,23 @@ WRITERS: dict[type[Layer], Callable[..., str]] = {
     layers.Add: add,
 }
 """For each kind of layer, what writes its operations and returns the name of its output."""
+
+
+def write_network(graph: Graph, images: str) -> str:
+    """The network itself; returns its scores, n x classes."""
+    names = graph.names
+    names[INPUT] = images
+    for step in graph.frozen.steps:
+        sources = [names[source] for source in step.sources]
+        if graph.rounds(step):
+            sources = [graph.rounded(source, names[source]) for source in step.sources]
+        all_flat = all(source in graph.flat for source in sources)
+        if not (all_flat and isinstance(step.layer, FLAT)):
+            sources = [graph.unflattened(source) for source in sources]
+        names[step.path] = WRITERS[type(step.layer)](graph, step, *sources)
+        if isinstance(step.layer, layers.Fc | layers.Rbf) or (all_flat and isinstance(step.layer, FLAT)):
+            graph.flat.add(names[step.path])
+    return graph.flattened(names[graph.frozen.end])
 
 
 def _of(step: Step, kind: type[Kind]) -> Kind:

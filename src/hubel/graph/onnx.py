@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper
 
+from hubel.graph.layers import write_network
 from hubel.graph.writer import BATCH, IMAGES, Graph
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def onnx_model(
         shape, kind = (BATCH, high, wide, depth), TensorProto.UINT8
         seen = _normalised(graph, ends)
         seen = _views(graph, seen, ends.views, frozen.volume.plane)
-    scores = graph.network(seen)
+    scores = write_network(graph, seen)
     if not ends.raw:
         scores = _mean_of_views(graph, scores, ends.views)
     out = SCORES

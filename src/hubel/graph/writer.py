@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
 
-from hubel.graph.layers import FLAT, ROUNDED, WRITERS
-from hubel.net import layers
+from hubel.net import layers, sliding
 from hubel.net.trace import INPUT
 
 if TYPE_CHECKING:
@@ -21,6 +20,17 @@ if TYPE_CHECKING:
 
 BATCH = "n"
 """The name of the batch axis, which is dynamic."""
+
+ROUNDED = (
+    sliding.Conv,
+    sliding.MaxPool,
+    sliding.AvgPool,
+    layers.GlobalAvgPool,
+    layers.Fc,
+    layers.Concat,
+    layers.Add,
+)
+"""The layers that take bytes in a quantised network."""
 
 IMAGES = "images"
 """The name of the input."""
@@ -69,22 +79,6 @@ class Graph:
     def ints(self, *values: int) -> str:
         """Adds a constant list of integers."""
         return self.const(np.array(values, np.int64))
-
-    def network(self, images: str) -> str:
-        """The network itself; returns its scores, n x classes."""
-        names = self.names
-        names[INPUT] = images
-        for step in self.frozen.steps:
-            sources = [names[source] for source in step.sources]
-            if self.rounds(step):
-                sources = [self.rounded(source, names[source]) for source in step.sources]
-            all_flat = all(source in self.flat for source in sources)
-            if not (all_flat and isinstance(step.layer, FLAT)):
-                sources = [self.unflattened(source) for source in sources]
-            names[step.path] = WRITERS[type(step.layer)](self, step, *sources)
-            if isinstance(step.layer, layers.Fc | layers.Rbf) or (all_flat and isinstance(step.layer, FLAT)):
-                self.flat.add(names[step.path])
-        return self.flattened(names[self.frozen.end])
 
     def rounds(self, step: Step) -> bool:
         """Whether a step takes bytes."""

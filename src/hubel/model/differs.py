@@ -13,13 +13,13 @@ from hubel.module.network import Network
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
-    from hubel.model.file import Model
+    from hubel.model.trained import Trained
 
 APART = 1e-3
 """A difference of a layer's values, relative to the largest, that no rounding explains."""
 
 
-def first_difference(model: Model, engine: str, pixels: Bytes) -> str:
+def first_difference(model: Trained, engine: str, pixels: Bytes) -> str:
     """Returns the first layer whose values differ as `, from conv2 on`; an empty text where none is found.
 
     The graph is written once more for each layer, so this takes a while.

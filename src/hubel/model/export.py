@@ -21,7 +21,7 @@ from hubel.module.network import Network
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
-    from hubel.model.file import Model
+    from hubel.model.trained import Trained
 
 FORMATS = {"onnx": ONNX, "openvino": OPENVINO, "pt2": PT2}
 """What a model can be exported to, with the ending of its file."""
@@ -45,7 +45,7 @@ class Check:
 
 
 def export_model(
-    model: Model,
+    model: Trained,
     to: str,
     path: Path,
     images: Bytes,
@@ -79,7 +79,7 @@ def export_model(
     return check
 
 
-def _write(model: Model, to: str, path: Path, raw: bool, graph: bytes | None) -> None:
+def _write(model: Trained, to: str, path: Path, raw: bool, graph: bytes | None) -> None:
     if to == "pt2":
         from hubel.model.pt2 import pt2_program
 
@@ -94,13 +94,13 @@ def _write(model: Model, to: str, path: Path, raw: bool, graph: bytes | None) ->
     save_openvino(graph, path, metadata_of(graph))
 
 
-def graph_of(model: Model, *, raw: bool = False) -> bytes:
+def graph_of(model: Trained, *, raw: bool = False) -> bytes:
     """Returns a model as a sealed ONNX file."""
     assert isinstance(model.network, Network)
     return onnx_graph(model.header, frozen_model(model.network, model.header), raw=raw)
 
 
-def _checked(model: Model, exported: Exported, images: Bytes, most: float) -> Check:
+def _checked(model: Trained, exported: Exported, images: Bytes, most: float) -> Check:
     """Compares a file's probabilities with the model's. Raises ModelError: they differ."""
     largest = 0.0
     for count in BATCHES:

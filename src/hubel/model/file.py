@@ -103,22 +103,21 @@ class Model(Shown):
     @property
     def description(self) -> str:
         """The notation of the network, or what makes it."""
-        return repr(self.network.net) if isinstance(self.network, Network) else self.network.maker
+        return self.network.notation or self.network.maker or ""
 
     @property
     def ledger(self) -> Ledger:
         """The ledger of the network on its input."""
-        if isinstance(self.network, OwnNetwork):
+        if self.network.maker is not None:
             return Ledger.of(self.network.volume, self.network.steps)
-        return ledger(self.network.net, self.network.volume)
+        return ledger(self.net, self.network.volume)
 
     @property
     def header(self) -> Header:
         """The header of the model's file."""
-        own = isinstance(self.network, OwnNetwork)
         return Header(
-            notation=None if own else self.description,
-            maker=self.description if own else None,
+            notation=self.network.notation,
+            maker=self.network.maker,
             volume=self.network.volume,
             classes=self.classes,
             preprocessing=self.preprocessing.to_json(),

@@ -15,6 +15,7 @@ from hubel.model.exported import Exported, compiled
 from hubel.model.header import INT8, Header
 from hubel.net.memory import bytes_to_run
 from hubel.net.trace import INPUT
+from hubel.process import prepare_process
 from hubel.ram import check_fits
 
 if TYPE_CHECKING:
@@ -112,6 +113,7 @@ def exported_of(header: Header, frozen: Frozen, engine: str) -> Exported:
     if engine.startswith("torch"):
         from hubel.engines.torch import TorchEngine
 
+        prepare_process()
         runs = TorchEngine(frozen, seen, header.views, header.temperature, bfloat16=engine.endswith("-bf16"))
     else:
         runs = compiled(onnx_graph(header, frozen), engine)

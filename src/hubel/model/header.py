@@ -48,7 +48,7 @@ RAW = "raw"
 INT8 = "int8"
 """The entry of an exported file's metadata that says how a graph in int8 was judged, as JSON."""
 
-NUMBERS = ("epoch", "val_top1", "val", "seed")
+NUMBERS = ("epoch", "val_top1", "val_loss", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
 """What hubel reads of a summary, where it is there."""
 

@@ -14,7 +14,6 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from hubel import zoo
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import exists
@@ -22,6 +21,7 @@ from hubel.model.file import Model
 from hubel.module.network import build
 from hubel.module.weights import AVERAGED, Loaded, listed, load_weights
 from hubel.net.volume import Volume, VolumeLike
+from hubel.zoo import lookup
 from hubel.zoo.imagenet import imagenet_classes
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
@@ -147,11 +147,11 @@ def import_weights(
     """
     if volume is None and preprocessing is not None:
         volume = (preprocessing.height, preprocessing.width, preprocessing.depth)
-    made, seen = zoo.at(net, volume)
+    made, seen = lookup.at(net, volume)
     module = build(made, seen, scores=True)
     loaded = load_weights(module, state, ema=ema)
     if loaded.head is not None:
-        theirs, _ = zoo.find(net, loaded.head[0], seen)
+        theirs, _ = lookup.find(net, loaded.head[0], seen)
         if theirs != made:  # the text gives no number
             module = build(theirs, seen, scores=True)
             loaded = load_weights(module, state, ema=ema)

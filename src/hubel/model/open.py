@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from hubel import zoo
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import exists
 from hubel.model.file import Model, load
 from hubel.model.header import model_file, read_header
 from hubel.model.network import Maker, code_at
 from hubel.model.pretrained import PRETRAINED, pretrained
+from hubel.zoo import lookup
 
 
 def open_model(
@@ -22,7 +22,8 @@ def open_model(
     force: bool = False,
 ) -> Model:
     """Opens a model: its file, a run's folder, which stands for its best model, or the zoo's name of a
-    network whose trained weights are installed. A model is returned as it is.
+    network whose trained weights are installed. A model is returned as it is, and so is the best model of a
+    run that was just trained.
 
     A file comes before a name of the zoo, and a name before a folder: write `./resnet18` for a folder so
     called. A `Path` is never a name. `module`, `allow_code` and `force` are as `load` takes them.
@@ -33,6 +34,9 @@ def open_model(
     """
     if isinstance(where, Model):
         return where
+    trained = getattr(where, "trained", None)
+    if isinstance(trained, Model) and module is None:
+        return trained
     if not isinstance(where, str | os.PathLike):
         raise UsageError(
             f"a trained model is expected here, not {type(where).__name__}: a model's file, a run or its "
@@ -41,7 +45,7 @@ def open_model(
     where = where if isinstance(where, str) else Path(where)
     name = where.strip() if isinstance(where, str) else ""
     if not (exists(where) and Path(where).is_file()):
-        if zoo.known(name):
+        if lookup.known(name):
             return pretrained(name)
         if name.isidentifier() and not exists(where):
             raise UsageError(

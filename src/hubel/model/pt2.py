@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from hubel.data.image.preprocess import Preprocessing
     from hubel.engines.engine import Engine
     from hubel.graph.frozen import Floats
-    from hubel.model.file import Model
+    from hubel.model.trained import Trained
 
 METADATA = "hubel.json"
 """The extra file of the program that holds the metadata."""
@@ -32,7 +32,7 @@ class _Whole(nn.Module):
     factor: Tensor
     summand: Tensor
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Trained) -> None:
         super().__init__()
         self.network, self.views, self.temperature = model.network, model.views, model.temperature
         std = torch.tensor(model.preprocessing.std)
@@ -58,7 +58,7 @@ class Program:
         return found
 
 
-def pt2_program(model: Model, *, raw: bool = False) -> bytes:
+def pt2_program(model: Trained, *, raw: bool = False) -> bytes:
     """Returns a model as a `.pt2` file. Raises ModelError: torch cannot record the module."""
     seen: Preprocessing = model.preprocessing
     plane = (seen.height, seen.width)

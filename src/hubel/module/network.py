@@ -14,6 +14,7 @@ from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
 from hubel.net.layers import SideHead
+from hubel.net.ledger import costs_of
 from hubel.net.memory import bytes_to_run
 from hubel.net.trace import INPUT, Step, at_inference, trace, without_softmax
 from hubel.net.volume import Volume, VolumeLike
@@ -46,10 +47,14 @@ class Network(nn.Module):
 
     An output that is larger than 1 x 1 stays n x depth x height x width. In training, a network with side
     heads returns `Heads`. With `scores`, a final softmax is left out, and so is that of a side head, since
-    losses take scores. `net`, `volume` and `steps` are what it was built from.
+    losses take scores. `net`, `volume` and `steps` are what it was built from. An `OwnNetwork` has the same
+    interface around a module of the user's own.
 
     Raises NetworkError: it is too large for the memory that is free, or with `force` for the machine's.
     """
+
+    maker = None
+    """No code of the user's makes it."""
 
     def __init__(self, net: Net, volume: Volume, *, scores: bool = False, force: bool = False) -> None:
         super().__init__()
@@ -96,6 +101,24 @@ class Network(nn.Module):
     def root(self) -> Network:
         """The module whose submodules the steps' paths name: this one."""
         return self
+
+    @property
+    def notation(self) -> str:
+        """The text of the network, of which it is built again."""
+        return repr(self.net)
+
+    def spare(self) -> None:
+        """No module is needed to open a file of this network: its notation is there."""
+
+    def steps_at(self, volume: Volume) -> tuple[Step, ...]:
+        """The steps on images of another volume.
+
+        Raises SizeError, NetworkError: the network does not take them, or not with these weights.
+        """
+        steps = trace(self.net, volume)
+        if costs_of(steps).params != costs_of(self.steps).params:
+            raise NetworkError("it has layers that are made for one size, such as fc")
+        return steps
 
     @property
     def output(self) -> Volume:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,11 @@ from hubel.net.volume import Volume, VolumeLike
 from hubel.ram import check_fits
 
 Trainable: TypeAlias = "Network | OwnNetwork"
-"""What can be trained: a built network, or the user's own module."""
+"""What can be trained: a built network, or the user's own module.
+
+Both have `root`, `volume`, `steps`, `output` and `side_weights`; a `notation` or a `maker`, the other is
+None; `spare` and `steps_at`.
+"""
 
 
 class OwnNetwork(nn.Module):
@@ -33,6 +38,9 @@ class OwnNetwork(nn.Module):
     Raises UnfitError: the module fails on this volume. Raises NetworkError: its run cannot be recorded, or it
     returns something other than one tensor.
     """
+
+    notation = None
+    """No text describes it."""
 
     def __init__(self, module: nn.Module, volume: VolumeLike, maker: str = "") -> None:
         super().__init__()
@@ -54,6 +62,14 @@ class OwnNetwork(nn.Module):
                 "returns its scores alone, one tensor of n x classes"
             )
         return class_scores(scores)
+
+    def spare(self) -> nn.Module:
+        """A copy of the module, for the weights of a file to go into."""
+        return copy.deepcopy(self.root)
+
+    def steps_at(self, volume: Volume) -> tuple[Step, ...]:
+        """The steps on images of another volume. Raises NetworkError: the module does not take them."""
+        return OwnNetwork(self.root, volume, self.maker).steps
 
     @torch.no_grad()
     def _shape(self) -> Volume:

@@ -14,12 +14,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from hubel import zoo
 from hubel.errors import ModelError
 from hubel.module.network import Network
 from hubel.module.state_dict_maps import LAYOUTS, Layout
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
+from hubel.zoo.registry import ZOO
 
 AVERAGED = re.compile(r"(^|[._])ema([._]|$)")
 """What marks names of a moving average of the weights: `model_ema.module.`, `state_dict_ema`."""
@@ -180,8 +180,6 @@ class _Fitting:
         step = self.steps.get(path)
         if value.is_floating_point() != own.is_floating_point():
             raise ModelError(f"{theirs} has type {value.dtype}, where the network has {own.dtype}")
-        if own.is_floating_point() and not bool(value.sum(dtype=torch.float64).isfinite()):
-            raise ModelError(f"{theirs} has values that are not finite: these weights are corrupt")
         if step is not None and isinstance(step.layer, Fc) and value.dim() == 4:
             value = value.flatten(1)
         if step is not None and isinstance(step.layer, Conv) and self._is_grey_stem(path, own, value):
@@ -189,6 +187,8 @@ class _Fitting:
             self.summed = path
         if value.shape != own.shape:
             raise self._misfit(theirs, own.shape)
+        if own.is_floating_point() and not _is_finite(value.to(own.dtype)):
+            raise ModelError(f"{theirs} has values that are not finite: these weights are corrupt")
         return value
 
     def _is_grey_stem(self, path: str, own: Tensor, value: Tensor) -> bool:
@@ -255,9 +255,14 @@ def _layouts(module: Network) -> tuple[Layout, ...]:
     """Returns how others name the layers of this network, if the zoo has it with any number of classes."""
     classes = module.output.depth
     for name, layouts in LAYOUTS.items():
-        if zoo.ZOO[name].make(classes=classes) == module.net:
+        if ZOO[name].make(classes=classes) == module.net:
             return layouts
     return ()
+
+
+def _is_finite(value: Tensor) -> bool:
+    """Whether all values are finite: asked of the least and the greatest, for which no copy is made."""
+    return value.numel() == 0 or bool(torch.stack(value.aminmax()).isfinite().all())
 
 
 def _advice(module: Network) -> str:

@@ -90,7 +90,7 @@ class Layer(Net):
 
     @property
     def view(self) -> bool:
-        """Whether the output is a view of the input, with no memory of its own."""
+        """Whether the output is the input or a view of it, with no memory of its own."""
         return False
 
     def keeps(self, volume: Volume) -> Keeps:

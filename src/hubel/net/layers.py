@@ -179,6 +179,10 @@ class Dropout(Elementwise):
     def __post_init__(self) -> None:
         assign(self, p=check_number(self, "p", self.p, 0, 1))
 
+    @property
+    def view(self) -> bool:
+        return self.p == 0
+
     def keeps(self, volume: Volume) -> Keeps:
         if self.p in (0, 1):
             return Keeps(more=FLOAT_BYTES if self.p else 0)  # with p = 1 PyTorch saves a single zero
@@ -264,6 +268,10 @@ class Softmax(Ready):
 class Identity(Elementwise):
     """Returns its input: the skip connection in `body + identity`."""
 
+    @property
+    def view(self) -> bool:
+        return True
+
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Concat(Join):
@@ -295,3 +303,7 @@ class SideHead(Elementwise):
     """The end of a side head: its scores, and the weight of their loss."""
 
     weight: float = 1.0
+
+    @property
+    def view(self) -> bool:
+        return True

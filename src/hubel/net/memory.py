@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from hubel.net.layer import FLOAT_BYTES
-from hubel.net.layers import Dropout, Identity, Rbf, SideHead
+from hubel.net.layers import Rbf
 from hubel.net.trace import INPUT, Step, at_inference
 
 
@@ -95,6 +95,5 @@ def _holders(steps: Sequence[Step]) -> dict[str, str]:
     """Returns for every path the path that holds its values: an earlier one where a layer passes them on."""
     holders = {INPUT: INPUT}
     for step in steps:
-        same = step.layer.view or isinstance(step.layer, (Identity, SideHead)) or step.layer == Dropout(0)
-        holders[step.path] = holders[step.sources[0]] if same else step.path
+        holders[step.path] = holders[step.sources[0]] if step.layer.view else step.path
     return holders

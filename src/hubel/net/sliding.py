@@ -6,15 +6,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import TypeAlias
 
 from hubel.errors import NetworkError, SizeError
 from hubel.net.layer import FLOAT_BYTES, INDEX_BYTES, Keeps, Layer, Ready, assign, check_count, check_flag
 from hubel.net.volume import LARGEST, Volume
-from hubel.net.window import Pair, Size, Window, pair, pair_text, size_of
+from hubel.net.window import Pad, Pair, Size, Window, pad_of, pair, pair_text, size_of
 
 Links: TypeAlias = tuple[tuple[int, ...], ...]
-Pad: TypeAlias = Size | Literal["same"]
 
 
 class Sliding(Layer):
@@ -71,7 +70,7 @@ class Conv(Sliding):
             self,
             size=size_of(self.kind, "size", self.size, 1),
             stride=size_of(self.kind, "stride", self.stride, 1),
-            pad=_pad(self.kind, self.pad),
+            pad=pad_of(self.kind, self.pad),
             dilation=size_of(self.kind, "dilation", self.dilation, 1),
         )
         if self.filters % self.groups:
@@ -237,16 +236,6 @@ class PadShortcut(Sliding):
 
     def keeps(self, volume: Volume) -> Keeps:
         return Keeps(input=True, relays=True)
-
-
-def _pad(owner: str, value: object) -> Pad:
-    """Returns the checked padding. Raises NetworkError: neither a size nor "same"."""
-    if value == "same":
-        return "same"
-    try:
-        return size_of(owner, "pad", value, 0)
-    except NetworkError as error:
-        raise NetworkError(f'{error}; or "same"' if isinstance(value, str) else str(error)) from None
 
 
 def _links(links: object, filters: int, groups: int) -> Links:

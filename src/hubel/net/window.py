@@ -12,7 +12,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from fractions import Fraction
-from typing import TypeAlias
+from typing import Literal, TypeAlias
 
 from hubel.errors import NetworkError
 from hubel.net.volume import LARGEST, Volume, ceiling
@@ -20,6 +20,9 @@ from hubel.net.volume import LARGEST, Volume, ceiling
 Pair: TypeAlias = tuple[int, int]
 Size: TypeAlias = int | Pair
 """One number for both axes, or (height, width)."""
+
+Pad: TypeAlias = Size | Literal["same"]
+"""Zeros on each side, or as many as keep the size: TensorFlow's "SAME"."""
 
 
 def pair(size: Size) -> Pair:
@@ -41,6 +44,16 @@ def size_of(owner: str, what: str, value: object, least: int) -> Size:
             f"not {value!r}"
         )
     return sides[0] if sides[0] == sides[1] else sides
+
+
+def pad_of(owner: str, value: object) -> Pad:
+    """Returns the checked padding. Raises NetworkError: neither a size nor "same"."""
+    if value == "same":
+        return "same"
+    try:
+        return size_of(owner, "pad", value, 0)
+    except NetworkError as error:
+        raise NetworkError(f'{error}; or "same"' if isinstance(value, str) else str(error)) from None
 
 
 @dataclass(frozen=True, slots=True)

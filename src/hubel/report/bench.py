@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from hubel.report.units import percent
 
 if TYPE_CHECKING:
-    from hubel.tasks.bench import Benchmark, EngineFigures
+    from hubel.engines.figures import Benchmark, EngineFigures
 
 
 def as_text(found: Benchmark) -> str:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel.report.units import percent
 
 if TYPE_CHECKING:
     from hubel.evaluation.int8 import Int8
-    from hubel.tasks.export import ExportedModel
+    from hubel.model.export import Check
 
 ROLES = {
     ".onnx": "model",
@@ -24,15 +25,14 @@ COSTLIEST = 10
 """How many layers are listed with what they cost."""
 
 
-def exported_text(found: ExportedModel) -> str:
-    """Returns the files with what each is, and how the file was checked."""
-    lines = [f"  {ROLES[path.suffix.lower()]:<8}{path}" for path in found.files]
-    if found.check is not None:
+def exported_text(files: Sequence[Path], check: Check | None, images: str, int8: Int8 | None) -> str:
+    """Returns the files with what each is, and how the model's was checked, on which images."""
+    lines = [f"  {ROLES[path.suffix.lower()]:<8}{path}" for path in files]
+    if check is not None:
         lines.append(
-            f"  checked by {found.check.engine} on {found.images}: probabilities differ by at most "
-            f"{found.check.difference:.1g}"
+            f"  checked by {check.engine} on {images}: probabilities differ by at most {check.difference:.1g}"
         )
-    lines += [] if found.int8 is None else _int8_lines(found.int8)
+    lines += [] if int8 is None else _int8_lines(int8)
     return "\n".join(lines)
 
 

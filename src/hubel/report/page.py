@@ -6,6 +6,7 @@ import math
 from base64 import b64encode
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import cache
 from pathlib import PurePath
 from typing import Any
 
@@ -65,12 +66,12 @@ def run_page(
             headline=_headline(lines, model, evaluation),
             network=_network(model),
             curves=[Markup(figure) for figure in curves(lines)],
-            classes=sorted(class_lines(model.classes, evaluation), key=_recall),
             confusion=Markup(confusion(evaluation.confusion.numpy(), model.classes)),
-            pairs=confused_pairs(model.classes, evaluation, most=MOST_PAIRS, least=2),
             calibration=_calibration(evaluation),
             filters=_filters(model),
             mistakes=_mistakes(model.classes, evaluation, validation),
+            pairs=confused_pairs(model.classes, evaluation, most=MOST_PAIRS, least=2),
+            classes=sorted(class_lines(model.classes, evaluation), key=_recall),
             settings={name: _shown(value) for name, value in _flat(asdict(config)) if name != "net"},
             preprocessing={
                 name: _shown(value)
@@ -86,6 +87,7 @@ def run_page(
     return text.encode("utf-8", "backslashreplace").decode()  # a file's name need not be Unicode
 
 
+@cache
 def _environment() -> Environment:
     """The templates, escaping whatever they are given, and the ways numbers become text."""
     environment = Environment(

@@ -5,21 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
-from hubel.module.own import OwnNetwork
 from hubel.module.views import VIEWS
 from hubel.report.units import count, duration, percent, short
-from hubel.training.events import (
-    BatchDone,
-    Began,
-    Event,
-    Finished,
-    HeadTrained,
-    ImagesRead,
-    NetworkChosen,
-    RoundDone,
-    Stopped,
-    Warned,
-)
+from hubel.training.events import BatchDone, RoundDone, Warned
+from hubel.training.run.events import Began, Event, Finished, HeadTrained, ImagesRead, NetworkChosen, Stopped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -154,7 +143,7 @@ def end_text(event: Finished) -> str:
     if model.views != "one":
         one = percent(model.summary["val_top1"])
         views = f", averaged over {VIEWS[model.views]} views per image; {one} with one view"
-    allow = " --allow-code" if isinstance(model.network, OwnNetwork) else ""
+    allow = " --allow-code" if model.network.maker else ""
     unchanged = "" if model.summary.get("epoch", 1) else " (the starting model)"
     return (
         f"best model{unchanged}: validation accuracy {accuracy(event.val)}{views}\n"

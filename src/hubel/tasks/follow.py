@@ -8,8 +8,6 @@ from dataclasses import replace
 from time import perf_counter
 from typing import TypeAlias
 
-from hubel.allocator import keep_memory
-from hubel.device import use_allowed_cores
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.evaluation.model import ModelEvaluation
 from hubel.files import write_whole
@@ -17,7 +15,8 @@ from hubel.model.file import Model
 from hubel.report.mistakes import mistakes_csv
 from hubel.report.page import run_page
 from hubel.tasks.run import REPORT, Run
-from hubel.training.events import Began, Event, Finished, HeadTrained, ImagesRead, RoundDone, Stopped, Warned
+from hubel.training.events import RoundDone, Warned
+from hubel.training.run.events import Began, Event, Finished, HeadTrained, ImagesRead, Stopped
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session
@@ -32,12 +31,6 @@ LATE = 1.1
 
 Listener: TypeAlias = Callable[[Event], object]
 """Called with every event of a run."""
-
-
-def prepare_process() -> None:
-    """Lets this process keep the memory it frees and compute on all cores it may use: for its whole life."""
-    keep_memory()
-    use_allowed_cores()
 
 
 class Watch:
@@ -141,8 +134,9 @@ def follow(session: Session, watch: Watch) -> Run:
             watch(event)
             if isinstance(event, RoundDone) and session.needs_reserve:
                 began = perf_counter()
-                _files(session, session.prepared.load(folder.best), event.val)
-                session.reserve(writing=perf_counter() - began)
+                best = session.prepared.load(folder.best)
+                _files(session, best, event.val)
+                session.reserve(best, writing=perf_counter() - began)
         model, result = session.finish()
         for name, text in _files(session, model, result).items():
             write_whole(folder.folder / name, text)

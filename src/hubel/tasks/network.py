@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from hubel import zoo
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
 from hubel.files import exists
 from hubel.module.user_code import is_python, module_of
@@ -21,6 +20,8 @@ from hubel.net.ledger import Ledger
 from hubel.net.names import LAYERS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume, VolumeLike
+from hubel.zoo import lookup
+from hubel.zoo.registry import ZOO
 
 if TYPE_CHECKING:
     from torch import nn
@@ -61,7 +62,7 @@ class GivenNetwork:
         """A short name: that of the zoo, the stem of a file, the name of a module; else `net`."""
         if not isinstance(self.net, Net):
             return self.name.rpartition(":")[2]
-        if zoo.known(self.name):
+        if lookup.known(self.name):
             return self.name
         return Path(self.name).stem if is_model_file(self.name) else "net"
 
@@ -163,12 +164,12 @@ def is_model_file(text: str) -> bool:
 
 def _named(text: str, asked: Volume | None, data: DataSet | None) -> GivenNetwork:
     """The network that a text stands for."""
-    if zoo.known(text):
+    if lookup.known(text):
         if data is None:
-            return GivenNetwork(text, *zoo.at(text, asked))
-        own = zoo.find(text)[1]
+            return GivenNetwork(text, *lookup.at(text, asked))
+        own = lookup.find(text)[1]
         seen = asked or Volume(own.height, own.width, data.depth)
-        return GivenNetwork(text, zoo.find(text, len(data.classes), seen)[0], seen)
+        return GivenNetwork(text, lookup.find(text, len(data.classes), seen)[0], seen)
     if is_model_file(text):
         return _saved(Path(text), asked, data)
     if is_python(text):
@@ -262,10 +263,10 @@ def _meant(text: str, error: str) -> str:
             f"{text}: no module of a Python file can be used here; give a notation, a name or a model's file"
         )
     if NAME.fullmatch(text) and text not in LAYERS:
-        hint = nearest(text, [*zoo.ZOO, *LAYERS])
+        hint = nearest(text, [*ZOO, *LAYERS])
         return f"there is no network and no file {text!r}{hint or ';'} `hubel zoo` lists the networks"
     unquoted = re.sub(r"""(["']).*?\1""", "", text)
-    whole = next((word for word in re.findall(r"\w+", unquoted) if word in zoo.ZOO), None)
+    whole = next((word for word in re.findall(r"\w+", unquoted) if word in ZOO), None)
     if whole:
         return f"{error}\n  {whole} is a whole network of the zoo; as a part, write zoo.{whole}() in Python"
     return error

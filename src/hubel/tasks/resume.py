@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from hubel.data.sources import open_data
-from hubel.errors import ModelError, UsageError
+from hubel.data.sources import is_from_python, open_data
+from hubel.errors import ModelError, UsageError, shortened
 from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
 from hubel.module.user_code import is_python
 from hubel.net.algebra import Net
-from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
+from hubel.process import prepare_process
+from hubel.tasks.follow import Listener, Watch, begin, follow
 from hubel.tasks.network import given
 from hubel.tasks.run import Run
 from hubel.training.run.folder import RunFolder
-from hubel.training.run.prepare import Inputs, module_for, prepare
+from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
+from hubel.training.settings.toml import FROM_PYTHON
 
 if TYPE_CHECKING:
     from torch import nn
@@ -57,7 +59,8 @@ def resume(
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
     """
     folder = RunFolder(Path(run))
-    config = folder.config()
+    config, own = folder.config(), Own(loss, optimizer, augmentation)
+    check_given_again(config, data, net, own)
     if tensorboard:
         check_installed()
     prepare_process()
@@ -68,7 +71,7 @@ def resume(
         inputs = Inputs(
             data=None if data is None else open_data(data, val=config.val, seed=config.seed),
             network=own_network(net, config),
-            own=Own(loss, optimizer, augmentation),
+            own=own,
         )
         checkpoint = folder.checkpoint()
         if checkpoint is None:
@@ -90,12 +93,32 @@ def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> 
     if not folder.best.exists():
         return None
     try:
-        return load(folder.best, module_for(network) if isinstance(network, OwnNetwork) else None)
+        return load(folder.best, network.spare() if isinstance(network, OwnNetwork) else None)
     except ModelError as error:
         aside = folder.best.with_suffix(".damaged")
         watch.warn(f"{error}. It is kept as {aside}; the model of the last checkpoint takes its place")
         folder.best.replace(aside)
         return None
+
+
+def check_given_again(config: Config, data: Any, net: Any, own: Own) -> None:
+    """Raises UsageError: several things that a config can only name are missing; it lists all of them.
+
+    One alone is asked for where it is used.
+    """
+    names = {
+        "data": config.data if is_from_python(config.data) else "",
+        "net": config.net if config.is_own else "",
+        **{setting.removeprefix(FROM_PYTHON): name for setting, name in config.own.items()},
+    }
+    given = {"data": data, "net": net, **{item.name: getattr(own, item.name) for item in fields(own)}}
+    missing = [name for name, text in names.items() if text and given[name] is None]
+    if len(missing) > 1:
+        raise UsageError(
+            "this run took from Python what its config only names: "
+            f"{', '.join(f'{name} {shortened(names[name])}' for name in missing)}. Pass all of it again: "
+            f"{', '.join(f'{name}=...' for name in missing)}"
+        )
 
 
 def own_network(net: Any, config: Config) -> OwnNetwork | None:

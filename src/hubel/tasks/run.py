@@ -66,7 +66,8 @@ class Run(Shown):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "folder", Path(self.folder))
-        self.config  # noqa: B018 - asked for whether there is one
+        if self.trained is None:
+            self.config  # noqa: B018 - asked for whether there is one
 
     def __repr__(self) -> str:
         rounds = self.history

@@ -19,13 +19,13 @@ from hubel.files import exists
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
-from hubel.tasks.follow import Listener, Watch, begin, left, prepare_process
+from hubel.process import prepare_process, process_began
+from hubel.tasks.follow import Listener, Watch, begin, left
 from hubel.tasks.network import given as given_network
-from hubel.tasks.resume import own_network, resume
+from hubel.tasks.resume import check_given_again, own_network, resume
 from hubel.tasks.run import Run
-from hubel.training.clock import process_began
-from hubel.training.events import NetworkChosen
 from hubel.training.run.auto import choose, validation_share
+from hubel.training.run.events import NetworkChosen
 from hubel.training.run.folder import RunFolder, check_free
 from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
@@ -85,47 +85,23 @@ def train(
     again, as `data`, `net` and the functions.
 
     `loss`, `optimizer` and `augmentation` take functions of your own (`hubel.training.settings.own`).
-    `on_event` is called with every event of the run (`hubel.training.events`). `began` is when the time of a
-    timed run starts, on the scale of `time.perf_counter`; by default now. The process keeps the memory it
-    frees and computes on all cores it may use from now on (`prepare_process`).
+    `on_event` is called with every event of the run (`hubel.training.run.events`). `began` is when the time
+    of a timed run starts, on the scale of `time.perf_counter`; by default now. The process keeps the memory
+    it frees and computes on all cores it may use from now on (`prepare_process`).
 
     Raises UsageError: arguments that do not go together, or an unknown setting. Raises DataError,
     NetworkError, ModelError: the images, the network or the starting model cannot be used. Raises
     TrainingError: the loss is no longer finite.
     """
     began = perf_counter() if began is None else began
-    own = Own(
-        loss=loss,
-        optimizer=None if isinstance(optimizer, str) else optimizer,
-        augmentation=None if isinstance(augmentation, Augmentation) else augmentation,
-    )
-    given = {
-        "epochs": epochs,
-        "batch": batch,
-        "lr": lr,
-        "val": val,
-        "fit": fit,
-        "on_bad": on_bad,
-        "balance": balance,
-        "seed": seed,
-        "keep_epochs": keep_epochs,
-        "target": target,
-        "seconds": None if time is None else seconds(time),
-        "freeze": None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze),
-        "optimizer": optimizer if isinstance(optimizer, str) else None,
-    }
-    if isinstance(augmentation, Augmentation):
-        given |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
-    wishes = _wishes(given, settings) | {name: value for name, value in own.names.items() if value}
-    choice = Choice(net, volume, recipe, start)
+    own = Own.of(loss, optimizer, augmentation)
+    given = {"epochs": epochs, "batch": batch, "lr": lr, "val": val, "fit": fit, "on_bad": on_bad}
+    given |= {"balance": balance, "seed": seed, "keep_epochs": keep_epochs, "target": target}
+    wishes = own.recorded | _wishes(given | _translated(time, freeze, optimizer, augmentation), settings)
     if data is None and config is None:
         raise UsageError("say what to train on: data (DATA), or config (--config FILE)")
-    if tensorboard:
-        check_installed()
-    if out is not None:
-        check_free(Path(out))
-    prepare_process()
-    watch = Watch(on_event, tensorboard=tensorboard)
+    watch = _watch(on_event, out, tensorboard=tensorboard)
+    choice = Choice(net, volume, recipe, start)
     if config is not None:
         asked = _of_config(config, data, choice, wishes, own)
     else:
@@ -195,6 +171,33 @@ def seconds(time: str | float) -> float:
     if not 0 < total < float("inf"):
         raise UsageError(f"a time is above 0, such as 90s, 10m or 1h30m, not {time!r}")
     return total
+
+
+def _watch(on_event: Listener | None, out: str | Path | None, *, tensorboard: bool) -> Watch:
+    """Who listens to the run, once all is there that it needs, and the process is ready."""
+    if tensorboard:
+        check_installed()
+    if out is not None:
+        check_free(Path(out))
+    prepare_process()
+    return Watch(on_event, tensorboard=tensorboard)
+
+
+def _translated(
+    time: str | float | None,
+    freeze: str | Sequence[str] | None,
+    optimizer: str | MakeOptimizer | None,
+    augmentation: Augmentation | Augment | None,
+) -> dict[str, Any]:
+    """The settings that arguments stand for which may take another form than their setting."""
+    found: dict[str, Any] = {
+        "seconds": None if time is None else seconds(time),
+        "freeze": None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze),
+        "optimizer": optimizer if isinstance(optimizer, str) else None,
+    }
+    if isinstance(augmentation, Augmentation):
+        found |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
+    return found
 
 
 def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
@@ -282,6 +285,7 @@ def _of_config(
         raise UsageError(f"the config names its images, {read.data}; leave data (DATA) out")
     if choice != Choice(net=choice.net):
         raise UsageError("the config names its input, recipe and start; leave volume and the like out")
+    check_given_again(read, data, choice.net, own)
     network = own_network(choice.net, read)
     asked = changed(read, wishes)
     asked = replace(asked, data=whereabouts(asked.data))

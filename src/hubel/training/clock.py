@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import time
 from dataclasses import dataclass
-from pathlib import Path
 
 from hubel.module.views import VIEWS
 
@@ -14,20 +11,6 @@ ROUNDS = 10
 
 SPENT_ON_ROUNDS = 0.05
 """The largest share of a timed run that validations may take."""
-
-
-def process_began() -> float:
-    """When this process began, on the scale of `time.perf_counter`; now, if the system does not say.
-
-    On a busy machine a process may take seconds to reach the first line of Python.
-    """
-    now = time.perf_counter()
-    try:
-        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])  # proc(5): starttime
-        age = time.clock_gettime(time.CLOCK_BOOTTIME) - ticks / os.sysconf("SC_CLK_TCK")
-    except (OSError, AttributeError, ValueError, IndexError):
-        return now
-    return now - max(0.0, age)
 
 
 @dataclass(slots=True)

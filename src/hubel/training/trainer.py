@@ -67,7 +67,7 @@ class Round:
         self.loss += loss * len(scores)
 
 
-_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "validation")
+_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "best_loss", "validation")
 _TIMED = ("limit", "after", "hurried")
 """What a checkpoint keeps of a trainer's counters and of its clock, by name."""
 
@@ -77,10 +77,10 @@ class Trainer:
     """A network in training: everything that changes, so that a run can stop after any round and resume.
 
     `epoch` counts the finished epochs, `batch` the finished batches of the running one, which has `batches`.
-    `seconds` is the time since the first step, `best` the highest top-1 so far, `validation` the seconds
-    that the last validation took. Where not every image is in each epoch, `hardest` picks them. The
-    precision in `config` is settled: never `auto`. Each epoch seeds torch's own generator, from which
-    dropout draws.
+    `seconds` is the time since the first step, `best` the highest top-1 so far and `best_loss` the lowest
+    validation loss with it, `validation` the seconds that the last validation took. Where not every image is
+    in each epoch, `hardest` picks them. The precision in `config` is settled: never `auto`. Each epoch seeds
+    torch's own generator, from which dropout draws.
     """
 
     config: Config
@@ -92,6 +92,7 @@ class Trainer:
     batches: int = 1
     seconds: float = 0.0
     best: float = -1.0
+    best_loss: float = math.inf
     validation: float = 0.0
     _rate: float = field(default=0.0, init=False)
 
@@ -165,10 +166,18 @@ class Trainer:
 
     def set_counters(self, kept: Mapping[str, Any]) -> None:
         """Brings the counters and the clock back to those of a checkpoint."""
+        earlier = {"best_loss": -math.inf}  # of a version that kept the first of equal accuracies
         for name in _COUNTED:
-            setattr(self, name, kept[name])
+            setattr(self, name, {**earlier, **kept}[name])
         for name in _TIMED:
             setattr(self.clock, name, kept[name])
+
+    def improves(self, top1: float, loss: float) -> bool:
+        """Takes a validation in; whether it is the best so far: of equal accuracies, by a lower loss."""
+        better = (top1, -loss) > (self.best, -self.best_loss)
+        if better:
+            self.best, self.best_loss = top1, loss
+        return better
 
     def start_clock(self, seconds: float) -> None:
         """Limits the run to this many seconds from its first step on; 0 counts epochs."""
@@ -291,7 +300,6 @@ class Trainer:
             raise self._not_finite(result.loss, val.first()[0], f"in validation after epoch {self.done:.4g}")
         self.validation = time.perf_counter() - start
         self.seconds = time.perf_counter() - began
-        best, self.best = result.top1 > self.best, max(result.top1, self.best)
         return RoundDone(
             epoch=self.done,
             progress=self.progress,
@@ -301,7 +309,7 @@ class Trainer:
             waited=round_.waited / (start - round_.began),
             val=result,
             seconds=self.seconds,
-            best=best,
+            best=self.improves(result.top1, result.loss),
         )
 
     def _evaluated(self, val: Source) -> Evaluation:

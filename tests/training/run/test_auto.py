@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
-from sys import modules
 
 import numpy as np
 import pytest
@@ -31,8 +30,8 @@ SIZES = ("fast_tiny", "fast_small", "fast", "fast_deep", "fast_large")
 @pytest.fixture
 def free(monkeypatch: pytest.MonkeyPatch) -> None:
     """Measuring may take any time, and a few images are as good as many."""
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "MEASURING", math.inf)
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "FEW", 0)
+    monkeypatch.setattr("hubel.training.run.auto.MEASURING", math.inf)
+    monkeypatch.setattr("hubel.training.run.auto.FEW", 0)
 
 
 def images(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
@@ -59,7 +58,7 @@ def test_the_largest_network_that_sees_them_often_enough(
     rate: float, name: str, usual: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At 3e9 multiply-adds a second 10 seconds show `fast` 40 images 5.4 times, `fast_deep` 3.1 times."""
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", lambda of: rate / of.macs)
     found = choose(images(32, 3), seconds=10.0)
     assert found.candidate.name == name
     assert found.candidate.recipe.hardest == RECIPES[usual].hardest
@@ -74,8 +73,8 @@ def test_few_images_are_seen_oftener_before_a_network_is_larger(
     few: int, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """`fast` would see 40 images 6.5 times: enough for them alone, 4.5, and if they count as 55, 6.2."""
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: 3.6e9 / of.macs)
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "FEW", few)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", lambda of: 3.6e9 / of.macs)
+    monkeypatch.setattr("hubel.training.run.auto.FEW", few)
     found = choose(images(32, 3), seconds=10.0)
     assert found.candidate.name == name
 
@@ -89,7 +88,7 @@ def test_large_images_are_seen_larger_where_there_is_time(
 
     Of `fast_small` at 160 pixels 3.2 are enough.
     """
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", lambda of: rate / of.macs)
     found = choose(images(160, 1), seconds=10.0).candidate
     assert (found.name, min(found.volume.plane)) == (name, side)
 
@@ -106,15 +105,15 @@ def test_measuring_keeps_to_its_share_of_the_time(
     Where bfloat16 is emulated 5 are enough.
     """
     clock, measured = [0.0], []
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "emulates_bfloat16", lambda device: passes == 5)
+    monkeypatch.setattr("hubel.training.run.auto.emulates_bfloat16", lambda device: passes == 5)
 
     def measure(candidate: Candidate) -> float:
         clock[0] += passes * 64 * candidate.macs / rate
         measured.append(candidate)
         return rate / candidate.macs
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
-    monkeypatch.setattr(modules["hubel.training.run.auto"].time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", measure)
+    monkeypatch.setattr("hubel.training.run.auto.time.perf_counter", lambda: clock[0])
     candidates = [Candidate(name, zoo.ZOO[name].make(), VOLUME, Recipe()) for name in SIZES]
     found = in_time(candidates, images=40, seconds=20.0)
     assert len(measured) == tried
@@ -129,7 +128,7 @@ def test_one_network_is_measured_once_whatever_its_recipes(monkeypatch: pytest.M
         measured.append(candidate)
         return 40.0
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", measure)
     net = zoo.ZOO["fast"].make()
     short, long = (
         Candidate("fast", net, VOLUME, RECIPES[of], least)
@@ -146,7 +145,7 @@ def test_the_most_expensive_that_has_its_epochs_is_found_whatever_the_order(
     rate: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Images of 224 pixels may be seen at five sides: what is asked for does not rise with the cost."""
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", lambda of: rate / of.macs)
     photos, seconds = images(224, 3, count=4), 100.0
     found = choose(photos, start="none", seconds=seconds)
     every = [
@@ -169,7 +168,7 @@ def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pyt
         tried.append(candidate.name)
         return 5 * 40 / (10 * 0.85)
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", measure)
     assert choose(images(32, 3), seconds=10.0).candidate.name == "fast_small"
     assert tried == ["fast_tiny", "fast_small"]
 
@@ -179,7 +178,7 @@ def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pyt
 def test_a_size_asked_for_leaves_the_network_to_the_time(
     rate: float, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", lambda of: rate / of.macs)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", lambda of: rate / of.macs)
     found = choose(images(32, 1), seconds=10.0, volume=Volume(64, 48, 3)).candidate
     assert (found.name, found.volume) == (name, Volume(64, 48, 3))
     assert found.net == zoo.ZOO[name].make(classes=4, depth=3, side=48)
@@ -189,13 +188,12 @@ def test_a_size_asked_for_leaves_the_network_to_the_time(
 def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch of 8 in float32, with no first filters that whiten: nothing that the recipe would take."""
     batches: list[int] = []
-    choosing, speed = modules["hubel.training.run.auto"], modules["hubel.training.run.speed"]
-    monkeypatch.setattr(choosing, "emulates_bfloat16", lambda device: emulated)
-    monkeypatch.setattr(speed, "emulates_bfloat16", lambda device: emulated)
+    monkeypatch.setattr("hubel.training.run.auto.emulates_bfloat16", lambda device: emulated)
+    monkeypatch.setattr("hubel.training.run.speed.emulates_bfloat16", lambda device: emulated)
     if emulated:
-        monkeypatch.setattr(speed, "fastest", lambda network, step: "float32")
+        monkeypatch.setattr("hubel.training.run.speed.fastest", lambda network, step: "float32")
     else:
-        monkeypatch.delattr(speed, "fastest")
+        monkeypatch.delattr("hubel.training.run.speed.fastest")
 
     def loss(network: Network, pixels: Tensor, labels: Tensor, *, precision: str) -> tuple[Tensor, Tensor]:
         assert precision == "float32"
@@ -203,7 +201,7 @@ def test_what_is_asked_for_is_measured(emulated: bool, monkeypatch: pytest.Monke
         scores = network(pixels)
         return scores.mean(), scores
 
-    monkeypatch.setattr(speed, "loss_of", loss)
+    monkeypatch.setattr("hubel.training.run.speed.loss_of", loss)
     asked = {"batch": 8, "precision": "float32", "optimizer": "sgd", "seconds": 1e-3}
     found = choose(images(32, 3), seconds=1e-3, settings=asked)
     assert set(batches) == {8}
@@ -233,7 +231,7 @@ def test_small_images_are_seen_as_they_are_or_enlarged(side: int, seen: int) -> 
 
 def test_photographs_want_a_trained_network(monkeypatch: pytest.MonkeyPatch) -> None:
     photos = images(80, 3, count=8)
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "pretrained_installed", lambda: None)
+    monkeypatch.setattr("hubel.training.run.auto.pretrained_installed", lambda: None)
     assert choose(photos).none_installed
     assert not choose(photos, start="none").none_installed
     assert not choose(images(32, 3)).none_installed
@@ -262,7 +260,7 @@ def test_a_model_sees_images_smaller_where_its_weights_fit(
         seen.append(min(candidate.volume.plane))
         return 1e9
 
-    monkeypatch.setattr(modules["hubel.training.run.auto"], "images_per_second", measure)
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", measure)
     built = build(parse(net), "160x160x3")
     Model(built, tuple("abcd"), Preprocessing.of("160x160x3")).save(tmp_path / "m.safetensors")
     found = choose(images(160, 3, count=8), start=str(tmp_path / "m.safetensors"), seconds=60.0)

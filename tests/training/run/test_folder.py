@@ -21,8 +21,8 @@ from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.model.file import load
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.run.checkpoint import STATE
+from hubel.training.run.finish import TIMED, seconds_to_finish
 from hubel.training.run.finish import finish as finish_run
-from hubel.training.run.finish import seconds_to_finish
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, Prepared, prepare
 from hubel.training.run.session import Session
@@ -405,8 +405,7 @@ def test_by_the_clock_the_state_is_kept_within_a_round_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Here after every batch; a run goes on from the last of an epoch, and from one within."""
-    module = sys.modules["hubel.training.run.session"]
-    monkeypatch.setattr(module, "SAVING", 0.0)
+    monkeypatch.setattr("hubel.training.run.session.SAVING", 0.0)
     run, setting, trainer = start(tmp_path / "run")
     trainer.clock.limit = 1000.0
     for steps, event in enumerate(Session(run, setting, trainer).train(), start=1):
@@ -472,12 +471,11 @@ def test_how_long_finishing_takes_is_told_by_a_few(tmp_path: Path, monkeypatch: 
         seen.append(len(batches[0][0]))
         clock[0] += seen[-1] + (9 if len(seen) == 1 else 0)
 
-    module = sys.modules["hubel.training.run.finish"]
-    monkeypatch.setattr(module, "evaluate", timed)
-    monkeypatch.setattr(module, "now", lambda device: clock[0])
+    monkeypatch.setattr("hubel.training.run.finish.evaluate", timed)
+    monkeypatch.setattr("hubel.training.run.finish.now", lambda device: clock[0])
     setting = prepare(CONFIG)
-    assert seconds_to_finish(run, setting) == pytest.approx(len(setting.val.labels))
-    assert max(seen) <= module.TIMED
+    assert seconds_to_finish(load(run.best), setting) == pytest.approx(len(setting.val.labels))
+    assert max(seen) <= TIMED
 
 
 def test_single_images_that_grow_are_refused_where_they_are_too_small_to_normalise() -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -55,7 +54,7 @@ class Tape:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Size, ...]]:
     """The shapes of what is recorded from now on, on a device that passes for a GPU."""
-    monkeypatch.setattr(sys.modules["hubel.training.step.cuda_graph"], "Recording", Tape)
+    monkeypatch.setattr("hubel.training.step.cuda_graph.Recording", Tape)
     monkeypatch.setattr(Tape, "made", [], raising=False)
     return Tape.made
 
@@ -122,7 +121,7 @@ def test_what_cannot_be_recorded_is_computed_and_told(monkeypatch: pytest.Monkey
         except ValueError:
             raise RuntimeError("operation failed due to a previous error during capture")  # noqa: B904
 
-    monkeypatch.setattr(sys.modules["hubel.training.step.cuda_graph"], "Recording", broken)
+    monkeypatch.setattr("hubel.training.step.cuda_graph.Recording", broken)
     asked = config(epochs=2)
     ours = trainer(asked)
     ours.stepper._backward = Recorded(ours.stepper._backwards, GPU)
@@ -162,7 +161,7 @@ def test_recordings_make_room_for_validating(monkeypatch: pytest.MonkeyPatch) ->
             raise RuntimeError(FULL)
         return evaluate(*given)
 
-    monkeypatch.setattr(sys.modules["hubel.training.trainer"], "evaluate", full)
+    monkeypatch.setattr("hubel.training.trainer.evaluate", full)
     assert sum(isinstance(event, RoundDone) for event in ours.run(*batches(asked))) == 2
 
 

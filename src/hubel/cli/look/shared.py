@@ -77,8 +77,8 @@ def show(found: Finding, out: Path | None, *, as_json: bool, text: bool = True) 
     """Prints what was found, as JSON or, with `text`, as text where there is one; and writes its image."""
     if as_json:
         print(found.json())
-    elif text and found.to_text is not None:
-        print(found)
+    elif text and (words := found.text()):
+        print(words)
     if out is not None:
         found.save(out)
         if not as_json:

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hubel.errors import UsageError, nearest
-from hubel.instruments.ablate import LEVELS, Level, ablate
+from hubel.instruments.ablate import LEVELS, Ablation, Level, ablate
 from hubel.instruments.subject import Subject, features
 from hubel.instruments.unit import Unit, expand
 from hubel.report.instruments import ablate as report
-from hubel.tasks.look.finding import PNG, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted, labelled
 from hubel.tasks.look.specimen import Specimen
 
@@ -43,6 +43,28 @@ class Silence:
         return named if self.whole else expand(named, subject.steps)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundAblation(Finding):
+    """What silencing units did to each of the `classes`."""
+
+    instrument = "ablate"
+
+    found: Ablation
+    classes: tuple[str, ...]
+
+    def draw(self, form: str) -> bytes:
+        return report.ablation_figure(self.found, self.classes)
+
+    def json(self) -> str:
+        return report.as_json(self.found, self.classes)
+
+    def named_arrays(self) -> Arrays:
+        return {name: getattr(self.found, name) for name in ("images", "correct", "without", "drops")}
+
+    def text(self) -> str:
+        return report.as_text(self.found, self.classes)
+
+
 def look_at_ablation(
     specimen: Specimen, source: Source, silence: Silence, progress: Progress | None = None
 ) -> Finding:
@@ -53,17 +75,4 @@ def look_at_ablation(
     batches = decoded.batches(specimen.preprocessing, _BATCH)
     done = counted(progress, "silencing", len(decoded) * len(units))
     found = ablate(subject, lambda: batches.epoch(0), units, len(classes), level, progress=done)
-    return Finding(
-        "ablate",
-        found,
-        PNG,
-        lambda _form: report.ablation_figure(found, classes),
-        to_json=lambda: report.as_json(found, classes),
-        to_arrays=lambda: {
-            "images": found.images,
-            "correct": found.correct,
-            "without": found.without,
-            "drops": found.drops,
-        },
-        to_text=lambda: report.as_text(found, classes),
-    )
+    return FoundAblation(found, classes)

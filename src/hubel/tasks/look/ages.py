@@ -11,10 +11,11 @@ import numpy as np
 from hubel.data.image.objects import is_path
 from hubel.errors import UsageError
 from hubel.instruments.ages import Ages, State, over_time
-from hubel.instruments.deconv import fitting
+from hubel.instruments.deconv import Rule, fitting
 from hubel.instruments.unit import Unit, expand
+from hubel.net.volume import Volume
 from hubel.report.instruments.ages import ages_as_json, ages_figure
-from hubel.tasks.look.finding import PNG, Arrays, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
 from hubel.tasks.look.patches import Wanted
 from hubel.tasks.look.specimen import Lookable, Specimen, at_least_one, open_specimen
@@ -52,6 +53,33 @@ def states_of(places: Sequence[Lookable | Specimen], most: int) -> list[Named]:
     return [found[at] for at in _spread(len(found), most)]
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundAges(Finding):
+    """Maps in the states called `names`; what they see in the input `volume` is projected by a `rule`."""
+
+    instrument = "compare"
+
+    found: Sequence[Ages]
+    names: tuple[str, ...]
+    volume: Volume
+    rule: Rule
+
+    def draw(self, form: str) -> bytes:
+        return ages_figure(self.found, self.names, self.volume, self.rule)
+
+    def json(self) -> str:
+        return ages_as_json(self.found, self.names)
+
+    def named_arrays(self) -> Arrays:
+        """Of each map its filters, states x depth x h x w, where it has them, and its patches' scores."""
+        filters = {f"{each.unit}.filters": each.filters for each in self.found if each.filters is not None}
+        return filters | {
+            f"{each.unit}.scores.{at}": np.array([patch.score for patch in patches], np.float32)
+            for each in self.found
+            for at, patches in enumerate(each.patches)
+        }
+
+
 def look_over_time(
     states: Sequence[Named], source: Source, wanted: Wanted, progress: Progress | None = None
 ) -> Finding:
@@ -68,15 +96,7 @@ def look_over_time(
     maps, rule = expand(named, subject.steps, wanted.most), fitting(subject)
     done = counted(progress, "looking at images", len(images) * len(shown))
     found = over_time(shown, maps, images, top=wanted.top, rule=rule, progress=done)
-    names = [each.name for each in states]
-    return Finding(
-        "compare",
-        found,
-        PNG,
-        lambda _form: ages_figure(found, names, subject.volume, rule),
-        to_json=lambda: ages_as_json(found, names),
-        to_arrays=lambda: _arrays(found),
-    )
+    return FoundAges(found, tuple(each.name for each in states), subject.volume, rule)
 
 
 def _states(place: Lookable | Specimen) -> list[Named]:
@@ -102,13 +122,3 @@ def _spread(count: int, most: int) -> list[int]:
     for at in range(1, most):  # places that coincide move on by one
         steps[at] = max(steps[at], steps[at - 1] + 1)
     return [int(step) for step in steps]
-
-
-def _arrays(found: Sequence[Ages]) -> Arrays:
-    """Of each map its filters, states x depth x h x w, where it has them, and the scores of its patches."""
-    filters = {f"{each.unit}.filters": each.filters for each in found if each.filters is not None}
-    return filters | {
-        f"{each.unit}.scores.{at}": np.array([patch.score for patch in patches], np.float32)
-        for each in found
-        for at, patches in enumerate(each.patches)
-    }

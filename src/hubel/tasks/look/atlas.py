@@ -21,7 +21,7 @@ from hubel.module.network import Network
 from hubel.report.form import check_place
 from hubel.report.instruments.atlas import About, atlas_page, layer_text
 from hubel.report.units import count
-from hubel.tasks.look.finding import PAGE, Finding
+from hubel.tasks.look.finding import PAGE, Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
 from hubel.tasks.look.kept import Kept, images_digest, weights_digest
 from hubel.tasks.look.specimen import Specimen, at_least_one
@@ -74,6 +74,27 @@ def parts_of(out: Path) -> Path:
     return out.with_name(f"{out.name}.parts")
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundAtlas(Finding):
+    """What the pass over the images saw, the `page` of it, and its `layers` as JSON."""
+
+    instrument = "atlas"
+    forms = PAGE
+
+    found: Seen
+    page: str
+    layers: tuple[str, ...]
+
+    def draw(self, form: str) -> bytes:
+        return self.page.encode()
+
+    def json(self) -> str:
+        return f"[{','.join(self.layers)}]"
+
+    def named_arrays(self) -> Arrays:
+        return {f"{path}.means": means for path, means in self.found.means.items()}
+
+
 def look_at_all(
     specimen: Specimen, source: Source, limits: Limits, watch: Watch, out: Path | None = None
 ) -> Finding:
@@ -113,14 +134,7 @@ def _made(
     if out is not None:
         write_whole(out, page)
     kept.remove()
-    return Finding(
-        "atlas",
-        seen,
-        PAGE,
-        lambda _form: page.encode(),
-        to_json=lambda: f"[{','.join(layers)}]",
-        to_arrays=lambda: {f"{path}.means": means for path, means in seen.means.items()},
-    )
+    return FoundAtlas(seen, page, tuple(layers))
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import Tensor
 
+    from hubel.data.arrays import Bytes
     from hubel.data.image.objects import ImageLike
     from hubel.instruments.subject import Subject
     from hubel.tasks.look.images import Progress
@@ -47,6 +48,39 @@ class Question:
         return cls(checked(method), layer, square)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundAttribution(Finding):
+    """What in the `pixels` of an image speaks for a class; of occlusion with its `squares`."""
+
+    instrument = "attribution"
+    forms = DRAWING
+
+    found: Attribution
+    pixels: Bytes
+    classes: tuple[str, ...]
+    squares: Occlusion | None = None
+    checks: tuple[Randomised, ...] = ()
+
+    def draw(self, form: str) -> bytes:
+        if self.squares is None:
+            return report.image(self.pixels, self.found, self.classes, form)
+        return report.occlusion_image(self.pixels, self.squares, self.found.label, self.classes, form)
+
+    def json(self) -> str:
+        return report.as_json(self.found, self.classes, self.squares, self.checks)
+
+    def named_arrays(self) -> Arrays:
+        arrays: dict[str, npt.NDArray[Any]] = {"map": self.found.map, "cells": self.found.cells}
+        if self.squares is not None:
+            arrays |= {name: getattr(self.squares, name) for name in ("rows", "columns", "scores")}
+        if self.checks:
+            arrays |= {"correlations": np.array([each.correlation for each in self.checks])}
+        return arrays
+
+    def text(self) -> str:
+        return report.checks_text(self.checks) if self.checks else ""
+
+
 def look_at_attribution(
     specimen: Specimen,
     image: ImageLike,
@@ -63,20 +97,7 @@ def look_at_attribution(
     found, squares = _attributed(specimen, subject, shown, number, question, progress=progress)
     checks = _checks(specimen, shown, found, question) if sanity else ()
 
-    def draw(form: str) -> bytes:
-        if squares is None:
-            return report.image(pixels, found, specimen.classes, form)
-        return report.occlusion_image(pixels, squares, number, specimen.classes, form)
-
-    return Finding(
-        "attribution",
-        found,
-        DRAWING,
-        draw,
-        to_json=lambda: report.as_json(found, specimen.classes, squares, checks),
-        to_arrays=lambda: _arrays(found, squares, checks),
-        to_text=(lambda: report.checks_text(checks)) if checks else None,
-    )
+    return FoundAttribution(found, pixels, specimen.classes, squares, checks)
 
 
 def _attributed(
@@ -126,12 +147,3 @@ def _checks(
         return _attributed(specimen, subject, shown, found.label, same)[0]
 
     return tuple(cascade(specimen.subject, look))
-
-
-def _arrays(found: Attribution, squares: Occlusion | None, checks: tuple[Randomised, ...]) -> Arrays:
-    arrays: dict[str, npt.NDArray[Any]] = {"map": found.map, "cells": found.cells}
-    if squares is not None:
-        arrays |= {"rows": squares.rows, "columns": squares.columns, "scores": squares.scores}
-    if checks:
-        arrays |= {"correlations": np.array([each.correlation for each in checks])}
-    return arrays

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +13,7 @@ from hubel.instruments.compare import Likeness, likeness
 from hubel.instruments.stream import stream
 from hubel.instruments.subject import features
 from hubel.report.instruments import compare as report
-from hubel.tasks.look.finding import PNG, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
 from hubel.tasks.look.specimen import Specimen
 
@@ -22,6 +23,30 @@ if TYPE_CHECKING:
     from hubel.data.dataset import Images
 
 _BATCH = 250
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundLikeness(Finding):
+    """How alike the layers of a network are to those of others: its `name`, and their `names`."""
+
+    instrument = "compare"
+
+    found: Sequence[Likeness]
+    name: str
+    names: Sequence[str]
+
+    def draw(self, form: str) -> bytes:
+        return report.likeness_figure(self.found, self.name, self.names)
+
+    def json(self) -> str:
+        return report.likeness_as_json(self.found, self.name, self.names)
+
+    def named_arrays(self) -> Arrays:
+        return {other: each.values for other, each in zip(self.names, self.found, strict=True)}
+
+    def text(self) -> str:
+        each = zip(self.found, self.names, strict=True)
+        return "\n".join(report.likeness_as_text(found, self.name, other) for found, other in each)
 
 
 def look_alike(
@@ -45,17 +70,7 @@ def look_alike(
         paths = tuple(tuple(layers) or features(each.subject) for each in (first, other))
         batches = _pairs(first, other, images)
         found.append(likeness(first.subject, other.subject, batches, (paths[0], paths[1]), progress=count))
-    return Finding(
-        "compare",
-        found,
-        PNG,
-        lambda _form: report.likeness_figure(found, name, names),
-        to_json=lambda: report.likeness_as_json(found, name, names),
-        to_arrays=lambda: {other: each.values for other, each in zip(names, found, strict=True)},
-        to_text=lambda: "\n".join(
-            report.likeness_as_text(each, name, other) for each, other in zip(found, names, strict=True)
-        ),
-    )
+    return FoundLikeness(found, name, names)
 
 
 def _pairs(first: Specimen, second: Specimen, images: Images) -> Iterator[tuple[Tensor, Tensor]]:

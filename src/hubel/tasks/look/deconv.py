@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image
 
+from hubel.data.arrays import Bytes
 from hubel.data.image.objects import ImageLike, is_path, is_tensor
 from hubel.data.sources import FILES
 from hubel.errors import UsageError
-from hubel.instruments.deconv import RULES, Projections, checked, fitting, project, project_cuts
+from hubel.instruments.deconv import RULES, Projections, Rule, checked, fitting, project, project_cuts
 from hubel.instruments.field import seen_by
 from hubel.instruments.unit import Unit
 from hubel.report.instruments import patches as report
 from hubel.report.instruments.deconv import projections_figure
-from hubel.tasks.look.finding import PNG, Arrays, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, reader
-from hubel.tasks.look.patches import Wanted, driven
+from hubel.tasks.look.patches import FoundPatches, Wanted, driven
 from hubel.tasks.look.specimen import Specimen, at_least_one
 
 if TYPE_CHECKING:
@@ -47,6 +50,52 @@ def is_image(source: Any) -> bool:
     return isinstance(source, Image.Image | np.ndarray) or is_tensor(source)
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundProjections(Finding):
+    """Units of one image, whose `pixels` they are drawn beside; `rule` is the one that fits the network."""
+
+    instrument = "deconv"
+
+    found: tuple[Projected, ...]
+    pixels: Bytes
+    rule: Rule
+
+    def draw(self, form: str) -> bytes:
+        drawn = [(row.sees, row.projections) for row in self.found]
+        return projections_figure(self.pixels, drawn, switches=self.rule == "deconv")
+
+    def json(self) -> str:
+        rows = [{"unit": str(row.unit), "value": float(row.projections[0].scores[0])} for row in self.found]
+        return json.dumps(rows)
+
+    def named_arrays(self) -> Arrays:
+        return {f"{row.unit}.{each.rule}": each.signals[0] for row in self.found for each in row.projections}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundProjectedPatches(FoundPatches):
+    """Patches that drive maps most, and their `projections` by one rule, by map."""
+
+    instrument = "deconv"
+
+    projections: Mapping[Unit, Sequence[npt.NDArray[np.float32]]]
+    rule: Rule
+
+    def draw(self, form: str) -> bytes:
+        notes = {path: f"{note}; {self.rule}" for path, note in self.driven.notes(self.subject).items()}
+        return report.patches_figure(
+            self.found, self.subject.volume, notes=notes, projections=self.projections
+        )
+
+    def named_arrays(self) -> Arrays:
+        signals = {
+            f"{unit}.projection{at}": signal
+            for unit, every in self.projections.items()
+            for at, signal in enumerate(every)
+        }
+        return {**super().named_arrays(), **signals}
+
+
 def look_at_image(specimen: Specimen, image: ImageLike, wanted: Wanted, rule: str | None) -> Finding:
     """Projects units of one image by all three rules: those named, and the strongest maps of layers."""
     if rule is not None:
@@ -55,22 +104,7 @@ def look_at_image(specimen: Specimen, image: ImageLike, wanted: Wanted, rule: st
     pixels = specimen.pixels(image)
     rows = _projected(specimen, image, wanted)
 
-    def draw(_form: str) -> bytes:
-        drawn = [(row.sees, row.projections) for row in rows]
-        return projections_figure(pixels, drawn, switches=fitting(specimen.subject) == "deconv")
-
-    return Finding(
-        "deconv",
-        rows,
-        PNG,
-        draw,
-        to_json=lambda: json.dumps(
-            [{"unit": str(row.unit), "value": float(row.projections[0].scores[0])} for row in rows]
-        ),
-        to_arrays=lambda: {
-            f"{row.unit}.{found.rule}": found.signals[0] for row in rows for found in row.projections
-        },
-    )
+    return FoundProjections(rows, pixels, fitting(specimen.subject))
 
 
 def look_at_data(
@@ -84,30 +118,9 @@ def look_at_data(
     subject = specimen.subject
     chosen = fitting(subject) if rule is None else checked(rule)
     found = driven(specimen, source, wanted, progress)
-    left_out = found.left_out(subject)
     pixels = reader(specimen, found.images)
     projections = project_cuts(subject, found.patches, specimen.preprocessing, pixels, chosen)
-    notes = {path: f"{note}; {chosen}" for path, note in found.notes(subject).items()}
-
-    def arrays() -> Arrays:
-        signals = {
-            f"{unit}.projection{at}": signal
-            for unit, every in projections.items()
-            for at, signal in enumerate(every)
-        }
-        return {**found.arrays(subject.volume), **signals}
-
-    return Finding(
-        "deconv",
-        found.patches,
-        PNG,
-        lambda _form: report.patches_figure(
-            found.patches, subject.volume, notes=notes, projections=projections
-        ),
-        to_json=lambda: report.as_json(found.patches),
-        to_arrays=arrays,
-        to_text=(lambda: left_out) if left_out else None,
-    )
+    return FoundProjectedPatches(found.patches, found, subject, projections, chosen)
 
 
 def _projected(specimen: Specimen, image: ImageLike, wanted: Wanted) -> tuple[Projected, ...]:

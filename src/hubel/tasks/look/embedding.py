@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
+from hubel.data.arrays import Bytes
 from hubel.data.feed.decoded import Decoded, decode
 from hubel.data.image.objects import ImageLike
 from hubel.instruments.embedding import Neighbours, features, neighbours, place
 from hubel.instruments.stream import BATCH
 from hubel.report.instruments import embedding as report
-from hubel.tasks.look.finding import PNG, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
 from hubel.tasks.look.specimen import Specimen
 
@@ -37,6 +38,60 @@ class Embedded:
     features: Floats
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundPlane(Finding):
+    """Where images lie in the plane: points, n x 2."""
+
+    instrument = "embedding"
+
+    found: Floats
+    embedded: Embedded
+    title: str
+
+    def draw(self, form: str) -> bytes:
+        images = self.embedded.images
+        return report.map_figure(
+            self.found, images.pixels, images.labels, self.embedded.classes, title=self.title
+        )
+
+    def json(self) -> str:
+        images = self.embedded.images
+        return report.map_json(self.found, images.names, images.labels, self.embedded.classes)
+
+    def named_arrays(self) -> Arrays:
+        labels, features = self.embedded.images.labels, self.embedded.features
+        return {"points": self.found, "labels": labels, "features": features}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundNeighbours(Finding):
+    """The images most like the image `query`, and the `names` of their classes."""
+
+    instrument = "embedding"
+
+    found: Neighbours
+    embedded: Embedded
+    query: Bytes
+    names: Sequence[str]
+    title: str
+
+    def draw(self, form: str) -> bytes:
+        pixels = self.embedded.images.pixels[self.found.places]
+        return report.strip_figure(self.query, pixels, self.found, self.names, title=self.title)
+
+    def json(self) -> str:
+        images = self.embedded.images
+        return report.near_json(self.found, images.names, images.labels, self.embedded.classes)
+
+    def named_arrays(self) -> Arrays:
+        return {
+            "places": self.found.places,
+            "cosines": self.found.cosines,
+            "labels": self.embedded.images.labels,
+            "features": self.embedded.features,
+        }
+
+
 def embed(specimen: Specimen, source: Source, progress: Progress | None = None) -> Embedded:
     """Reads images and finds their features."""
     found = source.open()
@@ -54,18 +109,10 @@ def embed(specimen: Specimen, source: Source, progress: Progress | None = None) 
 
 def look_at_plane(embedded: Embedded, method: str, seed: int) -> Finding:
     """Lays out images in the plane."""
-    images, classes = embedded.images, embedded.classes
     points = place(embedded.features, method, seed=seed)
     count, size = embedded.features.shape
     title = f"{count:,} images by {size:,} features, {TITLES[method]}"
-    return Finding(
-        "embedding",
-        points,
-        PNG,
-        lambda _form: report.map_figure(points, images.pixels, images.labels, classes, title=title),
-        to_json=lambda: report.map_json(points, images.names, images.labels, classes),
-        to_arrays=lambda: {"points": points, "labels": images.labels, "features": embedded.features},
-    )
+    return FoundPlane(points, embedded, title)
 
 
 def look_at_neighbours(specimen: Specimen, embedded: Embedded, near: ImageLike, top: int) -> Finding:
@@ -75,19 +122,7 @@ def look_at_neighbours(specimen: Specimen, embedded: Embedded, near: ImageLike, 
     query = specimen.pixels(near)
     names = [classes[images.labels[at]] for at in found.places]
     title = Path(near).name if isinstance(near, str | Path) else "image"
-    return Finding(
-        "embedding",
-        found,
-        PNG,
-        lambda _form: report.strip_figure(query, images.pixels[found.places], found, names, title=title),
-        to_json=lambda: report.near_json(found, images.names, images.labels, classes),
-        to_arrays=lambda: {
-            "places": found.places,
-            "cosines": found.cosines,
-            "labels": images.labels,
-            "features": embedded.features,
-        },
-    )
+    return FoundNeighbours(found, embedded, query, names, title)
 
 
 def _nearest(specimen: Specimen, embedded: Embedded, near: ImageLike, top: int) -> Neighbours:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from hubel.errors import UsageError
-from hubel.tasks.look.specimen import Lookable, Specimen, open_specimen, several
+from hubel.tasks.look.specimen import Lookable, Specimen, open_specimen
 
 if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
@@ -356,3 +356,10 @@ class Eye:
         path = None if out is None else Path(out)
         watch = Watch(progress, on_message)
         return look_at_all(self.specimen, Source(data, split, images), limits, watch, path)
+
+
+def several(names: Names) -> list[str]:
+    """One name, several or none, as a list."""
+    if names is None:
+        return []
+    return [names] if isinstance(names, str) else list(names)

@@ -2,13 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from hubel.instruments.filters import Filters, filters
 from hubel.instruments.stimuli import Stimuli, stimuli
 from hubel.net.trace import INPUT
+from hubel.net.volume import Volume
 from hubel.report.instruments import filters as report
 from hubel.tasks.look.finding import DRAWING, Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
 from hubel.tasks.look.specimen import Specimen, at_least_one
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundFilters(Finding):
+    """The filters of a layer; with a set of images `driven`, what drives them in the input `volume`."""
+
+    instrument = "filters"
+    forms = DRAWING
+
+    found: Filters
+    driven: Stimuli | None
+    volume: Volume
+
+    def draw(self, form: str) -> bytes:
+        if self.driven is None or self.found.source == INPUT:
+            return report.image(self.found, form)
+        return report.driven_image(self.driven, self.volume, form)
+
+    def json(self) -> str:
+        return report.as_json(self.found, self.driven)
+
+    def named_arrays(self) -> Arrays:
+        names = ("weights", "sees", "norm", "mean", "std", "energy", "sparsity")
+        return {name: getattr(self.found, name) for name in names}
+
+    def text(self) -> str:
+        return report.as_text(self.found)
 
 
 def look_at_filters(
@@ -31,22 +61,4 @@ def look_at_filters(
         driven = stimuli(subject, found, images, specimen.preprocessing, most=maps, progress=done)
         found = driven.filters
 
-    def draw(form: str) -> bytes:
-        if driven is None or found.source == INPUT:
-            return report.image(found, form)
-        return report.driven_image(driven, subject.volume, form)
-
-    return Finding(
-        "filters",
-        found if driven is None else driven,
-        DRAWING,
-        draw,
-        to_json=lambda: report.as_json(found, driven),
-        to_arrays=lambda: _arrays(found),
-        to_text=lambda: report.as_text(found),
-    )
-
-
-def _arrays(found: Filters) -> Arrays:
-    names = ("weights", "sees", "norm", "mean", "std", "energy", "sparsity")
-    return {name: getattr(found, name) for name in names}
+    return FoundFilters(found, driven, subject.volume)

@@ -3,12 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
+from hubel.data.arrays import Bytes
 from hubel.data.image.objects import ImageLike
-from hubel.instruments.maps import maps, passing, seen_paths
+from hubel.instruments.maps import Maps, maps, passing, seen_paths
 from hubel.report.instruments import maps as report
-from hubel.tasks.look.finding import DRAWING, Finding
+from hubel.tasks.look.finding import DRAWING, Arrays, Finding
 from hubel.tasks.look.specimen import Specimen, at_least_one
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundMaps(Finding):
+    """The maps of an image, of a network of so many `layers`; `whole` if they are a forward pass."""
+
+    instrument = "maps"
+    forms = DRAWING
+
+    found: Maps
+    pixels: Bytes
+    classes: tuple[str, ...]
+    layers: int
+    whole: bool
+
+    def draw(self, form: str) -> bytes:
+        if self.whole:
+            return report.forward(self.found, self.pixels, self.classes, form, layers=self.layers)
+        return report.panels(self.found, self.pixels, form)
+
+    def json(self) -> str:
+        return report.as_json(self.found, self.classes, values=not self.whole)
+
+    def named_arrays(self) -> Arrays:
+        layers = {layer.path: layer.values for layer in self.found.layers}
+        return layers | {"scores": self.found.scores, "probabilities": self.found.probabilities}
 
 
 def look_at_maps(
@@ -26,19 +54,4 @@ def look_at_maps(
         paths = tuple(name.strip() for name in names)
     found = maps(subject, specimen.seen(image), paths)
 
-    def draw(form: str) -> bytes:
-        if layers is None:
-            return report.forward(found, pixels, specimen.classes, form, layers=len(subject.steps))
-        return report.panels(found, pixels, form)
-
-    return Finding(
-        "maps",
-        found,
-        DRAWING,
-        draw,
-        to_json=lambda: report.as_json(found, specimen.classes, values=layers is not None),
-        to_arrays=lambda: (
-            {layer.path: layer.values for layer in found.layers}
-            | {"scores": found.scores, "probabilities": found.probabilities}
-        ),
-    )
+    return FoundMaps(found, pixels, specimen.classes, len(subject.steps), whole=layers is None)

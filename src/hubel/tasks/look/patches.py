@@ -16,7 +16,7 @@ from hubel.instruments.subject import features
 from hubel.instruments.unit import Unit
 from hubel.net.field import fields
 from hubel.report.instruments import patches as report
-from hubel.tasks.look.finding import PNG, Arrays, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted, reader
 from hubel.tasks.look.specimen import Specimen, at_least_one
 
@@ -145,19 +145,32 @@ def driven(specimen: Specimen, source: Source, wanted: Wanted, progress: Progres
     return Driven(wanted, images, tops, cut(subject, tops, units, reader(specimen, images), images.name))
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundPatches(Finding):
+    """The patches that drive maps of a subject most."""
+
+    instrument = "patches"
+
+    found: Mapping[Unit, tuple[Patch, ...]]
+    driven: Driven
+    subject: Subject
+
+    def draw(self, form: str) -> bytes:
+        return report.patches_figure(self.found, self.subject.volume, notes=self.driven.notes(self.subject))
+
+    def json(self) -> str:
+        return report.as_json(self.found)
+
+    def named_arrays(self) -> Arrays:
+        return self.driven.arrays(self.subject.volume)
+
+    def text(self) -> str:
+        return self.driven.left_out(self.subject)
+
+
 def look_at_patches(
     specimen: Specimen, source: Source, wanted: Wanted, progress: Progress | None = None
 ) -> Finding:
-    """Finds the patches that drive the wanted maps most, and how to draw them."""
-    subject = specimen.subject
+    """Finds the patches that drive the wanted maps most."""
     found = driven(specimen, source, wanted, progress)
-    left_out = found.left_out(subject)
-    return Finding(
-        "patches",
-        found.patches,
-        PNG,
-        lambda _form: report.patches_figure(found.patches, subject.volume, notes=found.notes(subject)),
-        to_json=lambda: report.as_json(found.patches),
-        to_arrays=lambda: found.arrays(subject.volume),
-        to_text=(lambda: left_out) if left_out else None,
-    )
+    return FoundPatches(found.patches, found, specimen.subject)

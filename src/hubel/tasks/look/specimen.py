@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -110,7 +110,7 @@ def open_specimen(
         raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
     where = os.fspath(model) if is_path(model) else type(model).__name__
     if is_path(model):
-        model = open_model(where, allow_code=allow_code)
+        model = open_model(model, allow_code=allow_code)
     if not isinstance(model, Model):
         raise UsageError(
             "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
@@ -148,13 +148,6 @@ def _on_cpu(module: nn.Module) -> nn.Module:
     """The module, or a copy of one that is on a GPU: instruments run on the CPU."""
     device = next((parameter.device.type for parameter in module.parameters()), "cpu")
     return module if device == "cpu" else copy.deepcopy(module).cpu()
-
-
-def several(names: str | Sequence[Any] | None) -> list[Any]:
-    """One name, several or none, as a list."""
-    if names is None:
-        return []
-    return [names] if isinstance(names, str) else list(names)
 
 
 def at_least_one(name: str, value: int) -> None:

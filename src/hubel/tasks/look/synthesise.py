@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -12,8 +12,9 @@ from hubel.errors import UsageError
 from hubel.instruments.field import seen_by
 from hubel.instruments.synthesise import Climb, Synthesis, class_unit, colour_root, synthesise
 from hubel.instruments.unit import Unit, expand
+from hubel.net.field import Box
 from hubel.report.instruments import synthesise as report
-from hubel.tasks.look.finding import PNG, Arrays, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Data, Progress, Source, reader
 from hubel.tasks.look.specimen import Specimen, at_least_one
 
@@ -44,6 +45,27 @@ class Targets:
         return {class_unit(specimen.subject, specimen.label(name)): name for name in names}
 
 
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundSynthesis(Finding):
+    """Images made to excite units; those of classes have `names`, and those in one place `boxes`."""
+
+    instrument = "synthesise"
+
+    found: Sequence[Synthesis]
+    names: Mapping[Unit, str]
+    boxes: Mapping[Unit, Box]
+
+    def draw(self, form: str) -> bytes:
+        return report.synthesis_figure(self.found, names=self.names, boxes=self.boxes)
+
+    def json(self) -> str:
+        return report.as_json(self.found)
+
+    def named_arrays(self) -> Arrays:
+        images = {str(each.unit): each.image for each in self.found}
+        return images | {f"{each.unit}.history": each.history for each in self.found}
+
+
 def synthesise_images(
     specimen: Specimen,
     targets: Targets,
@@ -70,14 +92,7 @@ def synthesise_images(
         progress=_climbing(progress),
     )
     boxes = {unit: seen_by(subject, unit) for unit in chosen if unit.row is not None}
-    return Finding(
-        "synthesise",
-        found,
-        PNG,
-        lambda _form: report.synthesis_figure(found, names=names, boxes=boxes),
-        to_json=lambda: report.as_json(found),
-        to_arrays=lambda: _arrays(found),
-    )
+    return FoundSynthesis(found, names, boxes)
 
 
 def _climbing(progress: Progress | None) -> Callable[[Climb], None] | None:
@@ -95,9 +110,3 @@ def _colours_of(specimen: Specimen, data: Data) -> Floats:
     images = Source(data, images=_COLOURED).open().images
     read = reader(specimen, images)
     return colour_root(np.stack([read(index) for index in range(len(images))]))
-
-
-def _arrays(found: Sequence[Synthesis]) -> Arrays:
-    return {str(each.unit): each.image for each in found} | {
-        f"{each.unit}.history": each.history for each in found
-    }

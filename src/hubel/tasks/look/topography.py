@@ -3,17 +3,40 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from hubel.errors import UsageError
 from hubel.instruments.subject import Subject, features
-from hubel.instruments.topography import topography
+from hubel.instruments.topography import Topography, topography
 from hubel.report.instruments import topography as report
-from hubel.tasks.look.finding import PNG, Finding
+from hubel.tasks.look.finding import Arrays, Finding
 from hubel.tasks.look.images import Progress, counted
 from hubel.tasks.look.specimen import Specimen
 
 _LAYERS = 4
 """How many layers the spot is followed through when none are named."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FoundTopography(Finding):
+    """Which positions of maps respond to a spot of light at each position of the image."""
+
+    instrument = "topography"
+
+    found: Sequence[Topography]
+
+    def draw(self, form: str) -> bytes:
+        return report.topography_figure(self.found)
+
+    def json(self) -> str:
+        return report.as_json(self.found)
+
+    def named_arrays(self) -> Arrays:
+        rows = {f"{each.path}.rows": each.rows.answers for each in self.found}
+        return rows | {f"{each.path}.columns": each.columns.answers for each in self.found}
+
+    def text(self) -> str:
+        return report.as_text(self.found)
 
 
 def look_at_topography(
@@ -25,18 +48,7 @@ def look_at_topography(
     done = counted(progress, "moving a spot", steps)
     paths = layers or _some_layers(subject)
     found = topography(subject, paths, specimen.preprocessing.normalise, spot=spot, progress=done)
-    return Finding(
-        "topography",
-        found,
-        PNG,
-        lambda _form: report.topography_figure(found),
-        to_json=lambda: report.as_json(found),
-        to_arrays=lambda: (
-            {f"{each.path}.rows": each.rows.answers for each in found}
-            | {f"{each.path}.columns": each.columns.answers for each in found}
-        ),
-        to_text=lambda: report.as_text(found),
-    )
+    return FoundTopography(found)
 
 
 def _some_layers(subject: Subject) -> list[str]:

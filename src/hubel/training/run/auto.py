@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from hubel import zoo
 from hubel.data.dataset import DataSet
 from hubel.device import best_device, warm_up
 from hubel.errors import NetworkError
@@ -16,7 +15,8 @@ from hubel.model.header import BEST
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.head import with_classes
-from hubel.net.ledger import ledger
+from hubel.net.ledger import costs_of
+from hubel.net.trace import trace
 from hubel.net.volume import Volume
 from hubel.training.run.finetune import is_of_photos, pretrained_installed, starting_model
 from hubel.training.run.speed import TRIED, training_speed
@@ -26,6 +26,7 @@ from hubel.training.settings.recipes import RECIPES, recipe_named
 from hubel.training.settings.toml import changed
 from hubel.training.step.memory import on_trial
 from hubel.training.step.precision import emulates_bfloat16
+from hubel.zoo.registry import ZOO
 
 FAST = (
     ("fast_tiny", "fast_short", 0.0),
@@ -102,7 +103,7 @@ class Candidate:
     @property
     def macs(self) -> int:
         """The multiply-adds of a forward pass of one image."""
-        return ledger(self.value, self.volume).totals.macs
+        return costs_of(trace(self.value, self.volume)).macs
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,7 +230,7 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
     found = []
     for number, (name, usual, epochs) in enumerate(own):
         for seen in volumes if number else volumes[:1]:
-            net = zoo.ZOO[name].make(classes=len(data.classes), depth=seen.depth, side=min(seen.plane))
+            net = ZOO[name].make(classes=len(data.classes), depth=seen.depth, side=min(seen.plane))
             worth = epochs if seen == volumes[0] else max(epochs, LARGER)
             found.append(Candidate(name, net, seen, RECIPES[usual], worth * few, usual))
     return sorted(found, key=lambda candidate: candidate.macs)
@@ -252,7 +253,7 @@ def _of_model(start: str, data: DataSet) -> list[Candidate]:
 def _has_the_same(net: Net, volume: Volume, own: Volume) -> bool:
     """Whether a network has the same number of parameters for both volumes, so that its weights fit."""
     try:
-        return ledger(net, volume).totals.params == ledger(net, own).totals.params
+        return costs_of(trace(net, volume)).params == costs_of(trace(net, own)).params
     except NetworkError:  # too small
         return False
 

@@ -17,14 +17,13 @@ from hubel.data.dataset import DataSet
 from hubel.data.feed.batches import Batches
 from hubel.data.image.modes import COLOUR
 from hubel.data.image.preprocess import Preprocessing
-from hubel.errors import ModelError
+from hubel.errors import ModelError, UsageError
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.instruments.subject import Subject
 from hubel.model.file import Model
 from hubel.model.network import CodeNeededError
 from hubel.model.open import open_model
 from hubel.model.pretrained import PRETRAINED, is_installed
-from hubel.module.network import Network
 from hubel.module.own import Trainable
 from hubel.module.weights import Loaded, load_weights
 from hubel.net.layers import Fc
@@ -55,11 +54,16 @@ class Start:
     seen: frozenset[bytes] = frozenset()
 
     @classmethod
-    def at(cls, text: str, network: Network, classes: Sequence[str]) -> Start:
+    def at(cls, text: str, network: Trainable, classes: Sequence[str]) -> Start:
         """Gives a network the weights of the model at `text`; a head of other `classes` is not loaded.
 
-        Raises ModelError, UsageError: no such model, or one of another network.
+        Raises ModelError, UsageError: no such model, one of another network, or a module of the user's own.
         """
+        if network.maker is not None:
+            raise UsageError(
+                f"a module of your own starts from the weights it has; load those of {text} into it before, "
+                "and leave start (--from) out"
+            )
         model = starting_model(text)
         other = model.untrained or model.classes != tuple(classes)
         try:

@@ -33,9 +33,8 @@ def finish(folder: RunFolder, prepared: Prepared, *, hurried: bool = False) -> t
     return finished, result.at(finished.temperature)
 
 
-def seconds_to_finish(folder: RunFolder, prepared: Prepared) -> float:
-    """How long `finish` will take, extrapolated from a few validation images."""
-    model = prepared.load(folder.best)
+def seconds_to_finish(model: Model, prepared: Prepared) -> float:
+    """How long `finish` of the best model will take, extrapolated from a few validation images."""
     images, labels = (part[:TIMED] for part in prepared.val.first())
     network, device = model.network.to(images.device), images.device
     took = []

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
 
 from hubel.data.augment.own import OwnAugmentation
 from hubel.data.dataset import DataSet, Images
@@ -29,9 +27,8 @@ from hubel.module.network import build
 from hubel.module.own import OwnNetwork, Trainable
 from hubel.net.algebra import Net
 from hubel.net.layers import BatchNorm
-from hubel.net.ledger import ledger
 from hubel.net.notation import parse
-from hubel.net.trace import Step, trace
+from hubel.net.trace import Step
 from hubel.net.volume import Volume
 from hubel.training.run.diagnose import imbalanced, in_both, not_held_out
 from hubel.training.run.finetune import Start, train_head
@@ -89,7 +86,7 @@ class Prepared:
 
     def load(self, path: Path) -> Model:
         """A model of this run from its file; the weights of a user's own module go into a copy of it."""
-        return load(path, module_for(self.network))
+        return load(path, self.network.spare())
 
     def train_head(self) -> Evaluation | None:
         """Trains a pretrained network's new head and evaluates the result; None if the head is not new."""
@@ -107,11 +104,6 @@ class Prepared:
             views=views,
             seen=self.seen,
         )
-
-
-def module_for(network: Trainable) -> nn.Module | None:
-    """The module that loading a model's file of this network needs: a copy of the user's own, else none."""
-    return copy.deepcopy(network.root) if isinstance(network, OwnNetwork) else None
 
 
 def prepare(
@@ -135,7 +127,7 @@ def prepare(
         check_same_classes(inputs.kept.classes, data)
     network = _network(config, inputs.network)
     check_classes(network, data)
-    start = _start(config, network, data) if config.start and not inputs.kept else None
+    start = Start.at(config.start, network, data.classes) if config.start and not inputs.kept else None
     if inputs.kept:
         preprocessing = inputs.kept.preprocessing
     else:
@@ -156,7 +148,7 @@ def prepare(
         preprocessing = preprocessing.measured(images.sample())
     train = _training_batches(config, inputs.own, images, preprocessing, len(data.classes))
     val = validation.batches(preprocessing, EVALUATION_BATCH, device=best_device())
-    if config.recipe.whiten and not config.start and not isinstance(network, OwnNetwork):
+    if config.recipe.whiten and not config.start and network.notation:
         whiten(network, train.first()[0])
     device = best_device()
     network.to(device)
@@ -180,16 +172,6 @@ def _seen_before(start: Start | None, kept: Model | None) -> frozenset[bytes]:
     if start is not None:
         return start.seen
     return (kept.seen if kept is not None else None) or frozenset()
-
-
-def _start(config: Config, network: Trainable, data: DataSet) -> Start:
-    """Gives the network the starting model's weights. Raises UsageError: the network is the user's own."""
-    if isinstance(network, OwnNetwork):
-        raise UsageError(
-            f"a module of your own starts from the weights it has; load those of {config.start} into it "
-            "before, and leave start (--from) out"
-        )
-    return Start.at(config.start, network, data.classes)
 
 
 def _weights(config: Config, images: Feed, data: DataSet) -> torch.Tensor:
@@ -272,11 +254,7 @@ def check_same_classes(before: Sequence[str], data: DataSet) -> None:
 def check_classes(network: Trainable, data: DataSet) -> None:
     """Raises NetworkError: the network's output is not one score per class of the data."""
     if network.output != Volume(1, 1, len(data.classes)):
-        remedy = (
-            f"with fc({len(data.classes)})"
-            if not isinstance(network, OwnNetwork)
-            else "as many scores as classes"
-        )
+        remedy = f"with fc({len(data.classes)})" if network.notation else "as many scores as classes"
         raise NetworkError(
             f"the network ends in {network.output}, but {data.name} has {len(data.classes)} classes; "
             f"let it end in 1x1x{len(data.classes)}, {remedy}"
@@ -297,17 +275,13 @@ def _seen_first(network: Trainable, recipe: Recipe) -> tuple[Step, ...]:
 
     Raises NetworkError: smaller ones do not fit.
     """
+    if recipe.smallest == 1:
+        return network.steps
     height, width, depth = network.volume
     scale = recipe.side(0.0, min(height, width)) / min(height, width)
-    if scale == 1:
-        return network.steps
     small = Volume(round(height * scale), round(width * scale), depth)
     try:
-        if isinstance(network, OwnNetwork):
-            return OwnNetwork(network.root, small, network.maker).steps
-        if ledger(network.net, small).totals.params != ledger(network.net, network.volume).totals.params:
-            raise NetworkError("it has layers that are made for one size, such as fc")
-        return trace(network.net, small)
+        return network.steps_at(small)
     except NetworkError as error:
         raise NetworkError(
             f"the recipe begins with images of {small}, which this network does not take: {error}; "

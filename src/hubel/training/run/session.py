@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -34,8 +35,7 @@ class Session:
 
     def keep_start(self, found: Evaluation) -> None:
         """Keeps the starting model, and how it did, as the best so far: a round has to improve on it."""
-        self.trainer.best = found.top1
-        self._model({"epoch": 0, "val_top1": found.top1}).save(self.folder.best)
+        self._keep_best(found, 0)
 
     def train(self) -> Iterator[Event]:
         """Trains to the end, or to the target, and passes every event on; a round is kept first.
@@ -67,13 +67,13 @@ class Session:
         """Whether a timed run has yet to reserve time for its end."""
         return self.trainer.clock.unreserved
 
-    def reserve(self, writing: float) -> None:
-        """Reserves time for the end of a timed run, whose files take `writing` seconds to write."""
+    def reserve(self, best: Model, writing: float) -> None:
+        """Reserves time for the end of a timed run with this best model, whose files take so many seconds."""
         trainer = self.trainer
         trainer.clock.reserve(
             trainer.seconds,
             writing=trainer.validation + writing,
-            finishing=seconds_to_finish(self.folder, self.prepared),
+            finishing=seconds_to_finish(best, self.prepared),
             views=trainer.config.recipe.views,
         )
         self.save_state()
@@ -103,16 +103,16 @@ class Session:
         kept.bring_back(self.trainer)
         if self.folder.best.exists():
             if self.trainer.clock.limit:  # a round that was cut short will come out otherwise
-                kept_top1 = read_header(self.folder.best).summary["val_top1"]
-                self.trainer.best = max(self.trainer.best, kept_top1)
-        elif self.folder.metrics():
-            self._keep_last()
+                line = read_header(self.folder.best).summary
+                self.trainer.improves(line["val_top1"], line.get("val_loss", math.inf))
+        elif self.folder.metrics():  # the best is missing or damaged: that of the checkpoint takes its place
+            self._keep_best(evaluate(self.trainer.model, self.prepared.val.epoch(0)), self.trainer.done)
 
-    def _keep_last(self) -> None:
-        """Keeps the model of the checkpoint as the best so far, where the best is missing or damaged."""
-        found = evaluate(self.trainer.model, self.prepared.val.epoch(0))
-        self.trainer.best = found.top1
-        self._model({"epoch": self.trainer.done, "val_top1": found.top1}).save(self.folder.best)
+    def _keep_best(self, found: Evaluation, epoch: float) -> None:
+        """Keeps the model as it is, and how it did, as the best so far."""
+        self.trainer.best, self.trainer.best_loss = found.top1, found.loss
+        line = {"epoch": epoch, "val_top1": found.top1, "val_loss": found.loss}
+        self._model(line).save(self.folder.best)
 
     def save_state(self) -> None:
         """Writes a checkpoint: everything that changes in training."""

@@ -6,7 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from hubel.errors import UsageError
-from hubel.training.events import Event, RoundDone
+from hubel.training.events import RoundDone
+from hubel.training.run.events import Event
 from hubel.training.run.folder import round_line
 
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from hubel.errors import NetworkError
-from hubel.module.network import Network
+from hubel.module.own import Trainable
 from hubel.net.sliding import Conv
 
 EPS = 5e-4
@@ -31,7 +31,7 @@ def whitening_filters(images: Tensor, kernel: tuple[int, int]) -> Tensor:
 
 
 @torch.no_grad()
-def whiten(network: Network, images: Tensor) -> None:
+def whiten(network: Trainable, images: Tensor) -> None:
     """Sets the filters of the network's first layer, for good, from a batch of training images.
 
     Its bias stays too, if it has one: nothing has to go back through the layer then.
@@ -40,7 +40,7 @@ def whiten(network: Network, images: Tensor) -> None:
     its window has values.
     """
     step = network.steps[0]
-    bank = network.get_submodule(step.path)
+    bank = network.root.get_submodule(step.path)
     if not isinstance(step.layer, Conv) or not isinstance(bank, nn.Conv2d) or bank.groups > 1:
         raise NetworkError(f"whiten: the first layer, {step.path}, is no plain convolution; set whiten=false")
     height, width = bank.weight.shape[2:]

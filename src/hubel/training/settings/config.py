@@ -10,8 +10,7 @@ from typing import Literal, TypeAlias, get_args
 from hubel.data.feed.bad import OnBad
 from hubel.data.feed.range import written_range
 from hubel.data.image.preprocess import Fit
-from hubel.errors import nearest
-from hubel.training.settings.recipe import Recipe, check
+from hubel.training.settings.recipe import Recipe, check, check_one_of
 from hubel.training.settings.toml import from_table, read_toml, to_toml
 from hubel.training.step.precision import PRECISIONS
 
@@ -79,8 +78,7 @@ class Config:
             ("balance", BALANCES),
             ("precision", (AUTO, *PRECISIONS)),
         ):
-            value = getattr(self, name)
-            check(name, value in known, f"one of {', '.join(known)}", f"{value!r}{nearest(value, known)}")
+            check_one_of(name, getattr(self, name), known)
 
     @property
     def is_own(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
+from hubel.data.augment.policy import Augmentation
 from hubel.errors import UsageError
 
 Loss: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -43,11 +44,30 @@ class Own:
     optimizer: MakeOptimizer | None = None
     augmentation: Augment | None = None
 
+    @classmethod
+    def of(
+        cls,
+        loss: Loss | None,
+        optimizer: str | MakeOptimizer | None,
+        augmentation: Augmentation | Augment | None,
+    ) -> Own:
+        """The functions among what was given; an optimizer's name and an `Augmentation` are settings."""
+        return cls(
+            loss,
+            None if isinstance(optimizer, str) else optimizer,
+            None if isinstance(augmentation, Augmentation) else augmentation,
+        )
+
     @property
     def names(self) -> dict[str, str]:
         """What a config keeps of them: an importable name each, such as `losses:focal`, or nothing."""
         found = {item.name: getattr(self, item.name) for item in fields(self)}
         return {f"own_{name}": "" if given is None else name_of(given) for name, given in found.items()}
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """The settings by which a config keeps the names of those that were given."""
+        return {setting: name for setting, name in self.names.items() if name}
 
     def __post_init__(self) -> None:
         for item in fields(self):

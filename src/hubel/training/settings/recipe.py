@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
 
 from hubel.data.augment.policy import Augmentation
@@ -80,8 +81,7 @@ class Recipe:
             ("init", RULES),
             ("views", VIEWS),
         ):
-            text = getattr(self, name)
-            check(name, text in known, f"one of {', '.join(known)}", f"{text!r}{nearest(text, known)}")
+            check_one_of(name, getattr(self, name), known)
 
     @property
     def rates(self) -> Rates:
@@ -119,3 +119,9 @@ def check(name: str, fits: bool, range_: str, value: object) -> None:
     """Raises UsageError: a setting's value does not fit."""
     if not fits:
         raise UsageError(f"{name} is {range_}, not {value}")
+
+
+def check_one_of(name: str, value: str, known: Collection[str]) -> None:
+    """Raises UsageError: a setting's value is none of those known."""
+    if value not in known:
+        raise UsageError(f"{name} is one of {', '.join(known)}, not {value!r}{nearest(value, known)}")

@@ -1,0 +1,67 @@
+"""Events of a run: what it reports to whoever follows it, such as a progress bar or TensorBoard."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeAlias
+
+from hubel.evaluation.metrics import Evaluation
+from hubel.training.events import BatchDone, RoundDone, Warned
+
+if TYPE_CHECKING:
+    from hubel.model.file import Model
+    from hubel.training.run.auto import Chosen
+    from hubel.training.run.folder import RunFolder
+    from hubel.training.run.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkChosen:
+    """The network, recipe and starting model are settled; `asked`: the latter was asked for."""
+
+    chosen: Chosen
+    asked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ImagesRead:
+    """This many images are read."""
+
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class HeadTrained:
+    """The new head of a pretrained network was trained alone; `val` is the result."""
+
+    val: Evaluation = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Began:
+    """Training begins, or resumes."""
+
+    session: Session = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """The run is over: its best model and how it does on the validation images."""
+
+    folder: RunFolder
+    model: Model = field(repr=False)
+    val: Evaluation = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The run was stopped or failed before its end; it may be resumed where there is a checkpoint."""
+
+    folder: RunFolder
+    can_resume: bool
+
+
+Event: TypeAlias = (
+    NetworkChosen | ImagesRead | HeadTrained | Began | BatchDone | RoundDone | Warned | Finished | Stopped
+)
+"""Every event of a run, those of its training among them."""
