@@ -17,7 +17,8 @@ from hubel.data.feed.decoded import decode
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError, UsageError
 from hubel.model.file import Model
-from hubel.model.prediction import BATCH, predictions, several
+from hubel.model.inputs import several
+from hubel.model.prediction import BATCH, predictions
 from hubel.module.network import build
 from hubel.net.volume import Volume
 

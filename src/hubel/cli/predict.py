@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import sys
-from typing import TYPE_CHECKING, Annotated
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from hubel.errors import UsageError
 
 if TYPE_CHECKING:
     from hubel.model.prediction import Prediction
+    from hubel.tasks.predict_file import Progress
 
 
 def predict(
@@ -20,7 +22,8 @@ def predict(
     images: Annotated[
         list[str],
         typer.Argument(
-            help="Image files, or folders for the images in them and in their subfolders.",
+            help="Image files, folders with their subfolders, patterns, @LIST, .tar shards, or - for paths "
+            "from standard input.",
             metavar="IMAGES...",
         ),
     ],
@@ -30,6 +33,12 @@ def predict(
         typer.Option(help="The number of classes to print per image. Default: 5, or 1 with --csv."),
     ] = None,
     engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "auto",
+    out: Annotated[
+        Path | None, typer.Option("--out", "-o", help="Write a .csv or .jsonl, for any number of images.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the file of --out where a stopped command left it.")
+    ] = False,
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
@@ -41,12 +50,15 @@ def predict(
     from hubel.report import prediction as report
     from hubel.tasks import predict as task
 
-    if as_json and as_csv:
-        raise UsageError("use one of --json and --csv, not both")
     if as_csv and isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(encoding="utf-8")
     if allow_code:
         announce_code_of(model)
+    _check(as_json=as_json, as_csv=as_csv, resume=resume, out=out)
+    if out is not None:
+        options = {"engine": engine, "resume": resume, "allow_code": allow_code, "force": force}
+        _to_file(model, images, out, top=top, **options)
+        return
     as_lines = report.csv_lines if as_csv else report.text_lines
 
     def show(each: Prediction) -> None:
@@ -57,9 +69,42 @@ def predict(
         top = 1 if top is None else top
         print(report.CSV_HEADER)
     found = task.predict(
-        model, images, top=top, engine=engine, allow_code=allow_code, force=force, on_prediction=show
+        model,
+        images,
+        top=top,
+        engine=engine,
+        allow_code=allow_code,
+        force=force,
+        on_prediction=show,
     )
     if as_json:
         print(report.as_json(found))
     if any(each.error for each in found):
+        raise typer.Exit(1)
+
+
+def _check(*, as_json: bool, as_csv: bool, resume: bool, out: Path | None) -> None:
+    """Raises UsageError: options that exclude each other, or need one another."""
+    if as_json + as_csv + (out is not None) > 1:
+        raise UsageError("use one of --json, --csv and --out")
+    if resume and out is None:
+        raise UsageError("--resume continues a file of predictions: name it with --out")
+
+
+def _to_file(model: str, images: list[str], out: Path, **options: Any) -> None:
+    """Predicts into a file, with a line of progress. Raises Exit: an image could not be read."""
+    from hubel.report.prediction import progress_text
+    from hubel.tasks import predict as task
+
+    def show(progress: Progress) -> None:
+        if sys.stderr.isatty():
+            text = progress_text(progress.done, progress.total, progress.per_second, progress.left)
+            print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
+
+    found = task.predict(model, images, out=out, progress=show, **options)
+    if sys.stderr.isatty():
+        print("\r\033[K", end="", file=sys.stderr)
+    before = f", {found.done:,} before" if found.done else ""
+    print(f"{found.path}: {found.images:,} images, {found.per_second:.1f} images/s{before}")
+    if found.errors:
         raise typer.Exit(1)

@@ -25,8 +25,9 @@ from hubel.model.arrays import damaged, not_finite
 from hubel.model.checksum import KEY, Content, checksum
 from hubel.model.graph import engine_of
 from hubel.model.header import Header, model_file, read_metadata
+from hubel.model.inputs import is_one_image, several
 from hubel.model.network import Maker, network_of
-from hubel.model.prediction import Classifier, Prediction, is_one_image, predict_one, predictions, several
+from hubel.model.prediction import Classifier, Prediction, predict_one, predictions
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork, Trainable
 from hubel.module.views import scores

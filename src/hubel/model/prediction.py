@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import os
+from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from functools import partial
-from itertools import count, islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 from PIL import Image
 
 from hubel.cores import allowed_cores
-from hubel.data.formats.folder import visible
-from hubel.data.image.objects import as_seen, is_path, is_tensor, no_image
-from hubel.data.image.reading import FOREIGN_SUFFIXES, is_image_file
+from hubel.data.image.objects import as_seen, is_path
+from hubel.data.image.reading import Encoded
 from hubel.errors import DataError, UsageError
-from hubel.files import exists
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -27,9 +24,13 @@ if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
     from hubel.data.image.objects import ImageLike
     from hubel.data.image.preprocess import Preprocessing
+    from hubel.model.inputs import Input
 
 BATCH = 32
-"""How many images are read and predicted at a time."""
+"""How many images are predicted at a time."""
+
+AHEAD, MOST_WAITING = 3 * BATCH, 8 * BATCH
+"""How many images are read ahead, and how many wait for a batch if most of them cannot be read."""
 
 
 class Classifier(Protocol):
@@ -80,36 +81,6 @@ class Prediction:
         return self.classes[0]
 
 
-def is_one_image(images: object) -> bool:
-    """Whether this is one image, not several: a path that is no folder, a PIL image, an array of one."""
-    if is_path(images):
-        return not (exists(images) and Path(images).is_dir())
-    array = isinstance(images, np.ndarray) or is_tensor(images)
-    return isinstance(images, Image.Image) or (array and getattr(images, "ndim", 0) < 4)
-
-
-def several(images: ImageLike | Iterable[ImageLike]) -> Iterator[ImageLike]:
-    """Yields images as they are given; of a folder those in it and in its subfolders, sorted by name.
-
-    Images in a folder are recognised by their ending, those without one by their content; one in a format
-    that is not read gives a prediction with an error. Hidden files and folders are left out, and so are
-    links to folders. A text is never iterated.
-
-    Raises DataError: a folder without images, or neither an image nor several.
-    """
-    every: Any = [images] if is_one_image(images) or is_path(images) else images
-    if not isinstance(every, Iterable):
-        raise no_image(images)
-    for image in every:
-        if not (is_path(image) and exists(image) and Path(image).is_dir()):
-            yield image
-            continue
-        inside = [*_inside(Path(image))]
-        if not inside:
-            raise DataError(f"{image}: a folder without images (files that end in .jpg, .png and the like)")
-        yield from inside
-
-
 def predict_one(model: Classifier, image: ImageLike, top: int = 5) -> Prediction:
     """Predicts the `top` most probable classes of one image.
 
@@ -117,28 +88,54 @@ def predict_one(model: Classifier, image: ImageLike, top: int = 5) -> Prediction
     """
     check_top(top)
     (probabilities,) = np.asarray(model.probabilities_of(as_seen(image, model.preprocessing)[None]))
-    return Prediction(_name(image, 0), _most_probable(model, probabilities, top))
+    return Prediction(name_of(image, 0), _most_probable(model, probabilities, top))
 
 
-def predictions(model: Classifier, images: Iterable[ImageLike], top: int = 5) -> Iterator[Prediction]:
+def predictions(model: Classifier, images: Iterable[Input], top: int = 5) -> Iterator[Prediction]:
     """Yields a prediction of the `top` most probable classes for each image, in order.
 
-    Images are taken 32 at a time. One that cannot be used gives a prediction with an error.
-    Raises UsageError: `top` below 1.
+    Images are read ahead on all cores, in bounded number, and predicted in full batches of 32. One that
+    cannot be used gives a prediction with an error. Raises UsageError: `top` below 1.
     """
     check_top(top)
-    rest, numbers = iter(images), count()
     with ThreadPoolExecutor(allowed_cores()) as pool:
-        while some := list(islice(rest, BATCH)):
-            read = list(pool.map(partial(_pixels_or_error, model), some))
-            good = [pixels for pixels in read if not isinstance(pixels, DataError)]
-            found = iter(np.asarray(model.probabilities_of(np.stack(good))) if good else ())
-            for image, pixels in zip(some, read, strict=True):
-                name = _name(image, next(numbers))
-                if isinstance(pixels, DataError):
-                    yield Prediction(name, error=str(pixels).removeprefix(f"{Path(name)}: "))
-                else:
-                    yield Prediction(name, _most_probable(model, next(found), top))
+        batch: list[tuple[str, Bytes | DataError]] = []
+        good = 0
+        for name, pixels in _read_ahead(pool, model, images):
+            batch.append((name, pixels))
+            good += not isinstance(pixels, DataError)
+            if good == BATCH or len(batch) == MOST_WAITING:
+                yield from _of_batch(model, batch, top)
+                batch, good = [], 0
+        yield from _of_batch(model, batch, top)
+
+
+def _read_ahead(
+    pool: ThreadPoolExecutor, model: Classifier, images: Iterable[Input]
+) -> Iterator[tuple[str, Bytes | DataError]]:
+    """The names and the pixels of images, in order, the next ones being read meanwhile."""
+    waiting: deque[tuple[str, Future[Bytes | DataError]]] = deque()
+    for number, image in enumerate(images):
+        waiting.append((name_of(image, number), pool.submit(_pixels_or_error, model, image)))
+        if len(waiting) > AHEAD:
+            name, pixels = waiting.popleft()
+            yield name, pixels.result()
+    while waiting:
+        name, pixels = waiting.popleft()
+        yield name, pixels.result()
+
+
+def _of_batch(
+    model: Classifier, batch: list[tuple[str, Bytes | DataError]], top: int
+) -> Iterator[Prediction]:
+    """The predictions of a batch, those without pixels with their error."""
+    good = [pixels for _, pixels in batch if not isinstance(pixels, DataError)]
+    found = iter(np.asarray(model.probabilities_of(np.stack(good))) if good else ())
+    for name, pixels in batch:
+        if isinstance(pixels, DataError):
+            yield Prediction(name, error=str(pixels).removeprefix(f"{Path(name)}: "))
+        else:
+            yield Prediction(name, _most_probable(model, next(found), top))
 
 
 def check_top(top: int) -> None:
@@ -147,17 +144,20 @@ def check_top(top: int) -> None:
         raise UsageError(f"top is at least 1, not {top}")
 
 
-def _pixels_or_error(model: Classifier, image: ImageLike) -> Bytes | DataError:
+def _pixels_or_error(model: Classifier, image: Input) -> Bytes | DataError:
     """The pixels of an image, or what is wrong with it. Raises DataError: an argument of a wrong kind."""
     try:
         return as_seen(image, model.preprocessing)
     except DataError as error:
-        if is_path(image) or isinstance(image, Image.Image):
+        if is_path(image) or isinstance(image, Image.Image | Encoded):
             return error
         raise
 
 
-def _name(image: ImageLike, number: int) -> str:
+def name_of(image: Input, number: int) -> str:
+    """Returns the path of an image; one in memory is called by its number."""
+    if isinstance(image, Encoded):
+        return image.name
     return os.fspath(image) if is_path(image) else f"image {number}"
 
 
@@ -166,11 +166,3 @@ def _most_probable(
 ) -> tuple[tuple[str, float], ...]:
     order = np.argsort(-probabilities, kind="stable")[:top].tolist()
     return tuple((model.classes[at], float(probabilities[at])) for at in order)
-
-
-def _inside(folder: Path) -> Iterator[Path]:
-    for path in visible(folder):
-        if path.is_dir():
-            yield from () if path.is_symlink() else _inside(path)
-        elif path.suffix.lower() in FOREIGN_SUFFIXES or is_image_file(path):
-            yield path

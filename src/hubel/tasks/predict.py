@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
 from hubel.engines.engine import AUTO
+from hubel.errors import UsageError
 from hubel.model.classifier import classifier
-from hubel.model.prediction import Prediction, check_top, is_one_image, predict_one, predictions, several
+from hubel.model.inputs import is_one_image, several
+from hubel.model.prediction import Prediction, check_top, predict_one, predictions
+from hubel.tasks.predict_file import PredictionFile, Progress, predict_to_file
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from hubel.data.image.objects import ImageLike
     from hubel.model.file import Model
 
@@ -42,32 +44,58 @@ def predict(
 ) -> list[Prediction]: ...
 
 
+@overload
 def predict(
     model: Model | str | Path,
     images: ImageLike | Iterable[ImageLike],
     *,
     top: int | None = None,
     engine: str = AUTO,
+    out: str | Path,
+    resume: bool = False,
+    allow_code: bool = False,
+    force: bool = False,
+    progress: Callable[[Progress], object] | None = None,
+) -> PredictionFile: ...
+
+
+def predict(
+    model: Model | str | Path,
+    images: ImageLike | Iterable[ImageLike],
+    *,
+    top: int | None = None,
+    engine: str = AUTO,
+    out: str | Path | None = None,
+    resume: bool = False,
     allow_code: bool = False,
     force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
-) -> Prediction | list[Prediction]:
+    progress: Callable[[Progress], object] | None = None,
+) -> Prediction | list[Prediction] | PredictionFile:
     """Predicts the `top` most probable classes, 5 by default: one image gives one prediction, several a list.
 
     `model` is a model, its file, a run's folder, the name of a trained network, or an exported file. An
     image is the path of a file, a PIL image, an array h x w x c or a tensor c x h x w, both uint8, or float
-    from 0 to 1; several are an iterable of these, or a folder. `engine` runs the network: torch, openvino,
-    onnxruntime and others of `hubel bench`; `auto` takes what `hubel bench` found best for the file on this
-    machine, else the first that is installed. `on_prediction` is called with each prediction as soon as it
-    is made. `allow_code` and `force` are as for `hubel.load`.
+    from 0 to 1; several are an iterable of these, a folder, a pattern such as `photos/*.jpg`, a list
+    `@files.txt`, a shard `.tar`, also at an http address, or `-`, paths from standard input. `engine` runs
+    the network: torch, openvino, onnxruntime and others of `hubel bench`; `auto` takes what `hubel bench`
+    found best for the file on this machine, else the first that is installed. `on_prediction` is called with
+    each prediction as soon as it is made. `allow_code` and `force` are as for `hubel.load`.
+
+    With `out`, a .csv or a .jsonl, any number of images is predicted into that file, the most probable class
+    alone unless `top` asks for more; `resume` continues one, and `progress` is called once a second.
 
     Raises DataError: a single image cannot be used, or a folder has none; among several, an unreadable
     image gives a prediction with an `error`. Raises ModelError, UsageError: the model or `top` cannot be
     used.
     """
-    most = 5 if top is None else top
+    most = top if top is not None else 5 if out is None else 1
     check_top(most)
     opened = classifier(model, engine, allow_code=allow_code, force=force)
+    if out is not None:
+        return predict_to_file(opened, images, Path(out), most, resume=resume, progress=progress)
+    if resume:
+        raise UsageError("resume continues a file of predictions: name it as out")
     tell = on_prediction or (lambda _: None)
     if is_one_image(images):
         one = predict_one(opened, images, most)  # type: ignore[arg-type]  # checked in the line above

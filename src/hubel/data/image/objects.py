@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image
 
 from hubel.data.image.modes import COLOUR, GREY
+from hubel.data.image.reading import Encoded
 from hubel.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,11 +26,13 @@ ImageLike: TypeAlias = "str | os.PathLike[str] | Image.Image | npt.NDArray[Any] 
 _CHANNELS = (GREY, COLOUR)
 
 
-def as_seen(image: ImageLike, preprocessing: Preprocessing) -> Bytes:
+def as_seen(image: ImageLike | Encoded, preprocessing: Preprocessing) -> Bytes:
     """Returns an image as a network of this preprocessing sees it: uint8, height x width x depth.
 
-    A file is read exactly as in training. Raises DataError: the image cannot be used.
+    A file, or its bytes, is read exactly as in training. Raises DataError: the image cannot be used.
     """
+    if isinstance(image, Encoded):
+        return preprocessing.read(image)
     return preprocessing.read(Path(image)) if is_path(image) else preprocessing.pixels(image_of(image))
 
 
