@@ -41,12 +41,29 @@ _WRITTEN = (
 KNOWN = frozenset({*_WRITTEN.split(), "sha256"})
 """The entries of the metadata. Among others might be one of these whose name is damaged."""
 
-NUMBERS = ("epoch", "val_top1", "val", "seed")
+NUMBERS = ("epoch", "val_top1", "val_images", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
 """What hubel reads of a summary, where it is there."""
 
 CONFIG = "config.toml"
 """The file of a run's configuration, by which its folder is recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """How many of its validation images a model predicted correctly; a guess names one of its `classes`."""
+
+    correct: int
+    images: int
+    classes: int
+
+    @classmethod
+    def of(cls, summary: dict[str, Any], classes: int) -> Validated | None:
+        """Reads it off a model's summary; None where that does not have it, as in older files."""
+        if "val_top1" not in summary or "val_images" not in summary:
+            return None
+        images = int(summary["val_images"])
+        return cls(round(summary["val_top1"] * images), images, classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +197,9 @@ def _check_summary(summary: dict[str, Any]) -> None:
             raise TypeError(f"{name} is a text, not {shortened(repr(summary[name]))}")
     if not 0 <= summary.get("val_top1", 0) <= 1:
         raise ValueError(f"val_top1 is from 0 to 1, not {summary['val_top1']}")
+    images = summary.get("val_images", 1)
+    if images < 1 or images != int(images):
+        raise ValueError(f"val_images is a whole number from 1, not {images}")
 
 
 def _damaged(path: Path, why: str) -> ModelError:
