@@ -41,7 +41,7 @@ PYTHON_ONLY = {
     "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
     "predict": {"on_prediction"},
     "data *": {"progress"},
-    "look": {"volume", "classes", "preprocessing"},
+    "look": {"volume", "classes", "preprocessing", "output"},
     "look *": {"progress", "on_message"},
 }
 """Parameters of a function, or of those of a group, that only Python has.

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import HELP, announce
+from hubel.cli.network import FORCE_HELP, HELP, RANGE_HELP, announce
 
 DATA, NETWORK, RECIPE, RUN = "Data", "Network", "Recipe", "Run"
 """The panels of the help."""
@@ -33,6 +33,7 @@ def train(
             rich_help_panel=DATA,
         ),
     ] = None,
+    range: Annotated[str | None, typer.Option(help=RANGE_HELP, rich_help_panel=DATA)] = None,  # noqa: A002
     on_bad: Annotated[
         str | None,
         typer.Option(help="What to do with unreadable images: stop or skip.", rich_help_panel=DATA),
@@ -107,6 +108,7 @@ def train(
             "--tensorboard", help="Write TensorBoard events into the run's folder.", rich_help_panel=RUN
         ),
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP, rich_help_panel=RUN)] = False,
     config: Annotated[
         Path | None, typer.Option(help="Repeat the run that a config.toml describes.", rich_help_panel=RUN)
     ] = None,
@@ -135,6 +137,7 @@ def resume(
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run's folder.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Resume a stopped run from its last checkpoint."""
     from hubel.cli.progress import watching
@@ -142,4 +145,4 @@ def resume(
 
     announce(net or "")
     with watching() as listener:
-        task(run, net=net, tensorboard=tensorboard, on_event=listener)
+        task(run, net=net, tensorboard=tensorboard, force=force, on_event=listener)

@@ -15,6 +15,7 @@ from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
 from hubel.module.user_code import is_python
 from hubel.net.algebra import Net
+from hubel.ram import forced
 from hubel.tasks.follow import Listener, Watch, begin, follow, prepare_process
 from hubel.tasks.network import given
 from hubel.tasks.run import Run
@@ -43,6 +44,7 @@ def resume(
     data: Any = None,
     net: nn.Module | Callable[[], nn.Module] | str | None = None,
     tensorboard: bool = False,
+    force: bool = False,
     loss: Loss | None = None,
     optimizer: MakeOptimizer | None = None,
     augmentation: Augment | None = None,
@@ -51,7 +53,8 @@ def resume(
     """Resumes a run from its last checkpoint and returns it finished.
 
     What the run was given from Python is given again: its `data`, its module as `net`, its `loss`,
-    `optimizer` and `augmentation`.
+    `optimizer` and `augmentation`. With `force` its network may take all of the machine's memory, not only
+    what is free.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
@@ -62,7 +65,7 @@ def resume(
         check_installed()
     prepare_process()
     watch = Watch(on_event, tensorboard=tensorboard)
-    with folder.alone():
+    with forced(force), folder.alone():
         if warning := folder.repair():
             watch.warn(warning)
         inputs = Inputs(
