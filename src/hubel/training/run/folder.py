@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation
-from hubel.files import clear_unfinished, write_whole
+from hubel.files import UNFINISHED, clear_unfinished, write_whole
 from hubel.model.header import BEST, CONFIG
 from hubel.training.events import RoundDone
 from hubel.training.run.checkpoint import Checkpoint
@@ -141,6 +141,7 @@ class RunFolder:
         with self.alone():
             if _holds_something(self.folder):
                 raise UsageError(f"another process has begun a run in {self.folder}; name another folder")
+            clear_unfinished(self.folder)
             try:
                 yield
             except BaseException:
@@ -250,8 +251,12 @@ def by_class(val: Evaluation) -> dict[str, Any]:
 
 
 def _holds_something(folder: Path) -> bool:
-    """Whether there is anything in a folder but the lock of a run that was killed before it began."""
-    return any(path != folder / LOCK for path in folder.rglob("*") if path != folder / LOCK.parent)
+    """Whether there is anything in a folder but what a run leaves that is killed before it began.
+
+    That is its lock, and a temporary file of its config.
+    """
+    own = (folder / LOCK, folder / LOCK.parent)
+    return any(path not in own and not path.name.startswith(UNFINISHED) for path in folder.rglob("*"))
 
 
 def _slug(text: str) -> str:
