@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubel.errors import HubelError, ModelError, shortened
-from hubel.files import exists
+from hubel.files import exists, parse_json
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
 
@@ -180,7 +180,7 @@ def check_names(classes: Sequence[object]) -> None:
 
 def _json(text: str, kind: type[Json]) -> Json:
     """A JSON text of a list or an object. Raises TypeError: another value. Raises ValueError: no JSON."""
-    value = json.loads(text)
+    value = parse_json(text)
     if not isinstance(value, kind):
         raise TypeError(f"a {kind.__name__} is expected, not {shortened(text)}")
     return value
@@ -255,7 +255,7 @@ def _metadata(path: Path) -> dict[str, str]:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= size - 8:
             raise ValueError("it does not begin with the length of a header")
-        tensors = json.loads(file.read(length))
+        tensors = parse_json(file.read(length))
     metadata: dict[str, str] = dict(tensors.pop("__metadata__", {}))
     for name, text in metadata.items():
         if not isinstance(text, str):

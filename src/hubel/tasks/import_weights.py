@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel.errors import ModelError, UsageError
+from hubel.files import read_text
 from hubel.model import hub
 from hubel.model import import_weights as foreign
 from hubel.module.weights import AVERAGED
@@ -97,6 +98,6 @@ def _free(path: Path) -> Path:
 def _lines(path: Path) -> list[str]:
     """The lines of a text file that are not empty. Raises UsageError: it cannot be read."""
     try:
-        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: class names cannot be read ({error})") from None

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation
-from hubel.files import UNFINISHED, clear_unfinished, write_whole
+from hubel.files import UNFINISHED, clear_unfinished, parse_json, read_text, write_whole
 from hubel.model.header import BEST, CONFIG
 from hubel.training.events import RoundDone
 from hubel.training.run.checkpoint import Checkpoint
@@ -84,7 +84,7 @@ class RunFolder:
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of the finished rounds, first to last. Raises TrainingError: they are damaged."""
         path = self.folder / METRICS
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        lines = read_text(path, "replace").splitlines() if path.exists() else []
         return [_round(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
 
     def repair(self) -> str | None:
@@ -94,7 +94,7 @@ class RunFolder:
         """
         clear_unfinished(self.folder)
         path = self.folder / METRICS
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        lines = read_text(path, "replace").splitlines() if path.exists() else []
         try:
             self.metrics()
         except TrainingError:
@@ -193,7 +193,7 @@ class RunFolder:
 def _round(text: str, where: str) -> dict[str, Any]:
     """A line of the metrics. Raises TrainingError: it is damaged."""
     try:
-        line = json.loads(text)
+        line = parse_json(text)
     except ValueError as error:
         raise TrainingError(f"{where} is damaged ({error}); delete the line, or train again") from None
     if not isinstance(line, dict) or not isinstance(line.get("epoch"), int | float):
