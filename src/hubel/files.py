@@ -23,6 +23,11 @@ def exists(place: str | os.PathLike[str]) -> bool:
         return False
 
 
+def is_file(place: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file of that name; no text that cannot be a name has one."""
+    return exists(place) and Path(place).is_file()
+
+
 def write_whole(path: Path, content: bytes | str) -> None:
     """Writes a file so that neither a reader nor a crash meets half of it.
 

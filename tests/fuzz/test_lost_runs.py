@@ -166,6 +166,17 @@ def test_metrics_that_are_cut_short_lose_their_last_line(
     assert len(run.history) >= 2
 
 
+def test_a_finished_run_without_its_rounds_is_refused(images: Path, tmp_path: Path) -> None:
+    begin(images, tmp_path / "run")
+    before = weights(hubel.Run(tmp_path / "run"))
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    for damaged in ("{", ""):
+        metrics.write_text(damaged)
+        with pytest.raises(HubelError, match=r"its metrics\.jsonl has no rounds"):
+            hubel.resume(tmp_path / "run")
+    assert same(weights(hubel.Run(tmp_path / "run")), before)
+
+
 @pytest.mark.parametrize("line", ["[1, 2]", "null", '{"loss": 1}', '{"epoch": "one"}', "{"])
 def test_metrics_that_are_damaged_within_are_refused_before_anything_is_trained(
     line: str, images: Path, tmp_path: Path

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from hubel import zoo
 from hubel.errors import ModelError, UsageError, nearest
-from hubel.files import exists
+from hubel.files import exists, is_file
 from hubel.model.file import Model, load
 from hubel.model.header import model_file, read_header
 from hubel.model.network import Maker, code_at
@@ -40,7 +40,7 @@ def open_model(
         )
     where = where if isinstance(where, str) else Path(where)
     name = where.strip() if isinstance(where, str) else ""
-    if not (exists(where) and Path(where).is_file()):
+    if not is_file(where):
         if zoo.known(name):
             return pretrained(name)
         if name.isidentifier() and not exists(where):

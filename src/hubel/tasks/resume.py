@@ -10,7 +10,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from hubel.data.sources import open_data
-from hubel.errors import ModelError, UsageError
+from hubel.errors import ModelError, TrainingError, UsageError
 from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
 from hubel.module.user_code import is_python
@@ -36,6 +36,12 @@ OVER = (
     "hubel train --config {run}/config.toml --epochs N --out NEW, or with another time"
 )
 """The warning of a finished run."""
+
+NO_ROUNDS = (
+    "{run}: this run is finished, but its metrics.jsonl has no rounds, of which the report is made; restore "
+    "that file. The model is whole: hubel predict {run} IMAGE"
+)
+"""The error of a finished run without its rounds."""
 
 
 def resume(
@@ -84,6 +90,8 @@ def resume(
         session = Session(folder, prepared, prepared.trainer(config))
         session.restore(checkpoint)
         if session.is_over:
+            if not folder.metrics():
+                raise TrainingError(NO_ROUNDS.format(run=shlex.quote(str(folder.folder))))
             watch.warn(OVER.format(run=shlex.quote(str(folder.folder))))
         return follow(session, watch)
 

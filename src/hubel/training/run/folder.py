@@ -101,7 +101,7 @@ class RunFolder:
             if not _is_damaged(lines[-1]) or any(map(_is_damaged, lines[:-1])):
                 raise
             write_whole(path, "".join(f"{line}\n" for line in lines[:-1]))
-            return f"{path}: the last line was cut short and is deleted; its round is trained again"
+            return f"{path}: the last line was cut short and is deleted"
         return None
 
     def write_config(self, config: Config) -> None:
