@@ -62,7 +62,7 @@ def compare(*nets: NetLike, volume: VolumeLike | None = None) -> Comparison:
         raise UsageError("a comparison takes two networks or more; `table` is for one")
     found = [given(net, volume) for net in nets]
     return Comparison(
-        tuple(Facts.of(_short(each.name), each.net, each.ledger(), each.validated) for each in found)
+        tuple(Facts.of(_short(each.name), each.net, each.remarked(), each.validated) for each in found)
     )
 
 

@@ -78,6 +78,13 @@ class GivenNetwork:
 
         return survey(self.net, self.volume, strict=strict, output=output)
 
+    def remarked(self) -> Ledger:
+        """The ledger, for a result that does not show its remarks: each is a warning."""
+        found = self.ledger()
+        for remark in found.remarks:
+            warnings.warn(f"{remark}; `hubel table --output` follows another", stacklevel=4)
+        return found
+
     def trainable(self) -> Net | OwnNetwork:
         """The network, or the module with the interface of a network.
 
