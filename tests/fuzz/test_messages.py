@@ -19,7 +19,7 @@ from hubel.training.settings.config import Config
 from hubel.training.settings.toml import changed
 from tests.tasks.look.small import small_model
 
-CASES = 10_000 if "HUBEL_FUZZ" in os.environ else 30
+CASES = 1_000 if "HUBEL_FUZZ" in os.environ else 30
 
 PIECES = (
     "x",
