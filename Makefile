@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+NEWEST := .venv-newest
 
-.PHONY: demo test fuzz check lint docs notebooks dist dist-test clean
+.PHONY: demo test test-newest fuzz check lint docs notebooks dist dist-test clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -20,6 +21,16 @@ demo: $(READY)  ## Train LeNet-5 on real scans of digits, then read an image fil
 
 test: $(READY)  ## Run the tests.
 	$(BIN)/python -m pytest -n auto --maxprocesses 4
+
+test-newest: $(NEWEST)/.ready  ## Run the tests with the newest torch; on x86-64 it is 5 GB, with CUDA.
+	$(NEWEST)/bin/python -m pytest -n auto --maxprocesses 4
+
+$(NEWEST)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(NEWEST)
+	grep -v '^torch' constraints.txt > $(NEWEST)/constraints.txt
+	$(NEWEST)/bin/pip install --quiet --disable-pip-version-check -c $(NEWEST)/constraints.txt \
+	  torch==2.14.1 torchvision==0.29.1 timm -e '.[digits,docs,hub,look,pretrained,webdataset,dev]'
+	touch $@
 
 fuzz: $(READY)  ## Look for faults for a long time: every operation on the disk fails in turn, and so on.
 	HUBEL_FUZZ=1 $(BIN)/python -m pytest tests/fuzz -v
@@ -49,4 +60,4 @@ dist-test: dist  ## Install the wheel outside of this folder and run it there.
 	HUBEL_DIST=dist $(BIN)/python -m pytest tests/test_dist.py
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) $(NEWEST) .mypy_cache .pytest_cache .ruff_cache .hypothesis .import_linter_cache build dist

@@ -22,8 +22,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-WORD, LINE = 200, 1000
-"""The most characters of a word of a message, and of a line of it: what a user wrote may be of any length."""
+WORD, QUOTED, LINE, LINES = 200, 160, 500, 40
+"""The most characters of a word of a message, of a quoted text and of a line, and the most lines.
+
+What a user wrote may be of any length. A list that has to be whole is on lines of its own.
+"""
+
+_LONG = re.compile(rf"(?<!\w)(['\"])(?:(?!\1).){{{QUOTED + 1},}}\1(?!\w)|\S{{{WORD + 1},}}")
+"""A quoted text or a word that is too long. An apostrophe within a word opens no quotation."""
 
 FEW = 5
 """How many of many names a message gives."""
@@ -33,10 +39,11 @@ class HubelError(Exception):
     """The base class of all errors of hubel. Its text is kept short, whatever it quotes."""
 
     def __str__(self) -> str:
-        text = re.sub(rf"\S{{{WORD + 1},}}", lambda word: shortened(word[0]), super().__str__())
+        text = _LONG.sub(lambda found: shortened(found[0]), super().__str__())
+        *lines, rest = text.split("\n", LINES)
+        lines.append(" ".join(rest.split("\n")))
         return "\n".join(
-            line if len(line) <= LINE else f"{line[: LINE // 2]} … {line[-LINE // 2 :]}"
-            for line in text.split("\n")
+            line if len(line) <= LINE else f"{line[: LINE // 2]} … {line[-LINE // 2 :]}" for line in lines
         )
 
 

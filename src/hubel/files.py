@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import errno
+import json
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
+from typing import Any
 
 UNFINISHED = ".hubel-"
 """How the names of temporary files begin; one that a kill left behind is deleted by `clear_unfinished`."""
@@ -19,6 +21,11 @@ def exists(place: str | os.PathLike[str]) -> bool:
         return Path(place).exists()
     except (OSError, ValueError):  # too long, or with a null byte
         return False
+
+
+def is_file(place: str | os.PathLike[str]) -> bool:
+    """Whether there is a regular file of that name; no text that cannot be a name has one."""
+    return exists(place) and Path(place).is_file()
 
 
 def write_whole(path: Path, content: bytes | str) -> None:
@@ -54,11 +61,29 @@ def write_draft(path: Path, content: bytes | str) -> Path:
     return Path(name)
 
 
-def check_regular(path: str | Path) -> None:
-    """Raises OSError: a pipe, a socket or a device, which may never end; or no file at all."""
-    mode = os.stat(path).st_mode  # noqa: PTH116 - a third faster than the path's own
-    if not S_ISREG(mode) and not S_ISDIR(mode):  # opening a folder has an error of its own
+def check_regular(path: str | Path) -> int:
+    """Returns the size of a file in bytes.
+
+    Raises OSError: a pipe, a socket or a device, which may never end; or no file at all.
+    """
+    found = os.stat(path)  # noqa: PTH116 - a third faster than the path's own
+    if not S_ISREG(found.st_mode) and not S_ISDIR(found.st_mode):  # opening a folder has an error of its own
         raise OSError(errno.EINVAL, "not a regular file, but a pipe, a socket or a device", str(path))
+    return found.st_size
+
+
+def read_text(path: Path, errors: str = "strict") -> str:
+    """Returns the text of a regular file, in UTF-8. Raises OSError, UnicodeDecodeError: it cannot be read."""
+    check_regular(path)
+    return path.read_text("utf-8", errors)
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Returns the value of a JSON text. Raises ValueError: it is none, or nested too deep."""
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deep") from None
 
 
 def bring_to_disk(folder: Path) -> None:

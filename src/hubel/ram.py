@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from hubel.errors import NetworkError
 
 _UNKNOWN = 4 << 30
 """The bytes assumed to be free where the system does not tell."""
+
+_FORCED: ContextVar[bool] = ContextVar("forced", default=False)
 
 _MEMORY = Path("/proc/meminfo")
 _LIMIT, _USED = Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory.current")
@@ -34,17 +39,31 @@ def total_memory() -> int:
         return total
 
 
+@contextmanager
+def forced(force: bool) -> Iterator[None]:
+    """With `force`, every network that is built meanwhile may take all that the machine has.
+
+    It is for tasks that build several: a starting model, those among which hubel chooses, the one it trains.
+    """
+    before = _FORCED.set(force or _FORCED.get())
+    try:
+        yield
+    finally:
+        _FORCED.reset(before)
+
+
 def check_fits(what: str, needed: int, *, force: bool) -> None:
     """Checks that bytes fit into memory before anything is allocated: into the free memory, by default.
 
-    With `force` they may take all that the machine has. Raises NetworkError: they do not fit.
+    With `force`, or within `forced`, they may take all that the machine has. Raises NetworkError: they do not
+    fit.
     """
     total = total_memory()
     free = min(free_memory(), total)
-    if needed <= (total if force else free):
+    if needed <= (total if force or _FORCED.get() else free):
         return
     way = (
-        "force=True (predict and evaluate: --force) tries it all the same"
+        "force=True (on the command line --force) tries it all the same"
         if needed <= total
         else "no setting makes it fit"
     )

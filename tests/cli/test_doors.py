@@ -46,7 +46,7 @@ PYTHON_ONLY = {
     "bench": {"progress"},
     "export": {"progress"},
     "data *": {"progress"},
-    "look": {"volume", "classes", "preprocessing"},
+    "look": {"volume", "classes", "preprocessing", "output"},
     "look *": {"progress", "on_message"},
 }
 """Parameters of a function, or of those of a group, that only Python has.

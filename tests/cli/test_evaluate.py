@@ -39,11 +39,14 @@ def test_evaluate_prints_the_numbers_and_a_line_per_class(hubel: Hubel, model: P
     assert (said.status, said.err) == (0, "")
     lines = said.out.splitlines()
     assert lines[0].startswith("all: 1,797 images, ")
-    for words in ("correct", "in the top 5", "loss"):
-        assert words in lines[0]
-    assert lines[1].startswith("macro-F1 ")
-    assert lines[1].endswith(" before temperature 0.5")
-    assert [line.split()[-1] for line in lines[3:]] == list(DIGITS)
+    assert "loss" in lines[0]
+    for line, words in zip(lines[1:3], ("top-1", "top-5"), strict=True):
+        assert line.startswith(words)
+        assert "of 1,797; 95 % interval " in line
+    assert lines[1].endswith("; chance is 10.18 %, the largest class")  # 183 threes of 1,797 digits
+    assert lines[3].startswith("macro-F1 ")
+    assert lines[3].endswith(" before temperature 0.5")
+    assert [line.split()[-1] for line in lines[5:]] == list(DIGITS)
 
 
 def test_evaluate_and_predict_agree(hubel: Hubel, model: Path, tmp_path: Path) -> None:

@@ -127,6 +127,13 @@ def test_a_huge_image(root: Path, limit: int, monkeypatch: pytest.MonkeyPatch) -
     assert "pixels" in finding.message
 
 
+def test_a_file_without_an_ending_is_no_error(root: Path) -> None:
+    (root / "train" / "cat" / "0.png").rename(root / "train" / "cat" / "0")
+    found = check(str(root))
+    assert kinds(found) == [("notice", "ending")]
+    assert found.findings[0].message == "PNG without an ending; hubel reads them"
+
+
 def test_a_file_of_another_format_than_its_name_says(root: Path) -> None:
     image("png").save(root / "train" / "cat" / "x.jpg", "PNG")
     image("jpeg").save(root / "train" / "dog" / "x.JPEG", "JPEG")

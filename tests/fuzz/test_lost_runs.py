@@ -33,7 +33,8 @@ NET = "conv(4, 3) >> batchnorm >> relu >> fc(2)"
 SETTINGS: dict[str, Any] = {"epochs": 3, "batch": 8, "precision": "float32", "average": 0.9, "hardest": 0.5}
 LONG = "HUBEL_FUZZ" in os.environ
 EVERY = 1 if LONG else 13
-"""Which operations fail: each, or one in so many."""
+BEGINNING = 8
+"""Which operations fail: each, or one in so many and all of the beginning, before a run has its config."""
 
 KILLS = 20 if LONG else 2
 
@@ -81,7 +82,7 @@ def test_no_operation_that_fails_loses_a_run(
 ) -> None:
     count = operations(images, tmp_path)
     assert count > 40
-    for at in range(1, count + 1, EVERY):
+    for at in sorted({*range(1, BEGINNING), *range(1, count + 1, EVERY)}):
         out, rounds = tmp_path / f"{at}", list[Event]()
 
         def told(event: Event, rounds: list[Event] = rounds) -> None:
@@ -164,6 +165,17 @@ def test_metrics_that_are_cut_short_lose_their_last_line(
     assert same(weights(run), whole)
     assert any("line was cut short" in text for text in told)
     assert len(run.history) >= 2
+
+
+def test_a_finished_run_without_its_rounds_is_refused(images: Path, tmp_path: Path) -> None:
+    begin(images, tmp_path / "run")
+    before = weights(hubel.Run(tmp_path / "run"))
+    metrics = tmp_path / "run" / "metrics.jsonl"
+    for damaged in ("{", ""):
+        metrics.write_text(damaged)
+        with pytest.raises(HubelError, match=r"its metrics\.jsonl has no rounds"):
+            hubel.resume(tmp_path / "run")
+    assert same(weights(hubel.Run(tmp_path / "run")), before)
 
 
 @pytest.mark.parametrize("line", ["[1, 2]", "null", '{"loss": 1}', '{"epoch": "one"}', "{"])

@@ -176,16 +176,16 @@ def test_the_image_shows_where_recall_is_lost() -> None:
     assert across > back  # class cat to the right of bee
     text = as_text(found, ("ant", "bee", "cat"))
     assert "relu1[1]         cat: 50.00 % to 5.00 % (all classes 35.00 %)" in text
-    assert "10 to 1 of 20, 95 % interval 0.89 % to 23.61 %\n" in text
+    assert "10 to 1 of 20; 95 % interval 0.89 to 23.61 %\n" in text
 
 
 def test_a_loss_of_two_images_of_twelve_may_be_chance() -> None:
     """Wilson's interval of 6 of 12 is 25.38 % to 74.62 %, and 4 of 12 lies within it."""
     found = Ablation((Unit("relu1", 0),), "mean", np.array([12]), np.array([6]), np.array([[4]]))
     text = as_text(found, ("skirt",))
-    assert "50.00 % correct with all units (6 of 12, 95 % interval 25.38 % to 74.62 %)" in text
+    assert "correct with all units: 50.00 % (6 of 12; 95 % interval 25.38 to 74.62 %)" in text
     assert "50.00 % to 33.33 %" in text
-    assert "6 to 4 of 12, 95 % interval 13.81 % to 60.94 %, which may be chance" in text
+    assert "6 to 4 of 12; 95 % interval 13.81 to 60.94 %, which may be chance" in text
 
 
 def test_errors() -> None:

@@ -105,7 +105,7 @@ def test_a_model_prints_on_one_screen(model: Model) -> None:
         "  input       8x8x3, fit pad",
         "  parameters  990",
         "  trained on  /photos",
-        "  accuracy    50.00% of the validation images",
+        "  accuracy    50.00 % of the validation images",
         "  views       mirror",
         "  temperature 1.25",
     ):
@@ -257,6 +257,8 @@ def test_weights_of_another_precision_are_refused(path: Path) -> None:
         ({"summary": '{"val_top1": "good"}'}, "val_top1 is a number, not 'good'"),
         ({"summary": '{"val_top1": NaN}'}, "val_top1 is a number, not nan"),
         ({"summary": '{"val_top1": 3}'}, "val_top1 is from 0 to 1, not 3"),
+        ({"summary": '{"val_images": 2.5}'}, "val_images is a whole number from 1, not 2.5"),
+        ({"summary": '{"val_images": 0}'}, "val_images is a whole number from 1, not 0"),
         ({"summary": '{"epoch": [1]}'}, r"epoch is a number, not \[1\]"),
         ({"summary": '{"data": {}}'}, "data is a text, not {}"),
         ({"notation": "fc(3) >> " * 30_000}, "metadata"),

@@ -11,6 +11,9 @@ from torch import Tensor, nn
 from hubel.errors import NetworkError, UsageError
 from hubel.instruments.subject import Subject
 from hubel.report.table import as_data, as_text
+from hubel.tasks.compare import compare
+from hubel.tasks.diff import diff
+from hubel.tasks.draw import draw
 from hubel.tasks.network import ledger
 from hubel.tasks.table import table
 
@@ -46,6 +49,11 @@ def test_which_result_is_taken_is_said_and_can_be_chosen(make: type[Pair], names
     assert remark.startswith(f"{make.__name__} returns {names}")
     assert remark in str(as_text(found, 100))
     assert as_data(found, "net")["remarks"] == [remark]
+    for shows in (compare, diff):
+        with pytest.warns(UserWarning, match=rf"{make.__name__} returns {names}.*its scores are the first"):
+            shows(module, "fc(2)", volume="14x14x3")
+    with pytest.warns(UserWarning, match=rf"{make.__name__} returns {names}.*its scores are the first"):
+        draw(module, "14x14x3")
     chosen = table(module, "14x14x3", output=scores)
     assert chosen.ledger.remarks == ()
     with pytest.raises(UsageError, match=rf"{make.__name__} returns no 'nothing'"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from xml.etree import ElementTree
 
 import matplotlib as mpl
@@ -10,6 +11,7 @@ import pytest
 
 from hubel import zoo
 from hubel.errors import UsageError
+from hubel.model.header import Validated
 from hubel.net.algebra import Net
 from hubel.net.ledger import ledger
 from hubel.net.names import conv, fc, maxpool, relu
@@ -43,6 +45,23 @@ def test_by_hand() -> None:
     values = {share.part: share.share for share in SMALL.most_values}
     assert values == pytest.approx({"conv1": 144 / 190, "maxpool1": 36 / 190, "fc1": 10 / 190})
     assert [share.part for share in SMALL.most_params] == ["fc1", "conv1"]
+
+
+def test_trained_models_have_their_counts_and_intervals() -> None:
+    """The interval of 81 of 100 is 72.22 to 87.49 %, the roots of the score test's quadratic."""
+    trained = replace(SMALL, validated=Validated(81, 100, 10))
+    lines = [" ".join(line.split()) for line in str(as_text([trained, SMALL], 100)).splitlines()]
+    start = lines.index("validation accuracy 81.00 % -")
+    assert lines[start + 1 : start + 4] == [
+        "images 81 of 100 -",
+        "95 % interval 72.22 to 87.49 % -",
+        "chance, 1 / classes 10.00 % -",
+    ]
+    found = as_data(trained)["validated"]
+    assert found.pop("interval") == pytest.approx((0.7222, 0.8749), abs=5e-5)
+    assert found == {"correct": 81, "images": 100, "top1": 0.81, "chance": 0.1}
+    assert as_data(SMALL)["validated"] is None
+    assert "accuracy" not in str(as_text([SMALL, SMALL], 100))
 
 
 def test_vgg16_has_its_parameters_late_and_its_activations_early() -> None:

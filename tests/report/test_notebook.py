@@ -41,9 +41,19 @@ def test_a_ledger_is_a_table() -> None:
 
 def test_a_model_is_a_table_of_facts() -> None:
     network = build(NET, "8x8x3", scores=True)
-    model = Model(network, (NASTY, "b", "c"), Preprocessing.of("8x8x3"), {"data": NASTY, "val_top1": 0.5})
+    model = Model(
+        network,
+        (NASTY, "b", "c"),
+        Preprocessing.of("8x8x3"),
+        {"data": NASTY, "val_top1": 0.5, "val_images": 4},
+    )
     found = texts(model._repr_html_())
-    assert {"Model of 3 classes", f"{NASTY}, b, c", NASTY, "50.00% of the validation images"} <= set(found)
+    assert {
+        "Model of 3 classes",
+        f"{NASTY}, b, c",
+        NASTY,
+        "50.00 % (2 of 4; 95 % interval 15.00 to 85.00 %), validation images",
+    } <= set(found)
 
 
 def evaluation(count: int) -> ModelEvaluation:
@@ -59,7 +69,13 @@ def evaluation(count: int) -> ModelEvaluation:
 
 def test_an_evaluation_has_its_numbers_and_its_classes() -> None:
     found = texts(evaluation(3)._repr_html_())
-    assert {"3 (test)", "66.67%", NASTY, "50.00 %", "66.67 %"} <= set(found)
+    assert {
+        "3 (test)",
+        "66.67 % (2 of 3; 95 % interval 20.77 to 93.85 %)",
+        NASTY,
+        "50.00 %",
+        "66.67 %",
+    } <= set(found)
     assert "prediction" in found, "the confusion matrix"
     many = texts(evaluation(MOST_CLASSES + 7)._repr_html_())
     assert "and 7 classes with a higher F1" in many

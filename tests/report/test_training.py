@@ -36,9 +36,13 @@ def test_the_end_says_over_how_many_views_it_is_right() -> None:
     result = Evaluation(torch.eye(2)[[0, 1, 0, 0]], torch.tensor([0, 1, 1, 1]))
     folder = RunFolder(Path("run"))
     text = end_text(Finished(folder, model, result))
-    assert text.startswith("best model: validation accuracy 50.00 % (2/4)\n")
+    assert text.startswith(
+        "best model: validation accuracy 50.00 % (2 of 4; 95 % interval 15.00 to 85.00 %); chance is 75.00 %"
+    )
     several = end_text(Finished(folder, replace(model, views="mirror"), result))
-    assert "50.00 % (2/4), averaged over 2 views per image; 25.00 % with one view" in several
+    assert (
+        "averaged over 2 views per image; 25.00 % (1 of 4; 95 % interval 4.56 to 69.94 %) with one" in several
+    )
 
 
 def test_a_start_says_why() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hubel.report.units import count, duration, memory, percent, short
+from hubel.report.units import count, duration, memory, short
 
 
 @pytest.mark.parametrize(
@@ -46,6 +46,5 @@ def test_duration(seconds: float, text: str) -> None:
     assert duration(seconds) == text
 
 
-def test_count_and_percent() -> None:
+def test_count() -> None:
     assert count(60_965_224) == "60,965,224"
-    assert percent(0.98765) == "98.77 %"

@@ -23,7 +23,6 @@ from PIL import Image
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError, UsageError
 from hubel.model.file import Model
-from hubel.model.inputs import several
 from hubel.module.network import build
 from hubel.net.names import fc
 from hubel.tasks.predict import predict
@@ -66,7 +65,7 @@ def test_a_table_has_every_image_in_order(
     assert head == ["file", "class", "probability", "error"]
     wanted = [
         [each.file, name, f"{probability:.6f}", ""]
-        for each in predict(model, [*several(photos)], top=top or 1)
+        for each in predict(model, sorted(photos.iterdir()), top=top or 1)
         for name, probability in each.classes or [("", 0)]
     ]
     assert [row[:2] for row in table] == [row[:2] for row in wanted]

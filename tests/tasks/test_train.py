@@ -15,6 +15,7 @@ from torch import Generator, Tensor, nn
 import hubel
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import DataError, HubelError, UsageError
+from hubel.model.header import Validated
 from hubel.tasks.follow import Spent
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.run.events import Began, Event, Finished
@@ -62,6 +63,10 @@ def test_a_run_in_one_line(tmp_path: Path) -> None:
     assert run.model.predict(pixels[0]).label == names[0]
     assert hubel.load(run.folder).classes == ("left", "middle", "right")
     assert len(repr(run).splitlines()) == 1
+    found = hubel.compare(run, run.model, "fc(3)", volume="9x9x1").facts
+    correct = round(run.evaluation.top1 * len(run.evaluation.labels))
+    assert found[0].validated == found[1].validated == Validated(correct, len(run.evaluation.labels), 3)
+    assert found[2].validated is None
 
 
 def test_the_command_trains_the_same_weights(hubel_command: Hubel, tmp_path: Path) -> None:

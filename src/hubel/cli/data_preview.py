@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import HELP, INPUT_HELP
+from hubel.cli.network import FORCE_HELP, HELP, INPUT_HELP, RANGE_HELP
 from hubel.report.form import image_form
 
 
@@ -27,6 +27,7 @@ def preview(
             "Default: the saved model's setting, or crop."
         ),
     ] = None,
+    range: Annotated[str | None, typer.Option(help=RANGE_HELP)] = None,  # noqa: A002 - the setting's name
     recipe: Annotated[
         str | None, typer.Option(help="The recipe whose augmentation is shown: its name or a .toml file.")
     ] = None,
@@ -41,6 +42,7 @@ def preview(
     ] = "auto",
     each: Annotated[int, typer.Option(help="The number of images per class.")] = 2,
     seed: Annotated[int, typer.Option(help="Random seed.")] = 0,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Draw images of each class beside what the network sees of them, plain and twice augmented."""
     image_form(out, ("png",))
@@ -51,11 +53,13 @@ def preview(
         net=net,
         volume=volume,
         fit=fit,
+        range=range,
         recipe=recipe,
         time=time,
         start=start,
         each=each,
         seed=seed,
+        force=force,
     )
     found.save(out)
     print("\n".join((f"wrote {out}", *found.notes)))

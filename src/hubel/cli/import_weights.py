@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from hubel.cli.network import FORCE_HELP
+
 
 def import_weights(
     source: Annotated[
@@ -44,12 +46,20 @@ def import_weights(
     ema: Annotated[
         bool, typer.Option("--ema", help="Take the moving average of the weights that a checkpoint has.")
     ] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Make a model from weights of torchvision, timm and others; nothing in the file is executed."""
     from hubel.tasks import import_weights as task
 
     found = task.import_weights(
-        source, net=net, out=out, volume=volume, preprocessing=preprocessing, classes=classes, ema=ema
+        source,
+        net=net,
+        out=out,
+        volume=volume,
+        preprocessing=preprocessing,
+        classes=classes,
+        ema=ema,
+        force=force,
     )
     print(f"{found.loaded} ({found.loaded.maker} names)")
     for remark in found.remarks:

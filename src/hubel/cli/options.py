@@ -7,7 +7,7 @@ from typing import Annotated, TypeAlias
 
 from typer import Argument, Option
 
-from hubel.cli.network import HELP
+from hubel.cli.network import FORCE_HELP, HELP, RANGE_HELP
 
 DATA, NETWORK, RECIPE, RUN = "Data", "Network", "Recipe", "Run"
 """The panels of the help."""
@@ -24,6 +24,7 @@ _BALANCE = "Remedy for class imbalance: none, loss or sampler."
 Data: TypeAlias = Annotated[str | None, Argument(help=_DATA, metavar="DATA")]
 Val: TypeAlias = Annotated[float | None, Option(help=_VAL, rich_help_panel=DATA)]
 Fit: TypeAlias = Annotated[str | None, Option(help=_FIT, rich_help_panel=DATA)]
+Range: TypeAlias = Annotated[str | None, Option(help=RANGE_HELP, rich_help_panel=DATA)]
 OnBad: TypeAlias = Annotated[str | None, Option(help=_ON_BAD, rich_help_panel=DATA)]
 Balance: TypeAlias = Annotated[str | None, Option(help=_BALANCE, rich_help_panel=DATA)]
 
@@ -69,6 +70,7 @@ KeepEpochs: TypeAlias = Annotated[
     bool | None, Option("--keep-epochs", help=_KEEP_EPOCHS, rich_help_panel=RUN)
 ]
 TensorBoard: TypeAlias = Annotated[bool, Option("--tensorboard", help=_TENSORBOARD, rich_help_panel=RUN)]
+Force: TypeAlias = Annotated[bool, Option("--force", help=FORCE_HELP, rich_help_panel=RUN)]
 ConfigFile: TypeAlias = Annotated[
     Path | None, Option(help="Repeat the run that a config.toml describes.", rich_help_panel=RUN)
 ]
@@ -79,3 +81,4 @@ _OWN_MODULE = "The module of your own that the run trains, file.py:name."
 RunFolder: TypeAlias = Annotated[Path, Argument(help="The folder of a stopped run.", metavar="RUN")]
 OwnModule: TypeAlias = Annotated[str | None, Option("--net", help=_OWN_MODULE)]
 ResumedTensorBoard: TypeAlias = Annotated[bool, Option("--tensorboard", help=_TENSORBOARD)]
+ResumedForce: TypeAlias = Annotated[bool, Option("--force", help=FORCE_HELP)]

@@ -11,6 +11,7 @@ def train(
     *,
     val: options.Val = None,
     fit: options.Fit = None,
+    range: options.Range = None,  # noqa: A002
     on_bad: options.OnBad = None,
     balance: options.Balance = None,
     net: options.Net = None,
@@ -28,6 +29,7 @@ def train(
     out: options.Out = None,
     keep_epochs: options.KeepEpochs = None,
     tensorboard: options.TensorBoard = False,
+    force: options.Force = False,
     config: options.ConfigFile = None,
     resume: options.Resume = None,
 ) -> None:
@@ -47,6 +49,7 @@ def resume(
     run: options.RunFolder,
     net: options.OwnModule = None,
     tensorboard: options.ResumedTensorBoard = False,
+    force: options.ResumedForce = False,
 ) -> None:
     """Resume a stopped run from its last checkpoint."""
     from hubel.cli.progress import watching
@@ -54,4 +57,4 @@ def resume(
 
     announce(net or "")
     with watching() as listener:
-        task(run, net=net, tensorboard=tensorboard, on_event=listener)
+        task(run, net=net, tensorboard=tensorboard, force=force, on_event=listener)

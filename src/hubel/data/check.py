@@ -47,8 +47,8 @@ _ALIKE = {"MPO": "JPEG", "DIB": "BMP"}
 class Finding:
     """A finding: an `error` should be corrected, a `warning` considered, a `notice` known.
 
-    `kind` is one of layout, empty, huge, damaged, format, turned, deep, conflict, leak, duplicate, missing
-    and imbalance; `names` are the images, files or folders it concerns, in the order of the set.
+    `kind` is one of layout, empty, huge, damaged, format, ending, turned, deep, conflict, leak, duplicate,
+    missing and imbalance; `names` are the images, files or folders it concerns, in the order of the set.
     """
 
     level: Level
@@ -304,13 +304,15 @@ def _broken(found: _Examined, kind: str, message: str) -> _Examined:
 
 
 def _formats(examined: Iterable[_Examined]) -> list[Finding]:
-    """Files whose format is not that of their ending, which other programs may refuse."""
+    """Files whose format is not that of their ending, or that have none, which other programs may refuse."""
     kinds: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
     for each in examined:
         if each.format:
             kinds[each.format, each.ending].append(each.place.name)
     return [
         Finding("error", "format", f"in fact {kind}, but named {ending}; rename or re-export", tuple(names))
+        if ending
+        else Finding("notice", "ending", f"{kind} without an ending; hubel reads them", tuple(names))
         for (kind, ending), names in kinds.items()
     ]
 

@@ -194,10 +194,14 @@ def _read_folder(path: Path) -> DataSet:
 
 
 def _accepted() -> str:
-    return (
-        f"accepted: a name ({', '.join(NAMED)}); {SCHEME}NAME or {SCHEME}NAME@CONFIG of the Hugging Face "
-        f"hub; a folder of class folders ({LAYOUTS}); a folder of IDX files (train-images-idx3-ubyte and so "
-        "on, gzipped or not); an unpacked CIFAR-10 or CIFAR-100, Python or binary version; a .csv file with "
-        "the header path,label[,split][,group]; a .npz file with x_train and y_train; .parquet, .arrow "
-        "files; WebDataset shards: a folder, a .tar, or a path or address such as train-{000..099}.tar"
+    kinds = (
+        f"a name ({', '.join(NAMED)})",
+        f"{SCHEME}NAME or {SCHEME}NAME@CONFIG of the Hugging Face hub",
+        f"a folder of class folders ({LAYOUTS})",
+        "a folder of IDX files (train-images-idx3-ubyte and so on, gzipped or not)",
+        "an unpacked CIFAR-10 or CIFAR-100, Python or binary version",
+        "a .csv file with the header path,label[,split][,group]",
+        "a .npz file with x_train and y_train; .parquet, .arrow files",
+        "WebDataset shards: a folder, a .tar, or a path or address such as train-{000..099}.tar",
     )
+    return "\n  ".join(("accepted:", *kinds))

@@ -11,6 +11,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from hubel.counted import Interval, interval
 from hubel.evaluation.calibration import Reliability
 from hubel.module.views import scores
 
@@ -63,11 +64,31 @@ class Evaluation:
         return self.hits.double().mean().item()
 
     @cached_property
-    def top5(self) -> float | None:
-        """The share with the true class among the 5 most probable; None with 5 classes or fewer."""
+    def correct(self) -> int:
+        """The number of images that are predicted correctly."""
+        return int(self.hits.sum())
+
+    @property
+    def interval(self) -> Interval:
+        """The 95 % confidence interval of the accuracy `top1`. Source: Wilson 1927, the score interval."""
+        return interval(self.correct, len(self.labels))
+
+    @cached_property
+    def chance(self) -> float:
+        """The accuracy of always naming the class that has the most of the images."""
+        return self.support.max().item() / len(self.labels)
+
+    @cached_property
+    def correct5(self) -> int | None:
+        """How many have the true class among the 5 most probable; None with 5 classes or fewer."""
         if self.scores.shape[1] <= TOP:
             return None
-        return (self.scores.topk(TOP).indices == self.labels[:, None]).any(1).double().mean().item()
+        return int((self.scores.topk(TOP).indices == self.labels[:, None]).any(1).sum())
+
+    @property
+    def top5(self) -> float | None:
+        """The share with the true class among the 5 most probable; None with 5 classes or fewer."""
+        return None if self.correct5 is None else self.correct5 / len(self.labels)
 
     @cached_property
     def confusion(self) -> Tensor:

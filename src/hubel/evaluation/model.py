@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from hubel.counted import counted, percent
 from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.sources import DataLike, is_at
 from hubel.device import best_device
@@ -48,11 +49,12 @@ class ModelEvaluation(Evaluation, Shown):
         found = {
             "images": f"{len(self.labels):,} ({self.split})",
             "classes": f"{len(self.classes):,}",
-            "top-1": f"{self.top1:.2%}",
-            "top-5": f"{self.top5:.2%}" if self.top5 is not None else "",
-            "macro-F1": f"{self.macro_f1:.2%}",
+            "top-1": counted(self.correct, len(self.labels)),
+            "chance": f"{percent(self.chance)}, the largest class",
+            "top-5": "" if self.correct5 is None else counted(self.correct5, len(self.labels)),
+            "macro-F1": percent(self.macro_f1),
             "loss": f"{self.loss:.4f} nats",
-            "calibration error": f"{self.ece:.2%}",
+            "calibration error": percent(self.ece),
             "mistakes": f"{len(self.wrong):,}",
         }
         return {name: text for name, text in found.items() if text}

@@ -31,6 +31,8 @@ from hubel.net.trace import INPUT, Step, at_inference
 from hubel.net.volume import Volume, VolumeLike
 from hubel.ram import check_fits
 
+ONE_OUTPUT = "output chooses among the results of a torch module; a network has one"
+
 
 @dataclass(frozen=True, slots=True)
 class Subject:
@@ -59,6 +61,8 @@ class Subject:
         """
         module = getattr(module, "_orig_mod", module)  # a compiled module cannot be watched
         if isinstance(module, Network):
+            if output is not None:
+                raise UsageError(ONE_OUTPUT)
             return cls(module, module.volume, at_inference(module.steps))
         if isinstance(module, OwnNetwork):
             volume, module = module.volume, module.root

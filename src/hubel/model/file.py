@@ -14,6 +14,7 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
+from hubel.counted import counted, percent
 from hubel.data.image.objects import as_seen
 from hubel.data.image.preprocess import Preprocessing
 from hubel.data.marks import read as read_marks
@@ -24,7 +25,7 @@ from hubel.files import write_whole
 from hubel.model.arrays import damaged, not_finite
 from hubel.model.checksum import KEY, Content, checksum
 from hubel.model.graph import engine_of
-from hubel.model.header import Header, model_file, read_metadata
+from hubel.model.header import Header, Validated, model_file, read_metadata
 from hubel.model.inputs import is_one_image, several
 from hubel.model.network import Maker, network_of
 from hubel.model.prediction import Classifier, Prediction, predict_one, predictions
@@ -80,12 +81,19 @@ class Model(Shown):
             "trained on": str(said.get("data", "")),
             "weights": str(said.get("weights", "")),
             "epoch": f"{said['epoch']:g}" if "epoch" in said else "",
-            "accuracy": f"{said['val_top1']:.2%} of the validation images" if "val_top1" in said else "",
+            "accuracy": self._accuracy(),
             "views": self.views if self.views != "one" else "",
             "temperature": f"{self.temperature:.3g}" if self.temperature != 1 else "",
             "head": "not trained" if self.untrained else "",
         }
         return {name: text for name, text in found.items() if text}
+
+    def _accuracy(self) -> str:
+        """The accuracy on the validation images; a file of an older version does not know how many."""
+        if found := Validated.of(self.summary, len(self.classes)):
+            return f"{counted(found.correct, found.images)}, validation images"
+        top1 = self.summary.get("val_top1")
+        return "" if top1 is None else f"{percent(top1)} of the validation images"
 
     @property
     def net(self) -> Net:

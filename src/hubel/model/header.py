@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubel.errors import HubelError, ModelError, shortened
-from hubel.files import exists
+from hubel.files import exists, parse_json
 from hubel.module.views import VIEWS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
@@ -48,12 +48,29 @@ RAW = "raw"
 INT8 = "int8"
 """The entry of an exported file's metadata that says how a graph in int8 was judged, as JSON."""
 
-NUMBERS = ("epoch", "val_top1", "val_loss", "val", "seed")
+NUMBERS = ("epoch", "val_top1", "val_loss", "val_images", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
 """What hubel reads of a summary, where it is there."""
 
 CONFIG = "config.toml"
 """The file of a run's configuration, by which its folder is recognised."""
+
+
+@dataclass(frozen=True, slots=True)
+class Validated:
+    """How many of its validation images a model predicted correctly; a guess names one of its `classes`."""
+
+    correct: int
+    images: int
+    classes: int
+
+    @classmethod
+    def of(cls, summary: dict[str, Any], classes: int) -> Validated | None:
+        """Reads it off a model's summary; None where that does not have it, as in older files."""
+        if "val_top1" not in summary or "val_images" not in summary:
+            return None
+        images = int(summary["val_images"])
+        return cls(round(summary["val_top1"] * images), images, classes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +214,7 @@ def check_names(classes: Sequence[object]) -> None:
 
 def _json(text: str, kind: type[Json]) -> Json:
     """A JSON text of a list or an object. Raises TypeError: another value. Raises ValueError: no JSON."""
-    value = json.loads(text)
+    value = parse_json(text)
     if not isinstance(value, kind):
         raise TypeError(f"a {kind.__name__} is expected, not {shortened(text)}")
     return value
@@ -214,6 +231,9 @@ def _check_summary(summary: dict[str, Any]) -> None:
             raise TypeError(f"{name} is a text, not {shortened(repr(summary[name]))}")
     if not 0 <= summary.get("val_top1", 0) <= 1:
         raise ValueError(f"val_top1 is from 0 to 1, not {summary['val_top1']}")
+    images = summary.get("val_images", 1)
+    if images < 1 or images != int(images):
+        raise ValueError(f"val_images is a whole number from 1, not {images}")
 
 
 def _damaged(path: Path, why: str) -> ModelError:
@@ -269,7 +289,7 @@ def _metadata(path: Path) -> dict[str, str]:
         length = int.from_bytes(file.read(8), "little")
         if not 2 <= length <= size - 8:
             raise ValueError("it does not begin with the length of a header")
-        tensors = json.loads(file.read(length))
+        tensors = parse_json(file.read(length))
     metadata: dict[str, str] = dict(tensors.pop("__metadata__", {}))
     for name, text in metadata.items():
         if not isinstance(text, str):

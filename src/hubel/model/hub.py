@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import math
 import os
 import re
@@ -14,6 +13,7 @@ from typing import Any
 
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import HubelError, ModelError, UsageError
+from hubel.files import parse_json
 
 SCHEME = "hf:"
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -126,7 +126,7 @@ def preprocessing_of(config: Mapping[str, Any]) -> Preprocessing | None:
 def _config(path: Path | None) -> Mapping[str, Any]:
     """Returns the content of a config.json; empty if there is none or it cannot be read."""
     try:
-        content = json.loads(path.read_text("utf-8")) if path else {}
+        content = parse_json(path.read_text("utf-8")) if path else {}
     except ValueError:
         content = {}
     return content if isinstance(content, Mapping) else {}

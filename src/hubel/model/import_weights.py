@@ -16,7 +16,7 @@ from torch import Tensor
 
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError, UsageError, nearest
-from hubel.files import exists
+from hubel.files import is_file
 from hubel.model.file import Model
 from hubel.module.network import build
 from hubel.module.weights import AVERAGED, Loaded, listed, load_weights
@@ -95,7 +95,7 @@ def read_weights(path: str | Path, *, ema: bool = False) -> Weights:
     any code and is never unpickled.
     """
     path = Path(path)
-    if not (exists(path) and path.is_file()):
+    if not is_file(path):
         raise ModelError(f"{path} does not exist; give a file of weights, .pth or .safetensors")
     content = _safetensors(path) if path.suffix == ".safetensors" else _checkpoint(path)
     found = dict(_state_dicts(content))

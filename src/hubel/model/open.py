@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from hubel.errors import ModelError, UsageError, nearest
-from hubel.files import exists
+from hubel.files import exists, is_file
 from hubel.model.file import Model, load
 from hubel.model.header import model_file, read_header
 from hubel.model.network import Maker, code_at
@@ -44,7 +44,7 @@ def open_model(
         )
     where = where if isinstance(where, str) else Path(where)
     name = where.strip() if isinstance(where, str) else ""
-    if not (exists(where) and Path(where).is_file()):
+    if not is_file(where):
         if lookup.known(name):
             return pretrained(name)
         if name.isidentifier() and not exists(where):

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubel.errors import NetworkError, UsageError, nearest
+from hubel.files import is_file
 
 if TYPE_CHECKING:
     from torch import nn
@@ -38,7 +39,7 @@ def module_of(text: str) -> nn.Module:
             f"{text} may hold several networks; name the function that makes yours: {text}:make_model"
         )
     home, _, name = text.rpartition(":")
-    if is_python(text) and not Path(home).is_file():
+    if is_python(text) and not is_file(home):
         raise NetworkError(f"{home} does not exist")
     try:
         found = _executed(Path(home)) if is_python(text) else importlib.import_module(home)

@@ -6,7 +6,7 @@ import json
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from hubel.report.units import percent
+from hubel.counted import percent
 
 if TYPE_CHECKING:
     from hubel.engines.figures import Benchmark, EngineFigures

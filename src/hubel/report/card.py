@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from hubel.counted import percent
 from hubel.model.file import Model
-from hubel.report.units import count, memory, percent, short
+from hubel.report.units import count, memory, short
 from hubel.version import __version__
 
 if TYPE_CHECKING:

@@ -26,6 +26,7 @@ _KINDS = {
     "huge": "too many pixels: may be decompression bombs",
     "damaged": "cannot be read",
     "format": "file suffix of another format",
+    "ending": "no file suffix",
     "turned": "turned",
     "deep": "more than 8 bits per pixel",
     "conflict": "one image, several classes",

@@ -11,35 +11,58 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from hubel.counted import Interval, between, counted, interval, percent
 from hubel.evaluation.calibration import BINS, Reliability
 from hubel.evaluation.metrics import Evaluation
 from hubel.evaluation.model import ModelEvaluation
 from hubel.evaluation.splits import ALL, NEW
-from hubel.report.units import count, percent
+from hubel.report.units import count
 
 
 @dataclass(frozen=True, slots=True)
 class ClassLine:
     """How well one class is predicted: its images, the correct ones and the shares; None without a number.
 
-    `precision` needs an image predicted as the class, `recall` and `f1` an image of the class.
+    `predicted` are the images predicted as the class, which `precision` needs; `recall` and `f1` need an
+    image of the class.
     """
 
     name: str
     images: int
+    predicted: int
     correct: int
     precision: float | None
     recall: float | None
     f1: float | None
 
+    @property
+    def recall_interval(self) -> Interval | None:
+        """The 95 % interval of the recall."""
+        return interval(self.correct, self.images) if self.images else None
+
+    @property
+    def precision_interval(self) -> Interval | None:
+        """The 95 % interval of the precision."""
+        return interval(self.correct, self.predicted) if self.predicted else None
+
+    def data(self) -> dict[str, Any]:
+        """The line as plain data, without its name."""
+        data = asdict(self) | {
+            "recall_interval": self.recall_interval,
+            "precision_interval": self.precision_interval,
+        }
+        del data["name"]
+        return data
+
 
 def class_lines(classes: Sequence[str], evaluation: Evaluation) -> list[ClassLine]:
     """Returns a line per class, in the order of the classes."""
-    counts = (evaluation.support, evaluation.confusion.diagonal())
+    confusion = evaluation.confusion
+    counts = (evaluation.support, confusion.sum(0), confusion.diagonal())
     shares = (evaluation.precision, evaluation.recall, evaluation.f1)
     return [
-        ClassLine(name, images, correct, *map(known, numbers))
-        for name, images, correct, *numbers in zip(
+        ClassLine(name, images, predicted, correct, *map(known, numbers))
+        for name, images, predicted, correct, *numbers in zip(
             classes, *(each.tolist() for each in (*counts, *shares)), strict=True
         )
     ]
@@ -64,43 +87,71 @@ def confused_pairs(
 
 def as_text(evaluation: ModelEvaluation) -> str:
     """Returns what `hubel evaluate` prints: the numbers over all images, then a line per class."""
-    top5 = "" if evaluation.top5 is None else f", {percent(evaluation.top5)} in the top 5"
     uncalibrated = ""
     if evaluation.temperature != 1:
         before = percent(evaluation.at(1).ece)
         uncalibrated = f", {before} before temperature {evaluation.temperature:.3g}"
+    images = len(evaluation.labels)
     lines = [
-        f"{evaluation.split}: {count(len(evaluation.labels))} images, "
-        f"{percent(evaluation.top1)} correct{top5}, loss {evaluation.loss:.4f} nats",
-        f"macro-F1 {percent(evaluation.macro_f1)}, calibration error {percent(evaluation.ece)}{uncalibrated}",
-        f"  {'recall':>9}  {'precision':>9}  {'F1':>9}",
+        f"{evaluation.split}: {count(images)} images, loss {evaluation.loss:.4f} nats",
+        f"top-1 {counted(evaluation.correct, images)}; {chance_text(evaluation)}",
     ]
-    for line in class_lines(evaluation.classes, evaluation):
-        shares = "  ".join(f"{share(each):>9}" for each in (line.recall, line.precision, line.f1))
-        lines.append(f"  {shares}  {count(line.correct)} of {count(line.images)}  {line.name}")
+    if evaluation.correct5 is not None:
+        lines.append(f"top-5 {counted(evaluation.correct5, images)}")
+    lines.append(
+        f"macro-F1 {percent(evaluation.macro_f1)}, calibration error {percent(evaluation.ece)}{uncalibrated}"
+    )
+    rows: list[tuple[str, ...]] = [
+        ("recall", "of images", "95 % interval", "precision", "of predicted", "95 % interval", "F1")
+    ]
+    rows += [_cells(line) for line in class_lines(evaluation.classes, evaluation)]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row, name in zip(rows, ("", *evaluation.classes), strict=True):
+        cells = (cell.rjust(wide) for cell, wide in zip(row, widths, strict=True))
+        lines.append(f"  {'  '.join(cells)}  {name}".rstrip())
     return "\n".join(lines)
+
+
+def chance_text(evaluation: Evaluation) -> str:
+    """What accuracy a guess has: `chance is 10.03 %, the largest class`."""
+    return f"chance is {percent(evaluation.chance)}, the largest class"
+
+
+def _cells(line: ClassLine) -> tuple[str, ...]:
+    """A class in the text: each share with its counts and its interval, and F1."""
+    cells = []
+    for value, whole in ((line.recall, line.images), (line.precision, line.predicted)):
+        counts = f"{count(line.correct)} of {count(whole)}"
+        cells += [share(value), counts, between(line.correct, whole) if whole else "–"]
+    return (*cells, share(line.f1))
 
 
 def as_json(evaluation: ModelEvaluation) -> str:
     """Returns all of an evaluation as a JSON object; null where there is no number.
 
-    `trained_on` is the number of images of the set that the model was trained on, null where that is not
+    Intervals are of 95 %; `chance` is the share of the largest class. `trained_on` is the number of images of
+    the set that the model was trained on, null where that is not
     known. The rows of `confusion` are true classes, its columns predicted ones, in the order of `classes`.
     """
-    plain, classes = evaluation.at(1), evaluation.classes
+    plain, classes, images = evaluation.at(1), evaluation.classes, len(evaluation.labels)
     content = {
         "split": evaluation.split,
-        "images": len(evaluation.labels),
+        "images": images,
         "trained_on": evaluation.known,
         "loss": known(evaluation.loss),
         "top1": evaluation.top1,
+        "correct": evaluation.correct,
+        "interval": evaluation.interval,
+        "chance": evaluation.chance,
         "top5": evaluation.top5,
+        "correct5": evaluation.correct5,
+        "interval5": None if evaluation.correct5 is None else interval(evaluation.correct5, images),
         "macro_f1": known(evaluation.macro_f1),
         "ece": known(evaluation.ece),
         "temperature": evaluation.temperature,
         "at_temperature_1": {"loss": known(plain.loss), "ece": known(plain.ece)},
         "reliability": _ranges(evaluation.reliability),
-        "classes": {line.pop("name"): line for line in map(asdict, class_lines(classes, evaluation))},
+        "classes": {line.name: line.data() for line in class_lines(classes, evaluation)},
         "confusion": evaluation.confusion.tolist(),
         "confused": [
             {"truth": truth, "prediction": predicted, "images": times}

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hubel.report.units import percent
+from hubel.counted import percent
 
 if TYPE_CHECKING:
     from hubel.evaluation.int8 import Int8

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from html import escape
 from typing import TYPE_CHECKING, Any
 
-from hubel.report.units import count, percent
+from hubel.counted import between, percent
+from hubel.report.units import count
 
 if TYPE_CHECKING:
     from hubel.evaluation.model import ModelEvaluation
@@ -59,13 +60,21 @@ def of_evaluation(found: ModelEvaluation) -> str:
 
     lines = sorted(class_lines(found.classes, found), key=lambda line: 2.0 if line.f1 is None else line.f1)
     rows = [
-        (line.name, count(line.images), share(line.recall), share(line.precision), share(line.f1))
+        (
+            line.name,
+            f"{count(line.correct)} of {count(line.images)}",
+            share(line.recall),
+            between(line.correct, line.images),
+            share(line.precision),
+            between(line.correct, line.predicted),
+            share(line.f1),
+        )
         for line in lines[:MOST_CLASSES]
     ]
-    rest = len(lines) - len(rows)
+    rest, interval = len(lines) - len(rows), "95 % interval"
     more = f"<p>and {count(rest)} classes with a higher F1</p>" if rest else ""
     matrix = "" if rest else f"<div>{confusion(found.confusion.numpy(), found.classes)}</div>"
-    table = _table(("class", "images", "recall", "precision", "F1"), rows)
+    table = _table(("class", "correct", "recall", interval, "precision", interval, "F1"), rows)
     return f"<b>Evaluation of a model</b>{_facts(found.facts())}{table}{more}{matrix}"
 
 

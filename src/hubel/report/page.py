@@ -16,6 +16,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 from torch import Tensor
 
+from hubel.counted import between, within
 from hubel.data.feed.bad import Bad
 from hubel.data.feed.batches import Feed
 from hubel.evaluation.metrics import Evaluation
@@ -26,7 +27,7 @@ from hubel.net.sliding import Conv
 from hubel.report.evaluation import ClassLine, class_lines, confused_pairs, share
 from hubel.report.figures import confusion, curves, filters, reliability, thumbnail
 from hubel.report.table import COLUMNS, DEFAULT, NUMBERS, foot_lines
-from hubel.report.units import count, duration, interval
+from hubel.report.units import count, duration
 from hubel.training.settings.config import Config
 
 MOST_MISTAKES = 36
@@ -101,6 +102,8 @@ def _environment() -> Environment:
         "count": count,
         "duration": duration,
         "percent": share,
+        "between": between,
+        "within": within,
         "number": lambda number: f"{number:.4g}",
     }
     return environment
@@ -108,16 +111,16 @@ def _environment() -> Environment:
 
 def _headline(lines: Sequence[Mapping[str, Any]], model: Model, evaluation: Evaluation) -> dict[str, Any]:
     """The numbers that come first."""
-    images = len(evaluation.labels)
-    mistakes = len(evaluation.wrong)
     return {
         "top1": evaluation.top1,
         "top5": evaluation.top5,
         "macro_f1": evaluation.macro_f1,
-        "interval": interval(images - mistakes, images),
+        "correct": evaluation.correct,
+        "correct5": evaluation.correct5,
+        "chance": evaluation.chance,
         "loss": evaluation.loss,
-        "images": images,
-        "mistakes": mistakes,
+        "images": len(evaluation.labels),
+        "mistakes": len(evaluation.wrong),
         "seconds": lines[-1]["seconds"],
         "epochs": lines[-1]["epoch"],
         "best": max((line["epoch"] for line in lines if line["best"]), default=0),

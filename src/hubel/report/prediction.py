@@ -8,8 +8,9 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from hubel.counted import percent
 from hubel.model.prediction import Prediction
-from hubel.report.units import count, duration, percent
+from hubel.report.units import count, duration
 
 
 def text_lines(each: Prediction) -> Iterator[str]:

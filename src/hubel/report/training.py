@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from typing import TYPE_CHECKING
 
+from hubel.counted import counted, percent
 from hubel.module.views import VIEWS
-from hubel.report.units import count, duration, percent, short
+from hubel.report.evaluation import chance_text
+from hubel.report.units import count, duration, short
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.run.events import Began, Event, Finished, HeadTrained, ImagesRead, NetworkChosen, Stopped
 
@@ -47,9 +49,8 @@ def event_text(event: Event) -> str:
 
 
 def accuracy(val: Evaluation) -> str:
-    """An accuracy with its numbers: `98.33 % (59/60)`."""
-    correct, images = int(val.hits.sum()), len(val.labels)
-    return f"{percent(val.top1)} ({count(correct)}/{count(images)})"
+    """An accuracy with its count and its interval, and what a guess has."""
+    return f"{counted(val.correct, len(val.labels))}; {chance_text(val)}"
 
 
 def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
@@ -131,7 +132,8 @@ def round_text(event: RoundDone) -> str:
     """A round in one line."""
     return (
         f"epoch {event.epoch:6.4g}  train loss {event.train_loss:.4f}  val loss {event.val.loss:.4f}  "
-        f"val accuracy {percent(event.val.top1)}  {duration(event.seconds)}, waited {percent(event.waited)}"
+        f"val accuracy {percent(event.val.top1)} ({count(event.val.correct)} of "
+        f"{count(len(event.val.labels))})  {duration(event.seconds)}, waited {percent(event.waited)}"
         f"{'  best' if event.best else ''}"
     )
 
@@ -141,8 +143,11 @@ def end_text(event: Finished) -> str:
     folder, model = event.folder, event.model
     views = ""
     if model.views != "one":
-        one = percent(model.summary["val_top1"])
-        views = f", averaged over {VIEWS[model.views]} views per image; {one} with one view"
+        images, one = len(event.val.labels), model.summary["val_top1"]
+        views = (
+            f"\n  averaged over {VIEWS[model.views]} views per image; "
+            f"{counted(round(one * images), images)} with one view"
+        )
     allow = " --allow-code" if model.network.maker else ""
     unchanged = "" if model.summary.get("epoch", 1) else " (the starting model)"
     return (

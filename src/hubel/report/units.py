@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from fractions import Fraction
 
 
@@ -33,11 +32,6 @@ def memory(size: int) -> str:
     return f"{size} bytes"
 
 
-def percent(share: float) -> str:
-    """Returns a share as a percentage with two decimals: `93.40 %`."""
-    return f"{100 * share:.2f} %"
-
-
 def duration(seconds: float) -> str:
     """Returns a duration: `8.2 s`, `3 min 05 s`, `2 h 10 min`."""
     if seconds < 59.95:
@@ -46,18 +40,3 @@ def duration(seconds: float) -> str:
     if minutes < 60:
         return f"{minutes} min {rest:02d} s"
     return f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def interval(right: int, images: int) -> tuple[float, float]:
-    """Returns the 95 % confidence interval of a share. Source: Wilson 1927, the score interval."""
-    z = 1.959964
-    share, spread = right / images, z * z / images
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * math.sqrt((share * (1 - share) + spread / 4) / images)
-    return max(0.0, middle - half), min(1.0, middle + half)
-
-
-def within(right: int, images: int) -> str:
-    """A share's count and its 95 % interval: `6 of 12, 95 % interval 25.38 % to 74.62 %`."""
-    low, high = interval(right, images)
-    return f"{count(right)} of {count(images)}, 95 % interval {percent(low)} to {percent(high)}"

@@ -53,13 +53,17 @@ class Comparison(Printed):
 def compare(*nets: NetLike, volume: VolumeLike | None = None) -> Comparison:
     """Compares two or more networks: parameters, MACs, memory, depth, receptive field, published errors.
 
+    Of trained models also the accuracy on their validation images, which are the same where their data, seed
+    and share are.
     `volume` is the input of all of them; by default each has its own. Raises UsageError: fewer than two
     networks. Raises SizeError: one does not fit.
     """
     if len(nets) < 2:
         raise UsageError("a comparison takes two networks or more; `table` is for one")
     found = [given(net, volume) for net in nets]
-    return Comparison(tuple(Facts.of(_short(each.name), each.net, each.ledger()) for each in found))
+    return Comparison(
+        tuple(Facts.of(_short(each.name), each.net, each.remarked(), each.validated) for each in found)
+    )
 
 
 def _short(name: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from hubel.data.feed.open import decoded_or_streamed
-from hubel.data.feed.range import measured_range
+from hubel.data.feed.range import range_of
 from hubel.data.image.modes import COLOUR, flatten, upright
 from hubel.data.image.preprocess import Fit, Preprocessing
 from hubel.data.sources import open_data
@@ -18,13 +18,14 @@ from hubel.errors import UsageError
 from hubel.files import write_whole
 from hubel.model.header import read_header
 from hubel.model.open import open_model
+from hubel.ram import forced
 from hubel.report.data_preview import Example, preview_figure
 from hubel.report.form import image_form
 from hubel.tasks.network import NetLike, given, is_model_file, volume_of
 from hubel.tasks.train import seconds
 from hubel.tasks.words import one_of
 from hubel.training.run.auto import Chosen, choose
-from hubel.training.settings.config import AUTO
+from hubel.training.settings.config import AUTO, Config
 
 if TYPE_CHECKING:
     from hubel.data.augment.own import OwnAugmentation
@@ -78,11 +79,13 @@ def data_preview(
     net: NetLike | None = None,
     volume: VolumeLike | None = None,
     fit: str | None = None,
+    range: str | None = None,  # noqa: A002 - the setting's name
     recipe: str | None = None,
     time: str | float | None = None,
     start: str = AUTO,
     each: int = 2,
     seed: int = 0,
+    force: bool = False,
 ) -> Preview:
     """Returns images of each class beside what a network sees of them, plain and twice augmented.
 
@@ -90,7 +93,8 @@ def data_preview(
     chooses them by the data, the machine and the `time`; `start` is the starting model. Otherwise `net` is
     as for `hubel train`, and `volume` its input, by default its own. `fit` is crop, pad or squash; by default
     the saved model's own, else crop. `recipe` is the name of a recipe or a .toml file, from which the
-    augmentation is taken. `each` is the number of images per class, `seed` the random seed.
+    augmentation is taken. `each` is the number of images per class, `seed` the random seed. `range` and
+    `force` are as for `hubel.train`.
 
     Raises UsageError, DataError, NotationError, NetworkError, ModelError: an argument cannot be used.
     """
@@ -98,20 +102,22 @@ def data_preview(
         raise UsageError(f"each is at least 1, not {each}")
     if seed < 0:
         raise UsageError(f"seed is at least 0, not {seed}")
+    values = Config("", "", "", range=range or AUTO).range
     way = None if fit is None else one_of("fit", fit, get_args(Fit))
     dataset = open_data(data, val=0)
     network = None if net is None else given(net, volume, dataset)
-    chosen = choose(
-        dataset,
-        network=None if network is None else (network.short, network.trainable(), network.volume),
-        volume=volume_of(volume),
-        recipe=recipe,
-        start=network.name if network is not None and is_model_file(network.name) else start,
-        seconds=0.0 if time is None else seconds(time),
-    )
-    candidate = chosen.candidate
-    preprocessing = preprocessing_of(chosen.start, candidate.volume, way)
-    preprocessing = replace(preprocessing, range=measured_range(dataset.train) or preprocessing.range)
+    with forced(force):
+        chosen = choose(
+            dataset,
+            network=None if network is None else (network.short, network.trainable(), network.volume),
+            volume=volume_of(volume),
+            recipe=recipe,
+            start=network.name if network is not None and is_model_file(network.name) else start,
+            seconds=0.0 if time is None else seconds(time),
+        )
+        candidate = chosen.candidate
+        preprocessing = preprocessing_of(chosen.start, candidate.volume, way)
+    preprocessing = replace(preprocessing, range=range_of(values, dataset.train) or preprocessing.range)
     examples = _examples(dataset, preprocessing, candidate.recipe.augmentation, each=each, seed=seed)
     notes = _notes(dataset, preprocessing, chosen, asked=net is not None)
     return Preview(dataset.name, tuple(examples), candidate.volume, preprocessing.fit, notes)

@@ -46,5 +46,5 @@ def diff(before: NetLike, after: NetLike, volume: VolumeLike | None = None) -> D
     `volume` is the input of both; by default each has its own. Raises SizeError: a network does not fit.
     """
     one, other = given(before, volume), given(after, volume)
-    first, second = one.ledger(), other.ledger()
+    first, second = one.remarked(), other.remarked()
     return Difference((one.name, other.name), first, second, changes(first, second))

@@ -49,7 +49,7 @@ def draw(net: NetLike, volume: VolumeLike | None = None, out: str | Path | None 
     """
     if out is not None:
         image_form(Path(out))  # an error here comes before any work
-    drawing = Drawing(given(net, volume).ledger().steps)
+    drawing = Drawing(given(net, volume).remarked().steps)
     if out is not None:
         drawing.save(out)
     return drawing

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel.errors import ModelError, UsageError
+from hubel.files import read_text
 from hubel.model import hub
 from hubel.model import import_weights as foreign
 from hubel.module.weights import AVERAGED
+from hubel.ram import forced
 
 if TYPE_CHECKING:
     from hubel.model.file import Model
@@ -40,6 +42,7 @@ def import_weights(
     preprocessing: str | None = None,
     classes: str | Path | Sequence[str] | None = None,
     ema: bool = False,
+    force: bool = False,
 ) -> Imported:
     """Makes a model from the weights of torchvision, timm and others, and writes its file.
 
@@ -49,7 +52,8 @@ def import_weights(
     `preprocessing` is a name of `hubel.model.import_weights.PREPROCESSINGS`, by default that of the
     network's published weights. `classes` are the class names, or a text file of them, one per line; by
     default those of ImageNet where there are 1,000. With `ema` the moving average in a checkpoint is taken,
-    else the weights themselves.
+    else the weights themselves. With `force` the network may take all of the machine's memory, not only what
+    is free.
 
     Raises UsageError: an argument cannot be used, or the file exists. Raises ModelError, NotationError,
     SizeError: the weights, the network or the volume cannot be used.
@@ -64,15 +68,16 @@ def import_weights(
         raise UsageError("name the network that the weights belong to, such as --net resnet50_v1_5")
     path = _free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
     read = foreign.read_weights(weights, ema=ema)
-    imported = foreign.import_weights(
-        net,
-        read.tensors,
-        preprocessing=prepared,
-        volume=volume,
-        classes=_lines(Path(classes)) if isinstance(classes, str | Path) else classes,
-        source=name,
-        ema=ema,
-    )
+    with forced(force):
+        imported = foreign.import_weights(
+            net,
+            read.tensors,
+            preprocessing=prepared,
+            volume=volume,
+            classes=_lines(Path(classes)) if isinstance(classes, str | Path) else classes,
+            source=name,
+            ema=ema,
+        )
     loaded = imported.loaded
     if ema and not any(map(AVERAGED.search, (read.key, loaded.prefix))):
         raise ModelError(f"{name} has no moving average of the weights; leave --ema out")
@@ -93,6 +98,6 @@ def _free(path: Path) -> Path:
 def _lines(path: Path) -> list[str]:
     """The lines of a text file that are not empty. Raises UsageError: it cannot be read."""
     try:
-        return [line.strip() for line in path.read_text("utf-8").splitlines() if line.strip()]
+        return [line.strip() for line in read_text(path).splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
         raise UsageError(f"{path}: class names cannot be read ({error})") from None

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from hubel.data.dataset import DataSet
     from hubel.model.file import Model
+    from hubel.model.header import Validated
     from hubel.module.network import Network
     from hubel.module.own import OwnNetwork
 
@@ -48,7 +49,8 @@ class GivenNetwork:
 
     `name` is what to call it: a text as it was written, the notation of a network, the class of a module or
     the function that makes it. `maker` is the importable name of what made a module, unless that is its
-    class. `built` is the built network that was given, whose weights training starts from.
+    class. `built` is the built network that was given, whose weights training starts from. `validated` says
+    how a trained model did on its validation images.
     """
 
     name: str
@@ -56,6 +58,7 @@ class GivenNetwork:
     volume: Volume
     maker: str = ""
     built: nn.Module | None = None
+    validated: Validated | None = None
 
     @property
     def short(self) -> str:
@@ -75,6 +78,13 @@ class GivenNetwork:
         from hubel.module.survey.follow import survey
 
         return survey(self.net, self.volume, strict=strict, output=output)
+
+    def remarked(self) -> Ledger:
+        """The ledger, for a result that does not show its remarks: each is a warning."""
+        found = self.ledger()
+        for remark in found.remarks:
+            warnings.warn(f"{remark}; `hubel table --output` follows another", stacklevel=4)
+        return found
 
     def trainable(self) -> Net | OwnNetwork:
         """The network, or the module with the interface of a network.
@@ -181,7 +191,7 @@ def _named(text: str, asked: Volume | None, data: DataSet | None) -> GivenNetwor
 
 def _saved(path: Path, asked: Volume | None, data: DataSet | None) -> GivenNetwork:
     """The network of a model's file or a run's folder."""
-    from hubel.model.header import read_header
+    from hubel.model.header import Validated, read_header
 
     header = read_header(path)
     net, own = header.net, header.volume
@@ -191,7 +201,8 @@ def _saved(path: Path, asked: Volume | None, data: DataSet | None) -> GivenNetwo
         and net_ledger.ledger(net, asked).totals.params != net_ledger.ledger(net, own).totals.params
     ):
         warnings.warn(f"the weights of {path} are for {own}; they do not fit {asked}", stacklevel=4)
-    return GivenNetwork(str(path), net, asked or own)
+    validated = Validated.of(header.summary, len(header.classes))
+    return GivenNetwork(str(path), net, asked or own, validated=validated)
 
 
 def _value(net: Any, asked: Volume | None, data: DataSet | None) -> GivenNetwork:
@@ -203,7 +214,8 @@ def _value(net: Any, asked: Volume | None, data: DataSet | None) -> GivenNetwork
         seen = asked or (own if isinstance(own, Volume) else None)
         if isinstance(written, Net):
             built = module if module is net else None  # of a model the network alone
-            return GivenNetwork(repr(written), written, seen or _input("a network", None, data), built=built)
+            seen = seen or _input("a network", None, data)
+            return GivenNetwork(repr(written), written, seen, built=built, validated=_validated(net))
         maker = str(getattr(module, "maker", ""))
         if seen is None:
             raise _no_volume("a module")
@@ -219,6 +231,14 @@ def _value(net: Any, asked: Volume | None, data: DataSet | None) -> GivenNetwork
     if asked is None:
         raise _no_volume("a module")
     return GivenNetwork(maker.rpartition(":")[2], module, asked, maker)
+
+
+def _validated(net: Any) -> Validated | None:
+    """How a Model did on its validation images; of any other value nothing is known."""
+    from hubel.model.file import Model
+    from hubel.model.header import Validated
+
+    return Validated.of(net.summary, len(net.classes)) if isinstance(net, Model) else None
 
 
 def _module_in(net: Any) -> nn.Module | None:

@@ -10,12 +10,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from hubel.data.sources import is_from_python, open_data
-from hubel.errors import ModelError, UsageError, shortened
+from hubel.errors import ModelError, TrainingError, UsageError, shortened
 from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
 from hubel.module.user_code import is_python
 from hubel.net.algebra import Net
 from hubel.process import prepare_process
+from hubel.ram import forced
 from hubel.tasks.follow import Listener, Watch, begin, follow
 from hubel.tasks.network import given
 from hubel.tasks.run import Run
@@ -38,6 +39,12 @@ OVER = (
 )
 """The warning of a finished run."""
 
+NO_ROUNDS = (
+    "{run}: this run is finished, but its metrics.jsonl has no rounds, of which the report is made; restore "
+    "that file. The model is whole: hubel predict {run} IMAGE"
+)
+"""The error of a finished run without its rounds."""
+
 
 def resume(
     run: str | Path | Run,
@@ -45,6 +52,7 @@ def resume(
     data: Any = None,
     net: nn.Module | Callable[[], nn.Module] | str | None = None,
     tensorboard: bool = False,
+    force: bool = False,
     loss: Loss | None = None,
     optimizer: MakeOptimizer | None = None,
     augmentation: Augment | None = None,
@@ -53,7 +61,8 @@ def resume(
     """Resumes a run from its last checkpoint and returns it finished.
 
     What the run was given from Python is given again: its `data`, its module as `net`, its `loss`,
-    `optimizer` and `augmentation`.
+    `optimizer` and `augmentation`. With `force` its network may take all of the machine's memory, not only
+    what is free.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
@@ -65,7 +74,7 @@ def resume(
         check_installed()
     prepare_process()
     watch = Watch(on_event, tensorboard=tensorboard)
-    with folder.alone():
+    with forced(force), folder.alone():
         if warning := folder.repair():
             watch.warn(warning)
         inputs = Inputs(
@@ -84,6 +93,8 @@ def resume(
         session = Session(folder, prepared, prepared.trainer(config))
         session.restore(checkpoint)
         if session.is_over:
+            if not folder.metrics():
+                raise TrainingError(NO_ROUNDS.format(run=shlex.quote(str(folder.folder))))
             watch.warn(OVER.format(run=shlex.quote(str(folder.folder))))
         return follow(session, watch)
 

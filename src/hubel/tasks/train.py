@@ -20,6 +20,7 @@ from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
 from hubel.process import prepare_process, process_began
+from hubel.ram import forced
 from hubel.tasks.follow import Listener, Watch, begin, left
 from hubel.tasks.network import given as given_network
 from hubel.tasks.resume import check_given_again, own_network, resume
@@ -59,11 +60,13 @@ def train(
     lr: float | None = None,
     val: float | None = None,
     fit: str | None = None,
+    range: str | None = None,  # noqa: A002 - the setting's name
     on_bad: str | None = None,
     balance: str | None = None,
     seed: int | None = None,
     keep_epochs: bool | None = None,
     tensorboard: bool = False,
+    force: bool = False,
     out: str | Path | None = None,
     config: str | Path | Config | None = None,
     loss: Loss | None = None,
@@ -82,7 +85,8 @@ def train(
     whole run may take, such as `"10m"`. `start` is the starting model: a file, a run's folder, a name,
     `auto` or `none`. Any other setting of a config or a recipe is a keyword argument, such as
     `label_smoothing=0.0`. `config` repeats the run of a config.toml; what that took from Python is passed
-    again, as `data`, `net` and the functions.
+    again, as `data`, `net` and the functions. With `force` networks may take all of the machine's memory, not
+    only what is free.
 
     `loss`, `optimizer` and `augmentation` take functions of your own (`hubel.training.settings.own`).
     `on_event` is called with every event of the run (`hubel.training.run.events`). `began` is when the time
@@ -95,20 +99,27 @@ def train(
     """
     began = perf_counter() if began is None else began
     own = Own.of(loss, optimizer, augmentation)
-    given = {"epochs": epochs, "batch": batch, "lr": lr, "val": val, "fit": fit, "on_bad": on_bad}
-    given |= {"balance": balance, "seed": seed, "keep_epochs": keep_epochs, "target": target}
+    given = {"epochs": epochs, "batch": batch, "lr": lr, "val": val, "fit": fit, "range": range}
+    given |= {
+        "on_bad": on_bad,
+        "balance": balance,
+        "seed": seed,
+        "keep_epochs": keep_epochs,
+        "target": target,
+    }
     wishes = own.recorded | _wishes(given | _translated(time, freeze, optimizer, augmentation), settings)
     if data is None and config is None:
         raise UsageError("say what to train on: data (DATA), or config (--config FILE)")
     watch = _watch(on_event, out, tensorboard=tensorboard)
     choice = Choice(net, volume, recipe, start)
-    if config is not None:
-        asked = _of_config(config, data, choice, wishes, own)
-    else:
-        asked = _of_data(data, choice, wishes, own, began=began, watch=watch)
-    folder = RunFolder.create(None if out is None else Path(out), *asked.name)
-    with folder.reserved():
-        return begin(folder, asked.config, asked.inputs, watch, began)
+    with forced(force):
+        if config is not None:
+            asked = _of_config(config, data, choice, wishes, own)
+        else:
+            asked = _of_data(data, choice, wishes, own, began=began, watch=watch)
+        folder = RunFolder.create(None if out is None else Path(out), *asked.name)
+        with folder.reserved():
+            return begin(folder, asked.config, asked.inputs, watch, began)
 
 
 def from_command(arguments: Mapping[str, Any], changes: Iterable[str], on_event: Listener) -> Run:
@@ -127,13 +138,13 @@ def from_command(arguments: Mapping[str, Any], changes: Iterable[str], on_event:
     run = merged.pop("resume")
     if run is None:
         return train(**merged, on_event=on_event, began=process_began())
-    tensorboard = merged.pop("tensorboard")
+    tensorboard, force = merged.pop("tensorboard"), merged.pop("force")
     if any(value is not None and value != AUTO for value in merged.values()):
         raise UsageError(
             "a resumed run keeps its settings; leave the other options out, or start a new run from its "
             f"model: hubel train DATA --from {shlex.quote(str(run))}"
         )
-    return resume(run, tensorboard=tensorboard, on_event=on_event)
+    return resume(run, tensorboard=tensorboard, force=force, on_event=on_event)
 
 
 @dataclass(frozen=True, slots=True)

@@ -120,7 +120,7 @@ class Trainer:
             raise UsageError("the network has nothing to learn: every layer with parameters is frozen")
         warnings = []
         if config.precision == AUTO:
-            config = replace(config, precision=_fastest(network, train))
+            config = replace(config, precision=_fastest(network, train, config.recipe.batch))
         elif config.precision == "bfloat16" and emulates_bfloat16(learning[0].device):
             config, warnings = replace(config, precision="float32"), [EMULATES]
         recipe = config.recipe
@@ -362,7 +362,7 @@ def _hardest(config: Config, train: Source) -> Hardest:
     return Hardest.of(config.recipe.hardest, labels, balanced=config.balance == "sampler")
 
 
-def _fastest(network: Trainable, train: Source) -> str:
+def _fastest(network: Trainable, train: Source, batch: int) -> str:
     """The precision in which a step on these batches is fastest."""
     images, targets = train.first()
     network.train()
@@ -371,6 +371,6 @@ def _fastest(network: Trainable, train: Source) -> str:
         def step(copy: Trainable, precision: str) -> Tensor:
             return loss_of(copy, images[:count], targets[:count], precision=precision)[0]
 
-        return fastest(network, step)
+        return fastest(network, batch, step)
 
     return tried(len(images), MEASURED, images.device, trial)

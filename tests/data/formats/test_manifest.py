@@ -116,6 +116,14 @@ def test_a_mistake_is_refused_by_line(tmp_path: Path, text: str, reason: str) ->
     assert "pets" in str(caught.value)
 
 
+def test_a_path_that_no_file_can_have_is_one_that_cannot_be_read(tmp_path: Path) -> None:
+    """A name of 100,000 characters, of which the system takes 255, and one with a null byte."""
+    long, odd = f"{'x' * 100_000}.png", "a\0.png"
+    file = plant(tmp_path, f"path,label\na.png,x\n{long},y\nb.png,y\n{odd},x\n")
+    train, seen = open_data(file, val=0).train, Preprocessing.of("3x4x3")
+    assert [Path(name).name for name in decode(train, seen, on_bad="skip").names] == ["a.png", "b.png"]
+
+
 def test_a_missing_image_cannot_be_read(tmp_path: Path) -> None:
     file = plant(tmp_path, "path,label\na.png,x\nz.png,y\nb.png,y\n")
     train, seen = open_data(file, val=0).train, Preprocessing.of("3x4x3")

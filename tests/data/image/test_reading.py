@@ -303,3 +303,12 @@ def test_a_file_without_an_ending_is_an_image_by_its_content(tmp_path: Path, kin
     for content in (b"", b"# notes\n", bytes(40)):
         path.write_bytes(content)
         assert not is_image_file(path)
+
+
+def test_a_file_that_says_it_is_empty_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Files of the kernel are regular ones of 0 bytes, and reading some of them never ends."""
+    (tmp_path / "empty").touch()
+    monkeypatch.setattr(Image, "open", lambda *_args, **_options: pytest.fail("it was opened"))
+    assert not is_image_file(tmp_path / "empty")
+    with pytest.raises(DataError, match="is an empty file"):
+        read_image(tmp_path / "empty")

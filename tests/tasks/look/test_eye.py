@@ -215,9 +215,33 @@ def test_a_module_takes_classes_and_preprocessing() -> None:
         look(module, "9x9x3").ablate("DATA")
 
 
+class Two(Own):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        features = self.first(images)
+        return {"features": features, "scores": self.last(features.relu().flatten(1))}  # type: ignore[return-value]  # of two
+
+
+def test_one_of_several_results_is_chosen() -> None:
+    """By the module itself; by default its first result is taken, with a warning."""
+    torch.manual_seed(0)
+    module = Two()
+    eye = look(module, (9, 9, 3), output="scores", classes=["dog", "fox", "cat"])
+    shown = eye.specimen.seen("IMAGE")[None]
+    maps = eye.maps("IMAGE", layers="first").arrays
+    results: Any = module(shown)
+    np.testing.assert_allclose(maps["scores"], results["scores"][0].detach().numpy(), rtol=1e-5)
+    with pytest.warns(UserWarning, match='its scores are the first: features; output="scores" takes another'):
+        first = look(module, (9, 9, 3))
+    assert first.specimen.subject.last.path == "first"
+    with pytest.raises(UsageError, match="Two returns no 'score'; did you mean scores"):
+        look(module, (9, 9, 3), output="score")
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda: look(build(NET, "10x10x3"), output="0"), "a network has one"),
+        (lambda: look("MODEL", output="0"), "give them with a module only"),
         (lambda: look(Own()), "as \\(height, width, depth\\)"),
         (lambda: look(Own(), "9x9x3", classes=["a"]), "3 scores, not 1"),
         (lambda: look(Own(), "9x9x3", preprocessing=Preprocessing.of("8x8x3")), "makes 8x8x3"),

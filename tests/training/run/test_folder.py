@@ -125,6 +125,7 @@ def test_what_is_kept(tmp_path: Path) -> None:
     held_out = prepare(CONFIG).val
     assert evaluate(model.network, held_out.epoch(0)).top1 == best["val_top1"]
     assert model.summary["val_top1"] == best["val_top1"]
+    assert model.summary["val_images"] == len(held_out.labels)
 
 
 def test_the_model_to_start_from_is_the_best_until_it_is_beaten(tmp_path: Path) -> None:

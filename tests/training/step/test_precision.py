@@ -9,9 +9,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hubel.module.network import build
+from hubel.net.notation import parse
 from hubel.training.step import precision as engine
 from hubel.training.step.muon import orthogonal
-from hubel.training.step.precision import GAIN, emulates_bfloat16, fastest, processor_flags
+from hubel.training.step.precision import (
+    GAIN,
+    emulates_bfloat16,
+    faster,
+    fastest,
+    multiplies,
+    processor_flags,
+)
 
 CPU = torch.device("cpu")
 
@@ -40,6 +49,10 @@ def made_up(monkeypatch: pytest.MonkeyPatch, flags: str, step: float) -> list[to
     return made
 
 
+LARGE, MEDIUM = "conv(64, 3) >> conv(64, 3) >> fc(2)", "conv(16, 3) >> conv(16, 3) >> fc(2)"
+"""About 240 and 67 multiply-adds for each value."""
+
+
 class Scale(nn.Module):
     """A network of one matrix."""
 
@@ -56,7 +69,7 @@ class Scale(nn.Module):
 def test_the_faster_precision_is_taken(step: float, precision: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = made_up(monkeypatch, "avx512f avx512_bf16", step)
     network = Scale()
-    assert fastest(network, Scale.loss) == precision
+    assert faster(network, Scale.loss) == precision
     assert network.weight.grad is None  # it was a copy that was measured
     assert {*made} == {torch.float32, torch.bfloat16}
 
@@ -66,12 +79,43 @@ def test_no_step_is_made_where_bfloat16_is_emulated(step: float, monkeypatch: py
     """A single one may take minutes there; and however a busy machine times one, the answer is the same."""
     made = made_up(monkeypatch, "fpu sse avx2 avx512f avx512_vnni", step)
 
-    def loss(network: Scale, precision: str) -> Tensor:
+    def loss(network: object, precision: str) -> Tensor:
         raise AssertionError(precision)
 
-    assert fastest(Scale(), loss) == "float32"
+    assert fastest(build(parse("conv(64, 3) >> conv(64, 3) >> fc(2)"), "32x32x3"), 64, loss) == "float32"
     assert emulates_bfloat16(CPU)
     assert not made
+
+
+@pytest.mark.parametrize("step", [0.001, 1.0, 100.0])
+@pytest.mark.parametrize(
+    ("net", "flags", "precision"),
+    [
+        (LARGE, "avx512f avx512_bf16 amx_bf16", "bfloat16"),
+        (LARGE, "avx512f avx512_bf16", "bfloat16"),
+        (LARGE, "fp asimd bf16", "bfloat16"),
+        (MEDIUM, "avx512f avx512_bf16 amx_bf16", "bfloat16"),
+        (MEDIUM, "avx512f avx512_bf16", "float32"),
+        ("fc(64) >> fc(2)", "avx512f avx512_bf16 amx_bf16", "float32"),
+    ],
+)
+def test_a_cpu_decides_by_its_flags_and_the_network(
+    net: str, flags: str, precision: str, step: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However long a step takes in bfloat16 on a busy machine: none is made."""
+    made = made_up(monkeypatch, flags, step)
+
+    def loss(network: object, precision: str) -> Tensor:
+        raise AssertionError(precision)
+
+    assert fastest(build(parse(net), "16x16x3"), 64, loss) == precision
+    assert not made
+
+
+def test_multiply_adds_for_each_value_by_hand() -> None:
+    """8*8*3 values in and 6*6*16 out, 27*16 + 16 parameters, 27*16 multiply-adds at 6*6 places; 10 images."""
+    network = build(parse("conv(16, 3)"), "8x8x3")
+    assert multiplies(network, 10) == pytest.approx(10 * 432 * 36 / (10 * (192 + 576) + 448))
 
 
 CASCADE_LAKE = """\

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from hubel.cli.loading import LazyGroup, Verb
-from hubel.cli.network import CODE_HELP, MODEL_HELP
+from hubel.cli.network import CODE_HELP, FORCE_HELP, MODEL_HELP
 from hubel.errors import UsageError
 
 MODEL = "MODEL"
@@ -30,8 +30,8 @@ SUMMARIES = {
 }
 """Every instrument with its summary, the first line of its docstring, in the order of `hubel look --help`."""
 
-CODE = "--allow-code"
-"""The option of the group, which may also follow the model or the instrument."""
+OWN = ("--allow-code", "--force")
+"""The options of the group, which may also follow the model or the instrument."""
 
 
 INSTRUMENTS = {name: Verb(f"hubel.cli.look.{name}", name, summary) for name, summary in SUMMARIES.items()}
@@ -43,12 +43,12 @@ class LookGroup(LazyGroup):
     verbs = INSTRUMENTS
 
     def parse_args(self, ctx: typer.Context, args: list[str]) -> list[str]:  # type: ignore[override]  # typer's own context
-        """Puts a model in front of `INSTRUMENT --help`, and the group's own option in front of the model.
+        """Puts a model in front of `INSTRUMENT --help`, and the group's own options in front of the model.
 
         Raises UsageError: an instrument where the model belongs.
         """
-        code = [CODE] if CODE in args else []
-        args = [each for each in args if each != CODE]
+        own = [each for each in OWN if each in args]
+        args = [each for each in args if each not in OWN]
         if args and args[0] in self.commands and (len(args) < 2 or args[1] not in self.commands):
             if not set(args) & set(ctx.help_option_names):
                 raise UsageError(
@@ -56,7 +56,7 @@ class LookGroup(LazyGroup):
                     f"hubel look runs/a {args[0]} ..."
                 )
             args = [MODEL, *args]
-        return super().parse_args(ctx, [*code, *args])
+        return super().parse_args(ctx, [*own, *args])
 
 
 look = typer.Typer(cls=LookGroup, help="Look inside a trained network.", no_args_is_help=True)
@@ -67,6 +67,7 @@ def model(
     context: typer.Context,
     model: Annotated[str, typer.Argument(help=MODEL_HELP, metavar=MODEL)],
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Look inside a trained network."""
-    context.obj = model, allow_code
+    context.obj = model, allow_code, force

@@ -56,10 +56,10 @@ def eye_on(context: typer.Context) -> Eye:
     """Opens the model that was named before the instrument. Raises ModelError: it cannot be read."""
     from hubel.tasks.look.eye import look
 
-    model, allow_code = context.obj
+    model, allow_code, force = context.obj
     if allow_code:
         announce_code_of(model)
-    return look(model, allow_code=allow_code)
+    return look(model, allow_code=allow_code, force=force)
 
 
 def check_out(out: Path | None, forms: tuple[str, ...] = FORMS, *, needed: bool = False) -> None:

@@ -38,6 +38,7 @@ from hubel.data.feed.bad import Bad, OnBad
 from hubel.data.feed.decoded import Decoded, decode, without_bad
 from hubel.data.formats.fetch import CACHE, cache_folder
 from hubel.data.formats.shards import ShardImages
+from hubel.files import parse_json
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
@@ -293,7 +294,7 @@ def _opened(path: Path, count: int, preprocessing: Preprocessing) -> Kept:
     images = np.load(path, mmap_mode="c", allow_pickle=False)
     with path.open("rb") as file:
         file.seek(images.offset + images.nbytes)
-        about = json.loads(file.read())
+        about = parse_json(file.read())
     written = about["reasons"]
     reasons = {int(index): str(reason) for index, reason in written.items()}
     shape = (count - len(reasons), preprocessing.height, preprocessing.width, preprocessing.depth)

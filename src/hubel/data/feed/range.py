@@ -106,7 +106,7 @@ def described(values: Values) -> str:
         f"values from {low:g} to {high:g} become black to white in training; at the full range of 16 bits "
         f"they would be {white - black + 1} of 256 greys"
         + (f"; {100 * beyond:.2g} % of the values lie beyond and are clipped" if beyond else "")
-        + "; --set range=LOW:HIGH sets another range"
+        + "; --range LOW:HIGH sets another range"
     )
 
 

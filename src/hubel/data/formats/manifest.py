@@ -11,7 +11,7 @@ import numpy as np
 
 from hubel.data.dataset import SPLITS, DataSet, FileImages, labelled
 from hubel.errors import DataError, nearest
-from hubel.files import check_regular
+from hubel.files import check_regular, is_file
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def read_manifest(file: Path) -> DataSet:
     if "train" not in splits:
         raise DataError(f"{file}: no line has the split train; add some, or remove the column")
     classes, labels = labelled({split: [row.label for row in of] for split, of in splits.items()})
-    missing = {row.path: _missing(file, row) for row in rows if not row.path.is_file()}
+    missing = {row.path: _missing(file, row) for row in rows if not is_file(row.path)}
     images = {
         split: FileImages(labels[split], tuple(row.path for row in of), _groups(of), missing)
         for split, of in splits.items()

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from hubel.data.formats.fetch import CACHE, cache_folder
 from hubel.data.image.reading import IMAGE_SUFFIXES
 from hubel.errors import DataError
-from hubel.files import check_regular, write_whole
+from hubel.files import check_regular, parse_json, write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -127,7 +127,7 @@ def _whole(where: str) -> str:
 def _kept(path: Path, where: str, stamp: str) -> Shard | None:
     """The cached index with this stamp; None if there is none or it is damaged."""
     try:
-        found = json.loads(path.read_text(encoding="utf-8"))
+        found = parse_json(path.read_text(encoding="utf-8"))
         columns = [tuple(found[name]) for name in ("names", "classes", "offsets", "sizes")]
         whole = found["stamp"] == stamp and len(set(map(len, columns))) == 1
         shard = Shard(where, stamp, *columns)
@@ -303,7 +303,7 @@ def _class(where: str, sample: str, parts: dict[str, _Part]) -> str:
         try:
             label: object = parts[ending].data.decode().strip()
             if ending == "json":
-                label = _of_json(json.loads(parts[ending].data))
+                label = _of_json(parse_json(parts[ending].data))
         except ValueError as error:
             raise DataError(f"{name}: cannot be read ({error}); create it again, in UTF-8") from error
         if label is None:

@@ -14,6 +14,7 @@ from PIL import Image
 from hubel.data.image.modes import COLOUR, GREY, Range, as_image, flatten, upright
 from hubel.data.image.reading import read_raster
 from hubel.errors import DataError, nearest
+from hubel.files import parse_json
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
@@ -221,8 +222,8 @@ class Preprocessing:
         Raises DataError: not a JSON object, an unknown or missing key, or as the class.
         """
         try:
-            content = json.loads(text)
-        except json.JSONDecodeError as error:
+            content = parse_json(text)
+        except ValueError as error:
             raise DataError(f"preprocessing is not JSON: {error}") from error
         if not isinstance(content, dict):
             raise DataError(f"preprocessing is a JSON object, not {text!r}")

@@ -72,7 +72,8 @@ def opened(file: File) -> Image.Image:
     """Opens an image with Pillow without reading its pixels; may raise any kind of error."""
     if isinstance(file, Encoded):
         return Image.open(BytesIO(file.data), formats=FORMATS)
-    check_regular(file)
+    if not check_regular(file):  # nothing, or a file of the kernel, whose reading may never end
+        raise UnidentifiedImageError("an empty file")
     return Image.open(file, formats=FORMATS)
 
 
@@ -152,7 +153,8 @@ def holds_deep(file: File) -> bool:
 
 def _start(path: Path, count: int) -> bytes:
     """The first bytes of a file."""
-    check_regular(path)
+    if not check_regular(path):
+        return b""
     with path.open("rb", buffering=0) as file:
         return file.read(count)
 
@@ -180,7 +182,8 @@ def _plain_jpeg(path: File, side: int | None) -> Bytes | None:
 
 def _if_jpeg(path: Path) -> bytes:
     """A JPEG file's bytes; of any other file only the first few."""
-    check_regular(path)
+    if not check_regular(path):
+        return b""
     with path.open("rb", buffering=0) as file:
         data = file.read(len(_JPEG))
         return data + file.readall() if data == _JPEG else data

@@ -22,6 +22,8 @@ from hubel.zoo import ZOO, Entry
 if TYPE_CHECKING:
     from torch import nn
 
+    from hubel.model.header import Validated
+
 MOST = 3
 """How many of the largest parts are listed."""
 
@@ -40,7 +42,7 @@ class Facts:
 
     `field` is the receptive field of the last convolution, None where there is no convolution. `entry` is
     the network's entry in the zoo, if it is there with these classes and options; `published` is the same
-    entry if the input is the published one too.
+    entry if the input is the published one too. `validated` says how a trained model did.
     """
 
     name: str
@@ -51,9 +53,10 @@ class Facts:
     most_params: tuple[Share, ...]
     most_values: tuple[Share, ...]
     entry: Entry | None
+    validated: Validated | None = None
 
     @classmethod
-    def of(cls, name: str, net: Net | nn.Module, table: Ledger) -> Facts:
+    def of(cls, name: str, net: Net | nn.Module, table: Ledger, validated: Validated | None = None) -> Facts:
         """Reads the facts off the ledger of a network or a module."""
         rows = table.rows
         convs = [row.field for row in rows if isinstance(row.layer, Conv) and not row.side]
@@ -66,6 +69,7 @@ class Facts:
             most_params=_largest((row, row.params) for row in rows),
             most_values=_largest((row, row.values) for row in rows),
             entry=next((entry for entry in ZOO.values() if entry.make() == net), None),
+            validated=validated,
         )
 
     @property

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
+from hubel.counted import between, interval, percent
 from hubel.net.layer import FLOAT_BYTES
 from hubel.report.compare.facts import MOST, Facts, Share
 from hubel.report.styled import Styled
 from hubel.report.table import left_out
-from hubel.report.units import count, memory, percent
+from hubel.report.units import count, memory
 from hubel.report.zoo import error
+
+if TYPE_CHECKING:
+    from hubel.model.header import Validated
 
 Line: TypeAlias = tuple[str, Callable[[Facts], str]]
 
@@ -80,6 +84,7 @@ def as_data(facts: Facts) -> dict[str, Any]:
         "last_conv_field": list(facts.field.size) if facts.field else None,
         "most_values": [{"part": most.part, "share": most.share} for most in facts.most_values],
         **{name: getattr(facts.ledger.totals, name) for name in TOTALS},
+        "validated": _validated(facts.validated),
         "published": entry
         and {
             "year": entry.year,
@@ -90,6 +95,19 @@ def as_data(facts: Facts) -> dict[str, Any]:
             "result": entry.result,
             "source": entry.source,
         },
+    }
+
+
+def _validated(found: Validated | None) -> dict[str, Any] | None:
+    """How a trained model did on its validation images, as plain data."""
+    if found is None:
+        return None
+    return {
+        "correct": found.correct,
+        "images": found.images,
+        "top1": found.correct / found.images,
+        "interval": interval(found.correct, found.images),
+        "chance": 1 / found.classes,
     }
 
 
@@ -120,12 +138,20 @@ def _lines(facts: Sequence[Facts]) -> list[Line]:
             lambda each: error(each.published.top5_error if each.published else None),
         ),
     ]
+    if any(each.validated for each in facts):
+        lines += [
+            ("validation accuracy", _of_validated(lambda found: percent(found.correct / found.images))),
+            ("  images", _of_validated(lambda found: f"{count(found.correct)} of {count(found.images)}")),
+            ("  95 % interval", _of_validated(lambda found: between(found.correct, found.images))),
+            ("  chance, 1 / classes", _of_validated(lambda found: percent(1 / found.classes))),
+        ]
     if any(each.ledger.totals.side_params for each in facts):
         side: list[Line] = [
             ("of these in side heads, parameters", lambda each: _or_dash(each.ledger.totals.side_params)),
             ("  MACs, in training only", lambda each: _or_dash(each.ledger.totals.side_macs)),
         ]
-        lines[-2:-2] = side
+        published = next(at for at, (label, _) in enumerate(lines) if label.startswith("published"))
+        lines[published:published] = side
     return lines
 
 
@@ -140,6 +166,11 @@ def _most(label: str, shares: Callable[[Facts], Sequence[Share]]) -> list[Line]:
         return show
 
     return [(label if place == 0 else "", at(place)) for place in range(MOST)]
+
+
+def _of_validated(text: Callable[[Validated], str]) -> Callable[[Facts], str]:
+    """A line of trained models alone."""
+    return lambda facts: text(facts.validated) if facts.validated else "-"
 
 
 def _field(facts: Facts) -> str:

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubel.counted import counted, interval, percent, within
 from hubel.report.instruments.chart import SIGNED, chart, finite
 from hubel.report.style import INK, LINE, MUTED
-from hubel.report.units import count, interval, percent, within
+from hubel.report.units import count
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -70,8 +71,7 @@ def as_text(found: Ablation, classes: Sequence[str], most: int = 10) -> str:
     """
     images = int(found.images.sum())
     lines = [
-        f"{count(images)} images, {percent(found.accuracy)} correct with all units "
-        f"({within(int(found.correct.sum()), images)}); "
+        f"{count(images)} images, correct with all units: {counted(int(found.correct.sum()), images)}; "
         f"{len(found.units)} units silenced to {_level(found)}, one at a time",
         "the classes that lose most:",
     ]

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubel.counted import percent
 from hubel.net.field import NOTHING
 from hubel.report.instruments.plot import AS_SCORED, Plane, in_grey, signed, unsigned
 from hubel.report.style import INK, LINE, MUTED, PAPER, RIGHT, WRONG
-from hubel.report.units import percent, plain
+from hubel.report.units import plain
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -26,17 +26,18 @@ FEWEST = 2
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """A state before it is read: what to call it, what it is opened from, and whether by code."""
+    """A state before it is read: what to call it, what it is opened from, and in which ways."""
 
     name: str
     where: Lookable | Specimen
     allow_code: bool = False
+    force: bool = False
 
     def opened(self) -> Specimen:
         """The network in this state. Raises as `open_specimen`."""
         if isinstance(self.where, Specimen):
             return self.where
-        return open_specimen(self.where, allow_code=self.allow_code)
+        return open_specimen(self.where, allow_code=self.allow_code, force=self.force)
 
 
 def states_of(places: Sequence[Lookable | Specimen], most: int) -> list[Named]:
@@ -46,8 +47,9 @@ def states_of(places: Sequence[Lookable | Specimen], most: int) -> list[Named]:
     """
     if most < FEWEST:
         raise UsageError(f"states is at least {FEWEST}, not {most}")
-    code = any(isinstance(place, Specimen) and place.allow_code for place in places)
-    found = [replace(state, allow_code=code) for place in places for state in _states(place)]
+    open_already = [place for place in places if isinstance(place, Specimen)]
+    code, force = any(each.allow_code for each in open_already), any(each.force for each in open_already)
+    found = [replace(state, allow_code=code, force=force) for place in places for state in _states(place)]
     if len(found) < FEWEST:
         raise UsageError("one state alone does not change; name another, or a run that kept its epochs")
     return [found[at] for at in _spread(len(found), most)]

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias, cast
 
 from hubel.errors import UsageError
-from hubel.tasks.look.specimen import Lookable, Specimen, open_specimen
+from hubel.tasks.look.specimen import Bare, Lookable, Specimen, open_specimen
 
 if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
@@ -35,26 +35,28 @@ def look(
     *,
     classes: Sequence[str] | None = None,
     preprocessing: Preprocessing | None = None,
+    output: str | None = None,
     allow_code: bool = False,
+    force: bool = False,
 ) -> Eye:
     """Opens a network to look inside.
 
     `model` is a Model, a run or its folder, a model's file, the name of a pretrained network, a network made
-    by `hubel.build`, or any torch module with its input `volume`, (height, width, depth). `allow_code` is as
-    for `hubel.load`.
+    by `hubel.build`, or any torch module with its input `volume`, (height, width, depth). `allow_code` and
+    `force` are as for `hubel.load`.
 
     A module knows neither classes nor preprocessing. Its `classes` are the names of its scores, in order, by
     default their numbers. Its `preprocessing` is by default `Preprocessing.of(volume)`: an image is scaled
-    and cropped to the volume's size, with values from 0 to 1 and no mean subtracted. Instruments run on the
-    CPU; a network on a GPU is copied.
+    and cropped to the volume's size, with values from 0 to 1 and no mean subtracted. Of a module that returns
+    several results, `output` is the key or number of its scores; by default they are the first, with a
+    warning. Instruments run on the CPU; a network on a GPU is copied.
 
     Raises ModelError: a model that cannot be read. Raises UsageError: nothing to look inside, a module
     without its volume, or arguments that do not fit. Raises SizeError, NetworkError: a module that does not
     run on the volume.
     """
-    return Eye(
-        open_specimen(model, volume, classes=classes, preprocessing=preprocessing, allow_code=allow_code)
-    )
+    bare = Bare(volume, classes, preprocessing, output)
+    return Eye(open_specimen(model, bare, allow_code=allow_code, force=force))
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,9 +326,10 @@ class Eye:
             raise UsageError("name what to compare with, before the data: another model's file, for example")
         from hubel.tasks.look.compare import look_alike
 
-        code = self.specimen.allow_code
+        code, force = self.specimen.allow_code, self.specimen.force
         opened = [
-            each if isinstance(each, Specimen) else open_specimen(each, allow_code=code) for each in rest
+            each if isinstance(each, Specimen) else open_specimen(each, allow_code=code, force=force)
+            for each in rest
         ]
         return look_alike([self.specimen, *opened], source, several(layer), progress)
 

@@ -38,7 +38,7 @@ class Specimen:
 
     `where` is what it was opened from, or what to call it. `classes` are the names of its scores; where
     nobody gave names (`named` is False), they are numbers. `model` is None for a bare module. `allow_code`
-    is whether code may be executed for a model that it is compared with.
+    and `force` are for the models that it is compared with.
     """
 
     where: str
@@ -48,6 +48,7 @@ class Specimen:
     model: Model | None = None
     named: bool = True
     allow_code: bool = False
+    force: bool = False
 
     @property
     def name(self) -> str:
@@ -85,32 +86,44 @@ class Specimen:
         return self.classes.index(name)
 
 
+@dataclass(frozen=True, slots=True)
+class Bare:
+    """What a bare module does not know: its volume, classes, preprocessing, and which result to take."""
+
+    volume: VolumeLike | None = None
+    classes: Sequence[str] | None = None
+    preprocessing: Preprocessing | None = None
+    output: str | None = None
+
+    @property
+    def given(self) -> bool:
+        """Whether any of it was given."""
+        return any(each is not None for each in (self.volume, self.classes, self.preprocessing, self.output))
+
+
 def open_specimen(
-    model: Lookable,
-    volume: VolumeLike | None = None,
-    *,
-    classes: Sequence[str] | None = None,
-    preprocessing: Preprocessing | None = None,
-    allow_code: bool = False,
+    model: Lookable, bare: Bare | None = None, *, allow_code: bool = False, force: bool = False
 ) -> Specimen:
     """Opens whatever can be looked at; the arguments are those of `hubel.look`.
 
-    Raises ModelError: a model that cannot be read. Raises UsageError: nothing that can be looked at, or a
-    volume, classes or preprocessing that do not fit it. Raises SizeError, NetworkError: a module that does
+    Raises ModelError: a model that cannot be read. Raises UsageError: nothing that can be looked at, or
+    what was given for a bare module does not fit it. Raises SizeError, NetworkError: a module that does
     not run on the volume.
     """
     from hubel.model.file import Model
     from hubel.model.open import open_model
 
     if isinstance(model, nn.Module):
-        return _of_module(model, volume, classes, preprocessing)
+        return _of_module(model, bare or Bare())
     if isinstance(model, Net):
         raise UsageError("the network has no weights yet; build it first: look(hubel.build(net, volume))")
-    if volume is not None or classes is not None or preprocessing is not None:
-        raise UsageError("a model knows its volume, classes and preprocessing; give them with a module only")
+    if bare is not None and bare.given:
+        raise UsageError(
+            "a model knows its volume, classes, preprocessing and output; give them with a module only"
+        )
     where = os.fspath(model) if is_path(model) else type(model).__name__
     if is_path(model):
-        model = open_model(model, allow_code=allow_code)
+        model = open_model(model, allow_code=allow_code, force=force)
     if not isinstance(model, Model):
         raise UsageError(
             "look takes a model, a run's folder, a model's file, the name of a pretrained network, or a "
@@ -119,21 +132,25 @@ def open_specimen(
     if model.untrained:
         warnings.warn("the model's head was never trained: its scores mean nothing", stacklevel=3)
     subject = Subject.of(_on_cpu(model.network))
-    return Specimen(where, subject, model.preprocessing, model.classes, model, allow_code=allow_code)
+    return Specimen(
+        where,
+        subject,
+        model.preprocessing,
+        model.classes,
+        model,
+        allow_code=allow_code,
+        force=force,
+    )
 
 
-def _of_module(
-    module: nn.Module,
-    volume: VolumeLike | None,
-    classes: Sequence[str] | None,
-    preprocessing: Preprocessing | None,
-) -> Specimen:
+def _of_module(module: nn.Module, bare: Bare) -> Specimen:
     """The specimen of a bare module; without names, its classes are numbers."""
-    subject = Subject.of(_on_cpu(module), volume)
+    volume, classes = bare.volume, bare.classes
+    subject = Subject.of(_on_cpu(module), volume, output=bare.output)
     fixed = isinstance(module, Network | OwnNetwork)
     if fixed and volume is not None and Volume.of(volume) != subject.volume:
         raise UsageError(f"the network is built for {subject.volume}, not for {Volume.of(volume)}")
-    take = preprocessing or Preprocessing.of(subject.volume)
+    take = bare.preprocessing or Preprocessing.of(subject.volume)
     makes = Volume(take.height, take.width, take.depth)
     if makes != subject.volume:
         raise UsageError(f"the preprocessing makes {makes}, the network sees {subject.volume}")

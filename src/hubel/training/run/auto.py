@@ -179,7 +179,7 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
     device = best_device()
     warm_up(device)
     began = time.perf_counter()
-    passes = PASSES if emulates_bfloat16(device) else PASSES + TRYING
+    passes = PASSES if device.type == "cpu" or emulates_bfloat16(device) else PASSES + TRYING
     best = last = _measured(candidates[0], images, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs

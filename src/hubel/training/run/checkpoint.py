@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from hubel.errors import TrainingError
-from hubel.files import bring_to_disk, write_draft
+from hubel.files import bring_to_disk, parse_json, write_draft
 from hubel.training.step.hardest import Hardest
 from hubel.training.step.stepper import Stepper
 from hubel.training.trainer import Trainer
@@ -130,7 +130,7 @@ def _read(path: Path) -> Checkpoint | None:
             metadata = file.metadata()
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         whole = metadata["sha256"] == _digest(tensors, metadata["progress"])
-        return Checkpoint(tensors, json.loads(metadata["progress"])) if whole else None
+        return Checkpoint(tensors, parse_json(metadata["progress"])) if whole else None
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError):
         return None
 

@@ -27,7 +27,7 @@ from filelock import FileLock, Timeout
 
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation
-from hubel.files import clear_unfinished, write_whole
+from hubel.files import UNFINISHED, clear_unfinished, parse_json, read_text, write_whole
 from hubel.model.header import BEST, CONFIG
 from hubel.training.events import RoundDone
 from hubel.training.run.checkpoint import Checkpoint
@@ -84,7 +84,7 @@ class RunFolder:
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of the finished rounds, first to last. Raises TrainingError: they are damaged."""
         path = self.folder / METRICS
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        lines = read_text(path, "replace").splitlines() if path.exists() else []
         return [_round(line, f"{path}, line {number}") for number, line in enumerate(lines, start=1)]
 
     def repair(self) -> str | None:
@@ -94,14 +94,14 @@ class RunFolder:
         """
         clear_unfinished(self.folder)
         path = self.folder / METRICS
-        lines = path.read_text(encoding="utf-8", errors="replace").splitlines() if path.exists() else []
+        lines = read_text(path, "replace").splitlines() if path.exists() else []
         try:
             self.metrics()
         except TrainingError:
             if not _is_damaged(lines[-1]) or any(map(_is_damaged, lines[:-1])):
                 raise
             write_whole(path, "".join(f"{line}\n" for line in lines[:-1]))
-            return f"{path}: the last line was cut short and is deleted; its round is trained again"
+            return f"{path}: the last line was cut short and is deleted"
         return None
 
     def write_config(self, config: Config) -> None:
@@ -141,6 +141,7 @@ class RunFolder:
         with self.alone():
             if _holds_something(self.folder):
                 raise UsageError(f"another process has begun a run in {self.folder}; name another folder")
+            clear_unfinished(self.folder)
             try:
                 yield
             except BaseException:
@@ -192,7 +193,7 @@ class RunFolder:
 def _round(text: str, where: str) -> dict[str, Any]:
     """A line of the metrics. Raises TrainingError: it is damaged."""
     try:
-        line = json.loads(text)
+        line = parse_json(text)
     except ValueError as error:
         raise TrainingError(f"{where} is damaged ({error}); delete the line, or train again") from None
     if not isinstance(line, dict) or not isinstance(line.get("epoch"), int | float):
@@ -250,8 +251,12 @@ def by_class(val: Evaluation) -> dict[str, Any]:
 
 
 def _holds_something(folder: Path) -> bool:
-    """Whether there is anything in a folder but the lock of a run that was killed before it began."""
-    return any(path != folder / LOCK for path in folder.rglob("*") if path != folder / LOCK.parent)
+    """Whether there is anything in a folder but what a run leaves that is killed before it began.
+
+    That is its lock, and a temporary file of its config.
+    """
+    own = (folder / LOCK, folder / LOCK.parent)
+    return any(path not in own and not path.name.startswith(UNFINISHED) for path in folder.rglob("*"))
 
 
 def _slug(text: str) -> str:

@@ -153,6 +153,7 @@ class Session:
         summary = {
             "data": config.data,
             "val": config.val,
+            "val_images": len(prepared.val.labels),
             "seed": config.seed,
             "trained_on": prepared.fingerprint,
             **line,

@@ -40,7 +40,9 @@ def _speed_in_steps(net: Net, volume: Volume, recipe: Recipe, precision: str, co
     labels = torch.arange(count, device=device) % network.output.depth
     optimizers = OPTIMIZERS[recipe.optimizer](network, recipe.rates)
     if precision == AUTO or emulates_bfloat16(device):
-        precision = fastest(network, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0])
+        precision = fastest(
+            network, recipe.batch, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0]
+        )
 
     def backward() -> tuple[()]:
         loss_of(network, images, labels, precision=precision)[0].backward()  # type: ignore[no-untyped-call]

@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeVar, get_type_hints
 import tomli_w
 
 from hubel.errors import UsageError, nearest
+from hubel.files import read_text
 
 Value = TypeVar("Value")
 
@@ -32,11 +33,13 @@ def to_toml(value: Any) -> str:
 def read_toml(path: Path) -> dict[str, Any]:
     """The table of a file. Raises UsageError: it cannot be read, or is not TOML."""
     try:
-        return tomllib.loads(path.read_text("utf-8", "surrogateescape"))
+        return tomllib.loads(read_text(path, "surrogateescape"))
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"{path} is not TOML: {error}") from None
+    except RecursionError:
+        raise UsageError(f"{path} is nested too deep") from None
 
 
 def from_table(kind: type[Value], table: Mapping[str, Any], where: str) -> Value:
@@ -86,7 +89,7 @@ def wish(text: str) -> tuple[str, Any]:
         raise UsageError(f"a setting is changed by key=value, such as lr=0.1, not {text!r}")
     try:
         return key.strip(), tomllib.loads(f"value = {value}")["value"]
-    except tomllib.TOMLDecodeError:
+    except (tomllib.TOMLDecodeError, RecursionError):
         return key.strip(), value.strip()
 
 
