@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,27 +22,64 @@ if TYPE_CHECKING:
     from hubel.graph.frozen import Floats
 
 
+OFTEN, MOST_SIZES = 2, 2
+"""After how many batches of one size it is compiled for, and for how many sizes at most."""
+
+LARGE = 256 << 20
+"""Bytes of weights from which a graph is compiled once only."""
+
+
 class OpenVino:
-    """A graph that OpenVINO has compiled for this processor, for one batch at a time on all cores."""
+    """A graph that OpenVINO has compiled for this processor.
+
+    At first it takes any number of images at a time, on all cores together. For a number that comes again and
+    again it is compiled once more, for parts of just that size, one on each core.
+    """
 
     def __init__(self, model: bytes | Path, *, bfloat16: bool = False) -> None:
-        core = openvino.Core()
-        kind = openvino.Type.bf16 if bfloat16 else openvino.Type.f32
+        self._core = openvino.Core()
+        self._kind = openvino.Type.bf16 if bfloat16 else openvino.Type.f32
+        self._source = model
+        self._seen: Counter[int] = Counter()
+        self._parts: dict[int, list[openvino.InferRequest]] = {}
         try:
-            self.model = core.read_model(model)
-            compiled = core.compile_model(
-                self.model,
-                "CPU",
-                {
-                    properties.hint.inference_precision(): kind,
-                    properties.hint.performance_mode(): properties.hint.PerformanceMode.LATENCY,
-                    properties.inference_num_threads(): allowed_cores(),
-                },
-            )
+            self.model = self._core.read_model(model)
+            self._request = self._compiled(self.model, 1).create_infer_request()
         except RuntimeError as error:
             why = str(error).strip().rpartition("\n")[2]
             raise ModelError(f"OpenVINO cannot take the model: {why}") from None
-        self._request = compiled.create_infer_request()
+
+    def _compiled(self, model: openvino.Model, streams: int) -> openvino.CompiledModel:
+        latency = properties.hint.PerformanceMode.LATENCY
+        many = {properties.num_streams(): streams} if streams > 1 else {}
+        return self._core.compile_model(
+            model,
+            "CPU",
+            {
+                properties.hint.inference_precision(): self._kind,
+                properties.inference_num_threads(): allowed_cores(),
+                **(many or {properties.hint.performance_mode(): latency}),
+            },
+        )
+
+    def _requests(self, count: int) -> list[openvino.InferRequest]:
+        """What computes so many images: requests for even parts of them; none for a number that is rare."""
+        if count not in self._parts:
+            self._seen[count] += 1
+            if self._seen[count] <= OFTEN or len(self._parts) == MOST_SIZES or self._is_large:
+                return []
+            streams = max(n for n in range(1, allowed_cores() + 1) if count % n == 0)
+            model = self._core.read_model(self._source)
+            model.reshape([count // streams, *list(model.input().partial_shape)[1:]])
+            compiled = self._compiled(model, streams)
+            self._parts[count] = [compiled.create_infer_request() for _ in range(streams)]
+        return self._parts[count]
+
+    @cached_property
+    def _is_large(self) -> bool:
+        """Whether the weights are too many to be held twice."""
+        weights = (each for each in self.model.get_ops() if each.get_type_name() == "Constant")
+        return bool(sum(each.get_byte_size() for each in weights) > LARGE)
 
     def metadata(self) -> dict[str, str]:
         """What the file says of the model: the entries under `hubel`."""
@@ -51,9 +90,15 @@ class OpenVino:
 
     def __call__(self, images: npt.NDArray[Any]) -> Floats:
         """Returns float32, n x classes, for n images."""
-        self._request.infer([images], share_inputs=True)
-        found: Floats = np.array(self._request.get_output_tensor(0).data, np.float32)
-        return found
+        requests = self._requests(len(images))
+        if not requests:
+            return self.outputs(images)[0]
+        for request, part in zip(requests, np.split(images, len(requests)), strict=True):
+            request.start_async([part], share_inputs=True)
+        for request in requests:
+            request.wait()
+        parts = [np.array(request.get_output_tensor(0).data, np.float32) for request in requests]
+        return np.concatenate(parts)
 
     def outputs(self, images: npt.NDArray[Any]) -> list[Floats]:
         """Returns all outputs of the graph."""
