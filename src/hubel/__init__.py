@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hubel.tasks.evaluate import evaluate as evaluate
     from hubel.tasks.export import export as export
     from hubel.tasks.import_weights import import_weights as import_weights
+    from hubel.tasks.info import info as info
     from hubel.tasks.look.eye import look as look
     from hubel.tasks.network import build as build
     from hubel.tasks.network import ledger as ledger
@@ -87,6 +88,7 @@ _DOORS = {
     "evaluate": "hubel.tasks.evaluate:evaluate",
     "export": "hubel.tasks.export:export",
     "import_weights": "hubel.tasks.import_weights:import_weights",
+    "info": "hubel.tasks.info:info",
     "ledger": "hubel.tasks.network:ledger",
     "load": "hubel.model.open:open_model",
     "load_weights": "hubel.module.weights:load_weights",

@@ -199,3 +199,18 @@ def test_no_run_starts_from_a_model_of_ones_own_module(hubel: Hubel, tmp_path: P
         refused = hubel("train", "digits", "--from", tmp_path / "own.safetensors", *net)
         assert refused.status == 1
         assert "own.safetensors is a model of your own module, from which --from cannot start" in refused.err
+
+
+@pytest.mark.parametrize("engine", ["auto", "onnxruntime", "torch-fused"])
+def test_another_engine_measures_alike(engine: str, hubel: Hubel, model: Path) -> None:
+    plain = json.loads(hubel("evaluate", model, "digits", "--json").out)
+    found = json.loads(hubel("evaluate", model, "digits", "--json", "--engine", engine).out)
+    assert found["top1"] == plain["top1"]
+    assert found["loss"] == pytest.approx(plain["loss"], abs=1e-5)
+
+
+def test_an_exported_file_is_measured_by_what_it_is_for(hubel: Hubel, model: Path, tmp_path: Path) -> None:
+    plain = json.loads(hubel("evaluate", model, "digits", "--json").out)
+    assert hubel("export", model, "--out", tmp_path / "m.onnx").status == 0
+    found = json.loads(hubel("evaluate", tmp_path / "m.onnx", "digits", "--json").out)
+    assert (found["split"], found["top1"]) == (plain["split"], plain["top1"])

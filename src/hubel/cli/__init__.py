@@ -78,6 +78,11 @@ VERBS = {
         "export",
         "Write a model as a file that answers elsewhere as it does here: ONNX, OpenVINO, PyTorch.",
     ),
+    "info": Verb(
+        "hubel.cli.info",
+        "info",
+        "Print what a model's file says of itself; nothing in it is executed.",
+    ),
     "import-weights": Verb(
         "hubel.cli.import_weights",
         "import_weights",

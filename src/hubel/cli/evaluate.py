@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.network import CODE_HELP, FORCE_HELP, MODEL_HELP, announce_code_of
+from hubel.cli.network import CODE_HELP, ENGINE_HELP, FORCE_HELP, MODEL_HELP, announce_code_of
 
 
 def evaluate(
@@ -23,6 +23,7 @@ def evaluate(
         ),
     ] = "auto",
     on_bad: Annotated[str, typer.Option(help="What to do with unreadable images: stop or skip.")] = "stop",
+    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "torch",
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
@@ -34,7 +35,9 @@ def evaluate(
 
     if allow_code:
         announce_code_of(model)
-    found = task.evaluate(model, data, split=split, on_bad=on_bad, allow_code=allow_code, force=force)
+    found = task.evaluate(
+        model, data, split=split, on_bad=on_bad, engine=engine, allow_code=allow_code, force=force
+    )
     if found.skipped:
         print(left_out_text(found.skipped, found.usable), file=sys.stderr)
     if known := report.known_text(found):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+
+import torch
 
 from hubel.counted import counted, percent
 from hubel.data.feed.open import decoded_or_streamed
@@ -12,11 +14,16 @@ from hubel.device import best_device
 from hubel.errors import DataError
 from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation, Mistake, evaluate, mistakes_of
 from hubel.evaluation.splits import ALL, CHANGED, NEW, images_of
+from hubel.model.exported import Exported
 from hubel.shown import Shown
 
 if TYPE_CHECKING:
     from hubel.data.feed.bad import Bad, OnBad
+    from hubel.data.feed.batches import Feed
     from hubel.model.file import Model
+
+ENGINE_BATCH = 32
+"""The images of a batch for an engine other than torch."""
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -64,8 +71,12 @@ class ModelEvaluation(Evaluation, Shown):
         return "\n".join(["Evaluation of a model", *lines])
 
 
-def measure(model: Model, data: DataLike, split: str = "auto", on_bad: OnBad = "stop") -> ModelEvaluation:
-    """Measures a model, on the best device available, on the images that `images_of` chooses.
+def measure(
+    model: Model | Exported, data: DataLike, split: str = "auto", on_bad: OnBad = "stop"
+) -> ModelEvaluation:
+    """Measures a model on the images that `images_of` chooses.
+
+    A model runs by torch on the best device available, one by another engine, or an exported file, by that.
 
     Images too many for memory are streamed. With `on_bad="skip"` unreadable images are left out instead
     of raising an error. If the set has no splits, images known to be of the model's training are left out.
@@ -74,14 +85,13 @@ def measure(model: Model, data: DataLike, split: str = "auto", on_bad: OnBad = "
     Raises DataError, UsageError: as `images_of`; a class the model does not know; no image new to it.
     """
     model.check_trained()
-    chosen, device = images_of(data, split, model), best_device()
+    chosen = images_of(data, split, model)
     images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
     images, known = chosen.for_model(images, model)
     count = None if known is None else int(known.sum())
     if chosen.split == ALL and count == 0 and model.seen and is_at(data, model.summary.get("data")):
         raise DataError(CHANGED.format(chosen.name))
-    batches = images.batches(model.preprocessing, EVALUATION_BATCH, device=device)
-    found = evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
+    found = _by_engine(model, images) if isinstance(model, Exported) else _by_torch(model, images)
     return ModelEvaluation(
         found.scores,
         found.labels,
@@ -92,3 +102,25 @@ def measure(model: Model, data: DataLike, split: str = "auto", on_bad: OnBad = "
         known=count,
         skipped=images.skipped,
     )
+
+
+def _by_torch(model: Model, images: Feed) -> Evaluation:
+    device = best_device()
+    batches = images.batches(model.preprocessing, EVALUATION_BATCH, device=device)
+    return evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
+
+
+def _by_engine(model: Exported, images: Feed) -> Evaluation:
+    """The logarithms of an engine's probabilities, which are scores at a temperature of 1.
+
+    Batches are normalised by a mean of 0 and a standard deviation of 1/255: they are pixels again.
+    """
+    depth = model.preprocessing.depth
+    plain = replace(model.preprocessing, mean=(0.0,) * depth, std=(1 / 255,) * depth)
+    scores, labels = [], []
+    for batch, truth in images.batches(plain, ENGINE_BATCH).epoch(0):
+        pixels = batch.permute(0, 2, 3, 1).round().to(torch.uint8).contiguous().numpy()
+        found = torch.from_numpy(model.probabilities_of(pixels))
+        scores.append(found.clamp(min=torch.finfo(torch.float32).tiny).log())
+        labels.append(truth)
+    return Evaluation(torch.cat(scores), torch.cat(labels))

@@ -17,6 +17,7 @@ from hubel.errors import DataError, UsageError, nearest
 if TYPE_CHECKING:
     from hubel.data.arrays import Flags
     from hubel.data.feed.decoded import Decoded
+    from hubel.model.exported import Exported
     from hubel.model.file import Model
 
 SPLITS = ("auto", *dict.fromkeys(NAMES.values()))
@@ -47,7 +48,7 @@ class SplitImages:
     classes: tuple[str, ...]
     images: Images
 
-    def decoded(self, model: Model) -> Decoded:
+    def decoded(self, model: Model | Exported) -> Decoded:
         """Reads the images at the model's size, labelled by the model's classes.
 
         Of a set without splits, the images that the model was trained on are left out. Raises DataError: an
@@ -55,7 +56,7 @@ class SplitImages:
         """
         return self.for_model(decode_once(self.images, model.preprocessing), model)[0]
 
-    def for_model(self, images: Read, model: Model) -> tuple[Read, Flags | None]:
+    def for_model(self, images: Read, model: Model | Exported) -> tuple[Read, Flags | None]:
         """The images, once read, labelled by the model's classes; and which of them it knows: bool, n.
 
         It knows those that it was trained on. Of a set without splits they are left out; of a stream they are
@@ -71,7 +72,7 @@ class SplitImages:
         return found.only(~known), known
 
 
-def images_of(data: Any, split: str = "auto", model: Model | None = None) -> SplitImages:
+def images_of(data: Any, split: str = "auto", model: Model | Exported | None = None) -> SplitImages:
     """Returns the images of one split of a set; `data` is whatever `open_data` takes.
 
     `auto` takes the test set if there is one, else the validation set, else all images. If the set has
@@ -96,7 +97,7 @@ def images_of(data: Any, split: str = "auto", model: Model | None = None) -> Spl
     return SplitImages(found.name, split, found.classes, available[split])
 
 
-def _split_as_trained(data: DataSet, model: Model, *, same_place: bool) -> DataSet:
+def _split_as_trained(data: DataSet, model: Model | Exported, *, same_place: bool) -> DataSet:
     """Splits a set as it was when the model was trained on it, or returns it unchanged if it was another.
 
     Raises DataError: the model was trained on the set at the `same_place`, but its images have changed.

@@ -24,7 +24,9 @@ from hubel.graph.seal import CHECKSUM, read_sealed
 from hubel.model.header import INT8, KNOWN, RAW, Header
 
 if TYPE_CHECKING:
-    from hubel.data.arrays import Bytes
+    from collections.abc import Sequence
+
+    from hubel.data.arrays import Bytes, Flags
     from hubel.engines.onnxruntime import OnnxRuntime
     from hubel.engines.openvino import OpenVino
     from hubel.graph.frozen import Floats
@@ -48,6 +50,24 @@ class Exported:
     def classes(self) -> tuple[str, ...]:
         """The names of the classes, in the order of the probabilities."""
         return self.header.classes
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """How the model was trained."""
+        return self.header.summary
+
+    @property
+    def seen(self) -> None:
+        """The marks of the training images, which an exported file does not have."""
+        return
+
+    def saw(self, found: Sequence[bytes]) -> Flags:
+        """Which images the model was trained on, as far as is known: of none."""
+        return np.zeros(len(found), np.bool_)
+
+    def check_trained(self) -> None:
+        """Raises ModelError: the head was never trained."""
+        self.header.check_trained()
 
     def probabilities_of(self, pixels: Bytes) -> Floats:
         """Returns float32, images x classes, for images after preprocessing: uint8, n x h x w x depth.

@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, get_args
 
 from hubel.data.feed.bad import OnBad
+from hubel.engines.engine import AUTO, TORCH
 from hubel.evaluation.model import ModelEvaluation, measure
+from hubel.model.classifier import classifier
+from hubel.model.exported import Exported, is_exported
+from hubel.model.file import Model
 from hubel.model.open import open_model
 from hubel.tasks.words import one_of
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    from hubel.model.file import Model
 
 
 def evaluate(
@@ -21,6 +23,7 @@ def evaluate(
     *,
     split: str = "auto",
     on_bad: str = "stop",
+    engine: str = TORCH,
     allow_code: bool = False,
     force: bool = False,
 ) -> ModelEvaluation:
@@ -30,9 +33,14 @@ def evaluate(
     `hubel.train` takes. `split` is train, val, test, or auto: the test set if there is one, else the
     validation set. If the data has no splits, auto takes the images held out for validation when the model
     was trained on them, else all images that are new to the model. `on_bad` is what to do with unreadable
-    images: stop or skip. `allow_code` and `force` are as for `hubel.load`.
+    images: stop or skip. `engine` runs the network: torch, as in training, or another as for `hubel.predict`;
+    a file that was exported is run by what it is for. `allow_code` and `force` are as for `hubel.load`.
 
     Raises ModelError, DataError, UsageError: the model, the data or an argument cannot be used.
     """
     way = one_of("on_bad", on_bad, get_args(OnBad))
-    return measure(open_model(model, allow_code=allow_code, force=force), data, split, way)
+    if engine == TORCH and not is_exported(model):
+        return measure(open_model(model, allow_code=allow_code, force=force), data, split, way)
+    runs = classifier(model, AUTO if engine == TORCH else engine, allow_code=allow_code, force=force)
+    assert isinstance(runs, Model | Exported)
+    return measure(runs, data, split, way)

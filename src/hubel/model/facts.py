@@ -1,0 +1,30 @@
+"""What a model's file says of itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from hubel.data.image.preprocess import Preprocessing
+    from hubel.model.header import Header
+
+
+@dataclass(frozen=True, slots=True)
+class Info:
+    """What a file says: its `kind`, size in bytes, header and preprocessing.
+
+    `params` are those of a network with a notation. `raw` says that the file's graph takes normalised images;
+    `int8` how it was judged, if it computes in int8.
+    """
+
+    path: Path
+    kind: str
+    size: int
+    header: Header
+    preprocessing: Preprocessing
+    checksum: str
+    params: int | None
+    raw: bool = False
+    int8: dict[str, Any] = field(default_factory=dict)
