@@ -1,12 +1,12 @@
-"""From JPEG files to labels: whole processes of `hubel predict`, of another checkout's, and of a plain script.
+"""From JPEG files to labels: whole processes of `hubel predict`, of another checkout, and of a plain script.
 
     python benchmarks/predict.py FOLDER MODEL [--other-src SRC --other-model MODEL] [--engines auto,openvino]
                                  [--images 400] [--size 500x375] [--rounds 3]
 
 FOLDER is filled with photographs of that size, in two class folders: crops of the two that scikit-learn has,
-scaled and mirrored at random, JPEG of quality 90. The plain script is what one writes: Pillow, resize of the short
-side, crop, batches of 16, PyTorch in float32. Each round runs every way once. Then decoding alone and every
-engine alone are measured in this process.
+scaled and mirrored at random, JPEG of quality 90. The plain script is what one writes: Pillow, resize of the
+short side, crop, batches of 16, PyTorch in float32. Each round runs every way once. Then decoding alone and
+every engine alone are measured in this process.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ def fill(folder: Path, images: int, size: tuple[int, int]) -> None:
         photo = photos[number % 2]
         scale = draw.uniform(0.5, 0.95)
         width, height = (int(side * scale) for side in photo.size)
-        left, top = draw.integers(0, photo.width - width), draw.integers(0, photo.height - height)
+        left = int(draw.integers(0, photo.width - width))
+        top = int(draw.integers(0, photo.height - height))
         part = photo.crop((left, top, left + width, top + height)).resize(size, Image.Resampling.BICUBIC)
         if draw.random() < 0.5:
             part = part.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
@@ -130,9 +131,8 @@ def main() -> None:
     medians = {way: statistics.median(taken) for way, taken in times.items()}
     print(f"{processor()}, {allowed_cores()} cores; {asked.images} images of {asked.size}, {asked.model}")
     for way, median in medians.items():
-        ratios = ", ".join(
-            f"{base} {medians[base] / median:.2f} x" for base in medians if base not in engines
-        )
+        bases = [base for base in medians if base not in engines]
+        ratios = ", ".join(f"{base} {medians[base] / median:.2f} x" for base in bases)
         print(f"{way:<14} {median:6.1f} s  {asked.images / median:6.1f} images/s  ({ratios})")
     for engine in engines:
         decoding, computing = alone(asked.folder, asked.model, engine)
