@@ -165,6 +165,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="exists; name another file"):
             export(model(), out=tmp_path / name)
     assert (tmp_path / "n_onnx.py").read_text() == "mine"
+    (tmp_path / "o.bin").write_text("mine")
+    with pytest.raises(UsageError, match=r"o\.bin exists"):
+        export(model(), to="openvino", out=tmp_path / "o.xml")
     with pytest.raises(UsageError, match=r"has to end in \.xml"):
         export(model(), to="openvino", out=tmp_path / "m.onnx")
     with pytest.raises(UsageError, match="did you mean onnx"):

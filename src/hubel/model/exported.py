@@ -195,11 +195,17 @@ def _open_openvino(path: Path, engine: str) -> Exported:
     from hubel.engines.openvino import OpenVino
 
     runs = OpenVino(path, bfloat16=engine.endswith("-bf16"))
-    metadata = runs.metadata()
-    weights = path.with_suffix(".bin")
-    if metadata.get(CHECKSUM, "") != hashlib.sha256(weights.read_bytes()).hexdigest():
-        raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
+    metadata = checked_openvino(runs, path)
     if INT8 in metadata:
         _judged(metadata, path)
     header, preprocessing, raw = described(metadata, path)
     return Exported(header, preprocessing, runs, engine, raw)
+
+
+def checked_openvino(runs: OpenVino, path: Path) -> dict[str, str]:
+    """The metadata of an OpenVINO file. Raises ModelError: its weights are not those it was exported with."""
+    metadata = runs.metadata()
+    weights = path.with_suffix(".bin")
+    if metadata and metadata.get(CHECKSUM) != hashlib.sha256(weights.read_bytes()).hexdigest():
+        raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
+    return metadata
