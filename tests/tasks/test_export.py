@@ -203,3 +203,18 @@ def test_an_untrained_head_is_not_exported(tmp_path: Path) -> None:
     untrained = Model(made.network, made.classes, made.preprocessing, untrained=True)
     with pytest.raises(ModelError, match="never trained"):
         export(untrained, out=tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(("there", "by"), [(("torch", "openvino"), "openvino"), (("torch",), None)])
+def test_what_is_installed_checks_a_file(
+    there: tuple[str, ...], by: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubel.engines.engine.installed", lambda: there)
+    monkeypatch.setattr(exporting, "installed", lambda: there)
+    if by is None:
+        with pytest.raises(UsageError, match=r"pip install \"hubel\[onnxruntime\]\""):
+            export(model(), out=tmp_path / "m.onnx")
+        return
+    found = export(model(), out=tmp_path / "m.onnx")
+    assert found.check is not None
+    assert found.check.engine == by

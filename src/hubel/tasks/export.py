@@ -11,7 +11,7 @@ from hubel.errors import UsageError
 from hubel.evaluation.int8 import RUNTIMES, Int8, to_int8
 from hubel.evaluation.trial import trial_images
 from hubel.files import write_whole
-from hubel.model.export import FORMATS, Check, export_model
+from hubel.model.export import FORMATS, Check, checked_by, export_model
 from hubel.model.open import open_model
 from hubel.report.card import card
 from hubel.report.program import program
@@ -85,6 +85,7 @@ def export(
     if to == CARD:
         write_whole(path, card(opened, path.stem))
         return ExportedModel(to, (path,))
+    checked_by(to)
     judged = None
     if int8:
         if to == "pt2":
