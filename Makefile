@@ -29,7 +29,7 @@ $(NEWEST)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(NEWEST)
 	grep -v '^torch' constraints.txt > $(NEWEST)/constraints.txt
 	$(NEWEST)/bin/pip install --quiet --disable-pip-version-check -c $(NEWEST)/constraints.txt \
-	  torch==2.14.1 torchvision==0.29.1 timm -e '.[digits,docs,hub,look,pretrained,webdataset,dev]'
+	  torch==2.14.1 torchvision==0.29.1 timm -e '.[digits,docs,hub,look,onnxruntime,openvino,pretrained,webdataset,dev]'
 	touch $@
 
 fuzz: $(READY)  ## Look for faults for a long time: every operation on the disk fails in turn, and so on.

@@ -18,6 +18,7 @@ from typing import Any
 from safetensors import safe_open
 
 from hubel.cli import main
+from hubel.graph import seal
 from hubel.model.header import Header
 
 NET = "conv(4, 3) >> relu >> maxpool(2) >> fc(10)"
@@ -31,6 +32,8 @@ JSON = {
     "diff": ("diff", "resnet50", "resnet50_v1_5", "--json"),
     "data check": ("data", "check", "photos", "--json"),
     "evaluate": ("val", "run/best.safetensors", "digits", "--json"),
+    "bench": ("bench", "run", "--batch", "1", "--seconds", "0", "--json"),
+    "info": ("info", "run", "--json"),
     "predict": ("predict", "run/best.safetensors", "photos/a/0.png", "photos/a/none.png", "--json"),
     "look neuron": ("look", "run/best.safetensors", "neuron", "conv1[0,2,2]", "photos/a/0.png", "--json"),
     "look patches": ("look", "run/best.safetensors", "patches", "digits", "--unit", "conv1[0]", "--json"),
@@ -90,14 +93,33 @@ def json_page(folder: Path) -> str:
                 f"```json\n{json.dumps(schema(value), indent=2)}\n```",
                 f"```json\n{json.dumps(shortened(value), indent=2, ensure_ascii=False)}\n```",
             ]
+            if name == "predict":
+                parts += _lines_of_predict()
     return "\n\n".join(parts)
 
 
+def _lines_of_predict() -> list[str]:
+    """The lines that `predict --out` writes into a .jsonl."""
+    command = ("predict", "run", "photos/a/0.png", "photos/a/none.png", "--out", "answers.jsonl")
+    Path("answers.jsonl").unlink(missing_ok=True)
+    printed(*command)
+    lines = Path("answers.jsonl").read_text(encoding="utf-8").rstrip()
+    return [
+        "## hubel predict --out",
+        "A `.jsonl` has one object per line and image, in the order of the images: those of the list that "
+        "`--json` prints, with the most probable class alone unless `--top` asks for more.",
+        f"```text\n$ hubel {' '.join(command)}\n```",
+        f"```json\n{lines}\n```",
+    ]
+
+
 def model_page(folder: Path) -> str:
-    """The metadata and the tensors of a model's file."""
+    """The metadata and the tensors of a model's file, and what an exported file says."""
     with _inside(folder), safe_open(Path("run", "best.safetensors"), framework="numpy") as file:
         metadata = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no mapping
+        printed("export", "run", "--out", "exported.onnx")
+        exported = seal.metadata_of(Path("exported.onnx").read_bytes())
     rows = [
         f"| `{name}` | {'JSON' if _is_json(text) else 'text'} | `{_brief(text)}` |"
         for name, text in sorted(metadata.items())
@@ -115,8 +137,37 @@ def model_page(folder: Path) -> str:
             "## Tensors",
             f"Those of `{NET}` on 8x8x1:",
             "\n".join(["| tensor | type | shape |", "| --- | --- | --- |", *sizes]),
+            "## Exported files",
+            "A file of `hubel export` has the same metadata, but not `seen`: "
+            f"{', '.join(f'`{name}`' for name in sorted(exported))}. An ONNX file has them as "
+            "`metadata_props`, an OpenVINO file as `rt_info` under `hubel`, and a `.pt2` as the JSON object "
+            "in its extra file `hubel.json`. Two entries are added where they apply:",
+            "\n".join(
+                [
+                    "| key | form | says |",
+                    "| --- | --- | --- |",
+                    "| `raw` | text | the graph takes normalised images and gives scores |",
+                    "| `int8` | JSON | the graph computes in int8: `processor` and `engine` that it was "
+                    "judged with, `images`, `accuracy_float32`, `drop` and `drop_at_most` in points, and the "
+                    "layers `in_float` |",
+                ]
+            ),
+            "### The seal",
+            inspect.getdoc(seal) or "",
+            f"The key is `{seal.CHECKSUM}`. To check a file without hubel:",
+            f"```python\n{_SEAL_CHECK}```",
+            "An OpenVINO file has under that key the SHA-256 of its `.bin`; a `.pt2` has none.",
         ]
     )
+
+
+_SEAL_CHECK = f"""import hashlib
+from pathlib import Path
+
+model = Path("exported.onnx").read_bytes()
+whole = hashlib.sha256(model[:-{seal.SEAL}]).hexdigest().encode()
+assert model.endswith(whole)
+"""
 
 
 def _is_json(text: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import shutil
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -27,7 +28,10 @@ def make_model(classes: int = 3) -> nn.Module:
 
 
 def make_world(folder: Path, hubel: Callable[[str], str]) -> Path:
-    """Fills a folder: `photos`, `more-photos`, `inbox`, single files, a module, and the runs; returns it."""
+    """Fills a folder: `photos`, `more-photos`, `inbox` and its shard, single files, a module, and the runs.
+
+    `files.txt` lists two of the single files. Returns the folder.
+    """
     noise = np.random.default_rng(0)
     for place, count in (("photos", 12), ("more-photos", 4)):
         for name, colour in CLASSES.items():
@@ -41,6 +45,9 @@ def make_world(folder: Path, hubel: Callable[[str], str]) -> Path:
     _image(noise, CLASSES["cat"]).save(folder / "holiday.jpg")
     images = Path(__file__).parent.parent / "docs" / "images"
     shutil.copytree(images, folder / "docs" / "images")
+    with tarfile.open(folder / "inbox.tar", "w") as shard:
+        shard.add(folder / "inbox", "inbox")
+    (folder / "files.txt").write_text("cat.jpg\ndog.jpg\n", encoding="utf-8")
     (folder / "model.py").write_text(MODEL, encoding="utf-8")
     with contextlib.chdir(folder):
         hubel("hubel train photos --net fast_tiny --epochs 1 --keep-epochs --out runs/photos")

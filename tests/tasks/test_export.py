@@ -165,6 +165,9 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="exists; name another file"):
             export(model(), out=tmp_path / name)
     assert (tmp_path / "n_onnx.py").read_text() == "mine"
+    (tmp_path / "o.bin").write_text("mine")
+    with pytest.raises(UsageError, match=r"o\.bin exists"):
+        export(model(), to="openvino", out=tmp_path / "o.xml")
     with pytest.raises(UsageError, match=r"has to end in \.xml"):
         export(model(), to="openvino", out=tmp_path / "m.onnx")
     with pytest.raises(UsageError, match="did you mean onnx"):
@@ -200,3 +203,18 @@ def test_an_untrained_head_is_not_exported(tmp_path: Path) -> None:
     untrained = Model(made.network, made.classes, made.preprocessing, untrained=True)
     with pytest.raises(ModelError, match="never trained"):
         export(untrained, out=tmp_path / "m.onnx")
+
+
+@pytest.mark.parametrize(("there", "by"), [(("torch", "openvino"), "openvino"), (("torch",), None)])
+def test_what_is_installed_checks_a_file(
+    there: tuple[str, ...], by: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubel.engines.engine.installed", lambda: there)
+    monkeypatch.setattr(exporting, "installed", lambda: there)
+    if by is None:
+        with pytest.raises(UsageError, match=r"pip install \"hubel\[onnxruntime\]\""):
+            export(model(), out=tmp_path / "m.onnx")
+        return
+    found = export(model(), out=tmp_path / "m.onnx")
+    assert found.check is not None
+    assert found.check.engine == by

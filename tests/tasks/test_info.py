@@ -52,3 +52,24 @@ def test_a_damaged_file_says_nothing(saved: Path) -> None:
         info(saved)
     with pytest.raises(ModelError, match="does not exist"):
         info(saved.with_suffix(".onnx"))
+
+
+def test_weights_beside_a_file_are_checked_too(saved: Path) -> None:
+    path = export(saved, to="openvino", out=saved.with_suffix(".xml")).path
+    weights = path.with_suffix(".bin")
+    content = bytearray(weights.read_bytes())
+    content[-1] ^= 1
+    weights.write_bytes(content)
+    with pytest.raises(ModelError, match=r"m\.bin is damaged"):
+        info(path)
+
+
+def test_no_loss_has_no_minus_sign() -> None:
+    about = {"drop": 0.0, "images": 6, "engine": "openvino", "processor": "x"}
+    assert report._int8(about).startswith("+0.00 points")
+
+
+def test_where_a_model_is_needed_an_exported_file_is_named_as_such(saved: Path) -> None:
+    path = export(saved, out=saved.with_suffix(".onnx")).path
+    with pytest.raises(ModelError, match="is an exported file, which predict, evaluate and info take"):
+        export(path, to="pt2", out=saved.with_suffix(".pt2"))

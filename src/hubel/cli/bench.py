@@ -9,7 +9,7 @@ import typer
 
 from hubel.cli.network import CODE_HELP, FORCE_HELP, INPUT_HELP, announce_code_of
 
-MODEL_HELP = "A model as predict takes it, or a network, which gets random weights."
+MODEL_HELP = "A run's folder, a model's file, or a network, which gets random weights."
 
 
 def bench(

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubel.engines.engine import TORCH, check_engine, installed
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import UNFINISHED
 from hubel.graph.seal import metadata_of
@@ -26,8 +27,8 @@ if TYPE_CHECKING:
 FORMATS = {"onnx": ONNX, "openvino": OPENVINO, "pt2": PT2}
 """What a model can be exported to, with the ending of its file."""
 
-ENGINES = {"onnx": "onnxruntime", "openvino": "openvino", "pt2": "torch"}
-"""The engine that a file is checked by."""
+ENGINES = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",), "pt2": (TORCH,)}
+"""The engines that a file is checked by: the first that is installed."""
 
 TOLERANCE = 1e-4
 """The largest difference of a probability, in float32."""
@@ -69,14 +70,22 @@ def export_model(
             f"a module of your own has no notation to write as {to}; export it to pt2, or write it as a "
             "notation"
         )
+    engine = checked_by(to)
     model.check_trained()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
         draft = Path(folder) / f"{path.stem}{FORMATS[to]}"
         _write(model, to, draft, raw, graph)
-        check = _checked(model, open_exported(draft, ENGINES[to]), images, math.inf if graph else TOLERANCE)
+        check = _checked(model, open_exported(draft, engine), images, math.inf if graph else TOLERANCE)
         for written in sorted(Path(folder).iterdir()):
             shutil.move(written, path.parent / written.name)
     return check
+
+
+def checked_by(to: str) -> str:
+    """Returns the engine that a file of a format is checked by. Raises UsageError: none is installed."""
+    engine = next((name for name in ENGINES[to] if name in installed()), ENGINES[to][0])
+    check_engine(engine)
+    return engine
 
 
 def _write(model: Trained, to: str, path: Path, raw: bool, graph: bytes | None) -> None:

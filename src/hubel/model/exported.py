@@ -21,7 +21,7 @@ from hubel.engines.choice import chosen
 from hubel.engines.engine import AUTO, TORCH, Engine, check_engine, installed
 from hubel.errors import HubelError, ModelError, UsageError, shortened
 from hubel.graph.seal import CHECKSUM, read_sealed
-from hubel.model.header import INT8, KNOWN, RAW, Header
+from hubel.model.header import EXPORTED, INT8, KNOWN, RAW, Header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,9 +31,7 @@ if TYPE_CHECKING:
     from hubel.engines.openvino import OpenVino
     from hubel.graph.frozen import Floats
 
-ONNX, OPENVINO, PT2 = ".onnx", ".xml", ".pt2"
-SUFFIXES = (ONNX, OPENVINO, PT2)
-"""The endings of exported files, by which they are recognised."""
+ONNX, OPENVINO, PT2 = EXPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,7 @@ class Exported:
 
 def is_exported(where: object) -> bool:
     """Whether a path has the ending of an exported file."""
-    return str(where).lower().endswith(SUFFIXES)
+    return str(where).lower().endswith(EXPORTED)
 
 
 def open_exported(path: Path, engine: str = AUTO) -> Exported:
@@ -195,11 +193,17 @@ def _open_openvino(path: Path, engine: str) -> Exported:
     from hubel.engines.openvino import OpenVino
 
     runs = OpenVino(path, bfloat16=engine.endswith("-bf16"))
-    metadata = runs.metadata()
-    weights = path.with_suffix(".bin")
-    if metadata.get(CHECKSUM, "") != hashlib.sha256(weights.read_bytes()).hexdigest():
-        raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
+    metadata = checked_openvino(runs, path)
     if INT8 in metadata:
         _judged(metadata, path)
     header, preprocessing, raw = described(metadata, path)
     return Exported(header, preprocessing, runs, engine, raw)
+
+
+def checked_openvino(runs: OpenVino, path: Path) -> dict[str, str]:
+    """The metadata of an OpenVINO file. Raises ModelError: its weights are not those it was exported with."""
+    metadata = runs.metadata()
+    weights = path.with_suffix(".bin")
+    if metadata and metadata.get(CHECKSUM) != hashlib.sha256(weights.read_bytes()).hexdigest():
+        raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
+    return metadata

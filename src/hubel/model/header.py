@@ -48,6 +48,9 @@ RAW = "raw"
 INT8 = "int8"
 """The entry of an exported file's metadata that says how a graph in int8 was judged, as JSON."""
 
+EXPORTED = (".onnx", ".xml", ".pt2")
+"""The endings of exported files: of ONNX, OpenVINO and PyTorch."""
+
 NUMBERS = ("epoch", "val_top1", "val_loss", "val_images", "val", "seed")
 TEXTS = ("data", "weights", "trained_on")
 """What hubel reads of a summary, where it is there."""
@@ -275,6 +278,11 @@ def read_metadata(path: Path) -> dict[str, str]:
     except RecursionError:
         raise ModelError(f"{path} is not a safetensors file: its header is nested too deeply") from None
     except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+        if path.suffix.lower() in EXPORTED:
+            raise ModelError(
+                f"{path} is an exported file, which predict, evaluate and info take; give the model that it "
+                "was exported from"
+            ) from None
         why = shortened(str(error))
         raise ModelError(f"{path} is not a safetensors file, or is cut short ({why})") from None
 

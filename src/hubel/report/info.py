@@ -85,6 +85,6 @@ def _int8(about: dict[str, Any]) -> str:
     if not about:
         return ""
     return (
-        f"{-about['drop']:+.2f} points of accuracy on {about['images']:,} images, by {about['engine']} on "
+        f"{0 - about['drop']:+.2f} points of accuracy on {about['images']:,} images, by {about['engine']} on "
         f"{about['processor']}"
     )

@@ -65,11 +65,11 @@ def bench(
 ) -> Benchmark:
     """Measures every engine that is installed, in turns, and remembers the best for this model and machine.
 
-    `model` is whatever `hubel.predict` takes, or a network, which gets random weights; `volume` is then its
-    input. `batch` are numbers of images, such as `1,16`. `seconds` is how long each engine is measured for
-    each of them. Answers are compared with those of `torch` in float32 on images of `data`, by default of the
-    set that the model was trained on. `allow_code` and `force` are as for `hubel.load`. `progress` is called
-    with what is being done.
+    `model` is a model, its file, a run's folder or the name of a trained network; or any network, which gets
+    random weights, and whose input is `volume`. `batch` are numbers of images, such as `1,16`. `seconds` is
+    how long each engine is measured for each of them. Answers are compared with those of `torch` in float32
+    on images of `data`, by default of the set that the model was trained on. `allow_code` and `force` are as
+    for `hubel.load`. `progress` is called with what is being done.
 
     Raises UsageError, ModelError, DataError: an argument cannot be used.
     """

@@ -11,7 +11,7 @@ from hubel.errors import UsageError
 from hubel.evaluation.int8 import RUNTIMES, Int8, to_int8
 from hubel.evaluation.trial import trial_images
 from hubel.files import write_whole
-from hubel.model.export import FORMATS, Check, export_model
+from hubel.model.export import FORMATS, Check, checked_by, export_model
 from hubel.model.open import open_model
 from hubel.report.card import card
 from hubel.report.program import program
@@ -85,6 +85,7 @@ def export(
     if to == CARD:
         write_whole(path, card(opened, path.stem))
         return ExportedModel(to, (path,))
+    checked_by(to)
     judged = None
     if int8:
         if to == "pt2":
@@ -102,8 +103,7 @@ def export(
     check = export_model(opened, to, path, trial.pixels, raw=raw, graph=judged.graph if judged else None)
     example = _example(path, to)
     write_whole(example, program(opened, path, example.name, to, raw=raw))
-    weights = [path.with_suffix(".bin")] if to == "openvino" else []
-    return ExportedModel(to, (path, *weights, example), check, trial.source, judged)
+    return ExportedModel(to, _written(path, to), check, trial.source, judged)
 
 
 def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:
@@ -112,12 +112,20 @@ def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:
     path = Path(out) if out is not None else Path(f"{_name(model)}{suffix}")
     if path.suffix.lower() != suffix:
         raise UsageError(f"{path.name} has to end in {suffix}")
-    for each in (path,) if to == CARD else (path, _example(path, to)):
+    for each in _written(path, to):
         if each.exists():
             raise UsageError(f"{each} exists; name another file with --out")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}; create it first")
     return path
+
+
+def _written(path: Path, to: str) -> tuple[Path, ...]:
+    """All files that are written: the model's, its weights if they are beside it, the example program."""
+    if to == CARD:
+        return (path,)
+    weights = (path.with_suffix(".bin"),) if to == "openvino" else ()
+    return (path, *weights, _example(path, to))
 
 
 def _example(path: Path, to: str) -> Path:

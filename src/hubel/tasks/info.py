@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from hubel.engines.engine import check_engine
 from hubel.errors import ModelError
 from hubel.graph.seal import read_sealed
 from hubel.model.arrays import read_arrays
-from hubel.model.exported import ONNX, OPENVINO, described, is_exported
+from hubel.model.exported import ONNX, OPENVINO, checked_openvino, described, is_exported
 from hubel.model.facts import Info
 from hubel.model.header import INT8, RAW, model_file, read_metadata
 from hubel.net.ledger import ledger
@@ -20,8 +21,9 @@ KINDS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "PyTorch program"}
 def info(model: str | Path) -> Info:
     """Returns what a model's file, a run's best model or an exported file says of itself.
 
-    Its checksum is checked. Nothing is executed, and torch is needed for a `.pt2` alone.
-    Raises ModelError: the file cannot be read, or is damaged.
+    Its checksum is checked; a `.pt2` has none. Nothing is executed; torch is needed for a `.pt2` alone, and
+    OpenVINO for its own files.
+    Raises ModelError: the file cannot be read, or is damaged. Raises UsageError: OpenVINO is not installed.
     """
     if is_exported(model):
         path = Path(model)
@@ -55,9 +57,10 @@ def _exported(path: Path) -> dict[str, str]:
     if suffix == ONNX:
         return read_sealed(path)[1]
     if suffix == OPENVINO:
+        check_engine("openvino")
         from hubel.engines.openvino import OpenVino
 
-        return OpenVino(path).metadata()
+        return checked_openvino(OpenVino(path), path)
     from hubel.model.pt2 import open_pt2
 
     return open_pt2(path)[1]
