@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from hubel.errors import ModelError, UsageError
 from hubel.evaluation import int8 as judging
@@ -112,3 +115,15 @@ def test_an_exported_file_in_int8_warns_on_another_processor(
 def test_pt2_has_no_int8(model: Model, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="onnx or openvino in int8"):
         export(model, to="pt2", out=tmp_path / "m.pt2", int8=True)
+
+
+def test_the_example_program_uses_the_runtime_that_was_judged(model: Model, tmp_path: Path) -> None:
+    found = export(model, out=tmp_path / "m.onnx", int8=True, max_drop=5)
+    assert found.int8 is not None
+    text = (tmp_path / "m_onnx.py").read_text()
+    assert f"import {found.int8.kept.engine}" in text
+    pixels = np.full((16, 16), 200, np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "a.png")
+    run = [sys.executable, str(tmp_path / "m_onnx.py"), str(tmp_path / "a.png")]
+    out = subprocess.run(run, capture_output=True, text=True, check=True).stdout
+    assert out.split()[1] == predict(found.path, pixels).label

@@ -155,12 +155,14 @@ class Header:
         return metadata | {name: text for name, text in optional.items() if text is not None}
 
     def to_exported(self, *, raw: bool) -> dict[str, str]:
-        """Returns the metadata of an exported file: all but the marks of the training images.
+        """Returns the metadata of an exported file: all but the marks and the place of the training images.
 
         `raw`: its graph takes normalised images and gives scores.
         """
         texts = self.to_metadata()
         texts.pop("seen", None)
+        if "data" in self.summary:  # a name, not the folder's place on this machine
+            texts["summary"] = json.dumps(self.summary | {"data": Path(self.summary["data"]).name})
         return texts | ({RAW: "normalised images in, scores out"} if raw else {})
 
     @classmethod

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hubel.counted import percent
@@ -47,7 +48,7 @@ def _training(model: Model) -> dict[str, str]:
     said: dict[str, Any] = model.summary
     seen = "" if model.seen is None else count(len(model.seen))
     return {
-        "data": str(said.get("data", UNKNOWN)),
+        "data": Path(said.get("data", UNKNOWN)).name,
         "training images": seen or UNKNOWN,
         "weights": str(said.get("weights", "trained from the start or from a model" if said else UNKNOWN)),
         "epochs": f"{said['epoch']:g}" if "epoch" in said else UNKNOWN,

@@ -14,16 +14,15 @@ PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "pt2": "torch"}
 """The runtime of each format."""
 
 
-def program(model: Model, path: Path, name: str, to: str, *, raw: bool) -> str:
-    """Returns the program `name` for an exported file, beside which it lies."""
+def program(model: Model, path: Path, name: str, runtime: str, *, raw: bool) -> str:
+    """Returns the program `name` that runs an exported file, beside which it lies, by a runtime."""
     loader = jinja2.PackageLoader("hubel.report")
     environment = jinja2.Environment(loader=loader, keep_trailing_newline=True, autoescape=False)
     seen = model.preprocessing
     return environment.get_template("program.py.jinja").render(
         program=name,
         file=path.name,
-        to=to,
-        packages=PACKAGES,
+        runtime=runtime,
         seen=seen,
         filter=seen.interpolation.upper(),
         mean=list(seen.mean),

@@ -14,7 +14,7 @@ from hubel.files import write_whole
 from hubel.model.export import FORMATS, Check, checked_by, export_model
 from hubel.model.open import open_model
 from hubel.report.card import card
-from hubel.report.program import program
+from hubel.report.program import PACKAGES, program
 from hubel.tasks.words import one_of
 
 if TYPE_CHECKING:
@@ -102,7 +102,8 @@ def export(
     trial = trial_images(opened, data, IMAGES)
     check = export_model(opened, to, path, trial.pixels, raw=raw, graph=judged.graph if judged else None)
     example = _example(path, to)
-    write_whole(example, program(opened, path, example.name, to, raw=raw))
+    runtime = judged.kept.engine if judged else PACKAGES[to]
+    write_whole(example, program(opened, path, example.name, runtime, raw=raw))
     return ExportedModel(to, _written(path, to), check, trial.source, judged)
 
 
