@@ -213,3 +213,64 @@ def test_memory_stays_bounded_however_many_images_there_are(model: Model, photos
     for _ in range(10 * BATCH):
         next(found)
     assert asked <= 11 * BATCH + AHEAD + 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize(
+    "text", ["my,own,table\n1,2,3\n", "notes", "\n", '{"mine": 1}\n', '{"file": "x.png"}\n', "[]\n"]
+)
+def test_a_file_of_something_else_is_never_cut(
+    model: Model, photos: Path, tmp_path: Path, suffix: str, text: str
+) -> None:
+    out = tmp_path / f"mine{suffix}"
+    out.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="is no file of predictions"):
+        predict(model, photos, out=out, resume=True)
+    assert out.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("tops", [(1, 2), (2, 1), (3, 1), (3, 2), (2, 3)])
+def test_it_is_continued_with_the_same_number_of_classes(
+    model: Model, photos: Path, tmp_path: Path, suffix: str, tops: tuple[int, int]
+) -> None:
+    out = tmp_path / f"a{suffix}"
+    images = sorted(photos.iterdir())
+    predict(model, [images[1], *images[1:5]], out=out, top=tops[0])
+    before = out.read_bytes()
+    with pytest.raises(UsageError, match="the same --top"):
+        predict(model, [images[1], *images[1:]], out=out, top=tops[1], resume=True)
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_it_is_continued_by_a_model_of_the_same_classes(
+    model: Model, photos: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"a{suffix}"
+    predict(model, photos, out=out)
+    other = Model(model.network, ("x", "y", "z"), model.preprocessing)
+    with pytest.raises(UsageError, match="is of another model"):
+        predict(other, photos, out=out, resume=True)
+
+
+@pytest.mark.parametrize("name", ["a\nb.png", "a\rb.png", "a\r\nb.png", " a .png", "a'b\tc.png"])
+def test_a_name_of_any_characters_is_one_cell(model: Model, tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / name
+    Image.new("RGB", (8, 8)).save(path)
+    out = tmp_path / "a.csv"
+    predict(model, [path, path], out=out)
+    assert [row[0] for row in rows(out)] == ["file", str(path), str(path)]
+    assert predict(model, [path, path, path], out=out, resume=True).done == 2
+
+
+def test_a_list_that_is_a_pipe_is_read_once(model: Model, photos: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "list"
+    os.mkfifo(fifo)
+    text = "".join(f"{path}\n" for path in sorted(photos.iterdir())[1:5])
+    writer = threading.Thread(target=fifo.write_text, args=(text,))
+    writer.start()
+    found = predict(model, f"@{fifo}", out=tmp_path / "a.csv", progress=lambda _: None)
+    writer.join()
+    assert found.images == 4
