@@ -120,6 +120,16 @@ def test_pooling_that_rounds_up_agrees(side: int, pool: Callable[..., Net], engi
     check(trained(net, Volume(side, side + 1, 3)), engine)
 
 
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("stride", [2, (1, 2), (3, 1)])
+@pytest.mark.parametrize("pad", [1, (0, 1), (2, 0)])
+def test_a_padded_stride_of_one_pixel_agrees(
+    pad: int | tuple[int, int], stride: int | tuple[int, int], engine: str
+) -> None:
+    net = conv(4, 1) >> conv(4, 1, stride=stride, pad=pad) >> relu >> globalavgpool >> fc(2)
+    check(trained(net, Volume(8, 8, 3)), engine)
+
+
 @given(fitting_nets())
 @settings(max_examples=60)
 def test_any_network_agrees(drawn: tuple[Net, Volume]) -> None:

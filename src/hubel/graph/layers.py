@@ -30,19 +30,27 @@ LAST = np.iinfo(np.int64).max
 
 
 def conv(graph: Graph, step: Step, value: str) -> str:
-    """A convolution, with its zeros on each side as they are."""
+    """A convolution, with its zeros on each side as they are.
+
+    OpenVINO takes the stride of a 1x1 kernel to be that of the layer before it, and forgets the zeros (seen
+    with 2026.4.1). Such a kernel gets a row and a column of zeros, for which there is one more at the far
+    side: the outputs are the same.
+    """
     layer = _of(step, sliding.Conv)
     rows, columns = layer.window(step.inputs[0]).axes
+    padded = any((rows.pad, rows.odd, columns.pad, columns.odd))
+    wider = int(padded and pair(layer.size) == (1, 1) and pair(layer.stride) != (1, 1))
+    far = rows.pad + rows.odd + wider, columns.pad + columns.odd + wider
     return graph.op(
         "Conv",
         value,
-        *graph.parameters(step),
+        *graph.parameters(step, wider),
         name=step.path,
-        kernel_shape=list(pair(layer.size)),
+        kernel_shape=[side + wider for side in pair(layer.size)],
         strides=list(pair(layer.stride)),
-        dilations=list(pair(layer.dilation)),
+        dilations=[1, 1] if wider else list(pair(layer.dilation)),
         group=layer.groups,
-        pads=[rows.pad, columns.pad, rows.pad + rows.odd, columns.pad + columns.odd],
+        pads=[rows.pad, columns.pad, *far],
     )
 
 

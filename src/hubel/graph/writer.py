@@ -97,9 +97,14 @@ class Graph:
                 self.flat.add(self.bytes_of[name])
         return self.bytes_of[name]
 
-    def parameters(self, step: Step) -> list[str]:
-        """The names of a step's weights and, if it has one, of its bias."""
+    def parameters(self, step: Step, wider: int = 0) -> list[str]:
+        """The names of a step's weights and, if it has one, of its bias.
+
+        Kernels get so many rows and columns of zeros at the far side.
+        """
         weight, bias = self.frozen.weights[step.path]
+        if wider:
+            weight = np.pad(weight, ((0, 0), (0, 0), (0, wider), (0, wider)))
         if not self.rounds(step):
             names = [self.const(weight, f"{step.path}.weight")]
             return names + ([] if bias is None else [self.const(bias, f"{step.path}.bias")])
