@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -128,6 +129,21 @@ def test_a_padded_stride_of_one_pixel_agrees(
 ) -> None:
     net = conv(4, 1) >> conv(4, 1, stride=stride, pad=pad) >> relu >> globalavgpool >> fc(2)
     check(trained(net, Volume(8, 8, 3)), engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_threads_share_an_engine(engine: str) -> None:
+    network = trained(conv(4, 3) >> relu >> fc(3), Volume(8, 8, 3))
+    runs = compiled(onnx_model(frozen(network), Ends(MEAN, STD)).SerializeToString(), engine)
+    batches = [pixels(network.volume, count) for count in (1, 2, 3, 4, 4)]
+    wanted = [runs(images) for images in batches]
+
+    def answers(_: int) -> None:
+        for images, right in [*zip(batches, wanted, strict=True)] * 100:
+            near(runs(images), right)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(answers, range(2)))
 
 
 @given(fitting_nets())
