@@ -274,3 +274,58 @@ def test_a_list_that_is_a_pipe_is_read_once(model: Model, photos: Path, tmp_path
     found = predict(model, f"@{fifo}", out=tmp_path / "a.csv", progress=lambda _: None)
     writer.join()
     assert found.images == 4
+
+
+def a_shard() -> bytes:
+    """A shard of three images, whose members take 1024 bytes each."""
+    image, shard = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "PNG")
+    with tarfile.open(fileobj=shard, mode="w") as tar:
+        for number in range(3):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(image.getvalue())
+            assert member.size <= tarfile.BLOCKSIZE
+            tar.addfile(member, io.BytesIO(image.getvalue()))
+    return shard.getvalue()
+
+
+def test_a_shard_that_was_cut_or_damaged_between_its_images_is_refused(model: Model, tmp_path: Path) -> None:
+    whole = a_shard()
+    path = tmp_path / "a.tar"
+    path.write_bytes(whole)
+    assert len(predict(model, [path])) == 3
+    for damaged in (whole[:2048], whole[:2048] + b"?" + whole[2049:], whole[:3072]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="cut short"):
+            predict(model, [path])
+
+
+class _Rude(http.server.BaseHTTPRequestHandler):
+    """Answers as no server should: the path says how."""
+
+    def do_GET(self) -> None:
+        rubbish, chunked, length = b"rubbish\r\n\r\n", b"Transfer-Encoding: chunked", b"Content-Length: 20000"
+        begin = b"HTTP/1.1 200 OK\r\n"
+        answers = {
+            "/rubbish.tar": rubbish,
+            "/nothing.tar": b"",
+            "/chunk.tar": begin + chunked + b"\r\n\r\n800\r\n" + a_shard()[:2048],
+            "/size.tar": begin + chunked + b"\r\n\r\nzz\r\n" + a_shard(),
+            "/half.tar": begin + length + b"\r\n\r\n" + a_shard()[:2048],
+        }
+        self.wfile.write(answers[self.path])
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.parametrize("name", ["rubbish", "nothing", "chunk", "size", "half", "a name", "한"])
+def test_a_server_that_answers_wrongly_gives_a_message(model: Model, name: str) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Rude)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(DataError, match=r"cannot be (read|fetched)"):
+            predict(model, f"http://127.0.0.1:{server.server_port}/{name}.tar")
+    finally:
+        server.shutdown()
+        server.server_close()
