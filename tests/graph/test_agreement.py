@@ -21,7 +21,18 @@ from hubel.model.exported import compiled
 from hubel.module.network import Network, build
 from hubel.module.views import VIEWS, scores
 from hubel.net.algebra import Net
-from hubel.net.names import avgpool, conv, fc, globalavgpool, lrn, maxpool, padshortcut, relu
+from hubel.net.names import (
+    adaptiveavgpool,
+    avgpool,
+    batchnorm,
+    conv,
+    fc,
+    globalavgpool,
+    lrn,
+    maxpool,
+    padshortcut,
+    relu,
+)
 from hubel.net.trace import trace
 from hubel.net.volume import Volume
 from tests.strategies import fitting_nets
@@ -129,6 +140,16 @@ def test_a_padded_stride_of_one_pixel_agrees(
 ) -> None:
     net = conv(4, 1) >> conv(4, 1, stride=stride, pad=pad) >> relu >> globalavgpool >> fc(2)
     check(trained(net, Volume(8, 8, 3)), engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("plane", [(1, 3), (3, 3), (3, 2), (4, 5), (7, 7)])
+@pytest.mark.parametrize("maps", [1, 3])
+def test_uneven_adaptive_pooling_before_a_normalisation_agrees(
+    maps: int, plane: tuple[int, int], engine: str
+) -> None:
+    net = relu >> adaptiveavgpool(*plane) >> batchnorm >> relu
+    check(trained(net, Volume(4, 5, maps)), engine)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
