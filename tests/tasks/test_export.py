@@ -159,8 +159,10 @@ def test_a_module_of_ones_own_goes_to_pt2_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    for name in ("m.onnx", "n_onnx.py"):
+    for name in ("m.onnx", "n_onnx.py", "o.bin"):
         (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match=r"o\.bin exists; name another file"):
+        export(model(), to="openvino", out=tmp_path / "o.xml")
     for name in ("m.onnx", "n.onnx"):
         with pytest.raises(UsageError, match="exists; name another file"):
             export(model(), out=tmp_path / name)

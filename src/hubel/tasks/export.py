@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,8 +103,7 @@ def export(
     check = export_model(opened, to, path, trial.pixels, raw=raw, graph=judged.graph if judged else None)
     example = _example(path, to)
     write_whole(example, program(opened, path, example.name, to, raw=raw))
-    weights = [path.with_suffix(".bin")] if to == "openvino" else []
-    return ExportedModel(to, (path, *weights, example), check, trial.source, judged)
+    return ExportedModel(to, _files(path, to), check, trial.source, judged)
 
 
 def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:
@@ -112,12 +112,20 @@ def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:
     path = Path(out) if out is not None else Path(f"{_name(model)}{suffix}")
     if path.suffix.lower() != suffix:
         raise UsageError(f"{path.name} has to end in {suffix}")
-    for each in (path,) if to == CARD else (path, _example(path, to)):
-        if each.exists():
+    for each in _files(path, to):
+        if os.path.lexists(each):
             raise UsageError(f"{each} exists; name another file with --out")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}; create it first")
     return path
+
+
+def _files(path: Path, to: str) -> tuple[Path, ...]:
+    """The files that are written: the model's, its weights if they are beside it, an example program."""
+    if to == CARD:
+        return (path,)
+    weights = [path.with_suffix(".bin")] if to == "openvino" else []
+    return (path, *weights, _example(path, to))
 
 
 def _example(path: Path, to: str) -> Path:
