@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 import runpy
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import openvino
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
@@ -25,6 +30,7 @@ from hubel.module.network import build
 from hubel.module.own import OwnNetwork
 from hubel.net.names import batchnorm, conv, fc, globalavgpool, relu
 from hubel.tasks.export import export
+from hubel.tasks.info import info
 from hubel.tasks.predict import predict
 
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
@@ -202,3 +208,76 @@ def test_an_untrained_head_is_not_exported(tmp_path: Path) -> None:
     untrained = Model(made.network, made.classes, made.preprocessing, untrained=True)
     with pytest.raises(ModelError, match="never trained"):
         export(untrained, out=tmp_path / "m.onnx")
+
+
+def rewritten(path: Path, part: str, change: Any) -> None:
+    """Changes a part of a .pt2, or adds it."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    whole = next((name for name in parts if name.endswith(part)), f"archive/{part}")
+    parts[whole] = change(parts.get(whole, b""))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+class Code:
+    """A pickle of this would create a file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Path.touch, (self.path,))
+
+
+def test_a_program_brings_no_code_along(tmp_path: Path) -> None:
+    proof = tmp_path / "executed"
+    code = pickle.dumps(Code(proof))
+    evaluated = f"__import__('pathlib').Path('{proof}').touch()".encode()
+    changes = {
+        "sample_inputs/model.pt": lambda _: code,
+        "data/weights/model.pt": lambda _: code,
+        "data/aotinductor/model/a.so": lambda _: code,
+        "weights_config.json": lambda text: text.replace(b'"use_pickle": false', b'"use_pickle": true', 1),
+        "constants_config.json": lambda _: b'{"config": {"a": {"path_name": "opaque_obj_0"}}}',
+        "models/model.json": lambda text: re.sub(
+            rb'"expr_str": "[^"]*"', b'"expr_str": "%s"' % evaluated, text
+        ),
+        "model.json": lambda text: text.replace(b"torch.ops.aten.relu.default", b"torch.os.system"),
+    }
+    for number, (part, change) in enumerate(changes.items()):
+        path = export(model(), to="pt2", out=tmp_path / f"m{number}.pt2").path
+        rewritten(path, part, change)
+        with pytest.raises(ModelError, match=r"torch would execute|not a program of PyTorch"):
+            open_exported(path)
+        assert not proof.exists(), part
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml", ".pt2"])
+def test_files_from_elsewhere_give_a_message(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".pt2":
+        torch.export.save(torch.export.export(nn.ReLU(), (torch.zeros(2),)), path)
+    else:
+        value = onnx.helper.make_tensor_value_info
+        kind = onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("Relu", ["a"], ["b"])],
+            "g",
+            [value("a", kind, [1])],
+            [value("b", kind, [1])],
+        )
+        proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        path.write_bytes(proto.SerializeToString())
+        if suffix == ".xml":
+            openvino.save_model(openvino.Core().read_model(path.read_bytes()), path)
+            path.with_suffix(".bin").unlink()
+    for opens in (open_exported, info):
+        with pytest.raises(ModelError, match="was not exported by hubel"):
+            opens(path)
+    for content in (b"", b"PK\x03\x04", b"<net>", b"\x00" * 1000):
+        path.write_bytes(content)
+        for opens in (open_exported, info):
+            with pytest.raises(ModelError):
+                opens(path)
