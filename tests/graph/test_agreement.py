@@ -143,6 +143,21 @@ def test_a_padded_stride_of_one_pixel_agrees(
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("size", "pad", "dilation"), [((2, 1), (0, 2), 1), (1, 3, 1), (2, 5, 2), (3, 3, 1)])
+def test_a_kernel_within_the_padding_agrees(
+    size: int | tuple[int, int], pad: int | tuple[int, int], dilation: int, engine: str
+) -> None:
+    net = conv(1, size, pad=pad, bias=False, dilation=dilation) >> batchnorm
+    network = trained(net, Volume(4, 4, 1))
+    runs = compiled(onnx_model(frozen(network), Ends((), (), raw=True)).SerializeToString(), engine)
+    images = torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = network(images).flatten(1).numpy()
+    for count in (3, 1, 2, 1):
+        near(runs(images.numpy()[:count]), wanted[:count])
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
 @pytest.mark.parametrize("plane", [(1, 3), (3, 3), (3, 2), (4, 5), (7, 7)])
 @pytest.mark.parametrize("maps", [1, 3])
 def test_uneven_adaptive_pooling_before_a_normalisation_agrees(

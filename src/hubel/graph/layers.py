@@ -32,26 +32,31 @@ LAST = np.iinfo(np.int64).max
 def conv(graph: Graph, step: Step, value: str) -> str:
     """A convolution, with its zeros on each side as they are.
 
-    OpenVINO takes the stride of a 1x1 kernel to be that of the layer before it, and forgets the zeros (seen
-    with 2026.4.1). Such a kernel gets a row and a column of zeros, for which there is one more at the far
-    side: the outputs are the same.
+    A kernel that fits into the padding gets zeros around it, and so many more pixels of padding: the outputs
+    are the same. OpenVINO 2026.4.1 leaves outputs that see padding alone as they happen to be in memory, and
+    takes the stride of a 1x1 kernel to be that of the layer before it, without its padding.
     """
     layer = _of(step, sliding.Conv)
-    rows, columns = layer.window(step.inputs[0]).axes
-    padded = any((rows.pad, rows.odd, columns.pad, columns.odd))
-    wider = int(padded and pair(layer.size) == (1, 1) and pair(layer.stride) != (1, 1))
-    far = rows.pad + rows.odd + wider, columns.pad + columns.odd + wider
+    axes = layer.window(step.inputs[0]).axes
+    wider = [_wider(axis) for axis in axes]
+    pads = [axis.pad + more * axis.dilation for axis, more in zip(axes, wider, strict=True)]
     return graph.op(
         "Conv",
         value,
         *graph.parameters(step, wider),
         name=step.path,
-        kernel_shape=[side + wider for side in pair(layer.size)],
+        kernel_shape=[side + 2 * more for side, more in zip(pair(layer.size), wider, strict=True)],
         strides=list(pair(layer.stride)),
-        dilations=[1, 1] if wider else list(pair(layer.dilation)),
+        dilations=list(pair(layer.dilation)),
         group=layer.groups,
-        pads=[rows.pad, columns.pad, *far],
+        pads=[*pads, *(pad + axis.odd for pad, axis in zip(pads, axes, strict=True))],
     )
+
+
+def _wider(axis: Axis) -> int:
+    """How many zeros a kernel gets on either side, so that each of its positions is over the input."""
+    inside = axis.pad + axis.odd - axis.reach
+    return inside // axis.dilation + 1 if inside >= 0 else 0
 
 
 def maxpool(graph: Graph, step: Step, value: str) -> str:
