@@ -112,8 +112,7 @@ def open_exported(path: Path, engine: str = AUTO) -> Exported:
     the engine is not installed, or does not run such a file.
     """
     check_engine(engine)
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist")
+    check_file(path)
     suffix = path.suffix.lower()
     if suffix == ONNX:
         model, metadata = read_sealed(path)
@@ -127,6 +126,12 @@ def open_exported(path: Path, engine: str = AUTO) -> Exported:
     program, metadata = open_pt2(path)
     header, preprocessing, raw = described(metadata, path)
     return Exported(header, preprocessing, program, TORCH, raw)
+
+
+def check_file(path: Path) -> None:
+    """Raises ModelError: there is no such file."""
+    if not path.is_file():
+        raise ModelError(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
 
 
 def open_onnx(model: bytes, metadata: dict[str, str], path: Path, engine: str) -> Exported:

@@ -81,6 +81,8 @@ def export(
     exported so, or its file would answer otherwise.
     """
     to = one_of("to", to, TO)
+    if not 0 <= max_drop <= 100:
+        raise UsageError(f"max_drop is a number of points from 0 to 100, not {max_drop:g}")
     opened = open_model(model, allow_code=allow_code, force=force)
     path = _place(model, out, to)
     if to == CARD:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from hubel.errors import ModelError
 from hubel.graph.seal import read_sealed
 from hubel.model.archive import read_program
 from hubel.model.arrays import read_arrays
-from hubel.model.exported import ONNX, OPENVINO, described, int8_of, is_exported, read_openvino
+from hubel.model.exported import ONNX, OPENVINO, check_file, described, int8_of, is_exported, read_openvino
 from hubel.model.facts import Info
 from hubel.model.header import RAW, model_file, read_metadata
 from hubel.net.ledger import ledger
@@ -50,8 +49,7 @@ def info(model: str | Path) -> Info:
 def _exported(path: Path) -> dict[str, str]:
     """The metadata of an exported file. Raises ModelError: it cannot be read."""
     suffix = path.suffix.lower()
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist")
+    check_file(path)
     if suffix == ONNX:
         return read_sealed(path)[1]
     if suffix == OPENVINO:
