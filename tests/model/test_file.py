@@ -381,3 +381,18 @@ def test_a_class_name_that_no_file_can_hold_is_refused(model: Model, tmp_path: P
     with pytest.raises(ModelError, match="cannot be written"):
         replace(model, classes=("a", "\ud800", "b")).save(tmp_path / "m.safetensors")
     replace(model, classes=("a", "\udcff", "b")).save(tmp_path / "m.safetensors")  # a folder's, not Unicode
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch-fused"])
+def test_an_engine_is_made_anew_however_weights_are_changed(model: Model, engine: str) -> None:
+    seen = image(1)
+    weight = next(iter(model.network.parameters()))
+    for change in (
+        lambda: weight.data.mul_(-3),
+        lambda: weight.detach().numpy().fill(0.1),
+        weight.data[2].zero_,
+    ):
+        model.predict(seen, engine=engine)
+        change()
+        wanted = dict(model.predict(seen, engine="torch").classes)
+        assert dict(model.predict(seen, engine=engine).classes) == pytest.approx(wanted, abs=1e-5)
