@@ -21,6 +21,7 @@ from PIL import Image
 from torch import nn
 
 from hubel.data.image.preprocess import Preprocessing
+from hubel.engines import engine as engines
 from hubel.errors import ModelError, UsageError
 from hubel.model import export as exporting
 from hubel.model.exported import open_exported
@@ -291,3 +292,15 @@ def test_an_exported_file_is_not_exported_again(tmp_path: Path) -> None:
     for opens in (open_exported, info):
         with pytest.raises(ModelError, match="is not a file"):
             opens(tmp_path / "d.onnx")
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = export(model(), to="openvino", out=tmp_path / "m.xml").path
+    monkeypatch.setattr(engines, "installed", lambda: ("torch",))
+    monkeypatch.delitem(sys.modules, "hubel.engines.openvino")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for to, name in (("onnx", "n.onnx"), ("openvino", "n.xml")):
+        with pytest.raises(UsageError, match="pip install"):
+            export(model(), to=to, out=tmp_path / name)
+    with pytest.raises(UsageError, match="pip install"):
+        info(path)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubel.engines.engine import check_engine
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import UNFINISHED
 from hubel.graph.seal import metadata_of
@@ -69,6 +70,7 @@ def export_model(
             f"a module of your own has no notation to write as {to}; export it to pt2, or write it as a "
             "notation"
         )
+    check_engine(ENGINES[to])
     model.check_trained()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
         draft = Path(folder) / f"{path.stem}{FORMATS[to]}"

@@ -201,8 +201,15 @@ def _judged(metadata: dict[str, str], path: Path) -> str:
 
 
 def read_openvino(path: Path, *, bfloat16: bool = False) -> tuple[OpenVino, dict[str, str]]:
-    """Opens OpenVINO's files. Raises ModelError: they cannot be read, are damaged, or none of hubel's."""
-    from hubel.engines.openvino import OpenVino
+    """Opens OpenVINO's files.
+
+    Raises ModelError: they cannot be read, are damaged, or none of hubel's. Raises UsageError: OpenVINO is
+    not installed.
+    """
+    try:
+        from hubel.engines.openvino import OpenVino
+    except ModuleNotFoundError:
+        raise UsageError(f'{path.name} is read by OpenVINO: pip install "hubel[openvino]"') from None
 
     runs = OpenVino(path, bfloat16=bfloat16)
     metadata = runs.metadata()
