@@ -6,6 +6,7 @@ import json
 import subprocess
 import sys
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -93,6 +94,23 @@ def test_int8_needs_images(model: Model) -> None:
     noise = Trial(np.zeros((4, 16, 16, 1), np.uint8), "noise")
     with pytest.raises(UsageError, match="name a labelled set with --data"):
         to_int8(model, noise, noise, 1.0)
+
+
+def test_int8_is_judged_on_classes_that_the_model_knows(model: Model) -> None:
+    calibration, some = trial_images(model, None, 16, "train"), trial_images(model, None, 20)
+    assert some.labels is not None
+    unknown = np.full(20, -1, np.int64)
+    with pytest.raises(UsageError, match="none of the model's classes"):
+        to_int8(model, calibration, replace(some, labels=unknown), 100)
+    half = np.where(np.arange(20) % 2, some.labels, -1)
+    found = to_int8(model, calibration, replace(some, labels=half), 100, runtimes=("onnxruntime",))
+    assert found.kept.images == 10
+
+
+@pytest.mark.parametrize("most", [float("nan"), -1, 101])
+def test_what_int8_may_lose_is_a_number_of_points(model: Model, tmp_path: Path, most: float) -> None:
+    with pytest.raises(UsageError, match="points from 0 to 100"):
+        export(model, out=tmp_path / "m.onnx", int8=True, max_drop=most)
 
 
 @pytest.mark.parametrize("to", ["onnx", "openvino"])

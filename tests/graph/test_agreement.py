@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import numpy as np
@@ -20,7 +21,18 @@ from hubel.model.exported import compiled
 from hubel.module.network import Network, build
 from hubel.module.views import VIEWS, scores
 from hubel.net.algebra import Net
-from hubel.net.names import avgpool, conv, fc, globalavgpool, lrn, maxpool, padshortcut, relu
+from hubel.net.names import (
+    adaptiveavgpool,
+    avgpool,
+    batchnorm,
+    conv,
+    fc,
+    globalavgpool,
+    lrn,
+    maxpool,
+    padshortcut,
+    relu,
+)
 from hubel.net.trace import trace
 from hubel.net.volume import Volume
 from tests.strategies import fitting_nets
@@ -118,6 +130,56 @@ def test_response_normalisation_of_any_size_agrees(size: int, engine: str) -> No
 def test_pooling_that_rounds_up_agrees(side: int, pool: Callable[..., Net], engine: str) -> None:
     net = pool(3, 2, pad=1, ceil=True) >> pool(2, 3, ceil=True) >> padshortcut(4) >> globalavgpool >> fc(2)
     check(trained(net, Volume(side, side + 1, 3)), engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("stride", [2, (1, 2), (3, 1)])
+@pytest.mark.parametrize("pad", [1, (0, 1), (2, 0)])
+def test_a_padded_stride_of_one_pixel_agrees(
+    pad: int | tuple[int, int], stride: int | tuple[int, int], engine: str
+) -> None:
+    net = conv(4, 1) >> conv(4, 1, stride=stride, pad=pad) >> relu >> globalavgpool >> fc(2)
+    check(trained(net, Volume(8, 8, 3)), engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(("size", "pad", "dilation"), [((2, 1), (0, 2), 1), (1, 3, 1), (2, 5, 2), (3, 3, 1)])
+def test_a_kernel_within_the_padding_agrees(
+    size: int | tuple[int, int], pad: int | tuple[int, int], dilation: int, engine: str
+) -> None:
+    net = conv(1, size, pad=pad, bias=False, dilation=dilation) >> batchnorm
+    network = trained(net, Volume(4, 4, 1))
+    runs = compiled(onnx_model(frozen(network), Ends((), (), raw=True)).SerializeToString(), engine)
+    images = torch.randn(3, 1, 4, 4, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        wanted = network(images).flatten(1).numpy()
+    for count in (3, 1, 2, 1):
+        near(runs(images.numpy()[:count]), wanted[:count])
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize("plane", [(1, 3), (3, 3), (3, 2), (4, 5), (7, 7)])
+@pytest.mark.parametrize("maps", [1, 3])
+def test_uneven_adaptive_pooling_before_a_normalisation_agrees(
+    maps: int, plane: tuple[int, int], engine: str
+) -> None:
+    net = relu >> adaptiveavgpool(*plane) >> batchnorm >> relu
+    check(trained(net, Volume(4, 5, maps)), engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_threads_share_an_engine(engine: str) -> None:
+    network = trained(conv(4, 3) >> relu >> fc(3), Volume(8, 8, 3))
+    runs = compiled(onnx_model(frozen(network), Ends(MEAN, STD)).SerializeToString(), engine)
+    batches = [pixels(network.volume, count) for count in (1, 2, 3, 4, 4)]
+    wanted = [runs(images) for images in batches]
+
+    def answers(_: int) -> None:
+        for images, right in [*zip(batches, wanted, strict=True)] * 100:
+            near(runs(images), right)
+
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(answers, range(2)))
 
 
 @given(fitting_nets())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,8 +18,10 @@ from hubel.data.image.preprocess import Preprocessing
 from hubel.engines import choice
 from hubel.engines.engine import NEEDS, installed, usual_engine
 from hubel.errors import ModelError, UsageError
+from hubel.model import classifier as opening
 from hubel.model.classifier import classifier
 from hubel.model.file import Model
+from hubel.model.header import read_metadata
 from hubel.module.network import build
 from hubel.net.names import batchnorm, conv, fc, maxpool, relu
 from hubel.tasks.predict import predict
@@ -118,3 +122,31 @@ def test_engines_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch,
     monkeypatch.setitem(NEEDS, "openvino", ("no_such_package",))
     with pytest.raises(UsageError, match=r'pip install "hubel\[openvino\]"'):
         classifier(saved, "openvino")
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_not_kept_as_the_one_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HUBEL_CACHE", str(tmp_path / "cache"))
+    path, read = tmp_path / "m.safetensors", read_metadata
+
+    def saved(seed: int) -> bytes:
+        network = build(fc(2), "4x4x1", seed=seed, scores=True)
+        Model(network, ("a", "b"), Preprocessing.of("4x4x1")).save(path)
+        return path.read_bytes()
+
+    first = saved(1)
+    pixels = np.arange(16, dtype=np.uint8).reshape(1, 4, 4, 1)
+    wanted = np.asarray(opening.classifier(path, "torch").probabilities_of(pixels))
+
+    def replaced(*given: Any) -> Any:
+        saved(2)
+        return read(*given)
+
+    monkeypatch.setattr(opening, "read_metadata", replaced)
+    with contextlib.suppress(ModelError):
+        opening.classifier(path, "onnxruntime")
+    monkeypatch.setattr(opening, "read_metadata", read)
+    path.write_bytes(first)
+    found = np.asarray(opening.classifier(path, "onnxruntime").probabilities_of(pixels))
+    assert np.abs(found - wanted).max() < 1e-5

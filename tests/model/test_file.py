@@ -361,3 +361,38 @@ def test_an_input_that_needs_more_memory_than_is_free_is_refused(
         load(path)
     with pytest.raises(ModelError, match="for conv1.weight" if total > 1 else "no setting makes it fit"):
         load(path, force=True)
+
+
+def test_a_network_without_weights_is_a_model_too(tmp_path: Path) -> None:
+    made = Model(build(parse("relu"), "1x1x3", scores=True), CLASSES, Preprocessing.of("1x1x3"))
+    made.save(tmp_path / "m.safetensors")
+    (found,) = load(tmp_path / "m.safetensors").probabilities_of(np.full((1, 1, 1, 3), 255, np.uint8))
+    assert found.tolist() == pytest.approx([1 / 3] * 3)
+
+
+def test_views_that_do_not_fit_the_input_are_refused(tmp_path: Path) -> None:
+    network = build(parse("fc(3)"), "1x5x3", scores=True)
+    Model(network, CLASSES, Preprocessing.of("1x5x3"), views="mirror-shift").save(tmp_path / "m.safetensors")
+    with pytest.raises(ModelError, match="mirror-shift need 2 pixels"):
+        load(tmp_path / "m.safetensors")
+
+
+def test_a_class_name_that_no_file_can_hold_is_refused(model: Model, tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="cannot be written"):
+        replace(model, classes=("a", "\ud800", "b")).save(tmp_path / "m.safetensors")
+    replace(model, classes=("a", "\udcff", "b")).save(tmp_path / "m.safetensors")  # a folder's, not Unicode
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime", "torch-fused"])
+def test_an_engine_is_made_anew_however_weights_are_changed(model: Model, engine: str) -> None:
+    seen = image(1)
+    weight = next(iter(model.network.parameters()))
+    for change in (
+        lambda: weight.data.mul_(-3),
+        lambda: weight.detach().numpy().fill(0.1),
+        weight.data[2].zero_,
+    ):
+        model.predict(seen, engine=engine)
+        change()
+        wanted = dict(model.predict(seen, engine="torch").classes)
+        assert dict(model.predict(seen, engine=engine).classes) == pytest.approx(wanted, abs=1e-5)

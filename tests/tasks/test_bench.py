@@ -85,3 +85,9 @@ def test_the_choice_is_remembered_for_the_file(tmp_path: Path, monkeypatch: pyte
 def test_a_batch_is_a_number_of_images(batch: str) -> None:
     with pytest.raises(UsageError, match="batch is one or more numbers of images"):
         bench("lenet5", batch=batch)
+
+
+@pytest.mark.parametrize("seconds", [float("nan"), float("inf"), -1])
+def test_a_measurement_takes_a_finite_time(seconds: float) -> None:
+    with pytest.raises(UsageError, match="how long to measure"):
+        bench("lenet5", seconds=seconds)

@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import json
+import pickle
+import re
 import runpy
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import openvino
 import pytest
+import torch
 from PIL import Image
 from torch import nn
 
 from hubel.data.image.preprocess import Preprocessing
+from hubel.engines import engine as engines
 from hubel.errors import ModelError, UsageError
 from hubel.model import export as exporting
 from hubel.model.exported import open_exported
@@ -25,6 +31,7 @@ from hubel.module.network import build
 from hubel.module.own import OwnNetwork
 from hubel.net.names import batchnorm, conv, fc, globalavgpool, relu
 from hubel.tasks.export import export
+from hubel.tasks.info import info
 from hubel.tasks.predict import predict
 
 SUFFIX = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
@@ -159,8 +166,10 @@ def test_a_module_of_ones_own_goes_to_pt2_alone(tmp_path: Path) -> None:
 
 
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
-    for name in ("m.onnx", "n_onnx.py"):
+    for name in ("m.onnx", "n_onnx.py", "o.bin"):
         (tmp_path / name).write_text("mine")
+    with pytest.raises(UsageError, match=r"o\.bin exists; name another file"):
+        export(model(), to="openvino", out=tmp_path / "o.xml")
     for name in ("m.onnx", "n.onnx"):
         with pytest.raises(UsageError, match="exists; name another file"):
             export(model(), out=tmp_path / name)
@@ -218,3 +227,84 @@ def test_what_is_installed_checks_a_file(
     found = export(model(), out=tmp_path / "m.onnx")
     assert found.check is not None
     assert found.check.engine == by
+
+
+def rewritten(path: Path, part: str, change: Any) -> None:
+    """Changes a part of a .pt2, or adds it."""
+    with zipfile.ZipFile(path) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    whole = next((name for name in parts if name.endswith(part)), f"archive/{part}")
+    parts[whole] = change(parts.get(whole, b""))
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content)
+
+
+def test_a_program_brings_no_code_along(tmp_path: Path) -> None:
+    """What is put in is harmless; that it is of a kind which torch executes is enough."""
+    pickled = pickle.dumps(Path("a path, which is no tensor"))
+    changes = {
+        "sample_inputs/model.pt": lambda _: pickled,
+        "data/weights/model.pt": lambda _: pickled,
+        "data/aotinductor/model/a.so": lambda _: b"",
+        "weights_config.json": lambda text: text.replace(b'"use_pickle": false', b'"use_pickle": true', 1),
+        "constants_config.json": lambda _: b'{"config": {"a": {"path_name": "opaque_obj_0"}}}',
+        "models/model.json": lambda text: re.sub(rb'"expr_str": "[^"]*"', b'"expr_str": "len(s0)"', text),
+        "model.json": lambda text: text.replace(b"torch.ops.aten.relu.default", b"collections.Counter"),
+    }
+    for number, (part, change) in enumerate(changes.items()):
+        path = export(model(), to="pt2", out=tmp_path / f"m{number}.pt2").path
+        rewritten(path, part, change)
+        with pytest.raises(ModelError, match=r"torch would execute|not a program of PyTorch"):
+            open_exported(path)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml", ".pt2"])
+def test_files_from_elsewhere_give_a_message(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"m{suffix}"
+    if suffix == ".pt2":
+        torch.export.save(torch.export.export(nn.ReLU(), (torch.zeros(2),)), path)
+    else:
+        value = onnx.helper.make_tensor_value_info
+        kind = onnx.TensorProto.FLOAT
+        graph = onnx.helper.make_graph(
+            [onnx.helper.make_node("Relu", ["a"], ["b"])],
+            "g",
+            [value("a", kind, [1])],
+            [value("b", kind, [1])],
+        )
+        proto = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 17)], ir_version=8)
+        path.write_bytes(proto.SerializeToString())
+        if suffix == ".xml":
+            openvino.save_model(openvino.Core().read_model(path.read_bytes()), path)
+            path.with_suffix(".bin").unlink()
+    for opens in (open_exported, info):
+        with pytest.raises(ModelError, match="was not exported by hubel"):
+            opens(path)
+    for content in (b"", b"PK\x03\x04", b"<net>", b"\x00" * 1000):
+        path.write_bytes(content)
+        for opens in (open_exported, info):
+            with pytest.raises(ModelError):
+                opens(path)
+
+
+def test_an_exported_file_is_not_exported_again(tmp_path: Path) -> None:
+    path = export(model(), out=tmp_path / "m.onnx").path
+    with pytest.raises(ModelError, match="was exported: predict, evaluate and info take it"):
+        export(path, to="openvino")
+    (tmp_path / "d.onnx").mkdir()
+    for opens in (open_exported, info):
+        with pytest.raises(ModelError, match="is not a file"):
+            opens(tmp_path / "d.onnx")
+
+
+def test_what_is_not_installed_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = export(model(), to="openvino", out=tmp_path / "m.xml").path
+    monkeypatch.setattr(engines, "installed", lambda: ("torch",))
+    monkeypatch.delitem(sys.modules, "hubel.engines.openvino")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for to, name in (("onnx", "n.onnx"), ("openvino", "n.xml")):
+        with pytest.raises(UsageError, match="pip install"):
+            export(model(), to=to, out=tmp_path / name)
+    with pytest.raises(UsageError, match="pip install"):
+        info(path)

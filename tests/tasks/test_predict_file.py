@@ -213,3 +213,119 @@ def test_memory_stays_bounded_however_many_images_there_are(model: Model, photos
     for _ in range(10 * BATCH):
         next(found)
     assert asked <= 11 * BATCH + AHEAD + 1
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize(
+    "text", ["my,own,table\n1,2,3\n", "notes", "\n", '{"mine": 1}\n', '{"file": "x.png"}\n', "[]\n"]
+)
+def test_a_file_of_something_else_is_never_cut(
+    model: Model, photos: Path, tmp_path: Path, suffix: str, text: str
+) -> None:
+    out = tmp_path / f"mine{suffix}"
+    out.write_text(text, encoding="utf-8")
+    with pytest.raises(UsageError, match="is no file of predictions"):
+        predict(model, photos, out=out, resume=True)
+    assert out.read_text(encoding="utf-8") == text
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+@pytest.mark.parametrize("tops", [(1, 2), (2, 1), (3, 1), (3, 2), (2, 3)])
+def test_it_is_continued_with_the_same_number_of_classes(
+    model: Model, photos: Path, tmp_path: Path, suffix: str, tops: tuple[int, int]
+) -> None:
+    out = tmp_path / f"a{suffix}"
+    images = sorted(photos.iterdir())
+    predict(model, [images[1], *images[1:5]], out=out, top=tops[0])
+    before = out.read_bytes()
+    with pytest.raises(UsageError, match="the same --top"):
+        predict(model, [images[1], *images[1:]], out=out, top=tops[1], resume=True)
+    assert out.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_it_is_continued_by_a_model_of_the_same_classes(
+    model: Model, photos: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"a{suffix}"
+    predict(model, photos, out=out)
+    other = Model(model.network, ("x", "y", "z"), model.preprocessing)
+    with pytest.raises(UsageError, match="is of another model"):
+        predict(other, photos, out=out, resume=True)
+
+
+@pytest.mark.parametrize("name", ["a\nb.png", "a\rb.png", "a\r\nb.png", " a .png", "a'b\tc.png"])
+def test_a_name_of_any_characters_is_one_cell(model: Model, tmp_path: Path, name: str) -> None:
+    (tmp_path / "in").mkdir()
+    path = tmp_path / "in" / name
+    Image.new("RGB", (8, 8)).save(path)
+    out = tmp_path / "a.csv"
+    predict(model, [path, path], out=out)
+    assert [row[0] for row in rows(out)] == ["file", str(path), str(path)]
+    assert predict(model, [path, path, path], out=out, resume=True).done == 2
+
+
+def test_a_list_that_is_a_pipe_is_read_once(model: Model, photos: Path, tmp_path: Path) -> None:
+    fifo = tmp_path / "list"
+    os.mkfifo(fifo)
+    text = "".join(f"{path}\n" for path in sorted(photos.iterdir())[1:5])
+    writer = threading.Thread(target=fifo.write_text, args=(text,))
+    writer.start()
+    found = predict(model, f"@{fifo}", out=tmp_path / "a.csv", progress=lambda _: None)
+    writer.join()
+    assert found.images == 4
+
+
+def a_shard() -> bytes:
+    """A shard of three images, whose members take 1024 bytes each."""
+    image, shard = io.BytesIO(), io.BytesIO()
+    Image.new("RGB", (8, 8)).save(image, "PNG")
+    with tarfile.open(fileobj=shard, mode="w") as tar:
+        for number in range(3):
+            member = tarfile.TarInfo(f"{number}.png")
+            member.size = len(image.getvalue())
+            assert member.size <= tarfile.BLOCKSIZE
+            tar.addfile(member, io.BytesIO(image.getvalue()))
+    return shard.getvalue()
+
+
+def test_a_shard_that_was_cut_or_damaged_between_its_images_is_refused(model: Model, tmp_path: Path) -> None:
+    whole = a_shard()
+    path = tmp_path / "a.tar"
+    path.write_bytes(whole)
+    assert len(predict(model, [path])) == 3
+    for damaged in (whole[:2048], whole[:2048] + b"?" + whole[2049:], whole[:3072]):
+        path.write_bytes(damaged)
+        with pytest.raises(DataError, match="cut short"):
+            predict(model, [path])
+
+
+class _Rude(http.server.BaseHTTPRequestHandler):
+    """Answers as no server should: the path says how."""
+
+    def do_GET(self) -> None:
+        rubbish, chunked, length = b"rubbish\r\n\r\n", b"Transfer-Encoding: chunked", b"Content-Length: 20000"
+        begin = b"HTTP/1.1 200 OK\r\n"
+        answers = {
+            "/rubbish.tar": rubbish,
+            "/nothing.tar": b"",
+            "/chunk.tar": begin + chunked + b"\r\n\r\n800\r\n" + a_shard()[:2048],
+            "/size.tar": begin + chunked + b"\r\n\r\nzz\r\n" + a_shard(),
+            "/half.tar": begin + length + b"\r\n\r\n" + a_shard()[:2048],
+        }
+        self.wfile.write(answers[self.path])
+
+    def log_message(self, *_: object) -> None:
+        """Says nothing."""
+
+
+@pytest.mark.parametrize("name", ["rubbish", "nothing", "chunk", "size", "half", "a name", "한"])
+def test_a_server_that_answers_wrongly_gives_a_message(model: Model, name: str) -> None:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _Rude)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        with pytest.raises(DataError, match=r"cannot be (read|fetched)"):
+            predict(model, f"http://127.0.0.1:{server.server_port}/{name}.tar")
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from functools import cached_property
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,13 +34,15 @@ class OpenVino:
     """A graph that OpenVINO has compiled for this processor.
 
     At first it takes any number of images at a time, on all cores together. For a number that comes again and
-    again it is compiled once more, for parts of just that size, one on each core.
+    again it is compiled once more, for parts of just that size, one on each core. Several threads may use
+    it: they wait for one another, for a request computes one batch at a time.
     """
 
     def __init__(self, model: bytes | Path, *, bfloat16: bool = False) -> None:
         self._core = openvino.Core()
         self._kind = openvino.Type.bf16 if bfloat16 else openvino.Type.f32
         self._source = model
+        self._turn = RLock()
         self._seen: Counter[int] = Counter()
         self._parts: dict[int, list[openvino.InferRequest]] = {}
         try:
@@ -90,21 +93,23 @@ class OpenVino:
 
     def __call__(self, images: npt.NDArray[Any]) -> Floats:
         """Returns float32, n x classes, for n images."""
-        requests = self._requests(len(images))
-        if not requests:
-            return self.outputs(images)[0]
-        for request, part in zip(requests, np.split(images, len(requests)), strict=True):
-            request.start_async([part], share_inputs=True)
-        for request in requests:
-            request.wait()
-        parts = [np.array(request.get_output_tensor(0).data, np.float32) for request in requests]
-        return np.concatenate(parts)
+        with self._turn:
+            requests = self._requests(len(images))
+            if not requests:
+                return self.outputs(images)[0]
+            for request, part in zip(requests, np.split(images, len(requests)), strict=True):
+                request.start_async([part], share_inputs=True)
+            for request in requests:
+                request.wait()
+            parts = [np.array(request.get_output_tensor(0).data, np.float32) for request in requests]
+            return np.concatenate(parts)
 
     def outputs(self, images: npt.NDArray[Any]) -> list[Floats]:
         """Returns all outputs of the graph."""
-        self._request.infer([images], share_inputs=True)
-        count = len(self.model.outputs)
-        return [np.array(self._request.get_output_tensor(at).data, np.float32) for at in range(count)]
+        with self._turn:
+            self._request.infer([images], share_inputs=True)
+            count = len(self.model.outputs)
+            return [np.array(self._request.get_output_tensor(at).data, np.float32) for at in range(count)]
 
 
 def save_openvino(graph: bytes, path: Path, metadata: dict[str, str]) -> None:

@@ -164,7 +164,10 @@ class _Judge:
     def see(self, calibration: Bytes, validation: Trial) -> None:
         """Measures the ranges of the values on some images, and the answers in float32 on others."""
         assert validation.labels is not None
-        self.pixels, self.labels = validation.pixels, validation.labels
+        known = validation.labels >= 0
+        if not known.any():
+            raise UsageError(f"{validation.source} has none of the model's classes, which int8 is judged on")
+        self.pixels, self.labels = validation.pixels[known], validation.labels[known]
         self.tell(f"float32 on {len(self.pixels):,} validation images")
         self.answers = _all(lambda some: np.asarray(self.model.probabilities_of(some)), self.pixels)
         self.right: Flags = self.answers.argmax(1) == self.labels

@@ -30,20 +30,33 @@ LAST = np.iinfo(np.int64).max
 
 
 def conv(graph: Graph, step: Step, value: str) -> str:
-    """A convolution, with its zeros on each side as they are."""
+    """A convolution, with its zeros on each side as they are.
+
+    A kernel that fits into the padding gets zeros around it, and so many more pixels of padding: the outputs
+    are the same. OpenVINO 2026.4.1 leaves outputs that see padding alone as they happen to be in memory, and
+    takes the stride of a 1x1 kernel to be that of the layer before it, without its padding.
+    """
     layer = _of(step, sliding.Conv)
-    rows, columns = layer.window(step.inputs[0]).axes
+    axes = layer.window(step.inputs[0]).axes
+    wider = [_wider(axis) for axis in axes]
+    pads = [axis.pad + more * axis.dilation for axis, more in zip(axes, wider, strict=True)]
     return graph.op(
         "Conv",
         value,
-        *graph.parameters(step),
+        *graph.parameters(step, wider),
         name=step.path,
-        kernel_shape=list(pair(layer.size)),
+        kernel_shape=[side + 2 * more for side, more in zip(pair(layer.size), wider, strict=True)],
         strides=list(pair(layer.stride)),
         dilations=list(pair(layer.dilation)),
         group=layer.groups,
-        pads=[rows.pad, columns.pad, rows.pad + rows.odd, columns.pad + columns.odd],
+        pads=[*pads, *(pad + axis.odd for pad, axis in zip(pads, axes, strict=True))],
     )
+
+
+def _wider(axis: Axis) -> int:
+    """How many zeros a kernel gets on either side, so that each of its positions is over the input."""
+    inside = axis.pad + axis.odd - axis.reach
+    return inside // axis.dilation + 1 if inside >= 0 else 0
 
 
 def maxpool(graph: Graph, step: Step, value: str) -> str:
@@ -93,16 +106,21 @@ def globalavgpool(graph: Graph, step: Step, value: str) -> str:
 
 
 def adaptiveavgpool(graph: Graph, step: Step, value: str) -> str:
-    """Means of even windows; where they are uneven, a product with a matrix on either side."""
+    """Means of even windows; where they are uneven, of each band of rows, then of each of columns.
+
+    A product with a matrix would say the same: but behind one OpenVINO takes a factor per map for one per
+    column (seen with 2026.4.1).
+    """
     plane, wanted = step.inputs[0].plane, step.output.plane
     if plane == wanted:
         return graph.op("Identity", value, name=step.path)
     if all(inputs % outputs == 0 for inputs, outputs in zip(plane, wanted, strict=True)):
         size = [inputs // outputs for inputs, outputs in zip(plane, wanted, strict=True)]
         return graph.op("AveragePool", value, name=step.path, kernel_shape=size, strides=size)
-    rows, columns = map(_means, plane, wanted)
-    across = graph.op("MatMul", value, graph.const(columns.T))
-    return graph.op("MatMul", graph.const(rows), across, name=step.path)
+    for axis, (inputs, outputs) in enumerate(zip(plane, wanted, strict=True), 2):
+        bands = [_mean_of_band(graph, value, axis, *band) for band in _bands(inputs, outputs)]
+        value = graph.op("Concat", *bands, axis=axis, name=step.path if axis == 3 else "")
+    return value
 
 
 def relu(graph: Graph, step: Step, value: str) -> str:
@@ -287,10 +305,12 @@ def _counted(axis: Axis, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
     return np.minimum(starts + axis.size, inputs + axis.pad) - starts
 
 
-def _means(inputs: int, outputs: int) -> npt.NDArray[np.float32]:
-    """The matrix of adaptive pooling along an axis: outputs x inputs; each row is the mean of its window."""
-    matrix = np.zeros((outputs, inputs), np.float32)
-    for row in range(outputs):
-        first, end = row * inputs // outputs, -(-(row + 1) * inputs // outputs)
-        matrix[row, first:end] = 1 / (end - first)
-    return matrix
+def _bands(inputs: int, outputs: int) -> list[tuple[int, int]]:
+    """The windows of adaptive pooling along an axis: where each begins and ends."""
+    return [(at * inputs // outputs, -(-(at + 1) * inputs // outputs)) for at in range(outputs)]
+
+
+def _mean_of_band(graph: Graph, value: str, axis: int, first: int, end: int) -> str:
+    """The mean of some rows or columns, as one of them."""
+    band = graph.op("Slice", value, graph.ints(first), graph.ints(end), graph.ints(axis))
+    return band if end - first == 1 else graph.op("ReduceMean", band, axes=[axis], keepdims=1)

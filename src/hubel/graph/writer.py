@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -97,9 +98,14 @@ class Graph:
                 self.flat.add(self.bytes_of[name])
         return self.bytes_of[name]
 
-    def parameters(self, step: Step) -> list[str]:
-        """The names of a step's weights and, if it has one, of its bias."""
+    def parameters(self, step: Step, wider: Sequence[int] = (0, 0)) -> list[str]:
+        """The names of a step's weights and, if it has one, of its bias.
+
+        Kernels get so many rows of zeros above and below, and columns at either side.
+        """
         weight, bias = self.frozen.weights[step.path]
+        if any(wider):
+            weight = np.pad(weight, ((0, 0), (0, 0), *((more, more) for more in wider)))
         if not self.rounds(step):
             names = [self.const(weight, f"{step.path}.weight")]
             return names + ([] if bias is None else [self.const(bias, f"{step.path}.bias")])

@@ -120,7 +120,8 @@ def _graph(source: Path, where: Any, digest: str, *, force: bool) -> bytes:
         arrays = {name: value.numpy() for name, value in opened.network.state_dict().items()}
         frozen = frozen_of(header, arrays, source, force=force)
     model = onnx_graph(header, frozen)
-    _keep(cached, model)
+    if _digest(source) == digest:  # else it was replaced meanwhile
+        _keep(cached, model)
     return model
 
 

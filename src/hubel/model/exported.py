@@ -7,7 +7,6 @@ gives scores, and then the rest is done here, in NumPy.
 from __future__ import annotations
 
 import hashlib
-import json
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +19,7 @@ from hubel.data.image.preprocess import Preprocessing
 from hubel.engines.choice import chosen
 from hubel.engines.engine import AUTO, TORCH, Engine, check_engine, installed
 from hubel.errors import HubelError, ModelError, UsageError, shortened
+from hubel.files import parse_json
 from hubel.graph.seal import CHECKSUM, read_sealed
 from hubel.model.header import EXPORTED, INT8, KNOWN, RAW, Header
 
@@ -110,8 +110,7 @@ def open_exported(path: Path, engine: str = AUTO) -> Exported:
     the engine is not installed, or does not run such a file.
     """
     check_engine(engine)
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist")
+    check_file(path)
     suffix = path.suffix.lower()
     if suffix == ONNX:
         model, metadata = read_sealed(path)
@@ -125,6 +124,12 @@ def open_exported(path: Path, engine: str = AUTO) -> Exported:
     program, metadata = open_pt2(path)
     header, preprocessing, raw = described(metadata, path)
     return Exported(header, preprocessing, program, TORCH, raw)
+
+
+def check_file(path: Path) -> None:
+    """Raises ModelError: there is no such file."""
+    if not path.is_file():
+        raise ModelError(f"{path} {'is not a file' if path.exists() else 'does not exist'}")
 
 
 def open_onnx(model: bytes, metadata: dict[str, str], path: Path, engine: str) -> Exported:
@@ -169,20 +174,52 @@ def described(metadata: dict[str, str], path: Path) -> tuple[Header, Preprocessi
     return header, preprocessing, RAW in metadata
 
 
+def int8_of(metadata: dict[str, str], path: Path) -> dict[str, Any]:
+    """What a file in int8 says of how it was judged; else nothing. Raises ModelError: it is damaged."""
+    try:
+        about = parse_json(metadata.get(INT8, "{}"))
+        if INT8 in metadata:
+            texts = {name: str(about[name]) for name in ("engine", "processor")}
+            return dict(about) | texts | {"drop": float(about["drop"]), "images": int(about["images"])}
+    except (ValueError, TypeError, KeyError, OverflowError):
+        raise ModelError(f"{path}: what it says of int8 is damaged; export it again") from None
+    return {}
+
+
 def _judged(metadata: dict[str, str], path: Path) -> str:
     """The engine that a graph in int8 was judged with; warns if it was judged on another processor."""
-    try:
-        about = json.loads(metadata[INT8])
-        engine, judged_on = str(about["engine"]), str(about["processor"])
-    except (ValueError, TypeError, KeyError, RecursionError):
-        raise ModelError(f"{path}: what it says of int8 is damaged; export it again") from None
-    if judged_on != processor():
+    about = int8_of(metadata, path)
+    if about["processor"] != processor():
         warnings.warn(
-            f"{path.name} is in int8 and was judged on another processor ({judged_on}): its accuracy may "
-            "differ here; judge it on this one: hubel evaluate FILE DATA",
+            f"{path.name} is in int8 and was judged on another processor ({about['processor']}): its "
+            "accuracy may differ here; judge it on this one: hubel evaluate FILE DATA",
             stacklevel=4,
         )
-    return engine
+    return str(about["engine"])
+
+
+def read_openvino(path: Path, *, bfloat16: bool = False) -> tuple[OpenVino, dict[str, str]]:
+    """Opens OpenVINO's files.
+
+    Raises ModelError: they cannot be read, are damaged, or none of hubel's. Raises UsageError: OpenVINO is
+    not installed.
+    """
+    try:
+        from hubel.engines.openvino import OpenVino
+    except ModuleNotFoundError:
+        raise UsageError(f'{path.name} is read by OpenVINO: pip install "hubel[openvino]"') from None
+
+    runs = OpenVino(path, bfloat16=bfloat16)
+    metadata = runs.metadata()
+    described(metadata, path)
+    weights = path.with_suffix(".bin")
+    try:
+        digest = hashlib.sha256(weights.read_bytes()).hexdigest()
+    except OSError as error:
+        raise ModelError(f"{weights} cannot be read: {error.strerror}") from None
+    if metadata.get(CHECKSUM, "") != digest:
+        raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
+    return runs, metadata
 
 
 def _open_openvino(path: Path, engine: str) -> Exported:
@@ -190,20 +227,8 @@ def _open_openvino(path: Path, engine: str) -> Exported:
         raise UsageError(f"{path.name} is run by openvino, not by {engine}")
     engine = "openvino" if engine == AUTO else engine
     check_engine(engine)
-    from hubel.engines.openvino import OpenVino
-
-    runs = OpenVino(path, bfloat16=engine.endswith("-bf16"))
-    metadata = checked_openvino(runs, path)
+    runs, metadata = read_openvino(path, bfloat16=engine.endswith("-bf16"))
     if INT8 in metadata:
         _judged(metadata, path)
     header, preprocessing, raw = described(metadata, path)
     return Exported(header, preprocessing, runs, engine, raw)
-
-
-def checked_openvino(runs: OpenVino, path: Path) -> dict[str, str]:
-    """The metadata of an OpenVINO file. Raises ModelError: its weights are not those it was exported with."""
-    metadata = runs.metadata()
-    weights = path.with_suffix(".bin")
-    if metadata and metadata.get(CHECKSUM) != hashlib.sha256(weights.read_bytes()).hexdigest():
-        raise ModelError(f"{weights} is damaged, or not the one that {path.name} was exported with")
-    return metadata

@@ -216,7 +216,7 @@ class Model(Shown):
         Raises ModelError: the head was never trained.
         """
         check_engine(engine)
-        on_cpu = next(self.network.parameters(), torch.empty(0)).device.type == "cpu"
+        on_cpu = self._device.type == "cpu"
         if engine == AUTO:
             engine = usual_engine() if isinstance(self.network, Network) and on_cpu else TORCH
         if engine == TORCH:
@@ -224,6 +224,11 @@ class Model(Shown):
         if not isinstance(self.network, Network):
             raise UsageError(f"a module of your own is run by torch, not by {engine}")
         return engine_of(self.network, self.header, engine)
+
+    @property
+    def _device(self) -> torch.device:
+        """Where the network's weights are; a network without any computes on the CPU."""
+        return next(self.network.parameters(), torch.empty(0)).device
 
     def probabilities(self, images: ImageLike | Iterable[ImageLike]) -> Tensor:
         """Returns the probability of each class for each image: float32, images x classes.
@@ -242,7 +247,7 @@ class Model(Shown):
         """
         self.check_trained()
         self.network.eval()
-        inputs = torch.from_numpy(pixels).to(next(self.network.parameters()).device)
+        inputs = torch.from_numpy(pixels).to(self._device)
         found = scores(self.network, self.preprocessing.normalise(inputs), self.views)
         probabilities = (found / self.temperature).softmax(1).cpu()
         if not probabilities.isfinite().all():

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
+from zlib import crc32
 
 from hubel.data.image.preprocess import Preprocessing
 from hubel.graph.frozen import freeze
@@ -23,12 +24,16 @@ if TYPE_CHECKING:
 
     import numpy as np
     import numpy.typing as npt
+    from torch import Tensor
 
     from hubel.engines.engine import Engine
     from hubel.graph.frozen import Floats, Frozen
     from hubel.graph.onnx import Ends
     from hubel.graph.quantise import Quantisation
     from hubel.module.network import Network
+
+SAMPLE = 4096
+"""How many values of a tensor are looked at to see whether it has changed."""
 
 _engines: WeakKeyDictionary[Network, dict[str, tuple[object, Exported]]] = WeakKeyDictionary()
 
@@ -97,13 +102,23 @@ def _ends(header: Header, *, raw: bool) -> Ends:
 
 
 def engine_of(network: Network, header: Header, engine: str) -> Exported:
-    """Returns a network as an engine runs it, made anew only if its weights or its header have changed."""
-    state = network.state_dict()
-    stamp = [(value.data_ptr(), value._version) for value in state.values()], header.to_metadata()  # noqa: SLF001
+    """Returns a network as an engine runs it, made anew only if its weights or its header have changed.
+
+    torch counts changes, but not those through `.data` or NumPy: of these a change of a single weight among
+    many thousands may be missed, but not one of a layer or of a filter.
+    """
+    stamp = [_stamp(value) for value in network.state_dict().values()], header.to_metadata()
     known = _engines.setdefault(network, {})
     if engine not in known or known[engine][0] != stamp:
         known[engine] = stamp, exported_of(header, frozen_model(network, header), engine)
     return known[engine][1]
+
+
+def _stamp(value: Tensor) -> tuple[int, int, int]:
+    """What tells whether a tensor has changed: where it is, torch's count of changes, some of its values."""
+    flat = value.detach().flatten()
+    some = flat[:: max(1, len(flat) // SAMPLE)].cpu().numpy()
+    return value.data_ptr(), value._version, crc32(some.tobytes())  # noqa: SLF001
 
 
 def exported_of(header: Header, frozen: Frozen, engine: str) -> Exported:

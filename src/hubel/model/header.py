@@ -135,6 +135,8 @@ class Header:
             raise ModelError(f"{path}: its preprocessing makes {seen}, its network takes {self.volume}")
         if scores != len(self.classes):
             raise ModelError(f"{path}: it names {len(self.classes)} classes for {scores} scores")
+        if self.views == "mirror-shift" and min(seen.plane) < 2:
+            raise ModelError(f"{path}: the views mirror-shift need 2 pixels of height and width, not {seen}")
         if self.views not in VIEWS:
             raise ModelError(f"{path}: its views are {self.views!r}; known are {', '.join(VIEWS)}")
 
@@ -206,12 +208,16 @@ def _was_reset(summary: dict[str, Any]) -> bool:
 
 
 def check_names(classes: Sequence[object]) -> None:
-    """Raises ModelError: class names that are not texts, are empty, or not distinct."""
+    """Raises ModelError: class names that are no texts of Unicode, are empty, or not distinct."""
     for name in classes:
         if not isinstance(name, str):
             raise ModelError(f"a class is named by a text, not by {shortened(repr(name))}")
         if not name.strip():
             raise ModelError("a class has an empty name")
+        try:
+            name.encode("utf-8", "surrogateescape")  # as file names that are not Unicode
+        except UnicodeEncodeError:
+            raise ModelError(f"a class has a name that cannot be written, {shortened(repr(name))}") from None
     if len(set(classes)) < len(classes):
         twice = next(name for place, name in enumerate(classes) if name in classes[:place])
         raise ModelError(f"two classes have the same name, {shortened(repr(twice))}")

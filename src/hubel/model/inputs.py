@@ -8,8 +8,9 @@ import sys
 import tarfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from http.client import HTTPException
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, TypeAlias
+from typing import IO, TYPE_CHECKING, Any, Self, TypeAlias
 from urllib.error import URLError
 from urllib.request import urlopen
 
@@ -129,7 +130,7 @@ def _inside(folder: Path) -> Iterator[Input]:
 def _in_shard(where: str) -> Iterator[Input]:
     """The images of a shard, read from its beginning to its end. Raises DataError: it cannot be read."""
     try:
-        with _opened(where) as file, tarfile.open(fileobj=file, mode="r|*") as shard:
+        with _opened(where) as file, tarfile.open(fileobj=file, mode="r|*", tarinfo=_Member) as shard:
             for member in shard:
                 if not member.isreg() or Path(member.name).suffix.lower() not in IMAGE_SUFFIXES:
                     continue
@@ -138,9 +139,25 @@ def _in_shard(where: str) -> Iterator[Input]:
                 content = shard.extractfile(member)
                 assert content is not None
                 yield Encoded(f"{where}/{member.name}", content.read())
-    except (tarfile.TarError, OSError, EOFError, ValueError) as error:
-        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or error
+    except (tarfile.TarError, HTTPException, OSError, EOFError, ValueError) as error:
+        strange = isinstance(error, UnicodeError)  # in an address; its reason would not say so
+        reason = None if strange else getattr(error, "reason", None) or getattr(error, "strerror", None)
+        reason = reason or str(error) or type(error).__name__
         raise DataError(f"{where}: the shard cannot be read: {reason}") from None
+
+
+class _Member(tarfile.TarInfo):
+    """A member of a shard that has to have an end: tarfile takes a cut or damaged header for one."""
+
+    @classmethod
+    def frombuf(cls, buf: bytes | bytearray, encoding: str, errors: str) -> Self:
+        """Returns the member of a header. Raises ReadError: it is damaged, or the shard has no end."""
+        try:
+            return super().frombuf(buf, encoding, errors)
+        except tarfile.TarError as error:
+            if buf and not any(buf):  # the block of zeros at the end
+                raise
+            raise tarfile.ReadError(f"it is damaged or cut short ({error})") from None
 
 
 @contextmanager

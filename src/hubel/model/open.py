@@ -7,6 +7,7 @@ from pathlib import Path
 
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import exists, is_file
+from hubel.model.exported import is_exported
 from hubel.model.file import Model, load
 from hubel.model.header import model_file, read_header
 from hubel.model.network import Maker, code_at
@@ -43,6 +44,10 @@ def open_model(
             "folder, the name of a network that comes trained, or a Model, which knows its classes"
         )
     where = where if isinstance(where, str) else Path(where)
+    if is_exported(where) and is_file(where):
+        raise ModelError(
+            f"{where} was exported: predict, evaluate and info take it; give the model that it is of"
+        )
     name = where.strip() if isinstance(where, str) else ""
     if not is_file(where):
         if lookup.known(name):

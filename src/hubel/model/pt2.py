@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from hubel.errors import ModelError
+from hubel.errors import ModelError, shortened
+from hubel.model.archive import METADATA, read_program
 from hubel.module.views import scores
 
 if TYPE_CHECKING:
@@ -18,9 +19,6 @@ if TYPE_CHECKING:
     from hubel.engines.engine import Engine
     from hubel.graph.frozen import Floats
     from hubel.model.trained import Trained
-
-METADATA = "hubel.json"
-"""The extra file of the program that holds the metadata."""
 
 EXAMPLE = 2
 """The batch that the program is recorded with: of one image the batch axis could not become dynamic."""
@@ -49,7 +47,7 @@ class Program:
     """An exported program as an engine."""
 
     def __init__(self, program: torch.export.ExportedProgram) -> None:
-        self._module = program.module()
+        self._module = _module_of(program)
 
     @torch.inference_mode()
     def __call__(self, images: Any) -> Floats:
@@ -81,13 +79,31 @@ def pt2_program(model: Trained, *, raw: bool = False) -> bytes:
     return out.getvalue()
 
 
-def open_pt2(path: Path) -> tuple[Engine, dict[str, str]]:
-    """Returns the program of a `.pt2` file, and its metadata. Raises ModelError: it cannot be read."""
-    extra = {METADATA: ""}
+def _module_of(program: torch.export.ExportedProgram) -> nn.Module:
+    """The module of a program, without guards: they are code, and its input has the size of the header."""
     try:
-        program = torch.export.load(path, extra_files=extra)
+        return program.module(check_guards=False)
+    except TypeError:  # torch before 2.9 has none
+        return program.module()
+
+
+def open_pt2(path: Path) -> tuple[Engine, dict[str, str]]:
+    """Returns the program of a `.pt2` file, and its metadata.
+
+    Raises ModelError: it cannot be read, was not written by hubel, or would execute what it brings along.
+    """
+    metadata, pickled = read_program(path)
+    if not metadata:
+        return _nothing, {}
+    try:
+        for content in pickled.values():  # torch itself would go on with a pickle of any kind
+            torch.load(io.BytesIO(content), weights_only=True)
+        program = torch.export.load(path)
+        return Program(program), metadata
     except Exception as error:  # a damaged archive raises many kinds of error
-        why = str(error).strip().partition("\n")[0]
+        why = shortened(str(error).strip().partition("\n")[0])
         raise ModelError(f"{path} is not a program of PyTorch, or is cut short: {why}") from None
-    texts = extra[METADATA]
-    return Program(program), json.loads(texts) if texts else {}
+
+
+def _nothing(images: Any) -> Floats:
+    raise ModelError(f"there is no program for {len(images)} images")

@@ -12,6 +12,9 @@ from hubel.counted import percent
 from hubel.model.prediction import Prediction
 from hubel.report.units import count, duration
 
+LINE_END = "\r\n"
+"""What ends a row for the writer: before Python 3.13 it puts in quotation marks only what is part of it."""
+
 
 def text_lines(each: Prediction) -> Iterator[str]:
     """Yields lines: the file's name, then its classes, the most probable first; or what is wrong with it."""
@@ -54,8 +57,8 @@ def _object(each: Prediction) -> dict[str, Any]:
 
 def _row(*cells: str) -> str:
     out = io.StringIO()
-    csv.writer(out, lineterminator="").writerow(cells)
-    return out.getvalue()
+    csv.writer(out, lineterminator=LINE_END).writerow(cells)
+    return out.getvalue().removesuffix(LINE_END)
 
 
 CSV_HEADER = "\ufeff" + _row("file", "class", "probability", "error")

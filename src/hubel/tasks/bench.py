@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -74,6 +75,8 @@ def bench(
     Raises UsageError, ModelError, DataError: an argument cannot be used.
     """
     batches = _batches(batch)
+    if not 0 <= seconds < math.inf:
+        raise UsageError(f"seconds is how long to measure, a number from 0, not {seconds:g}")
     tell = progress or (lambda _: None)
     with _on_disk(model, volume, allow_code=allow_code, force=force) as (opened, path):
         trial = trial_images(opened, data, IMAGES)

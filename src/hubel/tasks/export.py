@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +81,8 @@ def export(
     exported so, or its file would answer otherwise.
     """
     to = one_of("to", to, TO)
+    if not 0 <= max_drop <= 100:
+        raise UsageError(f"max_drop is a number of points from 0 to 100, not {max_drop:g}")
     opened = open_model(model, allow_code=allow_code, force=force)
     path = _place(model, out, to)
     if to == CARD:
@@ -104,7 +107,7 @@ def export(
     example = _example(path, to)
     runtime = judged.kept.engine if judged else PACKAGES[to]
     write_whole(example, program(opened, path, example.name, runtime, raw=raw))
-    return ExportedModel(to, _written(path, to), check, trial.source, judged)
+    return ExportedModel(to, _files(path, to), check, trial.source, judged)
 
 
 def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:
@@ -113,19 +116,19 @@ def _place(model: Model | str | Path, out: str | Path | None, to: str) -> Path:
     path = Path(out) if out is not None else Path(f"{_name(model)}{suffix}")
     if path.suffix.lower() != suffix:
         raise UsageError(f"{path.name} has to end in {suffix}")
-    for each in _written(path, to):
-        if each.exists():
+    for each in _files(path, to):
+        if os.path.lexists(each):
             raise UsageError(f"{each} exists; name another file with --out")
     if not path.absolute().parent.is_dir():
         raise UsageError(f"there is no folder {path.parent}; create it first")
     return path
 
 
-def _written(path: Path, to: str) -> tuple[Path, ...]:
-    """All files that are written: the model's, its weights if they are beside it, the example program."""
+def _files(path: Path, to: str) -> tuple[Path, ...]:
+    """The files that are written: the model's, its weights if they are beside it, an example program."""
     if to == CARD:
         return (path,)
-    weights = (path.with_suffix(".bin"),) if to == "openvino" else ()
+    weights = [path.with_suffix(".bin")] if to == "openvino" else []
     return (path, *weights, _example(path, to))
 
 

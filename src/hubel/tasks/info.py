@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-from hubel.engines.engine import check_engine
-from hubel.errors import ModelError
 from hubel.graph.seal import read_sealed
+from hubel.model.archive import read_program
 from hubel.model.arrays import read_arrays
-from hubel.model.exported import ONNX, OPENVINO, checked_openvino, described, is_exported
+from hubel.model.exported import ONNX, OPENVINO, check_file, described, int8_of, is_exported, read_openvino
 from hubel.model.facts import Info
-from hubel.model.header import INT8, RAW, model_file, read_metadata
+from hubel.model.header import RAW, model_file, read_metadata
 from hubel.net.ledger import ledger
 
 KINDS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "PyTorch program"}
@@ -21,9 +19,8 @@ KINDS = {".onnx": "ONNX", ".xml": "OpenVINO", ".pt2": "PyTorch program"}
 def info(model: str | Path) -> Info:
     """Returns what a model's file, a run's best model or an exported file says of itself.
 
-    Its checksum is checked; a `.pt2` has none. Nothing is executed; torch is needed for a `.pt2` alone, and
-    OpenVINO for its own files.
-    Raises ModelError: the file cannot be read, or is damaged. Raises UsageError: OpenVINO is not installed.
+    Its checksum is checked. Nothing is executed, and torch is not needed.
+    Raises ModelError: the file cannot be read, or is damaged.
     """
     if is_exported(model):
         path = Path(model)
@@ -45,25 +42,19 @@ def info(model: str | Path) -> Info:
         metadata.get("sha256", ""),
         None if header.notation is None else ledger(header.net, header.volume).totals.params,
         RAW in metadata,
-        json.loads(metadata.get(INT8, "{}")),
+        int8_of(metadata, path),
     )
 
 
 def _exported(path: Path) -> dict[str, str]:
     """The metadata of an exported file. Raises ModelError: it cannot be read."""
     suffix = path.suffix.lower()
-    if not path.is_file():
-        raise ModelError(f"{path} does not exist")
+    check_file(path)
     if suffix == ONNX:
         return read_sealed(path)[1]
     if suffix == OPENVINO:
-        check_engine("openvino")
-        from hubel.engines.openvino import OpenVino
-
-        return checked_openvino(OpenVino(path), path)
-    from hubel.model.pt2 import open_pt2
-
-    return open_pt2(path)[1]
+        return read_openvino(path)[1]
+    return read_program(path)[0]
 
 
 def _weights(path: Path) -> int:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import csv
-import json
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from hubel.errors import UsageError, shortened
-from hubel.model.inputs import REMOTE, STDIN, several
+from hubel.files import is_file, parse_json
+from hubel.model.inputs import LIST, REMOTE, STDIN, several
 from hubel.model.prediction import name_of, predictions
 from hubel.report import prediction as report
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 CSV, JSONL = ".csv", ".jsonl"
 CELLS = 4
 """The cells of a row: file, class, probability, error."""
+
+JSON_BEGIN = '{"file": "'
+"""How the first line of a .jsonl begins."""
 
 EVERY = 1.0
 """Seconds between two reports of progress, and between two writes to the disk."""
@@ -76,7 +79,7 @@ def predict_to_file(
         raise UsageError(f"{out} exists; continue it with --resume, or name another file with --out")
     total = _count(images) if progress else None
     rest = several(images)
-    done = _left_out(rest, out, min(top, len(model.classes))) if out.exists() else 0
+    done = _left_out(rest, out, min(top, len(model.classes)), model.classes) if out.exists() else 0
     lines = report.csv_lines if out.suffix.lower() == CSV else report.json_lines
     began = told = time.perf_counter()
     count = errors = 0
@@ -105,19 +108,27 @@ def _to_disk(file: IO[str]) -> None:
 def _count(images: ImageLike | Iterable[ImageLike]) -> int | None:
     """How many images there are; None where they can be listed but once, as from standard input."""
     places = images if isinstance(images, list | tuple) else [images]
-    once = [isinstance(each, str) and (each == STDIN or each.startswith(REMOTE)) for each in places]
+    once = [isinstance(each, str) and _only_once(each) for each in places]
     if isinstance(images, Iterator) or any(once):
         return None
     return sum(1 for _ in several(images))
 
 
-def _left_out(images: Iterator[Input], path: Path, rows: int) -> int:
+def _only_once(text: str) -> bool:
+    """Whether a text names images that can be listed but once: a list may be a pipe."""
+    if text == STDIN or text.startswith(REMOTE):
+        return True
+    return text.startswith(LIST) and not is_file(text) and not is_file(text[1:])
+
+
+def _left_out(images: Iterator[Input], path: Path, rows: int, classes: Collection[str]) -> int:
     """Leaves out the images at the beginning that a file has, and returns how many.
 
-    What a killed process wrote of one more image is cut off. Raises UsageError: the file is of other images.
+    What a killed process wrote of one more image is cut off. Raises UsageError: the file is of other images,
+    of another model, has another number of classes of each image, or is none of predictions.
     """
     count = whole = 0
-    for name, end in _images_in(path, rows):
+    for name, end in _images_in(path, rows, classes):
         image = next(images, None)
         found = None if image is None else name_of(image, count)
         if found != name:
@@ -130,26 +141,94 @@ def _left_out(images: Iterator[Input], path: Path, rows: int) -> int:
     return count
 
 
-def _images_in(path: Path, rows: int) -> Iterator[tuple[str, int]]:
-    """The names of the images that a file has whole, each with where it ends; a .csv has `rows` of each."""
+def _images_in(path: Path, rows: int, classes: Collection[str]) -> Iterator[tuple[str, int]]:
+    """The names of the images that a file has whole, each with where it ends; it has `rows` of each.
+
+    Raises UsageError: what is in the file cannot be continued.
+    """
     table = path.suffix.lower() == CSV
-    waiting = rows
-    for record, end in _records(path, table=table):
-        if not table:
+    own = _Own(path, rows, frozenset(classes))
+    own.check_begin(report.CSV_HEADER if table else JSON_BEGIN)
+    records = _records(path, table=table)
+    if table:
+        next(records, None)  # the header
+    yield from own.in_table(records) if table else own.in_lines(records)
+
+
+@dataclass(frozen=True, slots=True)
+class _Own:
+    """A file that is to be continued; its records must be what this command writes."""
+
+    path: Path
+    rows: int
+    classes: frozenset[str]
+
+    def check_begin(self, begin: str) -> None:
+        """Raises UsageError: the file begins otherwise; a killed process may have written less."""
+        wanted = begin.encode()
+        with self.path.open("rb") as file:
+            found = file.read(len(wanted))
+        if not wanted.startswith(found):
+            raise self._foreign(1)
+
+    def in_lines(self, records: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+        """The images of a .jsonl."""
+        for number, (record, end) in enumerate(records, 1):
             try:
-                yield str(json.loads(record)["file"]), end
-            except (ValueError, KeyError, TypeError):
-                return
-            continue
-        cells = next(csv.reader([record]), [])
-        if len(cells) != CELLS:
-            return
-        if record.startswith(report.CSV_HEADER):
-            continue
-        waiting -= 1
-        if cells[-1] or not waiting:  # an error has one row
-            waiting = rows
-            yield cells[0], end
+                each = parse_json(record)
+                name, error = each["file"], each.get("error")
+                found = None if error else [one["name"] for one in each["classes"]]
+            except (ValueError, KeyError, TypeError, AttributeError):
+                raise self._foreign(number) from None
+            if found is not None:
+                self._check_classes(found)
+                self._check_rows(len(found))
+            yield str(name), end
+
+    def in_table(self, records: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
+        """The images of a .csv: each has a row per class, or one with an error."""
+        name, found = "", list[str]()
+        for number, (record, end) in enumerate(records, 2):
+            try:
+                cells = next(csv.reader([record], strict=True), [])
+            except csv.Error:
+                raise self._foreign(number) from None
+            if len(cells) != CELLS:
+                raise self._foreign(number)
+            if found and (cells[0] != name or cells[1] in found):
+                self._check_rows(len(found))
+                found = []
+            if cells[-1]:
+                yield cells[0], end
+                continue
+            name = cells[0]
+            found.append(cells[1])
+            self._check_classes(found[-1:])
+            if len(found) > self.rows:
+                self._check_rows(len(found))
+            if len(found) == self.rows:
+                yield name, end
+
+    def _check_rows(self, found: int) -> None:
+        if found != self.rows:
+            raise UsageError(
+                f"{self.path} has another number of classes of each image, not {self.rows}; continue it with "
+                "the same --top, or name another file with --out"
+            )
+
+    def _check_classes(self, found: list[str]) -> None:
+        for name in found:
+            if name not in self.classes:
+                raise UsageError(
+                    f"{self.path} is of another model: this one has no class {shortened(name)}; name another "
+                    "file with --out"
+                )
+
+    def _foreign(self, number: int) -> UsageError:
+        return UsageError(
+            f"{self.path} is no file of predictions, or was changed: see record {number}; name another file "
+            "with --out"
+        )
 
 
 def _records(path: Path, *, table: bool) -> Iterator[tuple[str, int]]:
