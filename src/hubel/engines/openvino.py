@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from threading import RLock
 from typing import TYPE_CHECKING, Any
@@ -30,6 +30,12 @@ LARGE = 256 << 20
 """Bytes of weights from which a graph is compiled once only."""
 
 
+@cache
+def _core() -> openvino.Core:
+    """OpenVINO itself, once in a process."""
+    return openvino.Core()
+
+
 class OpenVino:
     """A graph that OpenVINO has compiled for this processor.
 
@@ -39,7 +45,7 @@ class OpenVino:
     """
 
     def __init__(self, model: bytes | Path, *, bfloat16: bool = False) -> None:
-        self._core = openvino.Core()
+        self._core = _core()
         self._kind = openvino.Type.bf16 if bfloat16 else openvino.Type.f32
         self._source = model
         self._turn = RLock()
@@ -117,7 +123,7 @@ def save_openvino(graph: bytes, path: Path, metadata: dict[str, str]) -> None:
 
     The metadata are entries under `hubel`; `sha256` is the checksum of the weights.
     """
-    model = openvino.Core().read_model(graph)
+    model = _core().read_model(graph)
     weights = path.with_suffix(".bin")
     openvino.save_model(model, path, compress_to_fp16=False)
     digest = hashlib.sha256(weights.read_bytes()).hexdigest()
