@@ -135,11 +135,16 @@ def test_pt2_has_no_int8(model: Model, tmp_path: Path) -> None:
         export(model, to="pt2", out=tmp_path / "m.pt2", int8=True)
 
 
-def test_the_example_program_uses_the_runtime_that_was_judged(model: Model, tmp_path: Path) -> None:
+@pytest.mark.parametrize("runtime", ["openvino", "onnxruntime"])
+def test_the_example_program_uses_the_runtime_that_was_judged(
+    runtime: str, model: Model, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubel.tasks.export.RUNTIMES", (runtime,))
     found = export(model, out=tmp_path / "m.onnx", int8=True, max_drop=5)
     assert found.int8 is not None
-    text = (tmp_path / "m_onnx.py").read_text()
-    assert f"import {found.int8.kept.engine}" in text
+    assert found.check is not None
+    assert found.check.engine == found.int8.kept.engine == runtime
+    assert f"import {runtime}" in (tmp_path / "m_onnx.py").read_text()
     pixels = np.full((16, 16), 200, np.uint8)
     Image.fromarray(pixels).save(tmp_path / "a.png")
     run = [sys.executable, str(tmp_path / "m_onnx.py"), str(tmp_path / "a.png")]

@@ -37,7 +37,7 @@ class EngineFigures:
     error: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Benchmark:
     """The figures of every engine; `auto` is the engine that predictions now take, and `why`.
 
@@ -51,3 +51,12 @@ class Benchmark:
     images: str
     auto: str
     why: str
+
+    def __repr__(self) -> str:
+        ran = [each for each in self.engines if not each.error]
+        lines = [
+            f"  {each.name:<14} "
+            + ", ".join(f"batch {pace.batch}: {pace.per_second:,.1f} images/s" for pace in each.paces)
+            for each in ran
+        ]
+        return "\n".join([f"Benchmark of {self.model[:80]}: auto takes {self.auto}, {self.why}", *lines])

@@ -46,7 +46,7 @@ def read_sealed(path: Path) -> tuple[bytes, dict[str, str]]:
     seal = _entry(CHECKSUM, hashlib.sha256(model[:-SEAL]).hexdigest())
     if {CHECKSUM, FORMAT} & metadata.keys() and not model.endswith(seal):
         raise ModelError(
-            f"{path} is damaged: or was changed: its content does not have the SHA-256 that was written with "
+            f"{path} is damaged or was changed: its content does not have the SHA-256 that was written with "
             "it; copy it or export it again"
         )
     return model, metadata

@@ -56,6 +56,8 @@ def read_program(path: Path) -> tuple[dict[str, str], dict[str, bytes]]:
                     raise ModelError(
                         f"{path} is refused: torch would execute {why}, which hubel never writes"
                     )
+            if broken := archive.testzip():
+                raise ValueError(f"{broken} is damaged")
             if len(set(names)) < len(names):
                 raise ValueError("it has a part twice")
             pickled = {name: _content(archive, name) for name in names if name.endswith(".pt")}

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from hubel.engines.engine import TORCH, check_engine, installed
+from hubel.engines.engine import AUTO, TORCH, check_engine, installed
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import UNFINISHED
 from hubel.graph.seal import metadata_of
@@ -70,7 +70,7 @@ def export_model(
             f"a module of your own has no notation to write as {to}; export it to pt2, or write it as a "
             "notation"
         )
-    engine = checked_by(to)
+    engine = AUTO if graph else checked_by(to)  # a graph in int8 says what runs it
     model.check_trained()
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=UNFINISHED) as folder:
         draft = Path(folder) / f"{path.stem}{FORMATS[to]}"

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from hubel.model.header import Header
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Info:
     """What a file says: its `kind`, size in bytes, header and preprocessing.
 
@@ -28,3 +28,7 @@ class Info:
     params: int | None
     raw: bool = False
     int8: dict[str, Any] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        header = self.header
+        return f"<Info: {self.path}, {self.kind}, {header.volume} to {len(header.classes):,} classes>"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from hubel.counted import percent
+from hubel.counted import counted, percent
 from hubel.model.file import Model
 from hubel.report.units import count, memory, short
 from hubel.version import __version__
@@ -50,19 +50,19 @@ def _training(model: Model) -> dict[str, str]:
     return {
         "data": Path(said.get("data", UNKNOWN)).name,
         "training images": seen or UNKNOWN,
-        "weights": str(said.get("weights", "trained from the start or from a model" if said else UNKNOWN)),
-        "epochs": f"{said['epoch']:g}" if "epoch" in said else UNKNOWN,
+        "weights": str(said.get("weights", UNKNOWN)),
+        "best epoch": f"{said['epoch']:g}" if "epoch" in said else UNKNOWN,
         "random seed": str(said.get("seed", UNKNOWN)),
     }
 
 
 def _accuracy(model: Model) -> str:
-    top1 = model.summary.get("val_top1")
-    first = (
-        "The accuracy was not recorded: run `hubel evaluate`."
-        if top1 is None
-        else f"Validation accuracy: {percent(top1)}. Chance is {percent(1 / len(model.classes))}."
-    )
+    top1, images = model.summary.get("val_top1"), int(model.summary.get("val_images", 0))
+    if top1 is None:
+        first = "The accuracy was not recorded: run `hubel evaluate`."
+    else:
+        share = counted(round(top1 * images), images) if images else percent(top1)
+        first = f"Validation accuracy: {share}; of {count(len(model.classes))} classes."
     views = (
         f" Scores are averaged over the views `{model.views}` of an image." if model.views != "one" else ""
     )
@@ -98,10 +98,10 @@ def _use(name: str) -> str:
     return "\n".join(
         [
             "```console",
-            f"$ hubel predict {name}.safetensors photo.jpg",
-            f"$ hubel export {name}.safetensors --to onnx      # {name}.onnx, for ONNX Runtime",
-            f"$ hubel export {name}.safetensors --to openvino  # {name}.xml and {name}.bin",
-            f"$ hubel export {name}.safetensors --to pt2       # {name}.pt2, for PyTorch",
+            "$ hubel predict MODEL photo.jpg",
+            f"$ hubel export MODEL --to onnx      # {name}.onnx, for ONNX Runtime",
+            f"$ hubel export MODEL --to openvino  # {name}.xml and {name}.bin",
+            f"$ hubel export MODEL --to pt2       # {name}.pt2, for PyTorch",
             "```",
         ]
     )

@@ -32,7 +32,7 @@ CALIBRATION, JUDGED = 256, 2000
 """How many training images give the ranges for int8, and how many validation images at most judge it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ExportedModel:
     """The files that were written: the model's first, its weights if they are beside it, an example program.
 
@@ -45,6 +45,9 @@ class ExportedModel:
     check: Check | None = None
     images: str = ""
     int8: Int8 | None = None
+
+    def __repr__(self) -> str:
+        return f"<ExportedModel: {', '.join(map(str, self.files))}>"
 
     @property
     def path(self) -> Path:
