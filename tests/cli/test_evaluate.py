@@ -214,3 +214,4 @@ def test_an_exported_file_is_measured_by_what_it_is_for(hubel: Hubel, model: Pat
     assert hubel("export", model, "--out", tmp_path / "m.onnx").status == 0
     found = json.loads(hubel("evaluate", tmp_path / "m.onnx", "digits", "--json").out)
     assert (found["split"], found["top1"]) == (plain["split"], plain["top1"])
+    assert found["trained_on"] is None  # it has no marks of its training images

@@ -55,9 +55,9 @@ def predict(
     if allow_code:
         announce_code_of(model)
     _check(as_json=as_json, as_csv=as_csv, resume=resume, out=out)
+    options: dict[str, Any] = {"engine": engine, "allow_code": allow_code, "force": force}
     if out is not None:
-        options = {"engine": engine, "resume": resume, "allow_code": allow_code, "force": force}
-        _to_file(model, images, out, top=top, **options)
+        _to_file(model, images, out, top=top, resume=resume, **options)
         return
     as_lines = report.csv_lines if as_csv else report.text_lines
 
@@ -68,15 +68,7 @@ def predict(
     if as_csv:
         top = 1 if top is None else top
         print(report.CSV_HEADER)
-    found = task.predict(
-        model,
-        images,
-        top=top,
-        engine=engine,
-        allow_code=allow_code,
-        force=force,
-        on_prediction=show,
-    )
+    found = task.predict(model, images, top=top, on_prediction=show, **options)
     if as_json:
         print(report.as_json(found))
     if any(each.error for each in found):

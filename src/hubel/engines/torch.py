@@ -81,7 +81,6 @@ class FusedNetwork(nn.Module):
     def __init__(self, frozen: Frozen, dtype: torch.dtype = torch.float32) -> None:
         super().__init__()
         self.dtype = dtype
-        self.end = frozen.end
         parts = _fused(frozen)
         self.end = parts[-1].path if parts else INPUT
         last = {source: part.path for part in parts for source in part.sources}

@@ -56,7 +56,7 @@ def classifier(
     source = source_of(where)
     if source is None or not source.is_file():
         return _by_torch(where, engine, allow_code=allow_code, force=force)
-    digest = _digest(source)
+    digest = digest_of(source)
     name = chosen(digest) if engine == AUTO else engine
     if _needs_code(source):
         return _by_torch(where, engine, allow_code=allow_code, force=force)
@@ -88,7 +88,8 @@ def _by_torch(
     return open_model(where, allow_code=allow_code, force=force).by(engine)
 
 
-def _digest(path: Path) -> str:
+def digest_of(path: Path) -> str:
+    """The SHA-256 of a file, by which its graph and the engine chosen for it are kept."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -120,7 +121,7 @@ def _graph(source: Path, where: Any, digest: str, *, force: bool) -> bytes:
         arrays = {name: value.numpy() for name, value in opened.network.state_dict().items()}
         frozen = frozen_of(header, arrays, source, force=force)
     model = onnx_graph(header, frozen)
-    if _digest(source) == digest:  # else it was replaced meanwhile
+    if digest_of(source) == digest:  # else it was replaced meanwhile
         _keep(cached, model)
     return model
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
-from hubel.graph.frozen import freeze
 from hubel.model.exported import compiled
+from hubel.model.graph import frozen_model
 from hubel.module.network import Network
 
 if TYPE_CHECKING:
@@ -31,8 +31,7 @@ def first_difference(model: Trained, engine: str, pixels: Bytes) -> str:
     network = model.network
     seen = model.preprocessing.normalise(torch.from_numpy(pixels))
     wanted = _values(network, seen)
-    arrays = {name: value.detach().cpu().float().numpy() for name, value in network.state_dict().items()}
-    frozen = freeze(network.net, network.volume, arrays)
+    frozen = frozen_model(network, model.header)
     for step in frozen.steps:
         graph = onnx_model(frozen.up_to(step.path), Ends((), (), raw=True)).SerializeToString()
         found = torch.from_numpy(compiled(graph, engine)(seen.contiguous().numpy()))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 import statistics
@@ -23,7 +22,7 @@ from hubel.engines.engine import TORCH, installed
 from hubel.engines.figures import Benchmark, EngineFigures, Pace
 from hubel.errors import HubelError, UsageError
 from hubel.evaluation.trial import Trial, trial_images
-from hubel.model.classifier import source_of
+from hubel.model.classifier import digest_of, source_of
 from hubel.model.file import Model
 from hubel.model.open import open_model
 
@@ -110,8 +109,7 @@ def bench(
     auto, why = _best(figures, trial)
     source = source_of(model) if isinstance(model, str | Path) else None
     if source is not None:
-        with source.open("rb") as file:
-            remember(hashlib.file_digest(file, "sha256").hexdigest(), auto)
+        remember(digest_of(source), auto)
     shown = f"{len(trial.pixels)} of {trial.source}" if trial.real else trial.source
     title = str(model) if isinstance(model, str | Path) else opened.description
     return Benchmark(title, processor(), allowed_cores(), tuple(figures), shown, auto, why)
