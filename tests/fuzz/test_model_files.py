@@ -66,7 +66,7 @@ def cut(content: bytes, rng: random.Random) -> bytes:
 def odd(content: bytes, rng: random.Random) -> bytes:
     """An odd value somewhere in the metadata, and no checksum, as in a file that another program wrote."""
     tensors, metadata = parts(content)
-    key = rng.choice([*metadata, "untrained", "maker"])
+    key = rng.choice([*sorted(metadata), "untrained", "maker"])
     value = rng.choice(ODD)
     inner = json.loads(metadata[key]) if metadata.get(key, "")[:1] in ("{", "[") else None
     if inner and rng.random() < 0.7:
@@ -80,7 +80,7 @@ def odd(content: bytes, rng: random.Random) -> bytes:
 def odd_weights(content: bytes, rng: random.Random) -> bytes:
     """A tensor of odd numbers, type, shape or name."""
     tensors, metadata = parts(content)
-    name = rng.choice([*tensors])
+    name = rng.choice(sorted(tensors))
     value = tensors.pop(name)
     changes: list[Callable[[Tensor], Tensor]] = [
         lambda each: each.double(),

@@ -50,3 +50,16 @@ def test_weights_that_do_not_belong_are_refused(weight: np.ndarray | None) -> No
     state |= {} if weight is None else {"conv1.weight": weight}
     with pytest.raises(ModelError, match=r"for conv1\.weight the network has 1x1x1x1, the file "):
         freeze(conv(1, 1), Volume(1, 1, 1), state)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    [
+        ("running_var", -1, r"batchnorm1\.running_var has a variance below zero"),
+        ("weight", 3e38, r"batchnorm1 scales weights beyond the range of float32"),
+    ],
+)
+def test_a_normalisation_that_gives_no_number_is_refused(name: str, value: float, message: str) -> None:
+    state = STATE | {f"batchnorm1.{name}": np.full(1, value, np.float32)}
+    with pytest.raises(ModelError, match=message):
+        freeze(conv(1, 1) >> batchnorm(eps=0), Volume(1, 1, 1), state)

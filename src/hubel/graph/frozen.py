@@ -60,7 +60,8 @@ class Frozen:
 def freeze(net: Net, volume: Volume, state: Mapping[str, npt.NDArray[Any]]) -> Frozen:
     """Returns a network with the weights of a model's file, `state`, by name.
 
-    Raises ModelError: weights that the network has are missing or have another shape.
+    Raises ModelError: weights that the network has are missing, have another shape, or give no finite number
+    when batch normalisation is folded.
     """
     steps = _used(without_softmax(at_inference(trace(net, volume))))
     readers = Counter(source for step in steps for source in step.sources)
@@ -75,11 +76,11 @@ def freeze(net: Net, volume: Volume, state: Mapping[str, npt.NDArray[Any]]) -> F
             factor, summand = _normalisation(step, state)
             foldable = before is not None and isinstance(before.layer, Conv | Fc)
             if foldable and readers[step.sources[0]] == 1 and sources == step.sources:
-                weights[sources[0]] = _folded(weights[sources[0]], factor, summand)
+                weights[sources[0]] = _folded(weights[sources[0]], factor, summand, step.path)
                 stands_for[step.path] = sources[0]
                 readers[sources[0]] = readers[step.path]
                 continue
-            weights[step.path] = factor.astype(np.float32), summand.astype(np.float32)
+            weights[step.path] = _single(factor, step.path), _single(summand, step.path)
         elif isinstance(step.layer, Conv | Fc | Subsample | Rbf):
             weights[step.path] = _weights(step, state)
         kept = replace(step, sources=sources)
@@ -127,12 +128,17 @@ def _weights(step: Step, state: Mapping[str, npt.NDArray[Any]]) -> tuple[Floats,
 def _normalisation(
     step: Step, state: Mapping[str, npt.NDArray[Any]]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The factor and the summand of each map of a batch normalisation at inference."""
+    """The factor and the summand of each map of a batch normalisation at inference.
+
+    Raises ModelError: a variance is so far below zero that it has no root.
+    """
     assert isinstance(step.layer, BatchNorm)
     names = ("weight", "bias", "running_mean", "running_var")
     scale, shift, mean, variance = (
         _array(state, f"{step.path}.{name}", (step.output.depth,)).astype(np.float64) for name in names
     )
+    if (variance + step.layer.eps <= 0).any():
+        raise ModelError(f"{step.path}.running_var has a variance below zero; train the model again")
     factor = scale / np.sqrt(variance + step.layer.eps)
     return factor, shift - mean * factor
 
@@ -141,12 +147,23 @@ def _folded(
     weights: tuple[Floats, Floats | None],
     factor: npt.NDArray[np.float64],
     summand: npt.NDArray[np.float64],
+    path: str,
 ) -> tuple[Floats, Floats]:
-    """Weights whose outputs are multiplied by a factor and moved by a summand, per filter or unit."""
+    """Weights whose outputs are multiplied by a factor and moved by a summand, per filter or unit.
+
+    Factor and summand are those of the batch normalisation at `path`.
+    """
     kernels, bias = weights
     scaled = kernels * factor.reshape(-1, *[1] * (kernels.ndim - 1))
     moved = summand if bias is None else bias * factor + summand
-    return scaled.astype(np.float32), moved.astype(np.float32)
+    return _single(scaled, path), _single(moved, path)
+
+
+def _single(values: npt.NDArray[np.float64], path: str) -> Floats:
+    """Values in float32. Raises ModelError: some are too large for it."""
+    if (np.abs(values) > np.finfo(np.float32).max).any():
+        raise ModelError(f"{path} scales weights beyond the range of float32; train the model again")
+    return values.astype(np.float32)
 
 
 def _array(state: Mapping[str, npt.NDArray[Any]], name: str, shape: tuple[int, ...]) -> Floats:
