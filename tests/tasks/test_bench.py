@@ -8,14 +8,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from hubel.engines.choice import chosen
+from hubel.engines.choice import chosen, remember
 from hubel.engines.figures import Benchmark, EngineFigures, Pace
 from hubel.errors import UsageError
 from hubel.evaluation.trial import NOISE, Trial
+from hubel.model.classifier import digest_of
 from hubel.net.names import conv, fc, relu
 from hubel.report import bench as report
 from hubel.tasks import bench as task
+from hubel.tasks import bench_subject
 from hubel.tasks.bench import bench
+from hubel.tasks.bench_subject import untrained
+from hubel.tasks.export import export
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +70,51 @@ def test_bfloat16_is_taken_only_where_it_agrees(
     assert task._best(engines, trial)[0] == auto
 
 
-def test_the_choice_is_remembered_for_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    import hashlib
-
-    from hubel.model.file import Model
-
-    opened: Model = task._untrained(conv(4, 3) >> relu >> fc(3), "8x8x3")
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    """The file of a small model."""
     path = tmp_path / "m.safetensors"
-    opened.save(path)
-    monkeypatch.setattr(task, "installed", lambda: ("torch", "onnxruntime"))
+    untrained(conv(4, 3) >> relu >> fc(3), "8x8x3").save(path)
+    return path
+
+
+@pytest.fixture
+def only_onnxruntime(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_subject, "installed", lambda: ("torch", "onnxruntime"))
+
+
+@pytest.mark.usefixtures("only_onnxruntime")
+def test_the_choice_is_remembered_for_the_file(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(task, "ENOUGH_SECONDS", 0.01)
     done: list[str] = []
-    auto = bench(path, batch="2", seconds=0.01, progress=done.append).auto
-    assert chosen(hashlib.sha256(path.read_bytes()).hexdigest()) == auto
+    auto = bench(file, batch="2", seconds=0.01, progress=done.append).auto
+    assert chosen(digest_of(file)) == auto
     assert done[-1] == "onnxruntime: starting a process"
+
+
+@pytest.mark.usefixtures("only_onnxruntime")
+def test_what_was_measured_too_shortly_is_not_remembered(file: Path) -> None:
+    remember(digest_of(file), "torch-fused")
+    assert "not remembered" in bench(file, batch="1", seconds=0.01).why
+    assert chosen(digest_of(file)) == "torch-fused"
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".xml", ".pt2"])
+def test_an_exported_file_is_measured_with_the_engines_that_run_it(
+    suffix: str, file: Path, tmp_path: Path
+) -> None:
+    path = export(file, out=tmp_path / f"m{suffix}", to={".xml": "openvino"}.get(suffix, suffix[1:])).path
+    found = bench(path, batch="1", seconds=0.01)
+    names = {".onnx": {"openvino", "openvino-bf16", "onnxruntime"}, ".xml": {"openvino", "openvino-bf16"}}
+    assert {each.name for each in found.engines if not each.error} == names.get(suffix, {"torch"})
+    assert found.reference == ("torch" if suffix == ".pt2" else "openvino")
+    assert all(each.memory > 10e6 and each.difference < 0.02 for each in found.engines)
+    assert suffix == ".onnx" or found.auto == found.reference
+
+
+def test_a_module_of_ones_own_is_measured_from_its_model_file() -> None:
+    with pytest.raises(UsageError, match=r"own\.py:make_model is a module of your own"):
+        bench("own.py:make_model")
 
 
 @pytest.mark.parametrize("batch", ["", "0", "a", "1,,2", (), [0]])

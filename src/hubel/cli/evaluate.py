@@ -23,7 +23,9 @@ def evaluate(
         ),
     ] = "auto",
     on_bad: Annotated[str, typer.Option(help="What to do with unreadable images: stop or skip.")] = "stop",
-    engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "torch",
+    engine: Annotated[
+        str | None, typer.Option(help=f"{ENGINE_HELP} Default: torch, or what an exported file is for.")
+    ] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,

@@ -24,8 +24,9 @@ class EngineFigures:
     """What was measured of one engine.
 
     `ready` is the time in seconds from the start of a process until its first answer, `memory` the most
-    memory of that process in bytes. `difference` is the largest of any probability from float32, `agreement`
-    the share of images whose most probable class is the same; None on noise. `error` says why it did not run.
+    memory of that process in bytes. `difference` is the largest of any probability from those of the
+    benchmark's reference, `agreement` the share of images whose most probable class is the same; None on
+    noise. `error` says why it did not run.
     """
 
     name: str
@@ -41,13 +42,15 @@ class EngineFigures:
 class Benchmark:
     """The figures of every engine; `auto` is the engine that predictions now take, and `why`.
 
-    `images` says what the answers were compared on: so many of a set, or noise.
+    `reference` is the engine whose answers the others are compared with; `images` says on what: so many of a
+    set, or noise.
     """
 
     model: str
     processor: str
     cores: int
     engines: tuple[EngineFigures, ...]
+    reference: str
     images: str
     auto: str
     why: str

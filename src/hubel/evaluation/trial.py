@@ -12,6 +12,7 @@ from hubel.evaluation.splits import images_of
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Labels
+    from hubel.model.exported import Exported
     from hubel.model.file import Model
 
 NOISE = "noise"
@@ -34,7 +35,7 @@ class Trial:
         return self.source != NOISE
 
 
-def trial_images(model: Model, data: Any, count: int, split: str = "auto") -> Trial:
+def trial_images(model: Model | Exported, data: Any, count: int, split: str = "auto") -> Trial:
     """Returns at most `count` images, evenly spread over a split of a set; unreadable ones are passed over.
 
     Where no set is given, that which the model was trained on is taken, if it is still there, else noise.
@@ -53,7 +54,7 @@ def trial_images(model: Model, data: Any, count: int, split: str = "auto") -> Tr
     return Trial(np.random.default_rng(0).integers(0, 256, shape, np.uint8), NOISE)
 
 
-def _of_set(model: Model, data: Any, count: int, split: str) -> Trial:
+def _of_set(model: Model | Exported, data: Any, count: int, split: str) -> Trial:
     chosen = images_of(data, split, model)
     known = {name: place for place, name in enumerate(model.classes)}
     label_of = [known.get(name, -1) for name in chosen.classes]

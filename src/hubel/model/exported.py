@@ -36,13 +36,17 @@ ONNX, OPENVINO, PT2 = EXPORTED
 
 @dataclass(frozen=True, slots=True)
 class Exported:
-    """A model as a graph that `engine` runs; `name` is the engine's name."""
+    """A model as a graph that `engine` runs; `name` is the engine's name.
+
+    `raw` and `int8` say whether the graph takes normalised images, and whether it computes in int8.
+    """
 
     header: Header
     preprocessing: Preprocessing
     engine: Engine
     name: str
     raw: bool = False
+    int8: bool = False
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -126,6 +130,22 @@ def open_exported(path: Path, engine: str = AUTO) -> Exported:
     return Exported(header, preprocessing, program, TORCH, raw)
 
 
+def runs_on(path: Path, opened: Exported) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+    """The installed engines that run an exported file, and the one that `auto` always takes, with the reason.
+
+    `auto` has a choice only for ONNX in float32.
+    """
+    suffix = path.suffix.lower()
+    if suffix == PT2:
+        return (TORCH,), (TORCH, "the one engine that runs such a file")
+    engines = {"openvino", "openvino-bf16"} | ({"onnxruntime"} if suffix == ONNX else set())
+    engines -= {"openvino-bf16"} if opened.int8 else set()
+    there = tuple(name for name in installed() if name in engines)
+    if opened.int8:
+        return there, (opened.name, "the engine that the int8 file was judged with")
+    return there, ("openvino", "the engine that such a file is for") if suffix == OPENVINO else None
+
+
 def check_file(path: Path) -> None:
     """Raises ModelError: there is no such file."""
     if not path.is_file():
@@ -145,7 +165,7 @@ def open_onnx(model: bytes, metadata: dict[str, str], path: Path, engine: str) -
     if engine.startswith(TORCH):
         raise UsageError(f"{path.name} is run by onnxruntime or openvino, not by {engine}")
     check_engine(engine)
-    return Exported(header, preprocessing, compiled(model, engine), engine, raw)
+    return Exported(header, preprocessing, compiled(model, engine), engine, raw, INT8 in metadata)
 
 
 def compiled(model: bytes, engine: str) -> OnnxRuntime | OpenVino:
@@ -231,4 +251,4 @@ def _open_openvino(path: Path, engine: str) -> Exported:
     if INT8 in metadata:
         _judged(metadata, path)
     header, preprocessing, raw = described(metadata, path)
-    return Exported(header, preprocessing, runs, engine, raw)
+    return Exported(header, preprocessing, runs, engine, raw, INT8 in metadata)

@@ -25,7 +25,7 @@ def as_text(found: Benchmark) -> str:
     lines.insert(1, "─" * len(lines[0]))
     lines += [f"{each.name}: {each.error}" for each in found.engines if each.error]
     lines += [
-        f"{found.processor}, {found.cores} cores; answers compared with torch on {found.images}",
+        f"{found.processor}, {found.cores} cores; answers compared with {found.reference} on {found.images}",
         f"auto takes {found.auto}: {found.why}",
     ]
     return "\n".join(line.rstrip() for line in lines)

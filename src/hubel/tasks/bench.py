@@ -7,10 +7,8 @@ import math
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,16 +16,15 @@ import numpy as np
 
 from hubel.cores import allowed_cores, processor
 from hubel.engines.choice import remember
-from hubel.engines.engine import TORCH, installed
+from hubel.engines.engine import TORCH
 from hubel.engines.figures import Benchmark, EngineFigures, Pace
-from hubel.errors import HubelError, UsageError
+from hubel.errors import HubelError, ModelError, UsageError
 from hubel.evaluation.trial import Trial, trial_images
-from hubel.model.classifier import digest_of, source_of
-from hubel.model.file import Model
-from hubel.model.open import open_model
+from hubel.tasks.bench_subject import Subject, subject
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
+    from hubel.model.file import Model
     from hubel.model.prediction import Classifier
     from hubel.tasks.network import NetLike
 
@@ -39,12 +36,15 @@ ENOUGH, AGREES = 100, 0.99
 
 MOST_ROUNDS, FEWEST_ROUNDS = 200, 5
 
+ENOUGH_SECONDS = 0.5
+"""What was measured for a shorter time is not remembered."""
+
 START = """
 import json, sys, time
 import numpy as np
 from hubel.model.classifier import classifier
 from hubel.ram import most_memory
-runs = classifier(sys.argv[1], sys.argv[2])
+runs = classifier(sys.argv[1], sys.argv[2], allow_code=sys.argv[3] == "True")
 seen = runs.preprocessing.volume
 np.asarray(runs.probabilities_of(np.zeros((1, *seen.plane, seen.depth), np.uint8)))
 print(json.dumps([time.time(), most_memory()]))
@@ -65,31 +65,23 @@ def bench(
 ) -> Benchmark:
     """Measures every engine that is installed, in turns, and remembers the best for this model and machine.
 
-    `model` is a model, its file, a run's folder or the name of a trained network; or any network, which gets
-    random weights, and whose input is `volume`. `batch` are numbers of images, such as `1,16`. `seconds` is
-    how long each engine is measured for each of them. Answers are compared with those of `torch` in float32
-    on images of `data`, by default of the set that the model was trained on. `allow_code` and `force` are as
-    for `hubel.load`. `progress` is called with what is being done.
+    `model` is a model, its file, a run's folder or the name of a trained network; an exported file, which
+    the engines run that can; or any network, which gets random weights, and whose input is `volume`. `batch`
+    are numbers of images, such as `1,16`. `seconds` is how long each engine is measured for each of them; the
+    best is remembered only from half a second on. Answers are compared with those of `torch`, for an exported
+    file with those of the first engine that runs it, on images of `data`, by default of the set that the
+    model was trained on. `allow_code` and `force` are as for `hubel.load`. `progress` is called with what
+    is being done.
 
-    Raises UsageError, ModelError, DataError: an argument cannot be used.
+    Raises UsageError, ModelError, DataError: an argument cannot be used, or no engine runs the model.
     """
     batches = _batches(batch)
     if not 0 <= seconds < math.inf:
         raise UsageError(f"seconds is how long to measure, a number from 0, not {seconds:g}")
     tell = progress or (lambda _: None)
-    with _on_disk(model, volume, allow_code=allow_code, force=force) as (opened, path):
-        trial = trial_images(opened, data, IMAGES)
-        runs: dict[str, Classifier] = {}
-        failed: list[EngineFigures] = []
-        names = installed() if opened.has_notation else (TORCH,)
-        for name in names:
-            tell(f"{name}: compiling")
-            try:
-                runs[name] = opened.by(name)
-                runs[name].probabilities_of(trial.pixels[:1])
-            except (HubelError, RuntimeError) as error:
-                failed.append(EngineFigures(name, error=str(error).partition("\n")[0]))
-                runs.pop(name, None)
+    with subject(model, volume, allow_code=allow_code, force=force) as measured:
+        trial = trial_images(measured.trained, data, IMAGES)
+        runs, failed = _compiled(measured, trial.pixels[:1], tell)
         paces: dict[str, list[Pace]] = {name: [] for name in runs}
         for count in batches:
             tell(f"batches of {count}")
@@ -97,22 +89,49 @@ def bench(
                 paces[name].append(pace)
         tell("comparing the answers")
         answers = {name: _answers(each, trial.pixels) for name, each in runs.items()}
+        reference = next(iter(runs))
         figures = []
         for name in runs:
             tell(f"{name}: starting a process")
-            own, right = answers[name], answers[TORCH]
+            own, right = answers[name], answers[reference]
             agreement = float((own.argmax(1) == right.argmax(1)).mean()) if trial.real else None
             difference = float(np.abs(own - right).max())
-            started = _start(path, name)
+            started = _start(measured.path, name, allow_code=allow_code)
             figures.append(EngineFigures(name, tuple(paces[name]), *started, difference, agreement))
     figures = sorted(figures, key=_speed, reverse=True) + failed
-    auto, why = _best(figures, trial)
-    source = source_of(model) if isinstance(model, str | Path) else None
-    if source is not None:
-        remember(digest_of(source), auto)
+    auto, why = measured.only or _best(figures, trial)
+    if measured.digest and not measured.only:
+        if seconds < ENOUGH_SECONDS:
+            why += f"; not remembered, since measured for less than {ENOUGH_SECONDS:g} seconds"
+        else:
+            remember(measured.digest, auto)
     shown = f"{len(trial.pixels)} of {trial.source}" if trial.real else trial.source
-    title = str(model) if isinstance(model, str | Path) else opened.description
-    return Benchmark(title, processor(), allowed_cores(), tuple(figures), shown, auto, why)
+    cores = allowed_cores()
+    return Benchmark(measured.title, processor(), cores, tuple(figures), reference, shown, auto, why)
+
+
+def _compiled(
+    measured: Subject, pixels: Bytes, tell: Callable[[str], object]
+) -> tuple[dict[str, Classifier], list[EngineFigures]]:
+    """The engines that run a model, and those that do not, with the reason.
+
+    Raises ModelError: none does.
+    """
+    runs: dict[str, Classifier] = {}
+    failed: list[EngineFigures] = []
+    for name in measured.engines:
+        tell(f"{name}: compiling")
+        try:
+            each = measured.by(name)
+            each.probabilities_of(pixels)
+        except (HubelError, RuntimeError) as error:
+            failed.append(EngineFigures(name, error=str(error).partition("\n")[0]))
+        else:
+            runs[name] = each
+    if not runs:
+        reasons = "; ".join(f"{each.name}: {each.error}" for each in failed)
+        raise ModelError(f"no engine runs {measured.title}: {reasons or 'install openvino or onnxruntime'}")
+    return runs, failed
 
 
 def _batches(batch: Sequence[int] | str) -> list[int]:
@@ -124,35 +143,6 @@ def _batches(batch: Sequence[int] | str) -> list[int]:
     if not found or min(found) < 1:
         raise UsageError(f"batch is one or more numbers of images, such as 1,16, not {batch!r}")
     return found
-
-
-@contextmanager
-def _on_disk(model: Any, volume: Any, *, allow_code: bool, force: bool) -> Iterator[tuple[Model, str]]:
-    """A model and where its file is; of a network or a model in memory, a file for the time being."""
-    try:
-        opened = open_model(model, allow_code=allow_code, force=force)
-    except HubelError:
-        if isinstance(model, str | Path) and Path(model).exists():
-            raise
-        opened = _untrained(model, volume)
-        model = None
-    if isinstance(model, str | Path):
-        yield opened, str(model)
-        return
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "model.safetensors"
-        opened.save(path)
-        yield opened, str(path)
-
-
-def _untrained(net: Any, volume: Any) -> Model:
-    """A network with random weights as a model, of classes without names."""
-    from hubel.data.image.preprocess import Preprocessing
-    from hubel.tasks.network import build
-
-    network = build(net, volume, scores=True).eval()
-    classes = tuple(f"class {number}" for number in range(network.output.values))
-    return Model(network, classes, Preprocessing.of(network.volume))
 
 
 def _in_turns(runs: dict[str, Classifier], pixels: Bytes, count: int, seconds: float) -> dict[str, Pace]:
@@ -180,9 +170,9 @@ def _answers(runs: Classifier, pixels: Bytes) -> Any:
     return np.concatenate(parts)
 
 
-def _start(path: str, engine: str) -> tuple[float, int]:
+def _start(path: str, engine: str, *, allow_code: bool) -> tuple[float, int]:
     """How long a new process takes until it has answered, in seconds, and its memory in bytes."""
-    run = [sys.executable, "-c", START, path, engine]
+    run = [sys.executable, "-c", START, path, engine, str(allow_code)]
     if not engine.startswith(TORCH):
         subprocess.run(run, capture_output=True, check=False)  # this one may have to make the graph
     began = time.time()

@@ -23,7 +23,7 @@ def evaluate(
     *,
     split: str = "auto",
     on_bad: str = "stop",
-    engine: str = TORCH,
+    engine: str | None = None,
     allow_code: bool = False,
     force: bool = False,
 ) -> ModelEvaluation:
@@ -33,14 +33,14 @@ def evaluate(
     `hubel.train` takes. `split` is train, val, test, or auto: the test set if there is one, else the
     validation set. If the data has no splits, auto takes the images held out for validation when the model
     was trained on them, else all images that are new to the model. `on_bad` is what to do with unreadable
-    images: stop or skip. `engine` runs the network: torch, as in training, or another as for `hubel.predict`;
-    a file that was exported is run by what it is for. `allow_code` and `force` are as for `hubel.load`.
+    images: stop or skip. `engine` runs the network, as for `hubel.predict`; by default torch, as in training,
+    or for an exported file what it is for. `allow_code` and `force` are as for `hubel.load`.
 
     Raises ModelError, DataError, UsageError: the model, the data or an argument cannot be used.
     """
     way = one_of("on_bad", on_bad, get_args(OnBad))
-    if engine == TORCH and not is_exported(model):
+    if engine in {None, TORCH} and not is_exported(model):
         return measure(open_model(model, allow_code=allow_code, force=force), data, split, way)
-    runs = classifier(model, AUTO if engine == TORCH else engine, allow_code=allow_code, force=force)
+    runs = classifier(model, engine or AUTO, allow_code=allow_code, force=force)
     assert isinstance(runs, Model | Exported)
     return measure(runs, data, split, way)
