@@ -254,6 +254,34 @@ def test_it_is_continued_by_a_model_of_the_same_classes(
         predict(other, photos, out=out, resume=True)
 
 
+def test_a_list_without_paths_leaves_no_file(model: Model, tmp_path: Path) -> None:
+    (tmp_path / "list").write_text("\n\n")
+    with pytest.raises(DataError, match="a list without paths"):
+        predict(model, f"@{tmp_path / 'list'}", out=tmp_path / "a.csv")
+    assert not (tmp_path / "a.csv").exists()
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_it_is_not_continued_by_a_model_that_says_otherwise(
+    model: Model, photos: Path, tmp_path: Path, suffix: str
+) -> None:
+    out = tmp_path / f"a{suffix}"
+    images = sorted(photos.iterdir())
+    predict(model, images[:20], out=out)
+    before = out.read_bytes()
+    other = Model(build(fc(3), "8x8x3", seed=9, scores=True), CLASSES, model.preprocessing)
+    with pytest.raises(UsageError, match="is of another model or engine"):
+        predict(other, images, out=out, resume=True)
+    assert out.read_bytes() == before
+
+
+def test_images_in_memory_keep_their_numbers(model: Model, tmp_path: Path) -> None:
+    images = [np.full((8, 8, 3), shade, np.uint8) for shade in range(5)]
+    predict(model, images[:3], out=tmp_path / "a.csv")
+    predict(model, images, out=tmp_path / "a.csv", resume=True)
+    assert [row[0] for row in rows(tmp_path / "a.csv")[1:]] == [f"image {number}" for number in range(5)]
+
+
 @pytest.mark.parametrize("name", ["a\nb.png", "a\rb.png", "a\r\nb.png", " a .png", "a'b\tc.png"])
 def test_a_name_of_any_characters_is_one_cell(model: Model, tmp_path: Path, name: str) -> None:
     (tmp_path / "in").mkdir()

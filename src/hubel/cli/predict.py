@@ -84,7 +84,10 @@ def _check(*, as_json: bool, as_csv: bool, resume: bool, out: Path | None) -> No
 
 
 def _to_file(model: str, images: list[str], out: Path, **options: Any) -> None:
-    """Predicts into a file, with a line of progress. Raises Exit: an image could not be read."""
+    """Predicts into a file, with a line of progress. Raises Exit: an image could not be read.
+
+    A command that is stopped, by Ctrl-C or SIGTERM, says how to continue.
+    """
     from hubel.report.prediction import progress_text
     from hubel.tasks import predict as task
 
@@ -93,7 +96,11 @@ def _to_file(model: str, images: list[str], out: Path, **options: Any) -> None:
             text = progress_text(progress.done, progress.total, progress.per_second, progress.left)
             print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
-    found = task.predict(model, images, out=out, progress=show, **options)
+    try:
+        found = task.predict(model, images, out=out, progress=show, **options)
+    except KeyboardInterrupt:
+        print("\nstopped; the same command with --resume continues", file=sys.stderr)
+        raise
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     before = f", {found.done:,} before" if found.done else ""

@@ -60,8 +60,8 @@ def several(images: ImageLike | Iterable[ImageLike]) -> Iterator[Input]:
     - a list, `@files.txt`: the paths in it, one per line; `-` reads them from standard input;
     - a shard, `.tar`, also at an http address: the images in it, in its order.
 
-    Raises DataError: a folder, a pattern or a shard without images, one that cannot be read, or neither an
-    image nor several.
+    Raises DataError: a folder, a pattern, a list or a shard without images, one that cannot be read, or
+    neither an image nor several.
     """
     every: Any = [images] if is_one_image(images) or is_path(images) else images
     if not isinstance(every, Iterable):
@@ -85,7 +85,7 @@ def _stands_for_several(path: str | os.PathLike[str]) -> bool:
 def _expanded(text: str) -> Iterator[Input]:
     """The images that a path stands for. Raises DataError: there are none."""
     if text == STDIN:
-        yield from _lines(sys.stdin)
+        yield from _found(_lines(sys.stdin), "standard input: no paths of images, one per line")
     elif text.startswith(REMOTE) or text.lower().endswith(".tar"):
         yield from _found(_in_shard(text), f"{text}: a shard without images")
     elif exists(text):
@@ -94,7 +94,7 @@ def _expanded(text: str) -> Iterator[Input]:
     elif text.startswith(LIST):
         try:
             with Path(text[1:]).open(encoding="utf-8", errors="surrogateescape") as lines:
-                yield from _lines(lines)
+                yield from _found(_lines(lines), f"{text[1:]}: a list without paths, one per line")
         except OSError as error:
             raise DataError(f"{text[1:]}: the list cannot be read: {error.strerror}") from None
     else:

@@ -91,9 +91,12 @@ def predict_one(model: Classifier, image: ImageLike, top: int = 5) -> Prediction
     return Prediction(name_of(image, 0), _most_probable(model, probabilities, top))
 
 
-def predictions(model: Classifier, images: Iterable[Input], top: int = 5) -> Iterator[Prediction]:
+def predictions(
+    model: Classifier, images: Iterable[Input], top: int = 5, *, first: int = 0
+) -> Iterator[Prediction]:
     """Yields a prediction of the `top` most probable classes for each image, in order.
 
+    Images in memory are numbered from `first` on.
     Images are read ahead on all cores, in bounded number, and predicted in full batches of 32. One that
     cannot be used gives a prediction with an error. Raises UsageError: `top` below 1.
     """
@@ -101,7 +104,7 @@ def predictions(model: Classifier, images: Iterable[Input], top: int = 5) -> Ite
     with ThreadPoolExecutor(allowed_cores()) as pool:
         batch: list[tuple[str, Bytes | DataError]] = []
         good = 0
-        for name, pixels in _read_ahead(pool, model, images):
+        for name, pixels in _read_ahead(pool, model, images, first):
             batch.append((name, pixels))
             good += not isinstance(pixels, DataError)
             if good == BATCH or len(batch) == MOST_WAITING:
@@ -111,11 +114,11 @@ def predictions(model: Classifier, images: Iterable[Input], top: int = 5) -> Ite
 
 
 def _read_ahead(
-    pool: ThreadPoolExecutor, model: Classifier, images: Iterable[Input]
+    pool: ThreadPoolExecutor, model: Classifier, images: Iterable[Input], first: int
 ) -> Iterator[tuple[str, Bytes | DataError]]:
     """The names and the pixels of images, in order, the next ones being read meanwhile."""
     waiting: deque[tuple[str, Future[Bytes | DataError]]] = deque()
-    for number, image in enumerate(images):
+    for number, image in enumerate(images, first):
         waiting.append((name_of(image, number), pool.submit(_pixels_or_error, model, image)))
         if len(waiting) > AHEAD:
             name, pixels = waiting.popleft()

@@ -2,31 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import time
+from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING
 
 from hubel.errors import UsageError, shortened
-from hubel.files import is_file, parse_json
+from hubel.files import is_file
 from hubel.model.inputs import LIST, REMOTE, STDIN, several
 from hubel.model.prediction import name_of, predictions
 from hubel.report import prediction as report
+from hubel.tasks.predicted import CSV, JSONL, Predicted, predicted
 
 if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
     from hubel.model.inputs import Input
     from hubel.model.prediction import Classifier
 
-CSV, JSONL = ".csv", ".jsonl"
-CELLS = 4
-"""The cells of a row: file, class, probability, error."""
+COMPARED, SAME = 8, 0.002
+"""On how many images a continued file and the model must agree, and how closely, in probability.
 
-JSON_BEGIN = '{"file": "'
-"""How the first line of a .jsonl begins."""
+Engines in float32 agree to 0.00002.
+"""
 
 EVERY = 1.0
 """Seconds between two reports of progress, and between two writes to the disk."""
@@ -79,14 +80,15 @@ def predict_to_file(
         raise UsageError(f"{out} exists; continue it with --resume, or name another file with --out")
     total = _count(images) if progress else None
     rest = several(images)
-    done = _left_out(rest, out, min(top, len(model.classes)), model.classes) if out.exists() else 0
+    done = _left_out(rest, out, min(top, len(model.classes)), model) if out.exists() else 0
+    started = [*islice(rest, 1)]  # an error of what names the images comes before there is a file
     lines = report.csv_lines if out.suffix.lower() == CSV else report.json_lines
     began = told = time.perf_counter()
     count = errors = 0
     with out.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
         if not file.tell() and out.suffix.lower() == CSV:
             file.write(report.CSV_HEADER + "\n")
-        for each in predictions(model, rest, top):
+        for each in predictions(model, chain(started, rest), top, first=done):
             file.write("".join(f"{line}\n" for line in lines(each)))
             count, errors = count + 1, errors + bool(each.error)
             now = time.perf_counter()
@@ -121,123 +123,39 @@ def _only_once(text: str) -> bool:
     return text.startswith(LIST) and not is_file(text) and not is_file(text[1:])
 
 
-def _left_out(images: Iterator[Input], path: Path, rows: int, classes: Collection[str]) -> int:
+def _left_out(images: Iterator[Input], path: Path, rows: int, model: Classifier) -> int:
     """Leaves out the images at the beginning that a file has, and returns how many.
 
-    What a killed process wrote of one more image is cut off. Raises UsageError: the file is of other images,
-    of another model, has another number of classes of each image, or is none of predictions.
+    What a killed process wrote of one more image is cut off. The last images are predicted again, since what
+    another model said must not be continued. Raises UsageError: the file is of other images, of another
+    model, has another number of classes of each image, or is none of predictions.
     """
     count = whole = 0
-    for name, end in _images_in(path, rows, classes):
+    last: deque[tuple[Input, Predicted]] = deque(maxlen=COMPARED)
+    for each in predicted(path, rows, model.classes):
         image = next(images, None)
-        found = None if image is None else name_of(image, count)
-        if found != name:
+        name = None if image is None else name_of(image, count)
+        if image is None or name != each.name:
             raise UsageError(
-                f"{path} is of other images: image {count + 1} in it is {shortened(name)}, now it is "
-                f"{shortened(str(found))}; name another file with --out"
+                f"{path} is of other images: image {count + 1} in it is {shortened(each.name)}, now it is "
+                f"{shortened(str(name))}; name another file with --out"
             )
-        count, whole = count + 1, end
+        if each.label:
+            last.append((image, each))
+        count, whole = count + 1, each.end
+    _check_model(model, last, path)
     os.truncate(path, whole)
     return count
 
 
-def _images_in(path: Path, rows: int, classes: Collection[str]) -> Iterator[tuple[str, int]]:
-    """The names of the images that a file has whole, each with where it ends; it has `rows` of each.
-
-    Raises UsageError: what is in the file cannot be continued.
-    """
-    table = path.suffix.lower() == CSV
-    own = _Own(path, rows, frozenset(classes))
-    own.check_begin(report.CSV_HEADER if table else JSON_BEGIN)
-    records = _records(path, table=table)
-    if table:
-        next(records, None)  # the header
-    yield from own.in_table(records) if table else own.in_lines(records)
-
-
-@dataclass(frozen=True, slots=True)
-class _Own:
-    """A file that is to be continued; its records must be what this command writes."""
-
-    path: Path
-    rows: int
-    classes: frozenset[str]
-
-    def check_begin(self, begin: str) -> None:
-        """Raises UsageError: the file begins otherwise; a killed process may have written less."""
-        wanted = begin.encode()
-        with self.path.open("rb") as file:
-            found = file.read(len(wanted))
-        if not wanted.startswith(found):
-            raise self._foreign(1)
-
-    def in_lines(self, records: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-        """The images of a .jsonl."""
-        for number, (record, end) in enumerate(records, 1):
-            try:
-                each = parse_json(record)
-                name, error = each["file"], each.get("error")
-                found = None if error else [one["name"] for one in each["classes"]]
-            except (ValueError, KeyError, TypeError, AttributeError):
-                raise self._foreign(number) from None
-            if found is not None:
-                self._check_classes(found)
-                self._check_rows(len(found))
-            yield str(name), end
-
-    def in_table(self, records: Iterator[tuple[str, int]]) -> Iterator[tuple[str, int]]:
-        """The images of a .csv: each has a row per class, or one with an error."""
-        name, found = "", list[str]()
-        for number, (record, end) in enumerate(records, 2):
-            try:
-                cells = next(csv.reader([record], strict=True), [])
-            except csv.Error:
-                raise self._foreign(number) from None
-            if len(cells) != CELLS:
-                raise self._foreign(number)
-            if found and (cells[0] != name or cells[1] in found):
-                self._check_rows(len(found))
-                found = []
-            if cells[-1]:
-                yield cells[0], end
-                continue
-            name = cells[0]
-            found.append(cells[1])
-            self._check_classes(found[-1:])
-            if len(found) > self.rows:
-                self._check_rows(len(found))
-            if len(found) == self.rows:
-                yield name, end
-
-    def _check_rows(self, found: int) -> None:
-        if found != self.rows:
+def _check_model(model: Classifier, last: Collection[tuple[Input, Predicted]], path: Path) -> None:
+    """Raises UsageError: a model gives other probabilities than a file has."""
+    again = predictions(model, [image for image, _ in last], len(model.classes))
+    for now, (_, before) in zip(again, last, strict=True):
+        found = dict(now.classes).get(before.label)
+        if found is not None and abs(found - before.probability) > SAME:
             raise UsageError(
-                f"{self.path} has another number of classes of each image, not {self.rows}; continue it with "
-                "the same --top, or name another file with --out"
+                f"{path} is of another model or engine: of {shortened(before.name)} it says "
+                f"{shortened(before.label)} {before.probability:.4f}, now it is {found:.4f}; name another "
+                "file with --out"
             )
-
-    def _check_classes(self, found: list[str]) -> None:
-        for name in found:
-            if name not in self.classes:
-                raise UsageError(
-                    f"{self.path} is of another model: this one has no class {shortened(name)}; name another "
-                    "file with --out"
-                )
-
-    def _foreign(self, number: int) -> UsageError:
-        return UsageError(
-            f"{self.path} is no file of predictions, or was changed: see record {number}; name another file "
-            "with --out"
-        )
-
-
-def _records(path: Path, *, table: bool) -> Iterator[tuple[str, int]]:
-    """The lines of a file, each with where it ends; in a table, a line may go on within quotation marks."""
-    end = 0
-    whole = b""
-    with path.open("rb") as file:
-        for line in file:
-            end, whole = end + len(line), whole + line
-            if line.endswith(b"\n") and not (table and whole.count(b'"') % 2):
-                yield whole.decode("utf-8", "surrogateescape"), end
-                whole = b""
