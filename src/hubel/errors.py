@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-WORD, QUOTED, LINE, LINES = 200, 160, 500, 40
+WORD, QUOTED, LINE, LINES = 200, 160, 300, 40
 """The most characters of a word of a message, of a quoted text and of a line, and the most lines.
 
 What a user wrote may be of any length. A list that has to be whole is on lines of its own.
@@ -95,7 +95,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return SequenceMatcher(None, word, name).ratio(), -abs(_number(word) - _number(name))
 
     close = max(known, key=likeness, default="")
-    return f"; did you mean {close}?" if close and likeness(close)[0] >= 0.5 else ""
+    return f"; did you mean {close}?" if close and likeness(close)[0] > 0.5 else ""
 
 
 def first_few(names: Iterable[str]) -> str:

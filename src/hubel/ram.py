@@ -62,14 +62,10 @@ def check_fits(what: str, needed: int, *, force: bool) -> None:
     free = min(free_memory(), total)
     if needed <= (total if force or _FORCED.get() else free):
         return
-    way = (
-        "force=True (on the command line --force) tries it all the same"
-        if needed <= total
-        else "no setting makes it fit"
-    )
+    way = "force=True (--force) tries it all the same" if needed <= total else "no setting makes it fit"
     raise NetworkError(
-        f"{what} needs {_size(needed)} for its parameters and the activations of one image; of the machine's "
-        f"{_size(total)} of memory, {_size(free)} are free. Use a smaller network or input; {way}"
+        f"{what} needs {_size(needed)} for its parameters and the activations of one image; {_size(free)} of "
+        f"{_size(total)} of memory are free. Use a smaller network or input; {way}"
     )
 
 

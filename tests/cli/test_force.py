@@ -51,9 +51,9 @@ def test_a_command_that_says_memory_has_the_option(
         words = [word.format(**places) if "{" in word else word for word in shlex.split(command, posix=False)]
         refused = hubel(*words)
         assert refused.status == 1, command
-        assert "are free. Use a smaller network or input; force=True (on the command line --force)" in (
-            refused.err
-        ), command
+        assert "of memory are free. Use a smaller network or input; force=True (--force)" in (refused.err), (
+            command
+        )
         taken = hubel(*words, "--force")
         assert taken.status == 0, (command, taken.err)
 

@@ -90,7 +90,7 @@ def test_a_message_is_short(where: str) -> None:
         else:
             return
         lines = message.split("\n")
-        assert max(map(len, lines)) < 510
+        assert max(map(len, lines)) <= 305
         assert len(lines) <= (41 if "\n" in text else 12)
 
     check()

@@ -128,7 +128,7 @@ def test_an_interrupted_download_is_resumed(tmp_path: Path, server: Server, one_
         fetch(NAME, tmp_path)
     message = str(caught.value)
     assert "\n" not in message
-    for word in (*one_file.urls, "broke off", one_file.sha256, str(tmp_path / f"{NAME}.part"), "yourself"):
+    for word in (*one_file.urls, "broke off", str(tmp_path / f"{NAME}.part"), "yourself"):
         assert word in message
     assert part(tmp_path).read_bytes() == CONTENT[:2000]  # a thousand from each address
     assert not (tmp_path / NAME).exists()
@@ -215,7 +215,7 @@ def test_without_a_network_a_file_put_there_by_the_user_is_taken(
         assert url in message
         assert "refused" in message
         folder = tmp_path / f"{NAME}.part"
-        assert f"put file.gz with SHA-256 {remote.sha256} into {folder} yourself" in message
+        assert f"put file.gz into {folder} yourself" in message
         (folder / "file.gz").write_bytes(CONTENT)
         assert (fetch(NAME, tmp_path) / "file.gz").read_bytes() == CONTENT
 

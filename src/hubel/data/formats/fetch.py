@@ -225,7 +225,7 @@ def _obtain(name: str, remote: Remote, folder: Path, progress: Progress | None) 
             return path
     raise DataError(
         f"{name}: cannot be fetched from {' or from '.join(troubles)}; try again when one can be reached, "
-        f"or put {remote.name} with SHA-256 {remote.sha256} into {folder} yourself"
+        f"or put {remote.name} into {folder} yourself"
     )
 
 

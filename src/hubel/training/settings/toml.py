@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import MISSING, asdict, fields, is_dataclass, replace
@@ -52,9 +53,7 @@ def from_table(kind: type[Value], table: Mapping[str, Any], where: str) -> Value
     given = {}
     for key, value in table.items():
         if key not in known:
-            raise UsageError(
-                f"{where}: there is no setting {key!r}{nearest(key, known)}; choose {', '.join(known)}"
-            )
+            raise UsageError(f"{where}: {_no_setting(key, known)}")
         given[key] = _typed(f"{where}: {key}", types[key], value)
     needed = [
         name
@@ -103,7 +102,13 @@ def check_setting(key: str, kind: type) -> None:
 def _unknown(key: str, known: Iterable[str]) -> UsageError:
     """The error of a setting that does not exist; it offers those that can be typed."""
     offered = [name for name in known if not name.startswith(FROM_PYTHON)]
-    return UsageError(f"there is no setting {key!r}{nearest(key, offered)}; choose {', '.join(offered)}")
+    return UsageError(_no_setting(key, offered))
+
+
+def _no_setting(key: str, known: Iterable[str]) -> str:
+    """Says that there is no such setting, and what there is: the one most like it, or all of them."""
+    every = textwrap.fill(", ".join(known), 100)
+    return f"there is no setting {key!r}" + (nearest(key, known) or f"; choose one of\n{every}")
 
 
 def _names(kind: type) -> Iterator[str]:
