@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NEWEST := .venv-newest
 
-.PHONY: demo test test-newest fuzz check lint docs notebooks dist dist-test clean
+.PHONY: demo test test-newest test-ray fuzz check lint docs notebooks dist dist-test clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
@@ -31,6 +31,11 @@ $(NEWEST)/.ready: pyproject.toml constraints.txt
 	$(NEWEST)/bin/pip install --quiet --disable-pip-version-check -c $(NEWEST)/constraints.txt \
 	  torch==2.14.1 torchvision==0.29.1 timm -e '.[digits,docs,hub,look,onnxruntime,openvino,pretrained,webdataset,dev]'
 	touch $@
+
+test-ray:  ## Test predictions on a Ray cluster, in an environment of its own.
+	$(PYTHON) -m venv .venv-ray
+	.venv-ray/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[onnxruntime,ray]' pytest hypothesis
+	.venv-ray/bin/python -m pytest tests/tasks/test_predict_ray.py
 
 fuzz: $(READY)  ## Look for faults for a long time: every operation on the disk fails in turn, and so on.
 	HUBEL_FUZZ=1 $(BIN)/python -m pytest tests/fuzz -v

@@ -39,6 +39,12 @@ def predict(
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the file of --out where a stopped command left it.")
     ] = False,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            help="With --out, predict on a Ray cluster: its address, or auto, or local.", metavar="ADDRESS"
+        ),
+    ] = None,
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON list.")] = False,
@@ -54,10 +60,10 @@ def predict(
         sys.stdout.reconfigure(encoding="utf-8")
     if allow_code:
         announce_code_of(model)
-    _check(as_json=as_json, as_csv=as_csv, resume=resume, out=out)
+    _check(as_json=as_json, as_csv=as_csv, resume=resume, ray=ray, out=out)
     options: dict[str, Any] = {"engine": engine, "allow_code": allow_code, "force": force}
     if out is not None:
-        _to_file(model, images, out, top=top, resume=resume, **options)
+        _to_file(model, images, out, top=top, resume=resume, ray=ray, **options)
         return
     as_lines = report.csv_lines if as_csv else report.text_lines
 
@@ -75,12 +81,14 @@ def predict(
         raise typer.Exit(1)
 
 
-def _check(*, as_json: bool, as_csv: bool, resume: bool, out: Path | None) -> None:
+def _check(*, as_json: bool, as_csv: bool, resume: bool, ray: str | None, out: Path | None) -> None:
     """Raises UsageError: options that exclude each other, or need one another."""
     if as_json + as_csv + (out is not None) > 1:
         raise UsageError("use one of --json, --csv and --out")
     if resume and out is None:
         raise UsageError("--resume continues a file of predictions: name it with --out")
+    if ray and out is None:
+        raise UsageError("--ray predicts into a file: name it with --out")
 
 
 def _to_file(model: str, images: list[str], out: Path, **options: Any) -> None:

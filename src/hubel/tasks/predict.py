@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, overload
 
 from hubel.engines.engine import AUTO
 from hubel.errors import UsageError
+from hubel.files import exists
 from hubel.model.classifier import classifier
 from hubel.model.inputs import is_one_image, several
 from hubel.model.prediction import Prediction, check_top, predict_one, predictions
@@ -16,6 +17,7 @@ from hubel.tasks.predict_file import PredictionFile, Progress, predict_to_file
 if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
     from hubel.model.file import Model
+    from hubel.tasks.predict_file import Predict
 
 
 @overload
@@ -53,6 +55,7 @@ def predict(
     engine: str = AUTO,
     out: str | Path,
     resume: bool = False,
+    ray: str | None = None,
     allow_code: bool = False,
     force: bool = False,
     progress: Callable[[Progress], object] | None = None,
@@ -67,6 +70,7 @@ def predict(
     engine: str = AUTO,
     out: str | Path | None = None,
     resume: bool = False,
+    ray: str | None = None,
     allow_code: bool = False,
     force: bool = False,
     on_prediction: Callable[[Prediction], object] | None = None,
@@ -83,7 +87,9 @@ def predict(
     each prediction as soon as it is made. `allow_code` and `force` are as for `hubel.load`.
 
     With `out`, a .csv or a .jsonl, any number of images is predicted into that file, the most probable class
-    alone unless `top` asks for more; `resume` continues one, and `progress` is called once a second.
+    alone unless `top` asks for more; `resume` continues one, and `progress` is called once a second. `ray`
+    is the address of a Ray cluster whose machines predict: they all have hubel, and find the model and the
+    images by the same paths.
 
     Raises DataError: a single image cannot be used, or a folder has none; among several, an unreadable
     image gives a prediction with an `error`. Raises ModelError, UsageError: the model or `top` cannot be
@@ -93,9 +99,12 @@ def predict(
     check_top(most)
     opened = classifier(model, engine, allow_code=allow_code, force=force)
     if out is not None:
-        return predict_to_file(opened, images, Path(out), most, resume=resume, progress=progress)
-    if resume:
-        raise UsageError("resume continues a file of predictions: name it as out")
+        by = None
+        if ray is not None:
+            by = _by_ray(model, ray, engine, most, allow_code=allow_code, force=force)
+        return predict_to_file(opened, images, Path(out), most, resume=resume, progress=progress, by=by)
+    if resume or ray:
+        raise UsageError("resume and ray are for a file of predictions: name it as out")
     tell = on_prediction or (lambda _: None)
     if is_one_image(images):
         one = predict_one(opened, images, most)  # type: ignore[arg-type]  # checked in the line above
@@ -106,3 +115,18 @@ def predict(
         found.append(each)
         tell(each)
     return found
+
+
+def _by_ray(
+    model: Model | str | Path, address: str, engine: str, top: int, *, allow_code: bool, force: bool
+) -> Predict:
+    """Predictions by the machines of a Ray cluster. Raises UsageError: the model is in memory alone."""
+    from hubel.tasks.predict_ray import Job, ray_predictions
+
+    if not isinstance(model, str | Path):
+        raise UsageError(
+            "the machines of a Ray cluster read the model from its file: save it, and name the file"
+        )
+    place = str(Path(model).absolute()) if exists(model) else str(model)
+    job = Job(place, engine, top, allow_code=allow_code, force=force)
+    return lambda images, first: ray_predictions(job, images, address, first)

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, TypeAlias
 
 from hubel.errors import UsageError, shortened
 from hubel.files import is_file
@@ -21,7 +21,10 @@ from hubel.tasks.predicted import CSV, JSONL, Predicted, predicted
 if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
     from hubel.model.inputs import Input
-    from hubel.model.prediction import Classifier
+    from hubel.model.prediction import Classifier, Prediction
+
+    Predict: TypeAlias = Callable[[Iterator[Input], int], Iterator[Prediction]]
+    """Predicts images, of which the first has a number: that of those before it."""
 
 COMPARED, SAME = 8, 0.002
 """On how many images a continued file and the model must agree, and how closely, in probability.
@@ -68,11 +71,13 @@ def predict_to_file(
     *,
     resume: bool,
     progress: Callable[[Progress], object] | None,
+    by: Predict | None = None,
 ) -> PredictionFile:
     """Writes the predictions of images as rows of a .csv, or as the lines of a .jsonl, in order.
 
     With `resume` the images at the beginning that the file has are left out: it must be of the same images.
-    Raises UsageError: the file has another ending, exists, or is of other images.
+    `by` predicts them, by default this process. Raises UsageError: the file has another ending, exists, or is
+    of other images or another model.
     """
     if out.suffix.lower() not in (CSV, JSONL):
         raise UsageError(f"{out.name} has to end in .csv or .jsonl")
@@ -88,7 +93,8 @@ def predict_to_file(
     with out.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
         if not file.tell() and out.suffix.lower() == CSV:
             file.write(report.CSV_HEADER + "\n")
-        for each in predictions(model, chain(started, rest), top, first=done):
+        waiting = chain(started, rest)
+        for each in by(waiting, done) if by else predictions(model, waiting, top, first=done):
             file.write("".join(f"{line}\n" for line in lines(each)))
             count, errors = count + 1, errors + bool(each.error)
             now = time.perf_counter()
