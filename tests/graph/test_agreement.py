@@ -18,6 +18,7 @@ from hubel.errors import SizeError
 from hubel.graph.frozen import Frozen, freeze
 from hubel.graph.onnx import Ends, onnx_model
 from hubel.model.exported import compiled
+from hubel.model.file import Model
 from hubel.module.network import Network, build
 from hubel.module.views import VIEWS, scores
 from hubel.net.algebra import Net
@@ -105,7 +106,36 @@ def test_every_network_of_the_zoo_agrees(name: str) -> None:
         near(FusedNetwork(frozen(network))(images).numpy(), network(images).flatten(1).numpy())
 
 
-@pytest.mark.parametrize("name", ["lenet5_1998", "googlenet", "resnet18", "efficientnet_lite0", "fast_tiny"])
+FEW = ["lenet5_1998", "googlenet", "resnet18", "efficientnet_lite0", "fast_tiny"]
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_the_fused_network_needs_no_onednn(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """That is also how it runs on a GPU."""
+    monkeypatch.setattr(torch.backends.mkldnn, "is_available", lambda: False)
+    network = trained(*small(name))
+    seen = network.volume
+    images = torch.randn(2, seen.depth, *seen.plane, generator=torch.Generator().manual_seed(0))
+    with torch.inference_mode():
+        near(FusedNetwork(frozen(network))(images).numpy(), network(images).flatten(1).numpy())
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="it needs a GPU, and HUBEL_TEST_GPU=1")
+@pytest.mark.parametrize(("engine", "off"), [("cuda", 1e-3), ("cuda-fp16", 0.02)])
+@pytest.mark.parametrize("name", FEW)
+def test_a_gpu_agrees(name: str, engine: str, off: float) -> None:
+    """A batch of the same size comes thrice: from the second on its pass is recorded, and replayed."""
+    network = trained(*small(name))
+    seen = network.volume
+    classes = tuple(map(str, range(network.output.values)))
+    model = Model(network, classes, Preprocessing.of(seen))
+    for count in (4, 4, 4, 1):
+        images = pixels(seen, count)
+        found = np.asarray(model.by(engine).probabilities_of(images))
+        assert np.abs(found - model.probabilities_of(images).numpy()).max() < off
+
+
+@pytest.mark.parametrize("name", FEW)
 def test_openvino_agrees(name: str) -> None:
     check(trained(*small(name)), "openvino")
 

@@ -15,8 +15,8 @@ from PIL import Image
 
 from hubel.data.formats.fetch import cache_folder
 from hubel.data.image.preprocess import Preprocessing
-from hubel.engines import choice
-from hubel.engines.engine import NEEDS, installed, usual_engine
+from hubel.engines import choice, engine
+from hubel.engines.engine import NEEDS, REDUCED, installed, usual_engine
 from hubel.errors import ModelError, UsageError
 from hubel.model import classifier as opening
 from hubel.model.classifier import classifier
@@ -26,7 +26,7 @@ from hubel.module.network import build
 from hubel.net.names import batchnorm, conv, fc, maxpool, relu
 from hubel.tasks.predict import predict
 
-FLOAT32 = [name for name in NEEDS if not name.endswith("-bf16")]
+FLOAT32 = [name for name in installed() if not name.endswith(REDUCED)]
 
 
 @pytest.fixture
@@ -118,7 +118,10 @@ def test_auto_takes_what_was_measured_as_long_as_it_holds(
 def test_engines_that_are_not_there_are_refused(monkeypatch: pytest.MonkeyPatch, saved: Path) -> None:
     with pytest.raises(UsageError, match="did you mean openvino"):
         classifier(saved, "openvin")
-    assert set(installed()) == set(NEEDS)
+    monkeypatch.setattr(engine, "has_gpu", lambda: False)
+    with pytest.raises(UsageError, match="cuda needs an NVIDIA GPU"):
+        classifier(saved, "cuda")
+    assert set(installed()) | {"cuda", "cuda-fp16"} == set(NEEDS)
     monkeypatch.setitem(NEEDS, "openvino", ("no_such_package",))
     with pytest.raises(UsageError, match=r'pip install "hubel\[openvino\]"'):
         classifier(saved, "openvino")

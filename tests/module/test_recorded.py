@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from hubel import build, parse
 from hubel.errors import TrainingError
 from hubel.evaluation.metrics import evaluate
+from hubel.module.recorded import Pool, Recorded, clear_gradients
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.settings.config import Config
-from hubel.training.step.cuda_graph import Pool, Recorded, clear_gradients
 from hubel.training.step.memory import tried
 from hubel.training.trainer import Trainer
 from tests.training.small import batches, config, trainer
@@ -54,7 +54,7 @@ class Tape:
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[tuple[torch.Size, ...]]:
     """The shapes of what is recorded from now on, on a device that passes for a GPU."""
-    monkeypatch.setattr("hubel.training.step.cuda_graph.Recording", Tape)
+    monkeypatch.setattr("hubel.module.recorded.Recording", Tape)
     monkeypatch.setattr(Tape, "made", [], raising=False)
     return Tape.made
 
@@ -121,7 +121,7 @@ def test_what_cannot_be_recorded_is_computed_and_told(monkeypatch: pytest.Monkey
         except ValueError:
             raise RuntimeError("operation failed due to a previous error during capture")  # noqa: B904
 
-    monkeypatch.setattr("hubel.training.step.cuda_graph.Recording", broken)
+    monkeypatch.setattr("hubel.module.recorded.Recording", broken)
     asked = config(epochs=2)
     ours = trainer(asked)
     ours.stepper._backward = Recorded(ours.stepper._backwards, GPU)

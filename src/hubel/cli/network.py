@@ -13,8 +13,9 @@ ANY_HELP = f"{HELP[:-1]}; or file.py:name, a torch module that your file makes."
 CODE_HELP = "Execute the Python file that made the model's network, if the model needs one."
 FORCE_HELP = "Take a network that needs more memory than is free, if the machine has as much."
 ENGINE_HELP = (
-    "What runs the network: torch, torch-fused, torch-bf16, openvino, openvino-bf16, onnxruntime; or auto: "
-    "the fastest by hubel bench, else the first of openvino, onnxruntime and torch-fused that is installed."
+    "What runs the network: torch, torch-fused, torch-bf16, cuda, cuda-fp16, openvino, openvino-bf16, "
+    "onnxruntime; or auto: the fastest by hubel bench, else the first of openvino, onnxruntime and "
+    "torch-fused that is installed."
 )
 RANGE_HELP = "Values of 16-bit or float images that become black and white: LOW:HIGH, full or auto."
 INPUT_HELP = "The input volume, HxWxD. Default: the network's own, if it has one."

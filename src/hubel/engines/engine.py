@@ -14,21 +14,26 @@ if TYPE_CHECKING:
 
     from hubel.graph.frozen import Floats
 
-AUTO, TORCH = "auto", "torch"
+AUTO, TORCH, CUDA = "auto", "torch", "cuda"
 
 NEEDS = {
     TORCH: ("torch",),
     "torch-fused": ("torch",),
     "torch-bf16": ("torch",),
+    "cuda": ("torch",),
+    "cuda-fp16": ("torch",),
     "openvino": ("openvino", "onnx"),
     "openvino-bf16": ("openvino", "onnx"),
     "onnxruntime": ("onnxruntime", "onnx"),
 }
 """Every engine, with the packages it needs.
 
-`torch` is the network as it was trained, `torch-fused` has batch norm folded and layers fused; `-bf16`
-computes in bfloat16, the others in float32.
+`torch` is the network as it was trained, `torch-fused` has batch norm folded and layers fused; `cuda` runs
+that on an NVIDIA GPU. `-bf16` computes in bfloat16, `-fp16` in half precision, the others in float32.
 """
+
+REDUCED = ("-bf16", "-fp16")
+"""What the name of an engine ends with that computes in less than float32."""
 
 PREFERRED = ("openvino", "onnxruntime", "torch-fused")
 """What `auto` takes where nothing was measured: the first that is installed."""
@@ -44,8 +49,15 @@ class Engine(Protocol):
 
 
 def installed() -> tuple[str, ...]:
-    """The engines whose packages are installed."""
-    return tuple(name for name, packages in NEEDS.items() if all(map(find_spec, packages)))
+    """The engines whose packages are installed, and whose device is there."""
+    gpu = has_gpu()
+    there = (name for name, packages in NEEDS.items() if all(map(find_spec, packages)))
+    return tuple(name for name in there if gpu or not name.startswith(CUDA))
+
+
+def needs_torch(name: str) -> bool:
+    """Whether PyTorch runs an engine."""
+    return NEEDS[name] == (TORCH,)
 
 
 def check_engine(name: str) -> None:
@@ -56,6 +68,8 @@ def check_engine(name: str) -> None:
         raise UsageError(
             f"engine is one of auto, {', '.join(NEEDS)}, not {name!r}{nearest(name, (AUTO, *NEEDS))}"
         )
+    if name.startswith(CUDA) and not has_gpu():
+        raise UsageError(f"the engine {name} needs an NVIDIA GPU that PyTorch can use; there is none")
     if name not in installed():
         extra = name.partition("-")[0]
         raise UsageError(f'the engine {name} is not installed: pip install "hubel[{extra}]"')

@@ -1,7 +1,7 @@
 """The engine of PyTorch: batch norm folded, channels last, activations and sums fused into convolutions.
 
 On a CPU with oneDNN a convolution, the sum that it adds to and the activation behind it are one operation,
-and its weights are laid out once.
+and its weights are laid out once. On a GPU a pass is recorded, and replayed for every batch of its size.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel.module.layers import MAKERS
+from hubel.module.recorded import Recorded
 from hubel.module.views import scores
 from hubel.net.layers import Add, BatchNorm, Fc, Lrn, Relu
 from hubel.net.sliding import Conv
@@ -34,13 +35,14 @@ FUSED = torch.ops.mkldnn
 """oneDNN's operations with an activation behind, which torch's own compiler uses as well."""
 
 CHANNELS_LAST = torch.channels_last
+CPU = torch.device("cpu")
 
 THREE_QUARTERS = 0.75
 """The power of Krizhevsky's normalisation, which two square roots give."""
 
 
 class TorchEngine:
-    """A frozen network as PyTorch runs it fastest; `bfloat16` computes in that type on a CPU that has it."""
+    """A frozen network as PyTorch runs it fastest, on a device and in a type of numbers that it has."""
 
     def __init__(
         self,
@@ -49,20 +51,26 @@ class TorchEngine:
         views: str = "one",
         temperature: float = 1.0,
         *,
-        bfloat16: bool = False,
+        dtype: str = "float32",
+        device: str = "cpu",
     ) -> None:
         self.preprocessing = preprocessing
         self.views = views
         self.temperature = temperature
-        self.network = FusedNetwork(frozen, torch.bfloat16 if bfloat16 else torch.float32)
+        self.device = torch.device(device)
+        self.network = FusedNetwork(frozen, getattr(torch, dtype), self.device)
+        self._run = Recorded(self._probabilities, self.device)
 
     @torch.inference_mode()
     def __call__(self, images: Bytes) -> Floats:
         """Returns probabilities: float32, n x classes."""
-        seen = self.preprocessing.normalise(torch.from_numpy(images))
-        found = scores(self.network, seen, self.views)
-        probabilities: Floats = (found / self.temperature).softmax(1).numpy()
+        (found,) = self._run(torch.from_numpy(images).to(self.device))
+        probabilities: Floats = found.cpu().numpy()
         return probabilities
+
+    def _probabilities(self, images: Tensor) -> tuple[Tensor]:
+        found = scores(self.network, self.preprocessing.normalise(images), self.views)
+        return ((found / self.temperature).softmax(1),)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +84,11 @@ class _Call:
 
 
 class FusedNetwork(nn.Module):
-    """A frozen network: n x depth x h x w to n x classes, on the CPU."""
+    """A frozen network: n x depth x h x w to n x classes."""
 
-    def __init__(self, frozen: Frozen, dtype: torch.dtype = torch.float32) -> None:
+    def __init__(
+        self, frozen: Frozen, dtype: torch.dtype = torch.float32, device: torch.device = CPU
+    ) -> None:
         super().__init__()
         self.dtype = dtype
         parts = _fused(frozen)
@@ -88,7 +98,7 @@ class FusedNetwork(nn.Module):
             self.calls = [
                 _Call(
                     part.path,
-                    part.operation(frozen, dtype),
+                    part.operation(frozen, dtype, device),
                     part.sources,
                     tuple(source for source in dict.fromkeys(part.sources) if last[source] == part.path),
                 )
@@ -115,10 +125,12 @@ class _Part:
     summed: bool = False
     relu: Relu | None = None
 
-    def operation(self, frozen: Frozen, dtype: torch.dtype) -> Operation:
+    def operation(self, frozen: Frozen, dtype: torch.dtype, device: torch.device) -> Operation:
         """Returns what computes the part, with its weights as they are needed."""
         step, weights = self.step, frozen.weights.get(self.step.path)
-        tensors: Any = tuple(None if each is None else torch.tensor(each) for each in weights or ())
+        tensors: Any = tuple(
+            None if each is None else torch.tensor(each, device=device) for each in weights or ()
+        )
         match step.layer:
             case Conv():
                 return _conv(self, dtype, *tensors)
@@ -131,7 +143,7 @@ class _Part:
                 return partial(_lrn, step.layer)
         module = MAKERS[type(step.layer)](step.layer, step.inputs[0]).eval()
         module.load_state_dict(dict(zip(module.state_dict(), tensors, strict=False)))
-        return module.to(dtype)
+        return module.to(device, dtype)
 
 
 def _fused(frozen: Frozen) -> list[_Part]:
@@ -190,7 +202,8 @@ def _conv(part: _Part, dtype: torch.dtype, weight: Tensor, bias: Tensor | None) 
     weight = weight.to(dtype).contiguous(memory_format=CHANNELS_LAST)
     bias = None if bias is None else bias.to(dtype)
     activation = _activation(part.relu)
-    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+    on_cpu = weight.device.type == "cpu"
+    if not (on_cpu and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
         return _plain_conv(part, weight, bias, odd)
     shape = [1, seen.depth, seen.height + (odd[3] if odd else 0), seen.width + (odd[1] if odd else 0)]
     packed = FUSED._reorder_convolution_weight(  # noqa: SLF001 - torch names it so
@@ -220,7 +233,7 @@ def _activation(relu: Relu | None) -> tuple[str, list[float]]:
 
 
 def _plain_conv(part: _Part, weight: Tensor, bias: Tensor | None, odd: Sequence[int]) -> Operation:
-    """The same where torch has no oneDNN."""
+    """The same on a GPU, and where torch has no oneDNN."""
     layer = part.step.layer
     assert isinstance(layer, Conv)
     rows, columns = layer.window(part.step.inputs[0]).axes

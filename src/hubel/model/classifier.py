@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hubel import zoo
 from hubel.data.formats.fetch import cache_folder
 from hubel.engines.choice import chosen
-from hubel.engines.engine import AUTO, TORCH, check_engine
+from hubel.engines.engine import AUTO, check_engine, needs_torch
 from hubel.errors import ModelError
 from hubel.files import exists, write_whole
 from hubel.graph.seal import metadata_of, read_sealed
@@ -60,7 +60,7 @@ def classifier(
     name = chosen(digest) if engine == AUTO else engine
     if _needs_code(source):
         return _by_torch(where, engine, allow_code=allow_code, force=force)
-    if name.startswith(TORCH):
+    if needs_torch(name):
         return _by_torch(where, name, allow_code=allow_code, force=force)
     model = _graph(source, where, digest, force=force)
     return open_onnx(model, metadata_of(model), source, name)

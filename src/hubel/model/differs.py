@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor, nn
 
+from hubel.engines.engine import needs_torch
 from hubel.model.exported import compiled
 from hubel.model.graph import frozen_model
 from hubel.module.network import Network
@@ -24,7 +25,7 @@ def first_difference(model: Trained, engine: str, pixels: Bytes) -> str:
 
     The graph is written once more for each layer, so this takes a while.
     """
-    if engine.startswith("torch") or not isinstance(model.network, Network):
+    if needs_torch(engine) or not isinstance(model.network, Network):
         return ""
     from hubel.graph.onnx import Ends, onnx_model
 

@@ -17,7 +17,7 @@ import numpy as np
 from hubel.cores import processor
 from hubel.data.image.preprocess import Preprocessing
 from hubel.engines.choice import chosen
-from hubel.engines.engine import AUTO, TORCH, Engine, check_engine, installed
+from hubel.engines.engine import AUTO, TORCH, Engine, check_engine, installed, needs_torch
 from hubel.errors import HubelError, ModelError, UsageError, shortened
 from hubel.files import parse_json
 from hubel.graph.seal import CHECKSUM, read_sealed
@@ -160,11 +160,11 @@ def open_onnx(model: bytes, metadata: dict[str, str], path: Path, engine: str) -
         engine = judged if engine == AUTO and judged in installed() else engine
     if engine == AUTO:
         engine = chosen(hashlib.sha256(model).hexdigest())
-        if engine.startswith(TORCH):
+        if needs_torch(engine):
             engine = "openvino" if "openvino" in installed() else "onnxruntime"
-    if engine.startswith(TORCH):
-        raise UsageError(f"{path.name} is run by onnxruntime or openvino, not by {engine}")
     check_engine(engine)
+    if needs_torch(engine):
+        raise UsageError(f"{path.name} is run by onnxruntime or openvino, not by {engine}")
     return Exported(header, preprocessing, compiled(model, engine), engine, raw, INT8 in metadata)
 
 

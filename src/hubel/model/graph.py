@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary
 from zlib import crc32
 
 from hubel.data.image.preprocess import Preprocessing
+from hubel.engines.engine import CUDA, needs_torch
 from hubel.graph.frozen import freeze
 from hubel.graph.seal import sealed
 from hubel.model.exported import Exported, compiled
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
 SAMPLE = 4096
 """How many values of a tensor are looked at to see whether it has changed."""
+
+DTYPES = {"bf16": "bfloat16", "fp16": "float16"}
+"""The type of numbers that the end of an engine's name stands for, by torch's name."""
 
 _engines: WeakKeyDictionary[Network, dict[str, tuple[object, Exported]]] = WeakKeyDictionary()
 
@@ -125,11 +129,13 @@ def exported_of(header: Header, frozen: Frozen, engine: str) -> Exported:
     """Returns a frozen network as an engine runs it."""
     seen = Preprocessing.from_json(header.preprocessing)
     runs: Engine
-    if engine.startswith("torch"):
+    if needs_torch(engine):
         from hubel.engines.torch import TorchEngine
 
         prepare_process()
-        runs = TorchEngine(frozen, seen, header.views, header.temperature, bfloat16=engine.endswith("-bf16"))
+        device, _, numbers = engine.partition("-")
+        options = {"dtype": DTYPES.get(numbers, "float32"), "device": CUDA if device == CUDA else "cpu"}
+        runs = TorchEngine(frozen, seen, header.views, header.temperature, **options)
     else:
         runs = compiled(onnx_graph(header, frozen), engine)
     return Exported(header, seen, runs, engine)

@@ -1,4 +1,4 @@
-"""Steps recorded on a GPU and replayed: Python cannot launch the kernels of a small network fast enough."""
+"""Passes recorded on a GPU and replayed: Python cannot launch the kernels of a small network fast enough."""
 
 from __future__ import annotations
 

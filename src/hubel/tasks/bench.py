@@ -16,7 +16,7 @@ import numpy as np
 
 from hubel.cores import allowed_cores, processor
 from hubel.engines.choice import remember
-from hubel.engines.engine import TORCH
+from hubel.engines.engine import REDUCED, needs_torch
 from hubel.engines.figures import Benchmark, EngineFigures, Pace
 from hubel.errors import HubelError, ModelError, UsageError
 from hubel.evaluation.trial import Trial, trial_images
@@ -32,7 +32,7 @@ IMAGES = 200
 """How many real images the answers are compared on."""
 
 ENOUGH, AGREES = 100, 0.99
-"""`auto` takes an engine in bfloat16 if on so many real images this share of answers is the same."""
+"""`auto` takes an engine of less precision if on so many real images this share of answers is the same."""
 
 MOST_ROUNDS, FEWEST_ROUNDS = 200, 5
 
@@ -173,7 +173,7 @@ def _answers(runs: Classifier, pixels: Bytes) -> Any:
 def _start(path: str, engine: str, *, allow_code: bool) -> tuple[float, int]:
     """How long a new process takes until it has answered, in seconds, and its memory in bytes."""
     run = [sys.executable, "-c", START, path, engine, str(allow_code)]
-    if not engine.startswith(TORCH):
+    if not needs_torch(engine):
         subprocess.run(run, capture_output=True, check=False)  # this one may have to make the graph
     began = time.time()
     out = subprocess.run(run, capture_output=True, text=True, check=False).stdout
@@ -187,16 +187,16 @@ def _speed(figures: EngineFigures) -> float:
 
 
 def _best(figures: list[EngineFigures], trial: Trial) -> tuple[str, str]:
-    """The engine that `auto` takes, and why: the fastest in float32, or in bfloat16 where answers agree."""
+    """The engine that `auto` takes, and why: the fastest in float32, or in less where answers agree."""
     kept = []
     why = "the fastest"
     for each in figures:
         if each.error:
             continue
-        if not each.name.endswith("-bf16"):
+        if not each.name.endswith(REDUCED):
             kept.append(each)
         elif not trial.real or len(trial.pixels) < ENOUGH:
-            why = f"the fastest in float32; bfloat16 needs {ENOUGH} real images to be compared on"
+            why = f"the fastest in float32; less precise engines need {ENOUGH} real images to be compared on"
         elif each.agreement is not None and each.agreement >= AGREES:
             kept.append(each)
         else:

@@ -6,11 +6,11 @@ import torch
 
 from hubel.device import best_device, now
 from hubel.module.network import build
+from hubel.module.recorded import Recorded, clear_gradients
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume
 from hubel.training.settings.config import AUTO
 from hubel.training.settings.recipe import Recipe
-from hubel.training.step.cuda_graph import Recorded, clear_gradients
 from hubel.training.step.loss import loss_of
 from hubel.training.step.memory import tried
 from hubel.training.step.optimizer import OPTIMIZERS

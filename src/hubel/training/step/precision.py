@@ -16,8 +16,8 @@ from torch import Tensor, nn
 
 from hubel.device import now
 from hubel.module.own import Trainable
+from hubel.module.recorded import Recorded, clear_gradients
 from hubel.net.ledger import Ledger
-from hubel.training.step.cuda_graph import Recorded, clear_gradients
 
 Module = TypeVar("Module", bound=nn.Module)
 

@@ -11,7 +11,7 @@ from torch.optim import Optimizer
 
 from hubel.errors import TrainingError
 from hubel.module.own import Trainable
-from hubel.training.step.cuda_graph import Recorded, clear_gradients
+from hubel.module.recorded import Recorded, clear_gradients
 from hubel.training.step.ema import Average
 from hubel.training.step.loss import Criterion, loss_of
 from hubel.training.step.memory import SMALLEST_PART, free_memory, out_of_memory
