@@ -50,10 +50,10 @@ def runner(name: str, way: str) -> Callable[[int], object]:
     """Returns what runs a network on a number of images."""
     import torch
 
-    from hubel.tasks.bench import _untrained
+    from hubel.tasks.bench_subject import untrained
 
     torch.set_num_threads(allowed_cores())
-    model = _untrained(name, None)
+    model = untrained(name, None)
     seen = model.preprocessing.volume
     draw = np.random.default_rng(0)
 
