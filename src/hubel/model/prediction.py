@@ -88,7 +88,7 @@ def predict_one(model: Classifier, image: ImageLike, top: int = 5) -> Prediction
     """
     check_top(top)
     (probabilities,) = np.asarray(model.probabilities_of(as_seen(image, model.preprocessing)[None]))
-    return Prediction(name_of(image, 0), _most_probable(model, probabilities, top))
+    return Prediction(name_of(image, 0), most_probable(model, probabilities, top))
 
 
 def predictions(
@@ -138,7 +138,7 @@ def _of_batch(
         if isinstance(pixels, DataError):
             yield Prediction(name, error=str(pixels).removeprefix(f"{Path(name)}: "))
         else:
-            yield Prediction(name, _most_probable(model, next(found), top))
+            yield Prediction(name, most_probable(model, next(found), top))
 
 
 def check_top(top: int) -> None:
@@ -164,8 +164,9 @@ def name_of(image: Input, number: int) -> str:
     return os.fspath(image) if is_path(image) else f"image {number}"
 
 
-def _most_probable(
+def most_probable(
     model: Classifier, probabilities: npt.NDArray[np.float32], top: int
 ) -> tuple[tuple[str, float], ...]:
+    """Returns the `top` most probable classes of an image with their probabilities: float32, classes."""
     order = np.argsort(-probabilities, kind="stable")[:top].tolist()
     return tuple((model.classes[at], float(probabilities[at])) for at in order)

@@ -25,12 +25,12 @@ def text_lines(each: Prediction) -> Iterator[str]:
 
 def as_json(found: Iterable[Prediction]) -> str:
     """Returns a JSON list: an object per image, with its classes or its error."""
-    return json.dumps([_object(each) for each in found], indent=2, ensure_ascii=False, allow_nan=False)
+    return json.dumps([as_object(each) for each in found], indent=2, ensure_ascii=False, allow_nan=False)
 
 
 def json_lines(each: Prediction) -> Iterator[str]:
     """Yields one line, the object of an image in JSON."""
-    yield json.dumps(_object(each), ensure_ascii=False, allow_nan=False)
+    yield json.dumps(as_object(each), ensure_ascii=False, allow_nan=False)
 
 
 def csv_lines(each: Prediction) -> Iterator[str]:
@@ -48,7 +48,8 @@ def progress_text(done: int, total: int | None, per_second: float, left: float |
     return f"{count(done)}{of} images, {per_second:.1f} images/s{rest}"
 
 
-def _object(each: Prediction) -> dict[str, Any]:
+def as_object(each: Prediction) -> dict[str, Any]:
+    """Returns the object of an image: its classes or its error."""
     if each.error:
         return {"file": each.file, "error": each.error}
     classes = [{"name": name, "probability": probability} for name, probability in each.classes]

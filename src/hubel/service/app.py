@@ -1,0 +1,120 @@
+"""The application: a FastAPI over trained models, for uvicorn or to be mounted in another.
+
+    from hubel.service.app import app
+    from hubel.service.settings import Settings
+
+    service = app({"photos": "runs/photos"}, Settings(batch=8))
+
+The routes are those of `predict` (`/v1/predict`), `listing` (`/v1/models`), `v2` (the open inference
+protocol) and `health`. The explorer is `service/explorer/`: its router is included last, for it takes `/`; its
+files lie below `/assets/`, and what needs a token below `/v1/explore/`. A route finds what is shared by
+`Service.of(request)`: the models on the shelf, the settings, the threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING
+
+from fastapi import FastAPI
+from fastapi.exceptions import RequestValidationError
+from fastapi_offline import FastAPIOffline
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
+
+from hubel.service import health, listing, log
+from hubel.service.gate import Gate
+from hubel.service.metrics import Metrics
+from hubel.service.refusals import RefusedError, refusal
+from hubel.service.service import Service
+from hubel.service.settings import Settings
+from hubel.version import __version__
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+    from starlette.responses import Response
+
+    from hubel.service.shelf import Models
+
+DESCRIPTION = "Trained convolutional networks: images in, classes with probabilities out."
+
+
+def app(models: Models, settings: Settings | None = None) -> FastAPI:
+    """Returns the application of models: one, several, or a dictionary of them by name.
+
+    A model is a run's folder, its file, an exported file, a trained network's name, or a `hubel.Model`. Files
+    that change are opened anew as long as the application runs.
+    Raises ModelError, UsageError: a model cannot be opened, or two have one name.
+    """
+    settings = settings or Settings()
+    metrics = Metrics()
+    made: FastAPI = FastAPIOffline(
+        title="hubel",
+        version=__version__,
+        description=DESCRIPTION,
+        redoc_url=None,
+        lifespan=_life,
+        middleware=_middleware(settings, metrics),
+    )
+    made.state.service = Service(models, settings, metrics)
+    for kind in (RefusedError, HTTPException, RequestValidationError, Exception):
+        made.add_exception_handler(kind, _refuse)
+    made.include_router(listing.router)
+    made.include_router(health.router)
+    return made
+
+
+def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+    """The gate; and before it, where pages of other origins may ask, what tells their browsers so."""
+    found = [Middleware(Gate, settings=settings, metrics=metrics)]
+    if settings.origin:
+        headers = ["Authorization", "Content-Type", "X-Request-ID"]
+        cors = Middleware(
+            CORSMiddleware,
+            allow_origins=settings.origin,
+            allow_methods=["GET", "POST"],
+            allow_headers=headers,
+        )
+        found.insert(0, cors)
+    return found
+
+
+@asynccontextmanager
+async def _life(made: FastAPI) -> AsyncIterator[None]:
+    """What runs beside the requests: the look at the files, and the trial whether batches may be made."""
+    service: Service = made.state.service
+    tasks = [asyncio.create_task(service.check()), asyncio.create_task(service.watch())]
+    service.ready = True
+    try:
+        yield
+    finally:
+        service.ready = False
+        for task in tasks:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+
+async def _refuse(request: Request, error: Exception) -> Response:
+    """The answer to a request that raised an error."""
+    match error:
+        case RefusedError():
+            refused = error
+        case HTTPException(status_code=404):
+            refused = RefusedError(
+                404, f"there is nothing at {request.url.path[:200]}; /docs lists what there is"
+            )
+        case HTTPException():
+            refused = RefusedError(error.status_code, f"{error.detail}; /docs lists what there is")
+        case RequestValidationError():
+            first = error.errors()[0]
+            refused = RefusedError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}; see /docs")
+        case _:
+            log.logger.error(
+                "failure", exc_info=error, extra={"fields": {"request": request.scope.get("id")}}
+            )
+            refused = RefusedError(500, "the service failed; its log says why, under the id of this request")
+    return refusal(request, refused)

@@ -1,0 +1,110 @@
+"""Batches: a lone image is computed at once, those that come while the engine is busy together."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes
+    from hubel.graph.frozen import Floats
+
+SECONDS = 0.25
+"""The longest that a batch should take: it delays each of its images as long as all together need."""
+
+SHARE = 0.2
+"""How much the latest batch counts in the mean time per image."""
+
+Waiting: TypeAlias = "tuple[Bytes, asyncio.Future[Floats]]"
+
+
+class Batcher:
+    """Runs an engine in a thread, on batches of at most `most` images, in the order they came.
+
+    It belongs to one event loop. The engine computes one batch at a time, on all cores.
+    """
+
+    def __init__(
+        self,
+        run: Callable[[Bytes], Floats],
+        most: int,
+        on_batch: Callable[[int, float], object] | None = None,
+    ) -> None:
+        self.most = most
+        self.per_image: float | None = None
+        self._run, self._on_batch = run, on_batch or (lambda *_: None)
+        self._waiting: deque[Waiting] = deque()
+        self._busy = False
+        self._thread = ThreadPoolExecutor(1, "engine")
+
+    @property
+    def waiting(self) -> int:
+        """How many images wait for the engine."""
+        return len(self._waiting)
+
+    async def __call__(self, pixels: Bytes) -> Floats:
+        """Returns the probabilities of one image, float32, classes.
+
+        `pixels` are those after preprocessing: uint8, h x w x depth.
+
+        An image whose request is cancelled while it waits is not computed. Raises what the engine raises.
+        """
+        future: asyncio.Future[Floats] = asyncio.get_running_loop().create_future()
+        self._waiting.append((pixels, future))
+        self._start()
+        return await future
+
+    def close(self) -> None:
+        """Lets the thread end after what it computes."""
+        self._thread.shutdown(wait=False)
+
+    @property
+    def _size(self) -> int:
+        """How many images a batch may have to take no longer than `SECONDS`."""
+        if not self.per_image:
+            return self.most
+        return max(1, min(self.most, int(SECONDS / self.per_image)))
+
+    def _start(self) -> None:
+        """Computes the next batch, if the engine is idle."""
+        batch: list[Waiting] = []
+        size = self._size
+        while not self._busy and self._waiting and len(batch) < size:
+            pixels, future = self._waiting.popleft()
+            if not future.done():  # else its request was cancelled
+                batch.append((pixels, future))
+        if batch:
+            self._busy = True
+            loop = asyncio.get_running_loop()
+            computed = loop.run_in_executor(self._thread, self._computed, [pixels for pixels, _ in batch])
+            computed.add_done_callback(partial(self._done, batch))
+
+    def _computed(self, pixels: Sequence[Bytes]) -> tuple[Floats, float]:
+        """The probabilities of a batch, and the seconds they took."""
+        began = time.perf_counter()
+        found = np.asarray(self._run(np.stack(pixels)))
+        return found, time.perf_counter() - began
+
+    def _done(self, batch: list[Waiting], computed: asyncio.Future[tuple[Floats, float]]) -> None:
+        """Starts the next batch, then answers those who wait for this one."""
+        self._busy = False
+        self._start()
+        if error := computed.exception():
+            for _, future in batch:
+                if not future.done():
+                    future.set_exception(error)
+            return
+        rows, seconds = computed.result()
+        each = seconds / len(batch)
+        self.per_image = each if self.per_image is None else (1 - SHARE) * self.per_image + SHARE * each
+        self._on_batch(len(batch), seconds)
+        for (_, future), row in zip(batch, rows, strict=True):
+            if not future.done():
+                future.set_result(row)

@@ -1,0 +1,111 @@
+"""What the routes of a service share: its settings, its models, and how images are predicted."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from hubel.model.prediction import Prediction, most_probable, name_of
+from hubel.service import log
+from hubel.service.images import Unusable, seen
+from hubel.service.refusals import RefusedError
+from hubel.service.shelf import Models, Served, Shelf
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from hubel.graph.frozen import Floats
+    from hubel.model.inputs import Input
+    from hubel.service.metrics import Metrics
+    from hubel.service.settings import Settings
+
+
+class Service:
+    """The models of an application and its threads. Raises HubelError: a model cannot be opened."""
+
+    def __init__(self, models: Models, settings: Settings, metrics: Metrics) -> None:
+        self.settings, self.metrics = settings, metrics
+        self.ready = False
+        self.shelf = Shelf(models, settings, metrics.batch)
+        self.decoders = ThreadPoolExecutor(settings.decoders, "decode")
+        self.accepted: dict[str, int] = {}
+
+    @classmethod
+    def of(cls, request: Request) -> Service:
+        """The service that a request is for."""
+        found = request.app.state.service
+        assert isinstance(found, cls)
+        return found
+
+    async def probabilities(self, served: Served, images: Sequence[Input]) -> list[Floats | Unusable]:
+        """Returns the probabilities of each image, in order; or what is wrong with it.
+
+        Raises RefusedError: too many images for one request, or too many wait already.
+        """
+        settings, name = self.settings, served.name
+        if len(images) > (most := min(settings.max_images, settings.queue)):
+            raise RefusedError(
+                413, f"{len(images)} images in a request; at most {most}: send several requests"
+            )
+        there = self.accepted.get(name, 0)
+        expected = (there + len(images)) * (served.batcher.per_image or 0)
+        if there + len(images) > settings.queue or expected > settings.timeout:
+            raise RefusedError(
+                503,
+                f"too many images wait for {name}; try again later, or serve it on more cores",
+                max(1, math.ceil(there * (served.batcher.per_image or 0))),
+            )
+        self._accept(name, len(images))
+        try:
+            found = list(await asyncio.gather(*(self._one(served, image) for image in images)))
+        finally:
+            self._accept(name, -len(images))
+        for each in found:
+            self.metrics.image(name, each.status if isinstance(each, Unusable) else 200)
+        return found
+
+    async def predictions(
+        self, served: Served, images: Sequence[Input], top: int
+    ) -> list[tuple[Prediction, int]]:
+        """Returns the prediction of each image, with the status that it has alone.
+
+        Raises RefusedError: as above.
+        """
+        found = []
+        for at, result in enumerate(await self.probabilities(served, images)):
+            name = name_of(images[at], at)
+            if isinstance(result, Unusable):
+                found.append((Prediction(name, error=result.message), result.status))
+            else:
+                found.append((Prediction(name, most_probable(served.runs, result, top)), 200))
+        return found
+
+    async def check(self) -> None:
+        """Lets the models compute batches where that does not change their answers."""
+        await self.shelf.check()
+
+    async def watch(self) -> None:
+        """Opens models whose files change anew, forever."""
+
+        def changed(served: Served, trouble: str) -> None:
+            self.metrics.reloaded(served.name, "failed" if trouble else "loaded")
+            level = logging.ERROR if trouble else logging.INFO
+            log.event("reload", level, model=served.name, file=str(served.source), trouble=trouble or None)
+
+        await self.shelf.watch(changed)
+
+    def _accept(self, name: str, images: int) -> None:
+        """Counts images that are accepted, or, as a negative number, answered."""
+        self.accepted[name] = self.accepted.get(name, 0) + images
+        self.metrics.accepted(name, self.accepted[name])
+
+    async def _one(self, served: Served, image: Input) -> Floats | Unusable:
+        loop = asyncio.get_running_loop()
+        pixels = await loop.run_in_executor(
+            self.decoders, seen, image, served.runs.preprocessing, self.settings.max_pixels
+        )
+        return pixels if isinstance(pixels, Unusable) else await served.batcher(pixels)

@@ -1,0 +1,236 @@
+"""The models of a service by their names; one whose file changes is opened anew while the old one answers."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
+
+import numpy as np
+
+from hubel.errors import HubelError, UsageError, nearest
+from hubel.files import exists
+from hubel.model.classifier import classifier, source_of
+from hubel.model.exported import Exported
+from hubel.model.header import BEST
+from hubel.model.prediction import Classifier
+from hubel.service.batching import Batcher
+from hubel.service.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes
+    from hubel.graph.frozen import Floats
+    from hubel.model.file import Model
+    from hubel.model.header import Header
+    from hubel.service.settings import Settings
+
+ModelLike: TypeAlias = "str | os.PathLike[str] | Model"
+Models: TypeAlias = "ModelLike | Sequence[ModelLike] | Mapping[str, ModelLike]"
+
+EVERY = 1.0
+"""Seconds between two looks at the files."""
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}", re.ASCII)
+"""What a model may be called: a part of an address."""
+
+Stamp: TypeAlias = "tuple[tuple[int, int, int], ...]"
+
+
+class Runs(Classifier, Protocol):
+    """What runs a model: an engine, or the model itself."""
+
+    @property
+    def header(self) -> Header:
+        """What is known of the model."""
+
+    def probabilities_of(self, pixels: Bytes) -> Any:
+        """Returns float32, images x classes, for images after preprocessing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """A model as it is served: where it is from, what runs it, and since when.
+
+    `source` is its file, None for a model in memory; `stamp` tells whether the file has changed since.
+    """
+
+    name: str
+    where: ModelLike
+    source: Path | None
+    stamp: Stamp
+    runs: Runs
+    batcher: Batcher
+    since: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+    @property
+    def engine(self) -> str:
+        """The name of its engine."""
+        return self.runs.name if isinstance(self.runs, Exported) else "torch"
+
+
+class Shelf:
+    """The models of a service. Raises HubelError: one cannot be opened."""
+
+    def __init__(
+        self,
+        models: Models,
+        settings: Settings,
+        on_batch: Callable[[str, int, float], object] = lambda *_: None,
+    ) -> None:
+        self._settings, self._on_batch = settings, on_batch
+        self._served = {name: self._opened(name, where) for name, where in named(models).items()}
+        self.troubles: dict[str, str] = {}
+
+    def __iter__(self) -> Iterator[Served]:
+        return iter(self._served.values())
+
+    def get(self, name: str | None) -> Served:
+        """Returns a model; without a name the only one. Raises RefusedError: there is no such model."""
+        if name is None:
+            if len(self._served) == 1:
+                return next(iter(self._served.values()))
+            raise RefusedError(400, f"several models are served; name one: ?model={next(iter(self._served))}")
+        if name not in self._served:
+            few = ", ".join(list(self._served)[:5])
+            close = nearest(name, self._served) or f"; there are {few}"
+            raise RefusedError(404, f"there is no model {name[:100]!r}{close}; GET /v1/models lists them")
+        return self._served[name]
+
+    async def watch(self, on_change: Callable[[Served, str], object]) -> None:
+        """Opens models whose files change anew, forever.
+
+        `on_change` gets the model that answers now, and what is wrong with its new file or an empty text.
+        """
+        while True:
+            await asyncio.sleep(EVERY)
+            for served in list(self):
+                await self._look_at(served, on_change)
+
+    async def check(self) -> None:
+        """Lets each model compute batches, if that does not change its answers (`_alike`)."""
+        for served in self:
+            await self._let_batch(served)
+
+    async def _look_at(self, served: Served, on_change: Callable[[Served, str], object]) -> None:
+        stamp = await asyncio.to_thread(_stamp, served.where)
+        if not stamp or stamp == served.stamp:
+            return
+        try:
+            opened = await asyncio.to_thread(self._opened, served.name, served.where)
+        except (HubelError, OSError) as error:  # the old model goes on until the file changes again
+            self._served[served.name] = replace(served, stamp=stamp)
+            self.troubles[served.name] = str(error)
+            on_change(served, str(error))
+            return
+        self._served[served.name] = opened  # requests that have the old one keep it, and its thread
+        self.troubles.pop(served.name, None)
+        on_change(opened, "")
+        await self._let_batch(opened)
+
+    async def _let_batch(self, served: Served) -> None:
+        if self._settings.batch > 1 and await asyncio.to_thread(_alike, served.runs, self._settings.batch):
+            served.batcher.most = self._settings.batch
+
+    def _opened(self, name: str, where: ModelLike) -> Served:
+        """Opens a model, and runs it once. Raises HubelError: it cannot be used."""
+        settings = self._settings
+        stamp = _stamp(where)
+        found: Any = classifier(where, settings.engine, allow_code=settings.allow_code, force=settings.force)
+        found.check_trained()
+        runs = _whole(found)
+        runs.probabilities_of(_noise(runs, 1))
+        batcher = Batcher(runs.probabilities_of, 1, lambda *taken: self._on_batch(name, *taken))
+        return Served(name, where, _source(where), stamp, runs, batcher)
+
+
+def named(models: Models) -> dict[str, ModelLike]:
+    """Returns models by their names: as given, NAME=MODEL, or after their folder or file.
+
+    Raises UsageError: no models, a name that cannot be part of an address, or two of one name.
+    """
+    if isinstance(models, Mapping):
+        pairs = list(models.items())
+    else:
+        every: Any = models if isinstance(models, list | tuple) else [models]
+        pairs = [_pair(each) for each in every]
+    if not pairs:
+        raise UsageError("there is no model to serve: give a run's folder or a model's file")
+    found: dict[str, ModelLike] = {}
+    for name, where in pairs:
+        if not NAME.fullmatch(name):
+            raise UsageError(
+                f"{name!r} cannot be part of an address: name the model with letters, digits, . - and _: "
+                f"NAME={where}"
+            )
+        if name in found:
+            raise UsageError(f"two models are called {name}: name one of them, such as {name}-2={where}")
+        found[name] = where
+    return found
+
+
+def _pair(where: ModelLike) -> tuple[str, ModelLike]:
+    """The name of a model, and where it is."""
+    if not isinstance(where, str | os.PathLike):
+        return "model", where
+    text = os.fspath(where)
+    name, given, rest = text.partition("=")
+    if isinstance(where, str) and given and NAME.fullmatch(name) and not exists(text):
+        return name, rest
+    path = Path(text).expanduser().absolute()
+    return (path.parent.name if path.name == BEST else path.name if path.is_dir() else path.stem), where
+
+
+def _source(where: ModelLike) -> Path | None:
+    """The file of a model; None for a model in memory."""
+    if not isinstance(where, str | os.PathLike):
+        return None
+    return source_of(where)
+
+
+def _stamp(where: ModelLike) -> Stamp:
+    """What tells whether a model's file has changed; empty where there is none."""
+    source = _source(where)
+    try:
+        files = [] if source is None else [source.stat()]
+        if source is not None and (weights := source.with_suffix(".bin")).is_file():
+            files.append(weights.stat())  # of OpenVINO
+    except OSError:
+        return ()
+    return tuple((file.st_mtime_ns, file.st_size, file.st_ino) for file in files)
+
+
+def _whole(runs: Runs) -> Runs:
+    """What runs a model on one graph, however many images come.
+
+    OpenVINO has a second graph for numbers that come often, whose last digits may be others.
+    """
+    outputs = getattr(runs.engine, "outputs", None) if isinstance(runs, Exported) else None
+    if not isinstance(runs, Exported) or outputs is None:
+        return runs
+
+    def first(images: Any) -> Floats:
+        found: Floats = outputs(images)[0]
+        return found
+
+    return replace(runs, engine=first)
+
+
+def _alike(runs: Runs, most: int) -> bool:
+    """Whether a model's answers are the same to the last bit, alone and in a batch."""
+    images = _noise(runs, most)
+    alone = {at: np.asarray(runs.probabilities_of(images[at : at + 1]))[0] for at in (0, 1, most - 1)}
+    for count in {2, most}:
+        found = np.asarray(runs.probabilities_of(images[:count]))
+        if any((found[at] != row).any() for at, row in alone.items() if at < count):
+            return False
+    return True
+
+
+def _noise(runs: Runs, count: int) -> Bytes:
+    seen = runs.preprocessing.volume
+    return np.random.default_rng(0).integers(0, 256, (count, *seen.plane, seen.depth), np.uint8)
