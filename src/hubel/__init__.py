@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from hubel.tasks.predict import predict as predict
     from hubel.tasks.resume import resume as resume
     from hubel.tasks.run import Run as Run
+    from hubel.tasks.serve import serve as serve
     from hubel.tasks.table import table as table
     from hubel.tasks.train import train as train
     from hubel.training.settings.recipe import Recipe as Recipe
@@ -97,6 +98,7 @@ _DOORS = {
     "parse": "hubel.net.notation:parse",
     "predict": "hubel.tasks.predict:predict",
     "resume": "hubel.tasks.resume:resume",
+    "serve": "hubel.tasks.serve:serve",
     "side": "hubel.net.algebra:side",
     "table": "hubel.tasks.table:table",
     "trace": "hubel.net.trace:trace",

@@ -45,6 +45,7 @@ PYTHON_ONLY = {
     "predict": {"on_prediction", "progress"},
     "bench": {"progress"},
     "export": {"progress"},
+    "serve": {"on_ready"},
     "data *": {"progress"},
     "look": {"volume", "classes", "preprocessing", "output"},
     "look *": {"progress", "on_message"},

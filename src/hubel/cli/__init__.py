@@ -78,6 +78,11 @@ VERBS = {
         "export",
         "Write a model as a file that answers elsewhere as it does here: ONNX, OpenVINO, PyTorch.",
     ),
+    "serve": Verb(
+        "hubel.cli.serve",
+        "serve",
+        "Serve models behind HTTP: images in, classes out; batches, limits, figures, the inference protocol.",
+    ),
     "info": Verb(
         "hubel.cli.info",
         "info",

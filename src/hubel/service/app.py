@@ -2,12 +2,13 @@
 
     from hubel.service.app import app
     from hubel.service.settings import Settings
+from hubel.service.v2 import routes as v2
 
     service = app({"photos": "runs/photos"}, Settings(batch=8))
 
 The routes are those of `predict` (`/v1/predict`), `listing` (`/v1/models`), `v2` (the open inference
-protocol) and `health`. The explorer is `service/explorer/`: its router is included last, for it takes `/`; its
-files lie below `/assets/`, and what needs a token below `/v1/explore/`. A route finds what is shared by
+protocol) and `health`. The explorer is `service/explorer/`: its router is included last, for it takes `/`;
+its files lie below `/assets/`, and what needs a token below `/v1/explore/`. A route finds what is shared by
 `Service.of(request)`: the models on the shelf, the settings, the threads.
 """
 
@@ -25,12 +26,13 @@ from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
-from hubel.service import health, listing, log
+from hubel.service import health, listing, predict
 from hubel.service.gate import Gate
 from hubel.service.metrics import Metrics
 from hubel.service.refusals import RefusedError, refusal
 from hubel.service.service import Service
 from hubel.service.settings import Settings
+from hubel.service.v2 import routes as v2
 from hubel.version import __version__
 
 if TYPE_CHECKING:
@@ -60,10 +62,10 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
         middleware=_middleware(settings, metrics),
     )
     made.state.service = Service(models, settings, metrics)
-    for kind in (RefusedError, HTTPException, RequestValidationError, Exception):
+    for kind in (RefusedError, HTTPException, RequestValidationError):
         made.add_exception_handler(kind, _refuse)
-    made.include_router(listing.router)
-    made.include_router(health.router)
+    for routes in (predict, listing, v2, health):
+        made.include_router(routes.router)
     return made
 
 
@@ -104,17 +106,13 @@ async def _refuse(request: Request, error: Exception) -> Response:
         case RefusedError():
             refused = error
         case HTTPException(status_code=404):
-            refused = RefusedError(
-                404, f"there is nothing at {request.url.path[:200]}; /docs lists what there is"
-            )
+            refused = RefusedError(404, f"there is nothing at {request.url.path[:200]}; see /docs")
         case HTTPException():
-            refused = RefusedError(error.status_code, f"{error.detail}; /docs lists what there is")
+            message = f"{error.detail} at {request.url.path[:200]}; see /docs"
+            refused = RefusedError(error.status_code, message, headers=error.headers)
         case RequestValidationError():
             first = error.errors()[0]
             refused = RefusedError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}; see /docs")
         case _:
-            log.logger.error(
-                "failure", exc_info=error, extra={"fields": {"request": request.scope.get("id")}}
-            )
-            refused = RefusedError(500, "the service failed; its log says why, under the id of this request")
+            raise error
     return refusal(request, refused)

@@ -66,6 +66,12 @@ class Gate:
             await self._pass(exchange, receive, answered)
         except RefusedError as refused:
             await refusal(Request(scope), refused)(scope, receive, answered)
+        except Exception:  # whatever it is, the client is answered, and the log says why
+            log.failure(scope["id"])
+            if exchange.status:  # the answer has begun: it is cut short, as the client will see
+                raise
+            failed = RefusedError(500, "the service failed; its log says why, under the id of this request")
+            await refusal(Request(scope), failed)(scope, receive, answered)
         finally:
             self._held -= exchange.held
             self._metrics.answered(exchange)
@@ -151,7 +157,7 @@ class Gate:
         chunked = exchange.header(b"transfer-encoding")
         if not declared and not chunked:
             declared = b"0"
-        size = int(declared) if declared.isdigit() else most
+        size = int(declared[:18]) if declared.isdigit() else most
         if size > most:
             raise self._too_large()
         if self._held + size > HELD * most:

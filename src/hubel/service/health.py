@@ -7,7 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.requests import Request
 from starlette.responses import Response
 
-from hubel.service.refusals import RefusedError, answer
+from hubel.service.refusals import answer
 from hubel.service.schema import errors
 from hubel.service.service import Service
 
@@ -23,8 +23,7 @@ async def healthz() -> Response:
 @router.get("/readyz", summary="The models answer.", response_class=Response, responses=errors(503))
 async def readyz(request: Request) -> Response:
     """Answers 200 when requests may come, 503 when the service is ending: for whoever distributes them."""
-    if not Service.of(request).ready:
-        raise RefusedError(503, "the service is ending; ask another one", after=1)
+    Service.of(request).check_ready()
     return answer({"status": "ready"})
 
 

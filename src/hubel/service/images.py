@@ -25,13 +25,14 @@ _JPEG, _SCAN = b"\xff\xd8\xff", b"\xff\xda"
 
 @dataclass(frozen=True, slots=True)
 class Unusable:
-    """An image that cannot be used: the status that a request of it alone has, and what is wrong."""
+    """An image that cannot be used: its name, the status that it has alone, and what is wrong with it."""
 
+    name: str
     status: int
     message: str
 
 
-def seen(image: Input, preprocessing: Preprocessing, max_pixels: int) -> Bytes | Unusable:
+def seen(image: Input, name: str, preprocessing: Preprocessing, max_pixels: int) -> Bytes | Unusable:
     """Returns an image as the network sees it, by the one path of `hubel predict`; or what is wrong with it.
 
     The size that a file declares is looked at before it is decoded.
@@ -41,12 +42,11 @@ def seen(image: Input, preprocessing: Preprocessing, max_pixels: int) -> Bytes |
             _check(image, max_pixels)
         return as_seen(image, preprocessing)
     except RefusedError as refused:
-        return Unusable(refused.status, refused.message)
+        return Unusable(name, refused.status, refused.message)
     except DataError as error:
-        name = f"{Path(image.name)}: " if isinstance(image, Encoded) else ""
-        return Unusable(422, str(error).removeprefix(name))
+        return Unusable(name, 422, str(error).removeprefix(f"{Path(name)}: "))
     except MemoryError:
-        return Unusable(413, "the image needs more memory than there is; shrink it")
+        return Unusable(name, 413, "the image needs more memory than there is; shrink it")
 
 
 def _check(image: Encoded, max_pixels: int) -> None:

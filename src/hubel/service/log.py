@@ -36,6 +36,11 @@ def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
     logger.log(level, name, extra={"fields": fields})
 
 
+def failure(request: str) -> None:
+    """Logs the error that is being handled."""
+    logger.exception("failure", extra={"fields": {"request": request}})
+
+
 def answered(exchange: Exchange) -> None:
     """Logs a request that was answered; its client may have gone before, status 499."""
     scope = exchange.scope

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.responses import Response
@@ -14,14 +15,25 @@ JSON = "application/json"
 
 
 class RefusedError(Exception):
-    """A request, or an image of one, that is answered with an error: a status of HTTP and a message.
+    """A request that is answered with an error: a status of HTTP and a message.
 
-    `after` are the seconds after which it may be tried again.
+    `after` are the seconds after which it may be tried again; `headers` go with the answer.
     """
 
-    def __init__(self, status: int, message: str, after: int | None = None) -> None:
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        after: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
         super().__init__(message)
-        self.status, self.message, self.after = status, message, after
+        self.status, self.message = status, message
+        self.headers = dict(headers or {})
+        if after is not None:
+            self.headers["Retry-After"] = str(after)
+        if status == 401:
+            self.headers["WWW-Authenticate"] = "Bearer"
 
 
 def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
@@ -32,7 +44,4 @@ def answer(content: Any, status: int = 200, headers: dict[str, str] | None = Non
 def refusal(request: Request, refused: RefusedError) -> Response:
     """Returns the answer to a request that is refused."""
     content = {"error": refused.message, "status": refused.status, "request": request.scope.get("id", "")}
-    headers = {"Retry-After": str(refused.after)} if refused.after is not None else {}
-    if refused.status == 401:
-        headers["WWW-Authenticate"] = "Bearer"
-    return answer(content, refused.status, headers)
+    return answer(content, refused.status, refused.headers)

@@ -7,9 +7,10 @@ import logging
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from hubel.model.prediction import Prediction, most_probable, name_of
+from hubel.model.prediction import name_of
 from hubel.service import log
 from hubel.service.images import Unusable, seen
 from hubel.service.refusals import RefusedError
@@ -41,7 +42,14 @@ class Service:
         assert isinstance(found, cls)
         return found
 
-    async def probabilities(self, served: Served, images: Sequence[Input]) -> list[Floats | Unusable]:
+    def check_ready(self) -> None:
+        """Raises RefusedError: the service is ending."""
+        if not self.ready:
+            raise RefusedError(503, "the service is ending; ask another one", after=1)
+
+    async def probabilities(
+        self, served: Served, images: Sequence[Input | Unusable]
+    ) -> list[Floats | Unusable]:
         """Returns the probabilities of each image, in order; or what is wrong with it.
 
         Raises RefusedError: too many images for one request, or too many wait already.
@@ -52,36 +60,18 @@ class Service:
                 413, f"{len(images)} images in a request; at most {most}: send several requests"
             )
         there = self.accepted.get(name, 0)
-        expected = (there + len(images)) * (served.batcher.per_image or 0)
+        expected = there * (served.batcher.per_image or 0)
         if there + len(images) > settings.queue or expected > settings.timeout:
-            raise RefusedError(
-                503,
-                f"too many images wait for {name}; try again later, or serve it on more cores",
-                max(1, math.ceil(there * (served.batcher.per_image or 0))),
-            )
+            message = f"too many images wait for {name}; try again later, or serve it on more cores"
+            raise RefusedError(503, message, max(1, math.ceil(expected)))
         self._accept(name, len(images))
         try:
-            found = list(await asyncio.gather(*(self._one(served, image) for image in images)))
+            each = (self._one(served, image, at) for at, image in enumerate(images))
+            found = list(await asyncio.gather(*each))
         finally:
             self._accept(name, -len(images))
-        for each in found:
-            self.metrics.image(name, each.status if isinstance(each, Unusable) else 200)
-        return found
-
-    async def predictions(
-        self, served: Served, images: Sequence[Input], top: int
-    ) -> list[tuple[Prediction, int]]:
-        """Returns the prediction of each image, with the status that it has alone.
-
-        Raises RefusedError: as above.
-        """
-        found = []
-        for at, result in enumerate(await self.probabilities(served, images)):
-            name = name_of(images[at], at)
-            if isinstance(result, Unusable):
-                found.append((Prediction(name, error=result.message), result.status))
-            else:
-                found.append((Prediction(name, most_probable(served.runs, result, top)), 200))
+        for result in found:
+            self.metrics.image(name, result.status if isinstance(result, Unusable) else 200)
         return found
 
     async def check(self) -> None:
@@ -103,9 +93,9 @@ class Service:
         self.accepted[name] = self.accepted.get(name, 0) + images
         self.metrics.accepted(name, self.accepted[name])
 
-    async def _one(self, served: Served, image: Input) -> Floats | Unusable:
-        loop = asyncio.get_running_loop()
-        pixels = await loop.run_in_executor(
-            self.decoders, seen, image, served.runs.preprocessing, self.settings.max_pixels
-        )
+    async def _one(self, served: Served, image: Input | Unusable, at: int) -> Floats | Unusable:
+        if isinstance(image, Unusable):
+            return image
+        decode = partial(seen, image, name_of(image, at), served.runs.preprocessing, self.settings.max_pixels)
+        pixels = await asyncio.get_running_loop().run_in_executor(self.decoders, decode)
         return pixels if isinstance(pixels, Unusable) else await served.batcher(pixels)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from hubel.model.classifier import classifier, source_of
 from hubel.model.exported import Exported
 from hubel.model.header import BEST
 from hubel.model.prediction import Classifier
+from hubel.service import log
 from hubel.service.batching import Batcher
 from hubel.service.refusals import RefusedError
 
@@ -112,7 +114,7 @@ class Shelf:
                 await self._look_at(served, on_change)
 
     async def check(self) -> None:
-        """Lets each model compute batches, if that does not change its answers (`_alike`)."""
+        """Lets each model compute batches, if that does not change its answers."""
         for served in self:
             await self._let_batch(served)
 
@@ -133,8 +135,21 @@ class Shelf:
         await self._let_batch(opened)
 
     async def _let_batch(self, served: Served) -> None:
-        if self._settings.batch > 1 and await asyncio.to_thread(_alike, served.runs, self._settings.batch):
-            served.batcher.most = self._settings.batch
+        """Lets a model compute batches, if its answers are the same to the last bit alone and in a batch."""
+        most = self._settings.batch
+        images = _noise(served.runs, most)
+
+        async def found(start: int, count: int) -> Any:
+            run = served.runs.probabilities_of
+            return np.asarray(await asyncio.to_thread(run, images[start : start + count]))
+
+        alone = {at: (await found(at, 1))[0] for at in (0, min(1, most - 1), most - 1)}
+        for count in (min(2, most), most):
+            together = await found(0, count)
+            if any((together[at] != row).any() for at, row in alone.items() if at < count):
+                log.event("no batches", logging.WARNING, model=served.name, engine=served.engine)
+                return
+        served.batcher.most = most
 
     def _opened(self, name: str, where: ModelLike) -> Served:
         """Opens a model, and runs it once. Raises HubelError: it cannot be used."""
@@ -218,17 +233,6 @@ def _whole(runs: Runs) -> Runs:
         return found
 
     return replace(runs, engine=first)
-
-
-def _alike(runs: Runs, most: int) -> bool:
-    """Whether a model's answers are the same to the last bit, alone and in a batch."""
-    images = _noise(runs, most)
-    alone = {at: np.asarray(runs.probabilities_of(images[at : at + 1]))[0] for at in (0, 1, most - 1)}
-    for count in {2, most}:
-        found = np.asarray(runs.probabilities_of(images[:count]))
-        if any((found[at] != row).any() for at, row in alone.items() if at < count):
-            return False
-    return True
 
 
 def _noise(runs: Runs, count: int) -> Bytes:
