@@ -37,6 +37,13 @@ def keep_memory() -> None:
         mallopt(M_TOP_PAD, 256 << 20)
 
 
+def return_memory() -> None:
+    """Returns what is free to the system, where the allocator is glibc's: opening a model leaves copies."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None) if sys.platform.startswith("linux") else None
+    if trim is not None:
+        trim(0)
+
+
 def process_began() -> float:
     """When this process began, on the scale of `time.perf_counter`; now, if the system does not say.
 

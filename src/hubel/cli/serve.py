@@ -20,7 +20,7 @@ def serve(
     host: Annotated[str, typer.Option(help="The address to listen at; 0.0.0.0 for all.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen at; 0 for a free one.")] = 8000,
     engine: Annotated[str, typer.Option(help=ENGINE_HELP)] = "auto",
-    batch: Annotated[int, typer.Option(help="The most images computed together.")] = 16,
+    batch: Annotated[int, typer.Option(help="The most images computed together.")] = 8,
     queue: Annotated[int, typer.Option(help="The most images that wait, for each model.")] = 128,
     max_images: Annotated[int, typer.Option(help="The most images in a request.")] = 64,
     max_mb: Annotated[float, typer.Option(help="The most MB of a request.")] = 32.0,

@@ -47,7 +47,7 @@ class OpenVino:
     def __init__(self, model: bytes | Path, *, bfloat16: bool = False) -> None:
         self._core = _core()
         self._kind = openvino.Type.bf16 if bfloat16 else openvino.Type.f32
-        self._source = model
+        self._source: bytes | Path | None = model
         self._turn = RLock()
         self._seen: Counter[int] = Counter()
         self._parts: dict[int, list[openvino.InferRequest]] = {}
@@ -73,6 +73,8 @@ class OpenVino:
 
     def _requests(self, count: int) -> list[openvino.InferRequest]:
         """What computes so many images: requests for even parts of them; none for a number that is rare."""
+        if self._source is None:
+            return []
         if count not in self._parts:
             self._seen[count] += 1
             if self._seen[count] <= OFTEN or len(self._parts) == MOST_SIZES or self._is_large:
@@ -89,6 +91,15 @@ class OpenVino:
         """Whether the weights are too many to be held twice."""
         weights = (each for each in self.model.get_ops() if each.get_type_name() == "Constant")
         return bool(sum(each.get_byte_size() for each in weights) > LARGE)
+
+    def settle(self) -> None:
+        """Lets one graph compute every number of images from now on, and releases what others would need.
+
+        Then an image has the same probabilities to the last bit, whatever images are computed with it.
+        """
+        with self._turn:
+            self._source = None
+            self._parts.clear()
 
     def metadata(self) -> dict[str, str]:
         """What the file says of the model: the entries under `hubel`."""

@@ -30,7 +30,7 @@ class Settings:
     """
 
     engine: str = AUTO
-    batch: int = 16
+    batch: int = 8
     queue: int = 128
     max_images: int = 64
     max_mb: float = 32.0

@@ -20,13 +20,13 @@ from hubel.model.classifier import classifier, source_of
 from hubel.model.exported import Exported
 from hubel.model.header import BEST
 from hubel.model.prediction import Classifier
+from hubel.process import return_memory
 from hubel.service import log
 from hubel.service.batching import Batcher
 from hubel.service.refusals import RefusedError
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes
-    from hubel.graph.frozen import Floats
     from hubel.model.file import Model
     from hubel.model.header import Header
     from hubel.service.settings import Settings
@@ -155,10 +155,12 @@ class Shelf:
         """Opens a model, and runs it once. Raises HubelError: it cannot be used."""
         settings = self._settings
         stamp = _stamp(where)
-        found: Any = classifier(where, settings.engine, allow_code=settings.allow_code, force=settings.force)
-        found.check_trained()
-        runs = _whole(found)
+        runs: Any = classifier(where, settings.engine, allow_code=settings.allow_code, force=settings.force)
+        runs.check_trained()
+        if settle := getattr(getattr(runs, "engine", None), "settle", None):
+            settle()
         runs.probabilities_of(_noise(runs, 1))
+        return_memory()
         batcher = Batcher(runs.probabilities_of, 1, lambda *taken: self._on_batch(name, *taken))
         return Served(name, where, _source(where), stamp, runs, batcher)
 
@@ -217,22 +219,6 @@ def _stamp(where: ModelLike) -> Stamp:
     except OSError:
         return ()
     return tuple((file.st_mtime_ns, file.st_size, file.st_ino) for file in files)
-
-
-def _whole(runs: Runs) -> Runs:
-    """What runs a model on one graph, however many images come.
-
-    OpenVINO has a second graph for numbers that come often, whose last digits may be others.
-    """
-    outputs = getattr(runs.engine, "outputs", None) if isinstance(runs, Exported) else None
-    if not isinstance(runs, Exported) or outputs is None:
-        return runs
-
-    def first(images: Any) -> Floats:
-        found: Floats = outputs(images)[0]
-        return found
-
-    return replace(runs, engine=first)
 
 
 def _noise(runs: Runs, count: int) -> Bytes:

@@ -21,7 +21,7 @@ def serve(
     host: str = "127.0.0.1",
     port: int = 8000,
     engine: str = AUTO,
-    batch: int = 16,
+    batch: int = 8,
     queue: int = 128,
     max_images: int = 64,
     max_mb: float = 32.0,
