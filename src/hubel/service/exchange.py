@@ -12,13 +12,18 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Exchange:
-    """A request and its answer: who asked, when, and how it was answered. `status` is 0 until it is."""
+    """A request and its answer: who asked, when, and how it was answered.
+
+    `status` is 0 until it is; `size` are the bytes of its body, `held` those that are reserved for it;
+    `whole` says that all of it has arrived.
+    """
 
     scope: Scope
     began: float = field(default_factory=time.perf_counter)
     status: int = 0
     size: int = 0
     held: int = 0
+    whole: bool = False
 
     @property
     def seconds(self) -> float:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -31,6 +32,9 @@ OPEN_BELOW = ("/v2/health/", "/static-offline-docs/", "/assets/")
 
 HELD = 8
 """How many of the largest requests are held in memory at once; smaller ones are more."""
+
+DRAINED, DRAINED_WITHIN = 256 << 20, 2.0
+"""How many bytes of a request that is refused are taken nevertheless, and for how many seconds."""
 
 IDENTITY = re.compile(rb"[\w.-]{1,64}", re.ASCII)
 """What a client may call its request."""
@@ -65,6 +69,7 @@ class Gate:
         try:
             await self._pass(exchange, receive, answered)
         except RefusedError as refused:
+            await _drain(exchange, receive)
             await refusal(Request(scope), refused)(scope, receive, answered)
         except Exception:  # whatever it is, the client is answered, and the log says why
             log.failure(scope["id"])
@@ -174,12 +179,30 @@ class Gate:
             if len(body) > most:
                 raise self._too_large()
             if not message.get("more_body", False):
+                exchange.whole = True
                 return bytes(body)
 
     def _too_large(self) -> RefusedError:
         return RefusedError(
             413, f"the request has more than {self._settings.max_mb:g} MB; send fewer or smaller images"
         )
+
+
+async def _drain(exchange: Exchange, receive: Receive) -> None:
+    """Takes what still arrives of a request, for a while: many clients read no answer before.
+
+    Nothing of it is kept. One that waits for leave to send gets none.
+    """
+    if exchange.whole or exchange.header(b"expect"):
+        return
+    taken = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(DRAINED_WITHIN):
+            while taken < DRAINED:
+                message = await receive()
+                taken += len(message.get("body", b""))
+                if message["type"] == "http.disconnect" or not message.get("more_body", False):
+                    return
 
 
 async def _gone(receive: Receive) -> None:

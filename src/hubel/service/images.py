@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from hubel.data.image.objects import as_seen
 from hubel.data.image.reading import Encoded, opened
 from hubel.errors import DataError
@@ -38,8 +40,7 @@ def seen(image: Input, name: str, preprocessing: Preprocessing, max_pixels: int)
     The size that a file declares is looked at before it is decoded.
     """
     try:
-        if isinstance(image, Encoded):
-            _check(image, max_pixels)
+        _check(image, max_pixels)
         return as_seen(image, preprocessing)
     except RefusedError as refused:
         return Unusable(name, refused.status, refused.message)
@@ -49,17 +50,16 @@ def seen(image: Input, name: str, preprocessing: Preprocessing, max_pixels: int)
         return Unusable(name, 413, "the image needs more memory than there is; shrink it")
 
 
-def _check(image: Encoded, max_pixels: int) -> None:
-    """Raises RefusedError: the file says that it is larger than allowed."""
-    if image.data.startswith(_JPEG) and image.data.count(_SCAN) > SCANS:
-        raise RefusedError(
-            413, f"has more than {SCANS} scans; re-export it as a JPEG that is not progressive"
-        )
+def _check(image: Input, max_pixels: int) -> None:
+    """Raises RefusedError: the image says that it is larger than allowed."""
     size = (0, 0)
-    with suppress(Exception), opened(image) as header:  # of any kind; reading it gives the error
-        size = header.size
+    if isinstance(image, np.ndarray):
+        size = image.shape[1], image.shape[0]
+    elif isinstance(image, Encoded):
+        if image.data.startswith(_JPEG) and image.data.count(_SCAN) > SCANS:
+            raise RefusedError(413, f"has more than {SCANS} scans; re-export it as a plain JPEG")
+        with suppress(Exception), opened(image) as header:  # of any kind; reading it gives the error
+            size = header.size
     if size[0] * size[1] > max_pixels:
-        raise RefusedError(
-            413,
-            f"has {size[0]} x {size[1]} pixels; at most {max_pixels / 1e6:g} million are taken: shrink it",
-        )
+        most = f"at most {max_pixels / 1e6:g} million are taken"
+        raise RefusedError(413, f"has {size[0]} x {size[1]} pixels; {most}: shrink it")

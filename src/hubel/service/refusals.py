@@ -37,8 +37,13 @@ class RefusedError(Exception):
 
 
 def answer(content: Any, status: int = 200, headers: dict[str, str] | None = None) -> Response:
-    """Returns a value as JSON in ASCII: a class may be named by a text that is not valid Unicode."""
-    return Response(json.dumps(content, allow_nan=False), status, headers, JSON)
+    """Returns a value as JSON."""
+    return Response(as_json(content), status, headers, JSON)
+
+
+def as_json(content: Any) -> bytes:
+    """Returns a value as JSON in UTF-8; what is not valid Unicode, as in the names of files, becomes `?`."""
+    return json.dumps(content, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace")
 
 
 def refusal(request: Request, refused: RefusedError) -> Response:

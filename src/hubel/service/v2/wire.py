@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from base64 import b64decode
 from collections.abc import Iterator, Sequence
@@ -13,7 +12,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from hubel.data.image.reading import Encoded
-from hubel.service.refusals import RefusedError
+from hubel.service.refusals import RefusedError, as_json
 from hubel.service.v2.schema import (
     BINARY,
     BINARY_OUTPUT,
@@ -188,7 +187,7 @@ def written(
     `about` are the names of model and request; `rows` the probabilities of each image, `labels` its classes.
     """
     table = np.stack(rows).astype("<f4")
-    texts = [label.encode("utf-8", "surrogateescape") for label in labels]
+    texts = [label.encode("utf-8", "replace") for label in labels]
     tensors: dict[str, tuple[str, list[int], list[Any], bytes]] = {
         PROBABILITIES: ("FP32", list(table.shape), table.ravel().tolist(), table.tobytes()),
         LABELS: (
@@ -207,5 +206,5 @@ def written(
             described.append(content | {"parameters": {BINARY_SIZE: len(data)}})
         else:
             described.append(content | {"data": values})
-    text = json.dumps(about | {"outputs": described}, allow_nan=False).encode()
+    text = as_json(about | {"outputs": described})
     return text + b"".join(behind), (len(text) if behind else None)

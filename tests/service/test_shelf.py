@@ -1,0 +1,138 @@
+"""Models by name, and files that change while they are served."""
+
+from __future__ import annotations
+
+import logging
+import shutil
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from hubel.data.arrays import Bytes
+from hubel.errors import ModelError, UsageError
+from hubel.model.file import Model, load
+from hubel.service import shelf
+from hubel.service.app import app
+from hubel.service.service import Service
+from hubel.service.settings import Settings
+from hubel.service.shelf import named
+from tests.service.conftest import encoded, write_model
+
+
+def test_models_are_called_by_their_folder_or_file(tmp_path: Path) -> None:
+    run = tmp_path / "runs" / "a"
+    run.mkdir(parents=True)
+    (run / "best.safetensors").touch()
+    (tmp_path / "b=c.onnx").touch()
+    assert named([run, f"x={run}"]) == {"a": run, "x": str(run)}
+    assert list(named(run / "best.safetensors")) == ["a"]
+    assert list(named("efficientnet_lite0")) == ["efficientnet_lite0"]
+    assert named({"m": run}) == {"m": run}
+    with pytest.raises(UsageError, match="part of an address"):
+        named(str(tmp_path / "b=c.onnx"))  # a file that exists is no NAME=MODEL
+    with pytest.raises(UsageError, match="two models are called a"):
+        named([run, run])
+    with pytest.raises(UsageError, match="no model"):
+        named([])
+
+
+def test_what_cannot_be_served_is_refused_at_once(tmp_path: Path, saved: Path) -> None:
+    (tmp_path / "broken.safetensors").write_bytes(saved.read_bytes()[:-3])
+    for odd in (tmp_path / "broken.safetensors", tmp_path / "none.safetensors"):
+        with pytest.raises(ModelError):
+            app(odd)
+    with pytest.raises(UsageError, match="engine"):
+        Settings(engine="other")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Waits, a minute at most: the suite may run on a busy machine."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.01)
+
+
+def first(client: TestClient) -> float:
+    found = client.post("/v1/predict", content=encoded()).json()["predictions"][0]["classes"]
+    return float(next(each["probability"] for each in found if each["name"] == "cat"))
+
+
+def test_a_changed_file_is_opened_and_a_broken_one_is_not(
+    tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "EVERY", 0.01)
+    path = Path(shutil.copy(saved, tmp_path / "m.safetensors"))
+    with TestClient(app(path)) as client:
+        before = first(client)
+
+        def trouble() -> str | None:
+            found: str | None = client.get("/v1/models/m").json()["trouble"]
+            return found
+
+        path.write_bytes(b"half a file")
+        until(lambda: trouble() is not None)
+        assert first(client) == before
+        write_model(tmp_path / "new.safetensors", seed=1).replace(path)
+        until(lambda: first(client) != before)
+        until(lambda: trouble() is None)
+        path.unlink()
+        time.sleep(0.05)
+        assert first(client) != before  # a file that is gone changes nothing
+        figures = client.get("/metrics").text
+        assert 'hubel_reloads_total{model="m",outcome="failed"} 1.0' in figures
+        assert 'hubel_reloads_total{model="m",outcome="loaded"} 1.0' in figures
+
+
+def test_requests_that_have_the_old_model_are_answered_by_it(
+    tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While the file changes again and again, every answer is that of one of the two models."""
+    monkeypatch.setattr(shelf, "EVERY", 0.001)
+    other = write_model(tmp_path / "other.safetensors", seed=1)
+    path = Path(shutil.copy(saved, tmp_path / "m.safetensors"))
+    with TestClient(app(saved)) as one, TestClient(app(other)) as two:
+        wanted = {first(one), first(two)}
+    assert len(wanted) == 2
+    with TestClient(app(path)) as client:
+        seen = set()
+        for round_ in range(40):
+            if round_ % 4 == 0:
+                shutil.copy(other if round_ % 8 == 0 else saved, tmp_path / "draft")
+                (tmp_path / "draft").replace(path)
+            seen.add(first(client))
+        assert seen <= wanted
+
+
+def test_batches_are_made_where_they_change_no_answer(saved: Path) -> None:
+    with TestClient(app(saved)) as client:
+        (served,) = service_of(client).shelf
+        until(lambda: served.batcher.most == 8)
+
+
+def test_no_batches_are_made_where_answers_depend_on_their_number(
+    saved: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def odd(model: Model, pixels: Bytes) -> object:
+        return np.full((len(pixels), 3), 1 / 3, np.float32) + np.float32(len(pixels)) / 1000
+
+    monkeypatch.setattr(Model, "probabilities_of", odd)
+    caplog.set_level(logging.WARNING, "hubel.service")
+    with TestClient(app({"odd": load(saved)}, Settings(engine="torch"))) as client:
+        until(lambda: "no batches" in caplog.text)
+        (served,) = service_of(client).shelf
+        assert served.batcher.most == 1
+        assert first(client) == pytest.approx(1 / 3 + 0.001, abs=1e-6)
+
+
+def service_of(client: TestClient) -> Service:
+    application = client.app
+    assert isinstance(application, FastAPI)
+    found = application.state.service
+    assert isinstance(found, Service)
+    return found
