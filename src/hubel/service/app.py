@@ -2,7 +2,6 @@
 
     from hubel.service.app import app
     from hubel.service.settings import Settings
-from hubel.service.v2 import routes as v2
 
     service = app({"photos": "runs/photos"}, Settings(batch=8))
 
