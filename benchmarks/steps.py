@@ -54,7 +54,8 @@ from hubel import (
 from hubel.data.feed.batches import Batch, Epoch, Sides
 from hubel.device import best_device, now
 from hubel.module.network import Network, build
-from hubel.net.layers import BatchNorm, Fc
+from hubel.net.layers import Fc
+from hubel.net.norms import BatchNorm
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.trace import Step
 from hubel.net.window import pair

@@ -141,7 +141,7 @@ def layers() -> str:
         made = layer if inspect.isclass(layer) else type(layer)
         arguments = ", ".join(_argument(each, layer) for each in fields(made))
         parts += [f"## {name}", f"```text\n{name}({arguments})\n```", inspect.getdoc(made) or ""]
-    for function in (hubel.named, hubel.side):
+    for function in (hubel.gate, hubel.named, hubel.side):
         parts += [f"## {function.__name__}", _signature(function), inspect.getdoc(function) or ""]
     return "\n\n".join(parts)
 

@@ -9,34 +9,55 @@ from __future__ import annotations
 import functools
 import operator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 from hypothesis import strategies as st
 
-from hubel.net.algebra import Net, named, side
+from hubel.net.algebra import Net, gate, named, side
 from hubel.net.layer import Layer
 from hubel.net.names import (
     adaptiveavgpool,
     avgpool,
     batchnorm,
     conv,
+    convtranspose,
     dropout,
+    droppath,
+    elu,
     fc,
     gelu,
     globalavgpool,
+    groupnorm,
+    hardsigmoid,
+    hardswish,
     identity,
+    layernorm,
+    layerscale,
+    leakyrelu,
     lrn,
     maxpool,
     padshortcut,
+    part,
+    prelu,
     rbf,
     relu,
     relu6,
+    shuffle,
     sigmoid,
+    silu,
     softmax,
     subsample,
     tanh,
+    upsample,
 )
 from hubel.net.volume import Volume
+from hubel.net.window import Padding
+
+PLACES: list[Layer] = [
+    *(relu, relu6, leakyrelu, prelu, elu, gelu, silu, hardswish, tanh, sigmoid, hardsigmoid),
+    *(batchnorm, layernorm, layerscale, dropout, droppath, identity),
+]
+"""Layers that keep the size and treat each place by itself."""
 
 # --- any network one can write -------------------------------------------------------------------
 
@@ -45,6 +66,12 @@ def sizes(least: int, most: int) -> st.SearchStrategy[int | tuple[int, int]]:
     """One number for both axes, or (height, width)."""
     side_of = st.integers(least, most)
     return st.one_of(side_of, st.tuples(side_of, side_of))
+
+
+def paddings(most: int) -> st.SearchStrategy[Any]:
+    """One number, (height, width), or (top, bottom, left, right)."""
+    zeros = st.integers(0, most)
+    return sizes(0, most) | st.tuples(zeros, zeros, zeros, zeros)
 
 
 def reals(low: float, high: float) -> st.SearchStrategy[float]:
@@ -59,16 +86,40 @@ def _convs(draw: st.DrawFn) -> Layer:
     if groups == 1 and filters <= 8 and draw(st.booleans()):
         maps = st.lists(st.integers(0, 9), min_size=1, max_size=5, unique=True).map(tuple)
         links = tuple(draw(st.lists(maps, min_size=filters, max_size=filters)))
+    ceil = draw(st.booleans())
     return conv(
         filters,
         draw(sizes(1, 11)),
         stride=draw(sizes(1, 4)),
-        pad=draw(sizes(0, 5)),
+        pad=draw(paddings(5) if ceil else paddings(5) | st.just("same")),
         groups=groups,
         bias=draw(st.booleans()),
         dilation=draw(sizes(1, 3)),
         links=links,
+        pad_mode="zeros" if ceil else draw(st.sampled_from(["zeros", "reflect", "replicate"])),
+        ceil=ceil,
     )
+
+
+@st.composite
+def _transposed(draw: st.DrawFn) -> Layer:
+    groups = draw(st.integers(1, 4))
+    return convtranspose(
+        groups * draw(st.integers(1, 64)),
+        draw(sizes(1, 5)),
+        stride=draw(sizes(2, 4)),
+        pad=draw(sizes(0, 2)),
+        output_pad=draw(sizes(0, 1)),
+        groups=groups,
+        bias=draw(st.booleans()),
+        dilation=draw(sizes(1, 3)),
+    )
+
+
+@st.composite
+def _parts(draw: st.DrawFn) -> Layer:
+    of = draw(st.integers(1, 9))
+    return part(draw(st.integers(1, of)), of)
 
 
 @st.composite
@@ -77,15 +128,15 @@ def _pools(draw: st.DrawFn) -> Layer:
     size = draw(sizes(1, 5))
     most = min(size) // 2 if isinstance(size, tuple) else size // 2
     stride = draw(st.none() | sizes(1, 4))
-    return make(size, stride, pad=draw(sizes(0, most)), ceil=draw(st.booleans()))
+    ceil = draw(st.booleans())
+    return make(size, stride, pad=draw(sizes(0, most) if ceil else paddings(most)), ceil=ceil)
 
 
 def layers() -> st.SearchStrategy[Layer]:
     """Any layer one can type, with any arguments."""
     counts = st.integers(1, 5000)
-    plain = [globalavgpool, relu, relu6, tanh, sigmoid, gelu, lrn, batchnorm, dropout, softmax, identity]
     return st.one_of(
-        st.sampled_from([*plain, subsample]),
+        st.sampled_from([globalavgpool, *PLACES, lrn, softmax, subsample, prelu(True)]),
         _convs(),
         _pools(),
         st.builds(adaptiveavgpool, counts, counts),
@@ -93,6 +144,17 @@ def layers() -> st.SearchStrategy[Layer]:
         reals(1e-3, 100).map(relu),
         st.builds(tanh, reals(0, 3), reals(0, 3)),
         st.builds(lrn, st.integers(1, 9), reals(0, 1), reals(0, 1), reals(0, 5)),
+        st.builds(lrn, st.sampled_from([1, 3, 5]), within=st.just(True)),
+        st.builds(groupnorm, counts, reals(0, 1)),
+        st.builds(leakyrelu, reals(0, 3)),
+        st.builds(elu, reals(0, 3)),
+        st.builds(layernorm, reals(0, 1)),
+        st.builds(layerscale, reals(0, 1)),
+        st.builds(droppath, reals(0, 1)),
+        st.builds(shuffle, counts),
+        st.builds(upsample, sizes(1, 5), st.sampled_from(["nearest", "bilinear"])),
+        _transposed(),
+        _parts(),
         st.builds(batchnorm, reals(0, 1), reals(0, 1)),
         reals(0, 1).map(dropout),
         st.builds(fc, counts, bias=st.booleans()),
@@ -115,6 +177,7 @@ def nets(max_leaves: int = 12) -> st.SearchStrategy[Net]:
             st.builds(operator.or_, inner, inner),
             st.builds(operator.add, inner, inner),
             st.builds(operator.mul, st.integers(1, 3), inner),
+            st.builds(gate, inner),
             st.builds(named, names(), inner),
             st.builds(side, names(), inner, reals(1e-3, 10)),
         )
@@ -165,12 +228,16 @@ class _Builder:
     def part(self, volume: Volume, levels: int) -> tuple[Net, Volume]:
         kinds = ["slide", "place"]
         if levels:
-            kinds += ["slide", "beside", "plus", "named", "times", "side"]
+            kinds += ["slide", "maps", "beside", "plus", "gate", "named", "times", "side"]
         match self.draw(st.sampled_from(kinds)):
             case "slide":
                 return self._layer(volume, self.slide(volume))
             case "place":
                 return self._layer(volume, self.place())
+            case "maps":
+                return self._layer(volume, self.maps(volume))
+            case "gate":
+                return self.gated(volume, levels - 1), volume
             case "beside":
                 return self.branches(volume, levels - 1, added=False)
             case "plus":
@@ -183,7 +250,7 @@ class _Builder:
                 return self.draw(st.integers(1, 3)) * net, volume
             case _:
                 head, _ = self.flow(volume, levels - 1)
-                return side(self.name(), head, weight=0.5), volume
+                return side(self.name(), head >> self.place(), weight=0.5), volume
 
     def branches(self, volume: Volume, levels: int, *, added: bool) -> tuple[Net, Volume]:
         """Branches that keep the plane, then all slide the same window."""
@@ -220,22 +287,42 @@ class _Builder:
         return net
 
     def place(self) -> Layer:
-        return self.draw(
-            st.sampled_from([relu, relu6, tanh, sigmoid, gelu, lrn, lrn(3), batchnorm, dropout, identity])
-        )
+        return self.draw(st.sampled_from([*PLACES, lrn, lrn(3)]))
+
+    def maps(self, volume: Volume) -> Layer:
+        """A layer that works on groups of maps."""
+        groups = self.draw(st.sampled_from([n for n in range(1, 5) if volume.depth % n == 0]))
+        number = self.draw(st.integers(1, groups))
+        norm = groupnorm(groups) if groups < volume.values else shuffle(groups)
+        return self.draw(st.sampled_from([shuffle(groups), part(number, groups), norm]))
+
+    def gated(self, volume: Volume, levels: int) -> Net:
+        """A gate per map, per place, or per value."""
+        match self.draw(st.sampled_from(["map", "place", "value"])):
+            case "map":
+                return gate(globalavgpool >> conv(volume.depth, 1) >> sigmoid)
+            case "place":
+                return gate(self.same(volume, levels, 1) >> sigmoid)
+            case _:
+                return gate(self.same(volume, levels, volume.depth))
 
     def slide(self, volume: Volume) -> Layer:
         """Anything with a window that fits."""
-        match self.draw(st.sampled_from(["conv", "conv", "pool", "subsample", "shortcut", "adaptive"])):
+        kinds = ["conv", "conv", "padded", "pool", "grow", "subsample", "shortcut", "adaptive"]
+        match self.draw(st.sampled_from(kinds)):
             case "conv":
                 groups = self.draw(st.sampled_from([n for n in range(1, 5) if volume.depth % n == 0]))
                 filters = groups * self.draw(st.integers(1, 3))
                 bias = self.draw(st.booleans())
                 return conv(filters, **self.window(volume), groups=groups, bias=bias)
+            case "padded":
+                return self.padded(volume)
             case "pool":
                 shape = self.window(volume, pool=True)
                 make = self.draw(st.sampled_from([maxpool, avgpool]))
                 return make(**shape, ceil=self.draw(st.booleans()))
+            case "grow":
+                return self.grow(volume)
             case "subsample":
                 return subsample(self.draw(st.integers(1, min(3, *volume.plane))))
             case "shortcut":
@@ -243,6 +330,36 @@ class _Builder:
                 return padshortcut(depth, self.draw(sizes(1, 2)))
             case _:
                 return adaptiveavgpool(self.draw(st.integers(1, 6)), self.draw(st.integers(1, 6)))
+
+    def padded(self, volume: Volume) -> Layer:
+        """A convolution or pooling whose sides differ, that rounds up, or that repeats its input."""
+        size = self.draw(st.integers(1, min(3, *volume.plane)))
+        stride = self.draw(st.integers(1, size))
+        pad = self.draw(st.tuples(*[st.integers(0, size // 2)] * 4))
+        match self.draw(st.sampled_from(["sides", "mode", "ceil", "pool"])):
+            case "sides":
+                return conv(2, size, stride=stride, pad=pad)
+            case "mode":
+                mode = self.draw(st.sampled_from(get_args(Padding)))
+                return conv(2, size, stride=stride, pad=pad, pad_mode=mode)
+            case "ceil":
+                return conv(2, size, stride=stride, pad=0 if self.dense else 1, ceil=True)
+            case _:
+                return self.draw(st.sampled_from([maxpool, avgpool]))(size, stride, pad=pad)
+
+    def grow(self, volume: Volume) -> Layer:
+        """A layer with more places than its input has."""
+        if max(volume.plane) > 40:
+            return self.padded(volume)
+        if self.draw(st.booleans()):
+            return upsample(self.draw(sizes(1, 3)), self.draw(st.sampled_from(["nearest", "bilinear"])))
+        stride = self.draw(st.integers(1, 3))
+        size = self.draw(st.integers(stride if self.dense else 1, 4))
+        pad = self.draw(st.integers(0, (size - 1) // 2)) if min(volume.plane) > 1 else 0
+        added = 0 if self.dense else self.draw(st.integers(0, stride - 1))
+        dilation = 1 if self.dense else self.draw(st.integers(1, 2))
+        groups = self.draw(st.sampled_from([n for n in (1, 2) if volume.depth % n == 0]))
+        return convtranspose(2 * groups, size, stride, pad, added, groups, dilation=dilation)
 
     def window(self, volume: Volume, *, pool: bool = False) -> dict[str, Any]:
         """The arguments of a window that fits, height and width each with their own."""

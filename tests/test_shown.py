@@ -8,7 +8,7 @@ from types import SimpleNamespace
 import pytest
 
 import hubel
-from hubel.net.layers import Relu
+from hubel.net.activations import Relu
 from hubel.net.ledger import ledger
 from hubel.net.names import conv, relu
 from hubel.report import notebook

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from hubel.model.prediction import Prediction as Prediction
     from hubel.module.weights import load_weights as load_weights
     from hubel.net.algebra import Net as Net
+    from hubel.net.algebra import gate as gate
     from hubel.net.algebra import named as named
     from hubel.net.algebra import side as side
     from hubel.net.field import Box as Box
@@ -89,6 +90,7 @@ _DOORS = {
     "evaluate": "hubel.tasks.evaluate:evaluate",
     "export": "hubel.tasks.export:export",
     "import_weights": "hubel.tasks.import_weights:import_weights",
+    "gate": "hubel.net.algebra:gate",
     "info": "hubel.tasks.info:info",
     "ledger": "hubel.tasks.network:ledger",
     "load": "hubel.model.open:open_model",

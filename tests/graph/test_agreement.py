@@ -21,18 +21,33 @@ from hubel.model.exported import compiled
 from hubel.model.file import Model
 from hubel.module.network import Network, build
 from hubel.module.views import VIEWS, scores
-from hubel.net.algebra import Net
+from hubel.net.algebra import Net, gate
 from hubel.net.names import (
     adaptiveavgpool,
     avgpool,
     batchnorm,
     conv,
+    convtranspose,
+    droppath,
+    elu,
     fc,
     globalavgpool,
+    groupnorm,
+    hardsigmoid,
+    hardswish,
+    layernorm,
+    layerscale,
+    leakyrelu,
     lrn,
     maxpool,
     padshortcut,
+    part,
+    prelu,
     relu,
+    shuffle,
+    sigmoid,
+    silu,
+    upsample,
 )
 from hubel.net.trace import trace
 from hubel.net.volume import Volume
@@ -58,14 +73,14 @@ def trained(net: Net, volume: Volume) -> Network:
     """A network with statistics as training leaves them, for scores."""
     network = build(net, volume, scores=True)
     generator = torch.Generator().manual_seed(1)
-    for part in network.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            assert part.running_mean is not None
-            assert part.running_var is not None
-            part.running_mean.normal_(0, 0.1, generator=generator)
-            part.running_var.uniform_(0.5, 2, generator=generator)
-            part.weight.data.uniform_(0.5, 1.5, generator=generator)
-            part.bias.data.normal_(0, 0.1, generator=generator)
+    for each in network.modules():
+        if isinstance(each, torch.nn.BatchNorm2d):
+            assert each.running_mean is not None
+            assert each.running_var is not None
+            each.running_mean.normal_(0, 0.1, generator=generator)
+            each.running_var.uniform_(0.5, 2, generator=generator)
+            each.weight.data.uniform_(0.5, 1.5, generator=generator)
+            each.bias.data.normal_(0, 0.1, generator=generator)
     return network.eval()
 
 
@@ -195,6 +210,30 @@ def test_uneven_adaptive_pooling_before_a_normalisation_agrees(
 ) -> None:
     net = relu >> adaptiveavgpool(*plane) >> batchnorm >> relu
     check(trained(net, Volume(4, 5, maps)), engine)
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+@pytest.mark.parametrize(
+    "net",
+    [
+        relu >> conv(6, 3, pad=(2, 0, 1, 1), pad_mode="reflect") >> batchnorm,
+        relu >> conv(6, 3, stride=2, pad=1, pad_mode="replicate"),
+        relu >> conv(6, 3, stride=4, ceil=True) + conv(6, 3, stride=4, ceil=True),
+        relu >> maxpool(3, 2, pad=(0, 1, 1, 0)) >> avgpool(2, 1, pad=(1, 0, 0, 1)),
+        convtranspose(4, (4, 3), (2, 3), (1, 0), (1, 2), groups=2) >> batchnorm >> silu,
+        upsample(2) >> upsample((1, 3), "bilinear") >> hardswish,
+        layernorm >> leakyrelu(0.2) >> layerscale(0.5),
+        conv(6, 1) >> layerscale(0.5) >> elu(0.7),
+        groupnorm(3) >> prelu >> hardsigmoid,
+        lrn(3, 0.3, within=True) >> prelu(shared=True),
+        (part(1, 2) | part(2, 2) >> conv(3, 1) >> droppath) >> shuffle(2),
+        gate(globalavgpool >> conv(2, 1) >> relu >> conv(6, 1) >> sigmoid) >> gate(conv(1, 1)),
+        globalavgpool >> fc(4) >> layernorm >> prelu >> layerscale(0.5) >> gate(fc(4) >> silu) >> part(1, 2),
+    ],
+    ids=repr,
+)
+def test_every_kind_of_layer_agrees(net: Net, engine: str) -> None:
+    check(trained(conv(6, 3) >> net >> fc(3), Volume(11, 9, 3)), engine)
 
 
 @pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])

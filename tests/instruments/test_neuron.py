@@ -18,7 +18,7 @@ from hubel.instruments.arithmetic import RULES
 from hubel.instruments.neuron import Neuron, neuron
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
-from hubel.net.layers import Add, Concat
+from hubel.net.layers import Add, Concat, Multiply
 from hubel.net.names import LAYERS
 from tests.module.strangers import Branches
 from tests.strategies import fitting_nets
@@ -77,7 +77,15 @@ EVERY = {
     "conv(6, (3, 2), stride=2, pad=(2, 1), groups=3, bias=False, dilation=(2, 3))": "conv1[4,1,2]",
     "conv(3, 3, links=((0, 2), (1,), (5, 0, 3)))": "conv1[2,4,4]",
     'conv(4, 4, stride=2, pad="same")': "conv1[1,3,3]",
+    "conv(4, 3, pad=(2, 0, 1, 1), pad_mode='reflect')": "conv1[2,0,0]",
+    "conv(4, 3, pad=2, pad_mode='replicate')": "conv1[2,9,9]",
+    "conv(4, 3, stride=4, ceil=True)": "conv1[1,2,2]",
+    "convtranspose(4, (4, 3), (2, 3), (1, 0), (1, 2), groups=2)": "convtranspose1[3,5,7]",
+    "convtranspose(4, 1, 3)": "convtranspose1[1,1,1]",
+    "upsample((2, 3))": "upsample1[4,7,5]",
+    "upsample(3, 'bilinear')": "upsample1[4,23,5]",
     "maxpool(3, 2, pad=1, ceil=True)": "maxpool1[5,4,4]",
+    "avgpool(3, 2, pad=(1, 0, 0, 1))": "avgpool1[5,0,3]",
     "avgpool(3, 2, pad=1, ceil=True)": "avgpool1[5,4,4]",
     "adaptiveavgpool(3, 5)": "adaptiveavgpool1[3,1,3]",
     "globalavgpool": "globalavgpool1[3]",
@@ -87,10 +95,26 @@ EVERY = {
     "relu6": "relu1[0,1,1]",
     "tanh(1.7159, 0.6667)": "tanh1[2,3,4]",
     "sigmoid": "sigmoid1[2,3,4]",
+    "hardsigmoid": "hardsigmoid1[2,3,4]",
     "gelu": "gelu1[2,3,4]",
+    "silu": "silu1[2,3,4]",
+    "hardswish": "hardswish1[2,3,4]",
+    "leakyrelu(0.2)": "leakyrelu1[2,3,4]",
+    "prelu": "prelu1[2,3,4]",
+    "prelu(True)": "prelu1[5,3,4]",
+    "elu(0.5)": "elu1[2,3,4]",
     "lrn(3, 0.3)": "lrn1[0,3,4]",
     "lrn(4, 0.3)": "lrn1[3,3,4]",
+    "lrn(3, 0.3, within=True)": "lrn1[3,0,7]",
     "batchnorm": "batchnorm1[4,2,2]",
+    "layernorm": "layernorm1[4,2,2]",
+    "groupnorm(3)": "groupnorm1[4,2,2]",
+    "layerscale(0.5)": "layerscale1[4,2,2]",
+    "droppath": "droppath1[4,2,2]",
+    "part(2, 3)": "part1[1,2,2]",
+    "shuffle(2)": "shuffle1[1,2,2]",
+    "gate(globalavgpool >> conv(6, 1) >> sigmoid)": "multiply1[4,2,3]",
+    "gate(conv(1, 1))": "multiply1[4,2,3]",
     "dropout": "dropout1[4,2,2]",
     "identity": "identity1[4,2,2]",
     "softmax": "softmax1[3,2,7]",
@@ -111,7 +135,7 @@ def test_every_kind_of_layer(text: str, unit: str) -> None:
 
 def test_every_layer_has_a_rule() -> None:
     kinds = {value if isinstance(value, type) else type(value) for value in LAYERS.values()}
-    assert {*kinds, Add, Concat} == set(RULES)
+    assert {*kinds, Add, Concat, Multiply} == set(RULES)
 
 
 def test_a_convolution_by_hand() -> None:
@@ -173,7 +197,7 @@ class Foreign(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         flat = self.pool(self.act(self.norm(self.conv(images)))).flatten(1)
-        return F.silu(self.act(self.head(flat)))
+        return F.mish(self.act(self.head(flat)))
 
 
 @pytest.mark.parametrize(
@@ -219,8 +243,8 @@ def test_what_is_refused() -> None:
         unit_of(network, image, "fc1")
     with pytest.raises(UsageError, match="its maps are 0 to 2, not 3"):
         neuron(Subject.of(network), image, Unit("conv1", 3, 0, 0))
-    with pytest.raises(NetworkError, match="silu1 is silu, whose arithmetic is not known"):
-        unit_of(Foreign(), image, "silu1[0]")
+    with pytest.raises(NetworkError, match="mish1 is mish, whose arithmetic is not known"):
+        unit_of(Foreign(), image, "mish1[0]")
     with pytest.raises(NetworkError, match="has no running statistics"):
         unit_of(nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False)), image, "0[0,1,1]")
 

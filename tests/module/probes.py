@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -66,11 +67,11 @@ def counted(module: Network, images: Tensor) -> dict[str, Count]:
     counts: dict[str, Count] = {}
     paths = {path: part for path, part in module.named_modules() if path and not any(part.children())}
 
-    def hook(path: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def count(part: nn.Module, _inputs: object, out: Tensor) -> None:
+    def hook(path: str) -> Callable[[nn.Module, Any, Tensor], None]:
+        def count(part: nn.Module, inputs: Any, out: Tensor) -> None:
             _, depth, height, width = out.shape
             params = sum(parameter.numel() for parameter in part.parameters())
-            counts[path] = Count(Volume(height, width, depth), params, _macs(part, out))
+            counts[path] = Count(Volume(height, width, depth), params, _macs(part, inputs[0], out))
 
         return count
 
@@ -88,8 +89,10 @@ def read(module: Network) -> set[str]:
     return {step.path for step in module.steps}
 
 
-def _macs(part: nn.Module, out: Tensor) -> int:
-    """For one image: how many weights are multiplied at how many positions."""
+def _macs(part: nn.Module, seen: Tensor, out: Tensor) -> int:
+    """For one image: how many weights are multiplied at how many positions, of the input if transposed."""
+    if isinstance(part, nn.ConvTranspose2d):
+        return part.weight.numel() * math.prod(seen.shape[2:])
     places = math.prod(out.shape[2:])
     if isinstance(part, (nn.Conv2d, LinkedConv, nn.Linear)):
         return part.weight.numel() * places

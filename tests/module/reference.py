@@ -135,6 +135,82 @@ def lrn(image: Array, n: int, alpha: float, beta: float, k: float) -> Array:
     return out
 
 
+def lrn_within(image: Array, n: int, alpha: float, beta: float, k: float) -> Array:
+    """cuda-convnet's `rnorm`: the sum is over the n x n places around each, zeros beyond the edge."""
+    height, width, _ = image.shape
+    out = np.empty_like(image)
+    for i in range(height):
+        for j in range(width):
+            near = image[max(0, i - n // 2) : i + n // 2 + 1, max(0, j - n // 2) : j + n // 2 + 1]
+            out[i, j] = image[i, j] / (k + alpha * (near**2).sum(axis=(0, 1))) ** beta
+    return out
+
+
+def layernorm(image: Array, gamma: Array, beta: Array, eps: float) -> Array:
+    """Ba et al. 2016, equation 4, over the maps of each place."""
+    out = np.empty_like(image)
+    for i in range(image.shape[0]):
+        for j in range(image.shape[1]):
+            values = image[i, j]
+            out[i, j] = gamma * (values - values.mean()) / math.sqrt(values.var() + eps) + beta
+    return out
+
+
+def groupnorm(image: Array, groups: int, gamma: Array, beta: Array, eps: float) -> Array:
+    """Wu and He 2018, section 3: the mean and the variance are those of a group of maps."""
+    out = np.empty_like(image)
+    share = image.shape[2] // groups
+    for first in range(0, image.shape[2], share):
+        values = image[:, :, first : first + share]
+        out[:, :, first : first + share] = (values - values.mean()) / math.sqrt(values.var() + eps)
+    return out * gamma + beta
+
+
+def convtranspose(
+    image: Array,
+    weights: Array,
+    biases: Array,
+    stride: Pair,
+    pad: Pair,
+    added: Pair,
+    groups: int,
+    dilation: Pair,
+) -> Array:
+    """Each value spreads its filter over the output, maps in x maps out x height x width; the edge is cut."""
+    depth, out_maps, *size = weights.shape
+    spans = [
+        (n - 1) * s + d * (f - 1) + 1
+        for n, s, d, f in zip(image.shape[:2], stride, dilation, size, strict=True)
+    ]
+    whole = np.zeros((spans[0] + added[0], spans[1] + added[1], out_maps * groups))
+    for (i, j, k), value in np.ndenumerate(image):
+        first = k // (depth // groups) * out_maps
+        for a in range(size[0]):
+            for b in range(size[1]):
+                row, column = i * stride[0] + a * dilation[0], j * stride[1] + b * dilation[1]
+                whole[row, column, first : first + out_maps] += value * weights[k, :, a, b]
+    cut = whole[pad[0] : whole.shape[0] - pad[0], pad[1] : whole.shape[1] - pad[1]]
+    return cut + biases
+
+
+def upsampled(image: Array, factor: Pair, *, linear: bool) -> Array:
+    """Each output lies at (i + 1/2)/factor - 1/2: on the nearest input, or linear between its neighbours."""
+    for axis, times in enumerate(factor):
+        side = image.shape[axis]
+        places = [(i + 0.5) / times - 0.5 for i in range(side * times)]
+        lines = []
+        for place in places:
+            place = min(max(place, 0.0), side - 1.0)  # noqa: PLW2901 - beyond the first and last middle: constant
+            below, share = int(place), place - int(place)
+            above = min(below + 1, side - 1)
+            if linear:
+                lines.append((1 - share) * image.take(below, axis) + share * image.take(above, axis))
+            else:
+                lines.append(image.take(below if share <= 0.5 else above, axis))
+        image = np.stack(lines, axis)
+    return image
+
+
 def batchnorm(images: Array, mean: Array, variance: Array, *, gamma: Array, beta: Array, eps: float) -> Array:
     """Ioffe and Szegedy 2015, algorithm 1, its last two lines; n x height x width x depth."""
     return gamma * (images - mean) / np.sqrt(variance + eps) + beta

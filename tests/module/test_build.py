@@ -58,6 +58,10 @@ ENTRIES = {
     "subsample": {"weight", "bias"},
     "batchnorm": {"weight", "bias", "running_mean", "running_var", "num_batches_tracked"},
     "rbf": {"codes"},
+    "layernorm": {"weight", "bias"},
+    "groupnorm": {"weight", "bias"},
+    "layerscale": {"weight"},
+    "prelu": {"weight"},
 }
 
 
@@ -72,7 +76,7 @@ def test_submodules_and_state_dict_keys_are_the_traced_paths(drawn: tuple[Net, V
     expected = set()
     for step in steps:
         entries = ENTRIES.get(step.layer.kind, set())
-        if step.layer.kind in ("conv", "fc"):
+        if step.layer.kind in ("conv", "convtranspose", "fc"):
             entries = {"weight", "bias"} if getattr(step.layer, "bias", False) else {"weight"}
         expected |= {f"{step.path}.{entry}" for entry in entries}
     assert set(module.state_dict()) == expected

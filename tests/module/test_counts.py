@@ -6,6 +6,8 @@ same network written by hand in torch.nn.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -13,7 +15,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from hubel import (
@@ -24,23 +26,38 @@ from hubel import (
     batchnorm,
     build,
     conv,
+    convtranspose,
     dropout,
+    droppath,
+    elu,
     fc,
+    gate,
     gelu,
     globalavgpool,
+    groupnorm,
+    hardsigmoid,
+    hardswish,
     identity,
+    layernorm,
+    layerscale,
+    leakyrelu,
     ledger,
     lrn,
     maxpool,
     padshortcut,
     parse,
+    part,
+    prelu,
     rbf,
     relu,
     relu6,
+    shuffle,
     sigmoid,
+    silu,
     softmax,
     subsample,
     tanh,
+    upsample,
 )
 from hubel.module.network import Network
 from hubel.net.window import Size, pair
@@ -56,9 +73,24 @@ LAYERS: list[Net] = [
     conv(6, 3, groups=6, pad=1),
     conv(16, 3, links=C3_TABLE),
     conv(2, 1, links=((5,), (0, 3)), bias=False),
+    conv(6, 3, pad=(0, 2, 1, 1)),
+    conv(6, 3, stride=2, pad=(2, 0, 0, 1), bias=False),
+    conv(6, 3, pad=(0, 2, 1, 1), pad_mode="reflect"),
+    conv(6, 3, pad=1, pad_mode="replicate"),
+    conv(6, 1, pad_mode="reflect"),
+    conv(6, 3, stride=4, ceil=True),
+    conv(6, 2, stride=2, pad="same"),
+    conv(2, 2, pad=(0, 1, 0, 1), links=((5,), (0, 3))),
+    convtranspose(6, 2, 2),
+    convtranspose(6, (4, 3), (2, 3), (1, 0), (1, 2), groups=2, bias=False),
+    convtranspose(6, 3, dilation=2),
+    upsample(2),
+    upsample((1, 3), "bilinear"),
     maxpool(2),
     maxpool(3, 2, pad=1, ceil=True),
+    maxpool(3, 2, pad=(0, 1, 1, 0)),
     avgpool(3, 2, ceil=True),
+    avgpool(3, 1, pad=(0, 1, 1, 1)),
     subsample(2),
     padshortcut(9, 2),
     globalavgpool,
@@ -68,10 +100,24 @@ LAYERS: list[Net] = [
     tanh,
     tanh(1.7159, 2 / 3),
     sigmoid,
+    hardsigmoid,
     gelu,
+    silu,
+    hardswish,
+    leakyrelu,
+    prelu,
+    prelu(shared=True),
+    elu(0.5),
     lrn,
+    lrn(3, within=True),
     batchnorm,
+    layernorm,
+    groupnorm(3),
+    layerscale,
     dropout,
+    droppath,
+    part(2, 3),
+    shuffle(2),
     fc(5),
     fc(5, bias=False),
     rbf(10),
@@ -79,6 +125,12 @@ LAYERS: list[Net] = [
     identity,
     relu | conv(3, 1) | identity,
     relu + conv(6, 1),
+    part(1, 2) | part(2, 2),
+    gate(globalavgpool >> conv(2, 1) >> relu >> conv(6, 1) >> sigmoid),
+    gate(conv(1, 1) >> sigmoid),
+    gate(conv(6, 1)),
+    gate(sigmoid),
+    gate(identity),
 ]
 ON = Volume(9, 7, 6)
 
@@ -156,13 +208,64 @@ def sides(least: int, most: int) -> st.SearchStrategy[Size]:
     return st.integers(least, most) | st.tuples(st.integers(least, most), st.integers(least, most))
 
 
+@dataclass(frozen=True)
+class Plain:
+    """A layer that keeps the size, both ways, for inputs whose depth is a multiple of `depths`."""
+
+    text: str
+    make: Callable[[int], nn.Module]
+    depths: int = 1
+
+
+class OverMaps(nn.LayerNorm):
+    """ConvNeXt's layer normalisation, channels last and back."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return super().forward(images.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+PLAIN = [
+    Plain("batchnorm(eps=0.001)", lambda depth: nn.BatchNorm2d(depth, eps=1e-3)),
+    Plain("layernorm(eps=0.001)", lambda depth: OverMaps(depth, eps=1e-3)),
+    Plain("groupnorm(2, 0.001)", lambda depth: nn.GroupNorm(2, depth, 1e-3), 2),
+    Plain("relu", lambda _depth: nn.ReLU()),
+    Plain("leakyrelu(0.2)", lambda _depth: nn.LeakyReLU(0.2)),
+    Plain("prelu", nn.PReLU),
+    Plain("prelu(True)", lambda _depth: nn.PReLU()),
+    Plain("elu(0.5)", lambda _depth: nn.ELU(0.5)),
+    Plain("silu", lambda _depth: nn.SiLU()),
+    Plain("hardswish", lambda _depth: nn.Hardswish()),
+    Plain("hardsigmoid", lambda _depth: nn.Hardsigmoid()),
+    Plain("droppath(0.5)", lambda _depth: nn.Identity()),
+    Plain("shuffle(2)", lambda _depth: nn.ChannelShuffle(2), 2),
+    Plain("upsample(2)", lambda _depth: nn.UpsamplingNearest2d(scale_factor=2)),
+    Plain("upsample((1, 2), 'bilinear')", lambda _depth: nn.Upsample(scale_factor=(1, 2), mode="bilinear")),
+]
+
+
 @st.composite
 def twins(draw: st.DrawFn, plane: Plane, depth: int) -> Twin:
     """One layer both ways, for an input of this plane and depth."""
     size = draw(sides(1, min(3, *plane)))
     stride, pad = draw(sides(1, 3)), draw(sides(0, min(pair(size)) // 2))
     ceil = draw(st.booleans())
-    match draw(st.sampled_from(["conv", "conv", "max", "avg", "norm", "relu", "lrn", "adaptive"])):
+    plain = [kind for kind in PLAIN if depth % kind.depths == 0 and math.prod(plane) > 1]
+    others = ["conv", "conv", "padded", "transposed", "max", "avg", "lrn", "adaptive", "plain", "plain"]
+    match draw(st.sampled_from(others)):
+        case "plain":
+            kind = draw(st.sampled_from(plain)) if plain else PLAIN[0]
+            return Twin(kind.text, kind.make(depth))
+        case "padded":
+            around = draw(st.tuples(*[st.integers(0, min(plane) - 1)] * 4))
+            mode = draw(st.sampled_from(["zeros", "reflect", "replicate"]))
+            top, bottom, left, right = around
+            pads = {"zeros": nn.ZeroPad2d, "reflect": nn.ReflectionPad2d, "replicate": nn.ReplicationPad2d}
+            hand = nn.Sequential(pads[mode]((left, right, top, bottom)), nn.Conv2d(depth, 2, size, stride))
+            return Twin(f"conv(2, {size}, {stride}, {around}, pad_mode='{mode}')", hand)
+        case "transposed":
+            step = draw(st.integers(1, 2))
+            spread = nn.ConvTranspose2d(depth, 4, 2, step, 0, step - 1, groups=1 + (depth % 2 == 0))
+            return Twin(f"convtranspose(4, 2, {step}, 0, {step - 1}, {spread.groups})", spread)
         case "conv":
             groups = draw(st.sampled_from([n for n in (1, 2, 3) if depth % n == 0]))
             filters, bias = groups * draw(st.integers(1, 3)), draw(st.booleans())
@@ -175,10 +278,6 @@ def twins(draw: st.DrawFn, plane: Plane, depth: int) -> Twin:
             )
         case "avg":
             return Twin(f"avgpool({size}, {stride}, {pad}, {ceil})", nn.AvgPool2d(size, stride, pad, ceil))
-        case "norm":
-            return Twin("batchnorm(eps=0.001)", nn.BatchNorm2d(depth, eps=1e-3))
-        case "relu":
-            return Twin("relu", nn.ReLU())
         case "lrn":  # PyTorch divides alpha by the size
             return Twin("lrn(3, 0.2, 0.75, 2.0)", nn.LocalResponseNorm(3, 0.6, 0.75, 2.0))
         case _:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -19,25 +20,41 @@ from hubel import (
     batchnorm,
     build,
     conv,
+    convtranspose,
     dropout,
+    droppath,
+    elu,
     fc,
+    gate,
     gelu,
     globalavgpool,
+    groupnorm,
+    hardsigmoid,
+    hardswish,
     identity,
+    layernorm,
+    layerscale,
+    leakyrelu,
     lrn,
     maxpool,
     padshortcut,
+    part,
+    prelu,
     rbf,
     relu,
     relu6,
+    shuffle,
     sigmoid,
+    silu,
     softmax,
     subsample,
     tanh,
+    upsample,
 )
 from hubel.module.layers import MAKERS
 from hubel.net.layers import SideHead
 from hubel.net.names import LAYERS
+from hubel.net.window import Padding, Sides
 from hubel.zoo.pages.lenet import C3_TABLE
 from tests.module import reference
 from tests.module.probes import built, scores_of, to_array, to_tensor
@@ -113,6 +130,76 @@ def test_conv(volume: Volume, size: int | Pair, dilation: int | Pair, groups: in
         )
         assert_close(out, expected[None])
         assert ("conv1.bias" in numbers) == bias
+
+
+@pytest.mark.parametrize("volume", [ODD, EVEN], ids=str)
+@pytest.mark.parametrize("sides", [(0, 1, 2, 0), (2, 0, 0, 1), (1, 1, 2, 2)])
+@pytest.mark.parametrize("mode", get_args(Padding))
+def test_conv_on_an_image_padded_by_hand(volume: Volume, sides: Sides, mode: Padding) -> None:
+    top, bottom, left, right = sides
+    names = {"zeros": "constant", "reflect": "reflect", "replicate": "edge"}
+    images = drawn(volume, images=1)
+    out, numbers = run(conv(8, 3, stride=2, pad=sides, pad_mode=mode), images)
+    around = np.pad(images[0], ((top, bottom), (left, right), (0, 0)), names[mode])  # type: ignore[call-overload]
+    filters = filters_of(numbers["conv1.weight"], 1)
+    expected = reference.conv(
+        around, filters, list(numbers["conv1.bias"]), stride=(2, 2), pad=(0, 0), dilation=(1, 1)
+    )
+    assert_close(out, expected[None])
+
+
+@pytest.mark.parametrize("side", range(5, 12))
+@pytest.mark.parametrize(("size", "stride", "pad"), [(3, 4, 0), (2, 3, 1), (5, 2, 2), (1, 3, 0)])
+def test_a_conv_that_rounds_up_reads_zeros(side: int, size: int, stride: int, pad: int) -> None:
+    """cuda-convnet: 1 + ceil((2·P + N - F)/S) positions; the last window hangs over into zeros."""
+    images = drawn(Volume(side, side, 4), images=1)
+    out, numbers = run(conv(4, size, stride=stride, pad=pad, ceil=True), images)
+    positions = 1 + math.ceil((2 * pad + side - size) / stride)
+    far = (positions - 1) * stride + size - side - pad
+    around = np.pad(images[0], ((pad, far), (pad, far), (0, 0)))
+    filters = filters_of(numbers["conv1.weight"], 1)
+    expected = reference.conv(
+        around, filters, list(numbers["conv1.bias"]), stride=(stride, stride), pad=(0, 0), dilation=(1, 1)
+    )
+    assert out.shape == (1, positions, positions, 4)
+    assert_close(out, expected[None])
+
+
+TRANSPOSED: list[tuple[int | Pair, int | Pair, int | Pair, int | Pair, int, int | Pair]] = [
+    (2, 2, 0, 0, 1, 1),
+    (4, 2, 1, 0, 2, 1),
+    (3, (2, 3), (1, 0), (1, 2), 4, 1),
+    ((1, 3), 1, 0, 0, 1, (1, 2)),
+]
+
+
+@pytest.mark.parametrize("volume", [ODD, EVEN], ids=str)
+@pytest.mark.parametrize(("size", "stride", "pad", "added", "groups", "dilation"), TRANSPOSED)
+def test_convtranspose(
+    volume: Volume,
+    size: int | Pair,
+    stride: int | Pair,
+    pad: int | Pair,
+    added: int | Pair,
+    groups: int,
+    dilation: int | Pair,
+) -> None:
+    images = drawn(volume, images=1)
+    out, numbers = run(convtranspose(8, size, stride, pad, added, groups, dilation=dilation), images)
+    weights, biases = numbers["convtranspose1.weight"], numbers["convtranspose1.bias"]
+    geometry = both(stride), both(pad), both(added), groups, both(dilation)
+    assert_close(out, reference.convtranspose(images[0], weights, biases, *geometry)[None])
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+@pytest.mark.parametrize("factor", [1, 2, 3, (1, 2), (4, 3)])
+def test_upsample(volume: Volume, factor: int | Pair) -> None:
+    for mode in ("nearest", "bilinear"):
+        agrees(
+            upsample(factor, mode),
+            volume,
+            lambda image, m=mode: reference.upsampled(image, both(factor), linear=m == "bilinear"),  # type: ignore[misc]
+        )
 
 
 def test_the_lectures_filter_is_a_dot_product_by_hand() -> None:
@@ -205,6 +292,20 @@ def test_pools(
 
 
 @pytest.mark.parametrize("volume", VOLUMES, ids=str)
+@pytest.mark.parametrize("sides", [(0, 1, 1, 0), (1, 0, 0, 0), (0, 1, 0, 1)])
+def test_pools_of_an_image_padded_by_hand(volume: Volume, sides: tuple[int, int, int, int]) -> None:
+    top, bottom, left, right = sides
+    around = ((top, bottom), (left, right), (0, 0))
+    window = ((3, 3), (2, 2), (0, 0), False)
+    agrees(
+        maxpool(3, 2, pad=sides),
+        volume,
+        lambda image: reference.maxpool(np.pad(image, around, constant_values=-np.inf), *window),
+    )
+    agrees(avgpool(3, 2, pad=sides), volume, lambda image: reference.avgpool(np.pad(image, around), *window))
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
 @pytest.mark.parametrize("size", [1, 2, 3, (2, 3)])
 def test_subsample(volume: Volume, size: int | Pair) -> None:
     images = drawn(volume)
@@ -240,10 +341,18 @@ def test_global_and_adaptive_average_pooling(volume: Volume) -> None:
         (tanh(2.0), lambda x: 2 * np.tanh(x)),
         (tanh(slope=0.5), lambda x: np.tanh(x / 2)),
         (sigmoid, lambda x: 1 / (1 + np.exp(-x))),
+        (hardsigmoid, lambda x: np.clip((x + 3) / 6, 0, 1)),
         (gelu, reference.gelu),
+        (silu, lambda x: x / (1 + np.exp(-x))),
+        (hardswish, lambda x: x * np.clip(x + 3, 0, 6) / 6),
+        (leakyrelu, lambda x: np.where(x > 0, x, 0.01 * x)),
+        (leakyrelu(0.3), lambda x: np.where(x > 0, x, 0.3 * x)),
+        (elu, lambda x: np.where(x > 0, x, np.exp(x) - 1)),
+        (elu(0.5), lambda x: np.where(x > 0, x, (np.exp(x) - 1) / 2)),
         (softmax, reference.softmax),
         (identity, lambda x: x),
         (dropout(0.9), lambda x: x),
+        (droppath(0.9), lambda x: x),
     ],
     ids=lambda value: repr(value) if isinstance(value, Layer) else "",
 )
@@ -279,6 +388,107 @@ def test_lrn_of_an_even_size_has_one_map_more_before_than_after() -> None:
     module = build(lrn(4, 1.0, 1.0, 1.0), (1, 1, 5)).double()
     out = scores_of(module(torch.ones(1, 5, 1, 1, dtype=torch.double)))
     np.testing.assert_allclose(out[0].numpy(), 1 / np.array([3.0, 4, 5, 5, 4]))
+
+
+@pytest.mark.parametrize("size", [1, 3, 5])
+def test_lrn_within_maps_is_cuda_convnets(size: int) -> None:
+    for alpha, beta, k in [(4e-5, 0.75, 1.0), (0.5, 1.5, 2.0)]:
+        agrees(
+            lrn(size, alpha, beta, k, within=True),
+            EVEN,
+            lambda image, a=alpha, b=beta, c=k: reference.lrn_within(image, size, a, b, c),  # type: ignore[misc]
+        )
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+def test_layernorm_and_groupnorm(volume: Volume) -> None:
+    images = drawn(volume)
+    for eps in (1e-6, 0.5):
+        out, numbers = run(layernorm(eps), images)
+        gamma, beta = numbers["layernorm1.weight"], numbers["layernorm1.bias"]
+        assert_close(out, np.array([reference.layernorm(image, gamma, beta, eps) for image in images]))
+        for groups in (1, 2, 4):
+            out, numbers = run(groupnorm(groups, eps), images)
+            gamma, beta = numbers["groupnorm1.weight"], numbers["groupnorm1.bias"]
+            expected = [reference.groupnorm(image, groups, gamma, beta, eps) for image in images]
+            assert_close(out, np.array(expected))
+
+
+def test_factors_and_slopes_per_map() -> None:
+    images = drawn(ODD)
+    out, numbers = run(layerscale, images)
+    assert_close(out, images * numbers["layerscale1.weight"])
+    for shared in (False, True):
+        out, numbers = run(prelu(shared), images)
+        slopes = numbers["prelu1.weight"]
+        assert slopes.shape == ((1,) if shared else (ODD.depth,))
+        assert_close(out, np.where(images > 0, images, slopes * images))
+
+
+def test_what_no_rule_draws_starts_as_the_papers_say() -> None:
+    module = build(layerscale(0.5) >> prelu >> layernorm >> groupnorm(2), ODD)
+    starts = {name: sorted(set(value.flatten().tolist())) for name, value in module.state_dict().items()}
+    norms = {
+        f"{norm}1.{part}": [float(part == "weight")]
+        for norm in ("layernorm", "groupnorm")
+        for part in ("weight", "bias")
+    }
+    assert starts == {"layerscale1.weight": [0.5], "prelu1.weight": [0.25], **norms}
+
+
+@pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
+def test_droppath_in_training_drops_whole_images(p: float) -> None:
+    module = build(droppath(p), (2, 2, 3)).train()
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        out = scores_of(module(torch.ones(4000, 3, 2, 2)))
+    per_image = out.flatten(1)
+    assert bool((per_image == per_image[:, :1]).all())
+    assert float((per_image[:, 0] == 0).float().mean()) == pytest.approx(
+        p, abs=4 * math.sqrt(p * (1 - p) / 4000)
+    )
+    if p < 1:
+        kept = out[out != 0]
+        torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - p)))
+
+
+# --- maps and gates ------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+def test_parts_and_shuffles(volume: Volume) -> None:
+    """Zhang et al. 2017, figure 1: groups (0 1)(2 3) become 0 2 1 3."""
+    agrees(part(1, 2), volume, lambda image: image[:, :, :2])
+    agrees(part(2, 2), volume, lambda image: image[:, :, 2:])
+    agrees(part(3, 4), volume, lambda image: image[:, :, 2:3])
+    agrees(shuffle(2), volume, lambda image: image[:, :, [0, 2, 1, 3]])
+    agrees(shuffle(4), volume, lambda image: image)
+    agrees((part(1, 2) | part(2, 2)) >> shuffle(2), volume, lambda image: image[:, :, [0, 2, 1, 3]])
+
+
+@pytest.mark.parametrize("volume", VOLUMES, ids=str)
+def test_gates(volume: Volume) -> None:
+    """A factor per value, per map and per place, each from a branch."""
+
+    def squashed(x: Array) -> Array:
+        return 1 / (1 + np.exp(-x))
+
+    agrees(gate(sigmoid), volume, lambda image: image * squashed(image))
+    agrees(gate(globalavgpool), volume, lambda image: image * image.mean(axis=(0, 1)))
+    agrees(gate(part(2, 4) >> sigmoid), volume, lambda image: image * squashed(image[:, :, 1:2]))
+    agrees(relu + gate(tanh), volume, lambda image: np.maximum(image, 0) + image * np.tanh(image))
+
+
+def test_squeeze_and_excitation_by_hand() -> None:
+    """Means 2 and 3; one hidden unit 2 - 3 + 2 = 1; sigmoid(ln 3) = 3/4 and sigmoid(-ln 3) = 1/4."""
+    module = build(gate(globalavgpool >> conv(1, 1) >> relu >> conv(2, 1) >> sigmoid), (1, 2, 2)).double()
+    parameters = dict(module.named_parameters())
+    with torch.no_grad():
+        parameters["conv1.weight"].copy_(torch.tensor([1.0, -1.0]).reshape(1, 2, 1, 1))
+        parameters["conv1.bias"].fill_(2)
+        parameters["conv2.weight"].copy_(torch.tensor([math.log(3), -math.log(3)]).reshape(2, 1, 1, 1))
+        out = scores_of(module(torch.tensor([[[[1.0, 3.0]], [[2.0, 4.0]]]], dtype=torch.double)))
+    np.testing.assert_allclose(out[0, :, 0].numpy(), [[0.75, 2.25], [0.5, 1.0]])
 
 
 @pytest.mark.parametrize("eps", [1e-5, 1e-3, 0.5])

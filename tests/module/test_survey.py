@@ -101,7 +101,7 @@ def test_names_and_sharing() -> None:
     assert paths == [
         *("stem", "bn", "relu1", "body.0", "body.1", "body.0#2", "add1", "relu2", "left", "right", "relu3"),
         *("concat1", "gate.globalavgpool1", "gate.reduce", "gate.relu1", "gate.expand", "gate.sigmoid1"),
-        *("gate.mul1", "maxpool1", "adaptiveavgpool1", "head"),
+        *("gate.multiply1", "maxpool1", "adaptiveavgpool1", "head"),
     ]
     assert repr(row(found, "body.0").layer) == "conv(8, 3, pad=1, groups=4)"
     first, second = row(found, "body.0"), row(found, "body.0#2")
@@ -188,9 +188,9 @@ def test_an_unknown_window_is_noted_once() -> None:
 
 def test_a_gate_sees_the_whole_input() -> None:
     found = ledger(nn.Sequential(nn.Conv2d(3, 4, 3, stride=2), Gate(4, 2)), Volume(17, 17, 3))
-    end = row(found, "1.mul1")
+    end = row(found, "1.multiply1")
     assert (end.field.size, end.field.jump) == ((17, 17), (0, 0))  # all units see all pixels
-    box = found.field("1.mul1", 7, 7)
+    box = found.field("1.multiply1", 7, 7)
     assert (box.top, box.left, box.bottom, box.right) == (0, 0, 16, 16)
 
 

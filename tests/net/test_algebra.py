@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from hubel.errors import NetworkError
-from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Net, Plus, Times, named, side
+from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Net, Plus, Times, gate, named, side
 from hubel.net.names import LAYERS, batchnorm, conv, dropout, fc, lrn, maxpool, relu, relu6, tanh
 from tests.strategies import nets
 
@@ -84,7 +84,7 @@ def test_precedence_is_pythons() -> None:
 
 @given(nets())
 def test_python_itself_reads_the_notation(net: Net) -> None:
-    words: dict[str, Any] = {**LAYERS, "named": named, "side": side, "__builtins__": {}}
+    words: dict[str, Any] = {**LAYERS, "gate": gate, "named": named, "side": side, "__builtins__": {}}
     assert eval(repr(net), words) == net
 
 
@@ -95,6 +95,8 @@ def test_python_itself_reads_the_notation(net: Net) -> None:
         ((A | B) >> C, "(conv(6, 5) | relu) >> fc(10)"),
         (A + B >> C, "conv(6, 5) + relu >> fc(10)"),
         (A + (B >> C), "conv(6, 5) + (relu >> fc(10))"),
+        (A + gate(B >> C) >> B, "conv(6, 5) + gate(relu >> fc(10)) >> relu"),
+        (2 * gate(A | B), "2 * gate(conv(6, 5) | relu)"),
         (2 * (A >> B), "2 * (conv(6, 5) >> relu)"),
         (2 * A >> B, "2 * conv(6, 5) >> relu"),
         (2 * (3 * B), "2 * (3 * relu)"),

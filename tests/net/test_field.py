@@ -230,8 +230,12 @@ def ends_of(book: Ledger, axis: int) -> Callable[[str, int], tuple[int, int]]:
         if path == INPUT:
             return unit, unit
         step = steps[path]
-        first, last = step.layer.window(step.inputs[0]).axes[axis].sees(unit, unit)
-        found = [(ends(source, first)[0], ends(source, last)[1]) for source in step.sources]
+        seen = step.layer.window(step.inputs[0]).axes[axis].sees(unit, unit)
+        found = []
+        for source, volume in zip(step.sources, step.inputs, strict=True):
+            alone = volume.plane[axis] == 1 < step.inputs[0].plane[axis]  # one factor for all, of a gate
+            first, last = (0, 0) if alone else seen
+            found.append((ends(source, first)[0], ends(source, last)[1]))
         return min(each[0] for each in found), max(each[1] for each in found)
 
     return ends

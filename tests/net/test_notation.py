@@ -12,8 +12,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from hubel.errors import NotationError
-from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Net, Plus, named, side
-from hubel.net.names import conv, fc, identity, relu
+from hubel.net.algebra import MAX_LAYERS, MAX_NESTING, Beside, Chain, Net, Plus, gate, named, side
+from hubel.net.names import conv, fc, globalavgpool, identity, relu, sigmoid
 from hubel.net.notation import MAX_TEXT, parse
 from hubel.net.volume import Volume
 from tests.strategies import fitting_nets, nets
@@ -90,6 +90,9 @@ def test_white_space_and_line_breaks_do_not_matter(net: Net, data: st.DataObject
         ("side('a', relu, 0.3)", side("a", relu, 0.3)),
         ("relu>>relu|relu+2*relu", relu >> relu | relu + 2 * relu),
         ("conv(2, 1, links=((0,), (0, 1)))", conv(2, 1, links=((0,), (0, 1)))),
+        ("conv(6, 5, pad=[2, 2, 1, 1])", conv(6, 5, pad=(2, 1))),
+        ("gate(branch=globalavgpool>>sigmoid)", gate(globalavgpool >> sigmoid)),
+        ("relu+gate(relu|sigmoid)>>relu", (relu + gate(relu | sigmoid)) >> relu),
     ],
 )
 def test_what_people_type_is_read(text: str, net: Net) -> None:
@@ -203,6 +206,27 @@ HOSTILE = [
     "side('a', relu, weight=-1)",
     "side('a', relu, weight='x')",
     "side('a', relu, weight=relu)",
+    "gate",
+    "gate()",
+    "gate(3)",
+    "gate(relu, relu)",
+    "gate('a', relu)",
+    "conv(6, 5, pad=(1, 2, 3))",
+    "conv(6, 5, pad=(1, 2, 3, -1))",
+    "conv(6, 5, pad_mode='mirror')",
+    "conv(6, 5, pad='same', ceil=True)",
+    "maxpool(2, pad='same')",
+    "maxpool(2, pad=(0, 1, 0, 1), ceil=True)",
+    "maxpool(2, pad=(0, 2, 0, 0))",
+    "convtranspose(6, 2, output_pad=1)",
+    "convtranspose(6, 2, groups=4)",
+    "upsample(0)",
+    "upsample(2, 'cubic')",
+    "part(3, 2)",
+    "part(0, 2)",
+    "shuffle(0)",
+    "lrn(4, within=True)",
+    "droppath(1.5)",
     "concat",
     "add",
     "sidehead",
@@ -352,7 +376,7 @@ def test_a_changed_notation_is_a_network_or_a_notation_error(net: Net, data: st.
         ("conv(6, 5) >> rellu >> fc(10)", "rellu >> fc(10)", "did you mean relu?"),
         ("conv(6, 5) >> maxpol(2)", "maxpol(2)", "did you mean maxpool?"),
         ("nmaed('a', relu)", "nmaed('a', relu)", "did you mean named?"),
-        ("relu >> zzz", "zzz", "there are conv, maxpool"),
+        ("relu >> zzz", "zzz", "there are conv, convtranspose, maxpool"),
         ("conv(6, 5, strid=2)", "conv(6", "did you mean stride?"),
         ("relu >> conv(6)", "conv(6)", "write conv(filters, size, stride=1, pad=0"),
         ("relu >> conv", "conv", "conv needs arguments: conv(filters, size"),

@@ -50,7 +50,7 @@ def test_an_axis_has_the_published_positions_and_zeros(inputs: int) -> None:
     for size, stride, dilation in SHAPES:
         axis = Axis.same(inputs, size, stride, dilation)
         outputs, before, after = published(inputs, axis.reach, stride)
-        assert (axis.positions(inputs), axis.pad, axis.pad + axis.odd) == (outputs, before, after)
+        assert (axis.positions(inputs), axis.pad, axis.pad + axis.more) == (outputs, before, after)
         assert axis.sees(0, 0) == (-before, axis.reach - 1 - before)
 
 
@@ -76,7 +76,7 @@ def test_it_is_plain_padding_where_the_sides_are_equal(size: int) -> None:
         plain = conv(4, size, stride=stride, pad=size // 2)
         same = conv(4, size, stride=stride, pad="same")
         axis = Axis.same(length, size, stride)
-        if (axis.pad, axis.odd) == (size // 2, 0):
+        if (axis.pad, axis.more) == (size // 2, 0):
             mine, others = ledger(same, volume), ledger(plain, volume)
             assert mine.totals == others.totals
             assert mine.rows[0].formula == others.rows[0].formula

@@ -17,8 +17,9 @@ from torch import Tensor, nn
 
 from hubel import zoo
 from hubel.module.network import Heads, Network
-from hubel.net.layers import BatchNorm, SideHead
+from hubel.net.layers import SideHead
 from hubel.net.ledger import Ledger
+from hubel.net.norms import BatchNorm
 from hubel.net.sliding import Conv
 from hubel.net.volume import Volume
 from tests.module.probes import Count, counted

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hubel import zoo
-from hubel.net.layers import BatchNorm
 from hubel.net.ledger import ledger
+from hubel.net.norms import BatchNorm
 from hubel.net.volume import Volume
 from tests.zoo.papers import measured
 

@@ -7,7 +7,7 @@ and its weights are laid out once. On a GPU a pass is recorded, and replayed for
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -16,10 +16,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from hubel.module.layers import MAKERS
+from hubel.module.layers import MAKERS, Around
 from hubel.module.recorded import Recorded
 from hubel.module.views import scores
-from hubel.net.layers import Add, BatchNorm, Fc, Lrn, Relu
+from hubel.net.activations import Relu
+from hubel.net.layers import Add, Fc
+from hubel.net.norms import BatchNorm, Lrn
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step
 from hubel.net.window import pair
@@ -139,7 +141,7 @@ class _Part:
             case BatchNorm():
                 factor, summand = (each.to(dtype)[:, None, None] for each in tensors)
                 return lambda value: torch.addcmul(summand, value, factor)
-            case Lrn():
+            case Lrn(within=False):
                 return partial(_lrn, step.layer)
         module = MAKERS[type(step.layer)](step.layer, step.inputs[0]).eval()
         module.load_state_dict(dict(zip(module.state_dict(), tensors, strict=False)))
@@ -181,31 +183,32 @@ def _with_sum(
         if part is None or own == other or ready[other] > ready[own]:
             continue
         alone = readers[own] == 1 and part.relu is None and not part.summed
-        if alone and isinstance(part.step.layer, Conv) and not _odd(part.step):
+        if alone and isinstance(part.step.layer, Conv) and not _around(part.step).before:
             return own, _Part(step.path, part.step, (*part.sources, other), summed=True)
     return None
 
 
-def _odd(step: Step) -> tuple[int, ...]:
-    """The odd zeros at the right and at the bottom, as `F.pad` wants them."""
-    rows, columns = step.layer.window(step.inputs[0]).axes
-    return (0, columns.odd, 0, rows.odd) if rows.odd or columns.odd else ()
+def _around(step: Step) -> Around:
+    """What is put around the input of a convolution."""
+    assert isinstance(step.layer, Conv)
+    return Around.of(step.layer, step.inputs[0])
 
 
 def _conv(part: _Part, dtype: torch.dtype, weight: Tensor, bias: Tensor | None) -> Operation:
     """A convolution with what is fused into it."""
     layer, seen = part.step.layer, part.step.inputs[0]
     assert isinstance(layer, Conv)
-    rows, columns = layer.window(seen).axes
-    padding, odd = [rows.pad, columns.pad], _odd(part.step)
+    around = _around(part.step)
+    padding = list(around.even)
     stride, dilation = list(pair(layer.stride)), list(pair(layer.dilation))
     weight = weight.to(dtype).contiguous(memory_format=CHANNELS_LAST)
     bias = None if bias is None else bias.to(dtype)
     activation = _activation(part.relu)
     on_cpu = weight.device.type == "cpu"
     if not (on_cpu and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
-        return _plain_conv(part, weight, bias, odd)
-    shape = [1, seen.depth, seen.height + (odd[3] if odd else 0), seen.width + (odd[1] if odd else 0)]
+        return _plain_conv(part, weight, bias)
+    left, right, top, bottom = around.before or (0, 0, 0, 0)
+    shape = [1, seen.depth, seen.height + top + bottom, seen.width + left + right]
     packed = FUSED._reorder_convolution_weight(  # noqa: SLF001 - torch names it so
         weight, padding, stride, dilation, layer.groups, shape
     )
@@ -219,8 +222,7 @@ def _conv(part: _Part, dtype: torch.dtype, weight: Tensor, bias: Tensor | None) 
     runs = FUSED._convolution_pointwise.default  # noqa: SLF001
 
     def convolve(value: Tensor) -> Tensor:
-        value = F.pad(value, odd) if odd else value
-        return cast("Tensor", runs(value, packed, bias, *geometry, *activation, ""))
+        return cast("Tensor", runs(around(value), packed, bias, *geometry, *activation, ""))
 
     return convolve
 
@@ -232,20 +234,19 @@ def _activation(relu: Relu | None) -> tuple[str, list[float]]:
     return ("relu", []) if relu.limit is None else ("hardtanh", [0.0, relu.limit])
 
 
-def _plain_conv(part: _Part, weight: Tensor, bias: Tensor | None, odd: Sequence[int]) -> Operation:
+def _plain_conv(part: _Part, weight: Tensor, bias: Tensor | None) -> Operation:
     """The same on a GPU, and where torch has no oneDNN."""
     layer = part.step.layer
     assert isinstance(layer, Conv)
-    rows, columns = layer.window(part.step.inputs[0]).axes
+    around = _around(part.step)
 
     def convolve(value: Tensor, *other: Tensor) -> Tensor:
-        value = F.pad(value, list(odd)) if odd else value
         found = F.conv2d(
-            value,
+            around(value),
             weight,
             bias,
             pair(layer.stride),
-            (rows.pad, columns.pad),
+            around.even,
             pair(layer.dilation),
             layer.groups,
         )

@@ -1,6 +1,7 @@
 """A trained network without a framework: its steps at inference, with weights as NumPy arrays.
 
-Here batch normalisation is folded into the layer before it, and what does nothing at inference is left out.
+Here batch normalisation and layer scale are folded into the layer before them, and what does nothing at
+inference is left out.
 """
 
 from __future__ import annotations
@@ -13,7 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hubel.errors import ModelError
-from hubel.net.layers import BatchNorm, Dropout, Fc, Identity, Rbf
+from hubel.net.activations import PRelu
+from hubel.net.growing import ConvTranspose
+from hubel.net.layers import Dropout, DropPath, Fc, Identity, Rbf
+from hubel.net.norms import BatchNorm, GroupNorm, LayerNorm, LayerScale
 from hubel.net.sliding import Conv, Subsample
 from hubel.net.trace import INPUT, Step, at_inference, trace, without_softmax
 from hubel.net.window import pair
@@ -72,7 +76,7 @@ def freeze(net: Net, volume: Volume, state: Mapping[str, npt.NDArray[Any]]) -> F
     for step in steps:
         sources = tuple(stands_for.get(source, source) for source in step.sources)
         before = by_path.get(sources[0])
-        if isinstance(step.layer, BatchNorm):
+        if isinstance(step.layer, BatchNorm | LayerScale):
             factor, summand = _normalisation(step, state)
             foldable = before is not None and isinstance(before.layer, Conv | Fc)
             if foldable and readers[step.sources[0]] == 1 and sources == step.sources:
@@ -81,7 +85,7 @@ def freeze(net: Net, volume: Volume, state: Mapping[str, npt.NDArray[Any]]) -> F
                 readers[sources[0]] = readers[step.path]
                 continue
             weights[step.path] = _single(factor, step.path), _single(summand, step.path)
-        elif isinstance(step.layer, Conv | Fc | Subsample | Rbf):
+        elif step.layer.params(step.inputs[0]) or isinstance(step.layer, Rbf):
             weights[step.path] = _weights(step, state)
         kept = replace(step, sources=sources)
         left.append(kept)
@@ -96,7 +100,7 @@ def _used(steps: tuple[Step, ...]) -> tuple[Step, ...]:
     kept = []
     for step in steps:
         sources = tuple(stands_for.get(source, source) for source in step.sources)
-        if isinstance(step.layer, Dropout | Identity):
+        if isinstance(step.layer, Dropout | DropPath | Identity):
             stands_for[step.path] = sources[0]
         else:
             kept.append(replace(step, sources=sources))
@@ -107,14 +111,19 @@ def _weights(step: Step, state: Mapping[str, npt.NDArray[Any]]) -> tuple[Floats,
     layer, seen = step.layer, step.inputs[0]
     if isinstance(layer, Rbf):
         return _array(state, f"{step.path}.codes", (layer.units, seen.values)), None
-    if isinstance(layer, Subsample):
+    if isinstance(layer, PRelu):
+        return _array(state, f"{step.path}.weight", (layer.params(seen),)), None
+    if isinstance(layer, Subsample | LayerNorm | GroupNorm):
         shape = (seen.depth,)
         return _array(state, f"{step.path}.weight", shape), _array(state, f"{step.path}.bias", shape)
     if isinstance(layer, Fc):
         weight = _array(state, f"{step.path}.weight", (layer.units, seen.values))
         return weight, _array(state, f"{step.path}.bias", (layer.units,)) if layer.bias else None
-    assert isinstance(layer, Conv)
+    assert isinstance(layer, Conv | ConvTranspose)
     size = pair(layer.size)
+    if isinstance(layer, ConvTranspose):
+        kernels = _array(state, f"{step.path}.weight", (seen.depth, layer.filters // layer.groups, *size))
+        return kernels, _array(state, f"{step.path}.bias", (layer.filters,)) if layer.bias else None
     if layer.links is None:
         kernels = _array(state, f"{step.path}.weight", (layer.filters, seen.depth // layer.groups, *size))
     else:
@@ -128,10 +137,13 @@ def _weights(step: Step, state: Mapping[str, npt.NDArray[Any]]) -> tuple[Floats,
 def _normalisation(
     step: Step, state: Mapping[str, npt.NDArray[Any]]
 ) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]]:
-    """The factor and the summand of each map of a batch normalisation at inference.
+    """The factor and the summand of each map of batch normalisation at inference, or of layer scale.
 
     Raises ModelError: a variance is so far below zero that it has no root.
     """
+    if isinstance(step.layer, LayerScale):
+        factors = _array(state, f"{step.path}.weight", (step.output.depth,)).astype(np.float64)
+        return factors, np.zeros_like(factors)
     assert isinstance(step.layer, BatchNorm)
     names = ("weight", "bias", "running_mean", "running_var")
     scale, shift, mean, variance = (

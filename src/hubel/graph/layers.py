@@ -7,14 +7,16 @@ runtimes do not agree on `ceil_mode`.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hubel.graph.writer import Graph
-from hubel.net import layers, sliding
+from hubel.graph import activations as write_activations
+from hubel.graph import norms as write_norms
+from hubel.graph.writer import Graph, layer_of
+from hubel.net import activations, growing, layers, norms, sliding
+from hubel.net.activations import ACTIVATIONS
 from hubel.net.trace import INPUT
 from hubel.net.window import Axis, Window, pair
 
@@ -23,8 +25,6 @@ if TYPE_CHECKING:
 
     from hubel.net.layer import Layer
     from hubel.net.trace import Step
-
-Kind = TypeVar("Kind", bound="Layer")
 
 LAST = np.iinfo(np.int64).max
 
@@ -36,10 +36,17 @@ def conv(graph: Graph, step: Step, value: str) -> str:
     are the same. OpenVINO 2026.4.1 leaves outputs that see padding alone as they happen to be in memory, and
     takes the stride of a 1x1 kernel to be that of the layer before it, without its padding.
     """
-    layer = _of(step, sliding.Conv)
-    axes = layer.window(step.inputs[0]).axes
-    wider = [_wider(axis) for axis in axes]
-    pads = [axis.pad + more * axis.dilation for axis, more in zip(axes, wider, strict=True)]
+    layer = layer_of(step, sliding.Conv)
+    window = layer.window(step.inputs[0])
+    top, bottom, left, right = window.zeros
+    wider = [0, 0]
+    if layer.pad_mode == "zeros":
+        wider = [_wider(axis) for axis in window.axes]
+    else:
+        pads = graph.ints(0, 0, top, left, 0, 0, bottom, right)
+        value = graph.op("Pad", value, pads, mode=MODES[layer.pad_mode])
+        top = bottom = left = right = 0
+    down, across = (more * axis.dilation for more, axis in zip(wider, window.axes, strict=True))
     return graph.op(
         "Conv",
         value,
@@ -49,13 +56,46 @@ def conv(graph: Graph, step: Step, value: str) -> str:
         strides=list(pair(layer.stride)),
         dilations=list(pair(layer.dilation)),
         group=layer.groups,
-        pads=[*pads, *(pad + axis.odd for pad, axis in zip(pads, axes, strict=True))],
+        pads=[top + down, left + across, bottom + down, right + across],
     )
+
+
+def convtranspose(graph: Graph, step: Step, value: str) -> str:
+    """A transposed convolution."""
+    layer = layer_of(step, growing.ConvTranspose)
+    return graph.op(
+        "ConvTranspose",
+        value,
+        *graph.parameters(step),
+        name=step.path,
+        kernel_shape=list(pair(layer.size)),
+        strides=list(pair(layer.stride)),
+        dilations=list(pair(layer.dilation)),
+        group=layer.groups,
+        pads=[*pair(layer.pad), *pair(layer.pad)],
+        output_padding=list(pair(layer.output_pad)),
+    )
+
+
+def upsample(graph: Graph, step: Step, value: str) -> str:
+    """Upsampling by whole factors."""
+    layer = layer_of(step, growing.Upsample)
+    scales = graph.const(np.array((1, 1, *pair(layer.factor)), np.float32))
+    how = NEAREST if layer.mode == "nearest" else LINEAR
+    return graph.op("Resize", value, "", scales, name=step.path, **how)
+
+
+MODES = {"reflect": "reflect", "replicate": "edge"}
+"""ONNX's names of what is beyond the edge."""
+
+NEAREST = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+LINEAR = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+"""ONNX's names of the ways to upsample."""
 
 
 def _wider(axis: Axis) -> int:
     """How many zeros a kernel gets on either side, so that each of its positions is over the input."""
-    inside = axis.pad + axis.odd - axis.reach
+    inside = axis.even + max(axis.extra) - axis.reach
     return inside // axis.dilation + 1 if inside >= 0 else 0
 
 
@@ -81,7 +121,7 @@ def avgpool(graph: Graph, step: Step, value: str) -> str:
 
 def subsample(graph: Graph, step: Step, value: str) -> str:
     """LeNet's pooling: a convolution of each map by itself, all of whose weights are the coefficient."""
-    size = list(pair(_of(step, sliding.Subsample).size))
+    size = list(pair(layer_of(step, sliding.Subsample).size))
     weight, bias = graph.frozen.weights[step.path]
     assert bias is not None
     kernels = np.broadcast_to(weight[:, None, None, None], (len(weight), 1, *size))
@@ -93,7 +133,7 @@ def subsample(graph: Graph, step: Step, value: str) -> str:
 
 def padshortcut(graph: Graph, step: Step, value: str) -> str:
     """Every so-manieth position, and maps of zeros behind."""
-    down, across = pair(_of(step, sliding.PadShortcut).stride)
+    down, across = pair(layer_of(step, sliding.PadShortcut).stride)
     cut = (graph.ints(0, 0), graph.ints(LAST, LAST), graph.ints(2, 3), graph.ints(down, across))
     kept = graph.op("Slice", value, *cut)
     more = step.output.depth - step.inputs[0].depth
@@ -123,74 +163,6 @@ def adaptiveavgpool(graph: Graph, step: Step, value: str) -> str:
     return value
 
 
-def relu(graph: Graph, step: Step, value: str) -> str:
-    """max(0, x), up to a limit if there is one."""
-    limit = _of(step, layers.Relu).limit
-    if limit is None:
-        return graph.op("Relu", value, name=step.path)
-    bounds = graph.const(np.float32(0)), graph.const(np.float32(limit))
-    return graph.op("Clip", value, *bounds, name=step.path)
-
-
-def tanh(graph: Graph, step: Step, value: str) -> str:
-    """The hyperbolic tangent, scaled."""
-    layer = _of(step, layers.Tanh)
-    if layer == layers.Tanh():
-        return graph.op("Tanh", value, name=step.path)
-    inner = graph.op("Tanh", graph.op("Mul", value, graph.const(np.float32(layer.slope))))
-    return graph.op("Mul", inner, graph.const(np.float32(layer.amplitude)), name=step.path)
-
-
-def sigmoid(graph: Graph, step: Step, value: str) -> str:
-    """1 / (1 + exp(-x))."""
-    return graph.op("Sigmoid", value, name=step.path)
-
-
-def gelu(graph: Graph, step: Step, value: str) -> str:
-    """Of the error function: opset 17 has no operation for it."""
-    inner = graph.op("Erf", graph.op("Mul", value, graph.const(np.float32(math.sqrt(0.5)))))
-    twice = graph.op("Mul", value, graph.op("Add", inner, graph.const(np.float32(1))))
-    return graph.op("Mul", twice, graph.const(np.float32(0.5)), name=step.path)
-
-
-def lrn(graph: Graph, step: Step, value: str) -> str:
-    """Local response normalisation: ONNX divides alpha by the size, and so do Caffe and PyTorch.
-
-    With an even size ONNX takes one map more after than before, PyTorch before than after: then the
-    sums are a convolution with kernels of zeros and ones.
-    """
-    layer = _of(step, layers.Lrn)
-    if layer.size % 2:
-        return graph.op(
-            "LRN",
-            value,
-            name=step.path,
-            size=layer.size,
-            alpha=layer.alpha * layer.size,
-            beta=layer.beta,
-            bias=layer.k,
-        )
-    place = np.arange(step.output.depth)
-    apart = place[None] - place[:, None]
-    near = (apart >= -(layer.size // 2)) & (apart < layer.size - layer.size // 2)
-    sums = graph.op(
-        "Conv", graph.op("Mul", value, value), graph.const(near[..., None, None].astype(np.float32))
-    )
-    scaled = graph.op("Mul", sums, graph.const(np.float32(layer.alpha)))
-    whole = graph.op("Add", scaled, graph.const(np.float32(layer.k)))
-    power = graph.op("Pow", whole, graph.const(np.float32(layer.beta)))
-    return graph.op("Div", value, power, name=step.path)
-
-
-def batchnorm(graph: Graph, step: Step, value: str) -> str:
-    """A factor and a summand per map: no layer was there to fold them into."""
-    factor, summand = graph.frozen.weights[step.path]
-    assert summand is not None
-    shape = (1, -1) if value in graph.flat else (1, -1, 1, 1)
-    scaled = graph.op("Mul", value, graph.const(factor.reshape(shape), f"{step.path}.weight"))
-    return graph.op("Add", scaled, graph.const(summand.reshape(shape), f"{step.path}.bias"), name=step.path)
-
-
 def fc(graph: Graph, step: Step, value: str) -> str:
     """A product of the flattened volume."""
     return graph.op("Gemm", graph.flattened(value), *graph.parameters(step), name=step.path, transB=1)
@@ -210,6 +182,26 @@ def softmax(graph: Graph, step: Step, value: str) -> str:
     return graph.op("Softmax", value, name=step.path, axis=1)
 
 
+def part(graph: Graph, step: Step, value: str) -> str:
+    """Some of the maps."""
+    maps = layer_of(step, layers.Part).maps(step.inputs[0].depth)
+    cut = (graph.ints(maps.start), graph.ints(maps.stop), graph.ints(1))
+    return graph.op("Slice", value, *cut, name=step.path)
+
+
+def shuffle(graph: Graph, step: Step, value: str) -> str:
+    """The maps of several groups, dealt out in turn."""
+    groups, (high, wide, depth) = layer_of(step, layers.Shuffle).groups, step.output
+    apart = graph.op("Reshape", value, graph.ints(0, groups, depth // groups, high, wide))
+    dealt = graph.op("Transpose", apart, perm=[0, 2, 1, 3, 4])
+    return graph.op("Reshape", dealt, graph.ints(0, depth, high, wide), name=step.path)
+
+
+def multiply(graph: Graph, step: Step, value: str, factors: str) -> str:
+    """A gate: a volume times what its branch says."""
+    return graph.op("Mul", value, factors, name=step.path)
+
+
 def concat(graph: Graph, step: Step, *values: str) -> str:
     """Branches side by side."""
     return graph.op("Concat", *values, name=step.path, axis=1)
@@ -224,16 +216,10 @@ def add(graph: Graph, step: Step, *values: str) -> str:
 
 
 FLAT = (
-    layers.Fc,
-    layers.Rbf,
-    layers.Relu,
-    layers.Tanh,
-    layers.Sigmoid,
-    layers.Gelu,
-    layers.BatchNorm,
-    layers.Softmax,
-    layers.Concat,
-    layers.Add,
+    *ACTIVATIONS,
+    *(layers.Fc, layers.Rbf, layers.Softmax, layers.Part),
+    *(norms.BatchNorm, norms.LayerNorm, norms.LayerScale),
+    *(layers.Concat, layers.Add, layers.Multiply),
 )
 """The layers that take values without height and width as well."""
 
@@ -243,19 +229,33 @@ WRITERS: dict[type[Layer], Callable[..., str]] = {
     sliding.AvgPool: avgpool,
     sliding.Subsample: subsample,
     sliding.PadShortcut: padshortcut,
+    growing.ConvTranspose: convtranspose,
+    growing.Upsample: upsample,
     layers.GlobalAvgPool: globalavgpool,
     layers.AdaptiveAvgPool: adaptiveavgpool,
-    layers.Relu: relu,
-    layers.Tanh: tanh,
-    layers.Sigmoid: sigmoid,
-    layers.Gelu: gelu,
-    layers.Lrn: lrn,
-    layers.BatchNorm: batchnorm,
+    activations.Relu: write_activations.relu,
+    activations.LeakyRelu: write_activations.leakyrelu,
+    activations.PRelu: write_activations.prelu,
+    activations.Elu: write_activations.elu,
+    activations.Gelu: write_activations.gelu,
+    activations.Silu: write_activations.silu,
+    activations.HardSwish: write_activations.hardswish,
+    activations.Tanh: write_activations.tanh,
+    activations.Sigmoid: write_activations.sigmoid,
+    activations.HardSigmoid: write_activations.hardsigmoid,
+    norms.Lrn: write_norms.lrn,
+    norms.BatchNorm: write_norms.batchnorm,
+    norms.LayerNorm: write_norms.layernorm,
+    norms.GroupNorm: write_norms.groupnorm,
+    norms.LayerScale: write_norms.layerscale,
     layers.Fc: fc,
     layers.Rbf: rbf,
     layers.Softmax: softmax,
+    layers.Part: part,
+    layers.Shuffle: shuffle,
     layers.Concat: concat,
     layers.Add: add,
+    layers.Multiply: multiply,
 }
 """For each kind of layer, what writes its operations and returns the name of its output."""
 
@@ -277,12 +277,6 @@ def write_network(graph: Graph, images: str) -> str:
     return graph.flattened(names[graph.frozen.end])
 
 
-def _of(step: Step, kind: type[Kind]) -> Kind:
-    """The layer of a step, of this kind."""
-    assert isinstance(step.layer, kind)
-    return step.layer
-
-
 def _pooling(window: Window, plane: tuple[int, int]) -> dict[str, Any]:
     """The attributes of a pooling; rounding up is padding at the far side."""
     far = [_far(axis, inputs) for axis, inputs in zip(window.axes, plane, strict=True)]
@@ -296,13 +290,13 @@ def _pooling(window: Window, plane: tuple[int, int]) -> dict[str, Any]:
 def _far(axis: Axis, inputs: int) -> int:
     """The padding at the far side with which rounding down gives the axis's positions."""
     last = (axis.positions(inputs) - 1) * axis.stride - axis.pad + axis.reach
-    return max(axis.pad if not axis.ceil else 0, last - inputs)
+    return max(axis.pad + axis.more if not axis.ceil else 0, last - inputs)
 
 
 def _counted(axis: Axis, inputs: int, outputs: int) -> npt.NDArray[np.int64]:
     """How many values count in each window: those of the input and of the padding on either side."""
     starts = np.arange(outputs) * axis.stride - axis.pad
-    return np.minimum(starts + axis.size, inputs + axis.pad) - starts
+    return np.minimum(starts + axis.size, inputs + axis.pad + axis.more) - starts
 
 
 def _bands(inputs: int, outputs: int) -> list[tuple[int, int]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from onnx import NodeProto, TensorProto, ValueInfoProto, helper, numpy_helper
@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
     from hubel.graph.frozen import Frozen
     from hubel.graph.quantise import Quantisation
+    from hubel.net.layer import Layer
     from hubel.net.trace import Step
+
+Kind = TypeVar("Kind", bound="Layer")
 
 BATCH = "n"
 """The name of the batch axis, which is dynamic."""
@@ -30,6 +33,7 @@ ROUNDED = (
     layers.Fc,
     layers.Concat,
     layers.Add,
+    layers.Multiply,
 )
 """The layers that take bytes in a quantised network."""
 
@@ -136,3 +140,9 @@ class Graph:
     def flattened(self, value: str) -> str:
         """A value as n x depth."""
         return value if value in self.flat else self.op("Flatten", value, axis=1)
+
+
+def layer_of(step: Step, kind: type[Kind]) -> Kind:
+    """The layer of a step, of this kind."""
+    assert isinstance(step.layer, kind)
+    return step.layer

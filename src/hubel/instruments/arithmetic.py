@@ -6,112 +6,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from torch import Tensor
 
 from hubel.errors import NetworkError
+from hubel.instruments.sight import Found, Sight, Taken
+from hubel.net import activations, growing, norms, sliding
 from hubel.net import layers as spec
-from hubel.net import sliding
 from hubel.net.layer import Layer
-from hubel.net.trace import Step
-from hubel.net.volume import Volume
-from hubel.net.window import Axis
+from hubel.net.window import pair
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     Floats = npt.NDArray[np.float64]
     Counts = npt.NDArray[np.int64]
-    Truths = npt.NDArray[np.bool_]
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """What a unit reads from one source: its window on the output of the layer at the path `source`.
-
-    `maps`, `rows`, `columns`: int64, the positions of the values in the source's `volume`, counted from 0;
-    a row or column outside the volume is padding. `values`: float64, maps x rows x columns, with padding as
-    the layer reads it: 0, or -inf for max pooling. `weights` and `products`: the same shape; None for a
-    layer without weights.
-    """
-
-    source: str
-    volume: Volume
-    maps: Counts
-    rows: Counts
-    columns: Counts
-    values: Floats
-    weights: Floats | None = None
-    products: Floats | None = None
-
-    @property
-    def inside(self) -> Truths:
-        """Which positions are not padding: rows x columns."""
-        high, wide = self.volume.plane
-        rows, columns = (self.rows >= 0) & (self.rows < high), (self.columns >= 0) & (self.columns < wide)
-        return rows[:, None] & columns[None, :]
-
-    def place(self, index: int) -> tuple[int, int, int]:
-        """Returns the map, row and column of a value in the source, by its index in flattened `values`."""
-        at = np.unravel_index(index, self.values.shape)
-        return int(self.maps[at[0]]), int(self.rows[at[1]]), int(self.columns[at[2]])
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """A layer's inputs for one image, and its weights, as one of its units uses them.
-
-    `works_with` are the layer's tensors by PyTorch's names; `inputs`: float64, depth x height x width each.
-    """
-
-    step: Step
-    layer: Any
-    works_with: Mapping[str, Any]
-    inputs: tuple[Floats, ...]
-    channel: int
-    row: int
-    column: int
-
-    def numbers(self, name: str) -> Floats | None:
-        """Returns the layer's tensor of this name as an array, or None."""
-        value = self.works_with.get(name)
-        return array(value) if isinstance(value, Tensor) else None
-
-    def own(self, name: str, otherwise: float) -> float:
-        """Returns the value for the unit's map in the tensor of this name, or `otherwise`."""
-        values = self.numbers(name)
-        return otherwise if values is None else float(values[self.channel])
-
-    def window(self, maps: Counts, *, fill: float = 0.0) -> Taken:
-        """Returns the unit's window on some maps of the first input, with `fill` in the padding."""
-        seen = self.step.inputs[0]
-        window = self.layer.window(seen)
-        rows, columns = _line(window.rows, self.row), _line(window.columns, self.column)
-        if isinstance(self.layer, (sliding.MaxPool, sliding.AvgPool)):  # a last window ends with the padding
-            rows = rows[rows < seen.height + window.rows.pad]
-            columns = columns[columns < seen.width + window.columns.pad]
-        taken = Taken(self.step.sources[0], seen, maps, rows, columns, np.empty(0))
-        inside = taken.inside
-        near = np.ix_(maps, rows.clip(0, seen.height - 1), columns.clip(0, seen.width - 1))
-        return replace(taken, values=np.where(inside, self.inputs[0][near], fill))
-
-    def here(self, source: int = 0, channel: int | None = None) -> Taken:
-        """Returns the value of one source at the unit's own position."""
-        return self.depth(np.array([self.channel if channel is None else channel]), source)
-
-    def depth(self, maps: Counts, source: int = 0) -> Taken:
-        """Returns the values of some maps of one source at the unit's own position."""
-        rows, columns = np.array([self.row]), np.array([self.column])
-        values = self.inputs[source][maps, self.row, self.column][:, None, None]
-        step = self.step
-        return Taken(step.sources[source], step.inputs[source], maps, rows, columns, values)
-
-
-Found: TypeAlias = tuple[tuple[Taken, ...], dict[str, float], float]
 
 
 def _conv(sight: Sight) -> Found:
@@ -173,6 +85,75 @@ def _shortcut(sight: Sight) -> Found:
     return _same(taken)
 
 
+def _convtranspose(sight: Sight) -> Found:
+    """The inputs whose filters reach the unit, each with the weight that does."""
+    layer, weights = sight.layer, sight.numbers("weight")
+    assert weights is not None
+    seen = sight.step.inputs[0]
+    depth, filters = seen.depth // layer.groups, layer.filters // layer.groups
+    group, own = divmod(sight.channel, filters)
+    maps = np.arange(group * depth, (group + 1) * depth)
+    rows, columns = (_reaching(layer, axis, sight.place[axis], seen.plane[axis]) for axis in (0, 1))
+    taken = sight.at(maps, rows[:, 0], columns[:, 0])
+    return _weighted(sight, taken, weights[np.ix_(maps, [own], rows[:, 1], columns[:, 1])])
+
+
+def _reaching(layer: growing.ConvTranspose, axis: int, place: int, side: int) -> Counts:
+    """The inputs along an axis that reach an output, and the place of the weight in the filter: n x 2."""
+    sides = (layer.size, layer.stride, layer.pad, layer.dilation)
+    size, stride, pad, dilation = (pair(each)[axis] for each in sides)
+    offsets = [(at, divmod(place + pad - at * stride, dilation)) for at in range(side)]
+    found = [(at, weight) for at, (weight, rest) in offsets if rest == 0 and 0 <= weight < size]
+    return np.array(found, np.int64).reshape(-1, 2)
+
+
+def _upsample(sight: Sight) -> Found:
+    """Nearest: the input below. Bilinear: up to four inputs, by how near their middles are."""
+    places = zip(sight.place, sight.step.inputs[0].plane, pair(sight.layer.factor), strict=True)
+    rows, columns = (_near(*place, linear=sight.layer.mode == "bilinear") for place in places)
+    taken = sight.at(np.array([sight.channel]), np.array(list(rows)), np.array(list(columns)))
+    if sight.layer.mode == "nearest":
+        return _same(taken)
+    return _weighted(sight, taken, np.outer(list(rows.values()), list(columns.values())))
+
+
+def _near(place: int, side: int, factor: int, *, linear: bool) -> dict[int, float]:
+    """The inputs along an axis that an output of upsampling is made from, with their shares."""
+    if not linear:
+        return {place // factor: 1.0}
+    middle = max(0.0, (place + 0.5) / factor - 0.5)
+    before = int(middle)
+    shares = {before: 1 - (middle - before)}
+    after = min(before + 1, side - 1)
+    shares[after] = shares.get(after, 0.0) + middle - before
+    return shares
+
+
+def _part(sight: Sight) -> Found:
+    return _same(sight.here(channel=sight.layer.maps(sight.step.inputs[0].depth)[sight.channel]))
+
+
+def _shuffle(sight: Sight) -> Found:
+    return _same(sight.here(channel=sight.layer.source(sight.channel, sight.step.inputs[0].depth)))
+
+
+def _prelu(sight: Sight) -> Found:
+    taken, slopes = sight.here(), sight.numbers("weight")
+    assert slopes is not None
+    value = float(taken.values[0, 0, 0])
+    slope = float(slopes[0 if sight.layer.shared else sight.channel])
+    return (taken,), {"input": value, "slope": slope}, max(0.0, value) + slope * min(0.0, value)
+
+
+def _multiply(sight: Sight) -> Found:
+    says = sight.step.inputs[1]
+    place = zip((sight.channel, *sight.place), (says.depth, *says.plane), strict=True)
+    maps, rows, columns = (np.array([at if side > 1 else 0]) for at, side in place)
+    taken = sight.here(), sight.at(maps, rows, columns, 1)
+    value, factor = (float(each.values[0, 0, 0]) for each in taken)
+    return taken, {"input": value, "factor": factor}, value * factor
+
+
 def _batchnorm(sight: Sight) -> Found:
     if sight.numbers("running_mean") is None:
         raise NetworkError(f"{sight.step.path} has no running statistics: a unit depends on the whole batch")
@@ -189,12 +170,43 @@ def _batchnorm(sight: Sight) -> Found:
     return (taken,), parts, normal * parts["scale"] + parts["shift"]
 
 
+def _layernorm(sight: Sight) -> Found:
+    return _normalised(sight, sight.depth(_all(sight)))
+
+
+def _groupnorm(sight: Sight) -> Found:
+    share = sight.step.inputs[0].depth // sight.layer.groups
+    first = sight.channel // share * share
+    return _normalised(sight, sight.whole(np.arange(first, first + share)))
+
+
+def _normalised(sight: Sight, taken: Taken) -> Found:
+    """Layer and group normalisation: the mean and the variance are those of the values taken."""
+    mean = math.fsum(taken.values.flat) / taken.values.size
+    parts = {
+        "input": float(sight.here().values[0, 0, 0]),
+        "mean": mean,
+        "variance": math.fsum(((taken.values - mean) ** 2).flat) / taken.values.size,
+        "eps": float(sight.layer.eps),
+        "scale": sight.own("weight", 1.0),
+        "shift": sight.own("bias", 0.0),
+    }
+    normal = (parts["input"] - mean) / math.sqrt(parts["variance"] + parts["eps"])
+    return (taken,), parts, normal * parts["scale"] + parts["shift"]
+
+
+def _layerscale(sight: Sight) -> Found:
+    taken = sight.here()
+    parts = {"input": float(taken.values[0, 0, 0]), "scale": sight.own("weight", 1.0)}
+    return (taken,), parts, parts["input"] * parts["scale"]
+
+
 def _lrn(sight: Sight) -> Found:
     """For an even size, PyTorch's window has one more map before the unit's own than after it."""
     layer = sight.layer
     first = sight.channel - layer.size // 2
     maps = np.arange(max(0, first), min(sight.step.inputs[0].depth, first + layer.size))
-    taken = sight.depth(maps)
+    taken = sight.window(np.array([sight.channel])) if layer.within else sight.depth(maps)
     taken = replace(taken, products=taken.values**2)
     parts = {
         "input": float(sight.here().values[0, 0, 0]),
@@ -272,14 +284,29 @@ RULES: dict[type[Layer], Callable[[Sight], Found]] = {
     sliding.PadShortcut: _shortcut,
     spec.GlobalAvgPool: _mean,
     spec.AdaptiveAvgPool: _mean,
-    spec.Relu: _of(lambda layer, x: max(0.0, x if layer.limit is None else min(layer.limit, x))),
-    spec.Tanh: _of(lambda layer, x: layer.amplitude * math.tanh(layer.slope * x)),
-    spec.Sigmoid: _of(lambda _layer, x: _sigmoid(x)),
-    spec.Gelu: _of(lambda _layer, x: x * 0.5 * math.erfc(-x / math.sqrt(2))),
+    activations.Relu: _of(lambda layer, x: max(0.0, x if layer.limit is None else min(layer.limit, x))),
+    activations.Tanh: _of(lambda layer, x: layer.amplitude * math.tanh(layer.slope * x)),
+    activations.Sigmoid: _of(lambda _layer, x: _sigmoid(x)),
+    activations.Gelu: _of(lambda _layer, x: x * 0.5 * math.erfc(-x / math.sqrt(2))),
     spec.Dropout: _of(lambda _layer, x: x),
     spec.Identity: _of(lambda _layer, x: x),
-    spec.BatchNorm: _batchnorm,
-    spec.Lrn: _lrn,
+    norms.BatchNorm: _batchnorm,
+    activations.Silu: _of(lambda _layer, x: x * _sigmoid(x)),
+    activations.HardSigmoid: _of(lambda _layer, x: min(max(x + 3, 0.0), 6.0) / 6),
+    activations.HardSwish: _of(lambda _layer, x: x * min(max(x + 3, 0.0), 6.0) / 6),
+    activations.LeakyRelu: _of(lambda layer, x: x if x > 0 else layer.slope * x),
+    activations.Elu: _of(lambda layer, x: x if x > 0 else layer.alpha * math.expm1(x)),
+    activations.PRelu: _prelu,
+    norms.Lrn: _lrn,
+    norms.LayerNorm: _layernorm,
+    norms.GroupNorm: _groupnorm,
+    norms.LayerScale: _layerscale,
+    growing.ConvTranspose: _convtranspose,
+    growing.Upsample: _upsample,
+    spec.Part: _part,
+    spec.Shuffle: _shuffle,
+    spec.DropPath: _of(lambda _layer, x: x),
+    spec.Multiply: _multiply,
     spec.Fc: _fc,
     spec.Rbf: _rbf,
     spec.Softmax: _softmax,
@@ -292,15 +319,3 @@ RULES: dict[type[Layer], Callable[[Sight], Found]] = {
 def _all(sight: Sight) -> Counts:
     """All maps of the first input."""
     return np.arange(sight.step.inputs[0].depth)
-
-
-def _line(axis: Axis, place: int) -> Counts:
-    """The rows or columns that the output at a position reads, without those that dilation skips."""
-    first, last = axis.sees(place, place)
-    return np.arange(first, last + 1, axis.dilation)
-
-
-def array(value: Tensor) -> Any:
-    """Returns a tensor as an array; floating-point values become float64."""
-    value = value.detach().cpu()
-    return (value.double() if value.is_floating_point() else value).numpy()

@@ -14,8 +14,8 @@ LeNet's subsampling with its coefficient. Batch normalisation scales it by gamma
 running variance. At an addition every branch gets the whole signal; at a concatenation each branch gets its
 own maps; where branches start from one volume their signals add up. Local response normalisation, which the
 paper does not mention, divides it by the same divisor as its input; the divisor is held fixed. Dropout does
-nothing. For other activations (tanh, sigmoid, GELU, softmax) the paper has no rule: the signal is multiplied
-by their derivative.
+nothing. For all else (tanh, GELU and other activations, gates, layer and group normalisation, softmax) the
+paper has no rule: the signal is multiplied by the derivative.
 
 The signal starts as 1 at the unit; the paper starts with the activation, which scales the result.
 

@@ -2,8 +2,9 @@
 
 Between a unit and its filter there are layers that treat each map by itself: activations, normalisation,
 pooling. The path back follows one map through them. At an addition it branches, and a branch that reaches a
-shown layer before a filter is a skip connection. Filter weights include the scale of batch normalisation at
-inference. Maps are named by the layers that are shown, such as activations.
+shown layer before a filter is a skip connection; at a gate it follows what is gated. Filter weights include
+the scale of batch normalisation at inference. Maps are named by the layers that are shown, such as
+activations.
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from hubel.errors import UsageError
 from hubel.instruments.filters import Filters, filters
+from hubel.instruments.origins import origins
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
-from hubel.net.layer import Elementwise
-from hubel.net.layers import AdaptiveAvgPool, Add, BatchNorm, Concat, Fc, GlobalAvgPool, Lrn
-from hubel.net.sliding import AvgPool, Conv, MaxPool, PadShortcut, Subsample
+from hubel.net.layers import Fc, Multiply
+from hubel.net.norms import BatchNorm, LayerScale, Lrn
+from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step
 
 if TYPE_CHECKING:
@@ -148,38 +151,31 @@ class Drives:
         step = self._steps.get(path)
         if step is None:
             return []
-        layer = bare(step.layer)
-        if isinstance(layer, Concat):
-            for source, volume in zip(step.sources, step.inputs, strict=True):
-                if channel < volume.depth:
-                    return [(source, channel)]
-                channel -= volume.depth
-        if isinstance(layer, PadShortcut):
-            return [(step.sources[0], channel)] if channel < step.inputs[0].depth else []
-        return [(source, channel) for source in step.sources] if isinstance(layer, _APART) else []
+        if isinstance(bare(step.layer), Lrn):  # of other maps it takes the divisor alone
+            return [(step.sources[0], channel)]
+        made_from = origins(step, channel) or ()
+        if isinstance(bare(step.layer), Multiply):  # a gate scales the map, and adds nothing to it
+            made_from = made_from[:1]
+        return [(step.sources[at], there) for at, there in made_from]
 
     def _scale(self, path: str, channel: int) -> float:
-        """The factor of a map in batch normalisation; 1 for any other layer."""
+        """The factor of a map in batch normalisation or layer scale; 1 for any other layer."""
         step = self._steps.get(path)
         layer = bare(step.layer) if step else None
-        if not isinstance(layer, BatchNorm):
+        if not isinstance(layer, BatchNorm | LayerScale):
             return 1.0
         if path not in self._scales:
-            self._scales[path] = _normalising(self.subject.works_with(path), layer.eps)
+            self._scales[path] = _factors(self.subject.works_with(path), layer)
         known = self._scales[path]
         return float(known[channel]) if channel < len(known) else 1.0
 
 
-_APART = (Add, Elementwise, Lrn, MaxPool, AvgPool, Subsample, GlobalAvgPool, AdaptiveAvgPool)
-"""Layers that make each map from the map of the same number."""
-
-
-def _normalising(parts: Mapping[str, object], eps: float) -> Kernel:
-    """The factors of batch normalisation, gamma / sqrt(var + eps); empty if they are not known."""
+def _factors(parts: Mapping[str, object], layer: BatchNorm | LayerScale) -> Kernel:
+    """The factors of layer scale, or gamma / sqrt(var + eps) of batch normalisation; 1 if not known."""
     variance, gamma = parts.get("running_var"), parts.get("weight")
-    if not isinstance(variance, Tensor):
-        return np.zeros(0, np.float32)
-    scale = (variance.detach().double() + eps).rsqrt()
-    if isinstance(gamma, Tensor):
-        scale = scale * gamma.detach().double()
+    scale = gamma.detach().double() if isinstance(gamma, Tensor) else torch.ones(1, dtype=torch.double)
+    if isinstance(layer, BatchNorm):
+        if not isinstance(variance, Tensor):
+            return np.zeros(0, np.float32)
+        scale = scale * (variance.detach().double() + layer.eps).rsqrt()
     return scale.float().cpu().numpy()

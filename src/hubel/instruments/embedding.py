@@ -19,7 +19,9 @@ from torch import Tensor
 
 from hubel.errors import UsageError, nearest
 from hubel.instruments.subject import Subject, bare
-from hubel.net.layers import BatchNorm, Rbf
+from hubel.net.activations import PRelu
+from hubel.net.layers import Rbf
+from hubel.net.norms import BatchNorm, GroupNorm, LayerNorm, LayerScale
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
 
 Method: TypeAlias = Literal["tsne", "umap"]
 METHODS: tuple[Method, ...] = get_args(Method)
+
+_PER_MAP = (BatchNorm, LayerNorm, GroupNorm, LayerScale, PRelu)
+"""Layers whose weights are factors per map: what they make is no new feature."""
 
 FEWEST = 5
 """The fewest images that can be laid out in a plane."""
@@ -48,12 +53,12 @@ class Neighbours:
 
 
 def last_weighted(subject: Subject) -> Step:
-    """Returns the last layer with weights, batch normalisation apart; its input are the features.
+    """Returns the last layer with weights, factors per map apart; its input are the features.
 
     Raises UsageError: there is none.
     """
     for step in reversed(subject.steps):
-        weighted = step.layer.params(*step.inputs[:1]) > 0 and not isinstance(step.layer, BatchNorm)
+        weighted = step.layer.params(*step.inputs[:1]) > 0 and not isinstance(step.layer, _PER_MAP)
         if weighted or isinstance(step.layer, Rbf):
             return step
     raise UsageError("the network has no layer with weights, so there are no learned features to look at")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from hubel.instruments.origins import origins
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
 from hubel.net.field import Box, box
-from hubel.net.layers import Add, BatchNorm, Concat, Dropout, Gelu, Identity, Relu, Sigmoid, Tanh
-from hubel.net.sliding import AvgPool, MaxPool, Subsample
+from hubel.net.layers import Concat
 from hubel.net.trace import Step
 
 
@@ -29,20 +29,14 @@ def behind(steps: Sequence[Step], path: str, channel: int) -> tuple[Step, ...]:
     kept = []
     for step in reversed(steps):
         here = maps.get(step.path)
-        if here is not None and isinstance(step.layer, Concat):
-            at = 0
-            while here >= step.inputs[at].depth:
-                here -= step.inputs[at].depth
-                at += 1
+        made_from = None if here is None else origins(step, here)
+        if isinstance(step.layer, Concat) and made_from:
+            at = made_from[0][0]
             step = replace(step, sources=step.sources[at : at + 1], inputs=step.inputs[at : at + 1])  # noqa: PLW2901
-        elif not isinstance(step.layer, _APART):
-            here = None
         if step.path in maps:
-            for source in step.sources:
-                maps[source] = here if maps.get(source, here) == here else None
+            before = [None] * len(step.sources) if made_from is None else [each for _, each in made_from]
+            for source, channel_there in zip(step.sources, before, strict=False):
+                same = maps.get(source, channel_there) == channel_there
+                maps[source] = channel_there if same else None
         kept.append(step)
     return tuple(reversed(kept))
-
-
-_APART = (Concat, Add, Relu, Tanh, Sigmoid, Gelu, BatchNorm, Dropout, Identity, MaxPool, AvgPool, Subsample)
-"""Layers that treat each map by itself."""

@@ -13,6 +13,7 @@ from hubel.instruments.subject import Subject, bare
 from hubel.net import layers as spec
 from hubel.net import sliding
 from hubel.net.layer import Layer
+from hubel.net.norms import BatchNorm
 from hubel.net.trace import Step
 
 if TYPE_CHECKING:
@@ -156,7 +157,7 @@ def _dead(subject: Subject, step: Step, norm: Floats) -> dict[int, str]:
     """Filters whose weights are zero, and those whose map a batch normalisation scales to zero."""
     dead = {int(at): "its weights are zero" for at in np.flatnonzero(norm <= DEAD * norm.max(initial=0))}
     readers = [each for each in subject.steps if step.path in each.sources]
-    if len(readers) != 1 or not isinstance(bare(readers[0].layer), spec.BatchNorm):
+    if len(readers) != 1 or not isinstance(bare(readers[0].layer), BatchNorm):
         return dead
     scale = subject.works_with(readers[0].path).get("weight")
     if scale is None:

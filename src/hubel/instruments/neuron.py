@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 
 from hubel.errors import NetworkError, UsageError
-from hubel.instruments.arithmetic import RULES, Sight, Taken, array
+from hubel.instruments.arithmetic import RULES
 from hubel.instruments.field import seen_by
+from hubel.instruments.sight import Sight, Taken, array
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
 from hubel.net.field import NOTHING, Box

@@ -21,8 +21,9 @@ from hubel.errors import UsageError
 from hubel.instruments.field import behind
 from hubel.instruments.subject import Subject, bare, features
 from hubel.instruments.unit import Unit
+from hubel.net.activations import Relu
 from hubel.net.field import Box, box, spans
-from hubel.net.layers import Concat, Relu
+from hubel.net.layers import Concat
 
 if TYPE_CHECKING:
     import numpy.typing as npt

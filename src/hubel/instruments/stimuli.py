@@ -20,7 +20,7 @@ from hubel.instruments.patches import Patch, Top, cut, top_images
 from hubel.instruments.stream import stream
 from hubel.instruments.subject import Subject, activates, bare, features
 from hubel.instruments.unit import Unit
-from hubel.net.layers import Relu
+from hubel.net.activations import Relu
 
 if TYPE_CHECKING:
     import numpy.typing as npt

@@ -23,7 +23,8 @@ from torch import Tensor
 from hubel.errors import UsageError
 from hubel.instruments.subject import Subject
 from hubel.instruments.unit import Unit
-from hubel.net.layers import Relu, Softmax
+from hubel.net.activations import Relu
+from hubel.net.layers import Softmax
 
 if TYPE_CHECKING:
     import numpy.typing as npt

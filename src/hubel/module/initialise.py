@@ -1,7 +1,7 @@
 """Initialisation by name: the rules of the papers, with their constants and a random seed.
 
-A rule sets the weights. Biases are 0 unless the paper says otherwise, batch normalisation starts as the
-identity, and LeNet's subsampling starts as the mean.
+A rule sets the weights. Biases are 0 unless the paper says otherwise, normalisation starts as the identity,
+trained slopes and factors per map as their papers say, and LeNet's subsampling as the mean.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from torch import Generator, Tensor, nn
 
 from hubel.errors import UsageError, nearest
 from hubel.module.layers import LinkedConv, Subsample
+from hubel.module.norms import LayerScale
 
 Draw: TypeAlias = "Callable[[Tensor, int, int, Generator], None]"
 """Fills a weight in place, given its fan-in and fan-out."""
@@ -104,29 +105,45 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
     convs = [part for part in module.modules() if isinstance(part, (nn.Conv2d, LinkedConv))]
     fcs = [part for part in module.modules() if isinstance(part, nn.Linear)]
     for part in module.modules():
-        if isinstance(part, (nn.Conv2d, nn.Linear)):
+        if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             drawn = torch.empty(part.weight.shape)
             chosen.draw(drawn, *_fans(part), generator)
             part.weight.copy_(drawn)
         elif isinstance(part, LinkedConv):
             part.weight.copy_(_drawn_links(part, chosen.draw, generator))
-        elif isinstance(part, nn.BatchNorm2d):
-            part.reset_parameters()
-        elif isinstance(part, Subsample):
-            part.weight.fill_(1 / math.prod(part.size))
-            part.bias.zero_()
+        else:
+            _start(part)
+        if isinstance(part, nn.ConvTranspose2d):
+            _fill(part.bias, one=False)
     for number, conv in enumerate(convs, 1):
         _fill(conv.bias, number in chosen.ones_in_convs)
     for number, fc in enumerate(fcs, 1):
         _fill(fc.bias, chosen.ones_in_hidden_fcs and number < len(fcs))
 
 
-def _fans(part: nn.Conv2d | nn.Linear) -> tuple[int, int]:
-    """Returns the fan-in and fan-out: how many inputs an output sees, and how many outputs see an input."""
+def _start(part: nn.Module) -> None:
+    """Sets the parameters that no rule draws: they start alike everywhere."""
+    if isinstance(part, (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm)):
+        part.reset_parameters()
+    elif isinstance(part, nn.PReLU):
+        part.weight.fill_(part.init)
+    elif isinstance(part, LayerScale):
+        part.weight.fill_(part.initial)
+    elif isinstance(part, Subsample):
+        part.weight.fill_(1 / math.prod(part.size))
+        part.bias.zero_()
+
+
+def _fans(part: nn.Conv2d | nn.ConvTranspose2d | nn.Linear) -> tuple[int, int]:
+    """Returns the fan-in and fan-out: how many inputs an output sees, and how many outputs see an input.
+
+    With a stride, the output of a transposed convolution sees so many times fewer; at least one per map.
+    """
     if isinstance(part, nn.Linear):
         return part.in_features, part.out_features
-    area = part.kernel_size[0] * part.kernel_size[1]
-    return part.in_channels // part.groups * area, part.out_channels // part.groups * area
+    area = math.prod(part.kernel_size)
+    seen = max(1, area // math.prod(part.stride)) if isinstance(part, nn.ConvTranspose2d) else area
+    return part.in_channels // part.groups * seen, part.out_channels // part.groups * area
 
 
 def _fill(bias: Tensor | None, one: bool) -> None:

@@ -6,8 +6,10 @@ output of a fully connected layer is 1 x 1. `MAKERS` makes the module of each ki
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, TypeAlias, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -16,11 +18,47 @@ from torch.overrides import TorchFunctionMode
 
 from hubel.module.convolution import Convolution
 from hubel.module.lenet_codes import codes
+from hubel.module.norms import LayerNorm, LayerScale, ResponseNorm
+from hubel.module.wiring import Add, Concat, DropPath, Multiply, Part, Shuffle
+from hubel.net import activations, growing, norms, sliding
 from hubel.net import layers as spec
-from hubel.net import sliding
 from hubel.net.layer import Layer
 from hubel.net.volume import Volume
 from hubel.net.window import Pair, pair
+
+Pool: TypeAlias = "type[nn.MaxPool2d] | type[nn.AvgPool2d]"
+
+
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What is put around an image before a window slides: `even` by the window's own module, the rest before.
+
+    `before` are the values on the left, right, top and bottom, as `F.pad` takes them; `mode` is F.pad's.
+    """
+
+    even: Pair
+    before: tuple[int, ...]
+    mode: str
+
+    @classmethod
+    def of(cls, layer: sliding.Sliding, volume: Volume) -> Around:
+        """Returns what is around the input of a layer."""
+        window = layer.window(volume)
+        mode = window.rows.mode
+        top, bottom, left, right = window.extra if mode == "zeros" else window.zeros
+        before = (left, right, top, bottom) if any((left, right, top, bottom)) else ()
+        return cls(window.even if mode == "zeros" else (0, 0), before, F_MODES[mode])
+
+    def __call__(self, images: Tensor, value: float = 0.0) -> Tensor:
+        """Pads images, n x depth x h x w, by what the window's module does not."""
+        if not self.before:
+            return images
+        padded: Tensor = F.pad(images, self.before, self.mode, value if self.mode == "constant" else None)
+        return padded
+
+
+F_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate"}
+"""PyTorch's names of what is beyond the edge."""
 
 
 class LinkedConv(nn.Module):
@@ -34,14 +72,15 @@ class LinkedConv(nn.Module):
 
     def __init__(self, layer: sliding.Conv, volume: Volume) -> None:
         super().__init__()
+        self.layer = layer
         self.links = [(row, index) for row, maps in enumerate(layer.links or ()) for index in maps]
         self.shape = (layer.filters, volume.depth, *pair(layer.size))
+        self.around = Around.of(layer, volume)
         self.geometry: dict[str, Any] = {
             "stride": pair(layer.stride),
-            "padding": _padding(layer, volume),
+            "padding": self.around.even,
             "dilation": pair(layer.dilation),
         }
-        self.odd = _odd(layer, volume)
         self.weight = nn.Parameter(torch.empty(len(self.links), *pair(layer.size)))
         self.bias = nn.Parameter(torch.empty(layer.filters)) if layer.bias else None
         self.register_buffer("filter_of", torch.tensor([row for row, _ in self.links]), persistent=False)
@@ -50,17 +89,40 @@ class LinkedConv(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
         dense = self.weight.new_zeros(self.shape).index_put((self.filter_of, self.map_of), self.weight)
-        return F.conv2d(F.pad(images, self.odd) if self.odd else images, dense, self.bias, **self.geometry)
+        return F.conv2d(self.around(images), dense, self.bias, **self.geometry)
 
 
-class UnevenConv(nn.Conv2d):
-    """Convolution with one more row or column of zeros at the end than at the beginning."""
+class PaddedConv(nn.Conv2d):
+    """Convolution of an image that is padded first: unevenly, or by what is not zeros."""
 
-    odd: tuple[int, ...]
+    layer: sliding.Conv
+    around: Around
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
-        return super().forward(F.pad(images, self.odd))
+        return super().forward(self.around(images))
+
+
+class PaddedMaxPool(nn.MaxPool2d):
+    """Max pooling of an image that is padded unevenly first."""
+
+    layer: sliding.MaxPool
+    around: Around
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x depth x h' x w'."""
+        return cast("Tensor", super().forward(self.around(images, -math.inf)))
+
+
+class PaddedAvgPool(nn.AvgPool2d):
+    """Average pooling of an image that is padded unevenly first."""
+
+    layer: sliding.AvgPool
+    around: Around
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Maps n x depth x h x w to n x depth x h' x w'."""
+        return super().forward(self.around(images))
 
 
 class FullyConnected(nn.Linear):
@@ -89,7 +151,7 @@ class Subsample(nn.Module):
 class ScaledTanh(nn.Module):
     """amplitude · tanh(slope · x)."""
 
-    def __init__(self, layer: spec.Tanh) -> None:
+    def __init__(self, layer: activations.Tanh) -> None:
         super().__init__()
         self.amplitude = layer.amplitude
         self.slope = layer.slope
@@ -140,37 +202,6 @@ class PadShortcut(nn.Module):
         return F.pad(kept, (0, 0, 0, 0, 0, self.zeros))
 
 
-class Concat(nn.Module):
-    """Concatenates branches along depth."""
-
-    def forward(self, *branches: Tensor) -> Tensor:
-        """Maps n x depth_i x h x w each to n x sum of depths x h x w."""
-        return torch.cat(branches, 1)
-
-
-class Add(nn.Module):
-    """Adds branches."""
-
-    def forward(self, *branches: Tensor) -> Tensor:
-        """Maps n x depth x h x w each to the same."""
-        total = branches[0]
-        for branch in branches[1:]:
-            total = total + branch
-        return total
-
-
-def _padding(layer: sliding.Conv, volume: Volume) -> Pair:
-    """The zeros on either side, height and width."""
-    rows, columns = layer.window(volume).axes
-    return rows.pad, columns.pad
-
-
-def _odd(layer: sliding.Conv, volume: Volume) -> tuple[int, ...]:
-    """The odd zeros at the right and at the bottom, as `F.pad` wants them; nothing where there are none."""
-    rows, columns = layer.window(volume).axes
-    return (0, columns.odd, 0, rows.odd) if rows.odd or columns.odd else ()
-
-
 class _Unset(TorchFunctionMode):
     """Leaves numbers as memory comes. torch's own `skip_init` goes by way of sympy, most of a second."""
 
@@ -192,52 +223,84 @@ def _unset(kind: type[nn.Module], *arguments: Any) -> nn.Module:
 def _conv(layer: sliding.Conv, volume: Volume) -> nn.Module:
     if layer.links is not None:
         return LinkedConv(layer, volume)
-    shape = (volume.depth, layer.filters, pair(layer.size), pair(layer.stride), _padding(layer, volume))
+    around = Around.of(layer, volume)
+    shape = (volume.depth, layer.filters, pair(layer.size), pair(layer.stride), around.even)
     arguments = (*shape, pair(layer.dilation), layer.groups, layer.bias)
-    odd = _odd(layer, volume)
-    if not odd:
+    if not around.before:
         return _unset(Convolution, *arguments)
-    module = _unset(UnevenConv, *arguments)
-    module.odd = odd  # type: ignore[assignment]
+    module = _unset(PaddedConv, *arguments)
+    module.layer, module.around = layer, around  # type: ignore[assignment]
     return module
 
 
-def _pool(kind: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Callable[[Any, Volume], nn.Module]:
-    def make(layer: sliding.MaxPool | sliding.AvgPool, _volume: Volume) -> nn.Module:
+def _convtranspose(layer: growing.ConvTranspose, volume: Volume) -> nn.Module:
+    sides = (pair(side) for side in (layer.size, layer.stride, layer.pad, layer.output_pad))
+    rest = (layer.groups, layer.bias, pair(layer.dilation))
+    return _unset(nn.ConvTranspose2d, volume.depth, layer.filters, *sides, *rest)
+
+
+def _pool(plain: Pool, padded: Pool) -> Callable[[Any, Volume], nn.Module]:
+    def make(layer: sliding.MaxPool | sliding.AvgPool, volume: Volume) -> nn.Module:
         stride = layer.size if layer.stride is None else layer.stride
-        return kind(pair(layer.size), pair(stride), pair(layer.pad), ceil_mode=layer.ceil)
+        around = Around.of(layer, volume)
+        kind = padded if around.before else plain
+        module = kind(pair(layer.size), pair(stride), around.even, ceil_mode=layer.ceil)
+        if around.before:
+            module.layer, module.around = layer, around  # type: ignore[assignment]
+        return module
 
     return make
 
 
-def _relu(layer: spec.Relu, _volume: Volume) -> nn.Module:
+def _upsample(layer: growing.Upsample, _volume: Volume) -> nn.Module:
+    return nn.Upsample(scale_factor=tuple(map(float, pair(layer.factor))), mode=layer.mode)
+
+
+def _relu(layer: activations.Relu, _volume: Volume) -> nn.Module:
     return nn.ReLU() if layer.limit is None else nn.Hardtanh(0.0, layer.limit)
 
 
-def _lrn(layer: spec.Lrn, _volume: Volume) -> nn.Module:
+def _lrn(layer: norms.Lrn, _volume: Volume) -> nn.Module:
+    if layer.within:
+        return ResponseNorm(layer)
     return nn.LocalResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k)
 
 
 MAKERS: dict[type[Layer], Callable[[Any, Volume], nn.Module]] = {
     sliding.Conv: _conv,
-    sliding.MaxPool: _pool(nn.MaxPool2d),
-    sliding.AvgPool: _pool(nn.AvgPool2d),
+    sliding.MaxPool: _pool(nn.MaxPool2d, PaddedMaxPool),
+    sliding.AvgPool: _pool(nn.AvgPool2d, PaddedAvgPool),
     sliding.Subsample: Subsample,
     sliding.PadShortcut: PadShortcut,
+    growing.ConvTranspose: _convtranspose,
+    growing.Upsample: _upsample,
     spec.GlobalAvgPool: lambda _layer, _volume: GlobalAvgPool(),
     spec.AdaptiveAvgPool: lambda layer, _volume: nn.AdaptiveAvgPool2d((layer.height, layer.width)),
-    spec.Relu: _relu,
-    spec.Tanh: lambda layer, _volume: nn.Tanh() if layer == spec.Tanh() else ScaledTanh(layer),
-    spec.Sigmoid: lambda _layer, _volume: nn.Sigmoid(),
-    spec.Gelu: lambda _layer, _volume: nn.GELU(),
-    spec.Lrn: _lrn,
-    spec.BatchNorm: lambda layer, volume: nn.BatchNorm2d(volume.depth, layer.eps, layer.momentum),
+    activations.Relu: _relu,
+    activations.LeakyRelu: lambda layer, _volume: nn.LeakyReLU(layer.slope),
+    activations.PRelu: lambda layer, volume: nn.PReLU(layer.params(volume)),
+    activations.Elu: lambda layer, _volume: nn.ELU(layer.alpha),
+    activations.Gelu: lambda _layer, _volume: nn.GELU(),
+    activations.Silu: lambda _layer, _volume: nn.SiLU(),
+    activations.HardSwish: lambda _layer, _volume: nn.Hardswish(),
+    activations.Tanh: lambda layer, _volume: nn.Tanh() if layer == activations.Tanh() else ScaledTanh(layer),
+    activations.Sigmoid: lambda _layer, _volume: nn.Sigmoid(),
+    activations.HardSigmoid: lambda _layer, _volume: nn.Hardsigmoid(),
+    norms.Lrn: _lrn,
+    norms.BatchNorm: lambda layer, volume: nn.BatchNorm2d(volume.depth, layer.eps, layer.momentum),
+    norms.LayerNorm: lambda layer, volume: LayerNorm(volume.depth, layer.eps),
+    norms.GroupNorm: lambda layer, volume: nn.GroupNorm(layer.groups, volume.depth, layer.eps),
+    norms.LayerScale: LayerScale,
     spec.Dropout: lambda layer, _volume: nn.Dropout(layer.p),
+    spec.DropPath: lambda layer, _volume: DropPath(layer),
     spec.Fc: lambda layer, volume: _unset(FullyConnected, volume.values, layer.units, layer.bias),
     spec.Rbf: Rbf,
     spec.Softmax: lambda _layer, _volume: nn.Softmax(1),
     spec.Identity: lambda _layer, _volume: nn.Identity(),
+    spec.Part: Part,
+    spec.Shuffle: lambda layer, _volume: Shuffle(layer),
     spec.Concat: lambda _layer, _volume: Concat(),
     spec.Add: lambda _layer, _volume: Add(),
+    spec.Multiply: lambda _layer, _volume: Multiply(),
 }
 """For each kind of layer, what makes its torch module from the layer and its input volume."""

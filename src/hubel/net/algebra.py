@@ -1,9 +1,11 @@
-"""The algebra: four operators that make every network of the field, and two wrappers, `named` and `side`.
+"""The algebra: four operators, and three wrappers: `gate`, `named` and `side`.
 
     a >> b     then     a chain
     a | b      beside   both take the same input; their outputs are concatenated along depth
     a + b      plus     both take the same input; their outputs are added
     n * a      times    n copies in a chain, each with its own parameters
+
+    gate(a)    the input times what a says of it: squeeze and excitation
 
 Networks are immutable values: two networks with the same notation are equal. `>>`, `|` and `+` are
 associative: `a >> (b >> c)` equals `(a >> b) >> c`. The notation has Python's precedence: `*` before
@@ -186,6 +188,30 @@ class Side(Net):
         return f'side("{self.name}", {self.head!r}, weight={self.weight!r})'
 
 
+@dataclass(frozen=True, slots=True, repr=False)
+class Gate(Net):
+    """A gate: it multiplies its input, value by value, with what `branch` makes of it.
+
+        gate(globalavgpool >> conv(8, 1) >> relu >> conv(96, 1) >> sigmoid)    squeeze and excitation
+        gate(conv(1, 1) >> sigmoid)                                            one factor per place
+
+    The branch's output has the input's rows, columns and maps, or a single one that counts for all of them.
+    Source: Hu et al. 2017 (Squeeze-and-excitation networks), section 3.
+    """
+
+    branch: Net
+    layers: int = field(init=False, compare=False)
+    nesting: int = field(init=False, compare=False)
+
+    def __post_init__(self) -> None:
+        check_net(self.branch)
+        _bound(self, self.branch.layers + 1, self.branch.nesting)
+
+    def __repr__(self) -> str:
+        return f"gate({self.branch!r})"
+
+
+gate = Gate
 named = Named
 side = Side
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from hubel.errors import SizeError, nearest_or_few
-from hubel.net.foreign import GlobalAxis
+from hubel.net.axes import GlobalAxis
 from hubel.net.span import Number, Span
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
@@ -136,8 +136,8 @@ def box(steps: Sequence[Step], path: str, row: int, column: int, *, clipped: boo
             continue
         for source, volume in _sources(step):
             rows, columns = _axes(step, volume)
-            top, bottom = rows.sees(units.top, units.bottom)
-            left, right = columns.sees(units.left, units.right)
+            top, bottom = rows.reads(units.top, units.bottom, volume.height)
+            left, right = columns.reads(units.left, units.right, volume.width)
             boxes[source] = Box(top, left, bottom, right).within(volume).around(boxes.get(source, NOTHING))
     return boxes.get(INPUT, NOTHING)
 

@@ -12,57 +12,9 @@ from dataclasses import dataclass
 from hubel.net.layer import Keeps, Layer
 from hubel.net.layers import Identity
 from hubel.net.volume import Volume
-from hubel.net.window import ONE, Axis, Pair, Window
+from hubel.net.window import ONE, Pair, Window
 
 _NOTHING = Keeps()
-
-
-@dataclass(frozen=True, slots=True)
-class GlobalAxis(Axis):
-    """An axis along which every output sees every input: the fields of neighbours lie 0 apart."""
-
-    inputs: int = 1
-
-    @classmethod
-    def of(cls, inputs: int) -> Axis:
-        """Returns the axis over this many inputs."""
-        return cls(inputs, stride=0, inputs=inputs)
-
-    def unused(self, inputs: int) -> int:
-        """Returns 0: every input is seen."""
-        return 0
-
-    def sees(self, first: int, last: int) -> Pair:
-        """Returns the first and the last input."""
-        return 0, self.inputs - 1
-
-
-@dataclass(frozen=True, slots=True)
-class UpsamplingAxis(Axis):
-    """An axis with `factor` outputs per input: transposed convolution, upsampling.
-
-    `size` is the number of inputs that an output sees, `span` the number of outputs that an input is spread
-    over, and `margin` the number of outputs cut off at the edge.
-    """
-
-    factor: int = 1
-    span: int = 1
-    margin: int = 0
-
-    @classmethod
-    def of(cls, factor: int, span: int, margin: int) -> Axis:
-        """Returns the axis of a transposed window: `span` values, stride `factor`, `margin` cut off."""
-        first = -((span - 1 - margin) // factor)
-        return cls(-(-span // factor), pad=-first, factor=factor, span=span, margin=margin)
-
-    @property
-    def repeats(self) -> Pair:
-        """After how many outputs the windows repeat, and how many inputs further on."""
-        return self.factor, 1
-
-    def sees(self, first: int, last: int) -> Pair:
-        """Returns the first and the last input that the outputs `first` to `last` see."""
-        return -((self.span - 1 - self.margin - first) // self.factor), (last + self.margin) // self.factor
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from hubel.errors import NetworkError
-from hubel.net.algebra import Beside, Chain, Named, Net, Plus, Side, Times
+from hubel.net.algebra import Beside, Chain, Gate, Named, Net, Plus, Side, Times
 from hubel.net.layers import Fc
 from hubel.net.sliding import Conv
 
@@ -36,7 +36,7 @@ def _with_head(net: Net, classes: int) -> Net | None:
                 changed = _with_head(parts[last], classes)
                 if changed is not None:
                     return Chain((*parts[:last], changed, *parts[last + 1 :]))
-        case Plus() | Beside() | Times():
+        case Plus() | Beside() | Times() | Gate():
             raise NetworkError(f"the network ends in {net!r:.60}, not in a single layer for the classes")
     return None
 
@@ -50,6 +50,8 @@ def _with_side_heads(net: Net, classes: int) -> Net:
             return Named(name, _with_side_heads(inner, classes))
         case Times(copies=copies, net=inner):
             return Times(copies, _with_side_heads(inner, classes))
+        case Gate(branch=inner):
+            return Gate(_with_side_heads(inner, classes))
         case Chain() | Plus() | Beside():
             return type(net)(tuple(_with_side_heads(part, classes) for part in net.parts))
     return net

@@ -24,7 +24,8 @@ class Keeps:
     """What PyTorch saves for a layer's backward pass: its input, its output, and `more` bytes.
 
     `relays`: the input is saved only to pass the gradient on, so not where no earlier layer is trained.
-    `others`: of several inputs, those after the first are saved as well.
+    `others`: of several inputs, those after the first are saved as well. `crossed`: each of several inputs is
+    saved for the gradient of the others, where that is needed.
     """
 
     input: bool = False
@@ -32,6 +33,7 @@ class Keeps:
     more: int = 0
     relays: bool = False
     others: bool = False
+    crossed: bool = False
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -1,10 +1,10 @@
-"""The layers that do not slide a window: activations, normalisation, fully connected layers and joins."""
+"""The layers without a window of their own: global pooling, dropout, fully connected layers, joins."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from hubel.errors import SizeError
+from hubel.errors import NetworkError, SizeError
 from hubel.net.layer import (
     FLOAT_BYTES,
     Elementwise,
@@ -17,6 +17,7 @@ from hubel.net.layer import (
     check_flag,
     check_number,
 )
+from hubel.net.norms import check_groups
 from hubel.net.volume import Volume
 from hubel.net.window import UnevenAxis, Window
 
@@ -66,108 +67,6 @@ class AdaptiveAvgPool(Layer):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Relu(Elementwise):
-    """max(0, x); with a `limit`, min(limit, max(0, x)): `relu6` has limit 6."""
-
-    limit: float | None = None
-
-    def __post_init__(self) -> None:
-        if self.limit is not None:
-            assign(self, limit=check_number(self, "limit", self.limit, 1e-6))
-
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(output=True) if self.limit is None else Keeps(input=True)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Tanh(Elementwise):
-    """amplitude · tanh(slope · x). LeNet-5's is `tanh(1.7159, 2/3)`.
-
-    Source: LeCun et al. 1998, equation 6.
-    """
-
-    amplitude: float = 1.0
-    slope: float = 1.0
-
-    def __post_init__(self) -> None:
-        assign(
-            self,
-            amplitude=check_number(self, "amplitude", self.amplitude, 0),
-            slope=check_number(self, "slope", self.slope, 0),
-        )
-
-    def keeps(self, volume: Volume) -> Keeps:
-        scaled = self != Tanh()  # then the result of tanh itself is saved, which is not the output
-        return Keeps(output=not scaled, more=FLOAT_BYTES * volume.values if scaled else 0)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Sigmoid(Elementwise):
-    """1 / (1 + exp(-x))."""
-
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(output=True)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Gelu(Elementwise):
-    """x · Φ(x), where Φ is the normal distribution function. Source: Hendrycks and Gimpel 2016."""
-
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class Lrn(Ready):
-    """Local response normalisation: x / (k + alpha · Σ x²)^beta over `size` neighbouring maps.
-
-    The sum is not divided by `size`, as in the paper; alpha of PyTorch and Caffe is `size` times this one.
-    Source: Krizhevsky et al. 2012, section 3.3.
-    """
-
-    size: int = 5
-    alpha: float = 1e-4
-    beta: float = 0.75
-    k: float = 2.0
-
-    def __post_init__(self) -> None:
-        check_count(self, "size", self.size)
-        assign(
-            self,
-            **{name: check_number(self, name, getattr(self, name), 0) for name in ("alpha", "beta", "k")},
-        )
-
-    def keeps(self, volume: Volume) -> Keeps:
-        margin = (self.size - 1) * volume.height * volume.width  # maps of zeros before and after the squares
-        return Keeps(input=True, more=FLOAT_BYTES * (3 * volume.values + margin))
-
-
-@dataclass(frozen=True, slots=True, repr=False)
-class BatchNorm(Elementwise):
-    """Batch normalisation: each map to mean 0 and variance 1 over the batch, then scaled and shifted.
-
-    `eps` is added to the variance; `momentum` is the weight of the current batch in the running statistics.
-    Source: Ioffe and Szegedy 2015.
-    """
-
-    eps: float = 1e-5
-    momentum: float = 0.1
-
-    def __post_init__(self) -> None:
-        assign(
-            self,
-            eps=check_number(self, "eps", self.eps, 0),
-            momentum=check_number(self, "momentum", self.momentum, 0, 1),
-        )
-
-    def params(self, volume: Volume) -> int:
-        return 2 * volume.depth
-
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True, more=2 * FLOAT_BYTES * volume.depth)
-
-
-@dataclass(frozen=True, slots=True, repr=False)
 class Dropout(Elementwise):
     """In training, sets each value to 0 with probability `p` and multiplies the others by 1/(1-p).
 
@@ -187,6 +86,83 @@ class Dropout(Elementwise):
         if self.p in (0, 1):
             return Keeps(more=FLOAT_BYTES if self.p else 0)  # with p = 1 PyTorch saves a single zero
         return Keeps(more=FLOAT_BYTES * volume.values)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class DropPath(Elementwise):
+    """Stochastic depth: in training, sets an image's whole volume to 0 with probability `p`.
+
+    It ends a branch: `(body >> droppath(0.1)) + identity`. Volumes that stay are multiplied by 1/(1-p). At
+    inference it is the identity. Source: Huang et al. 2016; scaled in training, as in EfficientNet.
+    """
+
+    p: float = 0.1
+
+    def __post_init__(self) -> None:
+        assign(self, p=check_number(self, "p", self.p, 0, 1))
+
+    @property
+    def view(self) -> bool:
+        return self.p == 0
+
+    def keeps(self, volume: Volume) -> Keeps:
+        return Keeps(more=FLOAT_BYTES if self.p else 0)  # one number per image
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Part(Layer):
+    """Part `number` of the maps cut into `of` equal parts; the first is number 1.
+
+        (part(1, 2) | part(2, 2) >> branch) >> shuffle(2)    a branch on half of the maps
+
+    Raises NetworkError: there is no such part. Raises SizeError: the maps cannot be cut so.
+    """
+
+    number: int
+    of: int
+
+    def __post_init__(self) -> None:
+        check_count(self, "of", self.of)
+        if check_count(self, "number", self.number) > self.of:
+            raise NetworkError(f"part: of {self.of} parts there is no part {self.number}")
+
+    @property
+    def view(self) -> bool:
+        return True
+
+    def maps(self, depth: int) -> range:
+        """Returns the numbers of the maps, from 0, of an input of this depth."""
+        share = depth // self.of
+        return range((self.number - 1) * share, self.number * share)
+
+    def output(self, *inputs: Volume) -> Volume:
+        check_groups(inputs[0].depth, self.of)
+        return Volume(*inputs[0].plane, inputs[0].depth // self.of)
+
+    def formula(self, *inputs: Volume) -> str:
+        maps = self.maps(inputs[0].depth)
+        return f"maps {maps[0]} to {maps[-1]} of {inputs[0].depth}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Shuffle(Layer):
+    """Channel shuffle: deals the maps of `groups` groups out in turn, the first of each, then the second.
+
+    Source: Zhang et al. 2017 (ShuffleNet), section 3.1. Raises SizeError: the maps cannot be cut into groups.
+    """
+
+    groups: int
+
+    def __post_init__(self) -> None:
+        check_count(self, "groups", self.groups)
+
+    def output(self, *inputs: Volume) -> Volume:
+        check_groups(inputs[0].depth, self.groups)
+        return inputs[0]
+
+    def source(self, channel: int, depth: int) -> int:
+        """Returns the map of the input, of this depth, that becomes a map of the output."""
+        return channel % self.groups * (depth // self.groups) + channel // self.groups
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -296,6 +272,27 @@ class Add(Join):
         if len(set(inputs)) > 1:
             raise SizeError("branches that are added need one size")
         return inputs[0]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Multiply(Join):
+    """Multiplies a volume, value by value, with what a branch of it says: what `gate(branch)` makes.
+
+    Where the branch has a single row, column or map, it counts for all of them: 1 x 1 x depth is a factor
+    per map, height x width x 1 one per place. Raises SizeError: the branch has another number of them.
+    """
+
+    def output(self, *inputs: Volume) -> Volume:
+        seen, says = inputs
+        if any(side not in (1, whole) for side, whole in zip(says, seen, strict=True)):
+            raise SizeError("a gate's branch has all rows, columns and maps of its input, or a single one")
+        return seen
+
+    def formula(self, *inputs: Volume) -> str:
+        return f"{inputs[0]} · {inputs[1]}"
+
+    def keeps(self, volume: Volume) -> Keeps:
+        return Keeps(crossed=True)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -7,9 +7,9 @@ a name and one definition.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
-from hubel.net.layer import FLOAT_BYTES
+from hubel.net.layer import FLOAT_BYTES, Keeps
 from hubel.net.layers import Rbf
 from hubel.net.trace import INPUT, Step, at_inference
 
@@ -45,9 +45,6 @@ def backward_bytes(steps: Sequence[Step]) -> int:
     if steps:
         sizes[INPUT] = steps[0].inputs[0].values
 
-    def save(path: str) -> None:
-        saved[holders[path]] = sizes[holders[path]]
-
     for step in steps:
         first = need_gradient.isdisjoint(step.sources)
         if first and not step.layer.params(step.inputs[0]):
@@ -55,14 +52,23 @@ def backward_bytes(steps: Sequence[Step]) -> int:
         need_gradient.add(step.path)
         keeps = step.layer.keeps(step.inputs[0])
         more += keeps.more
-        if keeps.input and not (first and keeps.relays):
-            save(step.sources[0])
-        if keeps.others:
-            for source in step.sources[1:]:
-                save(source)
-        if keeps.output:
-            save(step.path)
+        for path in _kept(step, keeps, need_gradient, first=first):
+            saved[holders[path]] = sizes[holders[path]]
     return FLOAT_BYTES * sum(saved.values()) + more
+
+
+def _kept(step: Step, keeps: Keeps, need_gradient: set[str], *, first: bool) -> Iterator[str]:
+    """Yields the paths whose values a step saves; `first`: no layer before it is trained."""
+    if keeps.input and not (first and keeps.relays):
+        yield step.sources[0]
+    if keeps.others:
+        yield from step.sources[1:]
+    if keeps.crossed:
+        for at, source in enumerate(step.sources):
+            if not need_gradient.isdisjoint(step.sources[:at] + step.sources[at + 1 :]):
+                yield source
+    if keeps.output:
+        yield step.path
 
 
 def inference_peak_bytes(steps: Sequence[Step]) -> int:

@@ -1,7 +1,7 @@
 """The notation: text to network. `parse(repr(net)) == net` for every network.
 
 The text is parsed as a Python expression by `ast` and checked against a white list: the four operators, the
-layers, `named` and `side`, and literals as their arguments. Nothing is evaluated.
+layers, `gate`, `named` and `side`, and literals as their arguments. Nothing is evaluated.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 from hubel.errors import NetworkError, NotationError, nearest
-from hubel.net.algebra import Net, Times, named, side
+from hubel.net.algebra import Net, Times, gate, named, side
 from hubel.net.layer import Ready
 from hubel.net.names import LAYERS
 from hubel.net.volume import LARGEST
@@ -26,7 +26,7 @@ _OPERATORS: dict[type[ast.operator], Callable[[Net, Net], Net]] = {
     ast.BitOr: lambda a, b: a | b,
     ast.Add: lambda a, b: a + b,
 }
-_WRAPPERS: dict[str, Callable[..., Net]] = {"named": named, "side": side}
+_WRAPPERS: dict[str, Callable[..., Net]] = {"gate": gate, "named": named, "side": side}
 _ARGUMENTS = (ast.Constant, ast.Tuple, ast.List, ast.UnaryOp)
 
 
@@ -119,7 +119,7 @@ class _Reader:
 
     def _call(self, node: ast.Call) -> Net:
         if not isinstance(node.func, ast.Name):
-            raise self._error(node, "only layers, named and side are called")
+            raise self._error(node, "only layers, gate, named and side are called")
         name = node.func.id
         make = LAYERS.get(name) or _WRAPPERS.get(name)
         if make is None:
@@ -135,7 +135,7 @@ class _Reader:
         return self._made(node, make, *values, **words)
 
     def _argument(self, node: ast.expr, owner: str) -> object:
-        """Returns a literal; for `named` and `side`, a network too."""
+        """Returns a literal; for `gate`, `named` and `side`, a network too."""
         if isinstance(node, _ARGUMENTS):
             try:
                 return ast.literal_eval(node)

@@ -1,17 +1,33 @@
 """The layers that slide a window over their input: convolution and pooling.
 
-`size`, `stride`, `pad` and `dilation` are one number for both axes or a pair (height, width).
+`size`, `stride`, `pad` and `dilation` are one number for both axes or a pair (height, width); `pad` may also
+be (top, bottom, left, right).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TypeAlias
+from dataclasses import dataclass, replace
+from typing import TypeAlias, get_args
 
 from hubel.errors import NetworkError, SizeError
+from hubel.net.axes import RaisedAxis
 from hubel.net.layer import FLOAT_BYTES, INDEX_BYTES, Keeps, Layer, Ready, assign, check_count, check_flag
+from hubel.net.norms import check_groups
 from hubel.net.volume import LARGEST, Volume
-from hubel.net.window import Pad, Pair, Size, Window, pad_of, pair, pair_text, size_of
+from hubel.net.window import (
+    Pad,
+    Padding,
+    Pair,
+    Sides,
+    Size,
+    Window,
+    pad_of,
+    pair,
+    pair_text,
+    sides_of,
+    size_of,
+    zeros_of,
+)
 
 Links: TypeAlias = tuple[tuple[int, ...], ...]
 
@@ -44,11 +60,15 @@ class Conv(Sliding):
         conv(96, 11, stride=4)                       AlexNet's first layer
         conv(32, 3, pad=1, groups=32)                depthwise, on an input of depth 32
         conv(64, 3, pad=1, bias=False) >> batchnorm  the bias is batchnorm's
+        conv(8, 3, pad=(0, 2, 1, 1))                 rows of zeros at the bottom only
+        conv(8, 3, pad=1, pad_mode="reflect")        no zeros: the map mirrored at its edges
 
-    The output has (N - F + 2P)/S + 1 positions along an axis of N values, rounded down. `groups` splits the
-    input maps and the filters into groups that do not see each other (AlexNet's two GPUs). `links` lists for
-    each filter the input maps it sees, counted from 0 (LeNet-5's C3). `pad="same"` is TensorFlow's: it pads
-    to ceil(N/S) positions, and of an odd number of zeros the last is on the far side.
+    The output has (N - F + 2P)/S + 1 positions along an axis of N values, rounded down; with `ceil` rounded
+    up, as in cuda-convnet, where the last window reads zeros past the padding. `groups` splits the input maps
+    and the filters into groups that do not see each other (AlexNet's two GPUs). `links` lists for each filter
+    the input maps it sees, counted from 0 (LeNet-5's C3). `pad="same"` is TensorFlow's: it pads to ceil(N/S)
+    positions, and of an odd number of zeros the last is on the far side. `pad_mode` is "zeros", "reflect" or
+    "replicate".
 
     Raises NetworkError: an argument out of range. On an input it does not fit, `trace` raises an error.
     """
@@ -61,11 +81,14 @@ class Conv(Sliding):
     bias: bool = True
     dilation: Size = 1
     links: Links | None = None
+    pad_mode: Padding = "zeros"
+    ceil: bool = False
 
     def __post_init__(self) -> None:
         check_count(self, "filters", self.filters)
         check_count(self, "groups", self.groups)
         check_flag(self, "bias", self.bias)
+        check_flag(self, "ceil", self.ceil)
         assign(
             self,
             size=size_of(self.kind, "size", self.size, 1),
@@ -75,12 +98,15 @@ class Conv(Sliding):
         )
         if self.filters % self.groups:
             raise NetworkError(f"conv: {self.filters} filters cannot be cut into {self.groups} equal groups")
+        if self.pad_mode not in get_args(Padding):
+            raise NetworkError(f"conv: pad_mode is {', '.join(get_args(Padding))}, not {self.pad_mode!r}")
+        if self.ceil and (self.pad == "same" or self.pad_mode != "zeros"):
+            raise NetworkError('conv: ceil adds zeros of its own, which excludes pad="same" and pad_mode')
         if self.links is not None:
             assign(self, links=_links(self.links, self.filters, self.groups))
 
     def _depth(self, volume: Volume) -> int:
-        if volume.depth % self.groups:
-            raise SizeError(f"depth {volume.depth} cannot be cut into {self.groups} equal groups")
+        check_groups(volume.depth, self.groups)
         highest = max((max(maps) for maps in self.links), default=0) if self.links else 0
         if highest >= volume.depth:
             raise SizeError(
@@ -88,10 +114,24 @@ class Conv(Sliding):
             )
         return self.filters
 
+    def output(self, *inputs: Volume) -> Volume:
+        if self.pad_mode == "reflect":
+            for axis, side in zip(self.window(inputs[0]).axes, inputs[0].plane, strict=True):
+                if axis.even + max(axis.extra) >= side:
+                    raise SizeError(f"a side of {side} can be mirrored by at most {side - 1} values")
+        return Sliding.output(self, *inputs)
+
     def window(self, volume: Volume) -> Window:
         if self.pad == "same":
-            return Window.same(volume.plane, self.size, self.stride, self.dilation)
-        return Window.of(self.size, self.stride, self.pad, self.dilation)
+            window = Window.same(volume.plane, self.size, self.stride, self.dilation)
+        else:
+            window = Window.of(self.size, self.stride, self.pad, self.dilation)
+        if self.ceil:
+            raised = (RaisedAxis.up(axis, side) for axis, side in zip(window.axes, volume.plane, strict=True))
+            return Window(*raised)
+        if self.pad_mode == "zeros":
+            return window
+        return Window(*(replace(axis, mode=self.pad_mode) for axis in window.axes))
 
     @property
     def most_pad(self) -> Pair:
@@ -112,11 +152,20 @@ class Conv(Sliding):
 
     def keeps(self, volume: Volume) -> Keeps:
         window = self.window(volume)
-        dense = self.filters * volume.depth * window.area if self.links else 0
-        if not any(axis.odd for axis in window.axes):
-            return Keeps(input=True, more=dense * FLOAT_BYTES)
-        copy = (volume.height + window.rows.odd) * (volume.width + window.columns.odd) * volume.depth
-        return Keeps(more=(dense + copy) * FLOAT_BYTES)  # saved is the padded copy, not the input
+        dense = FLOAT_BYTES * self.filters * volume.depth * window.area if self.links else 0
+        repeats = self.pad_mode != "zeros" and any(axis.zeros for axis in window.axes)
+        kept = _copied(volume, window.zeros if repeats else window.extra)
+        return replace(kept, input=kept.input or repeats, more=kept.more + dense, relays=repeats)
+
+
+def _copied(volume: Volume, padding: Sides) -> Keeps:
+    """Returns what is saved of the input: it, or in its place a copy with padding around it."""
+    top, bottom, left, right = padding
+    if not any(padding):
+        return Keeps(input=True)
+    return Keeps(
+        more=FLOAT_BYTES * (volume.height + top + bottom) * (volume.width + left + right) * volume.depth
+    )
 
 
 class _Pool(Sliding):
@@ -125,7 +174,7 @@ class _Pool(Sliding):
     __slots__ = ()
     size: Size
     stride: Size | None
-    pad: Size
+    pad: Size | Sides
     ceil: bool
 
     def __post_init__(self) -> None:
@@ -136,11 +185,15 @@ class _Pool(Sliding):
             self,
             size=size,
             stride=None if stride == size else stride,
-            pad=size_of(self.kind, "pad", self.pad, 0),
+            pad=zeros_of(self.kind, self.pad),
         )
-        if any(most < pad for most, pad in zip(self.most_pad, pair(self.pad), strict=True)):
+        top, bottom, left, right = sides_of(self.pad)
+        largest = max(top, bottom), max(left, right)
+        if any(most < pad for most, pad in zip(self.most_pad, largest, strict=True)):
             most = pair_text(self.most_pad)
             raise NetworkError(f"{self.kind}: pad is at most {most}, half the size, not {self.pad}")
+        if self.ceil and (top, left) != (bottom, right):
+            raise NetworkError(f"{self.kind}: ceil adds padding of its own at the far sides; pad by one pair")
 
     @property
     def most_pad(self) -> Pair:
@@ -165,11 +218,12 @@ class MaxPool(_Pool):
 
     size: Size
     stride: Size | None = None
-    pad: Size = 0
+    pad: Size | Sides = 0
     ceil: bool = False
 
     def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True, more=INDEX_BYTES * self.output(volume).values)
+        kept = _copied(volume, self.window(volume).extra)
+        return replace(kept, more=kept.more + INDEX_BYTES * self.output(volume).values)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -181,11 +235,11 @@ class AvgPool(_Pool):
 
     size: Size
     stride: Size | None = None
-    pad: Size = 0
+    pad: Size | Sides = 0
     ceil: bool = False
 
     def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
+        return _copied(volume, self.window(volume).extra)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

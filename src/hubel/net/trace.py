@@ -12,9 +12,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from hubel.errors import NetworkError, SizeError
-from hubel.net.algebra import Beside, Chain, Named, Net, Plus, Side, Times, check_net
+from hubel.net.algebra import Beside, Chain, Gate, Named, Net, Plus, Side, Times, check_net
 from hubel.net.layer import Layer
-from hubel.net.layers import Add, Concat, SideHead, Softmax
+from hubel.net.layers import Add, Concat, Multiply, SideHead, Softmax
 from hubel.net.volume import Volume, VolumeLike
 
 INPUT = "input"
@@ -146,10 +146,8 @@ class _Walk:
                 for _ in range(net.copies):
                     place = self.run(net.net, place, scope, copied=True)
                 return place
-            case Beside() | Plus():
-                ends = tuple(self.run(part, place, scope, copied=copied) for part in net.parts)
-                join = Concat() if isinstance(net, Beside) else Add()
-                return self._step(join, scope.automatic(join.kind), ends, scope)
+            case Beside() | Plus() | Gate():
+                return self._join(net, place, scope, copied=copied)
             case Named():
                 path = scope.given(net.name, copied=copied)
                 if isinstance(net.net, Layer):
@@ -162,6 +160,17 @@ class _Walk:
                 self._step(SideHead(net.weight), path, (end,), inner)
                 return place
         raise NetworkError(f"{net!r} is not a network")
+
+    def _join(self, net: Beside | Plus | Gate, place: _Place, scope: _Scope, *, copied: bool) -> _Place:
+        """Walks branches from one place and returns where they are joined; a gate joins the place itself."""
+        branches = (net.branch,) if isinstance(net, Gate) else net.parts
+        ends = tuple(self.run(branch, place, scope, copied=copied) for branch in branches)
+        if isinstance(net, Gate):
+            join: Layer = Multiply()
+            ends = (place, *ends)
+        else:
+            join = Concat() if isinstance(net, Beside) else Add()
+        return self._step(join, scope.automatic(join.kind), ends, scope)
 
     def _step(self, layer: Layer, path: str, places: tuple[_Place, ...], scope: _Scope) -> _Place:
         volumes = tuple(place.volume for place in places)
@@ -204,6 +213,8 @@ def _explicit(net: Net, copies: int) -> Iterator[tuple[str, int]]:
         case Chain() | Beside() | Plus():
             for part in net.parts:
                 yield from _explicit(part, copies)
+        case Gate():
+            yield from _explicit(net.branch, copies)
         case Times():
             yield from _explicit(net.net, max(1, copies) * net.copies)
         case Named() | Side():

@@ -2,8 +2,8 @@
 
 A window of size F and stride S over N values, with P zeros of padding on each side, has (N - F + 2P)/S + 1
 positions. The geometry of a network follows from its windows: the output sizes, what is unused where the
-division leaves a remainder, and which inputs a range of outputs sees. TensorFlow's "SAME" padding adds one
-more zero on the far side where the number of zeros is odd.
+division leaves a remainder, and which inputs a range of outputs sees. The far side may have another number of
+zeros than the near one: TensorFlow's "SAME" padding has one more there where the number of zeros is odd.
 """
 
 from __future__ import annotations
@@ -21,8 +21,14 @@ Pair: TypeAlias = tuple[int, int]
 Size: TypeAlias = int | Pair
 """One number for both axes, or (height, width)."""
 
-Pad: TypeAlias = Size | Literal["same"]
-"""Zeros on each side, or as many as keep the size: TensorFlow's "SAME"."""
+Sides: TypeAlias = tuple[int, int, int, int]
+"""Numbers at the top, bottom, left and right."""
+
+Pad: TypeAlias = Size | Sides | Literal["same"]
+"""Zeros on each side, on the four sides, or as many as keep the size: TensorFlow's "SAME"."""
+
+Padding: TypeAlias = Literal["zeros", "reflect", "replicate"]
+"""What is beyond the edge: zeros, the map mirrored at its outermost values, or these values again."""
 
 
 def pair(size: Size) -> Pair:
@@ -46,21 +52,39 @@ def size_of(owner: str, what: str, value: object, least: int) -> Size:
     return sides[0] if sides[0] == sides[1] else sides
 
 
+def zeros_of(owner: str, value: object) -> Size | Sides:
+    """Returns checked padding in its shortest form. Raises NetworkError: neither a size nor four numbers."""
+    if not isinstance(value, (tuple, list)) or len(value) != 4:
+        return size_of(owner, "pad", value, 0)
+    (top, bottom), (left, right) = (pair(size_of(owner, "pad", value[at : at + 2], 0)) for at in (0, 2))
+    same = (top, left) == (bottom, right)
+    return size_of(owner, "pad", (top, left), 0) if same else (top, bottom, left, right)
+
+
 def pad_of(owner: str, value: object) -> Pad:
-    """Returns the checked padding. Raises NetworkError: neither a size nor "same"."""
+    """Returns the checked padding. Raises NetworkError: neither sizes nor "same"."""
     if value == "same":
         return "same"
     try:
-        return size_of(owner, "pad", value, 0)
+        return zeros_of(owner, value)
     except NetworkError as error:
         raise NetworkError(f'{error}; or "same"' if isinstance(value, str) else str(error)) from None
+
+
+def sides_of(pad: Size | Sides) -> Sides:
+    """Returns padding as (top, bottom, left, right)."""
+    if isinstance(pad, tuple) and len(pad) == 4:
+        return pad
+    high, wide = pair(pad)
+    return high, high, wide, wide
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
     """A window along one axis: `size`, `stride`, `pad` zeros on each side, and `dilation`.
 
-    `ceil` rounds the number of positions up; `odd` is 1 where the far side has one more zero.
+    `ceil` rounds the number of positions up. `more` is the number of zeros that the far side has beyond those
+    of the near one; it is negative where it has fewer. `mode` is what stands in place of the zeros.
     """
 
     size: int = 1
@@ -68,7 +92,8 @@ class Axis:
     pad: int = 0
     dilation: int = 1
     ceil: bool = False
-    odd: int = 0
+    more: int = 0
+    mode: Padding = "zeros"
 
     @classmethod
     def same(cls, inputs: int, size: int, stride: int = 1, dilation: int = 1) -> Axis:
@@ -78,7 +103,7 @@ class Axis:
         """
         plain = cls(size, stride, dilation=dilation)
         zeros = max((-(-inputs // stride) - 1) * stride + plain.reach - inputs, 0)
-        return replace(plain, pad=zeros // 2, odd=zeros % 2)
+        return replace(plain, pad=zeros // 2, more=zeros % 2)
 
     @property
     def reach(self) -> int:
@@ -88,7 +113,17 @@ class Axis:
     @property
     def zeros(self) -> int:
         """The number of zeros on both sides together."""
-        return 2 * self.pad + self.odd
+        return 2 * self.pad + self.more
+
+    @property
+    def even(self) -> int:
+        """The zeros that both sides have."""
+        return self.pad + min(0, self.more)
+
+    @property
+    def extra(self) -> Pair:
+        """The zeros beyond these on the near and on the far side, one of which has none."""
+        return max(0, -self.more), max(0, self.more)
 
     @property
     def least(self) -> int:
@@ -118,7 +153,7 @@ class Axis:
     def quotient(self, inputs: int) -> str:
         """Returns the size formula with its numbers, before rounding: `(224-11+2·0)/4+1 = 54.25`."""
         size = str(self.size) if self.dilation == 1 else f"({self.dilation}·({self.size}-1)+1)"
-        zeros = f"2·{self.pad}{f'+{self.odd}' if self.odd else ''}"
+        zeros = f"2·{self.even}" + "".join(f"+{zeros}" for zeros in self.extra if zeros)
         return f"({inputs}-{size}+{zeros})/{self.stride}+1 = {decimal(self.exact(inputs))}"
 
     def formula(self, inputs: int) -> str:
@@ -136,6 +171,18 @@ class Axis:
     def sees(self, first: int, last: int) -> Pair:
         """Returns the first and the last input that the outputs `first` to `last` see, padding included."""
         return first * self.stride - self.pad, last * self.stride - self.pad + self.reach - 1
+
+    def reads(self, first: int, last: int, inputs: int) -> Pair:
+        """Returns the first and the last input that the outputs read, also in padding that repeats them."""
+        near, far = self.sees(first, last)
+        end = inputs - 1
+        parts = [(max(near, 0), min(far, end))] if far >= 0 and near <= end else []
+        if self.mode != "zeros" and near < 0:
+            parts.append((-min(far, -1), -near) if self.mode == "reflect" else (0, 0))
+        if self.mode != "zeros" and far > end:
+            mirrored = 2 * end - far, 2 * end - max(near, inputs)
+            parts.append(mirrored if self.mode == "reflect" else (end, end))
+        return min((part[0] for part in parts), default=near), max((part[1] for part in parts), default=far)
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,12 +233,16 @@ class Window:
 
     @classmethod
     def of(
-        cls, size: Size, stride: Size = 1, pad: Size = 0, dilation: Size = 1, *, ceil: bool = False
+        cls, size: Size, stride: Size = 1, pad: Size | Sides = 0, dilation: Size = 1, *, ceil: bool = False
     ) -> Window:
-        """Returns the window of these sizes; each is one number for both axes or (height, width)."""
-        sides = zip(pair(size), pair(stride), pair(pad), pair(dilation), strict=True)
+        """Returns the window of these sizes.
+
+        Each is one number for both axes or (height, width), padding also (top, bottom, left, right).
+        """
+        top, bottom, left, right = sides_of(pad)
+        sides = zip(pair(size), pair(stride), (top, left), pair(dilation), strict=True)
         rows, columns = (Axis(*side, ceil=ceil) for side in sides)
-        return cls(rows, columns)
+        return cls(replace(rows, more=bottom - top), replace(columns, more=right - left))
 
     @classmethod
     def same(cls, plane: Pair, size: Size, stride: Size = 1, dilation: Size = 1) -> Window:
@@ -204,6 +255,22 @@ class Window:
     def axes(self) -> tuple[Axis, Axis]:
         """Both axes, the height first."""
         return self.rows, self.columns
+
+    @property
+    def even(self) -> Pair:
+        """The zeros that both sides of each axis have."""
+        return self.rows.even, self.columns.even
+
+    @property
+    def extra(self) -> Sides:
+        """The zeros beyond these, at the top, bottom, left and right."""
+        return *self.rows.extra, *self.columns.extra
+
+    @property
+    def zeros(self) -> Sides:
+        """All zeros, at the top, bottom, left and right."""
+        rows, columns = self.axes
+        return rows.pad, rows.pad + rows.more, columns.pad, columns.pad + columns.more
 
     @property
     def area(self) -> int:
@@ -225,7 +292,7 @@ class Window:
     def dropped(self, plane: Pair) -> str:
         """Describes what rounding down leaves unused; an empty text where the division is exact."""
         unused = [axis.unused(inputs) for axis, inputs in zip(self.axes, plane, strict=True)]
-        unseen = [max(0, count - axis.pad - axis.odd) for axis, count in zip(self.axes, unused, strict=True)]
+        unseen = [max(0, count - axis.pad - axis.more) for axis, count in zip(self.axes, unused, strict=True)]
         if any(unseen):
             return f"floor: the last {_lines(*unseen)} unused"
         return f"floor: {_lines(*unused)} of padding unused" if any(unused) else ""

@@ -18,7 +18,7 @@ from hubel.data.feed.source import Source
 from hubel.errors import TrainingError, UsageError, nearest
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.module.own import Trainable
-from hubel.net.layers import BatchNorm
+from hubel.net.norms import BatchNorm
 from hubel.training.clock import Clock
 from hubel.training.events import BatchDone, Event, RoundDone, Warned
 from hubel.training.settings.config import AUTO, Config

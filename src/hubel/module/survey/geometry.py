@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 from torch import Tensor
 
 from hubel.module.survey.reading import Call, image
-from hubel.net.foreign import GlobalAxis, UpsamplingAxis
+from hubel.net.axes import GlobalAxis, UpsamplingAxis
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Axis, UnevenAxis, Window
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from hubel.errors import SizeError
 from hubel.module import layers as own
+from hubel.module.norms import LayerScale, ResponseNorm
 from hubel.module.survey.places import Place
+from hubel.module.wiring import Add, DropPath, Part, Shuffle
+from hubel.net import activations, growing, norms, sliding
 from hubel.net import layers as spec
-from hubel.net import sliding
 from hubel.net.layer import Layer
 from hubel.net.volume import Volume
 from hubel.net.window import Pair
@@ -110,6 +112,36 @@ def _conv(call: Call) -> Layer | None:
     )
 
 
+def _convtranspose(call: Call) -> Layer | None:
+    given = call.given()
+    weight = given["weight"]
+    geometry = {"stride": "stride", "pad": "padding", "output_pad": "output_padding", "dilation": "dilation"}
+    groups = given.get("groups", 1)
+    return growing.ConvTranspose(
+        weight.shape[1] * groups,
+        _pair(weight.shape[2:]),
+        **{ours: _pair(given.get(theirs, 0 if "pad" in ours else 1)) for ours, theirs in geometry.items()},
+        groups=groups,
+        bias=given.get("bias") is not None,
+    )
+
+
+def _upsample(call: Call) -> Layer | None:
+    given = call.given("input size scale_factor mode align_corners")
+    mode, seen = given.get("mode", "nearest"), image(call)
+    wanted = given.get("size")
+    if wanted is None:
+        factors = given["scale_factor"]
+        factors = factors if isinstance(factors, (tuple, list)) else (factors, factors)
+    elif seen is not None:
+        factors = tuple(to / side for to, side in zip(_pair(wanted), seen.plane, strict=True))
+    whole = all(factor >= 1 and factor == int(factor) for factor in factors)
+    plain = not given.get("align_corners") and not given.get("antialias")
+    if not whole or not plain or mode not in get_args(growing.Interpolation):
+        return None
+    return growing.Upsample(_pair(factors), mode)
+
+
 def _maxpool(call: Call) -> Layer | None:
     given = call.given("input kernel_size stride padding dilation ceil_mode")
     if _pair(given.get("dilation", 1)) != (1, 1):
@@ -151,7 +183,48 @@ def _mean(call: Call) -> Layer | None:
 
 def _batchnorm(call: Call) -> Layer | None:
     given = call.given()
-    return spec.BatchNorm(given.get("eps", 1e-5), float(given.get("momentum") or 0.0))
+    return norms.BatchNorm(given.get("eps", 1e-5), float(given.get("momentum") or 0.0))
+
+
+def _layernorm(call: Call) -> Layer | None:
+    given = call.given("input normalized_shape weight bias eps")
+    over_maps = len(given["normalized_shape"]) == 1 and call.place.axes[-1] == "c"
+    return norms.LayerNorm(given.get("eps", 1e-5)) if over_maps and _is_scaled(given) else None
+
+
+def _groupnorm(call: Call) -> Layer | None:
+    given = call.given("input num_groups weight bias eps")
+    fits = per_depth(call) and _is_scaled(given)
+    return norms.GroupNorm(given["num_groups"], given.get("eps", 1e-5)) if fits else None
+
+
+def _is_scaled(given: Mapping[str, Any]) -> bool:
+    """Whether a normalisation has a scale and a shift."""
+    return given.get("weight") is not None and given.get("bias") is not None
+
+
+def _layerscale(call: Call) -> Layer | None:
+    """Reads a product with a tensor that has one factor per map."""
+    factors = next((each for each in call.args if each is not call.seen), None)
+    if not isinstance(factors, Tensor) or "c" not in call.place.axes:
+        return None
+    at = factors.dim() - (call.seen.dim() - call.place.axes.index("c"))
+    per_map = [call.place.volume.depth if axis == at else 1 for axis in range(factors.dim())]
+    return norms.LayerScale() if at >= 0 and list(factors.shape) == per_map else None
+
+
+def _multiply(call: Call) -> Layer | None:
+    """Reads a product of two activations: the larger one is gated, and the other may be broadcast."""
+    if len(call.activations) != 2:
+        return None
+    call.activations.sort(key=lambda pair: -pair[1].volume.values)
+    (seen, place), (factors, says) = call.activations
+    if seen.dim() != factors.dim():
+        return None
+    axes = zip(place.axes, says.axes, strict=True)
+    sides = zip(says.volume, place.volume, strict=True)
+    fits = all(one in (other, "1") or other == "1" for other, one in axes)
+    return spec.Multiply() if fits and all(side in (1, whole) for side, whole in sides) else None
 
 
 def _clamped(call: Call) -> Layer | None:
@@ -162,7 +235,29 @@ def _clamped(call: Call) -> Layer | None:
         low, high = (-1.0 if low is None else low), (1.0 if high is None else high)
     if low != 0 or isinstance(high, Tensor) or (high is not None and not 1e-6 <= high < math.inf):
         return None
-    return spec.Relu(None if high is None else float(high))
+    return activations.Relu(None if high is None else float(high))
+
+
+def _gelu(call: Call) -> Layer | None:
+    exact = call.given("input approximate").get("approximate", "none") == "none"
+    return activations.Gelu() if exact else None
+
+
+def _leakyrelu(call: Call) -> Layer | None:
+    return activations.LeakyRelu(call.given("input negative_slope").get("negative_slope", 0.01))
+
+
+def _elu(call: Call) -> Layer | None:
+    return activations.Elu(call.given("input alpha").get("alpha", 1.0))
+
+
+def _prelu(call: Call) -> Layer | None:
+    slopes = call.given("input weight")["weight"]
+    return activations.PRelu(shared=slopes.numel() == 1)
+
+
+def _shuffle(call: Call) -> Layer | None:
+    return spec.Shuffle(call.given("input groups")["groups"])
 
 
 def _dropout(call: Call) -> Layer | None:
@@ -176,7 +271,7 @@ def _softmax(call: Call) -> Layer | None:
 
 def _lrn(call: Call) -> Layer | None:
     given = {"alpha": 1e-4, "beta": 0.75, "k": 1.0} | call.given("input size alpha beta k")
-    return spec.Lrn(given["size"], given["alpha"] / given["size"], given["beta"], given["k"])
+    return norms.Lrn(given["size"], given["alpha"] / given["size"], given["beta"], given["k"])
 
 
 def _linear(call: Call) -> Layer | None:
@@ -221,6 +316,9 @@ def _pair(size: Any) -> Pair:
 
 ON_IMAGES: dict[str, Reader] = {
     "conv2d": _conv,
+    "conv_transpose2d": _convtranspose,
+    "interpolate": _upsample,
+    "channel_shuffle": _shuffle,
     "max_pool2d": _maxpool,
     "max_pool2d_with_indices": _maxpool,
     "avg_pool2d": _avgpool,
@@ -231,14 +329,23 @@ ON_IMAGES: dict[str, Reader] = {
 
 READERS: dict[str, Reader] = ON_IMAGES | {
     "batch_norm": _batchnorm,
-    "relu": _always(spec.Relu()),
-    "relu6": _always(spec.Relu(6)),
+    "relu": _always(activations.Relu()),
+    "relu6": _always(activations.Relu(6)),
     "hardtanh": _clamped,
     "clamp": _clamped,
     "clamp_min": _clamped,
-    "tanh": _always(spec.Tanh()),
-    "sigmoid": _always(spec.Sigmoid()),
-    "gelu": _always(spec.Gelu()),
+    "tanh": _always(activations.Tanh()),
+    "sigmoid": _always(activations.Sigmoid()),
+    "gelu": _gelu,
+    "silu": _always(activations.Silu()),
+    "hardswish": _always(activations.HardSwish()),
+    "hardsigmoid": _always(activations.HardSigmoid()),
+    "leaky_relu": _leakyrelu,
+    "elu": _elu,
+    "prelu": _prelu,
+    "layer_norm": _layernorm,
+    "group_norm": _groupnorm,
+    "mul": _layerscale,
     "dropout": _dropout,
     "softmax": _softmax,
     "linear": _linear,
@@ -246,39 +353,29 @@ READERS: dict[str, Reader] = ON_IMAGES | {
 }
 """Functions of one activation, by their name without the trailing `_` of those that work in place."""
 
-JOINERS: dict[str, Reader] = {"add": _add, "cat": _concat, "concat": _concat, "concatenate": _concat}
+JOINERS: dict[str, Reader] = {
+    "add": _add,
+    "mul": _multiply,
+    "cat": _concat,
+    "concat": _concat,
+    "concatenate": _concat,
+}
 """Functions of several activations."""
 
 OWN: dict[type[torch.nn.Module], Callable[[Any, Volume], Layer]] = {
-    own.LinkedConv: lambda module, _seen: _linked(module),
-    own.UnevenConv: lambda module, _seen: sliding.Conv(
-        module.out_channels,
-        module.kernel_size,
-        stride=module.stride,
-        pad="same",
-        groups=module.groups,
-        bias=module.bias is not None,
-        dilation=module.dilation,
-    ),
+    own.LinkedConv: lambda module, _seen: module.layer,
+    own.PaddedConv: lambda module, _seen: module.layer,
+    own.PaddedMaxPool: lambda module, _seen: module.layer,
+    own.PaddedAvgPool: lambda module, _seen: module.layer,
     own.Subsample: lambda module, _seen: sliding.Subsample(module.size),
-    own.ScaledTanh: lambda module, _seen: spec.Tanh(module.amplitude, module.slope),
+    own.ScaledTanh: lambda module, _seen: activations.Tanh(module.amplitude, module.slope),
     own.Rbf: lambda module, _seen: spec.Rbf(len(module.codes)),
     own.PadShortcut: lambda module, seen: sliding.PadShortcut(seen.depth + module.zeros, module.stride),
-    own.Add: lambda _module, _seen: spec.Add(),
+    ResponseNorm: lambda module, _seen: module.layer,
+    LayerScale: lambda module, _seen: norms.LayerScale(module.initial),
+    Part: lambda module, _seen: spec.Part(module.number, module.of),
+    Shuffle: lambda module, _seen: spec.Shuffle(module.groups),
+    DropPath: lambda module, _seen: spec.DropPath(module.p),
+    Add: lambda _module, _seen: spec.Add(),
 }
 """hubel's own modules that call several functions and are one layer."""
-
-
-def _linked(module: own.LinkedConv) -> Layer:
-    table: list[list[int]] = [[] for _ in range(module.shape[0])]
-    for row, index in zip(module.filter_of.tolist(), module.map_of.tolist(), strict=True):
-        table[row].append(index)
-    return sliding.Conv(
-        module.shape[0],
-        module.shape[2:],
-        stride=module.geometry["stride"],
-        pad="same" if module.odd else module.geometry["padding"],
-        bias=module.bias is not None,
-        dilation=module.geometry["dilation"],
-        links=tuple(map(tuple, table)),
-    )

@@ -8,7 +8,7 @@ from hubel.errors import NetworkError
 from hubel.module.survey.costs import Tally
 from hubel.module.survey.places import by_shape
 from hubel.module.survey.reading import Call
-from hubel.net.foreign import GlobalAxis
+from hubel.net.axes import GlobalAxis
 from hubel.net.window import Window
 
 

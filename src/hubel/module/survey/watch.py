@@ -169,9 +169,12 @@ class Watch(TorchFunctionMode):
 
     def _read(self, call: Call, given: Sequence[Tensor]) -> Layer | None:
         """Returns the hubel layer of a call, None if there is none."""
-        joins = call.name in JOINERS
+        joins = call.name in JOINERS and len(call.activations) > 1
         reader = (JOINERS if joins else READERS).get(call.name)
-        if reader is None or (len(call.activations) != 1 and not joins) or call.seen is not given[0]:
+        commutes = call.name == "mul"
+        if reader is None or (len(call.activations) != 1 and not joins):
+            return None
+        if call.seen is not given[0] and not commutes:
             return None
         if joins and len(given) != len(call.activations):
             return None

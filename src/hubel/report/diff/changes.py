@@ -13,7 +13,7 @@ from difflib import SequenceMatcher
 from enum import StrEnum
 from typing import TypeAlias
 
-from hubel.net.layers import Gelu, Relu, Sigmoid, Tanh
+from hubel.net.activations import ACTIVATIONS
 from hubel.net.ledger import Ledger, Row
 from hubel.net.trace import Step
 
@@ -22,9 +22,6 @@ Match: TypeAlias = tuple[int | None, int | None]
 
 MOST_CELLS = 1_000_000
 """Where the product of the two lengths is larger, networks are aligned by path alone, which is faster."""
-
-ACTIVATIONS = (Relu, Tanh, Sigmoid, Gelu)
-"""Layers that can replace each other."""
 
 
 class Kind(StrEnum):

@@ -17,7 +17,7 @@ from itertools import groupby
 
 from hubel.net.trace import Step
 from hubel.net.volume import Volume
-from hubel.report.drawing.paint import PLUS, Arrow, Box, Drawing, Point, Rule, Solid, Text
+from hubel.report.drawing.paint import PLUS, SIGNS, Arrow, Box, Drawing, Point, Rule, Solid, Text
 from hubel.report.drawing.parts import Cell, Chain, Fork, Head, Repeat, Stack, kind_of, parts
 from hubel.report.drawing.pen import SIZE, SMALL, Pen, Scale, common_name, size_text, width_of
 from hubel.report.drawing.piece import ARROW, GAP, Piece, beside, composed, joined, moved_box, places_of
@@ -43,6 +43,7 @@ NAMES = {
     "concat": "concatenation",
     "other": "other",
     "add": "sum",
+    "gate": "gate",
 }
 
 
@@ -203,7 +204,7 @@ class _Page:
             if x > 0 and x + wide > edge:
                 x, y = 0.0, y - 12
             if kind:
-                solids = () if kind == "add" else (Solid(x + 2, y + 2.5, 7, 6, (2.5, 2), ((kind, 7.0),)),)
+                solids = () if kind in SIGNS else (Solid(x + 2, y + 2.5, 7, 6, (2.5, 2), ((kind, 7.0),)),)
                 self.legends.append(Box("", (), EMPTY, kind, x + PLUS, y + 2.5, solids))
             self.texts.append(Text(word, x + 16 * bool(kind), y, SMALL, "muted", "left"))
             x += wide + 12

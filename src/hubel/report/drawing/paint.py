@@ -48,7 +48,7 @@ class Solid:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """A volume and its paths, drawn as one solid per tower, or without solids as a plus at `x`, `y`."""
+    """A volume and its paths, drawn as one solid per tower, or without solids as a sign at `x`, `y`."""
 
     name: str
     paths: tuple[str, ...]
@@ -116,6 +116,12 @@ class Drawing:
 PLUS = 5.0
 """The radius of the circle at a sum."""
 
+SIGNS: dict[str, tuple[tuple[Point, Point], ...]] = {
+    "add": (((-2.8, 0), (2.8, 0)), ((0, -2.8), (0, 2.8))),
+    "gate": (((-2, -2), (2, 2)), ((-2, 2), (2, -2))),
+}
+"""The lines in the circle where branches meet, by kind: a plus, a times."""
+
 _COLOURS = {
     "input": "#dedbd2",
     "conv": "#f3c969",
@@ -157,7 +163,7 @@ def painted(drawing: Drawing) -> Figure:
         _arrow(axes, arrow)
     for box in (*drawing.boxes, *drawing.legend):
         if not box.solids:
-            _plus(axes, box.x, box.y)
+            _sign(axes, box.kind, box.x, box.y)
     for text in drawing.texts:
         axes.text(
             text.x, text.y, text.text, size=text.size, color=_TEXT[text.tone], ha=text.align, va="baseline",
@@ -261,7 +267,7 @@ def _towards(start: Point, end: Point, length: float) -> Point:
     return start[0] + (end[0] - start[0]) * share, start[1] + (end[1] - start[1]) * share
 
 
-def _plus(axes: Axes, x: float, y: float) -> None:
+def _sign(axes: Axes, kind: str, x: float, y: float) -> None:
     axes.add_patch(Circle((x, y), PLUS, facecolor="white", edgecolor=_WIRE, linewidth=0.8))
-    for points in (((x - 2.8, y), (x + 2.8, y)), ((x, y - 2.8), (x, y + 2.8))):
-        _line(axes, points, _WIRE, 0.9)
+    for (left, down), (right, up) in SIGNS[kind]:
+        _line(axes, ((x + left, y + down), (x + right, y + up)), _WIRE, 0.9)

@@ -11,21 +11,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TypeAlias
 
+from hubel.net.growing import ConvTranspose
 from hubel.net.layer import Elementwise, Layer
 from hubel.net.layers import (
     AdaptiveAvgPool,
     Add,
-    BatchNorm,
     Concat,
     Dropout,
+    DropPath,
     Fc,
     GlobalAvgPool,
     Identity,
-    Lrn,
+    Multiply,
     Rbf,
     SideHead,
     Softmax,
 )
+from hubel.net.norms import BatchNorm, GroupNorm, LayerNorm, LayerScale, Lrn
 from hubel.net.sliding import AvgPool, Conv, MaxPool, Subsample
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
@@ -40,13 +42,14 @@ MOST_TOWERS = 4
 """Up to this many groups are drawn as towers; more, as in a depthwise convolution, are not separated."""
 
 _KINDS: dict[str, tuple[type[Layer], ...]] = {
-    "conv": (Conv,),
+    "conv": (Conv, ConvTranspose),
     "pool": (MaxPool, AvgPool, GlobalAvgPool, AdaptiveAvgPool, Subsample),
     "fc": (Fc, Rbf),
-    "norm": (BatchNorm, Lrn),
+    "norm": (BatchNorm, LayerNorm, GroupNorm, LayerScale, Lrn),
     "add": (Add,),
+    "gate": (Multiply,),
     "concat": (Concat,),
-    "": (Dropout, Identity, SideHead),
+    "": (Dropout, DropPath, Identity, SideHead),
     "activation": (Elementwise, Softmax),
 }
 

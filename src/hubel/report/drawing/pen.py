@@ -9,11 +9,13 @@ from math import sqrt
 from typing import TypeAlias
 
 from hubel.net.foreign import Foreign
-from hubel.net.layers import GlobalAvgPool
+from hubel.net.growing import ConvTranspose, Upsample
+from hubel.net.layers import GlobalAvgPool, Shuffle
+from hubel.net.layers import Part as MapsPart
 from hubel.net.sliding import Conv, MaxPool, PadShortcut
 from hubel.net.volume import Volume
-from hubel.net.window import Pair
-from hubel.report.drawing.paint import PLUS, Arrow, Box, Frame, Point, Solid, Text
+from hubel.net.window import Pair, pair
+from hubel.report.drawing.paint import PLUS, SIGNS, Arrow, Box, Frame, Point, Solid, Text
 from hubel.report.drawing.parts import Cell, Chain, Fork, Part, Repeat, Stack, keeps_apart, kind_of
 from hubel.report.drawing.piece import ARROW, Piece, Wire, beside, chained, composed
 
@@ -97,7 +99,7 @@ class Pen:
             return self._stack(part.cells, plane)
         if isinstance(part, Repeat):
             return self._repeat(part, plane)
-        return self._sum(part) if part.join.kind == "add" else self._branches(part, plane)
+        return self._sum(part) if part.join.kind in SIGNS else self._branches(part, plane)
 
     def chain(self, chain: Chain, plane: Pair | None = None) -> Piece:
         """A chain of at least one part as a piece."""
@@ -181,7 +183,7 @@ class Pen:
         return _on_panel(replace(_gathered(branches, join), run=None))
 
     def _sum(self, fork: Fork) -> Piece:
-        """The longest branch on the axis, the others above it, and a plus where they meet."""
+        """The longest branch on the axis, the others above it, and a plus or times where they meet."""
         name, volume = fork.join.name, fork.join.volume
         lanes = [self.chain(lane, volume.plane) if lane else None for lane in fork.lanes]
         widths = [lane.right - lane.left if lane else 0.0 for lane in lanes]
@@ -199,7 +201,7 @@ class Pen:
                 top += 5 + (lane.down if lane else 0.0)
                 branches[at] = _branch(lane, (x, top), ((4, 0), (4, top)), ((end, top), (end, PLUS)), name)
             top += lane.up if lane else 1.0
-        plus = Box(name, fork.join.paths, volume, "add", end, 0)
+        plus = Box(name, fork.join.paths, volume, fork.join.kind, end, 0)
         right = end + PLUS
         out: Wire = (name, ((right, 0),))
         circle = Piece(end - PLUS, right, end - PLUS, right, PLUS, PLUS, (), (out,), (plus,), run=volume)
@@ -336,6 +338,14 @@ def window_text(cell: Cell) -> str:
         return "mean"
     if isinstance(layer, PadShortcut):
         return "zeros"
+    if isinstance(layer, Upsample):
+        return "up {}×{}".format(*pair(layer.factor))
+    if isinstance(layer, ConvTranspose):
+        return "up {}×{}".format(*pair(layer.size)) + f"/{pair(layer.stride)[0]}"
+    if isinstance(layer, MapsPart):
+        return f"{layer.number} of {layer.of}"
+    if isinstance(layer, Shuffle):
+        return "shuffle"
     if isinstance(layer, Foreign):
         return layer.op
     rows, columns = layer.window(seen).axes

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from hubel.net.activations import ACTIVATIONS
 from hubel.net.field import NOTHING
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
-    from hubel.instruments.arithmetic import Taken
     from hubel.instruments.neuron import Neuron
+    from hubel.instruments.sight import Taken
 
     Floats = npt.NDArray[np.float64]
 
@@ -32,6 +33,7 @@ _CELL, _LEAST_CELL, _MOST_ROWS = 9, 6, 7
 
 _RULES = {
     "conv": "the sum of weight · input{bias}",
+    "convtranspose": "the sum of weight · input{bias}",
     "fc": "the sum of weight · input{bias}",
     "rbf": "minus the squared distance of the input from the class's code",
     "maxpool": "the largest of its window",
@@ -39,17 +41,31 @@ _RULES = {
     "adaptiveavgpool": "the mean of its window",
     "globalavgpool": "the mean of the map",
     "subsample": "coefficient · the sum of its window + bias",
+    "upsample": "the nearest input, or the nearest ones by how near they are",
+    "part": "the input, of its own map",
+    "shuffle": "the input, of its own map",
     "padshortcut": "the input at its place; 0 in a map the input does not have",
     "relu": "max(0, input)",
     "tanh": "tanh(input)",
     "sigmoid": "1 / (1 + exp(-input))",
+    "hardsigmoid": "min(max(input + 3, 0), 6) / 6",
     "gelu": "input · Φ(input)",
+    "silu": "input / (1 + exp(-input))",
+    "hardswish": "input · min(max(input + 3, 0), 6) / 6",
+    "leakyrelu": "max(0, input) + {slope} · min(0, input)",
+    "prelu": "max(0, input) + slope · min(0, input)",
+    "elu": "max(0, input) + {alpha} · (exp(min(0, input)) - 1)",
     "dropout": "the input, at inference",
+    "droppath": "the input, at inference",
     "identity": "the input",
     "batchnorm": "(input - mean) / √(variance + eps) · scale + shift",
+    "layernorm": "(input - mean) / √(variance + eps) · scale + shift",
+    "groupnorm": "(input - mean) / √(variance + eps) · scale + shift",
+    "layerscale": "input · scale",
     "lrn": "input / (k + alpha · sum of squares)^beta",
     "softmax": "exp(input) / sum of exp over the maps, after subtracting the largest input",
     "add": "the sum of its branches",
+    "multiply": "the input · the factor that the gate's branch gives",
     "concat": "the branch's value, as it is",
 }
 
@@ -61,7 +77,8 @@ def rule(neuron: Neuron) -> str:
         return f"min({_number(layer.limit)}, max(0, input))"  # type: ignore[attr-defined]
     if layer.kind == "tanh" and (layer.amplitude, layer.slope) != (1, 1):  # type: ignore[attr-defined]
         return f"{_number(layer.amplitude)} · tanh({_number(layer.slope)} · input)"  # type: ignore[attr-defined]
-    return _RULES[layer.kind].format(bias=" + bias" if "bias" in neuron.parts else "")
+    numbers = {name: _number(getattr(layer, name)) for name in ("slope", "alpha") if hasattr(layer, name)}
+    return _RULES[layer.kind].format(bias=" + bias" if "bias" in neuron.parts else "", **numbers)
 
 
 def as_json(neuron: Neuron) -> str:
@@ -239,33 +256,39 @@ def _winner(neuron: Neuron) -> str:
     return _place(taken, int(np.nanargmax(taken.values)) if not np.isnan(taken.values).all() else 0)
 
 
+_FORMULAS = {
+    **dict.fromkeys(("conv", "convtranspose", "fc"), "{sum} {plus_bias}"),
+    **dict.fromkeys(("avgpool", "adaptiveavgpool", "globalavgpool"), "{sum} / {count}"),
+    **dict.fromkeys(
+        ("batchnorm", "layernorm", "groupnorm"),
+        "({input} {minus_mean}) / √({variance} + {eps}) · {scale} {plus_shift}",
+    ),
+    "subsample": "{coefficient} · {sum} {plus_bias}",
+    "lrn": "{input} / ({k} + {alpha} · {sum})^{beta}",
+    "softmax": "exp({input} {minus_largest}) / {sum}",
+    "layerscale": "{input} · {scale}",
+    "multiply": "{input} · {factor}",
+}
+"""The rules with their numbers, of layers with more than one."""
+
+
 def _formula(neuron: Neuron) -> str:
     """The rule with its numbers; empty if there is only one number."""
-    parts = {name: _number(value) for name, value in neuron.parts.items()}
-    match neuron.layer.kind:
-        case "conv" | "fc" if "bias" in parts:
-            return f"{parts['sum']} {_plus(parts['bias'])}"
-        case "avgpool" | "adaptiveavgpool" | "globalavgpool":
-            return f"{parts['sum']} / {parts['count']}"
-        case "subsample":
-            return f"{parts['coefficient']} · {parts['sum']} {_plus(parts['bias'])}"
-        case "batchnorm":
-            return (
-                f"({parts['input']} {_plus(_number(-neuron.parts['mean']))}) / "
-                f"√({parts['variance']} + {parts['eps']}) · {parts['scale']} {_plus(parts['shift'])}"
-            )
-        case "lrn":
-            return f"{parts['input']} / ({parts['k']} + {parts['alpha']} · {parts['sum']})^{parts['beta']}"
-        case "softmax":
-            return f"exp({parts['input']} {_plus(_number(-neuron.parts['largest']))}) / {parts['sum']}"
-        case "add":
-            values = [_number(float(each.values.flat[0])) for each in neuron.taken]
-            return " ".join([values[0], *map(_plus, values[1:])])
-        case "relu":
-            return rule(neuron).replace("input", parts["input"])
-        case "tanh" | "sigmoid" | "gelu":
-            shown = f"({parts['input']})" if "-" in parts["input"] else parts["input"]
-            return rule(neuron).replace("input", shown)
+    kind, parts = neuron.layer.kind, {name: _number(value) for name, value in neuron.parts.items()}
+    plus = {f"plus_{name}": _plus(value) for name, value in parts.items()}
+    minus = {f"minus_{name}": _plus(_number(-value)) for name, value in neuron.parts.items()}
+    if kind in ("conv", "convtranspose", "fc") and "bias" not in parts:
+        return ""
+    if kind in _FORMULAS:
+        return _FORMULAS[kind].format(**parts, **plus, **minus)
+    if kind == "add":
+        values = [_number(float(each.values.flat[0])) for each in neuron.taken]
+        return " ".join([values[0], *map(_plus, values[1:])])
+    if kind == "relu":
+        return rule(neuron).replace("input", parts["input"])
+    if isinstance(neuron.layer, ACTIVATIONS):
+        shown = f"({parts['input']})" if "-" in parts["input"] else parts["input"]
+        return rule(neuron).replace("input", shown).replace("slope", parts.get("slope", ""))
     return ""
 
 

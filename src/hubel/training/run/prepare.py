@@ -26,7 +26,7 @@ from hubel.model.file import Model, load
 from hubel.module.network import build
 from hubel.module.own import OwnNetwork, Trainable
 from hubel.net.algebra import Net
-from hubel.net.layers import BatchNorm
+from hubel.net.norms import BatchNorm
 from hubel.net.notation import parse
 from hubel.net.trace import Step
 from hubel.net.volume import Volume

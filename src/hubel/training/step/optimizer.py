@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
+from hubel.module.norms import LayerScale
 from hubel.training.step.muon import Muon
 
 REFERENCE = 2000
@@ -20,6 +21,10 @@ HEAD_LR, BIAS_LR = 1340.0, 106.0
 """Muon's peak rates for fully connected weights, times the square of their inputs, and for biases."""
 
 OTHERS_MOMENTUM = 0.85
+
+
+PER_MAP = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.PReLU, LayerScale)
+"""Modules whose weight is a factor per map."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,11 +54,12 @@ def adamw(network: nn.Module, rates: Rates) -> list[Optimizer]:
 def muon(network: nn.Module, rates: Rates) -> list[Optimizer]:
     """Muon for filter banks; SGD for biases, at a high rate, and for fully connected weights.
 
-    The learning rate is Muon's, relative to the filters. The scales of batch normalisation stay as they are:
-    filters of fixed norm make them redundant. Source: Jordan's CIFAR-10 speed record, 2024, with its rates.
+    The learning rate is Muon's, relative to the filters. The factors per map of normalisations and the like
+    stay as they are: filters of fixed norm make them redundant. Source: Jordan's CIFAR-10 speed record, 2024,
+    with its rates.
     """
     scale = math.sqrt(rates.batch / REFERENCE)
-    scales = {part.weight for part in network.modules() if isinstance(part, nn.BatchNorm2d)}
+    scales = {part.weight for part in network.modules() if isinstance(part, PER_MAP)}
     moving = [parameter for parameter in _learning(network) if parameter not in scales]
     banks = [p for p in moving if p.ndim == 4]
     peaks = [([p], HEAD_LR * scale / p[0].numel() ** 2) for p in moving if p.ndim in (2, 3)]

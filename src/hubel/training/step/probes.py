@@ -7,7 +7,7 @@ from torch import Tensor
 
 from hubel.instruments.subject import Subject
 from hubel.module.own import Trainable
-from hubel.net.layers import Relu
+from hubel.net.activations import Relu
 
 
 @torch.no_grad()
