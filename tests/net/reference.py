@@ -87,6 +87,13 @@ class OverMaps(nn.LayerNorm):
         return super().forward(images.movedim(1, 3)).movedim(3, 1)
 
 
+class WholeMap(nn.Module):
+    """A value and, as in group normalisation, all values of its map."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        return images + images.mean((2, 3), keepdim=True)
+
+
 class Factors(nn.Module):
     """A factor for each map."""
 
@@ -230,7 +237,9 @@ def smooth(steps: Sequence[Step]) -> dict[str, nn.Module]:
             module.module, module.fill = averaged(module.module), 0.0
         if isinstance(module, nn.MaxPool2d):
             modules[path] = averaged(module)
-        elif isinstance(module, (nn.BatchNorm2d, nn.GroupNorm, nn.LayerNorm)):
+        elif isinstance(module, nn.GroupNorm):
+            modules[path] = WholeMap()
+        elif isinstance(module, (nn.BatchNorm2d, nn.LayerNorm)):
             modules[path] = nn.Identity()
         for weights in module.parameters():
             nn.init.constant_(weights, 1 / max(1, weights[0].numel()))

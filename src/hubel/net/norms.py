@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from hubel.errors import NetworkError, SizeError
+from hubel.net.axes import GlobalAxis
 from hubel.net.layer import (
     FLOAT_BYTES,
     Elementwise,
@@ -105,9 +106,9 @@ class LayerNorm(Ready):
 class GroupNorm(Layer):
     """Group normalisation: each of `groups` groups of maps to mean 0 and variance 1, then scaled and shifted.
 
-    `eps` is added to the variance; there is a scale and a shift per map. The receptive field leaves the
-    statistics out, which are of whole maps. Source: Wu and He 2018. Raises SizeError: the maps cannot be cut
-    into equal groups, or a group has a single value.
+    `eps` is added to the variance; there is a scale and a shift per map. Every unit sees the whole map, since
+    the statistics do. Source: Wu and He 2018. Raises SizeError: the maps cannot be cut into equal groups, or
+    a group has a single value.
     """
 
     groups: int
@@ -123,6 +124,9 @@ class GroupNorm(Layer):
             raise SizeError(f"each of {self.groups} groups has a single value, which is 0 when normalised")
         return inputs[0]
 
+    def window(self, volume: Volume) -> Window:
+        return Window(GlobalAxis.of(volume.height), GlobalAxis.of(volume.width))
+
     def params(self, volume: Volume) -> int:
         return 2 * volume.depth
 
@@ -131,9 +135,6 @@ class GroupNorm(Layer):
 
     def keeps(self, volume: Volume) -> Keeps:
         return Keeps(input=True, more=2 * FLOAT_BYTES * self.groups)
-
-    def note(self, *inputs: Volume) -> str:
-        return "its statistics are of the whole map; the receptive field leaves them out"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
