@@ -21,7 +21,16 @@ NUMBERS = (
 
 
 def allowed_cores(quota: Path = CPU_MAX) -> int:
-    """Returns the number of cores in the process's affinity, at most the container's quota, rounded up."""
+    """Returns the number of cores in the process's affinity, at most the container's quota, rounded up.
+
+    Processes that torchrun starts on one machine, which are told their number, share them.
+    """
+    beside = os.environ.get("LOCAL_WORLD_SIZE", "")
+    return max(1, _of_all(quota) // max(1, int(beside) if beside.isdecimal() else 1))
+
+
+def _of_all(quota: Path) -> int:
+    """The cores that the processes share."""
     affinity = getattr(os, "sched_getaffinity", None)
     cores = len(affinity(0)) if affinity else os.cpu_count() or 1
     try:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from hubel import build, parse
 from hubel.errors import TrainingError
-from hubel.evaluation.metrics import evaluate
+from hubel.evaluation.metrics import evaluate_together
 from hubel.module.recorded import Pool, Recorded, clear_gradients
 from hubel.training.events import BatchDone, RoundDone, Warned
 from hubel.training.settings.config import Config
@@ -159,9 +159,9 @@ def test_recordings_make_room_for_validating(monkeypatch: pytest.MonkeyPatch) ->
     def full(*given: Any) -> Any:
         if ours.stepper._backward._recordings:
             raise RuntimeError(FULL)
-        return evaluate(*given)
+        return evaluate_together(*given)
 
-    monkeypatch.setattr("hubel.training.trainer.evaluate", full)
+    monkeypatch.setattr("hubel.training.trainer.evaluate_together", full)
     assert sum(isinstance(event, RoundDone) for event in ours.run(*batches(asked))) == 2
 
 

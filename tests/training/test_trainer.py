@@ -50,7 +50,7 @@ def test_of_equal_accuracies_the_lower_loss_is_the_best(monkeypatch: pytest.Monk
     found = iter(
         [Evaluation(torch.tensor([[each, 0.0], [0.0, 9.0]]), torch.tensor([0, 1])) for each in scores]
     )
-    monkeypatch.setattr("hubel.training.trainer.evaluate", lambda *_: next(found))
+    monkeypatch.setattr("hubel.training.trainer.evaluate_together", lambda *_: next(found))
     asked = config(epochs=5)
     events = [event for event in trainer(asked).run(*batches(asked)) if isinstance(event, RoundDone)]
     assert [event.val.top1 for event in events] == [1, 1, 1, 1, 0.5]

@@ -16,6 +16,7 @@ import typer
 from hubel.cli.loading import LazyGroup, Verb
 from hubel.errors import WORD, HubelError, UsageError, shortened
 from hubel.version import __version__
+from hubel.world import World, started
 
 SPINS = "1000"
 """How many times a waiting thread of OpenMP checks for the others before it sleeps.
@@ -138,17 +139,23 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may not be valid text
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: a run ends in order
+    world = started()
+    if not world.leads:  # the first of several processes speaks for all
+        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     # Pillow warns of large images; those twice as large it refuses.
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")
     try:
         app()
     except HubelError as error:
-        print(f"error: {error}", file=sys.stderr)
+        _say(str(error), world)
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
-        print(
-            f"error: {shortened(str(error.filename or 'a file'), WORD)}: {error.strerror or error}",
-            file=sys.stderr,
-        )
+        _say(f"{shortened(str(error.filename or 'a file'), WORD)}: {error.strerror or error}", world)
         sys.exit(1)
+
+
+def _say(error: str, world: World) -> None:
+    """Prints an error, unless another process has failed before: then it follows from that."""
+    if world.fails_first():
+        print(f"error: {error}", file=sys.__stderr__)

@@ -12,8 +12,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel.counted import Interval, interval
+from hubel.data.feed.source import Source
 from hubel.evaluation.calibration import Reliability
 from hubel.module.views import scores
+from hubel.world import World
 
 EVALUATION_BATCH = 256
 """The batch size of evaluations."""
@@ -196,3 +198,12 @@ def evaluate(
     pairs = [(scores(network, images, views).cpu(), labels.cpu()) for images, labels in batches]
     found, truth = (torch.cat(parts) for parts in zip(*pairs, strict=True))
     return Evaluation(found, truth, temperature)
+
+
+def evaluate_together(
+    network: nn.Module, source: Source, world: World, views: str = "one", temperature: float = 1.0
+) -> Evaluation:
+    """As `evaluate`, on all images of a source, each seen by one of the processes of a world; together."""
+    count = len(source.labels)
+    own = evaluate(network, source.epoch(0, among=world.part(torch.arange(count))), views, temperature)
+    return replace(own, scores=world.whole(own.scores, count), labels=world.whole(own.labels, count))

@@ -12,10 +12,17 @@ from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.sources import DataLike, is_at
 from hubel.device import best_device
 from hubel.errors import DataError
-from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation, Mistake, evaluate, mistakes_of
+from hubel.evaluation.metrics import (
+    EVALUATION_BATCH,
+    Evaluation,
+    Mistake,
+    evaluate_together,
+    mistakes_of,
+)
 from hubel.evaluation.splits import ALL, CHANGED, NEW, images_of
 from hubel.model.exported import Exported
 from hubel.shown import Shown
+from hubel.world import ALONE, World
 
 if TYPE_CHECKING:
     from hubel.data.feed.bad import Bad, OnBad
@@ -72,9 +79,15 @@ class ModelEvaluation(Evaluation, Shown):
 
 
 def measure(
-    model: Model | Exported, data: DataLike, split: str = "auto", on_bad: OnBad = "stop"
+    model: Model | Exported,
+    data: DataLike,
+    split: str = "auto",
+    on_bad: OnBad = "stop",
+    world: World = ALONE,
 ) -> ModelEvaluation:
     """Measures a model on the images that `images_of` chooses.
+
+    The processes of a world share the images; together.
 
     A model runs by torch on the best device available, one by another engine, or an exported file, by that.
 
@@ -86,14 +99,16 @@ def measure(
     """
     model.check_trained()
     chosen = images_of(data, split, model)
-    images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
+    with world.one_first():
+        images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
     images, known = chosen.for_model(images, model)
     if isinstance(model, Exported):  # it has no marks of its training images
         known = None
     count = None if known is None else int(known.sum())
     if chosen.split == ALL and count == 0 and model.seen and is_at(data, model.summary.get("data")):
         raise DataError(CHANGED.format(chosen.name))
-    found = _by_engine(model, images) if isinstance(model, Exported) else _by_torch(model, images)
+    by = _by_engine if isinstance(model, Exported) else _by_torch
+    found = by(model, images, world)  # type: ignore[arg-type]  # each has its own kind of model
     return ModelEvaluation(
         found.scores,
         found.labels,
@@ -106,23 +121,24 @@ def measure(
     )
 
 
-def _by_torch(model: Model, images: Feed) -> Evaluation:
+def _by_torch(model: Model, images: Feed, world: World) -> Evaluation:
     device = best_device()
     batches = images.batches(model.preprocessing, EVALUATION_BATCH, device=device)
-    return evaluate(model.network.to(device), batches.epoch(0), model.views, model.temperature)
+    return evaluate_together(model.network.to(device), batches, world, model.views, model.temperature)
 
 
-def _by_engine(model: Exported, images: Feed) -> Evaluation:
+def _by_engine(model: Exported, images: Feed, world: World) -> Evaluation:
     """The logarithms of an engine's probabilities, which are scores at a temperature of 1.
 
     Batches are normalised by a mean of 0 and a standard deviation of 1/255: they are pixels again.
     """
     depth = model.preprocessing.depth
     plain = replace(model.preprocessing, mean=(0.0,) * depth, std=(1 / 255,) * depth)
-    scores, labels = [], []
-    for batch, truth in images.batches(plain, ENGINE_BATCH).epoch(0):
+    scores, labels, count = [], [], len(images)
+    own = world.part(torch.arange(count))
+    for batch, truth in images.batches(plain, ENGINE_BATCH).epoch(0, among=own):
         pixels = batch.permute(0, 2, 3, 1).round().to(torch.uint8).contiguous().numpy()
         found = torch.from_numpy(model.probabilities_of(pixels))
         scores.append(found.clamp(min=torch.finfo(torch.float32).tiny).log())
         labels.append(truth)
-    return Evaluation(torch.cat(scores), torch.cat(labels))
+    return Evaluation(world.whole(torch.cat(scores), count), world.whole(torch.cat(labels), count))

@@ -7,6 +7,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
@@ -25,12 +26,16 @@ if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
     from hubel.data.image.preprocess import Preprocessing
     from hubel.model.inputs import Input
+    from hubel.world import World
 
 BATCH = 32
 """How many images are predicted at a time."""
 
 AHEAD, MOST_WAITING = 3 * BATCH, 8 * BATCH
 """How many images are read ahead, and how many wait for a batch if most of them cannot be read."""
+
+BLOCK = 8 * BATCH
+"""How many images in a row each of several processes predicts."""
 
 
 class Classifier(Protocol):
@@ -111,6 +116,22 @@ def predictions(
                 yield from _of_batch(model, batch, top)
                 batch, good = [], 0
         yield from _of_batch(model, batch, top)
+
+
+def predictions_together(
+    model: Classifier, images: Iterable[Input], top: int, world: World, first: int = 0
+) -> Iterator[Prediction]:
+    """As `predictions`: each process of a world predicts blocks of the images, and all get all; together."""
+    if world.size == 1:
+        yield from predictions(model, images, top, first=first)
+        return
+    coming, done = iter(images), first
+    while some := list(islice(coming, BLOCK * world.size)):
+        begin = BLOCK * world.rank
+        own = predictions(model, some[begin : begin + BLOCK], top, first=done + begin)
+        for found in world.listed(list(own)):
+            yield from found
+        done += len(some)
 
 
 def _read_ahead(

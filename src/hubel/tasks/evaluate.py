@@ -12,6 +12,7 @@ from hubel.model.exported import Exported, is_exported
 from hubel.model.file import Model
 from hubel.model.open import open_model
 from hubel.tasks.words import one_of
+from hubel.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -34,13 +35,16 @@ def evaluate(
     validation set. If the data has no splits, auto takes the images held out for validation when the model
     was trained on them, else all images that are new to the model. `on_bad` is what to do with unreadable
     images: stop or skip. `engine` runs the network, as for `hubel.predict`; by default torch, as in training,
-    or for an exported file what it is for. `allow_code` and `force` are as for `hubel.load`.
+    or for an exported file what it is for. `allow_code` and `force` are as for `hubel.load`. Processes that
+    torchrun or the like has started share the images; all return the same.
 
     Raises ModelError, DataError, UsageError: the model, the data or an argument cannot be used.
     """
     way = one_of("on_bad", on_bad, get_args(OnBad))
-    if engine in {None, TORCH} and not is_exported(model):
-        return measure(open_model(model, allow_code=allow_code, force=force), data, split, way)
-    runs = classifier(model, engine or AUTO, allow_code=allow_code, force=force)
-    assert isinstance(runs, Model | Exported)
-    return measure(runs, data, split, way)
+    world = World.join()
+    with world.unbroken():
+        if engine in {None, TORCH} and not is_exported(model):
+            return measure(open_model(model, allow_code=allow_code, force=force), data, split, way, world)
+        runs = classifier(model, engine or AUTO, allow_code=allow_code, force=force)
+        assert isinstance(runs, Model | Exported)
+        return measure(runs, data, split, way, world)

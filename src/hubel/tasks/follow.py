@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from pathlib import Path
 from time import perf_counter
 from typing import TypeAlias
 
-from hubel.evaluation.metrics import Evaluation, evaluate
+from hubel.evaluation.metrics import Evaluation, evaluate_together
 from hubel.evaluation.model import ModelEvaluation
 from hubel.files import write_whole
 from hubel.model.file import Model
@@ -18,10 +20,12 @@ from hubel.tasks.run import REPORT, Run
 from hubel.training.events import RoundDone, Warned
 from hubel.training.run.events import Began, Event, Finished, HeadTrained, ImagesRead, Stopped
 from hubel.training.run.folder import RunFolder
-from hubel.training.run.prepare import Inputs, prepare
+from hubel.training.run.prepare import Inputs, Prepared, prepare
 from hubel.training.run.session import Session
 from hubel.training.run.tensorboard import TensorBoard
 from hubel.training.settings.config import Config
+from hubel.training.trainer import Trainer
+from hubel.world import LostError, World
 
 ONE_STEP = 1e-6
 """A limit in seconds after which a timed run ends with its first step."""
@@ -61,10 +65,11 @@ class Watch:
         self(Began(session))
 
 
-def begin(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch, began: float) -> Run:
-    """Trains a run from its first step on, in a folder that this process keeps to itself.
+def begin(folder: RunFolder | None, config: Config, inputs: Inputs, watch: Watch, began: float) -> Run:
+    """Trains a run from its first step on; together.
 
-    A timed run that ends late says so, and what took the time.
+    The first process has a `folder` that it keeps to itself, the others have none. A timed run that ends late
+    says so, and what took the time.
     """
     spent = Spent(began)
     prepared = prepare(config, inputs, watch.images, watch.warn)
@@ -75,8 +80,12 @@ def begin(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch, began
         watch(HeadTrained(head))
     at_start = None
     if prepared.start and (head or not prepared.start.loaded.head):  # a random head is no model to keep
-        at_start = head or evaluate(prepared.network, prepared.val.epoch(0))
-    session = Session(folder, prepared, prepared.trainer(config))
+        at_start = head or evaluate_together(prepared.network, prepared.val, prepared.world)
+    trainer = prepared.trainer(config)
+    if folder is None:
+        trainer.start_clock(left(config.seconds, began))
+        return follow_along(prepared, trainer)
+    session = Session(folder, prepared, trainer)
     folder.write_config(session.trainer.config)
     if at_start is not None:
         session.keep_start(at_start)
@@ -125,7 +134,8 @@ def left(limit: float, began: float) -> float:
 def follow(session: Session, watch: Watch) -> Run:
     """Trains to the end, passes every event on, finishes the model and writes its files.
 
-    After its first round a timed run reserves the time that the end will take.
+    To the other processes, which `follow_along`, it hands the finished run. After its first round a timed run
+    reserves the time that the end will take.
     """
     folder = session.folder
     watch.begin(session)
@@ -141,7 +151,32 @@ def follow(session: Session, watch: Watch) -> Run:
         for name, text in _files(session, model, result).items():
             write_whole(folder.folder / name, text)
         watch(Finished(folder, model, result))
-    return Run(folder.folder, _with_names(result, session, model), model)
+    found = _with_names(result, session, model)
+    session.prepared.world.first((folder.folder, found))
+    same_model(folder.best, session.prepared.load, session.prepared.world)
+    return Run(folder.folder, found, model)
+
+
+def follow_along(prepared: Prepared, trainer: Trainer) -> Run:
+    """Trains to the end beside the first process, which alone has a folder; returns what it has finished."""
+    for _ in trainer.run(prepared.train, prepared.val):
+        pass
+    folder, found = prepared.world.first((Path(), None))
+    return Run(folder, found, same_model(None, prepared.load, prepared.world))
+
+
+def same_model(path: Path | None, load: Callable[[Path], Model], world: World) -> Model | None:
+    """The model in a file of the first process, which need not be on a disk of the others; together.
+
+    The first process, which has it, gets None; and so do the others if it has none.
+    """
+    written = world.first(path.read_bytes() if path is not None and world.size > 1 else None)
+    if world.leads or written is None:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder, "model.safetensors")
+        copy.write_bytes(written)
+        return load(copy)
 
 
 def _with_names(result: Evaluation, session: Session, model: Model) -> ModelEvaluation:
@@ -159,10 +194,10 @@ def _with_names(result: Evaluation, session: Session, model: Model) -> ModelEval
 
 @contextmanager
 def _stops_reported(folder: RunFolder, watch: Watch) -> Iterator[None]:
-    """Reports that a run was stopped, or that its disk is full, before the error goes on."""
+    """Reports that a run was stopped, lost a process or filled its disk, before the error goes on."""
     try:
         yield
-    except (KeyboardInterrupt, OSError):
+    except (KeyboardInterrupt, LostError, OSError):
         watch(Stopped(folder, folder.can_resume))
         raise
 

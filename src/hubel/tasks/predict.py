@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
 
@@ -10,13 +11,16 @@ from hubel.engines.engine import AUTO
 from hubel.errors import UsageError
 from hubel.files import exists
 from hubel.model.classifier import classifier
-from hubel.model.inputs import is_one_image, several
-from hubel.model.prediction import Prediction, check_top, predict_one, predictions
+from hubel.model.inputs import STDIN, is_one_image, several
+from hubel.model.prediction import Prediction, check_top, predict_one, predictions_together
 from hubel.tasks.predict_file import PredictionFile, Progress, predict_to_file
+from hubel.world import World
 
 if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
     from hubel.model.file import Model
+    from hubel.model.inputs import Input
+    from hubel.model.prediction import Classifier
     from hubel.tasks.predict_file import Predict
 
 
@@ -89,7 +93,8 @@ def predict(
     With `out`, a .csv or a .jsonl, any number of images is predicted into that file, the most probable class
     alone unless `top` asks for more; `resume` continues one, and `progress` is called once a second. `ray`
     is the address of a Ray cluster whose machines predict: they all have hubel, and find the model and the
-    images by the same paths.
+    images by the same paths. Processes that torchrun or the like has started share the images; the first
+    writes the file and calls the functions.
 
     Raises DataError: a single image cannot be used, or a folder has none; among several, an unreadable
     image gives a prediction with an `error`. Raises ModelError, UsageError: the model or `top` cannot be
@@ -97,24 +102,42 @@ def predict(
     """
     most = top if top is not None else 5 if out is None else 1
     check_top(most)
+    world = World.join()
+    _check_known(images, world)
     opened = classifier(model, engine, allow_code=allow_code, force=force)
-    if out is not None:
-        by = None
-        if ray is not None:
-            by = _by_ray(model, ray, engine, most, allow_code=allow_code, force=force)
-        return predict_to_file(opened, images, Path(out), most, resume=resume, progress=progress, by=by)
-    if resume or ray:
-        raise UsageError("resume and ray are for a file of predictions: name it as out")
-    tell = on_prediction or (lambda _: None)
-    if is_one_image(images):
-        one = predict_one(opened, images, most)  # type: ignore[arg-type]  # checked in the line above
-        tell(one)
-        return one
-    found = []
-    for each in predictions(opened, several(images), most):
-        found.append(each)
-        tell(each)
-    return found
+    with world.unbroken():
+        if out is not None:
+            by: Predict = partial(_together, opened, most, world)
+            if ray is not None:
+                by = _by_ray(model, ray, engine, most, allow_code=allow_code, force=force)
+            return predict_to_file(
+                opened, images, Path(out), most, resume=resume, progress=progress, by=by, world=world
+            )
+        if resume or ray:
+            raise UsageError("resume and ray are for a file of predictions: name it as out")
+        tell = on_prediction if on_prediction and world.leads else lambda _: None
+        if is_one_image(images):
+            one = predict_one(opened, images, most)  # type: ignore[arg-type]  # checked in the line above
+            tell(one)
+            return one
+        found = []
+        for each in predictions_together(opened, several(images), most, world):
+            found.append(each)
+            tell(each)
+        return found
+
+
+def _together(
+    model: Classifier, top: int, world: World, images: Iterator[Input], first: int
+) -> Iterator[Prediction]:
+    """Predictions by the processes of a world."""
+    return predictions_together(model, images, top, world, first)
+
+
+def _check_known(images: object, world: World) -> None:
+    """Raises UsageError: several processes are to read a standard input, which only one of them has."""
+    if world.size > 1 and (images == STDIN or (isinstance(images, list | tuple) and STDIN in images)):
+        raise UsageError("several processes cannot share a standard input: name the images in a file, @LIST")
 
 
 def _by_ray(

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, islice
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, TypeAlias
@@ -17,6 +18,7 @@ from hubel.model.inputs import LIST, REMOTE, STDIN, several
 from hubel.model.prediction import name_of, predictions
 from hubel.report import prediction as report
 from hubel.tasks.predicted import CSV, JSONL, Predicted, predicted
+from hubel.world import ALONE, World
 
 if TYPE_CHECKING:
     from hubel.data.image.objects import ImageLike
@@ -72,8 +74,11 @@ def predict_to_file(
     resume: bool,
     progress: Callable[[Progress], object] | None,
     by: Predict | None = None,
+    world: World = ALONE,
 ) -> PredictionFile:
-    """Writes the predictions of images as rows of a .csv, or as the lines of a .jsonl, in order.
+    """Writes the predictions of images as rows of a .csv, or as the lines of a .jsonl, in order; together.
+
+    The first process writes the file, all predict.
 
     With `resume` the images at the beginning that the file has are left out: it must be of the same images.
     `by` predicts them, by default this process. Raises UsageError: the file has another ending, exists, or is
@@ -81,20 +86,26 @@ def predict_to_file(
     """
     if out.suffix.lower() not in (CSV, JSONL):
         raise UsageError(f"{out.name} has to end in .csv or .jsonl")
+    predict = by or partial(_alone, model, top)
+    rest = several(images)
+    if not world.leads:
+        done = world.first(0)
+        for _ in predict(islice(rest, done, None), done):
+            pass
+        return world.first(PredictionFile(out, 0, 0, 0, 0.0))
     if out.exists() and not resume:
         raise UsageError(f"{out} exists; continue it with --resume, or name another file with --out")
     total = _count(images) if progress else None
-    rest = several(images)
     done = _left_out(rest, out, min(top, len(model.classes)), model) if out.exists() else 0
     started = [*islice(rest, 1)]  # an error of what names the images comes before there is a file
+    world.first(done)
     lines = report.csv_lines if out.suffix.lower() == CSV else report.json_lines
     began = told = time.perf_counter()
     count = errors = 0
     with out.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
         if not file.tell() and out.suffix.lower() == CSV:
             file.write(report.CSV_HEADER + "\n")
-        waiting = chain(started, rest)
-        for each in by(waiting, done) if by else predictions(model, waiting, top, first=done):
+        for each in predict(chain(started, rest), done):
             file.write("".join(f"{line}\n" for line in lines(each)))
             count, errors = count + 1, errors + bool(each.error)
             now = time.perf_counter()
@@ -105,7 +116,12 @@ def predict_to_file(
                     progress(Progress(done + count, total, count / (now - began)))
         _to_disk(file)
     taken = time.perf_counter() - began
-    return PredictionFile(out, count, errors, done, count / taken if taken else 0.0)
+    return world.first(PredictionFile(out, count, errors, done, count / taken if taken else 0.0))
+
+
+def _alone(model: Classifier, top: int, images: Iterator[Input], first: int) -> Iterator[Prediction]:
+    """Predictions by this process."""
+    return predictions(model, images, top, first=first)
 
 
 def _to_disk(file: IO[str]) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
@@ -17,9 +19,10 @@ from hubel.module.user_code import is_python
 from hubel.net.algebra import Net
 from hubel.process import prepare_process
 from hubel.ram import forced
-from hubel.tasks.follow import Listener, Watch, begin, follow
+from hubel.tasks.follow import Listener, Watch, begin, follow, follow_along, same_model
 from hubel.tasks.network import given
 from hubel.tasks.run import Run
+from hubel.training.run.checkpoint import Checkpoint
 from hubel.training.run.folder import RunFolder
 from hubel.training.run.prepare import Inputs, prepare
 from hubel.training.run.session import Session
@@ -27,6 +30,7 @@ from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
 from hubel.training.settings.toml import FROM_PYTHON
+from hubel.world import World
 
 if TYPE_CHECKING:
     from torch import nn
@@ -62,41 +66,73 @@ def resume(
 
     What the run was given from Python is given again: its `data`, its module as `net`, its `loss`,
     `optimizer` and `augmentation`. With `force` its network may take all of the machine's memory, not only
-    what is free.
+    what is free. It may resume in another number of processes than it has begun in; they are as for `train`.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
     """
-    folder = RunFolder(Path(run))
-    config, own = folder.config(), Own(loss, optimizer, augmentation)
-    check_given_again(config, data, net, own)
-    if tensorboard:
-        check_installed()
-    prepare_process()
-    watch = Watch(on_event, tensorboard=tensorboard)
-    with forced(force), folder.alone():
-        if warning := folder.repair():
-            watch.warn(warning)
-        inputs = Inputs(
-            data=None if data is None else open_data(data, val=config.val, seed=config.seed),
-            network=own_network(net, config),
-            own=own,
-        )
-        checkpoint = folder.checkpoint()
-        if checkpoint is None:
-            watch.warn(f"{folder.folder} has no checkpoint yet; the run starts again from its first step")
-            return begin(folder, config, inputs, watch, perf_counter())
-        if checkpoint.is_previous:
-            watch.warn("the last checkpoint is damaged or missing; the run resumes from the one before")
-        inputs = replace(inputs, kept=_best(folder, inputs.network, watch))
-        prepared = prepare(config, inputs, watch.images, watch.warn)
-        session = Session(folder, prepared, prepared.trainer(config))
-        session.restore(checkpoint)
-        if session.is_over:
-            if not folder.metrics():
-                raise TrainingError(NO_ROUNDS.format(run=shlex.quote(str(folder.folder))))
-            watch.warn(OVER.format(run=shlex.quote(str(folder.folder))))
-        return follow(session, watch)
+    folder, own, world = RunFolder(Path(run)), Own(loss, optimizer, augmentation), World.join()
+    with world.unbroken():
+        config = world.first(folder.config() if world.leads else None)
+        assert config is not None, "the first process has it"
+        check_given_again(config, data, net, own)
+        if tensorboard:
+            check_installed()
+        prepare_process()
+        watch = Watch(on_event if world.leads else None, tensorboard=tensorboard)
+        with forced(force), folder.alone() if world.leads else nullcontext():
+            inputs = Inputs(
+                data=None if data is None else open_data(data, val=config.val, seed=config.seed),
+                network=own_network(net, config),
+                own=own,
+                world=world,
+            )
+            if world.leads:
+                return _resumed(folder, config, inputs, watch)
+            return _resumed_along(config, inputs, watch)
+
+
+def _resumed(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch) -> Run:
+    """Resumes a run in its folder, which this process keeps to itself."""
+    world = inputs.world
+    if warning := folder.repair():
+        watch.warn(warning)
+    checkpoint = folder.checkpoint()
+    world.first(checkpoint is not None)
+    if checkpoint is None:
+        watch.warn(f"{folder.folder} has no checkpoint yet; the run starts again from its first step")
+        return begin(folder, config, inputs, watch, perf_counter())
+    if checkpoint.is_previous:
+        watch.warn("the last checkpoint is damaged or missing; the run resumes from the one before")
+    kept = _best(folder, inputs.network, watch)
+    same_model(folder.best if kept else None, load, world)
+    prepared = prepare(config, replace(inputs, kept=kept), watch.images, watch.warn)
+    session = Session(folder, prepared, prepared.trainer(config))
+    session.restore(checkpoint)
+    world.first(checkpoint)
+    if session.is_over:
+        if not folder.metrics():
+            raise TrainingError(NO_ROUNDS.format(run=shlex.quote(str(folder.folder))))
+        watch.warn(OVER.format(run=shlex.quote(str(folder.folder))))
+    return follow(session, watch)
+
+
+def _resumed_along(config: Config, inputs: Inputs, watch: Watch) -> Run:
+    """Resumes a run beside the first process, which alone has its folder; step for step as `_resumed`."""
+    world = inputs.world
+    if not world.first(True):  # what the first says takes its place
+        return begin(None, config, inputs, watch, perf_counter())
+    kept = same_model(None, partial(_loaded, network=inputs.network), world)
+    prepared = prepare(config, replace(inputs, kept=kept))
+    trainer = prepared.trainer(config)
+    checkpoint = world.first(Checkpoint({}, {}))
+    checkpoint.bring_back(trainer)
+    return follow_along(prepared, trainer)
+
+
+def _loaded(path: Path, network: Net | OwnNetwork | None) -> Model:
+    """A model of a run from its file; the weights of a user's own module go into a copy of it."""
+    return load(path, network.spare() if isinstance(network, OwnNetwork) else None)
 
 
 def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> Model | None:
@@ -104,7 +140,7 @@ def _best(folder: RunFolder, network: Net | OwnNetwork | None, watch: Watch) -> 
     if not folder.best.exists():
         return None
     try:
-        return load(folder.best, network.spare() if isinstance(network, OwnNetwork) else None)
+        return _loaded(folder.best, network)
     except ModelError as error:
         aside = folder.best.with_suffix(".damaged")
         watch.warn(f"{error}. It is kept as {aside}; the model of the last checkpoint takes its place")

@@ -33,6 +33,7 @@ from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
 from hubel.training.settings.toml import FROM_PYTHON, changed, check_setting, wish
+from hubel.world import World, started
 
 if TYPE_CHECKING:
     from torch import nn
@@ -91,7 +92,8 @@ def train(
     `loss`, `optimizer` and `augmentation` take functions of your own (`hubel.training.settings.own`).
     `on_event` is called with every event of the run (`hubel.training.run.events`). `began` is when the time
     of a timed run starts, on the scale of `time.perf_counter`; by default now. The process keeps the memory
-    it frees and computes on all cores it may use from now on (`prepare_process`).
+    it frees and computes on all cores it may use from now on (`prepare_process`). Processes that torchrun or
+    the like has started train together: the first writes the run and calls `on_event`, all return it.
 
     Raises UsageError: arguments that do not go together, or an unknown setting. Raises DataError,
     NetworkError, ModelError: the images, the network or the starting model cannot be used. Raises
@@ -110,13 +112,17 @@ def train(
     wishes = own.recorded | _wishes(given | _translated(time, freeze, optimizer, augmentation), settings)
     if data is None and config is None:
         raise UsageError("say what to train on: data (DATA), or config (--config FILE)")
-    watch = _watch(on_event, out, tensorboard=tensorboard)
+    world = World.join()
+    watch = _watch(on_event, out, world, tensorboard=tensorboard)
     choice = Choice(net, volume, recipe, start)
-    with forced(force):
+    with forced(force), world.unbroken():
         if config is not None:
             asked = _of_config(config, data, choice, wishes, own)
         else:
             asked = _of_data(data, choice, wishes, own, began=began, watch=watch)
+        asked = asked.agreed(world)
+        if not world.leads:
+            return begin(None, asked.config, asked.inputs, watch, began)
         folder = RunFolder.create(None if out is None else Path(out), *asked.name)
         with folder.reserved():
             return begin(folder, asked.config, asked.inputs, watch, began)
@@ -165,6 +171,13 @@ class Asked:
     inputs: Inputs
     name: tuple[str, str]
 
+    def agreed(self, world: World) -> Asked:
+        """The run that the first process is asked for, which may have chosen by its own speed; together."""
+        config = world.first(self.config)
+        other = config.net != self.config.net
+        network = None if other else self.inputs.network
+        return replace(self, config=config, inputs=replace(self.inputs, network=network, world=world))
+
 
 def seconds(time: str | float) -> float:
     """A time in seconds: a number, or a text such as `90s`, `10m` or `1h30m`.
@@ -184,14 +197,14 @@ def seconds(time: str | float) -> float:
     return total
 
 
-def _watch(on_event: Listener | None, out: str | Path | None, *, tensorboard: bool) -> Watch:
+def _watch(on_event: Listener | None, out: str | Path | None, world: World, *, tensorboard: bool) -> Watch:
     """Who listens to the run, once all is there that it needs, and the process is ready."""
     if tensorboard:
         check_installed()
-    if out is not None:
+    if out is not None and world.leads:
         check_free(Path(out))
     prepare_process()
-    return Watch(on_event, tensorboard=tensorboard)
+    return Watch(on_event if world.leads else None, tensorboard=tensorboard)
 
 
 def _translated(
@@ -265,6 +278,7 @@ def _of_data(
         start=start,
         seconds=left(asked.seconds, began),
         settings=wishes,
+        processes=started().size,
     )
     watch(NetworkChosen(chosen, asked=start != AUTO))
     candidate = chosen.candidate

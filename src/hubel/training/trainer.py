@@ -16,7 +16,7 @@ from torch.optim import Optimizer
 from hubel.data.feed.batches import Made, Sides, epoch_seed
 from hubel.data.feed.source import Source
 from hubel.errors import TrainingError, UsageError, nearest
-from hubel.evaluation.metrics import Evaluation, evaluate
+from hubel.evaluation.metrics import Evaluation, evaluate_together
 from hubel.module.own import Trainable
 from hubel.net.norms import BatchNorm
 from hubel.training.clock import Clock
@@ -31,6 +31,7 @@ from hubel.training.step.optimizer import OPTIMIZERS, peaked
 from hubel.training.step.precision import computing_in, emulates_bfloat16, fastest
 from hubel.training.step.probes import first_non_finite
 from hubel.training.step.stepper import NotFiniteError, Stepper
+from hubel.world import ALONE, World
 
 MEASURED = 16
 """How many images of a batch a CPU measures the precisions on."""
@@ -44,9 +45,13 @@ EMULATES = "this machine only emulates bfloat16, many times slower; the run uses
 
 @dataclass(slots=True)
 class Round:
-    """The sums of a round, that is of the steps between two validations."""
+    """The sums of a round, that is of the steps between two validations.
+
+    `began` is when it did, by `time.perf_counter`, `since` after how many seconds of the run.
+    """
 
     began: float
+    since: float = 0.0
     images: int = 0
     correct: int | Tensor = 0  # a number on the device, which is not waited for
     loss: float = 0.0
@@ -59,12 +64,11 @@ class Round:
         self.waited += time.perf_counter() - asked
         return batch
 
-    def add(self, loss: float, scores: Tensor, targets: Tensor) -> None:
-        """Takes a batch in."""
-        truth = targets.argmax(1) if targets.is_floating_point() else targets
-        self.images += len(scores)
-        self.correct += (scores.argmax(1) == truth).sum()
-        self.loss += loss * len(scores)
+    def add(self, loss: float, hits: Tensor) -> None:
+        """Takes a batch in: its loss, and whether each of its images is predicted correctly."""
+        self.images += len(hits)
+        self.correct += hits.sum()
+        self.loss += loss * len(hits)
 
 
 _COUNTED = ("epoch", "batch", "batches", "seconds", "best", "best_loss", "validation")
@@ -80,13 +84,15 @@ class Trainer:
     `seconds` is the time since the first step, `best` the highest top-1 so far and `best_loss` the lowest
     validation loss with it, `validation` the seconds that the last validation took. Where not every image is
     in each epoch, `hardest` picks them. The precision in `config` is settled: never `auto`. Each epoch seeds
-    torch's own generator, from which dropout draws.
+    torch's own generator, from which dropout draws. The processes of `world` train together: each on its part
+    of every batch, all by the clock of the first.
     """
 
     config: Config
     stepper: Stepper
     clock: Clock
     hardest: Hardest | None
+    world: World = ALONE
     epoch: int = 0
     batch: int = 0
     batches: int = 1
@@ -104,6 +110,8 @@ class Trainer:
         train: Source,
         weights: Tensor | None = None,
         own: Own | None = None,
+        *,
+        world: World = ALONE,
     ) -> Trainer:
         """A run that has not begun; a precision of `auto` becomes the fastest for these batches.
 
@@ -120,7 +128,8 @@ class Trainer:
             raise UsageError("the network has nothing to learn: every layer with parameters is frozen")
         warnings = []
         if config.precision == AUTO:
-            config = replace(config, precision=_fastest(network, train, config.recipe.batch))
+            fastest_ = world.first(_fastest(network, train, config.recipe.batch))
+            config = replace(config, precision=fastest_)
         elif config.precision == "bfloat16" and emulates_bfloat16(learning[0].device):
             config, warnings = replace(config, precision="float32"), [EMULATES]
         recipe = config.recipe
@@ -133,10 +142,11 @@ class Trainer:
             weights=weights,
             clip=recipe.clip,
             average=Average(network, recipe.average) if recipe.average else None,
+            world=world,
             warnings=warnings,
         )
         hardest = _hardest(config, train) if recipe.hardest < 1 else None
-        return cls(config, stepper, Clock(recipe.epochs), hardest)
+        return cls(config, stepper, Clock(recipe.epochs), hardest, world)
 
     @property
     def network(self) -> Trainable:
@@ -157,6 +167,11 @@ class Trainer:
     def done(self) -> float:
         """How many epochs are done, the finished part of the running one included."""
         return self.epoch + self.batch / self.batches
+
+    @property
+    def reached(self) -> bool:
+        """Whether a round has reached the target."""
+        return self.seconds > 0 and 0 < self.config.target <= self.best
 
     def counters(self) -> dict[str, Any]:
         """The counters and the clock, as a checkpoint keeps them."""
@@ -184,7 +199,7 @@ class Trainer:
         self.clock.limit = seconds
 
     def run(self, train: Source, val: Source) -> Iterator[Event]:
-        """Trains to the end and yields every batch and every round.
+        """Trains to the end, or to the target, and yields every batch and every round; together.
 
         Raises TrainingError: the loss is no longer finite.
         """
@@ -192,12 +207,21 @@ class Trainer:
         began = time.perf_counter() - self.seconds
         batches = self._batches(train)
         try:
-            while self.progress < 1:
-                round_ = Round(time.perf_counter())
+            while self._goes_on():
+                round_ = Round(time.perf_counter(), self.seconds)
                 yield from self._round(round_, batches, began, len(val.labels))
                 yield self._validated(round_, val, began)
         finally:
             self.stepper.release()
+
+    def _goes_on(self) -> bool:
+        """Whether there is more to train."""
+        self._agree()
+        return self.progress < 1 and not self.reached
+
+    def _agree(self) -> None:
+        """Takes the counters and the clock of the first process, which no other may judge for itself."""
+        self.set_counters(self.world.first(self.counters()))
 
     def _round(
         self, round_: Round, batches: Iterator[Made], began: float, validating: int
@@ -209,20 +233,24 @@ class Trainer:
             progress = self.clock.progress(self.done, self.seconds)
             loss, scores = self._step(images, targets, progress)
             yield from self._warned()
-            round_.add(loss, scores, targets)
+            truth = targets.argmax(1) if targets.is_floating_point() else targets
+            round_.add(loss, self.world.whole(scores.argmax(1) == truth, len(places)))
             if self.hardest:
+                scores, targets = (self.world.whole(part, len(places)) for part in (scores, targets))
                 self.hardest.saw(places, scores, targets)
             self.batch += 1
             done = BatchDone(self.epoch + 1, self.batch, self.batches, loss, progress)
             if self.batch == self.batches:
                 self.epoch, self.batch = self.epoch + 1, 0
             first, self.seconds = not self.seconds, time.perf_counter() - began
+            if self.clock.limit:
+                self._agree()
             yield done
             if first and self.clock.limit:
-                yield from self._late(len(images), validating)
+                yield from self._late(len(places), validating)
 
     def _step(self, images: Tensor, targets: Tensor, progress: float) -> tuple[float, Tensor]:
-        """One step; returns its batch's loss and scores. Raises TrainingError: the loss is not finite."""
+        """One step; returns its batch's loss and its part's scores. Raises TrainingError: no finite loss."""
         share = self.config.recipe.rate(progress)
         self._rate = share * self.config.recipe.lr
         try:
@@ -243,7 +271,7 @@ class Trainer:
                 self.hardest.pick()
             among = self.hardest.picked if self.hardest else None
             self.batches = train.batches(among)
-            torch.manual_seed(epoch_seed(self.config.seed, epoch))  # dropout's masks
+            torch.manual_seed(epoch_seed(self.config.seed, epoch) ^ self.world.rank)  # dropout's masks
             coming = train.epoch(epoch, self._sides(epoch, self.batches), among)
             for images, targets in islice(coming, done, None):
                 yield coming.places, images, targets
@@ -275,16 +303,17 @@ class Trainer:
             return False
         if not self.clock.limit:
             return self.batch == 0
-        return self.progress >= 1 or self.clock.due(time.perf_counter() - round_.began, self.validation)
+        return self.progress >= 1 or self.clock.due(self.seconds - round_.since, self.validation)
 
     def _late(self, images: int, validating: int) -> Iterator[Event]:
         """Warns after the first step, of so many images, if validating and finishing outlast the time.
 
-        Validation images are seen twice then, at full size, which may be larger than the step's.
+        All processes see the validation images then, and after that the first alone, at full size, which may
+        be larger than the step's.
         """
         whole = min(self.network.volume.plane)
         larger = (whole / self.config.recipe.side(0.0, whole)) ** 2
-        after = 2 * validating * larger * self.seconds / images / STEP
+        after = (1 + self.world.size) * validating * larger * self.seconds / images / STEP
         if self.seconds + after > self.clock.limit:
             yield Warned(
                 f"the run may end late: a step took {self.seconds:.1f} s, validating and finishing may take "
@@ -317,12 +346,12 @@ class Trainer:
         device = next(self.model.parameters()).device
         with computing_in(self.config.precision, device):
             try:
-                return evaluate(self.model, val.epoch(0))
+                return evaluate_together(self.model, val, self.world)
             except RuntimeError as error:
                 if not out_of_memory(error) or not self.stepper.release():
                     raise
             free_memory(device)
-            return evaluate(self.model, val.epoch(0))
+            return evaluate_together(self.model, val, self.world)
 
     def _not_finite(self, loss: float, images: Tensor, when: str) -> TrainingError:
         """The error of a loss that is not finite, with the layer where it begins."""

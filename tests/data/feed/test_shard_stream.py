@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from io import BytesIO
-from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ from hubel.data.formats.shards import ShardImages
 from hubel.data.sources import open_data
 from hubel.data.split import with_val
 from hubel.errors import DataError
+from hubel.world import World
 from tests.shards import EACH, SEEN, SHARDS, image, remote, sample, shard, write
 
 pytest.importorskip("webdataset")
@@ -109,27 +109,13 @@ def test_without_shuffling_images_are_in_order(root: Path, address: str, workers
     assert stream.names[9] == f"{address}/pets/part-1.tar/009.png"
 
 
-def test_programs_that_train_together_share_the_images(
-    root: Path, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    decoded = StreamedShards.of(remote(address), SEEN)
-    found = []
-    monkeypatch.setenv("WORLD_SIZE", "3")
-    for rank in range(3):
-        monkeypatch.setenv("RANK", str(rank))
-        stream = ShardBatches(decoded, SEEN, 6, shuffle=True, workers=0)
-        found.append(arrived(stream, 0))
-        assert len(found[-1]) == sum(len(labels) for _, labels in stream.epoch(1))
-        some = torch.tensor([0, 10, 19, 20, 30])
-        both = {*found[-1]} & {*some.tolist()}
-        assert sum(len(labels) for _, labels in stream.epoch(1, among=some)) == len(both)
-        assert len(arrived(ShardBatches(decoded, SEEN, 6, workers=0), 0)) == SHARDS * EACH
-    assert [len(of) for of in found] == [18, 9, 9]
-    assert sorted(chain(*found)) == list(range(SHARDS * EACH))
-    monkeypatch.setenv("WORLD_SIZE", "5")
-    monkeypatch.setenv("RANK", "4")
-    with pytest.raises(DataError, match="only 4 shards; train in fewer programs"):
-        ShardBatches(decoded, SEEN, 6, shuffle=True)
+def test_processes_cannot_share_a_shuffled_stream(root: Path, address: str) -> None:
+    stream = StreamedShards.of(remote(address), SEEN)
+    with pytest.raises(DataError, match="2 processes cannot share; download them"):
+        ShardBatches(stream, SEEN, 6, shuffle=True, world=World(0, 2))
+    halves = [ShardBatches(stream, SEEN, 6, workers=0, world=World(rank, 2)) for rank in range(2)]
+    labels = [torch.cat([truth for _, truth in half.epoch(0)]) for half in halves]
+    assert sum(map(len, labels)) == SHARDS * EACH
 
 
 def test_balanced_batches_cannot_be_drawn_from_a_stream(root: Path, address: str) -> None:

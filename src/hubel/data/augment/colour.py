@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Generator, Tensor
+from torch import Tensor
 
+from hubel.data.augment.draws import Draws, Random
 from hubel.data.augment.pixels import WHITE, each, rounded
 from hubel.data.pinned import moved
 
@@ -41,26 +42,26 @@ class Colours:
         return cls((values.mean(0) * WHITE).float(), (directions * lengths).float())
 
 
-def pca(images: Tensor, std: float, colours: Colours, generator: Generator) -> Tensor:
+def pca(images: Tensor, std: float, colours: Colours, random: Random) -> Tensor:
     """Adds one random colour to all pixels of an image: each principal axis times a draw from N(0, `std`).
 
     Source: Krizhevsky et al. 2012, section 4.1, with `std` 0.1. The paper does not state the unit of pixels;
     here they are from 0 to 1, as in all later implementations.
     """
     count, _, width, depth = images.shape
-    draws = torch.randn((count, depth), generator=generator) * std
+    draws = Draws.of(random, images).normal(depth) * std
     levels = moved((draws @ colours.axes.T * WHITE).round().to(torch.int16), images.device)
     row = levels[:, None, :].expand(count, width, depth).reshape(count, 1, width * depth)
     values = images.flatten(2).to(torch.int16).add_(row).clamp_(0, WHITE)
     return values.to(torch.uint8).view(images.shape)
 
 
-def jitter(images: Tensor, by: float, generator: Generator) -> Tensor:
+def jitter(images: Tensor, by: float, random: Random) -> Tensor:
     """Changes each image's brightness, contrast and saturation, by factors from 1 - `by` to 1 + `by`.
 
     Source: Howard 2013, "Some improvements on deep convolutional neural network based image classification".
     """
-    factors = 1 + by * (2 * torch.rand((3, len(images)), generator=generator) - 1)
+    factors = 1 + by * (2 * Draws.of(random, images).uniform(3) - 1)
     return saturation(contrast(brightness(images, factors[0]), factors[1]), factors[2])
 
 

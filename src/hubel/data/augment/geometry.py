@@ -1,7 +1,7 @@
 """Geometric operations: they move pixels.
 
 Images in and out are uint8, n x h x w x c; none is changed in place. All random numbers are drawn on the CPU
-from the given generator.
+from the given generator, or from the draws for a part of a batch.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import math
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Generator, Tensor
+from torch import Tensor
 
+from hubel.data.augment.draws import Draws, Random
 from hubel.data.augment.pixels import rounded
 from hubel.data.pinned import moved
 from hubel.errors import DataError
@@ -23,7 +24,7 @@ RATIO = 4 / 3
 _TRIES = 10
 
 
-def shift(images: Tensor, by: int, generator: Generator) -> Tensor:
+def shift(images: Tensor, by: int, random: Random) -> Tensor:
     """Moves each image by random numbers of pixels, from -`by` to `by`, vertically and horizontally.
 
     The border is filled with the image's reflection: black would make edges that no image has at prediction,
@@ -37,7 +38,7 @@ def shift(images: Tensor, by: int, generator: Generator) -> Tensor:
         raise DataError(
             f"a shift by {by} pixels does not fit {height}x{width}; give 0 to {min(height, width) - 1}"
         )
-    down, across = torch.randint(2 * by + 1, (2, count, 1), generator=generator)
+    down, across = Draws.of(random, images).integers(2 * by + 1, 2)[..., None]
     wide = _widened(images.reshape(count * height, width * depth), by, depth)
     rows = (torch.arange(height) + down - by).abs()
     rows = torch.minimum(rows, 2 * (height - 1) - rows)  # reflected at the lower edge, as abs at the upper
@@ -48,9 +49,9 @@ def shift(images: Tensor, by: int, generator: Generator) -> Tensor:
     return runs.index_select(0, moved(starts.flatten(), images.device)).view(images.shape)
 
 
-def flip(images: Tensor, generator: Generator) -> Tensor:
+def flip(images: Tensor, random: Random) -> Tensor:
     """Mirrors each image left to right with probability 1/2."""
-    return _mirrored(images, torch.rand(len(images), generator=generator) < 0.5)
+    return _mirrored(images, Draws.of(random, images).uniform() < 0.5)
 
 
 def alternate(images: Tensor, indices: Tensor, epoch: int) -> Tensor:
@@ -63,15 +64,16 @@ def alternate(images: Tensor, indices: Tensor, epoch: int) -> Tensor:
     return _mirrored(images, (_bits(indices) ^ (epoch & 1)) == 1)
 
 
-def crop(images: Tensor, least: float, generator: Generator) -> Tensor:
+def crop(images: Tensor, least: float, random: Random) -> Tensor:
     """Enlarges a random crop of each image to its full size: at least the share `least` of its area.
 
     The share is uniform, and so is the logarithm of the aspect ratio, within 3:4 and 4:3; so is the place,
     inside the image. If ten draws do not fit, the image stays whole.
     Source: Szegedy et al. 2015, section 6.
     """
-    count, height, width, _ = images.shape
-    area, shape = torch.rand((2, _TRIES, count), generator=generator)
+    _, height, width, _ = images.shape
+    draws = Draws.of(random, images)
+    area, shape = draws.uniform(2, _TRIES)
     area = (least + (1 - least) * area) * height * width
     ratio = torch.exp((2 * shape - 1) * math.log(RATIO))
     wide, tall = (area * ratio).sqrt(), (area / ratio).sqrt()
@@ -80,13 +82,13 @@ def crop(images: Tensor, least: float, generator: Generator) -> Tensor:
     some = fits.any(0)
     wide = torch.where(some, wide.gather(0, first)[0], float(width))
     tall = torch.where(some, tall.gather(0, first)[0], float(height))
-    left, top = torch.rand((2, count), generator=generator) * torch.stack((width - wide, height - tall))
+    left, top = draws.uniform(2) * torch.stack((width - wide, height - tall))
     across = left[:, None] + (torch.arange(width) + 0.5) * (wide / width)[:, None]
     down = top[:, None] + (torch.arange(height) + 0.5) * (tall / height)[:, None]
     return _sampled(images, across[:, None, :], down[:, :, None], "border")
 
 
-def cutout(images: Tensor, side: int, fill: Tensor, generator: Generator) -> Tensor:
+def cutout(images: Tensor, side: int, fill: Tensor, random: Random) -> Tensor:
     """Covers a random square of `side` pixels in each image with the colour `fill`: c values from 0 to 255.
 
     Its centre may be any pixel, so part of it may lie outside. Source: DeVries and Taylor 2017, section 3.2,
@@ -94,14 +96,14 @@ def cutout(images: Tensor, side: int, fill: Tensor, generator: Generator) -> Ten
 
     Raises DataError: the square is larger than the image.
     """
-    count, height, width, depth = images.shape
+    _, height, width, depth = images.shape
     if side > min(height, width):
         raise DataError(
             f"a cutout of {side} pixels does not fit {height}x{width}; give 0 to {min(height, width)}"
         )
-    within = []
+    draws, within = Draws.of(random, images), []
     for length in (height, width):
-        starts = torch.randint(length, (count, 1), generator=generator) - side // 2
+        starts = draws.integers(length)[:, None] - side // 2
         places = torch.arange(length)
         within.append((places >= starts) & (places < starts + side))
     covered = moved(within[0][:, :, None] & within[1][:, None, :], images.device)

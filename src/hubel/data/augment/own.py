@@ -9,6 +9,7 @@ import torch
 from torch import Generator, Tensor
 
 from hubel.data.augment.colour import Colours
+from hubel.data.augment.draws import Draws, Random
 from hubel.errors import DataError
 
 
@@ -27,14 +28,14 @@ class OwnAugmentation:
     def apply(
         self,
         images: Tensor,
-        generator: Generator,
+        random: Random,
         *,
         indices: Tensor,
         epoch: int,
         colours: Colours | None = None,
     ) -> Tensor:
         """The changed images; the given ones are copied first. Raises DataError: another shape or type."""
-        changed = self.change(images.clone(), generator)
+        changed = self.change(images.clone(), random.generator if isinstance(random, Draws) else random)
         if not isinstance(changed, Tensor) or changed.shape != images.shape or changed.dtype != torch.uint8:
             found = (
                 f"{changed.dtype} of {tuple(changed.shape)}"

@@ -11,6 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Generator, Tensor
 
 from hubel.data.augment.colour import Colours, jitter, pca
+from hubel.data.augment.draws import Random
 from hubel.data.augment.geometry import alternate, crop, cutout, flip, shift
 from hubel.data.augment.mixing import cutmix, mixup
 from hubel.data.augment.trivial import trivial
@@ -72,7 +73,7 @@ class Augmentation:
     def apply(
         self,
         images: Tensor,
-        generator: Generator,
+        random: Random,
         *,
         indices: Tensor,
         epoch: int,
@@ -86,22 +87,22 @@ class Augmentation:
         Raises DataError: as `shift` and `cutout`.
         """
         if self.crop < 1:
-            images = crop(images, self.crop, generator)
+            images = crop(images, self.crop, random)
         if self.flip != "none":
-            random = self.flip == "random"
-            images = flip(images, generator) if random else alternate(images, indices, epoch)
+            drawn = self.flip == "random"
+            images = flip(images, random) if drawn else alternate(images, indices, epoch)
         if self.shift:
-            images = shift(images, self.shift, generator)
+            images = shift(images, self.shift, random)
         if self.trivial:
-            images = trivial(images, generator)
+            images = trivial(images, random)
         if self.jitter:
-            images = jitter(images, self.jitter, generator)
+            images = jitter(images, self.jitter, random)
         if self.needs_colours:
             colours = colours or Colours.of(images)
             if self.pca:
-                images = pca(images, self.pca, colours, generator)
+                images = pca(images, self.pca, colours, random)
             if self.cutout:
-                images = cutout(images, self.cutout, colours.mean, generator)
+                images = cutout(images, self.cutout, colours.mean, random)
         return images
 
     def mix(

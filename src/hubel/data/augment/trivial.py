@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
-from torch import Generator, Tensor
+from torch import Tensor
 
 from hubel.data.augment import colour
+from hubel.data.augment.draws import Draws, Random
 from hubel.data.augment.geometry import warp
 from hubel.data.pinned import moved
 
@@ -19,12 +20,12 @@ STRENGTHS = 31
 """The number of strengths of an operation, from none to the strongest."""
 
 
-def trivial(images: Tensor, generator: Generator) -> Tensor:
+def trivial(images: Tensor, random: Random) -> Tensor:
     """Changes each image (uint8, n x h x w x c) by one operation of `WIDE` at one of 31 strengths."""
-    count = len(images)
-    chosen = torch.randint(len(WIDE), (count,), generator=generator)
-    strengths = torch.randint(STRENGTHS, (count,), generator=generator) / (STRENGTHS - 1)
-    strengths = torch.where(torch.rand(count, generator=generator) < 0.5, strengths, -strengths)
+    draws = Draws.of(random, images)
+    chosen = draws.integers(len(WIDE))
+    strengths = draws.integers(STRENGTHS) / (STRENGTHS - 1)
+    strengths = torch.where(draws.uniform() < 0.5, strengths, -strengths)
     changed = images.clone()
     for number, operation in enumerate(WIDE.values()):
         places = (chosen == number).nonzero().flatten()

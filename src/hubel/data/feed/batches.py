@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
@@ -15,9 +15,11 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from hubel.data.augment.draws import Draws
 from hubel.data.augment.geometry import resize
 from hubel.data.pinned import moved
 from hubel.errors import DataError, first_few
+from hubel.world import ALONE, World
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,7 +36,7 @@ Batch: TypeAlias = tuple[Tensor, Tensor]
 """A batch's images and its targets."""
 
 Made: TypeAlias = tuple[Tensor, Tensor, Tensor]
-"""The places of a batch's images in their set, its images and its targets."""
+"""The places in their set of a batch's images, and the images and targets of this process's part of it."""
 
 Sides: TypeAlias = "Callable[[int], int]"
 """From a batch's number in its epoch, the shorter side of its images in pixels."""
@@ -53,6 +55,7 @@ class Cut(TypedDict, total=False):
     dtype: torch.dtype
     balanced: bool
     classes: int
+    world: World
 
 
 class Feed(Protocol):
@@ -130,9 +133,9 @@ def epoch_seed(seed: int, number: int) -> int:
 class Epoch(Iterator[Batch]):
     """The batches of one epoch; a background thread prepares the next ones while one is used.
 
-    `places` are the places in the set of the last batch's images: int64, on the CPU. An error while a
-    batch is made is raised when that batch is asked for. The thread ends with the last batch, on `close`, or
-    when the epoch is no longer referenced.
+    `places` are the places in the set of the last batch's images, those of other processes included: int64,
+    on the CPU. An error while a batch is made is raised when that batch is asked for. The thread ends with
+    the last batch, on `close`, or when the epoch is no longer referenced.
     """
 
     places: Tensor
@@ -178,6 +181,10 @@ class Batches(ABC):
     of a frequent class, and the images of a rare class several times. `dtype` is that of the batches'
     images; `classes` is the number of classes, needed for the targets of mixed images.
 
+    The processes of `world` share each batch: an epoch gives this one its part. An image is the same in
+    whatever part it is, except that it is mixed with images of its part, and that an augmentation of the
+    user's own draws for each part.
+
     Raises DataError: no images, a batch size below 1, a negative seed, images of another size than
     `preprocessing` makes, `balanced` without `shuffle`, mixing with a label of `classes` or more.
     """
@@ -192,6 +199,7 @@ class Batches(ABC):
     dtype: torch.dtype = torch.float32
     balanced: bool = False
     classes: int = 0
+    world: World = ALONE
 
     def __post_init__(self) -> None:
         wanted = (self.preprocessing.height, self.preprocessing.width, self.preprocessing.depth)
@@ -253,32 +261,35 @@ class Batches(ABC):
         return Epoch(self._made(number, sides, among))
 
     def first(self) -> Batch:
-        """Returns the first batch of the first epoch, made in the calling thread."""
-        _, images, targets = next(self._made(0, None, None))
+        """Returns the first batch of the first epoch, whole, made in the calling thread."""
+        whole = self if self.world == ALONE else replace(self, world=ALONE)
+        _, images, targets = next(whole._made(0, None, None))  # noqa: SLF001 - its own class
         return images, targets
 
     def _made(self, number: int, sides: Sides | None, among: Tensor | None) -> Iterator[Made]:
         """Yields the batches one by one, in the calling thread."""
         generator = Generator().manual_seed(epoch_seed(self.seed, number))
-        for batch, (indices, pixels) in enumerate(self._picked(number, generator, among)):
+        for batch, (places, pixels) in enumerate(self._picked(number, generator, among)):
+            own = self.world.part(torch.arange(len(places)))
+            indices, picked = places[own], pixels
             target = self._targets.index_select(0, moved(indices, self.device))
-            picked = pixels
             if self.augmentation is not None:
+                draws = Draws(generator, len(places), int(own[0]), len(own))
                 picked = self.augmentation.apply(
-                    picked, generator, indices=indices, epoch=number, colours=self._colours
+                    picked, draws, indices=indices, epoch=number, colours=self._colours
                 )
             if sides is not None:
                 picked = resize(picked, sides(batch))
             seen = self.preprocessing.at(list(picked.shape[1:])).normalise(picked)
             if self.augmentation is not None and self._mixes:
                 seen, target = self.augmentation.mix(seen, target, self.classes, generator)
-            yield indices, seen.to(self.dtype), target
+            yield places, seen.to(self.dtype), target
 
     @abstractmethod
     def _picked(
         self, number: int, generator: Generator, among: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yields each batch of an epoch: the images' places, and the images on the device."""
+        """Yields each batch of an epoch: its places, and this process's part of its images on the device."""
 
     @cached_property
     def _targets(self) -> Tensor:

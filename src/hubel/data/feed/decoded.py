@@ -99,8 +99,9 @@ class DecodedBatches(Batches):
     def _picked(
         self, number: int, generator: torch.Generator, among: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
-        for indices in self._order(generator, among):
-            yield indices, self._sample.index_select(0, moved(indices, self.device))
+        for places in self._order(generator, among):
+            own = moved(self.world.part(places), self.device)
+            yield places, self._sample.index_select(0, own)
 
     @cached_property
     def _sample(self) -> Tensor:

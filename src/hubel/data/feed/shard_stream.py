@@ -63,12 +63,10 @@ class ShardBatches(StreamedBatches):
     In every epoch the shards come in another order and are distributed over the processes, whose images
     are drawn from a buffer; every image, or each of those asked for, comes once. The same seed, epoch and
     number of processes give the same batches.
-    If RANK and WORLD_SIZE or torch say that several programs train together, each has its own part of the
-    shards, always the same one. Without `shuffle`, every program gets all images in their order.
 
-    Raises DataError: as `StreamedBatches`; balanced batches; fewer shards than programs; the library is
-    missing. Iterating an epoch raises DataError: a shard that cannot be read to its end or has changed since
-    it was indexed.
+    Raises DataError: as `StreamedBatches`; balanced batches; shuffled batches shared by the processes of a
+    `world`, since no place in a stream is the same in each; the library is missing. Iterating an epoch raises
+    DataError: a shard that cannot be read to its end or has changed since it was indexed.
     """
 
     images: StreamedShards
@@ -80,31 +78,29 @@ class ShardBatches(StreamedBatches):
                 "remote shards are read in their own order, so no class can be drawn more often; balance "
                 "the loss instead, or download the shards"
             )
-        if self.shuffle and self._count(None) == 0:
-            raise DataError(f"there are only {len(self._shards.shards)} shards; train in fewer programs")
+        if self.shuffle:
+            library(self._shards.name(0))
+        if self.shuffle and self.world.size > 1:
+            raise DataError(
+                f"remote shards that do not fit in memory are read in an order of their own, which "
+                f"{self.world.size} processes cannot share; download them, or train in one process"
+            )
 
     @property
     def _shards(self) -> ShardImages:
         return self.images.images
 
     @cached_property
-    def _own(self) -> list[int]:
-        """The shards that this program reads, among those with images."""
-        used = np.unique(self._shards.which).tolist()
-        return list(library(self._shards.name(0)).split_by_node(used))
-
-    def _count(self, among: Tensor | None) -> int:
-        """The number of images in an epoch: when shuffled, only those of the program's own shards."""
-        return int(self._shown(among).sum()) if self.shuffle else super()._count(among)
+    def _used(self) -> list[int]:
+        """The shards with images."""
+        return [int(number) for number in np.unique(self._shards.which)]
 
     def _shown(self, among: Tensor | None) -> Flags:
-        """Which images an epoch of this program has."""
-        own = np.isin(self._shards.which, self._own)
-        if among is None:
-            return own
-        asked = np.zeros_like(own)
-        asked[among.numpy()] = True
-        return own & asked
+        """Which images an epoch has."""
+        shown = np.full(len(self._shards.which), among is None)
+        if among is not None:
+            shown[among.numpy()] = True
+        return shown
 
     def _picked(
         self, number: int, generator: torch.Generator, among: Tensor | None
@@ -112,11 +108,11 @@ class ShardBatches(StreamedBatches):
         if not self.shuffle:
             yield from super()._picked(number, generator, among)
             return
-        own = [self._own[place] for place in torch.randperm(len(self._own), generator=generator).tolist()]
-        workers = min(self.workers, len(own))
+        order = [self._used[at] for at in torch.randperm(len(self._used), generator=generator).tolist()]
+        workers = min(self.workers, len(order))
         seed = epoch_seed(self.seed, number)
         loader: DataLoader[tuple[Tensor, Tensor] | str] = DataLoader(
-            _Arriving(self.images, own, self._shown(among), seed, workers),
+            _Arriving(self.images, order, self._shown(among), seed, workers),
             batch_size=None,
             num_workers=workers,
             prefetch_factor=AHEAD if workers else None,

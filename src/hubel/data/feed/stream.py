@@ -131,16 +131,18 @@ class StreamedBatches(Batches):
         places = self._order(generator, among)
         loader: DataLoader[Tensor | str] = DataLoader(
             _Reader(self.images.images, self.images.preprocessing),
-            sampler=cast("list[int]", places),  # an item is a whole batch, read by one process
+            sampler=cast(
+                "list[int]", [self.world.part(each) for each in places]
+            ),  # an item is a batch's part
             batch_size=None,
             num_workers=self.workers,
             prefetch_factor=AHEAD if self.workers else None,
             generator=torch.Generator(),  # otherwise the loader draws from the global one
         )
-        for indices, read in zip(places, loader, strict=True):
+        for batch, read in zip(places, loader, strict=True):
             if isinstance(read, str):
                 raise DataError(read)
-            yield indices, moved(read, self.device)
+            yield batch, moved(read, self.device)
 
 
 class _Reader(Dataset["Tensor | str"]):

@@ -136,12 +136,14 @@ def choose(
     start: str = AUTO,
     seconds: float = 0.0,
     settings: Mapping[str, Any] | None = None,
+    processes: int = 1,
 ) -> Chosen:
     """What to train on a set: what was asked for, and otherwise what suits the data and the time.
 
     `start` is the starting model: a file, a name, `none`, or `auto`. For photographs `auto` is the best
     installed pretrained model, unless a `network` is asked for. `seconds` is the time limit, 0 if epochs
-    are counted. `settings` of a config, by name, take precedence over the recipe's.
+    are counted. `settings` of a config, by name, take precedence over the recipe's. So many `processes` share
+    the images.
 
     Raises UsageError, ModelError: no such recipe, setting or model. Raises NetworkError: the model has no
     head.
@@ -163,7 +165,7 @@ def choose(
         candidates = [_fitted(each, data) for each in candidates]
     candidates = [_set(each, settings or {}) for each in candidates]
     if len(candidates) > 1 and seconds:
-        chosen = in_time(candidates, len(data.train), seconds)
+        chosen = in_time(candidates, -(-len(data.train) // processes), seconds)
     else:
         chosen = Chosen(next((each for each in candidates if each.name == USUAL), candidates[-1]))
     return replace(chosen, start="" if start == NONE else start, none_installed=due and start == NONE)

@@ -18,7 +18,7 @@ from hubel.data.feed.batches import Batches
 from hubel.data.image.modes import COLOUR
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import ModelError, UsageError
-from hubel.evaluation.metrics import Evaluation, evaluate
+from hubel.evaluation.metrics import Evaluation, evaluate_together
 from hubel.instruments.subject import Subject
 from hubel.model.file import Model
 from hubel.model.network import CodeNeededError
@@ -29,6 +29,7 @@ from hubel.module.weights import Loaded, load_weights
 from hubel.net.layers import Fc
 from hubel.net.trace import Step
 from hubel.training.run.diagnose import DUPLICATES
+from hubel.world import ALONE
 
 DECAY = 1e-3
 """The weight decay of a head that is trained alone: features are many, images few."""
@@ -126,16 +127,20 @@ def train_head(
 ) -> Evaluation | None:
     """Trains the head alone on the features of every training image, and evaluates the result.
 
-    `weights` weigh the classes. None where the network has no fully connected head: it is left as it is.
+    The processes of the batches' world share the images; together. `weights` weigh the classes. None where
+    the network has no fully connected head: it is left as it is.
     """
     head = head_of(network)
     if head is None:
         return None
     layer = network.root.get_submodule(head.path)
     assert isinstance(layer, nn.Linear), "a fully connected layer"
-    plain = replace(train, shuffle=False, augmentation=None, balanced=False)
-    fit_head(layer, *features(network, head, plain.epoch(0)), weights)
-    return evaluate(network, val.epoch(0))
+    world, count = train.world, len(train.labels)
+    plain = replace(train, shuffle=False, augmentation=None, balanced=False, world=ALONE)
+    own = features(network, head, plain.epoch(0, among=world.part(torch.arange(count))))
+    seen, labels = (world.whole(each, count) for each in own)
+    fit_head(layer, seen, labels, weights)
+    return evaluate_together(network, val, world)
 
 
 @torch.no_grad()

@@ -38,6 +38,7 @@ from hubel.training.settings.own import Own
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
 from hubel.training.trainer import Trainer, parts
+from hubel.world import ALONE, World
 
 Progress = Callable[[int], None]
 """Called with the number of images read so far."""
@@ -50,12 +51,14 @@ class Inputs:
     `data`: the set with its validation split. `network`: the network or module. Without them those of the
     config are opened and parsed. `own`: the user's own loss, optimizer and augmentation. `kept`: the best
     model of a run that resumes; its preprocessing is used as it is, and the starting model is not needed.
+    `world`: the processes that train together.
     """
 
     data: DataSet | None = None
     network: Net | OwnNetwork | None = None
     own: Own = field(default_factory=Own)
     kept: Model | None = None
+    world: World = ALONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,8 @@ class Prepared:
     `start`: the starting model, None if the weights are random. `weights`: the class weights of the loss,
     None if every image counts the same. `skipped`: the unreadable images, which are left out. `fingerprint`:
     that of the training images, the skipped ones included. `seen`: the marks of the training images and of
-    those of the starting model; None for a stream, which is not read to make them.
+    those of the starting model; None for a stream, which is not read to make them. The processes of
+    `world` share the training batches.
     """
 
     data: DataSet
@@ -79,10 +83,11 @@ class Prepared:
     fingerprint: str
     seen: frozenset[bytes] | None
     own: Own
+    world: World = ALONE
 
     def trainer(self, config: Config) -> Trainer:
         """A trainer for a config, before its first step."""
-        return Trainer.of(self.network, config, self.train, self.weights, self.own)
+        return Trainer.of(self.network, config, self.train, self.weights, self.own, world=self.world)
 
     def load(self, path: Path) -> Model:
         """A model of this run from its file; the weights of a user's own module go into a copy of it."""
@@ -112,7 +117,7 @@ def prepare(
     progress: Progress | None = None,
     warn: Warn | None = None,
 ) -> Prepared:
-    """Reads the data and builds the network, on the best device available.
+    """Reads the data and builds the network, on the best device available; together.
 
     `progress` is called with the number of images read so far, `warn` with warnings.
 
@@ -132,7 +137,11 @@ def prepare(
         preprocessing = inputs.kept.preprocessing
     else:
         preprocessing = _preprocessing(config, network, start, data.train)
-    images, validation = _decoded(data, preprocessing, config.on_bad, progress, warn)
+    world = inputs.world
+    with world.one_first():
+        images, validation = _decoded(data, preprocessing, config.on_bad, progress, warn)
+    mark = fingerprint(data.train)
+    _check_same_images(data, mark, world)
     check_left(images, data)
     marks = images.marks()
     seen, new = marks or [], validation.marks() or []
@@ -147,6 +156,8 @@ def prepare(
     if not start and not inputs.kept:
         preprocessing = preprocessing.measured(images.sample())
     train = _training_batches(config, inputs.own, images, preprocessing, len(data.classes))
+    if world.size > 1:
+        train = replace(train, world=world)
     val = validation.batches(preprocessing, EVALUATION_BATCH, device=best_device())
     if config.recipe.whiten and not config.start and network.notation:
         whiten(network, train.first()[0])
@@ -161,10 +172,20 @@ def prepare(
         start=start,
         weights=_weights(config, images, data).to(device) if config.balance == "loss" else None,
         skipped=(*images.skipped, *validation.skipped),
-        fingerprint=fingerprint(data.train),
+        fingerprint=mark,
         seen=None if marks is None else frozenset(marks) | _seen_before(start, inputs.kept),
         own=inputs.own,
+        world=world,
     )
+
+
+def _check_same_images(data: DataSet, mark: str, world: World) -> None:
+    """Raises DataError: this process finds other training images than the first; together."""
+    if world.first(mark) != mark:
+        raise DataError(
+            f"{data.name}: process {world.rank} finds other training images there than process 0; every "
+            "machine needs the same images at the same place"
+        )
 
 
 def _seen_before(start: Start | None, kept: Model | None) -> frozenset[bytes]:

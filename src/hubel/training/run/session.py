@@ -44,8 +44,6 @@ class Session:
         exactly.
         """
         trainer = self.trainer
-        if trainer.seconds and self._reached:
-            return
         diagnosis = Diagnosis(self.prepared.data.classes)
         self._saved = time.perf_counter()
         for event in trainer.run(self.prepared.train, self.prepared.val):
@@ -57,9 +55,7 @@ class Session:
             if isinstance(event, RoundDone):
                 for warning in diagnosis.of(event, trainer, self.prepared.val):
                     yield Warned(warning)
-                if self._reached:
-                    return
-        if trainer.clock.limit and (text := unseen(trainer.done)):
+        if trainer.clock.limit and not trainer.reached and (text := unseen(trainer.done)):
             yield Warned(text)
 
     @property
@@ -122,12 +118,7 @@ class Session:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to train."""
-        return self.trainer.progress >= 1 or (self.trainer.seconds > 0 and self._reached)
-
-    @property
-    def _reached(self) -> bool:
-        """Whether the target is reached."""
-        return 0 < self.trainer.config.target <= self.trainer.best
+        return self.trainer.progress >= 1 or self.trainer.reached
 
     @property
     def _due(self) -> bool:

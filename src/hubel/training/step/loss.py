@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor
+from torch import Tensor, nn
 
 from hubel.errors import UsageError
 from hubel.module.network import Heads
@@ -34,10 +34,14 @@ def loss_of(
     *,
     precision: str,
     criterion: Criterion = F.cross_entropy,
+    call: nn.Module | None = None,
 ) -> tuple[Tensor, Tensor]:
-    """The loss of a batch and its scores, float32, n x classes, computed in a precision."""
+    """The loss of a batch and its scores, float32, n x classes, computed in a precision.
+
+    `call` is what runs the network: by default the network itself.
+    """
     with computing_in(precision, images.device):
-        output = network(images)
+        output = (call or network)(images)
     scores, sides = output if isinstance(output, Heads) else (output, {})
     scores = scores.float()
     loss = criterion(scores, targets)

@@ -16,6 +16,8 @@ from hubel.training.step.ema import Average
 from hubel.training.step.loss import Criterion, loss_of
 from hubel.training.step.memory import SMALLEST_PART, free_memory, out_of_memory
 from hubel.training.step.optimizer import set_rates
+from hubel.training.step.shared import shared
+from hubel.world import ALONE, World
 
 
 class NotFiniteError(TrainingError):
@@ -31,8 +33,9 @@ class Stepper:
     """A network and all that moves its weights.
 
     `weights`, float32, one per class or None, are those of the criterion. At most `micro` images pass
-    through at once. `clip` is the largest norm of the gradient, 0 for no limit. `warnings` collects what the
-    user should know of the steps so far.
+    through at once. `clip` is the largest norm of the gradient, 0 for no limit. The processes of `world`
+    share each step, and all end it with the same weights. `warnings` collects what the user should know of
+    the steps so far.
     """
 
     network: Trainable
@@ -43,13 +46,18 @@ class Stepper:
     weights: Tensor | None = None
     clip: float = 0.0
     average: Average | None = None
+    world: World = ALONE
     warnings: list[str] = field(default_factory=list)
+    _call: nn.Module = field(init=False)
     _backward: Recorded = field(init=False)
     _move: Recorded = field(init=False)
 
     def __post_init__(self) -> None:
         device = next(self.network.parameters()).device
+        self._call = shared(self.network, self.world)
         self._backward, self._move = Recorded(self._backwards, device), Recorded(self._moved, device)
+        if self.world.size > 1:
+            self._backward.forget()  # what is sent while it runs cannot be recorded
 
     @property
     def model(self) -> Trainable:
@@ -57,10 +65,11 @@ class Stepper:
         return self.average.network if self.average else self.network
 
     def step(self, images: Tensor, targets: Tensor, share: float) -> tuple[float, Tensor]:
-        """Takes one step at a share of the peak learning rates; returns the batch's loss and scores.
+        """Takes one step at a share of the peak learning rates; together.
 
-        A batch that does not fit in memory passes through in parts. Raises NotFiniteError: no weight has
-        moved then.
+        `images` are this process's part of the batch. Returns the loss of the whole batch and the scores of
+        the part. A batch that does not fit in memory passes through in parts. Raises NotFiniteError: no
+        weight has moved then.
         """
         while True:
             try:
@@ -84,24 +93,34 @@ class Stepper:
     def _gradients(self, images: Tensor, targets: Tensor) -> tuple[float, Tensor]:
         """Leaves the gradients of a batch in the parameters; returns its loss and scores."""
         clear_gradients(self.network)  # those that no optimizer moves as well: clipping counts them
-        total, scores = 0.0, []
+        total, scores, wrong = 0.0, [], None
+        whole = self.world.added(self._weight(targets))
         count = min(math.ceil(len(images) / self.micro), max(1, len(images) // SMALLEST_PART))
         for part, truth in zip(images.tensor_split(count), targets.tensor_split(count), strict=True):
-            share = self._weight(truth) / self._weight(targets)
+            share = self._weight(truth) / whole
             loss, out = self._backward(part, truth, torch.full((), share, device=part.device))
             total += loss.item()
-            if not math.isfinite(total):
-                raise NotFiniteError(total, part)
             scores.append(out.clone())
+            if not math.isfinite(total):
+                wrong = part
+                break
+        total = self.world.added(total)
+        if not math.isfinite(total):
+            raise NotFiniteError(total, images if wrong is None else wrong)
         return total, torch.cat(scores)
 
     def _backwards(self, images: Tensor, targets: Tensor, share: Tensor) -> tuple[Tensor, Tensor]:
         """Adds the gradients of a part of a batch, weighed by its share; returns its loss and scores."""
         loss, scores = loss_of(
-            self.network, images, targets, precision=self.precision, criterion=self.criterion
+            self.network,
+            images,
+            targets,
+            precision=self.precision,
+            criterion=self.criterion,
+            call=self._call,
         )
         loss = loss * share
-        loss.backward()  # type: ignore[no-untyped-call]
+        (loss * self.world.size).backward()  # type: ignore[no-untyped-call]
         return loss.detach(), scores
 
     def _weight(self, targets: Tensor) -> float:
@@ -125,6 +144,11 @@ class Stepper:
         """
         if not out_of_memory(error):
             raise error
+        if self.world.size > 1:  # the others are in the middle of the same step
+            raise TrainingError(
+                f"{len(images)} images do not fit in the memory of process {self.world.rank}; take a smaller "
+                "--batch, a smaller --input, or more processes"
+            ) from error
         if self.release():
             free_memory(images.device)
             return "memory is full: continuing without CUDA graphs"

@@ -1,0 +1,163 @@
+"""Several processes train as one does: the same weights, every image once, and an end when one is killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from itertools import chain
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+from safetensors import safe_open
+from safetensors.torch import load_file
+
+import hubel
+from hubel import build
+from hubel.data.feed.decoded import Decoded
+from hubel.data.image.preprocess import Preprocessing
+from hubel.errors import UsageError
+from hubel.model.file import Model
+from hubel.world import ALONE, World, started
+from tests.training.processes import CASES, images, launched, trained
+
+SHAPE = "2x2x1"
+
+
+def numbered(count: int) -> Decoded:
+    """Images whose every pixel is their place."""
+    pixels = torch.arange(count, dtype=torch.uint8)[:, None, None, None].expand(count, 2, 2, 1)
+    return Decoded(pixels.numpy(), torch.zeros(count, dtype=torch.int64).numpy(), ("",) * count)
+
+
+def dealt(count: int, batch: int, world: World, among: torch.Tensor | None = None) -> list[list[int]]:
+    """The places that one process's images show, batch by batch, in one epoch."""
+    plain = Preprocessing.of(SHAPE)
+    plain = Preprocessing(plain.height, plain.width, plain.depth, (0.0,), (1 / 255,))
+    epoch = numbered(count).batches(plain, batch, shuffle=True, seed=7, world=world).epoch(2, among=among)
+    found = []
+    for seen, _ in epoch:
+        values = seen[:, 0, 0, 0].round().long()
+        assert set(values.tolist()) <= set(epoch.places.tolist())
+        found.append(values.tolist())
+    return found
+
+
+@given(st.integers(1, 60), st.integers(1, 20), st.integers(1, 5), st.integers(1, 5), st.integers(0, 12))
+def test_every_image_comes_once_also_after_resuming_in_other_processes(
+    count: int, batch: int, before: int, after: int, done: int
+) -> None:
+    """The first `done` batches are dealt to `before` processes, the others to `after`."""
+    alone = dealt(count, batch, ALONE)
+    assert sorted(chain(*alone)) == list(range(count))
+    for world, batches in ((before, slice(done)), (after, slice(done, None))):
+        parts = [dealt(count, batch, World(rank, world))[batches] for rank in range(world)]
+        for whole, *own in zip(alone[batches], *parts, strict=True):
+            if len(whole) < 2 * world:  # too few to part: each process has all, and counts for its share
+                assert all(each == whole for each in own)
+            else:
+                assert list(chain(*own)) == whole
+                assert max(map(len, own)) - min(map(len, own)) <= 1
+
+
+def test_one_process_alone_needs_no_launcher() -> None:
+    assert World.join({}) == World.join({"WORLD_SIZE": "1", "RANK": "0"}) == ALONE == World(0, 1)
+    assert started({"RANK": "2", "WORLD_SIZE": "3"}) == World(2, 3)
+    values = torch.arange(3)
+    assert ALONE.part(values) is values
+    assert ALONE.whole(values, 3) is values
+    assert ALONE.first(values) is values
+    with pytest.raises(UsageError, match="WORLD_SIZE is 2, but MASTER_ADDR, MASTER_PORT is not set"):
+        World.join({"WORLD_SIZE": "2", "RANK": "1"})
+    with pytest.raises(UsageError, match="WORLD_SIZE is a whole number, not 'two'"):
+        World.join({"WORLD_SIZE": "two"})
+
+
+def ended(processes: list[subprocess.Popen[str]], seconds: float = 120) -> list[str]:
+    """What processes print on standard error; all have to succeed."""
+    texts = [each.communicate(timeout=seconds)[1] for each in processes]
+    assert [each.returncode for each in processes] == [0] * len(processes), texts
+    return texts
+
+
+@pytest.fixture(scope="module")
+def one() -> dict[str, tuple[dict[str, torch.Tensor], dict[str, float]]]:
+    """What one process makes of every case."""
+    found = {}
+    for case in CASES:
+        weights, rounds = trained(case, ALONE)
+        last = rounds[-1]
+        numbers = {"loss": last.train_loss, "top1": last.train_top1, "val": last.val.loss}
+        found[case] = (weights, numbers | {"correct": float(last.val.correct)})
+    return found
+
+
+@pytest.mark.parametrize("count", [2, 3])
+def test_processes_train_measure_and_predict_as_one_does(
+    count: int, one: dict[str, tuple[dict[str, torch.Tensor], dict[str, float]]], tmp_path: Path
+) -> None:
+    photos = tmp_path / "photos"
+    shown = images(11, 5)
+    for at, (pixels, label) in enumerate(zip(shown.pixels, shown.labels.tolist(), strict=True)):
+        (photos / f"class{label}").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels).save(photos / f"class{label}" / f"{at:02}.png")
+    (photos / "class0" / "99.png").write_bytes(b"no image")
+    model = tmp_path / "model.safetensors"
+    network = build("conv(4, 3) >> relu >> fc(3)", "8x8x3", seed=1)
+    Model(network, ("class0", "class1", "class2"), Preprocessing.of("8x8x3")).save(model)
+    ended(launched(count, "-m", "tests.training.processes", str(tmp_path)))
+    for number, case in enumerate(CASES):
+        weights, numbers = one[case]
+        ranks = [load_file(tmp_path / f"{number}-{rank}.safetensors") for rank in range(count)]
+        for name, value in weights.items():
+            assert all(torch.equal(ranks[0][name], other[name]) for other in ranks), name
+            torch.testing.assert_close(
+                ranks[0][name], value, rtol=1e-4, atol=2e-5, msg=lambda text, name=name: f"{name}: {text}"
+            )
+        for rank in range(count):
+            with safe_open(tmp_path / f"{number}-{rank}.safetensors", "pt") as file:
+                found = {name: float(text) for name, text in file.metadata().items()}
+            assert found == pytest.approx(numbers, rel=1e-4)
+    texts = {(tmp_path / f"found-{rank}.txt").read_text(encoding="utf-8") for rank in range(count)}
+    assert len(texts) == 1
+
+
+LONG = ("--net", "conv(8, 3) >> batchnorm >> relu >> fc(10)", "--batch", "32", "--seed", "5")
+
+
+def test_a_killed_process_ends_the_run_which_resumes_in_another_number_of_processes(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    train = ("-m", "hubel", "train", "digits", *LONG, "--epochs", "400", "--out", str(run))
+    processes = launched(3, *train)
+    try:
+        deadline = time.monotonic() + 120
+        while not (run / "last" / "previous.safetensors").exists():
+            assert time.monotonic() < deadline
+            assert all(each.poll() is None for each in processes), [each.communicate() for each in processes]
+            time.sleep(0.05)
+        processes[2].send_signal(signal.SIGKILL)
+        printed = [each.communicate(timeout=60) for each in processes[:2]]
+    finally:
+        for each in processes:
+            each.kill()
+            each.wait()
+    assert [each.returncode for each in processes[:2]] == [1, 1]
+    errors = "".join(text for _, text in printed)
+    assert errors.count("error:") == 1
+    assert "cannot reach another one" in errors
+    assert "Traceback" not in errors
+    epochs = [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert epochs == list(range(1, len(epochs) + 1))
+    config = run / "config.toml"
+    config.write_text(config.read_text().replace("epochs = 400", f"epochs = {len(epochs) + 2}"))
+    leader, other = ended(launched(2, "-m", "hubel", "resume", str(run)))
+    assert f" {len(epochs) + 1}  train loss" in leader
+    assert other == ""
+    epochs = [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert epochs == list(range(1, len(epochs) + 1))
+    assert hubel.load(run).summary["val_images"] == 359
