@@ -67,10 +67,10 @@ class World:
                     f"WORLD_SIZE is {size}, but {', '.join(missing)} is not set: start the processes with "
                     "torchrun, or set the variables as it does; for one process unset WORLD_SIZE"
                 )
+            World._store, rank, size = next(rendezvous("env://", timeout=MEET))
             on_gpus = torch.cuda.is_available()
             if on_gpus:
                 _take_gpu(_number(environment, "LOCAL_RANK", 0), torch.cuda.device_count())
-            World._store, rank, size = next(rendezvous("env://", timeout=MEET))
             dist.init_process_group(
                 "cpu:gloo,cuda:nccl" if on_gpus else "gloo",
                 store=World._store,
@@ -183,9 +183,12 @@ class World:
             ) from error
 
     def fails_first(self) -> bool:
-        """Whether this process is the first to fail, and so the one to say why; the others follow from it."""
+        """Whether this process is the first to fail, and so the one to say why; the others follow from it.
+
+        Before they have joined, it is the first process that speaks for all.
+        """
         if self.size == 1 or World._store is None:
-            return True
+            return self.leads
         try:
             return int(World._store.add("hubel/failed", 1)) == 1
         except RuntimeError:  # the process that keeps the count is gone

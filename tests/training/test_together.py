@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import signal
 import subprocess
@@ -16,6 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image
 from safetensors import safe_open
 from safetensors.torch import load_file
+from torch import nn
 
 import hubel
 from hubel import build
@@ -23,6 +25,7 @@ from hubel.data.feed.decoded import Decoded
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError
 from hubel.model.file import Model
+from hubel.training.step.shared import SharedBatchNorm
 from hubel.world import ALONE, World, started
 from tests.training.processes import CASES, images, launched, trained
 
@@ -116,15 +119,29 @@ def test_processes_train_measure_and_predict_as_one_does(
         ranks = [load_file(tmp_path / f"{number}-{rank}.safetensors") for rank in range(count)]
         for name, value in weights.items():
             assert all(torch.equal(ranks[0][name], other[name]) for other in ranks), name
-            torch.testing.assert_close(
-                ranks[0][name], value, rtol=1e-4, atol=2e-5, msg=lambda text, name=name: f"{name}: {text}"
-            )
+            # of two images that go to every process, the variance is estimated as if they were more
+            apart = 1e-3 if "last batch" in case and name.endswith("running_var") else 1e-4
+            torch.testing.assert_close(ranks[0][name], value, rtol=apart, atol=2e-5)
         for rank in range(count):
             with safe_open(tmp_path / f"{number}-{rank}.safetensors", "pt") as file:
                 found = {name: float(text) for name, text in file.metadata().items()}
             assert found == pytest.approx(numbers, rel=1e-4)
-    texts = {(tmp_path / f"found-{rank}.txt").read_text(encoding="utf-8") for rank in range(count)}
-    assert len(texts) == 1
+    for name in ("timed", "found"):
+        texts = {(tmp_path / f"{name}-{rank}.txt").read_text(encoding="utf-8") for rank in range(count)}
+        assert len(texts) == 1
+    alone = hubel.evaluate(model, photos, on_bad="skip")
+    predicted = hubel.predict(model, photos)
+    loss, rest = texts.pop().split(" ", 1)
+    assert float(loss) == pytest.approx(alone.loss)
+    assert rest.startswith(f"{alone.names} ")
+    for each in predicted:
+        for name, probability in each.classes:
+            assert f"({name!r}, {str(probability)[:6]}" in rest
+    lines = (tmp_path / "found.csv").read_text(encoding="utf-8").splitlines()
+    hubel.predict(model, photos, out=tmp_path / "alone.csv")
+    wanted = (tmp_path / "alone.csv").read_text(encoding="utf-8").splitlines()
+    assert [line.split(",")[:2] for line in lines] == [line.split(",")[:2] for line in wanted]
+    assert len(lines) == 13  # a header, eleven images and the one that is none
 
 
 LONG = ("--net", "conv(8, 3) >> batchnorm >> relu >> fc(10)", "--batch", "32", "--seed", "5")
@@ -145,7 +162,7 @@ def test_a_killed_process_ends_the_run_which_resumes_in_another_number_of_proces
     finally:
         for each in processes:
             each.kill()
-            each.wait()
+            each.communicate()
     assert [each.returncode for each in processes[:2]] == [1, 1]
     errors = "".join(text for _, text in printed)
     assert errors.count("error:") == 1
@@ -161,3 +178,41 @@ def test_a_killed_process_ends_the_run_which_resumes_in_another_number_of_proces
     epochs = [json.loads(line)["epoch"] for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert epochs == list(range(1, len(epochs) + 1))
     assert hubel.load(run).summary["val_images"] == 359
+
+
+class Mirrored(World):
+    """Two processes that have the same images, in one."""
+
+    def gathered(self, values: torch.Tensor) -> torch.Tensor:
+        return torch.stack([values, values])
+
+    def total(self, values: torch.Tensor) -> torch.Tensor:
+        return 2 * values
+
+
+@pytest.mark.parametrize("shape", [(6, 5, 4, 3), (6, 5)])
+@pytest.mark.parametrize("momentum", [0.1, None])
+def test_shared_batch_norm_is_torchs_on_the_images_of_all(
+    shape: tuple[int, ...], momentum: float | None
+) -> None:
+    kind = nn.BatchNorm2d if len(shape) == 4 else nn.BatchNorm1d
+    usual = kind(5, momentum=momentum)
+    nn.init.uniform_(usual.weight)
+    nn.init.uniform_(usual.bias)
+    ours = SharedBatchNorm(copy.deepcopy(usual), Mirrored(0, 2))
+    assert list(ours.state_dict()) == list(usual.state_dict())
+    for _ in range(2):
+        images, gradient = torch.randn(shape), torch.randn(shape)
+        both = images.repeat(2, *(1 for _ in shape[1:])).requires_grad_()
+        half = images.clone().requires_grad_()
+        wanted, found = usual(both), ours(half)
+        wanted.backward(gradient.repeat(2, *(1 for _ in shape[1:])))
+        found.backward(gradient)
+        torch.testing.assert_close(found, wanted[:6])
+        torch.testing.assert_close(half.grad, both.grad[:6] if both.grad is not None else None)
+    for one, other in zip(ours.parameters(), usual.parameters(), strict=True):
+        assert one.grad is not None
+        torch.testing.assert_close(2 * one.grad, other.grad)
+    for name, value in usual.state_dict().items():
+        torch.testing.assert_close(ours.state_dict()[name], value)
+    torch.testing.assert_close(ours.eval()(images), usual.eval()(images))

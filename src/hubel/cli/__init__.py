@@ -14,9 +14,9 @@ from typing import Annotated
 import typer
 
 from hubel.cli.loading import LazyGroup, Verb
+from hubel.cli.processes import Voice
 from hubel.errors import WORD, HubelError, UsageError, shortened
 from hubel.version import __version__
-from hubel.world import World, started
 
 SPINS = "1000"
 """How many times a waiting thread of OpenMP checks for the others before it sleeps.
@@ -139,23 +139,15 @@ def main() -> None:
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may not be valid text
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: a run ends in order
-    world = started()
-    if not world.leads:  # the first of several processes speaks for all
-        sys.stdout = sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: PTH123, SIM115 - to the end
+    voice = Voice()
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     # Pillow warns of large images; those twice as large it refuses.
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")
     try:
         app()
     except HubelError as error:
-        _say(str(error), world)
+        voice.error(str(error))
         sys.exit(2 if isinstance(error, UsageError) else 1)
     except OSError as error:
-        _say(f"{shortened(str(error.filename or 'a file'), WORD)}: {error.strerror or error}", world)
+        voice.error(f"{shortened(str(error.filename or 'a file'), WORD)}: {error.strerror or error}")
         sys.exit(1)
-
-
-def _say(error: str, world: World) -> None:
-    """Prints an error, unless another process has failed before: then it follows from that."""
-    if world.fails_first():
-        print(f"error: {error}", file=sys.__stderr__)

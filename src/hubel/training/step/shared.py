@@ -38,7 +38,11 @@ def shared(network: Trainable, world: World) -> nn.Module:
 
 
 class SharedBatchNorm(_BatchNorm):
-    """The batch normalisation `norm`, with its own tensors, by the statistics of all processes' images."""
+    """The batch normalisation `norm`, with its own tensors, by the statistics of all processes' images.
+
+    Images that every process has count as many times: that changes neither mean nor variance of the batch,
+    only the running variance, whose estimate divides by their number less one.
+    """
 
     def __init__(self, norm: _BatchNorm, world: World) -> None:
         super().__init__(norm.num_features, norm.eps, norm.momentum, affine=False, track_running_stats=False)
@@ -86,9 +90,10 @@ class _Normalised(torch.autograd.Function):
     def forward(  # noqa: PLR0917 - torch passes them by place
         ctx: Any, images: Tensor, weight: Tensor, bias: Tensor, eps: float, world: World
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        variance, mean = torch.var_mean(images.float(), _all_but_maps(images), correction=0)
-        count = mean.new_full((1,), images.numel() // images.shape[1])
-        parts = world.gathered(torch.cat((mean, variance, count))).double()
+        count = images.new_full((1,), images.numel() // images.shape[1], dtype=torch.float32)
+        # torch's one kernel for the statistics is seven times as fast on a CPU as torch.var_mean
+        _, mean, inverse = torch.native_batch_norm(images, weight, bias, None, None, True, 0.0, eps)
+        parts = world.gathered(torch.cat((mean, inverse.pow(-2) - eps, count))).double()
         means, variances, counts = torch.split(parts, [len(mean), len(mean), 1], dim=1)
         shares = counts / counts.sum()
         middle = (shares * means).sum(0)
@@ -102,21 +107,16 @@ class _Normalised(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         images, weight, mean, inverse, whole = ctx.saved_tensors
-        over = _all_but_maps(images)
-        by_map = (1, -1, *(1 for _ in over[1:]))
-        gradient = grads[0].float()
-        normal = (images.float() - mean.view(by_map)) * inverse.view(by_map)
-        own = torch.cat((gradient.sum(over), (gradient * normal).sum(over)))
-        for_bias, for_weight = own.chunk(2)
-        first, second = (ctx.world.total(own.clone()) / whole).chunk(2)
-        moved = gradient - first.view(by_map) - normal * second.view(by_map)
-        moved = moved * (weight * inverse).view(by_map)
-        return moved.to(images.dtype), for_weight, for_bias, None, None
-
-
-def _all_but_maps(images: Tensor) -> list[int]:
-    """The dimensions over which a map's statistics are taken."""
-    return [0, *range(2, images.ndim)]
+        _, for_weight, for_bias = torch.ops.aten.native_batch_norm_backward(
+            grads[0], images, weight, None, None, mean, inverse, True, 0.0, [False, True, True]
+        )
+        first, second = (ctx.world.total(torch.cat((for_bias, for_weight))) / whole).chunk(2)
+        # weight * inverse * (gradient - first - second * normal), where normal is (images - mean) * inverse
+        scale = weight * inverse
+        unmoved = F.batch_norm(images, mean, inverse.pow(-2), -scale * second, -scale * first, eps=0.0)
+        by_map = (1, -1, *(1 for _ in images.shape[2:]))
+        moved = torch.addcmul(unmoved, grads[0], scale.view(by_map).to(images.dtype))
+        return moved, for_weight, for_bias, None, None
 
 
 def _share_statistics(network: nn.Module, world: World) -> None:
