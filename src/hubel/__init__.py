@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hubel.tasks.data_preview import data_preview as data_preview
     from hubel.tasks.diff import diff as diff
     from hubel.tasks.draw import draw as draw
+    from hubel.tasks.ensemble import train_ensemble as train_ensemble
     from hubel.tasks.evaluate import evaluate as evaluate
     from hubel.tasks.export import export as export
     from hubel.tasks.import_weights import import_weights as import_weights
@@ -105,6 +106,7 @@ _DOORS = {
     "table": "hubel.tasks.table:table",
     "trace": "hubel.net.trace:trace",
     "train": "hubel.tasks.train:train",
+    "train_ensemble": "hubel.tasks.ensemble:train_ensemble",
     "zoo": "hubel.zoo",
 }
 """Where each name is imported from when it is first used: `module:name`, or a module."""

@@ -26,12 +26,12 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {"zoo": overview}
 PRINTING = {
     "": {"json", "csv"},
     "table": {"format"},
-    "train": {"resume"},
+    "train": {"resume", "ensemble"},
     "compare": {"plot"},
     "data preview": {"out"},
     **{f"look {name}": {"out"} for name in INSTRUMENTS if name != "atlas"},
 }
-"""Options that choose how a result is printed or written, or call another command, as `train --resume`."""
+"""Options that choose how a result is printed or written, or call another function, as `train --resume`."""
 
 APART = {("look atlas", "out"): (Path("atlas.html"), None)}
 """Defaults that differ, of the command and of its function: the command has to write its page somewhere."""

@@ -97,9 +97,7 @@ def timed(world: World) -> str:
     for event in trainer.run(train, images(21, 2).batches(seen, 8)):
         time.sleep(0.01 * world.rank)
         rounds += isinstance(event, RoundDone)
-    return (
-        f"{trainer.epoch} {trainer.batch} {rounds} {trainer.network.get_submodule('fc1').weight.sum().item()}"
-    )
+    return f"{trainer.epoch} {trainer.batch} {rounds} {trainer.network.state_dict()['fc1.weight'].sum()}"
 
 
 def environments(count: int) -> Iterator[dict[str, str]]:
@@ -145,7 +143,7 @@ def main(out: Path) -> None:
     (out / f"timed-{world.rank}.txt").write_text(timed(world), encoding="utf-8")
     photos = out / "photos"
     found = hubel.evaluate(out / "model.safetensors", photos, on_bad="skip")
-    predicted = hubel.predict(out / "model.safetensors", photos)
+    predicted = hubel.predict(out / "model.safetensors", [photos])
     file = hubel.predict(out / "model.safetensors", photos, out=out / "found.csv")
     text = f"{found.loss!r} {found.names} {[each.classes for each in predicted]} {file.images}"
     (out / f"found-{world.rank}.txt").write_text(text, encoding="utf-8")

@@ -130,7 +130,7 @@ def test_processes_train_measure_and_predict_as_one_does(
         texts = {(tmp_path / f"{name}-{rank}.txt").read_text(encoding="utf-8") for rank in range(count)}
         assert len(texts) == 1
     alone = hubel.evaluate(model, photos, on_bad="skip")
-    predicted = hubel.predict(model, photos)
+    predicted = hubel.predict(model, [photos])
     loss, rest = texts.pop().split(" ", 1)
     assert float(loss) == pytest.approx(alone.loss)
     assert rest.startswith(f"{alone.names} ")

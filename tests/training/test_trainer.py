@@ -16,9 +16,9 @@ from hubel.data.feed.batches import Made
 from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.training.events import BatchDone, RoundDone, Warned
+from hubel.training.round import Round
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
-from hubel.training.trainer import Round
 from tests.training.small import batches, config, trainer
 
 NET_WITH_SIDE = 'conv(4, 3) >> relu >> side("aux", fc(2), weight=0.3) >> fc(2)'
@@ -313,7 +313,7 @@ def test_waiting_is_the_time_until_a_batch_comes(monkeypatch: pytest.MonkeyPatch
             clock[0] += seconds
             yield torch.zeros(1), torch.zeros(1), torch.zeros(1)
 
-    monkeypatch.setattr("hubel.training.trainer.time.perf_counter", lambda: clock[0])
+    monkeypatch.setattr("hubel.training.round.time.perf_counter", lambda: clock[0])
     round_, batches = Round(0.0), slow()
     round_.waiting(batches)
     assert round_.waited == 5

@@ -26,6 +26,9 @@ def evaluate(
     engine: Annotated[
         str | None, typer.Option(help=f"{ENGINE_HELP} Default: torch, or what an exported file is for.")
     ] = None,
+    protocol: Annotated[
+        str, typer.Option(help="A paper's way to test: ten-crop, 144-crop, dense or multi-scale.")
+    ] = "",
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print a JSON object.")] = False,
@@ -38,7 +41,14 @@ def evaluate(
     if allow_code:
         announce_code_of(model)
     found = task.evaluate(
-        model, data, split=split, on_bad=on_bad, engine=engine, allow_code=allow_code, force=force
+        model,
+        data,
+        split=split,
+        on_bad=on_bad,
+        engine=engine,
+        protocol=protocol,
+        allow_code=allow_code,
+        force=force,
     )
     if found.skipped:
         print(left_out_text(found.skipped, found.usable), file=sys.stderr)

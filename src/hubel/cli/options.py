@@ -44,6 +44,8 @@ Start: TypeAlias = Annotated[str, Option("--from", help=_START, rich_help_panel=
 Freeze: TypeAlias = Annotated[list[str] | None, Option(help=_FREEZE, rich_help_panel=NETWORK)]
 
 _RECIPE = "How to train: standard, finetune, fast, fast_short, fast_long, a paper's, or a .toml file."
+_EXACT = "At the end, give batch normalisation averages over training images."
+_ENSEMBLE = "Train so many runs, whose models answer together: RUN/1, RUN/2, ..."
 _SET = "Change one setting, key=value. Repeatable."
 
 RecipeName: TypeAlias = Annotated[str | None, Option(help=_RECIPE, rich_help_panel=RECIPE)]
@@ -52,16 +54,22 @@ Epochs: TypeAlias = Annotated[
 ]
 Batch: TypeAlias = Annotated[int | None, Option(help="Batch size.", rich_help_panel=RECIPE)]
 Lr: TypeAlias = Annotated[float | None, Option(help="Peak learning rate.", rich_help_panel=RECIPE)]
+ExactStatistics: TypeAlias = Annotated[
+    bool | None, Option("--exact-statistics", help=_EXACT, rich_help_panel=RECIPE)
+]
+EnsembleSize: TypeAlias = Annotated[int | None, Option("--ensemble", help=_ENSEMBLE, rich_help_panel=RECIPE)]
 Changes: TypeAlias = Annotated[list[str] | None, Option("--set", help=_SET, rich_help_panel=RECIPE)]
 
 _TIME = "Time for the whole run, such as 90s, 10m or 1h30m."
 _TARGET = "Stop at this validation accuracy, such as 0.94."
+_PATIENCE = "Stop after so many rounds without a better validation."
 _KEEP_EPOCHS = "Keep the model of every round in RUN/epochs."
 _TENSORBOARD = "Write TensorBoard events into the run's folder."
 _RESUME = "Resume a stopped run: the same as `hubel resume RUN`."
 
 Time: TypeAlias = Annotated[str | None, Option(help=_TIME, rich_help_panel=RUN)]
 Target: TypeAlias = Annotated[float | None, Option(help=_TARGET, rich_help_panel=RUN)]
+Patience: TypeAlias = Annotated[int | None, Option(help=_PATIENCE, rich_help_panel=RUN)]
 Seed: TypeAlias = Annotated[int | None, Option(help="Random seed.", rich_help_panel=RUN)]
 Out: TypeAlias = Annotated[
     Path | None, Option(help="Folder of the run; it must be new or empty.", rich_help_panel=RUN)

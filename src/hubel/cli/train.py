@@ -22,11 +22,14 @@ def train(
     epochs: options.Epochs = None,
     batch: options.Batch = None,
     lr: options.Lr = None,
+    exact_statistics: options.ExactStatistics = None,
+    ensemble: options.EnsembleSize = None,
     changes: options.Changes = None,
     time: options.Time = None,
     target: options.Target = None,
     seed: options.Seed = None,
     out: options.Out = None,
+    patience: options.Patience = None,
     keep_epochs: options.KeepEpochs = None,
     tensorboard: options.TensorBoard = False,
     force: options.Force = False,
@@ -38,7 +41,7 @@ def train(
     announce(net or "")
 
     from hubel.cli.progress import watching
-    from hubel.tasks.train import from_command
+    from hubel.tasks.train_command import from_command
 
     settings = arguments.pop("changes") or ()
     with watching() as listener:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from hubel.counted import counted, percent
 from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.sources import DataLike, is_at
 from hubel.device import best_device
-from hubel.errors import DataError
+from hubel.errors import DataError, UsageError
 from hubel.evaluation.metrics import (
     EVALUATION_BATCH,
     Evaluation,
@@ -19,15 +20,18 @@ from hubel.evaluation.metrics import (
     evaluate_together,
     mistakes_of,
 )
+from hubel.evaluation.protocols import Tester
 from hubel.evaluation.splits import ALL, CHANGED, NEW, images_of
+from hubel.model.ensemble import Ensemble
 from hubel.model.exported import Exported
+from hubel.model.file import Model
 from hubel.shown import Shown
 from hubel.world import ALONE, World
 
 if TYPE_CHECKING:
+    from hubel.data.dataset import Images
     from hubel.data.feed.bad import Bad, OnBad
     from hubel.data.feed.batches import Feed
-    from hubel.model.file import Model
 
 ENGINE_BATCH = 32
 """The images of a batch for an engine other than torch."""
@@ -79,17 +83,19 @@ class ModelEvaluation(Evaluation, Shown):
 
 
 def measure(
-    model: Model | Exported,
+    model: Model | Ensemble | Exported,
     data: DataLike,
     split: str = "auto",
     on_bad: OnBad = "stop",
+    *,
+    protocol: str = "",
     world: World = ALONE,
 ) -> ModelEvaluation:
     """Measures a model on the images that `images_of` chooses.
 
-    The processes of a world share the images; together.
-
     A model runs by torch on the best device available, one by another engine, or an exported file, by that.
+    `protocol` is a name of `PROTOCOLS`, empty for one view as in training. The processes of a world share the
+    images; together.
 
     Images too many for memory are streamed. With `on_bad="skip"` unreadable images are left out instead
     of raising an error. If the set has no splits, images known to be of the model's training are left out.
@@ -107,8 +113,16 @@ def measure(
     count = None if known is None else int(known.sum())
     if chosen.split == ALL and count == 0 and model.seen and is_at(data, model.summary.get("data")):
         raise DataError(CHANGED.format(chosen.name))
-    by = _by_engine if isinstance(model, Exported) else _by_torch
-    found = by(model, images, world)  # type: ignore[arg-type]  # each has its own kind of model
+    if protocol:
+        if isinstance(model, Exported):
+            raise UsageError(
+                "a protocol is measured by torch: give the model itself, and leave the engine out"
+            )
+        found = _by_protocol(model, protocol, chosen.images, images, world)
+    elif isinstance(model, Model):
+        found = _by_torch(model, images, world)
+    else:
+        found = _by_engine(model, images, world)
     return ModelEvaluation(
         found.scores,
         found.labels,
@@ -127,8 +141,8 @@ def _by_torch(model: Model, images: Feed, world: World) -> Evaluation:
     return evaluate_together(model.network.to(device), batches, world, model.views, model.temperature)
 
 
-def _by_engine(model: Exported, images: Feed, world: World) -> Evaluation:
-    """The logarithms of an engine's probabilities, which are scores at a temperature of 1.
+def _by_engine(model: Exported | Ensemble, images: Feed, world: World) -> Evaluation:
+    """The logarithms of an engine's or an ensemble's probabilities: scores at a temperature of 1.
 
     Batches are normalised by a mean of 0 and a standard deviation of 1/255: they are pixels again.
     """
@@ -138,7 +152,26 @@ def _by_engine(model: Exported, images: Feed, world: World) -> Evaluation:
     own = world.part(torch.arange(count))
     for batch, truth in images.batches(plain, ENGINE_BATCH).epoch(0, among=own):
         pixels = batch.permute(0, 2, 3, 1).round().to(torch.uint8).contiguous().numpy()
-        found = torch.from_numpy(model.probabilities_of(pixels))
-        scores.append(found.clamp(min=torch.finfo(torch.float32).tiny).log())
+        scores.append(_log(torch.from_numpy(np.asarray(model.probabilities_of(pixels)))))
         labels.append(truth)
     return Evaluation(world.whole(torch.cat(scores), count), world.whole(torch.cat(labels), count))
+
+
+def _by_protocol(
+    model: Model | Ensemble, protocol: str, images: Images, measured: Feed, world: World
+) -> Evaluation:
+    """The logarithms of the mean probabilities of the views of each image that is measured."""
+    members = model.members if isinstance(model, Ensemble) else (model,)
+    testers = [Tester(member, protocol, best_device()) for member in members]
+    names = set(measured.names)
+    places = torch.tensor([at for at in range(len(images)) if images.name(at) in names])
+    scores = [
+        _log(torch.stack([each.probabilities(images.image(at)) for each in testers]).mean(0))
+        for at in world.part(places).tolist()
+    ]
+    labels = torch.from_numpy(measured.labels)
+    return Evaluation(world.whole(torch.stack(scores), len(labels)), labels)
+
+
+def _log(probabilities: torch.Tensor) -> torch.Tensor:
+    return probabilities.clamp(min=torch.finfo(torch.float32).tiny).log()

@@ -17,6 +17,7 @@ from hubel.errors import DataError, UsageError, nearest
 if TYPE_CHECKING:
     from hubel.data.arrays import Flags
     from hubel.data.feed.decoded import Decoded
+    from hubel.model.ensemble import Ensemble
     from hubel.model.exported import Exported
     from hubel.model.file import Model
 
@@ -48,7 +49,7 @@ class SplitImages:
     classes: tuple[str, ...]
     images: Images
 
-    def decoded(self, model: Model | Exported) -> Decoded:
+    def decoded(self, model: Model | Ensemble | Exported) -> Decoded:
         """Reads the images at the model's size, labelled by the model's classes.
 
         Of a set without splits, the images that the model was trained on are left out. Raises DataError: an
@@ -56,7 +57,7 @@ class SplitImages:
         """
         return self.for_model(decode_once(self.images, model.preprocessing), model)[0]
 
-    def for_model(self, images: Read, model: Model | Exported) -> tuple[Read, Flags | None]:
+    def for_model(self, images: Read, model: Model | Ensemble | Exported) -> tuple[Read, Flags | None]:
         """The images, once read, labelled by the model's classes; and which of them it knows: bool, n.
 
         It knows those that it was trained on. Of a set without splits they are left out; of a stream they are
@@ -72,7 +73,9 @@ class SplitImages:
         return found.only(~known), known
 
 
-def images_of(data: Any, split: str = "auto", model: Model | Exported | None = None) -> SplitImages:
+def images_of(
+    data: Any, split: str = "auto", model: Model | Ensemble | Exported | None = None
+) -> SplitImages:
     """Returns the images of one split of a set; `data` is whatever `open_data` takes.
 
     `auto` takes the test set if there is one, else the validation set, else all images. If the set has
@@ -97,7 +100,7 @@ def images_of(data: Any, split: str = "auto", model: Model | Exported | None = N
     return SplitImages(found.name, split, found.classes, available[split])
 
 
-def _split_as_trained(data: DataSet, model: Model | Exported, *, same_place: bool) -> DataSet:
+def _split_as_trained(data: DataSet, model: Model | Ensemble | Exported, *, same_place: bool) -> DataSet:
     """Splits a set as it was when the model was trained on it, or returns it unchanged if it was another.
 
     Raises DataError: the model was trained on the set at the `same_place`, but its images have changed.

@@ -18,7 +18,7 @@ from hubel.graph.seal import metadata_of, read_sealed
 from hubel.model.arrays import read_arrays
 from hubel.model.exported import ONNX, is_exported, open_exported, open_onnx
 from hubel.model.graph import frozen_of, onnx_graph
-from hubel.model.header import Header, model_file, read_metadata
+from hubel.model.header import Header, is_ensemble, model_file, read_metadata
 from hubel.model.pretrained import weights_file
 from hubel.version import __version__
 
@@ -41,6 +41,8 @@ def classifier(
 ) -> Classifier:
     """Opens what predicts: a model, its file, a run's folder, a trained network's name, or an exported file.
 
+    A folder of runs stands for the ensemble of their best models, which torch runs.
+
     `engine` is a name of `hubel.engines.engine.NEEDS`; `auto` takes what `hubel bench` found best for this
     file on this machine, else the first of openvino, onnxruntime and torch that is installed. A network made
     by code runs by torch alone. `allow_code` and `force` are as for `hubel.load`.
@@ -51,6 +53,10 @@ def classifier(
     check_engine(engine)
     if not isinstance(where, str | os.PathLike):
         return _by_torch(where, engine, allow_code=allow_code, force=force)
+    if is_ensemble(where):
+        from hubel.model.ensemble import open_ensemble  # loads torch
+
+        return open_ensemble(where, allow_code=allow_code, force=force)
     if is_exported(where) and exists(where):
         return open_exported(Path(where).expanduser(), engine)
     source = source_of(where)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -268,6 +269,20 @@ def model_file(place: str | Path) -> Path:
     if not path.is_file():
         raise ModelError(f"{path} is not a file; give a model's file or a run's folder")
     return path
+
+
+def members_in(folder: str | os.PathLike[str]) -> tuple[Path, ...]:
+    """The runs in a folder that is no run itself, by name: the members of an ensemble; none otherwise."""
+    path = Path(folder).expanduser()
+    if not exists(path) or not path.is_dir() or (path / BEST).exists() or (path / CONFIG).exists():
+        return ()
+    found = [each for each in path.iterdir() if (each / BEST).is_file()]
+    return tuple(sorted(found, key=lambda each: (len(each.name), each.name)))
+
+
+def is_ensemble(where: object) -> bool:
+    """Whether this names a folder of runs."""
+    return isinstance(where, str | os.PathLike) and bool(members_in(where))
 
 
 def read_header(place: str | Path) -> Header:

@@ -8,14 +8,16 @@ from hubel.data.feed.bad import OnBad
 from hubel.engines.engine import AUTO, TORCH
 from hubel.evaluation.model import ModelEvaluation, measure
 from hubel.model.classifier import classifier
-from hubel.model.exported import Exported, is_exported
-from hubel.model.file import Model
+from hubel.model.exported import is_exported
+from hubel.model.header import is_ensemble
 from hubel.model.open import open_model
 from hubel.tasks.words import one_of
 from hubel.world import World
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from hubel.model.file import Model
 
 
 def evaluate(
@@ -25,6 +27,7 @@ def evaluate(
     split: str = "auto",
     on_bad: str = "stop",
     engine: str | None = None,
+    protocol: str = "",
     allow_code: bool = False,
     force: bool = False,
 ) -> ModelEvaluation:
@@ -35,16 +38,17 @@ def evaluate(
     validation set. If the data has no splits, auto takes the images held out for validation when the model
     was trained on them, else all images that are new to the model. `on_bad` is what to do with unreadable
     images: stop or skip. `engine` runs the network, as for `hubel.predict`; by default torch, as in training,
-    or for an exported file what it is for. `allow_code` and `force` are as for `hubel.load`. Processes that
-    torchrun or the like has started share the images; all return the same.
+    or for an exported file what it is for. `protocol` is a paper's way to test: ten-crop, 144-crop, dense or
+    multi-scale. A folder of runs stands for the ensemble of their models. `allow_code` and `force` are as for
+    `hubel.load`. Processes that torchrun or the like has started share the images; all return the same.
 
     Raises ModelError, DataError, UsageError: the model, the data or an argument cannot be used.
     """
     way = one_of("on_bad", on_bad, get_args(OnBad))
     world = World.join()
     with world.unbroken():
-        if engine in {None, TORCH} and not is_exported(model):
-            return measure(open_model(model, allow_code=allow_code, force=force), data, split, way, world)
-        runs = classifier(model, engine or AUTO, allow_code=allow_code, force=force)
-        assert isinstance(runs, Model | Exported)
-        return measure(runs, data, split, way, world)
+        if engine in {None, TORCH} and not is_exported(model) and not is_ensemble(model):
+            runs: Any = open_model(model, allow_code=allow_code, force=force)
+        else:
+            runs = classifier(model, engine or AUTO, allow_code=allow_code, force=force)
+        return measure(runs, data, split, way, protocol=protocol, world=world)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-import shlex
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from time import perf_counter
@@ -19,11 +18,11 @@ from hubel.files import exists
 from hubel.module.own import OwnNetwork
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume, VolumeLike
-from hubel.process import prepare_process, process_began
+from hubel.process import prepare_process
 from hubel.ram import forced
 from hubel.tasks.follow import Listener, Watch, begin, left
 from hubel.tasks.network import given as given_network
-from hubel.tasks.resume import check_given_again, own_network, resume
+from hubel.tasks.resume import check_given_again, own_network
 from hubel.tasks.run import Run
 from hubel.training.run.auto import choose, validation_share
 from hubel.training.run.events import NetworkChosen
@@ -32,7 +31,7 @@ from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
-from hubel.training.settings.toml import FROM_PYTHON, changed, check_setting, wish
+from hubel.training.settings.toml import FROM_PYTHON, changed
 from hubel.world import World, started
 
 if TYPE_CHECKING:
@@ -66,6 +65,8 @@ def train(
     balance: str | None = None,
     seed: int | None = None,
     keep_epochs: bool | None = None,
+    patience: int | None = None,
+    exact_statistics: bool | None = None,
     tensorboard: bool = False,
     force: bool = False,
     out: str | Path | None = None,
@@ -108,6 +109,8 @@ def train(
         "seed": seed,
         "keep_epochs": keep_epochs,
         "target": target,
+        "patience": patience,
+        "exact_statistics": exact_statistics,
     }
     wishes = own.recorded | _wishes(given | _translated(time, freeze, optimizer, augmentation), settings)
     if data is None and config is None:
@@ -126,31 +129,6 @@ def train(
         folder = RunFolder.create(None if out is None else Path(out), *asked.name)
         with folder.reserved():
             return begin(folder, asked.config, asked.inputs, watch, began)
-
-
-def from_command(arguments: Mapping[str, Any], changes: Iterable[str], on_event: Listener) -> Run:
-    """`train` as the command calls it: settings as `key=value`, a time that began with the process.
-
-    `arguments` are those of `train`, and `resume`, the folder of a run that goes through `hubel.resume`.
-
-    Raises UsageError: no such setting, one that is set twice or by an argument of its own, or a resumed run
-    with other settings.
-    """
-    merged = dict(arguments)
-    for key, value in map(wish, changes):
-        _check_free(key, merged)
-        check_setting(key, Config)
-        merged[key] = value
-    run = merged.pop("resume")
-    if run is None:
-        return train(**merged, on_event=on_event, began=process_began())
-    tensorboard, force = merged.pop("tensorboard"), merged.pop("force")
-    if any(value is not None and value != AUTO for value in merged.values()):
-        raise UsageError(
-            "a resumed run keeps its settings; leave the other options out, or start a new run from its "
-            f"model: hubel train DATA --from {shlex.quote(str(run))}"
-        )
-    return resume(run, tensorboard=tensorboard, force=force, on_event=on_event)
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,12 +206,12 @@ def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:
     """The settings that were given, by name. Raises UsageError: one that has an argument of its own."""
     wishes = {name: value for name, value in given.items() if value is not None}
     for key, value in settings.items():
-        _check_free(key, wishes)
+        check_unset(key, wishes)
         wishes[key] = value
     return wishes
 
 
-def _check_free(key: str, taken: Mapping[str, Any]) -> None:
+def check_unset(key: str, taken: Mapping[str, Any]) -> None:
     """Raises UsageError: a setting that has an argument of its own, or is set already."""
     if key in NAMED:
         raise UsageError(f"{key} is no setting to change: set it with {NAMED[key]}")

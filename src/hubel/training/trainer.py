@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import count, islice
 from typing import Any
@@ -15,12 +15,14 @@ from torch.optim import Optimizer
 
 from hubel.data.feed.batches import Made, Sides, epoch_seed
 from hubel.data.feed.source import Source
-from hubel.errors import TrainingError, UsageError, nearest
+from hubel.errors import TrainingError, UsageError
 from hubel.evaluation.metrics import Evaluation, evaluate_together
 from hubel.module.own import Trainable
 from hubel.net.norms import BatchNorm
 from hubel.training.clock import Clock
 from hubel.training.events import BatchDone, Event, RoundDone, Warned
+from hubel.training.parts import parts
+from hubel.training.round import Round
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Own
 from hubel.training.step.ema import Average
@@ -43,35 +45,10 @@ EMULATES = "this machine only emulates bfloat16, many times slower; the run uses
 """The warning of a run that asks for bfloat16, such as one that another machine began."""
 
 
-@dataclass(slots=True)
-class Round:
-    """The sums of a round, that is of the steps between two validations.
-
-    `began` is when it did, by `time.perf_counter`, `since` after how many seconds of the run.
-    """
-
-    began: float
-    since: float = 0.0
-    images: int = 0
-    correct: int | Tensor = 0  # a number on the device, which is not waited for
-    loss: float = 0.0
-    waited: float = 0.0
-
-    def waiting(self, batches: Iterator[Made]) -> Made:
-        """The next batch; adds up how long the step waited for it."""
-        asked = time.perf_counter()
-        batch = next(batches)
-        self.waited += time.perf_counter() - asked
-        return batch
-
-    def add(self, loss: float, hits: Tensor) -> None:
-        """Takes a batch in: its loss, and whether each of its images is predicted correctly."""
-        self.images += len(hits)
-        self.correct += hits.sum()
-        self.loss += loss * len(hits)
-
-
-_COUNTED = ("epoch", "batch", "batches", "seconds", "best", "best_loss", "validation")
+_COUNTED = (
+    *("epoch", "batch", "batches", "seconds", "best", "best_loss", "validation"),
+    *("waited", "stale", "falls"),
+)
 _TIMED = ("limit", "after", "hurried")
 """What a checkpoint keeps of a trainer's counters and of its clock, by name."""
 
@@ -82,7 +59,9 @@ class Trainer:
 
     `epoch` counts the finished epochs, `batch` the finished batches of the running one, which has `batches`.
     `seconds` is the time since the first step, `best` the highest top-1 so far and `best_loss` the lowest
-    validation loss with it, `validation` the seconds that the last validation took. Where not every image is
+    validation loss with it, `validation` the seconds that the last validation took. `waited` counts the
+    rounds since the best one, `stale` those since that or since the learning rate last fell at a plateau,
+    `falls` how often it fell. Where not every image is
     in each epoch, `hardest` picks them. The precision in `config` is settled: never `auto`. Each epoch seeds
     torch's own generator, from which dropout draws. The processes of `world` train together: each on its part
     of every batch, all by the clock of the first.
@@ -100,6 +79,9 @@ class Trainer:
     best: float = -1.0
     best_loss: float = math.inf
     validation: float = 0.0
+    waited: int = 0
+    stale: int = 0
+    falls: int = 0
     _rate: float = field(default=0.0, init=False)
 
     @classmethod
@@ -145,7 +127,12 @@ class Trainer:
             world=world,
             warnings=warnings,
         )
-        hardest = _hardest(config, train) if recipe.hardest < 1 else None
+        hardest = None
+        if (
+            recipe.hardest < 1
+        ):  # before the first epoch: all images; later the hardest of all, or of each class
+            labels = torch.from_numpy(train.labels)
+            hardest = Hardest.of(recipe.hardest, labels, balanced=config.balance == "sampler")
         return cls(config, stepper, Clock(recipe.epochs), hardest, world)
 
     @property
@@ -173,6 +160,13 @@ class Trainer:
         """Whether a round has reached the target."""
         return self.seconds > 0 and 0 < self.config.target <= self.best
 
+    @property
+    def settled(self) -> bool:
+        """Whether patience is at an end, or a plateau at which the learning rate falls no further."""
+        recipe = self.config.recipe
+        level = recipe.schedule == "plateau" and self.falls == recipe.falls and self.stale >= recipe.plateau
+        return level or 0 < self.config.patience <= self.waited
+
     def counters(self) -> dict[str, Any]:
         """The counters and the clock, as a checkpoint keeps them."""
         return {name: getattr(self, name) for name in _COUNTED} | {
@@ -181,7 +175,8 @@ class Trainer:
 
     def set_counters(self, kept: Mapping[str, Any]) -> None:
         """Brings the counters and the clock back to those of a checkpoint."""
-        earlier = {"best_loss": -math.inf}  # of a version that kept the first of equal accuracies
+        # of versions that kept the first of equal accuracies, and that had no patience
+        earlier = {"best_loss": -math.inf, "waited": 0, "stale": 0, "falls": 0}
         for name in _COUNTED:
             setattr(self, name, {**earlier, **kept}[name])
         for name in _TIMED:
@@ -194,12 +189,19 @@ class Trainer:
             self.best, self.best_loss = top1, loss
         return better
 
+    def _wait(self, *, better: bool) -> None:
+        """Counts a round for patience; at a plateau the learning rate falls."""
+        recipe = self.config.recipe
+        self.waited, self.stale = (0, 0) if better else (self.waited + 1, self.stale + 1)
+        if recipe.schedule == "plateau" and self.stale >= recipe.plateau and self.falls < recipe.falls:
+            self.falls, self.stale = self.falls + 1, 0
+
     def start_clock(self, seconds: float) -> None:
         """Limits the run to this many seconds from its first step on; 0 counts epochs."""
         self.clock.limit = seconds
 
     def run(self, train: Source, val: Source) -> Iterator[Event]:
-        """Trains to the end, or to the target, and yields every batch and every round; together.
+        """Trains to the end, to the target or out of patience; yields all batches and rounds; together.
 
         Raises TrainingError: the loss is no longer finite.
         """
@@ -217,7 +219,7 @@ class Trainer:
     def _goes_on(self) -> bool:
         """Whether there is more to train."""
         self._agree()
-        return self.progress < 1 and not self.reached
+        return self.progress < 1 and not self.reached and not self.settled
 
     def _agree(self) -> None:
         """Takes the counters and the clock of the first process, which no other may judge for itself."""
@@ -251,10 +253,11 @@ class Trainer:
 
     def _step(self, images: Tensor, targets: Tensor, progress: float) -> tuple[float, Tensor]:
         """One step; returns its batch's loss and its part's scores. Raises TrainingError: no finite loss."""
-        share = self.config.recipe.rate(progress)
-        self._rate = share * self.config.recipe.lr
+        recipe, fallen = self.config.recipe, 0.1**self.falls
+        share = recipe.rate(progress) * fallen
+        self._rate = share * recipe.lr
         try:
-            return self.stepper.step(images, targets, share)
+            return self.stepper.step(images, targets, share, recipe.rates_apart(progress))
         except NotFiniteError as error:
             raise self._not_finite(error.loss, error.images, f"in epoch {self.epoch + 1}") from None
 
@@ -271,7 +274,7 @@ class Trainer:
                 self.hardest.pick()
             among = self.hardest.picked if self.hardest else None
             self.batches = train.batches(among)
-            torch.manual_seed(epoch_seed(self.config.seed, epoch) ^ self.world.rank)  # dropout's masks
+            torch.manual_seed(epoch_seed(self.config.draws, epoch) ^ self.world.rank)  # dropout's masks
             coming = train.epoch(epoch, self._sides(epoch, self.batches), among)
             for images, targets in islice(coming, done, None):
                 yield coming.places, images, targets
@@ -329,6 +332,8 @@ class Trainer:
             raise self._not_finite(result.loss, val.first()[0], f"in validation after epoch {self.done:.4g}")
         self.validation = time.perf_counter() - start
         self.seconds = time.perf_counter() - began
+        better = self.improves(result.top1, result.loss)
+        self._wait(better=better)
         return RoundDone(
             epoch=self.done,
             progress=self.progress,
@@ -338,7 +343,7 @@ class Trainer:
             waited=round_.waited / (start - round_.began),
             val=result,
             seconds=self.seconds,
-            best=self.improves(result.top1, result.loss),
+            best=better,
         )
 
     def _evaluated(self, val: Source) -> Evaluation:
@@ -363,16 +368,6 @@ class Trainer:
         )
 
 
-def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
-    """The parts of a network at `paths`. Raises UsageError: it has no part of that name."""
-    known = [name for name, _ in network.named_modules() if name]
-    for path in paths:
-        if path not in known:
-            names = ", ".join(name for name, _ in network.named_children())
-            raise UsageError(f"the network has no part {path!r}{nearest(path, known)}; its parts are {names}")
-    return [network.get_submodule(path) for path in paths]
-
-
 def _optimizers(
     network: Trainable, learning: list[nn.Parameter], config: Config, own: Own
 ) -> list[Optimizer]:
@@ -383,12 +378,6 @@ def _optimizers(
     if not isinstance(made, Optimizer):
         raise UsageError(f"the optimizer function returns {type(made).__name__}, not a torch.optim.Optimizer")
     return [made]
-
-
-def _hardest(config: Config, train: Source) -> Hardest:
-    """Before the first epoch: all images; later the hardest of all, or of each class."""
-    labels = torch.from_numpy(train.labels)
-    return Hardest.of(config.recipe.hardest, labels, balanced=config.balance == "sampler")
 
 
 def _fastest(network: Trainable, train: Source, batch: int) -> str:

@@ -27,8 +27,9 @@ class Augmentation:
     `crop`: the smallest share of the area that a random crop keeps, 1 for no crop. `flip`: how images are
     mirrored. `shift`: the most pixels an image is moved by. `trivial`: whether TrivialAugment is applied.
     `jitter`: how much brightness, contrast and saturation vary. `pca`: the standard deviation of AlexNet's
-    colour shift. `cutout`: the side in pixels of a square covered with the mean colour. `mixup` and `cutmix`:
-    the alpha of the Beta distribution of the mixing shares, 0 for no mixing; with both, each batch uses one.
+    colour shift, `pca_epochs` the first epochs, in which alone there is one, 0 for all. `cutout`: the side in
+    pixels of a square covered with the mean colour. `mixup` and `cutmix`: the alpha of the Beta distribution
+    of the mixing shares, 0 for no mixing; with both, each batch uses one.
 
     Raises UsageError: a value outside its range.
     """
@@ -38,6 +39,7 @@ class Augmentation:
     crop: float = 1.0
     cutout: int = 0
     pca: float = 0.0
+    pca_epochs: int = 0
     jitter: float = 0.0
     trivial: bool = False
     mixup: float = 0.0
@@ -49,9 +51,9 @@ class Augmentation:
             raise UsageError(
                 f"flip is one of {', '.join(known)}, not {self.flip!r}{nearest(str(self.flip), known)}"
             )
-        for name in ("shift", "cutout"):
+        for name, unit in (("shift", "pixels"), ("cutout", "pixels"), ("pca_epochs", "epochs")):
             if getattr(self, name) < 0:
-                raise UsageError(f"{name} is a number of pixels of at least 0, not {getattr(self, name)}")
+                raise UsageError(f"{name} is a number of {unit} of at least 0, not {getattr(self, name)}")
         if not 0 < self.crop <= 1:
             raise UsageError(f"crop is a share of the area above 0 and at most 1, not {self.crop}")
         if not 0 <= self.jitter <= 1:
@@ -99,7 +101,7 @@ class Augmentation:
             images = jitter(images, self.jitter, random)
         if self.needs_colours:
             colours = colours or Colours.of(images)
-            if self.pca:
+            if self.pca and not 0 < self.pca_epochs <= epoch:
                 images = pca(images, self.pca, colours, random)
             if self.cutout:
                 images = cutout(images, self.cutout, colours.mean, random)

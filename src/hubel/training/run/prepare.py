@@ -30,6 +30,7 @@ from hubel.net.norms import BatchNorm
 from hubel.net.notation import parse
 from hubel.net.trace import Step
 from hubel.net.volume import Volume
+from hubel.training.parts import parts
 from hubel.training.run.diagnose import imbalanced, in_both, not_held_out
 from hubel.training.run.finetune import Start, train_head
 from hubel.training.run.whiten import whiten
@@ -37,7 +38,7 @@ from hubel.training.settings.config import NONE, Config
 from hubel.training.settings.own import Own
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import class_weights
-from hubel.training.trainer import Trainer, parts
+from hubel.training.trainer import Trainer
 from hubel.world import ALONE, World
 
 Progress = Callable[[int], None]
@@ -214,7 +215,7 @@ def _training_batches(
         config.recipe.batch,
         shuffle=True,
         augmentation=OwnAugmentation(own.augmentation) if own.augmentation else config.recipe.augmentation,
-        seed=config.seed,
+        seed=config.draws,
         device=best_device(),
         balanced=config.balance == "sampler",
         classes=classes,
@@ -323,7 +324,7 @@ def _network(config: Config, given: Net | OwnNetwork | None) -> Trainable:
     else:
         assert given is not None or not config.is_own, "a module of the user's own is handed over"
         net = given or parse(config.net)
-        network = build(net, Volume.of(config.input), init=recipe.init, seed=config.seed, scores=True)
+        network = build(net, Volume.of(config.input), init=recipe.init, seed=config.draws, scores=True)
     normed = [step for step in _seen_first(network, recipe) if isinstance(step.layer, BatchNorm)]
     alone = [step.path for step in normed if step.output.plane == (1, 1)]
     if recipe.batch == 1 and alone and not (config.start and recipe.fixed_statistics):

@@ -55,7 +55,9 @@ class Session:
             if isinstance(event, RoundDone):
                 for warning in diagnosis.of(event, trainer, self.prepared.val):
                     yield Warned(warning)
-        if trainer.clock.limit and not trainer.reached and (text := unseen(trainer.done)):
+        if trainer.settled and trainer.progress < 1:
+            yield Warned(f"stopped: the last {trainer.waited} rounds were no better than the best one")
+        elif trainer.clock.limit and not trainer.reached and (text := unseen(trainer.done)):
             yield Warned(text)
 
     @property
@@ -76,7 +78,8 @@ class Session:
 
     def finish(self) -> tuple[Model, Evaluation]:
         """The best model, evaluated as it will be used, calibrated and saved."""
-        return finish(self.folder, self.prepared, hurried=self.trainer.clock.hurried)
+        exact = self.trainer.config.recipe.exact_statistics
+        return finish(self.folder, self.prepared, hurried=self.trainer.clock.hurried, exact=exact)
 
     def restore(self, kept: Checkpoint) -> None:
         """Brings the trainer to a checkpoint.
@@ -118,7 +121,7 @@ class Session:
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to train."""
-        return self.trainer.progress >= 1 or self.trainer.reached
+        return self.trainer.progress >= 1 or self.trainer.reached or self.trainer.settled
 
     @property
     def _due(self) -> bool:

@@ -19,6 +19,9 @@ _MAKER = re.compile(r"[^()]+:[^()>|+*:]+")
 
 AUTO, NONE = "auto", "none"
 
+MEMBERS_APART = 1_000_003
+"""The difference between the random seeds of two members of an ensemble."""
+
 BALANCES = (NONE, "loss", "sampler")
 """The corrections for class imbalance."""
 
@@ -40,7 +43,9 @@ class Config:
     draws rare classes more often. `seconds`: the time limit of the whole run, which overrides the recipe's
     epochs; 0 for none. `target`: the validation accuracy at which the run stops, 0 for none. `precision`:
     that of the computation; `auto` takes the fastest on this machine. `keep_epochs`: whether to keep the
-    model of every round.
+    model of every round. `patience`: the rounds without a better validation after which the run stops, 0 for
+    no limit. `member`: the number in an ensemble, whose members hold out the same images; what else is random
+    differs.
 
     Raises UsageError: a value outside its range.
     """
@@ -57,9 +62,11 @@ class Config:
     balance: str = NONE
     seconds: float = 0.0
     target: float = 0.0
+    patience: int = 0
     precision: str = AUTO
     seed: int = 0
     keep_epochs: bool = False
+    member: int = 0
     own_loss: str = ""
     own_optimizer: str = ""
     own_augmentation: str = ""
@@ -67,6 +74,8 @@ class Config:
 
     def __post_init__(self) -> None:
         check("seed", 0 <= self.seed < 2**63, "from 0 to below 2^63", self.seed)
+        for name in ("patience", "member"):
+            check(name, getattr(self, name) >= 0, "at least 0", getattr(self, name))
         check("val", 0 < self.val < 1, "above 0 and below 1", self.val)
         check("seconds", 0 <= self.seconds < float("inf"), "above 0, or 0 for no limit", self.seconds)
         check("target", 0 <= self.target <= 1, "above 0 and at most 1, or 0 for none", self.target)
@@ -89,6 +98,11 @@ class Config:
     def own(self) -> dict[str, str]:
         """The names of what the run was given from Python."""
         return {name: getattr(self, name) for name in ("own_loss", "own_optimizer", "own_augmentation")}
+
+    @property
+    def draws(self) -> int:
+        """The random seed of all but the images held out."""
+        return (self.seed + MEMBERS_APART * self.member) % 2**63
 
     def to_toml(self) -> str:
         """The run as TOML; `from_toml` gives back an equal value."""

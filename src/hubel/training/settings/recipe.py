@@ -9,7 +9,7 @@ from hubel.data.augment.policy import Augmentation
 from hubel.errors import UsageError, nearest
 from hubel.module.initialise import RULES
 from hubel.module.views import VIEWS
-from hubel.training.step.optimizer import OPTIMIZERS, Rates
+from hubel.training.step.optimizer import BIASES, FIRST_LAYER, OPTIMIZERS, Rates
 from hubel.training.step.schedule import SCHEDULES, Course, side
 
 WRITTEN_FOR = 32
@@ -28,11 +28,18 @@ class Recipe:
 
     `batch`: the batch size. `lr`: the peak learning rate. `warm_up`: the share of the run in which the
     learning rate rises. `milestones`: the shares of the run at which the schedule `steps` divides it by 10.
+    `plateau`: the rounds without a better validation after which the schedule `plateau` does, at most `falls`
+    times; after as many more the run ends. `bias_lr`: the learning rate of biases under `sgd`, which does not
+    fall; 0 for that of weights. `first_layer`: none, or two shares of the run: from the first on the first
+    layer learns at a tenth of the others' rate, from the second on it stays. `nesterov`: whether momentum is
+    Nesterov's.
     `clip`: the largest norm of the gradient, 0 for no limit. `average`: decay per step of the moving average
     of the weights, which becomes the model; 0 for none. `whiten`: fix the first convolution of a network
     without a starting model to filters that whiten the training images. `hardest`: the share of the images
     in each epoch after the first, those whose loss was highest when last seen (`Hardest`).
     `fixed_statistics`: normalise by the starting model's running statistics, not by each batch's.
+    `exact_statistics`: at the end, replace the running statistics of batch normalisation by averages over
+    training images.
     `smallest`: the side of the first images, as a share of the input's; it grows to 1 by the share `grown`
     of the run. `views`: the views of an image over which the finished model averages.
 
@@ -46,7 +53,12 @@ class Recipe:
     schedule: str = "cycle"
     warm_up: float = 0.25
     milestones: tuple[float, ...] = ()
+    plateau: int = 5
+    falls: int = 3
+    first_layer: tuple[float, ...] = ()
     momentum: float = 0.9
+    nesterov: bool = True
+    bias_lr: float = 0.0
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     clip: float = 1.0
@@ -55,13 +67,14 @@ class Recipe:
     whiten: bool = False
     hardest: float = 1.0
     fixed_statistics: bool = False
+    exact_statistics: bool = False
     smallest: float = 1.0
     grown: float = 0.0
     views: str = "one"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch"):
+        for name in ("epochs", "batch", "plateau"):
             check(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
         check("lr", 0 < self.lr < float("inf"), "above 0", self.lr)
         check("clip", 0 <= self.clip < float("inf"), "above 0, or 0 for none", self.clip)
@@ -72,9 +85,16 @@ class Recipe:
             check(name, 0 <= getattr(self, name) <= 1, "from 0 to 1", getattr(self, name))
         for name in ("hardest", "smallest"):
             check(name, 0 < getattr(self, name) <= 1, "above 0 and at most 1", getattr(self, name))
-        ordered = list(self.milestones) == sorted(self.milestones)
-        inside = all(0 < share < 1 for share in self.milestones)
-        check("milestones", ordered and inside, "of rising shares of the run", self.milestones)
+        check("falls", self.falls >= 0, "at least 0", self.falls)
+        check("bias_lr", 0 <= self.bias_lr < float("inf"), "above 0, or 0 for that of weights", self.bias_lr)
+        for name in ("milestones", "first_layer"):
+            shares = getattr(self, name)
+            inside = list(shares) == sorted(shares) and all(0 < share < 1 for share in shares)
+            check(name, inside, "of rising shares of the run", shares)
+        check("first_layer", len(self.first_layer) in (0, 2), "none or two shares", self.first_layer)
+        for name in ("bias_lr", "first_layer"):
+            if getattr(self, name) and self.optimizer != "sgd":
+                raise UsageError(f"{name} is of the optimizer sgd; {self.optimizer} has no such groups")
         for name, known in (
             ("optimizer", OPTIMIZERS),
             ("schedule", SCHEDULES),
@@ -86,12 +106,30 @@ class Recipe:
     @property
     def rates(self) -> Rates:
         """The numbers of its optimizer."""
-        return Rates(self.lr, self.momentum, self.weight_decay, self.batch)
+        return Rates(
+            self.lr,
+            self.momentum,
+            self.weight_decay,
+            self.batch,
+            self.nesterov,
+            self.bias_lr,
+            self.first_layer,
+        )
 
     def rate(self, progress: float) -> float:
         """The learning rate at a progress of the run, 0 to 1, as a share of its peak."""
         course = Course(self.warm_up, self.milestones, self.epochs)
         return SCHEDULES[self.schedule](progress, course)
+
+    def rates_apart(self, progress: float) -> dict[str, float]:
+        """The learning rates, as shares of their peaks, of groups that have a course of their own."""
+        found = {}
+        if self.bias_lr:
+            found[BIASES] = 1.0
+        if self.first_layer:
+            slow, stop = self.first_layer
+            found[FIRST_LAYER] = self.rate(progress) * (1.0 if progress < slow else 0.1) * (progress < stop)
+        return found
 
     def side(self, progress: float, whole: int) -> int:
         """The side of the images, in pixels, at a progress of the run, 0 to 1; `whole` at its end."""

@@ -33,8 +33,15 @@ _FAST = Recipe(
 
 
 def _paper(**settings: Any) -> Recipe:
-    """A recipe of a paper, which neither smoothed labels nor clipped gradients."""
-    return Recipe(label_smoothing=0.0, clip=0.0, **settings)
+    """A recipe of a paper: no smoothed labels, no clipped gradients, momentum that is not Nesterov's."""
+    return Recipe(**{"label_smoothing": 0.0, "clip": 0.0, "nesterov": False, **settings})
+
+
+_CODE = "computerhistory/AlexNet-Source-Code, layers-145.cfg and layer-params-145.cfg"
+"""Krizhevsky's code of 2012 as the Computer History Museum released it; its comments tell a run's course."""
+
+_EPOCHS_2012 = 91
+"""The epoch at which the run of that code was stopped."""
 
 
 RECIPES: dict[str, Recipe] = {
@@ -74,35 +81,37 @@ RECIPES: dict[str, Recipe] = {
         weight_decay=0.0,
         init="lecun",
     ),
-    # Krizhevsky et al. 2012, sections 4.1 and 5. They lowered the rate when the error stopped falling; here
-    # it falls at fixed shares of the run.
+    # Krizhevsky et al. 2012, sections 4.1 and 5; the epochs, the rate of biases, that of the first layer and
+    # the end of the colour shift are those of `_CODE`.
     "alexnet": _paper(
-        epochs=90,
+        epochs=_EPOCHS_2012,
         batch=128,
         lr=0.01,
         schedule="steps",
-        milestones=(0.25, 0.5, 0.75),
+        milestones=tuple(epoch / _EPOCHS_2012 for epoch in (25, 51, 79)),
+        first_layer=(67 / _EPOCHS_2012, 72 / _EPOCHS_2012),
+        bias_lr=0.02,
         init="alexnet",
-        augmentation=Augmentation(flip="random", shift=4, pca=0.1),
+        augmentation=Augmentation(flip="random", shift=4, pca=0.1, pca_epochs=67),
     ),
-    # Zeiler and Fergus 2013, section 3; the rate as above, and no bound on the norm of filters.
+    # Zeiler and Fergus 2013, section 3; the rate "when the validation error plateaus", and no bound on the
+    # norm of filters.
     "zfnet": _paper(
         epochs=70,
         batch=128,
         lr=0.01,
-        schedule="steps",
-        milestones=(0.25, 0.5, 0.75),
+        schedule="plateau",
         init="gaussian",
         augmentation=Augmentation(flip="random", shift=4),
     ),
-    # Simonyan and Zisserman 2014, section 3.1: 74 epochs, the rate falls three times. Glorot's initial
-    # weights, which the authors found to make their pre-training of a shallower network unnecessary.
+    # Simonyan and Zisserman 2014, section 3.1: 74 epochs, the rate falls three times, when the validation
+    # accuracy stops improving. Glorot's initial weights, which the authors found to make their pre-training
+    # of a shallower network unnecessary.
     "vgg": _paper(
         epochs=74,
         batch=256,
         lr=0.01,
-        schedule="steps",
-        milestones=(0.25, 0.5, 0.75),
+        schedule="plateau",
         init="glorot",
         augmentation=Augmentation(flip="random", shift=4, jitter=0.1),
     ),
@@ -118,14 +127,15 @@ RECIPES: dict[str, Recipe] = {
         init="glorot",
         augmentation=Augmentation(flip="random", crop=0.08, jitter=0.4),
     ),
-    # He et al. 2015, section 3.4: ImageNet; at most 600,000 steps of 256 are 120 epochs.
+    # He et al. 2015, section 3.4: ImageNet; at most 600,000 steps of 256 are 120 epochs, the rate falls when
+    # the error plateaus. Exact statistics: the note on the released models.
     "resnet": _paper(
         epochs=120,
         batch=256,
         lr=0.1,
-        schedule="steps",
-        milestones=(0.3, 0.6, 0.9),
+        schedule="plateau",
         weight_decay=1e-4,
+        exact_statistics=True,
         augmentation=Augmentation(flip="random", crop=0.25, pca=0.1),
     ),
     # He et al. 2015, section 4.2: CIFAR-10; 64,000 steps of 128 are 182 epochs of 45,000 images.
@@ -137,6 +147,31 @@ RECIPES: dict[str, Recipe] = {
         milestones=(0.5, 0.75),
         weight_decay=1e-4,
         augmentation=Augmentation(flip="random", shift=4),
+    ),
+    # The same for ResNet-110: a rate of 0.01 until the training error is below 80 %, "about 400 iterations".
+    "resnet110_cifar": _paper(
+        epochs=182,
+        batch=128,
+        lr=0.1,
+        schedule="warmed-steps",
+        warm_up=400 / 64_000,
+        milestones=(0.5, 0.75),
+        weight_decay=1e-4,
+        augmentation=Augmentation(flip="random", shift=4),
+    ),
+    # torchvision's newer reference recipe, references/classification of its repository, for ResNet-50. Its
+    # average moves every 32 steps by 1 - 0.99998 times 1024 * 32 / 600; here every step, a 32nd as far. Left
+    # out: training at 176 pixels, random erasing, images that are repeated within a batch.
+    "modern": _paper(
+        epochs=600,
+        batch=1024,
+        lr=0.5,
+        schedule="cycle",
+        warm_up=5 / 600,
+        weight_decay=2e-5,
+        label_smoothing=0.1,
+        average=1 - (1 - 0.99998) * 1024 / 600,
+        augmentation=Augmentation(flip="random", crop=0.08, trivial=True, mixup=0.2, cutmix=1.0),
     ),
 }
 """Every recipe by its name: the first five are hubel's, the others the papers'."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import torch
@@ -22,6 +23,9 @@ HEAD_LR, BIAS_LR = 1340.0, 106.0
 
 OTHERS_MOMENTUM = 0.85
 
+KIND, BIASES, FIRST_LAYER = "kind", "biases", "first layer"
+"""The key of a group's kind, and the kinds whose learning rates may have a course of their own."""
+
 
 PER_MAP = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.PReLU, LayerScale)
 """Modules whose weight is a factor per map."""
@@ -29,19 +33,33 @@ PER_MAP = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.PReLU, LayerScale)
 
 @dataclass(frozen=True, slots=True)
 class Rates:
-    """The numbers of an optimizer; `lr` is the peak learning rate for `batch` images per step."""
+    """The numbers of an optimizer; `lr` is the peak learning rate for `batch` images per step.
+
+    `bias_lr`: that of biases, 0 for the same. `first_layer`: whether the first layer is a group of its own.
+    """
 
     lr: float
     momentum: float
     weight_decay: float
     batch: int
+    nesterov: bool = True
+    bias_lr: float = 0.0
+    first_layer: tuple[float, ...] = ()
 
 
 def sgd(network: nn.Module, rates: Rates) -> list[Optimizer]:
-    """SGD with Nesterov momentum. Weights decay; biases and normalisation do not."""
-    momentum = rates.momentum
-    groups = _decayed(_learning(network), rates.weight_decay)
-    return [SGD(groups, lr=rates.lr, momentum=momentum, nesterov=momentum > 0, fused=True)]
+    """SGD with momentum. Weights decay; biases and normalisation do not."""
+    learning, momentum = _learning(network), rates.momentum
+    first = learning[:1] if rates.first_layer else []
+    groups = _decayed(learning[len(first) :], rates.weight_decay)
+    if first:
+        groups.append({"params": first, "weight_decay": rates.weight_decay, KIND: FIRST_LAYER})
+    if rates.bias_lr:
+        for group in groups:
+            if group["params"][0].ndim <= 1:
+                group |= {"lr": rates.bias_lr, KIND: BIASES}
+    nesterov = rates.nesterov and momentum > 0
+    return [SGD(groups, lr=rates.lr, momentum=momentum, nesterov=nesterov, fused=True)]
 
 
 def adamw(network: nn.Module, rates: Rates) -> list[Optimizer]:
@@ -95,11 +113,13 @@ def peaked(optimizers: list[Optimizer]) -> list[Optimizer]:
     return optimizers
 
 
-def set_rates(optimizers: list[Optimizer], share: float) -> None:
-    """Sets the learning rates to a share of their peaks."""
+def set_rates(
+    optimizers: list[Optimizer], share: float, apart: Mapping[str, float] = MappingProxyType({})
+) -> None:
+    """Sets the learning rates to a share of their peaks; `apart` has those of kinds of groups that differ."""
     for optimizer in optimizers:
         for group in optimizer.param_groups:
-            rate = share * group["initial_lr"]
+            rate = apart.get(group.get(KIND, ""), share) * group["initial_lr"]
             if isinstance(group["lr"], Tensor):
                 group["lr"].fill_(rate)
             else:

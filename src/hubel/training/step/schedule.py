@@ -51,7 +51,24 @@ def decay(progress: float, course: Course) -> float:
     return float(0.96 ** (int(progress * course.epochs) // 8))
 
 
-SCHEDULES: dict[str, Schedule] = {"cycle": cycle, "triangle": triangle, "steps": steps, "decay": decay}
+def warmed_steps(progress: float, course: Course) -> float:
+    """A tenth of the peak during warm-up, then as `steps`. Source: He et al. 2015, section 4.2."""
+    return 0.1 if progress < course.warm_up else steps(progress, course)
+
+
+def plateau(_progress: float, _course: Course) -> float:
+    """The peak; the trainer divides it by 10 where validation improves no more, as papers did by hand."""
+    return 1.0
+
+
+SCHEDULES: dict[str, Schedule] = {
+    "cycle": cycle,
+    "triangle": triangle,
+    "steps": steps,
+    "warmed-steps": warmed_steps,
+    "plateau": plateau,
+    "decay": decay,
+}
 """Every schedule by its name."""
 
 

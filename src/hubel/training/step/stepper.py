@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 
 import torch
 from torch import Tensor, nn
@@ -64,7 +66,13 @@ class Stepper:
         """The network to keep: the moving average of the weights where there is one."""
         return self.average.network if self.average else self.network
 
-    def step(self, images: Tensor, targets: Tensor, share: float) -> tuple[float, Tensor]:
+    def step(
+        self,
+        images: Tensor,
+        targets: Tensor,
+        share: float,
+        apart: Mapping[str, float] = MappingProxyType({}),
+    ) -> tuple[float, Tensor]:
         """Takes one step at a share of the peak learning rates; together.
 
         `images` are this process's part of the batch. Returns the loss of the whole batch and the scores of
@@ -77,7 +85,7 @@ class Stepper:
                 break
             except RuntimeError as error:
                 self.warnings.append(self._mended(error, images))
-        set_rates(self.optimizers, share)
+        set_rates(self.optimizers, share, apart)
         self._move()
         if self.average:
             self.average.update(self.network)
