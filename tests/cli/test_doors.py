@@ -41,7 +41,7 @@ RENAMED = {"from": "start", "class": "label"}
 
 PYTHON_ONLY = {
     "train": {"on_event", "settings", "began", "loss", "optimizer", "augmentation"},
-    "resume": {"on_event", "data", "loss", "optimizer", "augmentation"},
+    "resume": {"on_event", "loss", "optimizer", "augmentation"},
     "predict": {"on_prediction", "progress"},
     "bench": {"progress"},
     "export": {"progress"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ import pytest
 import safetensors.torch
 import torch
 import torch.nn.functional as F  # noqa: N812
+from PIL import Image
 from torch import Generator, Tensor, nn
 
 import hubel
 from hubel.data.augment.policy import Augmentation
-from hubel.errors import DataError, HubelError, UsageError
+from hubel.errors import DataError, HubelError, TrainingError, UsageError
 from hubel.model.header import Validated
 from hubel.tasks.follow import Spent
 from hubel.training.events import BatchDone, RoundDone, Warned
@@ -296,3 +298,30 @@ def test_a_run_that_keeps_its_time_says_nothing(monkeypatch: pytest.MonkeyPatch)
         "the run took 104.0 s, 14.0 s more than the 90 s it was given: opening the data and"
     )
     assert "network 2.0 s, reading the images 1.0 s, training the head 47.0 s, training, validating" in said
+
+
+def test_a_run_and_its_images_may_be_moved(hubel_command: Hubel, tmp_path: Path) -> None:
+    before, after = tmp_path / "before", tmp_path / "after"
+    for number, (pixels, name) in enumerate(zip(*images(60), strict=True)):
+        (before / name).mkdir(parents=True, exist_ok=True)
+        Image.fromarray(pixels[..., 0]).save(before / name / f"{number:02}.png")
+
+    def stop(event: object) -> None:
+        if isinstance(event, RoundDone):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        hubel.train(before, net=NET, volume="9x9x1", **PLAIN, out=tmp_path / "run", on_event=stop)
+    before.rename(after)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    with pytest.raises(UsageError, match=r"not at .*before; say where they are: data, on .* --data NEW"):
+        hubel.resume(tmp_path / "moved")
+    shutil.copytree(after, tmp_path / "other")
+    (tmp_path / "other" / "left" / "00.png").unlink()
+    with pytest.raises(TrainingError, match="the training images have changed"):
+        hubel.resume(tmp_path / "moved", data=tmp_path / "other")
+    hubel_command("resume", str(tmp_path / "moved"), "--data", str(after))
+    run = hubel.Run(tmp_path / "moved")
+    assert run.config.data == str(after)
+    assert [line["epoch"] for line in run.history] == [1, 2]
+    assert same(run, hubel.train(after, net=NET, volume="9x9x1", **PLAIN, out=tmp_path / "whole"))

@@ -84,9 +84,11 @@ ConfigFile: TypeAlias = Annotated[
 ]
 Resume: TypeAlias = Annotated[Path | None, Option(help=_RESUME, rich_help_panel=RUN)]
 
+_MOVED_DATA = "Where the run's images are now, if they were moved."
 _OWN_MODULE = "The module of your own that the run trains, file.py:name."
 
 RunFolder: TypeAlias = Annotated[Path, Argument(help="The folder of a stopped run.", metavar="RUN")]
+MovedData: TypeAlias = Annotated[str | None, Option("--data", help=_MOVED_DATA)]
 OwnModule: TypeAlias = Annotated[str | None, Option("--net", help=_OWN_MODULE)]
 ResumedTensorBoard: TypeAlias = Annotated[bool, Option("--tensorboard", help=_TENSORBOARD)]
 ResumedForce: TypeAlias = Annotated[bool, Option("--force", help=FORCE_HELP)]

@@ -50,6 +50,7 @@ def train(
 
 def resume(
     run: options.RunFolder,
+    data: options.MovedData = None,
     net: options.OwnModule = None,
     tensorboard: options.ResumedTensorBoard = False,
     force: options.ResumedForce = False,
@@ -60,4 +61,4 @@ def resume(
 
     announce(net or "")
     with watching() as listener:
-        task(run, net=net, tensorboard=tensorboard, force=force, on_event=listener)
+        task(run, data=data, net=net, tensorboard=tensorboard, force=force, on_event=listener)

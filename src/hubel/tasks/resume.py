@@ -11,8 +11,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-from hubel.data.sources import is_from_python, open_data
+from hubel.data.sources import is_from_python, open_data, whereabouts
 from hubel.errors import ModelError, TrainingError, UsageError, shortened
+from hubel.files import exists
 from hubel.model.file import Model, load
 from hubel.module.own import OwnNetwork
 from hubel.module.user_code import is_python
@@ -50,6 +51,10 @@ NO_ROUNDS = (
 """The error of a finished run without its rounds."""
 
 
+MOVED = "the images of this run are not at {}; say where they are: data, on the command line --data NEW"
+"""The error of a run whose images were moved."""
+
+
 def resume(
     run: str | Path | Run,
     *,
@@ -65,8 +70,9 @@ def resume(
     """Resumes a run from its last checkpoint and returns it finished.
 
     What the run was given from Python is given again: its `data`, its module as `net`, its `loss`,
-    `optimizer` and `augmentation`. With `force` its network may take all of the machine's memory, not only
-    what is free. It may resume in another number of processes than it has begun in; they are as for `train`.
+    `optimizer` and `augmentation`. Where its images have been moved, `data` is their new place. With `force`
+    its network may take all of the machine's memory, not only what is free. It may resume in
+    another number of processes than it has begun in; they are as for `train`.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
@@ -75,6 +81,10 @@ def resume(
     with world.unbroken():
         config = world.first(folder.config() if world.leads else None)
         assert config is not None, "the first process has it"
+        if isinstance(data, str | Path):
+            config = replace(config, data=whereabouts(data))
+        elif data is None and Path(config.data).is_absolute() and not exists(config.data):
+            raise UsageError(MOVED.format(config.data))
         check_given_again(config, data, net, own)
         if tensorboard:
             check_installed()
@@ -109,6 +119,8 @@ def _resumed(folder: RunFolder, config: Config, inputs: Inputs, watch: Watch) ->
     prepared = prepare(config, replace(inputs, kept=kept), watch.images, watch.warn)
     session = Session(folder, prepared, prepared.trainer(config))
     session.restore(checkpoint)
+    if config.data != folder.config().data:
+        folder.write_config(config)
     world.first(checkpoint)
     if session.is_over:
         if not folder.metrics():
