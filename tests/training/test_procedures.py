@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -165,7 +166,7 @@ def test_exact_statistics_are_those_of_all_images() -> None:
     assert set_exact_statistics(build(parse("fc(2)"), "8x8x1"), given) == 0
 
 
-SMALL = {"net": "conv(4, 3) >> batchnorm >> relu >> fc(10)", "epochs": 1, "batch": 200}
+SMALL: dict[str, Any] = {"net": "conv(4, 3) >> batchnorm >> relu >> fc(10)", "epochs": 1, "batch": 200}
 
 
 def test_exact_statistics_come_into_the_model(tmp_path: Path) -> None:

@@ -92,7 +92,7 @@ RECIPES: dict[str, Recipe] = {
         first_layer=(67 / _EPOCHS_2012, 72 / _EPOCHS_2012),
         bias_lr=0.02,
         init="alexnet",
-        augmentation=Augmentation(flip="random", shift=4, pca=0.1, pca_epochs=67),
+        augmentation=Augmentation(flip="random", shift=2, pca=0.1, pca_epochs=67),
     ),
     # Zeiler and Fergus 2013, section 3; the rate "when the validation error plateaus", and no bound on the
     # norm of filters.
@@ -102,7 +102,7 @@ RECIPES: dict[str, Recipe] = {
         lr=0.01,
         schedule="plateau",
         init="gaussian",
-        augmentation=Augmentation(flip="random", shift=4),
+        augmentation=Augmentation(flip="random", shift=2),
     ),
     # Simonyan and Zisserman 2014, section 3.1: 74 epochs, the rate falls three times, when the validation
     # accuracy stops improving. Glorot's initial weights, which the authors found to make their pre-training
@@ -113,7 +113,7 @@ RECIPES: dict[str, Recipe] = {
         lr=0.01,
         schedule="plateau",
         init="glorot",
-        augmentation=Augmentation(flip="random", shift=4, jitter=0.1),
+        augmentation=Augmentation(flip="random", shift=2, jitter=0.1),
     ),
     # Szegedy et al. 2014, section 6: the rate falls by 4 % every 8 epochs, Polyak's average, crops of
     # 8 to 100 % of the area. Batch, rate and decay are of BVLC's published solver; 60 epochs.
