@@ -178,8 +178,8 @@ class World:
                 raise
             raise LostError(
                 f"process {self.rank} of {self.size} cannot reach another one, which has ended or does not "
-                "answer; its own message, or the launcher's, says why. `hubel resume RUN` continues a run "
-                "from its last checkpoint, with any number of processes"
+                "answer; the launcher may say why. `hubel resume RUN` continues a run from its last "
+                "checkpoint, in any number of processes"
             ) from error
 
     def fails_first(self) -> bool:

@@ -12,7 +12,7 @@ from hubel import zoo
 from hubel.data.formats.fetch import cache_folder
 from hubel.engines.choice import chosen
 from hubel.engines.engine import AUTO, check_engine, needs_torch
-from hubel.errors import ModelError
+from hubel.errors import ModelError, UsageError
 from hubel.files import exists, write_whole
 from hubel.graph.seal import metadata_of, read_sealed
 from hubel.model.arrays import read_arrays
@@ -54,6 +54,10 @@ def classifier(
     if not isinstance(where, str | os.PathLike):
         return _by_torch(where, engine, allow_code=allow_code, force=force)
     if is_ensemble(where):
+        if engine not in (AUTO, TORCH):
+            raise UsageError(
+                f"the models of an ensemble are run by torch, not by {engine}; leave the engine out"
+            )
         from hubel.model.ensemble import open_ensemble  # loads torch
 
         return open_ensemble(where, allow_code=allow_code, force=force)
