@@ -1,9 +1,9 @@
 """Training in two processes of one thread against one process of two threads, on the same cores, in turns.
 
-Images per second of ResNet-20 on noise of 32x32, 128 images per step, random shifts and flips: whole steps of
+Images per second of a network on noise of 32x32, 128 images per step, random shifts and flips: whole steps of
 the training loop, batches included. Medians.
 
-    python benchmarks/processes.py [ROUNDS] [STEPS]
+    python benchmarks/processes.py [NETWORK] [ROUNDS] [STEPS]
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ BATCH, WARM = 128, 3
 """Images per step; the first steps, which are not counted."""
 
 
-def measured(steps: int) -> float:
+def measured(name: str, steps: int) -> float:
     """The images per second of this process and those beside it."""
     world = World.join()
     keep_memory()
     torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
-    net = zoo.find("resnet20", 10, Volume.of("32x32x3"))[0]
+    net = zoo.find(name, 10, Volume.of("32x32x3"))[0]
     network = build(net, "32x32x3", scores=True)
     recipe = replace(RECIPES["standard"], batch=BATCH)
     config = Config(data="noise", net=repr(net), input="32x32x3", precision="float32", recipe=recipe)
@@ -65,14 +65,14 @@ def measured(steps: int) -> float:
     return BATCH * steps / (time.perf_counter() - began)
 
 
-def started(processes: int, threads: int, steps: int) -> float:
+def started(name: str, processes: int, threads: int, steps: int) -> float:
     """The images per second of so many processes of so many threads."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     made = [
         subprocess.Popen(
-            [sys.executable, __file__, "--one", str(steps)],
+            [sys.executable, __file__, "--one", name, str(steps)],
             env=os.environ
             | {
                 "RANK": str(rank),
@@ -91,16 +91,17 @@ def started(processes: int, threads: int, steps: int) -> float:
     return float(printed[0])
 
 
-def main(rounds: int, steps: int) -> None:
+def main(name: str, rounds: int, steps: int) -> None:
     """Prints both speeds and their ratio."""
     found: dict[tuple[int, int], list[float]] = {(1, 1): [], (1, 2): [], (2, 1): []}
     for _ in range(rounds):
         for (processes, threads), speeds in found.items():
-            speeds.append(started(processes, threads, steps))
+            speeds.append(started(name, processes, threads, steps))
     one, threaded, two = (statistics.median(speeds) for speeds in found.values())
     print(
         json.dumps(
             {
+                "network": name,
                 "1 process, 1 thread, images/s": round(one, 1),
                 "1 process, 2 threads": round(threaded, 1),
                 "2 processes, 1 thread each": round(two, 1),
@@ -116,6 +117,7 @@ def main(rounds: int, steps: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        print(measured(int(sys.argv[2])))
+        print(measured(sys.argv[2], int(sys.argv[3])))
     else:
-        main(*(int(text) for text in [*sys.argv[1:], "3", "20"][:2]))
+        name, rounds, steps = (*sys.argv[1:], *("resnet20", "3", "20")[len(sys.argv) - 1 :])
+        main(name, int(rounds), int(steps))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -68,6 +69,7 @@ class World:
                     "torchrun, or set the variables as it does; for one process unset WORLD_SIZE"
                 )
             World._store, rank, size = next(rendezvous("env://", timeout=MEET))
+            atexit.register(_leave)  # else the process may end by an abort
             on_gpus = torch.cuda.is_available()
             if on_gpus:
                 _take_gpu(_number(environment, "LOCAL_RANK", 0), torch.cuda.device_count())
@@ -213,6 +215,14 @@ def _number(environment: Mapping[str, str], name: str, usual: int) -> int:
     if not text.isdecimal():
         raise UsageError(f"the variable {name} is a whole number, not {text!r}")
     return int(text)
+
+
+def _leave() -> None:
+    """Parts from the other processes."""
+    import torch.distributed as dist
+
+    if dist.is_initialized():
+        dist.destroy_process_group()
 
 
 def _take_gpu(number: int, count: int) -> None:

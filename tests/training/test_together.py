@@ -183,9 +183,6 @@ def test_a_killed_process_ends_the_run_which_resumes_in_another_number_of_proces
 class Mirrored(World):
     """Two processes that have the same images, in one."""
 
-    def gathered(self, values: torch.Tensor) -> torch.Tensor:
-        return torch.stack([values, values])
-
     def total(self, values: torch.Tensor) -> torch.Tensor:
         return 2 * values
 

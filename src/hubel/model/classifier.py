@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from hubel import zoo
 from hubel.data.formats.fetch import cache_folder
 from hubel.engines.choice import chosen
-from hubel.engines.engine import AUTO, check_engine, needs_torch
+from hubel.engines.engine import AUTO, TORCH, check_engine, needs_torch
 from hubel.errors import ModelError, UsageError
 from hubel.files import exists, write_whole
 from hubel.graph.seal import metadata_of, read_sealed
