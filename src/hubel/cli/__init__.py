@@ -14,16 +14,9 @@ from typing import Annotated
 import typer
 
 from hubel.cli.loading import LazyGroup, Verb
-from hubel.cli.processes import Voice
+from hubel.cli.processes import SPINS, Voice
 from hubel.errors import WORD, HubelError, UsageError, shortened
 from hubel.version import __version__
-
-SPINS = "1000"
-"""How many times a waiting thread of OpenMP checks for the others before it sleeps.
-
-Its default, hundreds of thousands, costs nothing on an idle machine. On a busy one it takes the time that the
-others need: with four busy processes on two cores a training step took 14 times as long.
-"""
 
 VERBS = {
     "table": Verb(
