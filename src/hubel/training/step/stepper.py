@@ -59,7 +59,7 @@ class Stepper:
         self._call = shared(self.network, self.world)
         self._backward, self._move = Recorded(self._backwards, device), Recorded(self._moved, device)
         if self.world.size > 1:
-            self._backward.forget()  # what is sent while it runs cannot be recorded
+            self.release()  # what is sent while a step runs cannot be recorded
 
     @property
     def model(self) -> Trainable:
