@@ -38,7 +38,7 @@ BATCH, WARM = 128, 3
 """Images per step; the first steps, which are not counted."""
 
 
-def measured(name: str, steps: int) -> float:
+def measured(name: str, steps: int, *, together: bool) -> float:
     """The images per second of this process and those beside it."""
     world = World.join()
     keep_memory()
@@ -46,7 +46,14 @@ def measured(name: str, steps: int) -> float:
     net = zoo.find(name, 10, Volume.of("32x32x3"))[0]
     network = build(net, "32x32x3", scores=True)
     recipe = replace(RECIPES["standard"], batch=BATCH)
-    config = Config(data="noise", net=repr(net), input="32x32x3", precision="float32", recipe=recipe)
+    config = Config(
+        data="noise",
+        net=repr(net),
+        input="32x32x3",
+        precision="float32",
+        sync_batchnorm=together,
+        recipe=recipe,
+    )
     generator = np.random.default_rng(0)
     count = BATCH * (steps + WARM)
     pixels = generator.integers(0, 256, (count, 32, 32, 3), dtype=np.uint8)
@@ -65,14 +72,14 @@ def measured(name: str, steps: int) -> float:
     return BATCH * steps / (time.perf_counter() - began)
 
 
-def started(name: str, processes: int, threads: int, steps: int) -> float:
+def started(name: str, processes: int, threads: int, steps: int, *, together: bool) -> float:
     """The images per second of so many processes of so many threads."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     made = [
         subprocess.Popen(
-            [sys.executable, __file__, "--one", name, str(steps)],
+            [sys.executable, __file__, "--one", name, str(steps), str(int(together))],
             env=os.environ
             | {
                 "RANK": str(rank),
@@ -92,20 +99,22 @@ def started(name: str, processes: int, threads: int, steps: int) -> float:
 
 
 def main(name: str, rounds: int, steps: int) -> None:
-    """Prints both speeds and their ratio."""
-    found: dict[tuple[int, int], list[float]] = {(1, 1): [], (1, 2): [], (2, 1): []}
+    """Prints the speeds."""
+    ways = {
+        "1 process, 1 thread, images/s": (1, 1, True),
+        "1 process, 2 threads": (1, 2, True),
+        "2 processes, 1 thread each": (2, 1, True),
+        "2 processes, sync_batchnorm=false": (2, 1, False),
+    }
+    found: dict[str, list[float]] = {way: [] for way in ways}
     for _ in range(rounds):
-        for (processes, threads), speeds in found.items():
-            speeds.append(started(name, processes, threads, steps))
-    one, threaded, two = (statistics.median(speeds) for speeds in found.values())
+        for way, (processes, threads, together) in ways.items():
+            found[way].append(started(name, processes, threads, steps, together=together))
     print(
         json.dumps(
             {
                 "network": name,
-                "1 process, 1 thread, images/s": round(one, 1),
-                "1 process, 2 threads": round(threaded, 1),
-                "2 processes, 1 thread each": round(two, 1),
-                "processes to threads": round(two / threaded, 3),
+                **{way: round(statistics.median(speeds), 1) for way, speeds in found.items()},
                 "processor": platform.machine(),
                 "torch": version("torch"),
                 "rounds": rounds,
@@ -117,7 +126,7 @@ def main(name: str, rounds: int, steps: int) -> None:
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["--one"]:
-        print(measured(sys.argv[2], int(sys.argv[3])))
+        print(measured(sys.argv[2], int(sys.argv[3]), together=sys.argv[4] == "1"))
     else:
         name, rounds, steps = (*sys.argv[1:], *("resnet20", "3", "20")[len(sys.argv) - 1 :])
         main(name, int(rounds), int(steps))

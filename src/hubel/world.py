@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -144,6 +144,14 @@ class World:
         box = [value if self.leads else None]
         dist.broadcast_object_list(box, 0)
         return box[0]  # type: ignore[return-value]  # the first one's is no None unless its value is
+
+    def copy_first(self, values: Iterable[Tensor]) -> None:
+        """Gives tensors the values that they have in the first process; together."""
+        if self.size > 1:
+            import torch.distributed as dist
+
+            for each in values:
+                dist.broadcast(each, 0)
 
     def listed(self, value: T) -> list[T]:
         """What each process has, in their order; together."""

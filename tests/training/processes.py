@@ -63,14 +63,14 @@ def images(count: int = 53, seed: int = 1) -> Decoded:
     return Decoded(pixels, labels, tuple(f"image {at}" for at in range(count)))
 
 
-def trained(case: str, world: World) -> tuple[dict[str, Tensor], list[RoundDone]]:
+def trained(case: str, world: World, **settings: Any) -> tuple[dict[str, Tensor], list[RoundDone]]:
     """The weights after two epochs of a case, those of the average included, and the rounds."""
     given = dict(CASES[case])
     augmentation, recipe = given.pop("augmentation", Augmentation()), given.pop("recipe", None)
     usual = {"epochs": 2, "batch": given.pop("batch", 20), "precision": "float32", "lr": 0.05}
     config = Config(data="none", net=given.pop("net"), input="8x8x3")
     config = replace(config, recipe=recipe) if recipe else changed(config, usual)
-    config = changed(config, {"epochs": 2, "precision": "float32", **given})
+    config = changed(config, {"epochs": 2, "precision": "float32", **given, **settings})
     if recipe is None and not given.get("trivial"):
         config = replace(config, recipe=replace(config.recipe, augmentation=augmentation))
     seen = Preprocessing.of("8x8x3").measured(images().pixels)
@@ -140,6 +140,9 @@ def main(out: Path) -> None:
         about = {"loss": str(rounds[-1].train_loss), "top1": str(rounds[-1].train_top1)}
         about |= {"val": str(rounds[-1].val.loss), "correct": str(rounds[-1].val.correct)}
         save_file(weights, out / f"{number}-{world.rank}.safetensors", about)
+    weights, rounds = trained("batch norm, cropped and mirrored", world, sync_batchnorm=False)
+    told = [weights["network.conv2.weight"].sum().item(), *(each.val.loss for each in rounds)]
+    (out / f"apart-{world.rank}.txt").write_text(f"{told}", encoding="utf-8")
     (out / f"timed-{world.rank}.txt").write_text(timed(world), encoding="utf-8")
     photos = out / "photos"
     found = hubel.evaluate(out / "model.safetensors", photos, on_bad="skip")

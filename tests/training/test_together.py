@@ -126,7 +126,7 @@ def test_processes_train_measure_and_predict_as_one_does(
             with safe_open(tmp_path / f"{number}-{rank}.safetensors", "pt") as file:
                 found = {name: float(text) for name, text in file.metadata().items()}
             assert found == pytest.approx(numbers, rel=1e-4)
-    for name in ("timed", "found"):
+    for name in ("apart", "timed", "found"):
         texts = {(tmp_path / f"{name}-{rank}.txt").read_text(encoding="utf-8") for rank in range(count)}
         assert len(texts) == 1
     alone = hubel.evaluate(model, photos, on_bad="skip")

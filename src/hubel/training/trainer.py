@@ -125,6 +125,7 @@ class Trainer:
             clip=recipe.clip,
             average=Average(network, recipe.average) if recipe.average else None,
             world=world,
+            sync_batchnorm=config.sync_batchnorm,
             warnings=warnings,
         )
         hardest = None
@@ -349,6 +350,7 @@ class Trainer:
     def _evaluated(self, val: Source) -> Evaluation:
         """The model on the validation images; where memory is full, recorded steps make room."""
         device = next(self.model.parameters()).device
+        self.world.copy_first(self.model.buffers())
         with computing_in(self.config.precision, device):
             try:
                 return evaluate_together(self.model, val, self.world)

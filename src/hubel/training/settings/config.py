@@ -44,8 +44,9 @@ class Config:
     epochs; 0 for none. `target`: the validation accuracy at which the run stops, 0 for none. `precision`:
     that of the computation; `auto` takes the fastest on this machine. `keep_epochs`: whether to keep the
     model of every round. `patience`: the rounds without a better validation after which the run stops, 0 for
-    no limit. `member`: the number in an ensemble, whose members hold out the same images; what else is random
-    differs.
+    no limit. `sync_batchnorm`: whether processes that train together normalise by the statistics of the whole
+    batch, not of their parts. `member`: the number in an ensemble, whose members hold out the same images;
+    what else is random differs.
 
     Raises UsageError: a value outside its range.
     """
@@ -66,6 +67,7 @@ class Config:
     precision: str = AUTO
     seed: int = 0
     keep_epochs: bool = False
+    sync_batchnorm: bool = True
     member: int = 0
     own_loss: str = ""
     own_optimizer: str = ""

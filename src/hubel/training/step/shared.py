@@ -14,20 +14,21 @@ from hubel.module.own import Trainable
 from hubel.world import World
 
 
-def shared(network: Trainable, world: World) -> nn.Module:
+def shared(network: Trainable, world: World, *, statistics: bool = True) -> nn.Module:
     """What to call to run a network so that its gradients are means over all processes; together.
 
     One process gets the network itself. Otherwise it is torch's DistributedDataParallel around it, which
-    sends gradients while others are computed, and gives every process the weights of the first. Its batch
-    normalisation takes the statistics of all processes, as that of one process would: on a GPU it becomes
-    torch's SyncBatchNorm, which has no CPU version; there it becomes a `SharedBatchNorm`.
+    sends gradients while others are computed, and gives every process the weights of the first. With
+    `statistics` its batch normalisation takes those of all processes, as that of one process would: on a GPU
+    it becomes torch's SyncBatchNorm, which has no CPU version; there it becomes a `SharedBatchNorm`. Without,
+    each process has the statistics of its part, and the running ones are those of the first.
     """
     if world.size == 1:
         return network
     on_gpu = next(network.parameters()).is_cuda
-    if on_gpu:
+    if statistics and on_gpu:
         nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
-    else:
+    elif statistics:
         _share_statistics(network, world)
     return DistributedDataParallel(
         network,

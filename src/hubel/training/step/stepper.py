@@ -36,7 +36,8 @@ class Stepper:
 
     `weights`, float32, one per class or None, are those of the criterion. At most `micro` images pass
     through at once. `clip` is the largest norm of the gradient, 0 for no limit. The processes of `world`
-    share each step, and all end it with the same weights. `warnings` collects what the user should know of
+    share each step, and all end it with the same weights; `sync_batchnorm`: batch norm's statistics are those
+    of all. `warnings` collects what the user should know of
     the steps so far.
     """
 
@@ -49,6 +50,7 @@ class Stepper:
     clip: float = 0.0
     average: Average | None = None
     world: World = ALONE
+    sync_batchnorm: bool = True
     warnings: list[str] = field(default_factory=list)
     _call: nn.Module = field(init=False)
     _backward: Recorded = field(init=False)
@@ -56,7 +58,7 @@ class Stepper:
 
     def __post_init__(self) -> None:
         device = next(self.network.parameters()).device
-        self._call = shared(self.network, self.world)
+        self._call = shared(self.network, self.world, statistics=self.sync_batchnorm)
         self._backward, self._move = Recorded(self._backwards, device), Recorded(self._moved, device)
         if self.world.size > 1:
             self.release()  # what is sent while a step runs cannot be recorded
