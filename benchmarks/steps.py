@@ -275,7 +275,8 @@ def told(steps: Sequence[Step]) -> list[tuple[str, str, list[object], tuple[str,
     for step in steps:
         layer, given = step.layer, list[object]()
         if isinstance(layer, Conv):
-            sizes = [pair(layer.size), pair(layer.stride), pair(layer.pad)]  # type: ignore[arg-type]
+            rows, columns = layer.window(step.inputs[0]).axes
+            sizes = [pair(layer.size), pair(layer.stride), (rows.pad, columns.pad)]
             given = [layer.filters, *sizes, layer.bias]
         elif isinstance(layer, MaxPool):
             given = [pair(layer.size), pair(layer.stride or layer.size), pair(layer.pad)]
