@@ -1,0 +1,198 @@
+"""The explorer's API and page, as routes of the service. Arrays are answered as safetensors files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import safetensors.numpy
+from fastapi import APIRouter, Query, Request, Response
+from fastapi.responses import HTMLResponse, JSONResponse
+from pydantic import BaseModel, Field
+
+from hubel.errors import DataError, UsageError, nearest
+from hubel.service.explorer.describe import Json
+from hubel.service.explorer.design import MOST_TEXT, designed, zoo_json, zoo_notation
+from hubel.service.explorer.exhibit import Exhibit
+from hubel.service.explorer.looks import Looks
+from hubel.service.explorer.page import POLICY, TYPES, assets, served
+from hubel.service.explorer.seen import Seen
+from hubel.service.explorer.training import Follower
+from hubel.service.explorer.weights import weights_of
+
+API = "/v1/explore"
+"""Where the explorer's API begins."""
+
+MOST_BYTES = 32 * 1024 * 1024
+"""The most bytes of an image file that is sent."""
+
+SECURE = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Permissions-Policy": "camera=(self), microphone=()",
+}
+
+BINARY = "application/octet-stream"
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """One exhibit, the images it was shown, and what its maps look for."""
+
+    exhibit: Exhibit
+    seen: Seen
+    looks: Looks
+
+
+class Design(BaseModel):
+    """A notation that is being written."""
+
+    notation: Annotated[str, Field(max_length=MOST_TEXT)]
+    volume: Annotated[str, Field(max_length=100)]
+    strict: bool = False
+    caret: tuple[int, int] | None = None
+
+
+def router(exhibits: Mapping[str, Exhibit], follower: Follower | None = None) -> APIRouter:
+    """Returns the explorer's routes for these exhibits, by name; `follower` follows a run that is trained."""
+    routes = APIRouter(tags=["explorer"])
+    rooms = {name: Room(each, Seen(each), Looks(each)) for name, each in exhibits.items()}
+    _page(routes)
+    _design(routes)
+    _models(routes, rooms, follower)
+    _images(routes, rooms)
+    _looks(routes, rooms)
+    _training(routes, follower)
+    return routes
+
+
+def _room(rooms: Mapping[str, Room], name: str) -> Room:
+    """The room of an exhibit. Raises UsageError: there is none of this name."""
+    if name not in rooms:
+        raise UsageError(f"there is no model {name!r}{nearest(name, rooms)}; there are {', '.join(rooms)}")
+    return rooms[name]
+
+
+def _tensors(arrays: Mapping[str, Any], metadata: dict[str, str] | None = None) -> Response:
+    return Response(safetensors.numpy.save(dict(arrays), metadata), media_type=BINARY)
+
+
+def _page(routes: APIRouter) -> None:
+    @routes.get("/", include_in_schema=False)
+    def page() -> Response:
+        return HTMLResponse(served(), headers=SECURE)
+
+    @routes.get("/page/{path:path}", include_in_schema=False)
+    def asset(path: str) -> Response:
+        found = assets().get(path)
+        if found is None:
+            return JSONResponse({"error": f"the page has no file {path[:100]!r}"}, 404)
+        kind = TYPES[path[path.rindex(".") :]]
+        headers = {**SECURE, "Cache-Control": "no-cache"}
+        return Response(found, media_type=f"{kind}; charset=utf-8", headers=headers)
+
+
+def _design(routes: APIRouter) -> None:
+    @routes.post(f"{API}/design")
+    def design(asked: Design) -> Json:
+        """The ledger of a notation, or its error with the layers before it."""
+        return designed(asked.notation, asked.volume, strict=asked.strict, caret=asked.caret)
+
+    @routes.get(f"{API}/zoo")
+    def zoo() -> list[Json]:
+        """The networks of the zoo."""
+        return zoo_json()
+
+    @routes.get(f"{API}/zoo/{{name}}")
+    def notation(name: str) -> Json:
+        """The notation of a network of the zoo."""
+        return zoo_notation(name)
+
+
+def _models(routes: APIRouter, rooms: Mapping[str, Room], follower: Follower | None) -> None:
+    @routes.get(API)
+    def models() -> Json:
+        """The models that can be explored, and whether a training is followed."""
+        return {"models": list(rooms), "training": follower is not None}
+
+    @routes.get(f"{API}/models/{{name}}")
+    def model(name: str) -> Json:
+        """A network: its steps, its ledger, its classes and its preprocessing."""
+        return _room(rooms, name).exhibit.document()
+
+    @routes.get(f"{API}/models/{{name}}/weights", response_class=Response)
+    def weights(name: str, layer: str | None = None) -> Response:
+        """The weights, of all layers or of one, as a safetensors file."""
+        return _tensors(weights_of(_room(rooms, name).exhibit, layer))
+
+
+def _images(routes: APIRouter, rooms: Mapping[str, Room]) -> None:
+    @routes.get(f"{API}/models/{{name}}/samples")
+    def samples(name: str) -> list[Json]:
+        """Some images of the model's data set, as the network sees them."""
+        return _room(rooms, name).seen.samples()
+
+    @routes.post(f"{API}/models/{{name}}/images")
+    async def image(name: str, request: Request) -> Json:
+        """An image, the bytes of its file, as the network sees it; its id is for the other calls."""
+        from starlette.concurrency import run_in_threadpool
+
+        parts, size = [], 0
+        async for part in request.stream():
+            size += len(part)
+            if size > MOST_BYTES:
+                raise DataError(f"an image has at most {MOST_BYTES // 1024**2} MiB here")
+            parts.append(part)
+        return await run_in_threadpool(_room(rooms, name).seen.read, b"".join(parts))
+
+    @routes.get(f"{API}/models/{{name}}/images/{{key}}/maps", response_class=Response)
+    def maps(
+        name: str,
+        key: str,
+        layer: Annotated[list[str], Query()] = [],  # noqa: B006 - how FastAPI writes a default
+        most: Annotated[int, Query(ge=1, le=4096)] = 16,
+        channel: Annotated[list[int], Query()] = [],  # noqa: B006
+    ) -> Response:
+        """The maps of layers for an image, and its scores and probabilities, as a safetensors file."""
+        return _tensors(*_room(rooms, name).seen.maps(key, layer, most=most, channels=channel))
+
+    @routes.get(f"{API}/models/{{name}}/images/{{key}}/neuron")
+    def neuron(name: str, key: str, unit: str) -> Json:
+        """The arithmetic of one unit, such as conv1[3,5,7], for an image."""
+        return _room(rooms, name).seen.neuron(key, unit)
+
+
+def _looks(routes: APIRouter, rooms: Mapping[str, Room]) -> None:
+    @routes.get(f"{API}/models/{{name}}/looks")
+    def state(name: str) -> Json:
+        """How far the pass over the images is that finds what every map looks for."""
+        return _room(rooms, name).looks.state()
+
+    @routes.post(f"{API}/models/{{name}}/looks")
+    def start(name: str) -> Json:
+        """Begins that pass."""
+        return _room(rooms, name).looks.start()
+
+    @routes.get(f"{API}/models/{{name}}/looks/{{layer}}", response_class=Response)
+    def layer(name: str, layer: str) -> Response:
+        """What the maps of a layer look for: patches, projections, tuning, classes."""
+        return Response(_room(rooms, name).looks.layer(layer), media_type="application/json")
+
+
+def _training(routes: APIRouter, follower: Follower | None) -> None:
+    def followed() -> Follower:
+        if follower is None:
+            raise UsageError("no training is followed here; start one with hubel train DATA --live")
+        return follower
+
+    @routes.get(f"{API}/training")
+    def training() -> Json:
+        """How a run goes: its rounds, its latest steps, its speed and its latest mistakes."""
+        return followed().state()
+
+    @routes.get(f"{API}/training/filters", response_class=Response)
+    def filters() -> Response:
+        """The filters of the first layer as they are now, as a safetensors file: `filters`."""
+        return _tensors({"filters": followed().filters()})

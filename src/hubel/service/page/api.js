@@ -1,0 +1,52 @@
+/** The service's API: every call, and its errors as they are written there. */
+
+import { readTensors } from "./engine/safetensors.js";
+
+const API = "v1/explore";
+
+/** An error of the API, with its own words. */
+export class ApiError extends Error {}
+
+/**
+ * @param {string} path @param {RequestInit} options
+ * @returns {Promise<Response>}
+ */
+async function call(path, options = {}) {
+  /** @type {Response} */
+  let answer;
+  try {
+    answer = await fetch(`${API}${path}`, options);
+  } catch (error) {
+    if (error instanceof DOMException && error.name === "AbortError") throw error;
+    throw new ApiError("offline");
+  }
+  if (answer.ok) return answer;
+  throw new ApiError(await reason(answer));
+}
+
+/** What an answer says is wrong. @param {Response} answer */
+async function reason(answer) {
+  try {
+    const body = await answer.json();
+    const found = body.error?.message ?? body.error ?? body.detail ?? "";
+    return typeof found === "string" ? found : found.map((/** @type {any} */ each) => each.msg).join("; ");
+  } catch {
+    return `${answer.status} ${answer.statusText}`;
+  }
+}
+
+/** @param {string} path @param {RequestInit} options */
+export async function json(path, options = {}) {
+  return (await call(path, options)).json();
+}
+
+/** @param {string} path */
+export async function tensors(path) {
+  return readTensors(await (await call(path)).arrayBuffer());
+}
+
+/** @param {string} path @param {object} body @param {AbortSignal | undefined} signal */
+export function post(path, body, signal = undefined) {
+  const headers = { "Content-Type": "application/json" };
+  return json(path, { method: "POST", headers, body: JSON.stringify(body), signal });
+}

@@ -1,0 +1,150 @@
+/** Sliders for a window: its size, stride, padding and filters on a grid, with (N-F+2P)/S+1 and what does not fit. */
+
+/** @import { Step } from "./engine/types.js" */
+import { fill, h, s } from "./dom.js";
+import { positions } from "./engine/window.js";
+import { count } from "./format.js";
+import { t } from "./words/words.js";
+
+/** The lecture's example: 7x7 with a 3x3 filter, whose stride of 3 does not fit. */
+const LECTURE = { n: 7, f: 3, s: 1, p: 0, k: 1, d: 1 };
+const MOST_CELLS = 40;
+
+/**
+ * The sliders of a layer, which `change` writes into the notation; or of a window on its own.
+ * @param {Step | null} step @param {string} words the layer's text
+ * @param {((wanted: Record<string, number>) => void) | null} change
+ */
+export function sliders(step, words, change) {
+  const values = step ? of(step) : { ...LECTURE };
+  const place = h("div", { class: "window-grid" });
+  const formula = h("p", { class: "formula", role: "status" });
+  const more = h("p", { class: "quiet" });
+  const pools = Boolean(step) && step?.kind !== "conv";
+  let at = 0;
+
+  function draw() {
+    const { n, f, s: stride, p } = values;
+    const found = positions(n, f, stride, p);
+    const exact = Number(found.exact.toFixed(2));
+    fill(
+      formula,
+      h("span", {}, "(N − F + 2P) / S + 1 = "),
+      h("span", {}, `(${n} − ${f} + 2·${p}) / ${stride} + 1 = `),
+      h("b", { class: found.fits ? "fits" : "fits-not" }, String(exact)),
+      h("span", { class: found.fits ? "fits" : "fits-not" }, ` ${verdict(found, values)}`),
+    );
+    fill(more, notes(values, found.floor, pools));
+    at = found.floor ? at % (found.floor * found.floor) : 0;
+    fill(place, n + 2 * p <= MOST_CELLS ? plane(values, found, at) : h("p", { class: "quiet" }, t("grid.large")));
+  }
+
+  /** @param {"n" | "f" | "s" | "p" | "k"} name @param {string} key @param {number} least @param {number} most */
+  function slider(name, key, least, most) {
+    const shown = h("output", {}, values[name]);
+    const input = h("input", {
+      type: "range",
+      min: least,
+      max: Math.max(most, values[name]),
+      value: values[name],
+      "data-slider": key,
+      oninput: () => {
+        values[name] = Number(input.value);
+        shown.textContent = input.value;
+        draw();
+        change?.(wanted(key, values, pools));
+      },
+    });
+    return h("label", { class: "slider" }, h("span", {}, t(`slider.${key}`)), input, shown);
+  }
+
+  const walk = () => {
+    const { floor } = positions(values.n, values.f, values.s, values.p);
+    at = floor ? (at + 1) % (floor * floor) : 0;
+    draw();
+  };
+  const element = h(
+    "div",
+    { class: "sliders" },
+    h(
+      "div",
+      {},
+      step ? h("p", {}, h("b", {}, step.path), " ", h("code", {}, words)) : h("p", { class: "quiet" }, t(change ? "slider.layer" : "slider.free")),
+      step ? null : slider("n", "n", 1, 32),
+      slider("f", "size", 1, 11),
+      slider("s", "stride", 1, 6),
+      slider("p", "pad", 0, 5),
+      step && step.kind === "conv" ? slider("k", "filters", 1, 512) : null,
+      formula,
+      more,
+      h("button", { type: "button", onclick: walk }, t("slider.step")),
+    ),
+    place,
+  );
+  draw();
+  return {
+    element,
+    refresh: (/** @type {Step} */ changed) => {
+      Object.assign(values, of(changed));
+      draw();
+    },
+  };
+}
+
+/** The window of a layer. @param {Step} step */
+function of(step) {
+  const { size, stride, pad } = step.window.rows;
+  return { n: step.inputs[0][0], f: size, s: stride, p: pad, k: step.output[2], d: step.inputs[0][2] };
+}
+
+/** What a slider changes in the notation. @param {string} key @param {typeof LECTURE} values @param {boolean} pools */
+function wanted(key, { f, s: stride, p, k }, pools) {
+  if (key === "filters") return { filters: k };
+  if (key === "size") return pools ? { size: f, stride, pad: p } : { size: f };
+  return key === "stride" ? (pools ? { size: f, stride } : { stride }) : { pad: p };
+}
+
+/** @param {ReturnType<typeof positions>} found @param {typeof LECTURE} values */
+function verdict(found, { n, f, s: stride, p }) {
+  if (found.floor < 1) return t("fit.none", { n: n + 2 * p, f });
+  if (found.fits) return t("fit.yes");
+  const larger = n + ((stride - found.unused) % stride);
+  return t("fit.not", { floor: found.floor, unused: found.unused, larger });
+}
+
+/** Parameters and MACs of a convolution with these values. @param {typeof LECTURE} values @param {number} out @param {boolean} pools */
+function notes({ f, k, d, p, s: stride }, out, pools) {
+  const same = (f - 1) / 2;
+  const hint = stride === 1 && f % 2 && p !== same ? t("fit.same", { pad: same }) : "";
+  if (pools || d === 1 && k === 1) return hint;
+  return `${t("fit.costs", { params: count((f * f * d + 1) * k), macs: count(out * out * k * f * f * d), volume: `${out}×${out}×${k}` })} ${hint}`;
+}
+
+/** The input with its padding, one position of the window, and what no window covers. @param {typeof LECTURE} values @param {ReturnType<typeof positions>} found @param {number} at */
+function plane({ n, f, s: stride, p }, found, at) {
+  const whole = n + 2 * p;
+  const cell = Math.min(30, Math.floor(300 / whole));
+  const covered = found.floor ? (found.floor - 1) * stride + f : 0;
+  const [row, column] = [Math.floor(at / Math.max(1, found.floor)), at % Math.max(1, found.floor)];
+  const shapes = [];
+  for (let y = 0; y < whole; y++)
+    for (let x = 0; x < whole; x++) {
+      const outside = y < p || x < p || y >= n + p || x >= n + p;
+      const unused = y >= covered || x >= covered;
+      const inside = found.floor && y >= row * stride && y < row * stride + f && x >= column * stride && x < column * stride + f;
+      const kind = inside ? "in" : unused ? "unused" : outside ? "zero" : "";
+      shapes.push(s("rect", { class: `place ${kind}`, x: x * cell + 1, y: y * cell + 1, width: cell - 2, height: cell - 2, rx: 2 }));
+      if (outside && cell >= 16) shapes.push(s("text", { x: x * cell + cell / 2, y: y * cell + cell / 2 + 4 }, "0"));
+    }
+  if (found.floor) shapes.push(s("rect", { class: "window-now", x: column * stride * cell, y: row * stride * cell, width: f * cell, height: f * cell, rx: 3 }));
+  const out = found.floor;
+  const small = Math.max(4, Math.min(cell, Math.floor(180 / Math.max(1, out))));
+  const made = [];
+  for (let y = 0; y < out; y++)
+    for (let x = 0; x < out; x++)
+      made.push(s("rect", { class: `place ${y === row && x === column ? "in" : y * out + x < at ? "done" : ""}`, x: x * small + 1, y: y * small + 1, width: small - 2, height: small - 2, rx: 2 }));
+  return [
+    h("figure", {}, s("svg", { width: whole * cell, height: whole * cell, role: "img", "aria-label": t("grid.input", { n }) }, shapes), h("figcaption", {}, t("grid.input", { n }), p ? ` + ${t("grid.padding", { p })}` : "")),
+    h("figure", {}, s("svg", { width: Math.max(8, out * small), height: Math.max(8, out * small), role: "img", "aria-label": t("grid.output", { n: out }) }, made), h("figcaption", {}, t("grid.output", { n: out }))),
+  ];
+}
