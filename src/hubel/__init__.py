@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from hubel.tasks.draw import draw as draw
     from hubel.tasks.ensemble import train_ensemble as train_ensemble
     from hubel.tasks.evaluate import evaluate as evaluate
+    from hubel.tasks.explore import explore as explore
     from hubel.tasks.export import export as export
     from hubel.tasks.import_weights import import_weights as import_weights
     from hubel.tasks.info import info as info
@@ -89,6 +90,7 @@ _DOORS = {
     "diff": "hubel.tasks.diff:diff",
     "draw": "hubel.tasks.draw:draw",
     "evaluate": "hubel.tasks.evaluate:evaluate",
+    "explore": "hubel.tasks.explore:explore",
     "export": "hubel.tasks.export:export",
     "import_weights": "hubel.tasks.import_weights:import_weights",
     "gate": "hubel.net.algebra:gate",

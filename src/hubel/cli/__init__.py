@@ -77,6 +77,11 @@ VERBS = {
         "serve",
         "Serve models behind HTTP: images in, classes out; batches, limits, figures, the inference protocol.",
     ),
+    "explore": Verb(
+        "hubel.cli.explore",
+        "explore",
+        "Walk through a network in the browser: its layers, an image through it, every unit's arithmetic.",
+    ),
     "info": Verb(
         "hubel.cli.info",
         "info",

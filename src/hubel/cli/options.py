@@ -65,6 +65,7 @@ _TARGET = "Stop at this validation accuracy, such as 0.94."
 _PATIENCE = "Stop after so many rounds without a better validation."
 _KEEP_EPOCHS = "Keep the model of every round in RUN/epochs."
 _TENSORBOARD = "Write TensorBoard events into the run's folder."
+_LIVE = "Show the run on a page in the browser while it goes."
 _RESUME = "Resume a stopped run: the same as `hubel resume RUN`."
 
 Time: TypeAlias = Annotated[str | None, Option(help=_TIME, rich_help_panel=RUN)]
@@ -78,6 +79,7 @@ KeepEpochs: TypeAlias = Annotated[
     bool | None, Option("--keep-epochs", help=_KEEP_EPOCHS, rich_help_panel=RUN)
 ]
 TensorBoard: TypeAlias = Annotated[bool, Option("--tensorboard", help=_TENSORBOARD, rich_help_panel=RUN)]
+Live: TypeAlias = Annotated[bool, Option("--live", help=_LIVE, rich_help_panel=RUN)]
 Force: TypeAlias = Annotated[bool, Option("--force", help=FORCE_HELP, rich_help_panel=RUN)]
 ConfigFile: TypeAlias = Annotated[
     Path | None, Option(help="Repeat the run that a config.toml describes.", rich_help_panel=RUN)
@@ -91,4 +93,5 @@ RunFolder: TypeAlias = Annotated[Path, Argument(help="The folder of a stopped ru
 MovedData: TypeAlias = Annotated[str | None, Option("--data", help=_MOVED_DATA)]
 OwnModule: TypeAlias = Annotated[str | None, Option("--net", help=_OWN_MODULE)]
 ResumedTensorBoard: TypeAlias = Annotated[bool, Option("--tensorboard", help=_TENSORBOARD)]
+ResumedLive: TypeAlias = Annotated[bool, Option("--live", help=_LIVE)]
 ResumedForce: TypeAlias = Annotated[bool, Option("--force", help=FORCE_HELP)]

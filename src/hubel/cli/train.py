@@ -32,6 +32,7 @@ def train(
     patience: options.Patience = None,
     keep_epochs: options.KeepEpochs = None,
     tensorboard: options.TensorBoard = False,
+    live: options.Live = False,
     force: options.Force = False,
     config: options.ConfigFile = None,
     resume: options.Resume = None,
@@ -53,6 +54,7 @@ def resume(
     data: options.MovedData = None,
     net: options.OwnModule = None,
     tensorboard: options.ResumedTensorBoard = False,
+    live: options.ResumedLive = False,
     force: options.ResumedForce = False,
 ) -> None:
     """Resume a stopped run from its last checkpoint."""
@@ -61,4 +63,5 @@ def resume(
 
     announce(net or "")
     with watching() as listener:
-        task(run, data=data, net=net, tensorboard=tensorboard, force=force, on_event=listener)
+        options = {"tensorboard": tensorboard, "live": live, "force": force}
+        task(run, data=data, net=net, on_event=listener, **options)

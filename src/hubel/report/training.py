@@ -10,7 +10,16 @@ from hubel.module.views import VIEWS
 from hubel.report.evaluation import chance_text
 from hubel.report.units import count, duration, short
 from hubel.training.events import BatchDone, RoundDone, Warned
-from hubel.training.run.events import Began, Event, Finished, HeadTrained, ImagesRead, NetworkChosen, Stopped
+from hubel.training.run.events import (
+    Began,
+    Event,
+    Finished,
+    HeadTrained,
+    ImagesRead,
+    NetworkChosen,
+    PageReady,
+    Stopped,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +45,8 @@ def event_text(event: Event) -> str:
             return f"its new head, trained alone on features: validation accuracy {accuracy(event.val)}"
         case Began():
             return beginning_text(event.session.prepared, event.session.trainer)
+        case PageReady():
+            return f"the run is shown at {event.address}"
         case BatchDone():
             return f"epoch {event.epoch}, batch {event.batch}/{event.batches}: loss {event.loss:.3f}"
         case RoundDone():

@@ -21,6 +21,7 @@ from hubel.net.algebra import Net
 from hubel.process import prepare_process
 from hubel.ram import forced
 from hubel.tasks.follow import Listener, Watch, begin, follow, follow_along, same_model
+from hubel.tasks.live import live_page
 from hubel.tasks.network import given
 from hubel.tasks.run import Run
 from hubel.training.run.checkpoint import Checkpoint
@@ -61,6 +62,7 @@ def resume(
     data: Any = None,
     net: nn.Module | Callable[[], nn.Module] | str | None = None,
     tensorboard: bool = False,
+    live: bool = False,
     force: bool = False,
     loss: Loss | None = None,
     optimizer: MakeOptimizer | None = None,
@@ -70,9 +72,9 @@ def resume(
     """Resumes a run from its last checkpoint and returns it finished.
 
     What the run was given from Python is given again: its `data`, its module as `net`, its `loss`,
-    `optimizer` and `augmentation`. Where its images have been moved, `data` is their new place. With `force`
-    its network may take all of the machine's memory, not only what is free. It may resume in
-    another number of processes than it has begun in; they are as for `train`.
+    `optimizer` and `augmentation`. Where its images have been moved, `data` is their new place. With `live` a
+    page shows it while it goes. With `force` its network may take all of the machine's memory, not only what is
+    free. It may resume in another number of processes than it has begun in; they are as for `train`.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
@@ -90,7 +92,8 @@ def resume(
             check_installed()
         prepare_process()
         watch = Watch(on_event if world.leads else None, tensorboard=tensorboard)
-        with forced(force), folder.alone() if world.leads else nullcontext():
+        alone = folder.alone() if world.leads else nullcontext()
+        with forced(force), alone, live_page(watch, wanted=live and world.leads):
             inputs = Inputs(
                 data=None if data is None else open_data(data, val=config.val, seed=config.seed),
                 network=own_network(net, config),

@@ -21,6 +21,7 @@ from hubel.net.volume import Volume, VolumeLike
 from hubel.process import prepare_process
 from hubel.ram import forced
 from hubel.tasks.follow import Listener, Watch, begin, left
+from hubel.tasks.live import live_page
 from hubel.tasks.network import given as given_network
 from hubel.tasks.resume import check_given_again, own_network
 from hubel.tasks.run import Run
@@ -68,6 +69,7 @@ def train(
     patience: int | None = None,
     exact_statistics: bool | None = None,
     tensorboard: bool = False,
+    live: bool = False,
     force: bool = False,
     out: str | Path | None = None,
     config: str | Path | Config | None = None,
@@ -89,6 +91,8 @@ def train(
     `label_smoothing=0.0`. `config` repeats the run of a config.toml; what that took from Python is passed
     again, as `data`, `net` and the functions. With `force` networks may take all of the machine's memory, not
     only what is free.
+
+    With `live` a page in the browser shows the run while it goes, for this machine alone.
 
     `loss`, `optimizer` and `augmentation` take functions of your own (`hubel.training.settings.own`).
     `on_event` is called with every event of the run (`hubel.training.run.events`). `began` is when the time
@@ -118,7 +122,7 @@ def train(
     world = World.join()
     watch = _watch(on_event, out, world, tensorboard=tensorboard)
     choice = Choice(net, volume, recipe, start)
-    with forced(force), world.unbroken():
+    with forced(force), world.unbroken(), live_page(watch, wanted=live and world.leads):
         if config is not None:
             asked = _of_config(config, data, choice, wishes, own)
         else:

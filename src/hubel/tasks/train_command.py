@@ -41,10 +41,10 @@ def from_command(arguments: Mapping[str, Any], changes: Iterable[str], on_event:
 
 def _resume(run: Any, arguments: dict[str, Any], on_event: Listener) -> None:
     """Resumes a run. Raises UsageError: settings are given as well."""
-    tensorboard, force = arguments.pop("tensorboard"), arguments.pop("force")
+    shown = {name: arguments.pop(name) for name in ("tensorboard", "live", "force")}
     if any(value is not None and value != AUTO for value in arguments.values()):
         raise UsageError(
             "a resumed run keeps its settings; leave the other options out, or start a new run from its "
             f"model: hubel train DATA --from {shlex.quote(str(run))}"
         )
-    resume(run, tensorboard=tensorboard, force=force, on_event=on_event)
+    resume(run, **shown, on_event=on_event)

@@ -1,26 +1,26 @@
-"""The explorer alone, as an application: its routes, and its errors as JSON."""
+"""The explorer alone, as an application: the gate of the service, and the explorer's routes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
-from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse
+from fastapi import FastAPI
+from starlette.middleware import Middleware
 
-from hubel.errors import DataError, HubelError
 from hubel.service.explorer.exhibit import Exhibit
 from hubel.service.explorer.router import router
 from hubel.service.explorer.training import Follower
+from hubel.service.gate import Gate
+from hubel.service.metrics import Metrics
+from hubel.service.settings import Settings
 from hubel.version import __version__
 
 
-def application(exhibits: Mapping[str, Exhibit], follower: Follower | None = None) -> FastAPI:
-    """Returns the application that shows these exhibits, by name."""
-    app = FastAPI(title="hubel explore", version=__version__, docs_url=None, redoc_url=None)
+def application(
+    exhibits: Mapping[str, Exhibit], follower: Follower | None = None, settings: Settings | None = None
+) -> FastAPI:
+    """Returns the application that shows these exhibits, by name; `follower` follows a training."""
+    gate = Middleware(Gate, settings=settings or Settings(), metrics=Metrics())
+    app = FastAPI(title="hubel", version=__version__, docs_url=None, redoc_url=None, middleware=[gate])
     app.include_router(router(exhibits, follower))
-
-    @app.exception_handler(HubelError)
-    async def explained(_request: Request, error: HubelError) -> JSONResponse:
-        return JSONResponse({"error": str(error)}, 422 if isinstance(error, DataError) else 400)
-
     return app

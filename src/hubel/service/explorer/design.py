@@ -65,7 +65,13 @@ def _step_at(text: str, volume: Volume, caret: tuple[int, int]) -> int | None:
 def zoo_json() -> list[Json]:
     """Returns the networks of the zoo by name, with their input, year and paper."""
     return [
-        {"name": name, "volume": str(entry.input), "year": entry.year, "paper": entry.paper, "data": entry.data}
+        {
+            "name": name,
+            "volume": str(entry.input),
+            "year": entry.year,
+            "paper": entry.paper,
+            "data": entry.data,
+        }
         for name, entry in ZOO.items()
     ]
 

@@ -6,6 +6,7 @@ import json
 import threading
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
 from hubel.errors import HubelError, UsageError
@@ -16,7 +17,6 @@ from hubel.instruments.subject import features
 from hubel.instruments.tuning import tune
 from hubel.report.instruments.atlas import layer_text
 from hubel.service.explorer.describe import Json
-from hubel.tasks.look.images import evenly
 
 if TYPE_CHECKING:
     from hubel.service.explorer.exhibit import Exhibit
@@ -52,20 +52,22 @@ class Looks:
             state = "failed"
         else:
             state = "idle" if self._thread is None else "running"
-        layers = list(features(self.exhibit.specimen.subject)) if state != "none" else []
+        layers = list(features(self.exhibit.opened.subject)) if state != "none" else []
         return {
             "state": state,
             "done": self._done,
             "total": self._total,
             "error": self._error,
             "layers": layers,
-            "rule": fitting(self.exhibit.specimen.subject),
+            "rule": fitting(self.exhibit.opened.subject),
         }
 
     def start(self) -> Json:
         """Begins the pass, if it has not begun. Raises UsageError: there are no images to look at."""
         if self.exhibit.data is None:
-            raise UsageError("there are no images to look at; name a data set: hubel explore MODEL --data DATA")
+            raise UsageError(
+                "there are no images to look at; name a data set: hubel explore MODEL --data DATA"
+            )
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
@@ -78,7 +80,9 @@ class Looks:
         Raises UsageError: the pass is not done, or it has no such layer.
         """
         if self._atlas is None:
-            raise UsageError("the images are not looked at yet; start with POST looks, and wait until it is done")
+            raise UsageError(
+                "the images are not looked at yet; start with POST looks, and wait until it is done"
+            )
         with self.exhibit.lock:
             if path not in self._texts:
                 self._texts[path] = self._made(self._atlas, path)
@@ -94,17 +98,18 @@ class Looks:
     def _pass(self) -> Atlas:
         exhibit = self.exhibit
         assert exhibit.data is not None
-        specimen = exhibit.specimen
+        opened = exhibit.opened
         images = exhibit.data.images
-        images = images.select(evenly(len(images), MOST_IMAGES))
+        if len(images) > MOST_IMAGES:
+            images = images.select(np.linspace(0, len(images) - 1, MOST_IMAGES).round().astype(np.intp))
         self._total = len(images)
-        census = Census(specimen.subject, images.labels, len(exhibit.data.classes))
-        for batch in stream(images, specimen.preprocessing, batch=BATCH):
+        census = Census(opened.subject, images.labels, len(exhibit.data.classes))
+        for batch in stream(images, opened.preprocessing, batch=BATCH):
             with exhibit.lock, torch.no_grad():
                 census.take(batch)
             self._done = census.done
-        rule = fitting(specimen.subject)
-        return Atlas(specimen.subject, specimen.preprocessing, images, census.seen(), (), rule, MAPS)
+        rule = fitting(opened.subject)
+        return Atlas(opened.subject, opened.preprocessing, images, census.seen(), (), rule, MAPS)
 
     def _made(self, atlas: Atlas, path: str) -> str:
         """A layer's text: its patches projected, and the tuning of its maps."""

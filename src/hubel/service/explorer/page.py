@@ -55,7 +55,7 @@ def scripts() -> list[str]:
 def served() -> str:
     """Returns the page as the service sends it: its modules are fetched together, not one after another."""
     text = assets()["index.html"].decode()
-    links = "".join(f'<link rel="modulepreload" href="page/{path}">\n' for path in scripts())
+    links = "".join(f'<link rel="modulepreload" href="assets/{path}">\n' for path in scripts())
     return text.replace("<!-- modules -->", links)
 
 
@@ -71,9 +71,9 @@ def saved(content: Json) -> str:
     )
     style = f"<style>\n{assets()['style.css'].decode()}</style>"
     text = text.replace("<!-- modules -->", head)
-    text = text.replace('<link rel="stylesheet" href="page/style.css">', style)
+    text = text.replace('<link rel="stylesheet" href="assets/style.css">', style)
     start = '<script type="module">import "hubel/main.js";</script>'
-    return text.replace('<script type="module" src="page/main.js"></script>', start)
+    return text.replace('<script type="module" src="assets/main.js"></script>', start)
 
 
 def _bare(path: str) -> bytes:

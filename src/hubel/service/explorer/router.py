@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
@@ -10,22 +11,22 @@ import safetensors.numpy
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
+from starlette.concurrency import run_in_threadpool
 
-from hubel.errors import DataError, UsageError, nearest
+from hubel.errors import UsageError, nearest
 from hubel.service.explorer.describe import Json
 from hubel.service.explorer.design import MOST_TEXT, designed, zoo_json, zoo_notation
 from hubel.service.explorer.exhibit import Exhibit
 from hubel.service.explorer.looks import Looks
 from hubel.service.explorer.page import POLICY, TYPES, assets, served
+from hubel.service.explorer.refusing import Explained
 from hubel.service.explorer.seen import Seen
 from hubel.service.explorer.training import Follower
 from hubel.service.explorer.weights import weights_of
+from hubel.service.refusals import RefusedError
 
 API = "/v1/explore"
 """Where the explorer's API begins."""
-
-MOST_BYTES = 32 * 1024 * 1024
-"""The most bytes of an image file that is sent."""
 
 SECURE = {
     "Content-Security-Policy": POLICY,
@@ -35,6 +36,13 @@ SECURE = {
 }
 
 BINARY = "application/octet-stream"
+
+
+class Ascii(JSONResponse):
+    """JSON in ASCII: a class may be named by a text that is not valid Unicode."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +65,7 @@ class Design(BaseModel):
 
 def router(exhibits: Mapping[str, Exhibit], follower: Follower | None = None) -> APIRouter:
     """Returns the explorer's routes for these exhibits, by name; `follower` follows a run that is trained."""
-    routes = APIRouter(tags=["explorer"])
+    routes = APIRouter(tags=["explorer"], route_class=Explained, default_response_class=Ascii)
     rooms = {name: Room(each, Seen(each), Looks(each)) for name, each in exhibits.items()}
     _page(routes)
     _design(routes)
@@ -69,9 +77,10 @@ def router(exhibits: Mapping[str, Exhibit], follower: Follower | None = None) ->
 
 
 def _room(rooms: Mapping[str, Room], name: str) -> Room:
-    """The room of an exhibit. Raises UsageError: there is none of this name."""
+    """The room of an exhibit. Raises RefusedError: there is none of this name."""
     if name not in rooms:
-        raise UsageError(f"there is no model {name!r}{nearest(name, rooms)}; there are {', '.join(rooms)}")
+        message = f"there is no model {name!r}{nearest(name, rooms)}; there are {', '.join(rooms)}"
+        raise RefusedError(404, message)
     return rooms[name]
 
 
@@ -84,11 +93,11 @@ def _page(routes: APIRouter) -> None:
     def page() -> Response:
         return HTMLResponse(served(), headers=SECURE)
 
-    @routes.get("/page/{path:path}", include_in_schema=False)
+    @routes.get("/assets/{path:path}", include_in_schema=False)
     def asset(path: str) -> Response:
         found = assets().get(path)
         if found is None:
-            return JSONResponse({"error": f"the page has no file {path[:100]!r}"}, 404)
+            raise RefusedError(404, f"the page has no file {path[:100]!r}")
         kind = TYPES[path[path.rindex(".") :]]
         headers = {**SECURE, "Cache-Control": "no-cache"}
         return Response(found, media_type=f"{kind}; charset=utf-8", headers=headers)
@@ -137,15 +146,8 @@ def _images(routes: APIRouter, rooms: Mapping[str, Room]) -> None:
     @routes.post(f"{API}/models/{{name}}/images")
     async def image(name: str, request: Request) -> Json:
         """An image, the bytes of its file, as the network sees it; its id is for the other calls."""
-        from starlette.concurrency import run_in_threadpool
-
-        parts, size = [], 0
-        async for part in request.stream():
-            size += len(part)
-            if size > MOST_BYTES:
-                raise DataError(f"an image has at most {MOST_BYTES // 1024**2} MiB here")
-            parts.append(part)
-        return await run_in_threadpool(_room(rooms, name).seen.read, b"".join(parts))
+        body = await request.body()  # the gate bounds it
+        return await run_in_threadpool(_room(rooms, name).seen.read, body)
 
     @routes.get(f"{API}/models/{{name}}/images/{{key}}/maps", response_class=Response)
     def maps(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from hubel.data.image.reading import Encoded
 from hubel.errors import DataError, UsageError
-from hubel.instruments.maps import LayerMaps, Maps, maps, seen_paths
 from hubel.instruments.neuron import neuron
 from hubel.instruments.unit import Unit
 from hubel.report.instruments.neuron import as_json
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
     from hubel.service.explorer.exhibit import Exhibit
 
     Bytes = npt.NDArray[np.uint8]
+    Counts = npt.NDArray[np.int64]
+    Floats = npt.NDArray[np.float32]
+    Values = dict[str, Floats]
 
 KEPT = 64
 """How many images are kept; the one that was not used for longest goes first."""
@@ -41,7 +44,7 @@ class Seen:
     def __init__(self, exhibit: Exhibit) -> None:
         self.exhibit = exhibit
         self._pixels: OrderedDict[str, Bytes] = OrderedDict()
-        self._maps: tuple[str, Maps] | None = None
+        self._values: tuple[str, Values, Floats] | None = None
         self._lock = threading.Lock()
 
     def read(self, data: bytes) -> Json:
@@ -49,7 +52,7 @@ class Seen:
 
         Raises DataError: it cannot be read.
         """
-        return self.add(self.exhibit.specimen.preprocessing.read(Encoded("image", data)))
+        return self.add(self.exhibit.opened.preprocessing.read(Encoded("image", data)))
 
     def add(self, pixels: Bytes, name: str = "", label: str = "") -> Json:
         """Keeps the pixels of an image and returns them with its id: base64 of uint8, h x w x c."""
@@ -86,26 +89,23 @@ class Seen:
 
         Raises DataError: no such image. Raises UsageError: no such layer or map, or more than 40 million values.
         """
-        found = self._computed(key)
-        layers = {layer.path: layer for layer in found.layers}
-        arrays: dict[str, npt.NDArray[Any]] = {
-            "scores": np.ascontiguousarray(found.scores),
-            "probabilities": self._probabilities(found.scores),
-        }
+        values, scores = self._computed(key)
+        arrays: dict[str, npt.NDArray[Any]] = {"scores": scores, "probabilities": self._probabilities(scores)}
         about: Json = {}
-        values = 0
+        given = 0
         for path in paths:
-            if path not in layers:
-                self.exhibit.specimen.subject.step(path)
+            if path not in values:
+                self.exhibit.opened.subject.step(path)
                 raise UsageError(f"{path} has no maps")
-            layer = layers[path]
-            chosen = self._channels(layer, most, channels)
-            values += len(chosen) * layer.volume.height * layer.volume.width
-            if values > MOST_VALUES:
+            every = values[path]
+            chosen = self._channels(path, every, most, channels)
+            given += len(chosen) * every[0].size
+            if given > MOST_VALUES:
                 raise UsageError(f"that is more than {MOST_VALUES:,} values at once; ask for fewer maps")
-            arrays[path] = np.ascontiguousarray(layer.values[chosen])
+            arrays[path] = np.ascontiguousarray(every[chosen])
             arrays[f"{path}:maps"] = chosen
-            about[path] = {"scale": layer.scale, "signed": layer.signed}
+            low, high = float(every.min()), float(every.max())
+            about[path] = {"scale": max(-low, high, 0.0), "signed": low < 0}
         return arrays, {"layers": json.dumps(about)}
 
     def neuron(self, key: str, name: str) -> Json:
@@ -114,28 +114,28 @@ class Seen:
         Raises UsageError: no such unit. Raises DataError: no such image.
         """
         exhibit = self.exhibit
-        subject = exhibit.specimen.subject
+        subject = exhibit.opened.subject
         unit = Unit.parse(name, subject.steps)
         with exhibit.lock, torch.no_grad():
             found: Json = json.loads(as_json(neuron(subject, self._input(key), unit)))
-        layer = next(layer for layer in self._computed(key).layers if layer.path == unit.path)
-        row, column = unit.row or 0, unit.column or 0
-        return found | {"here": [round(float(value), 7) for value in layer.values[:, row, column]]}
+        every = self._computed(key)[0][unit.path]
+        here = every[:, unit.row or 0, unit.column or 0]
+        return found | {"here": [round(float(value), 7) for value in here]}
 
-    def _probabilities(self, scores: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+    def _probabilities(self, scores: Floats) -> Floats:
         """The probabilities of classes, with the model's temperature."""
-        specimen = self.exhibit.specimen
-        if not len(scores) or specimen.subject.last.layer.kind == "softmax":
+        opened = self.exhibit.opened
+        if not len(scores) or opened.ends_in_softmax:
             return scores
-        heat = 1.0 if specimen.model is None else specimen.model.temperature
-        found: npt.NDArray[np.float32] = (torch.from_numpy(scores) / heat).softmax(0).numpy()
+        found: Floats = (torch.from_numpy(scores) / opened.temperature).softmax(0).numpy()
         return found
 
-    def _channels(self, layer: LayerMaps, most: int, channels: Sequence[int]) -> npt.NDArray[np.int64]:
+    def _channels(self, path: str, every: Floats, most: int, channels: Sequence[int]) -> Counts:
         if not channels:
-            return np.asarray(layer.strongest(max(1, most)), np.int64)
+            energy = np.square(every).sum((1, 2))
+            return np.sort(np.argsort(-energy, kind="stable")[:most]).astype(np.int64)
         for channel in channels:
-            Unit(layer.path, channel).check(self.exhibit.specimen.subject.steps)
+            Unit(path, channel).check(self.exhibit.opened.subject.steps)
         return np.asarray(channels, np.int64)
 
     def _input(self, key: str) -> torch.Tensor:
@@ -146,13 +146,22 @@ class Seen:
                 raise DataError(f"there is no image {key!r} here, or no longer; send it again")
             self._pixels.move_to_end(key)
         batch = torch.from_numpy(np.array(pixels)[None])
-        return self.exhibit.specimen.preprocessing.normalise(batch)[0]
+        return self.exhibit.opened.preprocessing.normalise(batch)[0]
 
-    def _computed(self, key: str) -> Maps:
-        """The maps of all layers of an image; those of the last image are kept."""
-        subject = self.exhibit.specimen.subject
+    def _computed(self, key: str) -> tuple[Values, Floats]:
+        """The values of all layers for an image, and its scores; those of the last image are kept."""
+        subject = self.exhibit.opened.subject
         image = self._input(key)
         with self.exhibit.lock, torch.no_grad():
-            if self._maps is None or self._maps[0] != key:
-                self._maps = key, maps(subject, image, seen_paths(subject))
-            return self._maps[1]
+            if self._values is None or self._values[0] != key:
+                found: Values = {}
+
+                def keep(path: str, value: Tensor) -> Tensor:
+                    found[path] = value[0].float().numpy().copy()
+                    return value
+
+                paths = [step.path for step in subject.steps if subject.sees(step.path)]
+                out = subject.run(image[None], keep, paths)
+                scores = out[0].float().numpy().copy() if out.dim() == 2 else np.empty(0, np.float32)
+                self._values = key, found, scores
+            return self._values[1:]

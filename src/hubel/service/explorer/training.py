@@ -60,6 +60,8 @@ class Live:
         self._mistakes: list[Json] = []
         self._about: Json = {"state": "preparing", "progress": 0.0, "epoch": 0, "name": "", "warnings": []}
         self._count = 0
+        self._asked: float | None = None
+        self._seen = threading.Event()
 
     def __call__(self, event: Event) -> None:
         """Takes an event of the run."""
@@ -83,6 +85,9 @@ class Live:
     def state(self) -> Json:
         """How the run goes; `speed` is in images per second."""
         with self._lock:
+            self._asked = time.perf_counter()
+            if self._about["state"] in ("finished", "stopped"):
+                self._seen.set()
             return {
                 **self._about,
                 "rounds": list(self._rounds),
@@ -91,6 +96,11 @@ class Live:
                 "mistakes": self._mistakes,
                 "count": self._count,
             }
+
+    def wait_until_seen(self, seconds: float) -> None:
+        """Waits until the end of the run has been asked for, at most so long, if anybody asked just before."""
+        if self._asked is not None and time.perf_counter() - self._asked < 2 * seconds:
+            self._seen.wait(seconds)
 
     def filters(self) -> Floats:
         """The filters of the first layer. Raises UsageError: there are none yet."""

@@ -25,7 +25,7 @@ def weights_of(exhibit: Exhibit, path: str | None = None) -> Arrays:
 
     Raises UsageError: there is no such layer, or it has more than five million weights.
     """
-    subject = exhibit.specimen.subject
+    subject = exhibit.opened.subject
     if path is not None:
         found = subject.works_with(path)
         named = {f"{path}.{name}": each for name, each in found.items() if isinstance(each, Tensor)}

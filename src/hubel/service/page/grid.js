@@ -7,6 +7,12 @@ import { number } from "./format.js";
 /** From this many columns on, numbers are written with two decimals, and from the next on not at all. */
 const [DENSE, DENSER] = [7, 13];
 
+/** A number with `digits` decimals and no more, with a real minus sign. @param {number} value @param {number} digits */
+function fixed(value, digits) {
+  const text = Math.abs(value).toFixed(digits);
+  return value < 0 && Number(text) !== 0 ? `−${text}` : text;
+}
+
 /**
  * A table of numbers. `inside` says which are not padding, `won` is the place of the winner.
  * @param {string} title @param {(number | null)[][]} values @param {number} scale
@@ -15,7 +21,7 @@ const [DENSE, DENSER] = [7, 13];
 export function grid(title, values, scale, { inside, won } = {}) {
   const table = ramp();
   const wide = values[0]?.length ?? 0;
-  const digits = wide >= DENSE ? 1 : 2;
+  const digits = wide >= DENSE ? 2 : 3;
   return h(
     "table",
     { class: `grid ${wide >= DENSER ? "denser" : wide >= DENSE ? "dense" : ""}` },
@@ -37,7 +43,7 @@ export function grid(title, values, scale, { inside, won } = {}) {
                 style: { background: out ? "" : css(share, table) },
                 title: number(value, 6),
               },
-              wide >= DENSER ? "" : value === null ? "" : number(value, digits),
+              wide >= DENSER || value === null ? "" : fixed(value, digits),
             );
           }),
         ),

@@ -69,7 +69,7 @@ function render() {
 function header(name) {
   return h(
     "header",
-    { class: "top" },
+    { class: "masthead" },
     h("a", { class: "skip", href: "#main", onclick: skip }, t("skip")),
     h("span", { class: "brand" }, "hubel"),
     models(),

@@ -119,9 +119,13 @@ class Pass {
   }
 
   /** Some maps of a layer: those named, or the `most` with most energy. @param {string} path @param {number} most @param {number[] | null} channels @returns {Promise<Maps>} */
-  // eslint-disable-next-line
   maps(path, most, channels = null) {
     throw new Error(`not computed: ${path} ${most} ${channels}`);
+  }
+
+  /** Fetches the maps of several layers together, where they have to be fetched. @param {string[]} paths @param {number} most */
+  async ahead(paths, most) {
+    void paths, most;
   }
 
   /** The arithmetic of a unit, and the values of all maps at its place. @param {Unit} unit @returns {Promise<{found: Neuron, here: number[]}>} */
@@ -177,6 +181,8 @@ class RemotePass extends Pass {
   constructor(house, picture, input) {
     super(house, picture);
     this.input = input;
+    /** @type {Map<string, Maps>} */
+    this.fetched = new Map();
   }
 
   /** Asks for the scores. */
@@ -184,6 +190,21 @@ class RemotePass extends Pass {
     const { tensors: found } = await tensors(`${this.address}/maps`);
     this.scores = [...(found.get("scores")?.data ?? [])];
     this.probabilities = [...(found.get("probabilities")?.data ?? [])];
+  }
+
+  /** @override @param {string[]} paths @param {number} most */
+  async ahead(paths, most) {
+    if (!paths.length) return;
+    const query = new URLSearchParams([["most", String(most)], ...paths.map((path) => ["layer", path])]);
+    const answer = await tensors(`${this.address}/maps?${query}`);
+    for (const path of paths) this.fetched.set(`${path} ${most}`, this.taken(path, answer));
+  }
+
+  /** The maps of a layer in an answer. @param {string} path @param {{tensors: Map<string, any>, metadata: Record<string, string>}} answer @returns {Maps} */
+  taken(path, { tensors: found, metadata }) {
+    const [height, width] = volumeAt(this.house, path);
+    const channels = [...found.get(`${path}:maps`).data].map(Number);
+    return { channels, data: found.get(path).data, height, width, ...JSON.parse(metadata.layers)[path] };
   }
 
   get address() {
@@ -201,12 +222,11 @@ class RemotePass extends Pass {
       );
       return { channels: chosen, data, height, width, scale: Math.max(...this.input.map(Math.abs)), signed: true };
     }
+    const known = channels ? undefined : this.fetched.get(`${path} ${most}`);
+    if (known) return known;
     const query = new URLSearchParams([["layer", path], ["most", String(Math.min(most, 4096))]]);
     for (const channel of channels ?? []) query.append("channel", String(channel));
-    const { tensors: found, metadata } = await tensors(`${this.address}/maps?${query}`);
-    const { scale, signed } = JSON.parse(metadata.layers)[path];
-    const chosen = [...found.get(`${path}:maps`).data].map(Number);
-    return { channels: chosen, data: found.get(path).data, height, width, scale, signed };
+    return this.taken(path, await tensors(`${this.address}/maps?${query}`));
   }
 
   /** @override @param {Unit} unit */

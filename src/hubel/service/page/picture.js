@@ -8,6 +8,8 @@ import { t } from "./words/words.js";
 
 /** Above this many volumes, branches are folded at first. */
 const MANY = 40;
+/** How much a small network is enlarged, at most. */
+const MOST_ZOOM = 1.8;
 
 /** The drawing of one network, and which of its parts are folded. */
 export class Picture {
@@ -20,6 +22,11 @@ export class Picture {
     /** @type {Map<string, boolean>} */
     this.folds = new Map();
     this.usual = true;
+    this.network = network;
+    /** @type {Map<string, Step>} */
+    this.steps = new Map();
+    /** @type {boolean | null} Whether all is folded, or nothing; null while each part is by itself. */
+    this.everything = null;
     this.element = s("svg", { class: "network", role: "group", "aria-label": t("network.label") });
     this.take(network);
   }
@@ -61,7 +68,14 @@ export class Picture {
       cell: this.cell.bind(this),
       words: this.words.bind(this),
     };
-    const found = drawing(this.network.parts, /** @type {any} */ (pen), Math.max(360, width));
+    const widest = Math.max(360, width);
+    let found = drawing(this.network.parts, /** @type {any} */ (pen), widest);
+    const zoom = Math.min(MOST_ZOOM, (0.97 * widest) / found.width);
+    if (zoom > 1.1 && found.rows === 1) {
+      pen.scale = scaleOf(this.network.parts, zoom);
+      const larger = drawing(this.network.parts, /** @type {any} */ (pen), widest);
+      if (larger.rows === 1) found = larger;
+    }
     this.element.setAttribute("viewBox", `0 0 ${found.width} ${found.height}`);
     this.element.setAttribute("width", String(found.width));
     this.element.setAttribute("height", String(found.height));

@@ -97,7 +97,7 @@ function of(step) {
   return { n: step.inputs[0][0], f: size, s: stride, p: pad, k: step.output[2], d: step.inputs[0][2] };
 }
 
-/** What a slider changes in the notation. @param {string} key @param {typeof LECTURE} values @param {boolean} pools */
+/** What a slider changes in the notation. @param {string} key @param {typeof LECTURE} values @param {boolean} pools @returns {Record<string, number>} */
 function wanted(key, { f, s: stride, p, k }, pools) {
   if (key === "filters") return { filters: k };
   if (key === "size") return pools ? { size: f, stride, pad: p } : { size: f };

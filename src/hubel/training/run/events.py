@@ -45,6 +45,13 @@ class Began:
 
 
 @dataclass(frozen=True, slots=True)
+class PageReady:
+    """The page that shows the run while it goes answers at this address."""
+
+    address: str
+
+
+@dataclass(frozen=True, slots=True)
 class Finished:
     """The run is over: its best model and how it does on the validation images."""
 
@@ -62,6 +69,15 @@ class Stopped:
 
 
 Event: TypeAlias = (
-    NetworkChosen | ImagesRead | HeadTrained | Began | BatchDone | RoundDone | Warned | Finished | Stopped
+    NetworkChosen
+    | ImagesRead
+    | HeadTrained
+    | Began
+    | PageReady
+    | BatchDone
+    | RoundDone
+    | Warned
+    | Finished
+    | Stopped
 )
 """Every event of a run, those of its training among them."""

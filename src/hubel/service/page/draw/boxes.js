@@ -23,12 +23,12 @@ const OBLIQUE = 0.34;
 const GAP = 26;
 const LANE = 16;
 
-/** How long sides are drawn, so that the largest box of a network fits. @param {Part[]} parts @returns {Scale} */
-export function scaleOf(parts) {
+/** How long sides are drawn, so that the largest box of a network fits; `zoom` enlarges all. @param {Part[]} parts @param {number} zoom @returns {Scale} */
+export function scaleOf(parts, zoom = 1) {
   const cells = [...cellsOf(parts)];
   const sides = cells.map((cell) => Math.max(cell.volume[0], cell.volume[1]));
   const depths = cells.map((cell) => cell.volume[2]);
-  return { tall: TALLEST / Math.sqrt(Math.max(4, ...sides)), deep: DEEPEST / Math.sqrt(Math.max(64, ...depths)) };
+  return { tall: (zoom * TALLEST) / Math.sqrt(Math.max(4, ...sides)), deep: (zoom * DEEPEST) / Math.sqrt(Math.max(64, ...depths)) };
 }
 
 /** Every volume of some parts, in order. @param {Part[]} parts @returns {Generator<Cell>} */
@@ -47,6 +47,7 @@ export function* cellsOf(parts) {
  */
 export function drawing(parts, pen, widest) {
   const rows = rowsOf(parts.flatMap((part) => pieces(part, pen, false)), widest);
+  /** @type {any[]} */
   const shapes = [];
   let top = 14;
   let width = 0;
@@ -63,7 +64,7 @@ export function drawing(parts, pen, widest) {
     width = Math.max(width, x);
     top = axis + Math.max(...row.map((piece) => piece.down)) + 22;
   });
-  return { shapes, width, height: top };
+  return { shapes, width, height: top, rows: rows.length };
 }
 
 /** @param {Piece[]} every @param {number} widest @returns {Piece[][]} */
@@ -121,24 +122,26 @@ function cellOf(cell, at, times) {
 }
 
 /** One volume. @param {Cell} cell @param {Pen} pen @param {boolean} inner @returns {Piece} */
-function box(cell, pen, inner) {
+function box(cell, pen, inner, name = nameOf(cell)) {
   if (cell.kind === "add") return sum(cell, pen);
   const { tall, across, deep } = solid(cell, pen.scale, inner);
-  const labels = inner ? [pen.words("inner", cell)] : [nameOf(cell), size(cell.volume)];
-  const text = Math.max(...labels.map(breadth)) * (inner ? 0.9 : 1);
+  const labels = inner ? [pen.words("inner", cell)] : [name, size(cell.volume)];
+  const heads = inner ? [] : cell.heads.map((each) => `↳ ${pen.words("head", each)}`);
+  const text = Math.max(...[...labels, ...heads].map(breadth)) * (inner ? 0.9 : 1);
   const width = Math.max(deep + across, text);
   const left = (width - deep - across) / 2;
   return {
     width,
     up: tall / 2 + across,
-    down: tall / 2 + (inner ? 15 : 32),
+    down: tall / 2 + (inner ? 15 : 32) + 14 * heads.length,
     enter: left,
     leave: width - left,
     draw: (x, y) => {
       const shape = s("g", {}, faces(x + left, y, { tall, across, deep }), towers(cell, x + left, y, { tall, deep }),
         labels.map((label, at) =>
           s("text", { x: x + width / 2, y: y + tall / 2 + 13 + 14 * at, class: at || inner ? "small" : "label" }, label)));
-      return [pen.cell(cell, shape, x), ...heads(cell, pen, x + width / 2, y + tall / 2 + 32)];
+      const hanging = heads.map((head, at) => s("text", { x: x + width / 2, y: y + tall / 2 + 41 + 14 * at, class: "small hanging" }, head));
+      return [pen.cell(cell, shape, x), ...hanging];
     },
   };
 }
@@ -173,13 +176,6 @@ function towers(cell, x, y, { tall, deep }) {
   });
 }
 
-/** The side heads of a volume, as marks below it. @param {Cell} cell @param {Pen} pen @param {number} x @param {number} y */
-function heads(cell, pen, x, y) {
-  return cell.heads.map((each, at) =>
-    s("text", { x, y: y + 12 + 13 * at, class: "small head" }, `↳ ${pen.words("head", each)}`),
-  );
-}
-
 /** The sum of branches. @param {Cell} cell @param {Pen} pen @returns {Piece} */
 function sum(cell, pen) {
   const r = 10;
@@ -192,7 +188,7 @@ function sum(cell, pen) {
     draw: (x, y) => [
       pen.cell(
         cell,
-        s("g", {}, s("circle", { class: "front", cx: x + r, cy: y, r }), s("path", { class: "plus", d: `M ${x + r - 5} ${y} h 10 M ${x + r} ${y - 5} v 10` })),
+        s("g", {}, s("circle", { class: "front", cx: x + r, cy: y, r }), s("path", { class: "sign-plus", d: `M ${x + r - 5} ${y} h 10 M ${x + r} ${y - 5} v 10` })),
         x,
       ),
     ],
@@ -207,30 +203,33 @@ function fork(part, pen) {
   const skips = lanes.length - full.length;
   const inner = Math.max(0, ...full.map((lane) => lane.width));
   const total = full.reduce((sum, lane) => sum + lane.up + lane.down, 0) + LANE * (full.length - 1);
+  const above = full.length === 1 ? full[0].up : total / 2; // a single branch runs along the axis
+  const below = total - above;
   const key = /** @type {Cell} */ (part.join).name;
-  const left = 20;
-  const width = left + inner + GAP + join.width;
-  const up = Math.max(total / 2 + 18 * skips, join.up) + 20;
+  const left = 28;
+  const width = left + inner + GAP + join.width + 8;
+  const up = Math.max(above + 18 * skips, join.up) + 20;
   return {
     width,
     up,
-    down: Math.max(total / 2, join.down) + 8,
+    down: Math.max(below, join.down) + 8,
     enter: 0,
     leave: width,
     draw: (x, y) => {
       const end = x + left + inner + GAP;
-      const shapes = [frame(x - 6, y - up + 4, width + 12, up + Math.max(total / 2, join.down) + 2, key, pen, pen.words("fold"))];
-      let top = y - total / 2;
+      const inside = x + 8;
+      const shapes = [frame(x, y - up + 4, width, up + Math.max(below, join.down) + 2, key, pen, pen.words("fold")), s("path", { class: "wire", d: `M ${x} ${y} H ${inside}` })];
+      let top = y - above;
       for (const lane of full) {
         const axis = top + lane.up;
-        shapes.push(s("path", { class: "wire", d: `M ${x} ${y} V ${axis} H ${x + left - 4}` }), head(x + left - 2, axis));
+        shapes.push(s("path", { class: "wire", d: `M ${inside} ${y} V ${axis} H ${x + left - 4}` }), head(x + left - 2, axis));
         shapes.push(...lane.draw(x + left, axis));
         shapes.push(s("path", { class: "wire", d: `M ${x + left + lane.width + 3} ${axis} H ${end - 9} V ${y} H ${end - 4}` }));
         top += lane.up + lane.down + LANE;
       }
       for (let at = 0; at < skips; at++) {
-        const over = y - total / 2 - 12 - 18 * at;
-        shapes.push(s("path", { class: "wire skip", d: `M ${x} ${y} V ${over + 8} q 0 -8 8 -8 H ${end - 17} q 8 0 8 8 V ${y}` }));
+        const over = y - above - 12 - 18 * at;
+        shapes.push(s("path", { class: "wire over", d: `M ${inside} ${y} V ${over + 8} q 0 -8 8 -8 H ${end - 17} q 8 0 8 8 V ${y}` }));
       }
       shapes.push(head(end - 1, y), ...join.draw(end + 2, y));
       return shapes;
@@ -263,7 +262,7 @@ function row(every) {
 /** Branches as one box: what they make. @param {Part} part @param {Pen} pen @param {boolean} inner @returns {Piece} */
 function folded(part, pen, inner) {
   const join = /** @type {Cell} */ (part.join);
-  const whole = box({ ...join, kind: join.kind === "add" ? "sum" : join.kind, heads: join.heads }, pen, inner);
+  const whole = box({ ...join, kind: join.kind === "add" ? "plus" : join.kind }, pen, inner, stageOf(join));
   const label = pen.words("branches", /** @type {Part[][]} */ (part.fork).length);
   return framed([whole], join.name, pen, label);
 }
@@ -332,7 +331,13 @@ function head(x, y) {
   return s("path", { class: "point", d: `M ${x} ${y} l -6 -3.4 v 6.8 Z` });
 }
 
-/** What a volume is called in the drawing: the last part of its path, with that of its stage. @param {Cell} cell */
+/** What branches are called where they are folded: the stage that they are in, or else where they meet. @param {Cell} join */
+function stageOf(join) {
+  const parts = join.name.split(".");
+  return parts.length > 1 ? parts.slice(-3, -1).join(".") : join.name;
+}
+
+/** What a volume is called in the drawing: the last part of its path. @param {Cell} cell */
 export function nameOf(cell) {
   const parts = cell.name.split(".");
   return parts[parts.length - 1];

@@ -17,7 +17,7 @@
  *   resize: number | null, interpolation: string}} Preprocessing
  * @typedef {{name: string, notation: string, trained: boolean, classes: string[], network: Network,
  *   preprocessing: Preprocessing, softmax: boolean, temperature: number, browser: boolean,
- *   passing: string[], samples: number, data: string, looks: string, training: boolean}} Model
+ *   passing: string[], data: string, images: number}} Model
  * @typedef {Map<string, {shape: number[], data: Float32Array}>} Weights
  * @typedef {Map<string, Float32Array>} Values the values at each path, depth x height x width
  * @typedef {{top: number, left: number, bottom: number, right: number}} Box

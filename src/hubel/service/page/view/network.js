@@ -12,7 +12,7 @@ import { t } from "../words/words.js";
 export function network(app) {
   const house = /** @type {import("../network.js").House} */ (state.house);
   const { model } = house;
-  const place = h("div", { class: "under" }, h("p", { class: "quiet" }, t("network.hint")));
+  const place = h("div", { class: "under" });
   /** @param {Step[]} steps */
   const show = (steps) => {
     fill(place, card(steps));
@@ -49,6 +49,7 @@ export function network(app) {
         : null,
     ),
     stage,
+    h("p", { class: "quiet" }, t("network.hint")),
     place,
     h("h2", {}, t("ledger")),
     house.network.remarks.map((remark) => h("p", { class: "notice" }, remark)),
@@ -58,7 +59,10 @@ export function network(app) {
   const watch = new ResizeObserver(() => picture.draw());
   return {
     element,
-    shown: () => watch.observe(stage),
+    shown: () => {
+      watch.observe(stage);
+      show(house.network.steps.slice(0, 1));
+    },
     gone: () => watch.disconnect(),
   };
 }

@@ -58,7 +58,7 @@ function weighted(found, taken, map, choose, step) {
             h("span", { class: "sign" }, distance ? "→" : "="),
             grid(t(distance ? "distances" : "products"), /** @type {number[][][]} */ (taken.products)[map], largest(taken.products)),
             h("span", { class: "sign" }, "Σ"),
-            h("output", { class: "sum" }, n(sums[map])),
+            h("output", { class: "subtotal" }, n(sums[map])),
           ),
           taken.maps.length > 1 ? depths(taken, sums, map, choose) : null,
         ],
@@ -159,7 +159,7 @@ function maxpool(found, taken, _step, link) {
   return h(
     "div",
     { class: "arithmetic" },
-    h("div", { class: "product" }, grid(t("window.of", { source: taken.source, map: taken.maps[0] }), values, largest(values), { inside: taken.inside, won }), h("span", { class: "sign" }, "max"), h("output", { class: "sum" }, n(found.value))),
+    h("div", { class: "product" }, grid(t("window.of", { source: taken.source, map: taken.maps[0] }), values, largest(values), { inside: taken.inside, won }), h("span", { class: "sign" }, "max"), h("output", { class: "subtotal" }, n(found.value))),
     line(t("pool.won"), " ", link(...at)),
   );
 }

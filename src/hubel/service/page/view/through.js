@@ -10,7 +10,8 @@ import { chooser } from "../chooser.js";
 import { show, state } from "../store.js";
 import { t } from "../words/words.js";
 
-const FEW = 12;
+/** How many maps of a layer are shown at first, and how many single values. */
+const [FEW, EVERY] = [12, 4096];
 /** How many pixels a map is wide on the page, at most. */
 const WIDE = 96;
 
@@ -56,6 +57,8 @@ export function through(app, at) {
     fill(scores, bars(pass, model.classes));
     const paths = every ? house.network.steps.filter((step) => !step.side).map((step) => step.path) : model.passing;
     try {
+      await pass.ahead(paths.filter((path) => !flat(house, path)), FEW);
+      await pass.ahead(paths.filter((path) => flat(house, path)), EVERY);
       const found = await Promise.all(paths.map((path) => layer(house, pass, path, app, point)));
       fill(layers, found);
     } catch (error) {
@@ -132,6 +135,12 @@ export function through(app, at) {
   return { element, shown: () => void begin() };
 }
 
+/** Whether a layer's maps have a single value each. @param {House} house @param {string} path */
+function flat(house, path) {
+  const [height, width] = /** @type {Step} */ (house.steps.get(path)).output;
+  return height === 1 && width === 1;
+}
+
 /** The scale of all maps: orange below zero, blue above. */
 function scale() {
   const table = ramp();
@@ -169,14 +178,14 @@ export function bars(pass, classes) {
  */
 async function layer(house, pass, path, app, point) {
   const step = /** @type {Step} */ (house.steps.get(path));
-  const [height, width, depth] = step.output;
-  const flat = height === 1 && width === 1;
-  const maps = await pass.maps(path, flat ? 4096 : FEW);
-  const place = h("div", { class: flat ? "cells" : "maps" });
-  const draw = (/** @type {Maps} */ found) => fill(place, flat ? strip(house, found, step, app, point) : found.channels.map((channel, at) => tile(house, found, at, channel, step, app, point)));
+  const [, , depth] = step.output;
+  const single = flat(house, path);
+  const maps = await pass.maps(path, single ? EVERY : FEW);
+  const place = h("div", { class: single ? "cells" : "maps" });
+  const draw = (/** @type {Maps} */ found) => fill(place, single ? strip(house, found, step, app, point) : found.channels.map((channel, at) => tile(house, found, at, channel, step, app, point)));
   draw(maps);
   const more =
-    !flat && depth > maps.channels.length
+    !single && depth > maps.channels.length
       ? h(
           "button",
           {

@@ -19,7 +19,7 @@ export const english = {
 
   "network.title": "{name}",
   "network.lead": "Every box is a volume of activations, height × width × depth, drawn to scale. Point at one to see its row of the ledger; press it to see its maps.",
-  "network.hint": "Point at a box, or move with the arrow keys: its row of the ledger appears here.",
+  "network.hint": "Point at a box, or move with the arrow keys: its row of the ledger appears below.",
   "network.label": "Drawing of the network",
   "fold.all": "Fold all",
   "unfold.all": "Unfold all",

@@ -20,7 +20,7 @@ export const korean = {
 
   "network.title": "{name}",
   "network.lead": "상자 하나는 활성값의 볼륨(높이 × 너비 × 깊이)이며 축척에 맞게 그렸습니다. 상자를 가리키면 표의 해당 행이, 누르면 특징 맵이 나옵니다.",
-  "network.hint": "상자를 가리키거나 화살표 키로 옮기면 그 층의 행이 여기에 나타납니다.",
+  "network.hint": "상자를 가리키거나 화살표 키로 옮기면 그 층의 행이 아래에 나타납니다.",
   "network.label": "네트워크 그림",
   "fold.all": "모두 접기",
   "unfold.all": "모두 펼치기",
