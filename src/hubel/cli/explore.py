@@ -9,7 +9,7 @@ import typer
 
 from hubel.cli.network import CODE_HELP, FORCE_HELP, INPUT_HELP, announce_code_of
 
-WHAT_HELP = "A run's folder, a model's file, a notation or a network of the zoo. Default: a LeNet-5 trained on digits."
+WHAT_HELP = "A run's folder, a model's file, a notation or a network of the zoo. Default: LeNet-5 for digits."
 DATA_HELP = "Images to look at: a folder, or a set's name. Default: those of the run."
 OUT_HELP = "Write the page to this file instead; it needs no server. For up to a million parameters."
 

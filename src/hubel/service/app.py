@@ -26,6 +26,8 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from hubel.service import health, listing, predict
+from hubel.service.explorer.rooms import Shelved
+from hubel.service.explorer.router import router as explorer
 from hubel.service.gate import Gate
 from hubel.service.metrics import Metrics
 from hubel.service.refusals import RefusedError, refusal
@@ -65,6 +67,7 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
         made.add_exception_handler(kind, _refuse)
     for routes in (predict, listing, v2, health):
         made.include_router(routes.router)
+    made.include_router(explorer(Shelved(made.state.service.shelf)))
     return made
 
 

@@ -40,15 +40,15 @@ def explore(
 ) -> None:
     """Shows a network on a page until SIGINT or SIGTERM, or writes the page to `out`, which needs no server.
 
-    `what` is a model, its file, a run or its folder, the name of a pretrained network, a network, its notation
-    or its name in the zoo; by default a LeNet-5 trained on digits, which comes with hubel. A network that is no
-    model has random weights; `volume` is its input. `data` are images to look at; by default those of the run.
-    `open` opens the page in a browser; `on_ready` gets its address. `allow_code` and `force` are as for
-    `hubel.load`.
+    `what` is a model, its file, a run or its folder, the name of a pretrained network, a network, its
+    notation or its name in the zoo; by default LeNet-5 trained on digits, which comes with hubel. A network
+    that is no model has random weights; `volume` is its input. `data` are images to look at; by default those
+    of the run. `open` opens the page in a browser; `on_ready` gets its address. `allow_code` and `force` are
+    as for `hubel.load`.
 
     Raises UsageError, ModelError, NotationError, SizeError: there is no such network, or it does not fit.
-    Raises DataError: images that cannot be read. Raises UsageError: the port is in use, the extra `serve` is not
-    installed, or a network that is too large for a page without a server.
+    Raises DataError: images that cannot be read. Raises UsageError: the port is in use, the extra `serve` is
+    not installed, or a network that is too large for a page without a server.
     """
     if out is not None:
         check_place(Path(out))

@@ -73,8 +73,8 @@ def resume(
 
     What the run was given from Python is given again: its `data`, its module as `net`, its `loss`,
     `optimizer` and `augmentation`. Where its images have been moved, `data` is their new place. With `live` a
-    page shows it while it goes. With `force` its network may take all of the machine's memory, not only what is
-    free. It may resume in another number of processes than it has begun in; they are as for `train`.
+    page shows the run while it goes. With `force` its network may take all of the machine's memory, not only
+    what is free. It may resume in another number of processes than it has begun in; they are as for `train`.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.

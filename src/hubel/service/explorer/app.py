@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from starlette.middleware import Middleware
 
 from hubel.service.explorer.exhibit import Exhibit
+from hubel.service.explorer.rooms import Exhibits
 from hubel.service.explorer.router import router
 from hubel.service.explorer.training import Follower
 from hubel.service.gate import Gate
@@ -22,5 +23,5 @@ def application(
     """Returns the application that shows these exhibits, by name; `follower` follows a training."""
     gate = Middleware(Gate, settings=settings or Settings(), metrics=Metrics())
     app = FastAPI(title="hubel", version=__version__, docs_url=None, redoc_url=None, middleware=[gate])
-    app.include_router(router(exhibits, follower))
+    app.include_router(router(Exhibits(exhibits), follower))
     return app

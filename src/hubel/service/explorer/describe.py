@@ -5,7 +5,7 @@ Everything is plain numbers, texts and lists, as JSON has them. Volumes are [hei
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, fields
 from fractions import Fraction
 from typing import Any, TypeAlias
@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 from hubel.net.field import Field
 from hubel.net.foreign import GlobalAxis, Marked, UpsamplingAxis
 from hubel.net.layer import Layer
-from hubel.net.ledger import Ledger, Row
-from hubel.net.trace import INPUT, Step
+from hubel.net.ledger import Ledger, Row, costs_of
+from hubel.net.trace import Step
 from hubel.net.window import Axis, UnevenAxis
 from hubel.report.drawing.parts import Cell, Chain, Fork, Head, Part, Repeat, Stack, kind_of, parts
 
@@ -108,27 +108,18 @@ def _head(head: Head) -> Json:
     return {"name": head.name, "weight": head.weight, "chain": chain_json(head.chain)}
 
 
-BROWSER = frozenset(
-    "conv maxpool avgpool globalavgpool adaptiveavgpool subsample padshortcut relu tanh sigmoid gelu lrn "
-    "batchnorm dropout fc rbf softmax identity concat add".split()
-)
+_SLIDING = {"conv", "maxpool", "avgpool", "globalavgpool", "adaptiveavgpool", "subsample", "padshortcut"}
+_ELEMENTWISE = {"relu", "tanh", "sigmoid", "gelu", "lrn", "batchnorm", "dropout", "identity", "softmax"}
+BROWSER = frozenset(_SLIDING | _ELEMENTWISE | {"fc", "rbf", "concat", "add"})
 """The kinds of layers that the page computes itself."""
 
 MOST_PARAMS, MOST_MACS = 1_000_000, 300_000_000
-"""Up to this many parameters and MACs the page computes a network itself: then an image takes under a second."""
+"""Up to this many parameters and MACs the page computes a network itself, in under a second an image."""
 
 
 def fits_browser(steps: Sequence[Step]) -> bool:
     """Whether the page computes a network itself."""
     if any(isinstance(step.layer, Marked) or step.layer.kind not in BROWSER for step in steps):
         return False
-    return _sum(step.layer.params(step.inputs[0]) for step in steps) < MOST_PARAMS and (
-        _sum(step.layer.macs(step.inputs[0]) for step in steps) <= MOST_MACS
-    )
-
-
-def _sum(numbers: Iterable[int]) -> int:
-    return sum(numbers)
-
-
-__all__ = ["BROWSER", "INPUT", "Json", "chain_json", "fits_browser", "network_json", "steps_json"]
+    costs = costs_of(steps)
+    return costs.params < MOST_PARAMS and costs.macs <= MOST_MACS

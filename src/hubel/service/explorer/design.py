@@ -1,4 +1,4 @@
-"""Designing a network: the ledger of a notation as it is typed, or what is wrong with it and what would fit."""
+"""Designing a network: the ledger of a notation as it is typed, or its error and what would fit."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ CARET = "at_the_caret"
 def designed(text: str, volume: str, *, strict: bool = False, caret: tuple[int, int] | None = None) -> Json:
     """Returns the network of a notation or of a name of the zoo, or its error and the layers before it.
 
-    `caret` are the first character of the layer that is edited and the one after its last: `at` is the number of
-    its first step, None where it has none.
+    `caret` is where the text of the layer that is edited begins and ends: `at` is the number of its first
+    step, None where it has none.
     """
     try:
         net, seen = _read(text, volume)

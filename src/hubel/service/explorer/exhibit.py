@@ -54,9 +54,9 @@ class Opened:
 class Exhibit:
     """A network to explore.
 
-    `name` is what to call it, `notation` its text. `open` gives the network with its weights, which are random
-    where it is not `trained`. `data` are the images to look at and to search, None without a data set. `lock`
-    keeps two requests from running it at once.
+    `name` is what to call it, `notation` its text. `open` gives the network with its weights, which are
+    random where it is not `trained`. `data` are the images to look at and to search, None without a data set.
+    `lock` keeps two requests from running it at once.
     """
 
     name: str

@@ -65,9 +65,7 @@ class Looks:
     def start(self) -> Json:
         """Begins the pass, if it has not begun. Raises UsageError: there are no images to look at."""
         if self.exhibit.data is None:
-            raise UsageError(
-                "there are no images to look at; name a data set: hubel explore MODEL --data DATA"
-            )
+            raise UsageError("there are no images to look at; name some: hubel explore MODEL --data DATA")
         with self._lock:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, daemon=True)
@@ -80,9 +78,7 @@ class Looks:
         Raises UsageError: the pass is not done, or it has no such layer.
         """
         if self._atlas is None:
-            raise UsageError(
-                "the images are not looked at yet; start with POST looks, and wait until it is done"
-            )
+            raise UsageError("the images are not looked at yet; POST to looks, and wait until it is done")
         with self.exhibit.lock:
             if path not in self._texts:
                 self._texts[path] = self._made(self._atlas, path)

@@ -15,7 +15,7 @@ from hubel.service.refusals import RefusedError, refusal
 
 
 class Explained(APIRoute):
-    """A route whose errors are explained: 422 for an image or a body that cannot be used, 400 for the rest."""
+    """A route whose errors are explained: 422 for an image or a body of no use, 400 for the rest."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         handle = super().get_route_handler()

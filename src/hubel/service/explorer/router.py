@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import safetensors.numpy
 from fastapi import APIRouter, Query, Request, Response
@@ -13,24 +12,22 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from hubel.errors import UsageError, nearest
+from hubel.errors import UsageError
 from hubel.service.explorer.describe import Json
 from hubel.service.explorer.design import MOST_TEXT, designed, zoo_json, zoo_notation
-from hubel.service.explorer.exhibit import Exhibit
-from hubel.service.explorer.looks import Looks
 from hubel.service.explorer.page import POLICY, TYPES, assets, served
 from hubel.service.explorer.refusing import Explained
-from hubel.service.explorer.seen import Seen
-from hubel.service.explorer.training import Follower
-from hubel.service.explorer.weights import weights_of
 from hubel.service.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from hubel.service.explorer.rooms import Rooms
+    from hubel.service.explorer.training import Follower
 
 API = "/v1/explore"
 """Where the explorer's API begins."""
 
 SECURE = {
     "Content-Security-Policy": POLICY,
-    "X-Content-Type-Options": "nosniff",
     "Referrer-Policy": "no-referrer",
     "Permissions-Policy": "camera=(self), microphone=()",
 }
@@ -45,15 +42,6 @@ class Ascii(JSONResponse):
         return json.dumps(content, allow_nan=False, separators=(",", ":")).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class Room:
-    """One exhibit, the images it was shown, and what its maps look for."""
-
-    exhibit: Exhibit
-    seen: Seen
-    looks: Looks
-
-
 class Design(BaseModel):
     """A notation that is being written."""
 
@@ -63,10 +51,9 @@ class Design(BaseModel):
     caret: tuple[int, int] | None = None
 
 
-def router(exhibits: Mapping[str, Exhibit], follower: Follower | None = None) -> APIRouter:
-    """Returns the explorer's routes for these exhibits, by name; `follower` follows a run that is trained."""
+def router(rooms: Rooms, follower: Follower | None = None) -> APIRouter:
+    """Returns the explorer's routes for the models of `rooms`; `follower` follows a run that is trained."""
     routes = APIRouter(tags=["explorer"], route_class=Explained, default_response_class=Ascii)
-    rooms = {name: Room(each, Seen(each), Looks(each)) for name, each in exhibits.items()}
     _page(routes)
     _design(routes)
     _models(routes, rooms, follower)
@@ -74,14 +61,6 @@ def router(exhibits: Mapping[str, Exhibit], follower: Follower | None = None) ->
     _looks(routes, rooms)
     _training(routes, follower)
     return routes
-
-
-def _room(rooms: Mapping[str, Room], name: str) -> Room:
-    """The room of an exhibit. Raises RefusedError: there is none of this name."""
-    if name not in rooms:
-        message = f"there is no model {name!r}{nearest(name, rooms)}; there are {', '.join(rooms)}"
-        raise RefusedError(404, message)
-    return rooms[name]
 
 
 def _tensors(arrays: Mapping[str, Any], metadata: dict[str, str] | None = None) -> Response:
@@ -120,34 +99,34 @@ def _design(routes: APIRouter) -> None:
         return zoo_notation(name)
 
 
-def _models(routes: APIRouter, rooms: Mapping[str, Room], follower: Follower | None) -> None:
+def _models(routes: APIRouter, rooms: Rooms, follower: Follower | None) -> None:
     @routes.get(API)
     def models() -> Json:
         """The models that can be explored, and whether a training is followed."""
-        return {"models": list(rooms), "training": follower is not None}
+        return {"models": rooms.names(), "training": follower is not None}
 
     @routes.get(f"{API}/models/{{name}}")
     def model(name: str) -> Json:
         """A network: its steps, its ledger, its classes and its preprocessing."""
-        return _room(rooms, name).exhibit.document()
+        return rooms.room(name).exhibit.document()
 
     @routes.get(f"{API}/models/{{name}}/weights", response_class=Response)
     def weights(name: str, layer: str | None = None) -> Response:
         """The weights, of all layers or of one, as a safetensors file."""
-        return _tensors(weights_of(_room(rooms, name).exhibit, layer))
+        return _tensors(rooms.room(name).weights(layer))
 
 
-def _images(routes: APIRouter, rooms: Mapping[str, Room]) -> None:
+def _images(routes: APIRouter, rooms: Rooms) -> None:
     @routes.get(f"{API}/models/{{name}}/samples")
     def samples(name: str) -> list[Json]:
         """Some images of the model's data set, as the network sees them."""
-        return _room(rooms, name).seen.samples()
+        return rooms.room(name).seen.samples()
 
     @routes.post(f"{API}/models/{{name}}/images")
     async def image(name: str, request: Request) -> Json:
         """An image, the bytes of its file, as the network sees it; its id is for the other calls."""
         body = await request.body()  # the gate bounds it
-        return await run_in_threadpool(_room(rooms, name).seen.read, body)
+        return await run_in_threadpool(rooms.room(name).seen.read, body)
 
     @routes.get(f"{API}/models/{{name}}/images/{{key}}/maps", response_class=Response)
     def maps(
@@ -158,29 +137,29 @@ def _images(routes: APIRouter, rooms: Mapping[str, Room]) -> None:
         channel: Annotated[list[int], Query()] = [],  # noqa: B006
     ) -> Response:
         """The maps of layers for an image, and its scores and probabilities, as a safetensors file."""
-        return _tensors(*_room(rooms, name).seen.maps(key, layer, most=most, channels=channel))
+        return _tensors(*rooms.room(name).seen.maps(key, layer, most=most, channels=channel))
 
     @routes.get(f"{API}/models/{{name}}/images/{{key}}/neuron")
     def neuron(name: str, key: str, unit: str) -> Json:
         """The arithmetic of one unit, such as conv1[3,5,7], for an image."""
-        return _room(rooms, name).seen.neuron(key, unit)
+        return rooms.room(name).seen.neuron(key, unit)
 
 
-def _looks(routes: APIRouter, rooms: Mapping[str, Room]) -> None:
+def _looks(routes: APIRouter, rooms: Rooms) -> None:
     @routes.get(f"{API}/models/{{name}}/looks")
     def state(name: str) -> Json:
         """How far the pass over the images is that finds what every map looks for."""
-        return _room(rooms, name).looks.state()
+        return rooms.room(name).looks.state()
 
     @routes.post(f"{API}/models/{{name}}/looks")
     def start(name: str) -> Json:
         """Begins that pass."""
-        return _room(rooms, name).looks.start()
+        return rooms.room(name).looks.start()
 
     @routes.get(f"{API}/models/{{name}}/looks/{{layer}}", response_class=Response)
     def layer(name: str, layer: str) -> Response:
         """What the maps of a layer look for: patches, projections, tuning, classes."""
-        return Response(_room(rooms, name).looks.layer(layer), media_type="application/json")
+        return Response(rooms.room(name).looks.layer(layer), media_type="application/json")
 
 
 def _training(routes: APIRouter, follower: Follower | None) -> None:

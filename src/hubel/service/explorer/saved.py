@@ -23,8 +23,8 @@ def page_of(exhibit: Exhibit, follower: Follower | None = None) -> str:
     document = exhibit.document()
     if not document["browser"]:
         raise UsageError(
-            f"{exhibit.name} is too large for a page without a server, or has layers of its own: up to a million "
-            "parameters and 300 million MACs a page computes by itself; show it with hubel explore"
+            f"{exhibit.name} is too large for a page without a server, which computes networks of up to a "
+            "million parameters and 300 million MACs; leave --out away, and hubel explore shows it"
         )
     content: Json = {
         "model": document,

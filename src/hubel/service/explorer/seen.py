@@ -84,10 +84,11 @@ class Seen:
         """Returns the maps of layers for an image, as named arrays and their metadata.
 
         `PATH`: float32, maps x height x width, those named by `channels` or else the `most` with most energy;
-        `PATH:maps`: int64, which these are. `scores` and `probabilities`: float32, one per class. The metadata
-        has for each path its scale, the largest magnitude of all maps, and whether any value is negative.
+        `PATH:maps`: int64, which these are. `scores` and `probabilities`: float32, one per class. The
+        metadata has for each path its scale, the largest magnitude of all maps, and whether any value is
+        negative.
 
-        Raises DataError: no such image. Raises UsageError: no such layer or map, or more than 40 million values.
+        Raises DataError: no such image. Raises UsageError: no such layer or map, or too many values.
         """
         values, scores = self._computed(key)
         arrays: dict[str, npt.NDArray[Any]] = {"scores": scores, "probabilities": self._probabilities(scores)}

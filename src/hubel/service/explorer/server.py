@@ -1,4 +1,4 @@
-"""The explorer's server: uvicorn until the process is told to end, or beside a training in a thread of its own."""
+"""The explorer's server: uvicorn until the process is told to end, or in a thread beside a training."""
 
 from __future__ import annotations
 

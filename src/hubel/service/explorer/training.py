@@ -98,7 +98,7 @@ class Live:
             }
 
     def wait_until_seen(self, seconds: float) -> None:
-        """Waits until the end of the run has been asked for, at most so long, if anybody asked just before."""
+        """Waits until somebody who follows the run has seen its end, at most so long."""
         if self._asked is not None and time.perf_counter() - self._asked < 2 * seconds:
             self._seen.wait(seconds)
 

@@ -1,0 +1,82 @@
+"""A server of the explorer, and a browser in front of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import torch
+
+from hubel import build, parse
+from hubel.data.image.preprocess import Preprocessing
+from hubel.model.file import Model
+from hubel.service.explorer.app import application
+from hubel.service.explorer.exhibit import Exhibit, digits
+from hubel.service.explorer.server import beside
+from hubel.service.server import bound
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext, Page
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+BRANCHES = parse(
+    "conv(6, 3, pad=1) >> batchnorm >> relu >> maxpool(2) >> named('block', (conv(3, 3, pad=1) | conv(3, 1) >> relu))"
+    " >> conv(6, 3, pad=1) + identity >> relu >> globalavgpool >> fc(2) >> softmax"
+)
+HOSTILE = ("<img src=x onerror=alert(1)>", "</script><b>고양이")
+
+
+def hostile() -> Exhibit:
+    """A network with branches whose classes are named like HTML; its values are not trivial."""
+    network = build(BRANCHES, "12x12x3", seed=3)
+    with torch.no_grad():
+        network.get_buffer("batchnorm1.running_mean").uniform_(-0.5, 0.5)
+        network.get_buffer("batchnorm1.running_var").uniform_(0.5, 2)
+    return Exhibit.of("branches", Model(network, HOSTILE, Preprocessing.of("12x12x3")))
+
+
+@pytest.fixture(scope="session")
+def address() -> Iterator[str]:
+    """The address of a server that shows the digits and a network with branches."""
+    exhibits = {each.name: each for each in (digits(), hostile())}
+    with bound("127.0.0.1", 0) as place, beside(application(exhibits), place) as found:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext]:
+    """A browser."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    if CHROMIUM is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as started:
+        place: Path = tmp_path_factory.mktemp("browser")
+        with started.chromium.launch_persistent_context(
+            place, executable_path=CHROMIUM, args=FLAGS, viewport={"width": 1280, "height": 900}, locale="en-GB"
+        ) as found:
+            found.set_default_timeout(15_000)
+            yield found
+
+
+@pytest.fixture
+def page(context: BrowserContext) -> Iterator[Page]:
+    """A page whose console stays silent."""
+    found = context.new_page()
+    said: list[str] = []
+    found.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
+    found.on("pageerror", lambda error: said.append(str(error)))
+    yield found
+    found.close()
+    assert said == []

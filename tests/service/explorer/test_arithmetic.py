@@ -1,0 +1,172 @@
+"""The page's own arithmetic: every layer kind of the zoo's small networks against PyTorch, and every unit."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import save
+
+from hubel import build, parse
+from hubel.data.image.preprocess import Preprocessing
+from hubel.instruments.neuron import neuron
+from hubel.instruments.subject import Subject
+from hubel.instruments.unit import Unit
+from hubel.net.ledger import Ledger, ledger
+from hubel.net.volume import Volume
+from hubel.report.instruments.neuron import as_json
+from hubel.service.explorer.describe import BROWSER, MOST_PARAMS, network_json
+from hubel.zoo import lookup
+from hubel.zoo.registry import ZOO
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+    from hubel.net.algebra import Net
+
+AGREES = 1e-4
+
+MIXED = (
+    "conv(8, 3, stride=2, pad=(1, 2), dilation=(2, 1)) >> lrn >> maxpool(3, stride=2, pad=1, ceil=True)"
+    ' >> conv(8, 3, groups=4, pad="same", stride=2) >> gelu'
+    " >> (avgpool(2, stride=1, pad=1, ceil=True) | conv(4, 2, pad=1)) >> sigmoid >> adaptiveavgpool(3, 2)"
+    " >> lrn(size=4) >> padshortcut(14, 2) >> relu6 >> globalavgpool >> dropout >> fc(5, bias=False) >> softmax"
+)
+"""The layers and arguments that none of the zoo's small networks has."""
+
+RUN = """async ([network, weights, image, units]) => {
+  const { forward } = await import('/assets/engine/forward.js');
+  const { neuron } = await import('/assets/engine/neuron.js');
+  const { readTensors } = await import('/assets/engine/safetensors.js');
+  const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
+  const tensors = readTensors(bytes(weights)).tensors;
+  const values = forward(network, tensors, new Float32Array(bytes(image)));
+  const text = (array) => btoa(Array.from(new Uint8Array(array.buffer), (byte) => String.fromCharCode(byte)).join(''));
+  return {
+    values: Object.fromEntries([...values].map(([path, array]) => [path, text(array)])),
+    neurons: units.map((unit) => neuron(network, tensors, values, unit)),
+  };
+}"""
+
+
+def small() -> list[str]:
+    """The networks of the zoo that a page computes itself, and of each family with blocks only the smallest."""
+    found = [name for name, entry in ZOO.items() if ledger(entry.make(), entry.input).totals.params < MOST_PARAMS]
+    return [name for name in found if not name.startswith(("resnet", "plain")) or name.endswith("20")]
+
+
+def lively(net: Net, volume: Volume) -> Subject:
+    """A network with biases and statistics that are not 0 and 1."""
+    network = build(net, volume, seed=1)
+    generator = torch.Generator().manual_seed(2)
+    with torch.no_grad():
+        for name, each in [*network.named_parameters(), *network.named_buffers()]:
+            if name.endswith(("bias", "running_mean")):
+                each.normal_(0, 0.2, generator=generator)
+            elif name.endswith("running_var"):
+                each.uniform_(0.5, 1.5, generator=generator)
+    return Subject.of(network)
+
+
+def a_unit_of_each_kind(subject: Subject) -> list[Unit]:
+    """The last unit of the first map of the first layer of each kind, and one in the middle of the last map."""
+    units = []
+    for kind in {step.layer.kind: step for step in reversed(subject.steps)}.values():
+        depth, (high, wide) = kind.output.depth, kind.output.plane
+        units += [Unit(kind.path, 0, high - 1, wide - 1), Unit(kind.path, depth - 1, high // 2, wide // 2)]
+    return units
+
+
+@pytest.mark.parametrize("name", [*small(), "mixed"])
+def test_the_browser_computes_what_pytorch_computes(page: Page, address: str, name: str) -> None:
+    net, volume = (parse(MIXED), Volume(19, 23, 4)) if name == "mixed" else lookup.at(name)
+    subject = lively(net, volume)
+    image = torch.randn(volume.depth, *volume.plane, generator=torch.Generator().manual_seed(5))
+    units = a_unit_of_each_kind(subject)
+    with torch.no_grad():
+        wanted = subject.values(image[None], [step.path for step in subject.steps])
+        neurons = [json.loads(as_json(neuron(subject, image, unit))) for unit in units]
+    page.goto(address)
+    state = {key: value.contiguous() for key, value in subject.module.state_dict().items()}
+    found = page.evaluate(
+        RUN,
+        [
+            network_json(Ledger.of(volume, subject.steps)),
+            b64encode(save(state)).decode(),
+            b64encode(image.contiguous().numpy().tobytes()).decode(),
+            [{name: value for name, value in asdict(unit).items()} for unit in units],
+        ],
+    )
+    for step in subject.steps:
+        values = np.frombuffer(_bytes(found["values"][step.path]), np.float32)
+        expected = wanted[step.path][0].numpy().ravel()
+        np.testing.assert_allclose(values, expected, rtol=AGREES, atol=AGREES, err_msg=step.path)
+    for its, expected in zip(found["neurons"], neurons, strict=True):
+        check_neuron(its, expected)
+
+
+def _bytes(text: str) -> bytes:
+    from base64 import b64decode
+
+    return b64decode(text)
+
+
+def check_neuron(its: dict[str, Any], expected: dict[str, Any]) -> None:
+    """The same unit by the page and by the instrument: what it reads, its numbers, and the pixels it sees."""
+    unit = expected["unit"]
+    assert (its["unit"], its["layer"], its["box"]) == (unit, expected["layer"], expected["box"])
+    assert list(its["parts"]) == list(expected["parts"]), unit
+    numbers = [its["value"], its["computed"], *its["parts"].values()]
+    wanted = [expected["value"], expected["computed"], *expected["parts"].values()]
+    np.testing.assert_allclose(numbers, wanted, rtol=AGREES, atol=AGREES, err_msg=unit)
+    assert len(its["taken"]) == len(expected["taken"])
+    for taken, other in zip(its["taken"], expected["taken"], strict=True):
+        for name in ("source", "maps", "rows", "columns", "inside"):
+            assert taken[name] == other[name], (unit, name)
+        for name in ("values", "weights", "products"):
+            if other[name] is None:
+                assert taken[name] is None
+            else:
+                mine, theirs = (np.array(each[name], np.float64) for each in (taken, other))
+                np.testing.assert_allclose(mine, theirs, rtol=AGREES, atol=AGREES, err_msg=f"{unit} {name}")
+
+
+def test_every_layer_that_the_browser_computes_is_tested() -> None:
+    kinds = {
+        step.layer.kind
+        for name in small()
+        for step in Ledger.of(*_traced(*lookup.at(name))).steps
+    }
+    kinds |= {step.layer.kind for step in Ledger.of(*_traced(parse(MIXED), Volume(19, 23, 4))).steps}
+    assert kinds == BROWSER
+
+
+def _traced(net: Net, volume: Volume) -> tuple[Volume, Any]:
+    return volume, ledger(net, volume).steps
+
+
+PIXELS = """async (cases) => {
+  const { fitted } = await import('/assets/engine/image.js');
+  return cases.map(({ height, width, depth, data, to }) =>
+    Array.from(fitted({ height, width, depth, data: Uint8Array.from(data) }, to).data));
+}"""
+
+
+def test_the_browser_fits_an_image_as_the_preprocessing_does(page: Page, address: str) -> None:
+    generator = np.random.default_rng(0)
+    cases, wanted = [], []
+    for height, width, depth in [(8, 8, 1), (57, 40, 3), (100, 33, 1), (40, 90, 3)]:
+        pixels = generator.integers(0, 256, (height, width, depth), np.uint8)
+        for options in ({}, {"fit": "pad"}, {"fit": "squash"}, {"resize": 36}):
+            to = Preprocessing.of((32, 28, depth), **options)  # type: ignore[arg-type]
+            shape = {"height": height, "width": width, "depth": depth}
+            cases.append({**shape, "data": pixels.ravel().tolist(), "to": asdict(to)})
+            wanted.append(to.pixels(pixels).ravel().astype(int))
+    page.goto(address)
+    for found, expected in zip(page.evaluate(PIXELS, cases), wanted, strict=True):
+        assert np.abs(np.array(found) - expected).max() <= 2  # two roundings, of which each is 1 at most

@@ -1,0 +1,253 @@
+"""The page in a browser, each view as a person uses it; the console stays silent throughout."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import hubel
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+THREE = "docs/images/three.png"
+
+
+def number(text: str) -> float:
+    """A number as the page writes it, with a real minus sign."""
+    return float(text.replace("−", "-"))
+
+
+def open_view(page: Page, address: str, view: str) -> None:
+    page.goto(f"{address}/#/{view}")
+    page.locator("#title").wait_for()
+
+
+def test_the_network_is_drawn_and_its_rows_follow_the_focus(page: Page, address: str) -> None:
+    open_view(page, address, "network")
+    boxes = page.locator(".network .cell")
+    assert boxes.count() == 8  # the input, three convolutions, two poolings, two fully connected
+    boxes.first.focus()
+    page.keyboard.press("ArrowRight")
+    card = page.locator(".card.rows")
+    assert "(5·5·1+1)·6 = 156" in card.inner_text()
+    assert "(32-5+2·0)/1+1 = 28" in card.inner_text()
+    assert "28·28·6 × 5·5·1 = 117,600" in card.inner_text()
+    page.locator("tr[data-path=S4]").hover()
+    assert "S4" in card.inner_text()
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("#/through/relu1"))
+
+
+def test_branches_fold_and_unfold(page: Page, address: str) -> None:
+    open_view(page, address, "network")
+    page.select_option("select.model", "branches")
+    page.locator(".network .frame").first.wait_for()
+    before = page.locator(".network .cell").count()
+    page.get_by_role("button", name="Fold all", exact=True).click()
+    folded = page.locator(".network .cell").count()
+    page.locator("[data-fold='block.concat1']").focus()
+    page.keyboard.press("Enter")
+    assert folded < page.locator(".network .cell").count() < before
+    page.get_by_role("button", name="Unfold all").click()
+    assert page.locator(".network .cell").count() == before
+    assert page.locator(".network .over").count() == 1  # the skip connection
+
+
+def test_hostile_names_are_texts(page: Page, address: str) -> None:
+    open_view(page, address, "network")
+    page.select_option("select.model", "branches")
+    page.get_by_role("link", name="Image").click()
+    page.set_input_files("#file", THREE)
+    page.locator(".bars li").first.wait_for()
+    names = page.locator(".bar-name").all_inner_texts()
+    assert set(names) == {"<img src=x onerror=alert(1)>", "</script><b>고양이"}
+    assert page.locator("img").count() == 0
+
+
+def test_an_image_goes_through(page: Page, address: str) -> None:
+    open_view(page, address, "through")
+    page.locator(".layer").nth(10).wait_for()
+    page.set_input_files("#file", THREE)
+    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '3'")
+    expected = hubel.load("src/hubel/service/explorer/digits/lenet5.safetensors").predict(THREE, engine="torch")
+    share = page.locator(".best .bar-share").inner_text()
+    assert share == f"{100 * expected.probability:.1f} %"
+    first = page.locator("button.map").first
+    first.focus()
+    page.keyboard.press("ArrowUp")
+    assert page.locator(".frame-of-image .field").is_visible()
+    value = number(page.locator(".tile .value").first.inner_text())
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("#/neuron/C1/0/13/14"))
+    page.locator("#title b").wait_for()
+    assert number(page.locator("#title b").inner_text()) == pytest.approx(value, abs=6e-4)
+
+
+def test_a_file_that_is_no_image_is_explained(page: Page, address: str) -> None:
+    open_view(page, address, "through")
+    page.locator(".layer").first.wait_for()
+    silent: list[str] = []
+    page.on("console", lambda message: silent.append(message.text))
+    page.set_input_files("#file", "pyproject.toml")
+    page.locator(".error:visible").wait_for()
+    assert "image" in page.locator(".error:visible").inner_text()
+
+
+def test_a_digit_is_drawn(page: Page, address: str) -> None:
+    open_view(page, address, "through")
+    page.get_by_role("button", name="Draw").click()
+    pad = page.locator(".pad")
+    pad.scroll_into_view_if_needed()
+    bounds = pad.bounding_box()
+    assert bounds is not None
+    x = bounds["x"] + bounds["width"] / 2
+    page.mouse.move(x, bounds["y"] + 30)
+    page.mouse.down()
+    page.mouse.move(x, bounds["y"] + bounds["height"] - 30, steps=8)
+    page.mouse.up()
+    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '1'")
+
+
+def test_the_numbers_of_a_unit_add_up(page: Page, address: str) -> None:
+    open_view(page, address, "neuron/C3/4/2/5")
+    page.locator(".total .result").wait_for()
+    sums = [number(text) for text in page.locator(".depth span:last-child").all_inner_texts()]
+    bias = number(re.search(r"bias \(?([−\d.]+)", page.locator(".total").inner_text())[1])  # type: ignore[index]
+    value = number(page.locator(".total .result").inner_text())
+    assert len(sums) == 6
+    assert sum(sums) + bias == pytest.approx(value, abs=6 * 5e-4 + 1e-3)
+    assert number(page.locator("#title b").inner_text()) == value
+    page.locator(".depth").nth(3).click()
+    grids = page.locator(".product table")
+    window, weights, products = (
+        [float(cell.replace("−", "-")) for cell in grids.nth(at).locator("td").evaluate_all("all => all.map(each => each.title)")]
+        for at in range(3)
+    )
+    assert len(window) == 25
+    for one, other, product in zip(window, weights, products, strict=True):
+        assert one * other == pytest.approx(product, abs=3e-6 * max(1, abs(one) + abs(other)))
+    assert sum(products) == pytest.approx(sums[3], abs=6e-4)
+
+
+def test_the_filter_slides(page: Page, address: str) -> None:
+    open_view(page, address, "neuron/S4/3/0/0")
+    page.locator(".arithmetic").wait_for()
+    page.get_by_role("button", name="Slide the filter").click()
+    page.wait_for_url(re.compile("#/neuron/S4/3/0/2"))
+    assert page.locator(".filling").count() == 1
+    page.get_by_role("button", name="Stop").click()
+    page.locator(".filling").wait_for(state="detached")
+
+
+def test_the_winner_of_a_pooling_is_shown_and_linked(page: Page, address: str) -> None:
+    open_view(page, address, "neuron/S2/1/6/6")
+    won = page.locator("td.won")
+    won.wait_for()
+    values = page.locator(".product td").evaluate_all("all => all.map(each => Number(each.title.replace('−', '-')))")
+    assert number(won.get_attribute("title") or "") == max(values)
+    page.locator(".total a").click()
+    page.wait_for_url(re.compile("#/neuron/relu1/1/"))
+
+
+def test_what_a_map_looks_for_is_computed_on_demand(page: Page, address: str) -> None:
+    open_view(page, address, "looks")
+    start = page.get_by_role("button", name="Look at the images")
+    start.or_(page.locator(".units")).first.wait_for()
+    if start.count():
+        start.click()
+    page.locator(".patches figure").first.wait_for(timeout=40_000)
+    assert page.locator(".patches figure").count() == 9
+    assert page.locator(".units button").count() == 6
+    page.locator(".units button").nth(2).click()
+    page.wait_for_url(re.compile("#/looks/relu1/2"))
+    assert page.locator(".polar").count() == 1
+    assert page.locator(".detail .bars li").count() == 10
+
+
+def test_a_network_is_designed(page: Page, address: str) -> None:
+    open_view(page, address, "design")
+    text = page.locator("#notation")
+    text.fill("conv(1, 3, stride=3) >> fc(2)")
+    page.locator("#volume").fill("7x7x1")
+    page.locator("td.noted", has_text="2.33, floor 2").wait_for()
+    text.click()
+    text.evaluate("area => { area.setSelectionRange(3, 3); area.dispatchEvent(new Event('click')); }")
+    page.locator(".formula .fits-not").first.wait_for()
+    assert "does not fit" in page.locator(".formula").inner_text()
+    stride = page.locator("[data-slider=stride]")
+    stride.focus()
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.getElementById('notation').value === 'conv(1, 3, stride=2) >> fc(2)'")
+    page.wait_for_function("document.querySelector('.formula b').textContent === '3'")
+    page.keyboard.press("ArrowLeft")
+    page.wait_for_function("document.getElementById('notation').value === 'conv(1, 3) >> fc(2)'")
+    text.fill("conv(1, 3) >> fx(2)")
+    page.locator("#problem:visible").wait_for()
+    assert "there is no layer fx" in page.locator("#problem").inner_text()
+
+
+def test_a_network_of_the_zoo_is_a_start_and_a_link_leads_to_it(page: Page, address: str) -> None:
+    open_view(page, address, "design")
+    page.locator("#zoo option[value=alexnet]").wait_for(state="attached")
+    page.select_option("#zoo", "alexnet")
+    page.get_by_text("60,965,224").first.wait_for()
+    net = page.evaluate("new URLSearchParams({ net: document.getElementById('notation').value, input: '227x227x3' }).toString()")
+    page.goto("about:blank")
+    page.goto(f"{address}/#/design?{net}")
+    page.get_by_text("60,965,224").first.wait_for()
+
+
+def test_the_lecture_s_window(page: Page, address: str) -> None:
+    open_view(page, address, "design")
+    page.locator("#notation").fill("relu")
+    page.locator("[data-slider=n]").wait_for()
+    shown = {}
+    for stride in (1, 2, 3):
+        page.locator("[data-slider=stride]").fill(str(stride))
+        shown[stride] = page.locator(".formula").inner_text()
+    assert "= 5 fits" in shown[1]
+    assert "= 3 fits" in shown[2]
+    assert "= 2.33 does not fit" in shown[3]
+
+
+@pytest.mark.parametrize("language", ["EN", "한국어"])
+def test_both_languages_in_every_view(page: Page, address: str, language: str) -> None:
+    open_view(page, address, "network")
+    page.get_by_role("button", name=language, exact=True).click()
+    lang = {"EN": "en", "한국어": "ko"}[language]
+    assert page.evaluate("document.documentElement.lang") == lang
+    titles = set()
+    for view in ("network", "through", "neuron", "looks", "design"):
+        open_view(page, address, view)
+        page.wait_for_timeout(50)
+        titles.add(page.locator("nav [aria-current]").inner_text())
+        text = page.locator("main").inner_text()
+        assert bool(re.search("[가-힣]", text)) == (lang == "ko"), view
+        assert not re.search(r"\b(view|column|part|kind|slider)\.\w+|\{\w+\}", text), view
+    assert len(titles) == 5
+
+
+AXE = Path(os.environ.get("HUBEL_AXE", "node_modules/axe-core/axe.min.js"))
+
+
+@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm install axe-core, or set HUBEL_AXE")
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_nothing_keeps_anybody_out(page: Page, address: str, theme: str) -> None:
+    for view in ("network", "through", "neuron/C3/4/2/5", "looks", "design"):
+        open_view(page, address, view)
+        page.evaluate("theme => { document.documentElement.dataset.theme = theme; }", theme)
+        page.wait_for_timeout(400)
+        page.evaluate(AXE.read_text())
+        found: dict[str, Any] = page.evaluate("axe.run({ resultTypes: ['violations'] })")
+        bad = [
+            (each["id"], [node["html"][:120] for node in each["nodes"]][:3])
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+        ]
+        assert bad == [], f"{view}: {json.dumps(bad, indent=1)}"

@@ -1,0 +1,61 @@
+"""The page as one file: it holds everything, and a browser shows it with no server at all."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import hubel
+from hubel.errors import UsageError
+from hubel.service.explorer.page import scripts
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+
+@pytest.fixture(scope="module")
+def file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The saved page of the digits."""
+    path = tmp_path_factory.mktemp("saved") / "page.html"
+    hubel.explore(out=path)
+    return path
+
+
+def test_everything_is_inside(file: Path) -> None:
+    text = file.read_text()
+    assert not re.findall(r'(?:src|href)="(?!data:)', text)
+    for path in scripts():
+        assert f'"hubel/{path}":"data:text/javascript;base64,' in text
+    assert len(text) < 3_000_000
+
+
+def test_it_works_from_a_file(file: Path, page: Page) -> None:
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(f"{file.as_uri()}#/through")
+    page.locator(".bars .best").first.wait_for()
+    page.get_by_role("button", name="Sample: 7").first.click()
+    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '7'")
+    page.get_by_role("link", name="Unit").click()
+    page.locator(".total .result").first.wait_for()
+    page.get_by_role("link", name="Maps").click()
+    page.locator(".patches figure").first.wait_for()
+    page.get_by_role("link", name="Design").click()
+    page.get_by_text("fits", exact=False).first.wait_for()
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+
+
+def test_a_file_is_read_in_the_page_itself(file: Path, page: Page) -> None:
+    page.goto(f"{file.as_uri()}#/through")
+    page.locator(".bars .best").first.wait_for()
+    page.set_input_files("#file", "docs/images/three.png")
+    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '3'")
+
+
+def test_a_large_network_is_not_saved(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="too large for a page without a server"):
+        hubel.explore("conv(64, 3) >> fc(1000)", "32x32x3", out=tmp_path / "page.html")
+    assert not list(tmp_path.iterdir())
