@@ -19,7 +19,7 @@ from hubel.service.explorer.server import beside
 from hubel.service.server import bound
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext, Page
+    from playwright.sync_api import BrowserContext, ConsoleMessage, Page
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = [
@@ -64,19 +64,33 @@ def context(tmp_path_factory: pytest.TempPathFactory) -> Iterator[BrowserContext
     with playwright.sync_playwright() as started:
         place: Path = tmp_path_factory.mktemp("browser")
         with started.chromium.launch_persistent_context(
-            place, executable_path=CHROMIUM, args=FLAGS, viewport={"width": 1280, "height": 900}, locale="en-GB"
+            place,
+            executable_path=CHROMIUM,
+            args=FLAGS,
+            viewport={"width": 1280, "height": 900},
+            locale="en-GB",
         ) as found:
             found.set_default_timeout(15_000)
             yield found
 
 
 @pytest.fixture
-def page(context: BrowserContext) -> Iterator[Page]:
+def console() -> list[str]:
+    """The errors and warnings in a page's console."""
+    return []
+
+
+@pytest.fixture
+def page(context: BrowserContext, console: list[str]) -> Iterator[Page]:
     """A page whose console stays silent."""
     found = context.new_page()
-    said: list[str] = []
-    found.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    found.on("pageerror", lambda error: said.append(str(error)))
+
+    def hear(message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            console.append(message.text)
+
+    found.on("console", hear)
+    found.on("pageerror", lambda error: console.append(str(error)))
     yield found
     found.close()
-    assert said == []
+    assert console == []

@@ -108,7 +108,7 @@ def test_weights_by_layer_and_all(address: str) -> None:
         (f"{DIGITS}/images", b"", 422, "image"),
         (f"{DIGITS}/images/0/maps", None, 422, "send it again"),
         (f"{DIGITS}/weights?layer=C33", None, 400, "did you mean C3?"),
-        (f"{DIGITS}/looks/C3", None, 400, "not looked at yet"),
+        ("v1/explore/models/branches/looks/relu1", None, 400, "not looked at yet"),
         ("v1/explore/models/branches/looks", b"", 400, "--data"),
         ("v1/explore/training", None, 400, "--live"),
         ("v1/explore/zoo/lenet6", None, 400, "did you mean lenet5?"),

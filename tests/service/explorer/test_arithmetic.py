@@ -56,7 +56,9 @@ RUN = """async ([network, weights, image, units]) => {
 
 def small() -> list[str]:
     """The networks of the zoo that a page computes itself, and of each family with blocks only the smallest."""
-    found = [name for name, entry in ZOO.items() if ledger(entry.make(), entry.input).totals.params < MOST_PARAMS]
+    found = [
+        name for name, entry in ZOO.items() if ledger(entry.make(), entry.input).totals.params < MOST_PARAMS
+    ]
     return [name for name in found if not name.startswith(("resnet", "plain")) or name.endswith("20")]
 
 
@@ -137,11 +139,7 @@ def check_neuron(its: dict[str, Any], expected: dict[str, Any]) -> None:
 
 
 def test_every_layer_that_the_browser_computes_is_tested() -> None:
-    kinds = {
-        step.layer.kind
-        for name in small()
-        for step in Ledger.of(*_traced(*lookup.at(name))).steps
-    }
+    kinds = {step.layer.kind for name in small() for step in Ledger.of(*_traced(*lookup.at(name))).steps}
     kinds |= {step.layer.kind for step in Ledger.of(*_traced(parse(MIXED), Volume(19, 23, 4))).steps}
     assert kinds == BROWSER
 

@@ -12,6 +12,8 @@ import pytest
 
 import hubel
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -21,6 +23,11 @@ THREE = "docs/images/three.png"
 def number(text: str) -> float:
     """A number as the page writes it, with a real minus sign."""
     return float(text.replace("−", "-"))
+
+
+def answers(page: Page, label: str) -> None:
+    """Waits until the most probable class is this one."""
+    expect(page.locator(".best .bar-name")).to_have_text(label)
 
 
 def open_view(page: Page, address: str, view: str) -> None:
@@ -74,8 +81,10 @@ def test_an_image_goes_through(page: Page, address: str) -> None:
     open_view(page, address, "through")
     page.locator(".layer").nth(10).wait_for()
     page.set_input_files("#file", THREE)
-    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '3'")
-    expected = hubel.load("src/hubel/service/explorer/digits/lenet5.safetensors").predict(THREE, engine="torch")
+    answers(page, "3")
+    expected = hubel.load("src/hubel/service/explorer/digits/lenet5.safetensors").predict(
+        THREE, engine="torch"
+    )
     share = page.locator(".best .bar-share").inner_text()
     assert share == f"{100 * expected.probability:.1f} %"
     first = page.locator("button.map").first
@@ -89,14 +98,13 @@ def test_an_image_goes_through(page: Page, address: str) -> None:
     assert number(page.locator("#title b").inner_text()) == pytest.approx(value, abs=6e-4)
 
 
-def test_a_file_that_is_no_image_is_explained(page: Page, address: str) -> None:
+def test_a_file_that_is_no_image_is_explained(page: Page, address: str, console: list[str]) -> None:
     open_view(page, address, "through")
     page.locator(".layer").first.wait_for()
-    silent: list[str] = []
-    page.on("console", lambda message: silent.append(message.text))
     page.set_input_files("#file", "pyproject.toml")
     page.locator(".error:visible").wait_for()
     assert "image" in page.locator(".error:visible").inner_text()
+    assert "422" in console.pop()  # the browser's own words on the answer
 
 
 def test_a_digit_is_drawn(page: Page, address: str) -> None:
@@ -111,7 +119,7 @@ def test_a_digit_is_drawn(page: Page, address: str) -> None:
     page.mouse.down()
     page.mouse.move(x, bounds["y"] + bounds["height"] - 30, steps=8)
     page.mouse.up()
-    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '1'")
+    answers(page, "1")
 
 
 def test_the_numbers_of_a_unit_add_up(page: Page, address: str) -> None:
@@ -126,7 +134,10 @@ def test_the_numbers_of_a_unit_add_up(page: Page, address: str) -> None:
     page.locator(".depth").nth(3).click()
     grids = page.locator(".product table")
     window, weights, products = (
-        [float(cell.replace("−", "-")) for cell in grids.nth(at).locator("td").evaluate_all("all => all.map(each => each.title)")]
+        [
+            float(cell.replace("−", "-"))
+            for cell in grids.nth(at).locator("td").evaluate_all("all => all.map(each => each.title)")
+        ]
         for at in range(3)
     )
     assert len(window) == 25
@@ -149,7 +160,9 @@ def test_the_winner_of_a_pooling_is_shown_and_linked(page: Page, address: str) -
     open_view(page, address, "neuron/S2/1/6/6")
     won = page.locator("td.won")
     won.wait_for()
-    values = page.locator(".product td").evaluate_all("all => all.map(each => Number(each.title.replace('−', '-')))")
+    values = page.locator(".product td").evaluate_all(
+        "all => all.map(each => Number(each.title.replace('−', '-')))"
+    )
     assert number(won.get_attribute("title") or "") == max(values)
     page.locator(".total a").click()
     page.wait_for_url(re.compile("#/neuron/relu1/1/"))
@@ -183,10 +196,10 @@ def test_a_network_is_designed(page: Page, address: str) -> None:
     stride = page.locator("[data-slider=stride]")
     stride.focus()
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("document.getElementById('notation').value === 'conv(1, 3, stride=2) >> fc(2)'")
-    page.wait_for_function("document.querySelector('.formula b').textContent === '3'")
+    expect(text).to_have_value("conv(1, 3, stride=2) >> fc(2)")
+    expect(page.locator(".formula b")).to_have_text("3")
     page.keyboard.press("ArrowLeft")
-    page.wait_for_function("document.getElementById('notation').value === 'conv(1, 3) >> fc(2)'")
+    expect(text).to_have_value("conv(1, 3) >> fc(2)")
     text.fill("conv(1, 3) >> fx(2)")
     page.locator("#problem:visible").wait_for()
     assert "there is no layer fx" in page.locator("#problem").inner_text()
@@ -197,7 +210,9 @@ def test_a_network_of_the_zoo_is_a_start_and_a_link_leads_to_it(page: Page, addr
     page.locator("#zoo option[value=alexnet]").wait_for(state="attached")
     page.select_option("#zoo", "alexnet")
     page.get_by_text("60,965,224").first.wait_for()
-    net = page.evaluate("new URLSearchParams({ net: document.getElementById('notation').value, input: '227x227x3' }).toString()")
+    net = page.evaluate(
+        "new URLSearchParams({ net: document.getElementById('notation').value, input: '227x227x3' }).toString()"
+    )
     page.goto("about:blank")
     page.goto(f"{address}/#/design?{net}")
     page.get_by_text("60,965,224").first.wait_for()
@@ -236,7 +251,9 @@ def test_both_languages_in_every_view(page: Page, address: str, language: str) -
 AXE = Path(os.environ.get("HUBEL_AXE", "node_modules/axe-core/axe.min.js"))
 
 
-@pytest.mark.skipif(not AXE.is_file(), reason="axe-core is not installed: npm install axe-core, or set HUBEL_AXE")
+@pytest.mark.skipif(
+    not AXE.is_file(), reason="axe-core is not installed: npm install axe-core, or set HUBEL_AXE"
+)
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_nothing_keeps_anybody_out(page: Page, address: str, theme: str) -> None:
     for view in ("network", "through", "neuron/C3/4/2/5", "looks", "design"):

@@ -12,6 +12,8 @@ import hubel
 from hubel.errors import UsageError
 from hubel.service.explorer.page import scripts
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -38,7 +40,7 @@ def test_it_works_from_a_file(file: Path, page: Page) -> None:
     page.goto(f"{file.as_uri()}#/through")
     page.locator(".bars .best").first.wait_for()
     page.get_by_role("button", name="Sample: 7").first.click()
-    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '7'")
+    expect(page.locator(".best .bar-name")).to_have_text("7")
     page.get_by_role("link", name="Unit").click()
     page.locator(".total .result").first.wait_for()
     page.get_by_role("link", name="Maps").click()
@@ -52,7 +54,7 @@ def test_a_file_is_read_in_the_page_itself(file: Path, page: Page) -> None:
     page.goto(f"{file.as_uri()}#/through")
     page.locator(".bars .best").first.wait_for()
     page.set_input_files("#file", "docs/images/three.png")
-    page.wait_for_function("document.querySelector('.best .bar-name').textContent === '3'")
+    expect(page.locator(".best .bar-name")).to_have_text("3")
 
 
 def test_a_large_network_is_not_saved(tmp_path: Path) -> None:

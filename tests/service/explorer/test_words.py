@@ -36,6 +36,8 @@ def test_every_text_that_is_asked_for_exists_and_is_asked_for() -> None:
     asked = set(_ASKED.findall(code))
     assert asked <= set(english)
     beginnings = tuple(cast("list[str]", _MADE.findall(code)))
-    written = set(re.findall(r'"([\w.]+)"', re.sub(r"(?s)export const (english|korean) = \{.*?\n\};", "", code)))
+    written = set(
+        re.findall(r'"([\w.]+)"', re.sub(r"(?s)export const (english|korean) = \{.*?\n\};", "", code))
+    )
     unused = {key for key in english if key not in asked | written and not key.startswith(beginnings)}
     assert unused == set()

@@ -137,7 +137,7 @@ function box(cell, pen, inner, name = nameOf(cell)) {
     enter: left,
     leave: width - left,
     draw: (x, y) => {
-      const shape = s("g", {}, faces(x + left, y, { tall, across, deep }), towers(cell, x + left, y, { tall, deep }),
+      const shape = s("g", { "aria-hidden": "true" }, faces(x + left, y, { tall, across, deep }), towers(cell, x + left, y, { tall, deep }),
         labels.map((label, at) =>
           s("text", { x: x + width / 2, y: y + tall / 2 + 13 + 14 * at, class: at || inner ? "small" : "label" }, label)));
       const hanging = heads.map((head, at) => s("text", { x: x + width / 2, y: y + tall / 2 + 41 + 14 * at, class: "small hanging" }, head));
