@@ -279,7 +279,8 @@ def told(steps: Sequence[Step]) -> list[tuple[str, str, list[object], tuple[str,
             sizes = [pair(layer.size), pair(layer.stride), (rows.pad, columns.pad)]
             given = [layer.filters, *sizes, layer.bias]
         elif isinstance(layer, MaxPool):
-            given = [pair(layer.size), pair(layer.stride or layer.size), pair(layer.pad)]
+            rows, columns = layer.window(step.inputs[0]).axes
+            given = [pair(layer.size), pair(layer.stride or layer.size), (rows.pad, columns.pad)]
         elif isinstance(layer, BatchNorm):
             given = [layer.eps, layer.momentum]
         elif isinstance(layer, Fc):

@@ -51,6 +51,7 @@ def train(
 
 def resume(
     run: options.RunFolder,
+    *,
     data: options.MovedData = None,
     net: options.OwnModule = None,
     tensorboard: options.ResumedTensorBoard = False,
@@ -63,5 +64,4 @@ def resume(
 
     announce(net or "")
     with watching() as listener:
-        options = {"tensorboard": tensorboard, "live": live, "force": force}
-        task(run, data=data, net=net, on_event=listener, **options)
+        task(run, data=data, net=net, tensorboard=tensorboard, live=live, force=force, on_event=listener)

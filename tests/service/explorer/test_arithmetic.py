@@ -161,7 +161,7 @@ def test_the_browser_fits_an_image_as_the_preprocessing_does(page: Page, address
     for height, width, depth in [(8, 8, 1), (57, 40, 3), (100, 33, 1), (40, 90, 3)]:
         pixels = generator.integers(0, 256, (height, width, depth), np.uint8)
         for options in ({}, {"fit": "pad"}, {"fit": "squash"}, {"resize": 36}):
-            to = Preprocessing.of((32, 28, depth), **options)  # type: ignore[arg-type]
+            to = Preprocessing.of((32, 28, depth), **options)
             shape = {"height": height, "width": width, "depth": depth}
             cases.append({**shape, "data": pixels.ravel().tolist(), "to": asdict(to)})
             wanted.append(to.pixels(pixels).ravel().astype(int))

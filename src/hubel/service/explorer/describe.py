@@ -10,8 +10,9 @@ from dataclasses import asdict, fields
 from fractions import Fraction
 from typing import Any, TypeAlias
 
+from hubel.net.axes import GlobalAxis, UpsamplingAxis
 from hubel.net.field import Field
-from hubel.net.foreign import GlobalAxis, Marked, UpsamplingAxis
+from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
 from hubel.net.ledger import Ledger, Row, costs_of
 from hubel.net.trace import Step
