@@ -8,15 +8,12 @@ whoever can cut off 76 bytes. Source: onnx.proto, `ModelProto.metadata_props` an
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 from hubel.errors import ModelError
+from hubel.graph.wire import BYTES, fields
 
 METADATA, KEY, VALUE = 14, 1, 2
-BYTES = 2
-"""The wire type of a field that has a length: a text, bytes or a message."""
-
 CHECKSUM = "sha256"
 FORMAT = "format"
 """An entry that every exported model has."""
@@ -55,41 +52,11 @@ def read_sealed(path: Path) -> tuple[bytes, dict[str, str]]:
 def metadata_of(model: bytes) -> dict[str, str]:
     """Returns the metadata of an ONNX model. Raises ValueError, IndexError: not a message."""
     entries = [
-        {inner: bytes(text).decode() for inner, text in _fields(content)}
-        for number, content in _fields(memoryview(model))
-        if number == METADATA
+        {inner: bytes(text).decode() for inner, kind, text, _ in fields(content) if kind == BYTES}
+        for number, kind, content, _ in fields(memoryview(model))
+        if number == METADATA and kind == BYTES
     ]
     return {entry.get(KEY, ""): entry.get(VALUE, "") for entry in entries}
-
-
-def _fields(message: memoryview) -> Iterator[tuple[int, memoryview]]:
-    """The fields of a message that have a length, with their numbers."""
-    at = 0
-    while at < len(message):
-        tag, at = _varint(message, at)
-        if tag & 7 == BYTES:
-            length, at = _varint(message, at)
-            if at + length > len(message):
-                raise ValueError("cut short")
-            yield tag >> 3, message[at : at + length]
-            at += length
-        elif tag & 7 == 0:
-            _, at = _varint(message, at)
-        else:
-            raise ValueError("a field of a model is a number, a text or a message")
-
-
-def _varint(message: memoryview, at: int) -> tuple[int, int]:
-    """A number in pieces of seven bits, the least first, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = message[at]
-        value |= (byte & 127) << shift
-        at, shift = at + 1, shift + 7
-        if byte < 128:
-            return value, at
-        if shift > 63:
-            raise ValueError("a number of more than 64 bits")
 
 
 def _entry(key: str, value: str) -> bytes:

@@ -64,7 +64,7 @@ def untrace(steps: Sequence[Step], end: str = "", *, taken: Collection[str] = ()
 
 @dataclass(slots=True, eq=False)
 class _Leaf:
-    """One layer. `words` are the parts of its path; there are none where no step was. `name`: see `_Scope`."""
+    """One layer, with the parts of its path, or none where no step was; `_Scope` gives it its name."""
 
     layer: Layer
     words: tuple[str, ...] = ()

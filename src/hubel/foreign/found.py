@@ -1,0 +1,77 @@
+"""What a file of others holds: a network as steps, its weights, and what its maker says of images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+
+from hubel.errors import ModelError
+from hubel.net.trace import Step
+from hubel.net.volume import Volume
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+Array: TypeAlias = "npt.NDArray[Any]"
+
+
+class UnreadError(ModelError):
+    """A network that is not wholly made of known layers; `steps` are those before the first that is none."""
+
+    def __init__(self, message: str, steps: Sequence[Step]) -> None:
+        super().__init__(message)
+        self.steps = tuple(steps)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Entry:
+    """What a file does with pixels before its first layer: `scale` times the pixel plus `shift`, per channel.
+
+    The pixels are in the order that the file takes them in: `bgr` says that blue comes first. `known` says
+    that the file states this; else it only takes what it is given.
+    """
+
+    scale: Array
+    shift: Array
+    bgr: bool = False
+    known: bool = False
+
+    @classmethod
+    def plain(cls, depth: int) -> Entry:
+        """Returns an entry that changes nothing."""
+        return cls(np.ones(depth), np.zeros(depth))
+
+    def then(self, scale: Array, shift: Array) -> Entry:
+        """Returns this entry followed by another factor and summand per channel."""
+        return Entry(self.scale * scale, self.shift * scale + shift, self.bgr, known=True)
+
+    def same(self, other: Entry) -> bool:
+        """Whether both do the same."""
+        return bool(
+            self.bgr == other.bgr
+            and np.array_equal(self.scale, other.scale)
+            and np.array_equal(self.shift, other.shift)
+        )
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Found:
+    """A network that was read.
+
+    `weights` are those of each step that has any, by path and by name, such as `weight` and `running_var`.
+    `end` is the step that gives the scores. `classes` are the names of the classes, where the file has them.
+    `remarks` say what a reader should know of how it was read.
+    """
+
+    volume: Volume
+    steps: tuple[Step, ...]
+    end: str
+    weights: dict[str, dict[str, Array]]
+    entry: Entry
+    classes: tuple[str, ...] | None = None
+    remarks: tuple[str, ...] = ()
+    made: dict[str, str] = field(default_factory=dict)
+    """For each step, the path under which it was read, of the last of those that were folded into it."""

@@ -1,0 +1,346 @@
+"""What each operator of ONNX is: a layer, a part of one, or a change of shape alone.
+
+`READERS` has a function for each operator, which returns its value or raises NoLayerError.
+Source: onnx.ai/onnx/operators, opsets 6 to 24.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from hubel.errors import SizeError
+from hubel.foreign.builder import NoLayerError
+from hubel.foreign.found import Array
+from hubel.foreign.onnx import windows
+from hubel.foreign.onnx.reading import Node, Reading
+from hubel.foreign.value import Value
+from hubel.net.layer import Layer
+from hubel.net.layers import (
+    Add,
+    BatchNorm,
+    Concat,
+    Dropout,
+    Fc,
+    Gelu,
+    GlobalAvgPool,
+    Lrn,
+    Relu,
+    Sigmoid,
+    Softmax,
+    Tanh,
+)
+from hubel.net.sliding import Conv
+
+Reader = Callable[[Reading, Node], Value]
+
+
+def _elementwise(layer: Callable[[Reading, Node], Layer]) -> Reader:
+    """Reads a layer that takes values in any shape."""
+    return lambda reading, node: reading.builder.add(
+        layer(reading, node), [reading.value(node)], reading.name(node)
+    )
+
+
+def _clip(reading: Reading, node: Node) -> Layer:
+    low = reading.number(node, "min", 1, -math.inf)
+    high = reading.number(node, "max", 2, math.inf)
+    if low != 0 or high < 1e-6:
+        raise NoLayerError(f"it limits values to {low:g} … {high:g}, and relu begins at 0")
+    return Relu(None if high > 1e30 else high)
+
+
+def _gelu(_reading: Reading, node: Node) -> Layer:
+    if node.get("approximate", "none") != "none":
+        raise NoLayerError("gelu has no approximation by tanh")
+    return Gelu()
+
+
+def _dropout(reading: Reading, node: Node) -> Layer:
+    return Dropout(reading.number(node, "ratio", 1, 0.5))
+
+
+def _softmax(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    axis = node.get("axis", -1 if reading.opset >= 13 else 1) % len(value.axes)
+    rest = (letter for letter in "".join(value.axes) if letter not in ("n", "c"))
+    if value.axes[axis] not in ("c", "") or (reading.opset < 13 and any(rest)):
+        raise NoLayerError("it is not over the depth")
+    return reading.builder.add(Softmax(), [value], reading.name(node))
+
+
+def _batchnorm(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    if value.depth_axis != 1:
+        raise NoLayerError("its second axis is not the depth")
+    given = [reading.constant(node, at, what) for at, what in enumerate(("", *_STATISTICS)) if at]
+    weights = {name: array for name, array in zip(_STATISTICS, given, strict=True) if array is not None}
+    layer = BatchNorm(float(node.get("epsilon", 1e-5)), 1 - float(node.get("momentum", 0.9)))
+    return reading.builder.add(layer, [value], reading.name(node), **weights)
+
+
+_STATISTICS = ("weight", "bias", "running_mean", "running_var")
+
+
+def _lrn(reading: Reading, node: Node) -> Value:
+    value = reading.maps(node)
+    size = int(node.attributes["size"])
+    if size % 2 == 0:
+        raise NoLayerError("over an even number of maps it takes one more behind, lrn one more before")
+    alpha, beta = float(node.get("alpha", 1e-4)), float(node.get("beta", 0.75))
+    layer = Lrn(size, _decimal(alpha / size), _decimal(beta), _decimal(float(node.get("bias", 1.0))))
+    return reading.builder.add(layer, [value], reading.name(node))
+
+
+def _gemm(reading: Reading, node: Node) -> Value:
+    weight = reading.constant(node, 1, "weight")
+    assert weight is not None
+    if node.get("transA", 0):
+        raise NoLayerError("it transposes its input")
+    weight = weight if node.get("transB", 0) else weight.T
+    alpha, beta = float(node.get("alpha", 1.0)), float(node.get("beta", 1.0))
+    bias = reading.constant(node, 2, "bias")
+    return _fc(
+        reading,
+        node,
+        weight if alpha == 1 else weight * np.float32(alpha),
+        None if bias is None else np.broadcast_to(bias * np.float32(beta), (1, len(weight)))[0],
+    )
+
+
+def _matmul(reading: Reading, node: Node) -> Value:
+    weight = reading.constant(node, 1, "weight")
+    assert weight is not None
+    if weight.ndim != 2:
+        raise NoLayerError(f"its weight has {weight.ndim} axes, not two")
+    value = reading.value(node)
+    if value.axes[-1] == "c" and len(value.axes) > 2:  # the same linear map at every position
+        layer = Conv(weight.shape[1], 1, bias=False)
+        return reading.builder.add(layer, [value], reading.name(node), weight=weight.T[:, :, None, None])
+    return _fc(reading, node, weight.T, None)
+
+
+def _fc(reading: Reading, node: Node, weight: Array, bias: Array | None) -> Value:
+    """A fully connected layer; columns of another order than depth, height, width are put into that one."""
+    value = reading.value(node)
+    if not value.is_flat:
+        raise NoLayerError(f"its input is not n x values but {list(value.shape)}")
+    if weight.shape[1] != value.volume.values:
+        raise NoLayerError(f"it takes {weight.shape[1]} values, not {value.volume.values}")
+    letters = [(letter, size) for letter, size in value.letters() if letter != "n"]
+    order = sorted(range(len(letters)), key=lambda at: "chw".index(letters[at][0]))
+    if order != sorted(order):
+        cube = weight.reshape(-1, *(size for _, size in letters))
+        weight = cube.transpose(0, *(1 + at for at in order)).reshape(weight.shape)
+    weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+    made = reading.builder.add(Fc(len(weight), bias is not None), [value], reading.name(node), **weights)
+    return Value(made.path, made.volume, (value.axes[0], "c" if made.volume.depth > 1 else ""), value.batch)
+
+
+def _concat(reading: Reading, node: Node) -> Value:
+    values = [reading.value(node, at) for at in range(len(node.inputs))]
+    first = values[0]
+    axis = int(node.get("axis", 1)) % len(first.axes)
+    if any(value.depth_axis != axis for value in values) or len({len(value.axes) for value in values}) > 1:
+        raise NoLayerError("it does not join along the depth")
+    return first if len(values) == 1 else reading.builder.add(Concat(), values, "")
+
+
+def _sum(reading: Reading, node: Node) -> Value:
+    values = [reading.value(node, at) for at in range(len(node.inputs))]
+    if len({(value.volume, value.axes) for value in values}) > 1:
+        shapes = " and ".join(str(list(value.shape)) for value in values)
+        raise NoLayerError(f"it adds values of different shapes, {shapes}")
+    return values[0] if len(values) == 1 else reading.builder.add(Add(), values, "")
+
+
+def _arithmetic(reading: Reading, node: Node) -> Value:
+    """Add, Sub, Mul or Div: of two values, or of one with a constant per map."""
+    on_image = [name not in reading.constants for name in node.inputs]
+    if all(on_image):
+        return _of_two(reading, node)
+    at = on_image.index(True)
+    value = reading.value(node, at)
+    constant = reading.constants[node.inputs[1 - at]]
+    per_map = value.per_depth(constant)
+    if per_map is None:
+        raise NoLayerError(f"its constant of {list(constant.shape)} is not one number per map")
+    one, zero = np.ones_like(per_map), np.zeros_like(per_map)
+    match node.op, at:
+        case "Add", _:
+            scale, shift = one, per_map
+        case "Mul", _:
+            scale, shift = per_map, zero
+        case "Sub", 0:
+            scale, shift = one, -per_map
+        case "Sub", _:
+            scale, shift = -one, per_map
+        case "Div", 0:
+            scale, shift = 1 / per_map, zero
+        case _:
+            raise NoLayerError("it divides a constant by values")
+    if not scale.any() or (np.all(scale == 1) and not shift.any()):
+        return value if scale.any() else _nothing()
+    return reading.builder.affine(value, scale, shift, reading.name(node))
+
+
+def _nothing() -> Value:
+    raise NoLayerError("it multiplies by 0")
+
+
+def _of_two(reading: Reading, node: Node) -> Value:
+    if node.op == "Add":
+        return _sum(reading, node)
+    raise NoLayerError({"Mul": "a product", "Sub": "a difference"}.get(node.op, "a quotient") + " of values")
+
+
+def _limits(reading: Reading, node: Node) -> Value:
+    """Max or Min with a number: relu, and the limit of one."""
+    on_image = [name not in reading.constants for name in node.inputs]
+    numbers = [reading.constants[name] for name in node.inputs if name in reading.constants]
+    if sum(on_image) != 1 or len(numbers) != 1 or numbers[0].size != 1:
+        raise NoLayerError("it compares values")
+    value, number = reading.value(node, on_image.index(True)), float(numbers[0].reshape(-1)[0])
+    if node.op == "Max":
+        if number != 0:
+            raise NoLayerError(f"it begins at {number:g}, and relu at 0")
+        return reading.builder.add(Relu(), [value], reading.name(node))
+    step = reading.builder.steps.get(value.path)
+    if step is None or step.layer != Relu() or number < 1e-6:
+        raise NoLayerError(f"it limits values to {number:g} that are not those of a relu")
+    return reading.builder.add(Relu(number), [value], reading.name(node))
+
+
+def _mean(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    axes = reading.ints(node, "axes", 1)
+    over = sorted({at % len(value.axes) for at in axes} if axes else range(len(value.axes)))
+    letters = "".join(value.axes[at] for at in over)
+    plane = {letter for letter, size in value.letters() if letter in "hw"}
+    if set(letters) != plane or len(value.axes) < 3:
+        raise NoLayerError("it is not over height and width")
+    made = reading.builder.add(GlobalAvgPool(), [value], reading.name(node))
+    if node.get("keepdims", 1):
+        return made
+    return replace(made, axes=tuple(axis for at, axis in enumerate(made.axes) if at not in over))
+
+
+def _globalavgpool(reading: Reading, node: Node) -> Value:
+    return windows.globalavgpool(reading, node)
+
+
+# --- changes of shape alone ----------------------------------------------------------------------
+
+
+def _same(reading: Reading, node: Node) -> Value:
+    return reading.value(node)
+
+
+def _quantised(reading: Reading, node: Node) -> Value:
+    reading.builder.remarks["quantised values are read back to float: nothing is rounded between layers"] = (
+        None
+    )
+    return reading.value(node)
+
+
+def _flatten(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    axis = int(node.get("axis", 1)) % (len(value.axes) + 1)
+    shape = math.prod(value.shape[:axis]), math.prod(value.shape[axis:])
+    return _in_shape(value, shape)
+
+
+def _reshape(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    wanted = reading.ints(node, "shape", 1)
+    assert wanted is not None
+    if not node.get("allowzero", 0):
+        wanted = [value.shape[at] if side == 0 else side for at, side in enumerate(wanted)]
+    if -1 in wanted:
+        rest = math.prod(side for side in wanted if side != -1)
+        wanted[wanted.index(-1)] = math.prod(value.shape) // max(1, rest)
+    return _in_shape(value, tuple(wanted))
+
+
+def _in_shape(value: Value, shape: tuple[int, ...]) -> Value:
+    found = value.reshaped(shape)
+    if found is None:
+        raise NoLayerError(f"it makes {list(shape)} of {list(value.shape)}, which mixes maps")
+    return found
+
+
+def _squeeze(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    axes = reading.ints(node, "axes", 1)
+    out = {at % len(value.axes) for at in axes} if axes else None
+    kept = tuple(axis for at, axis in enumerate(value.axes) if (at not in out if out is not None else axis))
+    return replace(value, axes=kept)
+
+
+def _unsqueeze(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    new = reading.ints(node, "axes", 1) or []
+    rank = len(value.axes) + len(new)
+    places = {at % rank for at in new}
+    old = iter(value.axes)
+    return replace(value, axes=tuple("" if at in places else next(old) for at in range(rank)))
+
+
+def _transpose(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    return value.transposed(node.get("perm", tuple(range(len(value.axes)))[::-1]))
+
+
+def _decimal(number: float) -> float:
+    """A number of 32 bits as it was meant: 2e-05 for 1.9999999494757503e-05."""
+    return float(f"{number:.7g}")
+
+
+def _plain(layer: Layer) -> Reader:
+    return _elementwise(lambda _reading, _node: layer)
+
+
+READERS: dict[str, Reader] = {
+    "Add": _arithmetic,
+    "AveragePool": windows.avgpool,
+    "BatchNormalization": _batchnorm,
+    "Cast": _same,
+    "Clip": _elementwise(_clip),
+    "Concat": _concat,
+    "Conv": windows.conv,
+    "DequantizeLinear": _quantised,
+    "Div": _arithmetic,
+    "Dropout": _elementwise(_dropout),
+    "Flatten": _flatten,
+    "Gelu": _elementwise(_gelu),
+    "Gemm": _gemm,
+    "GlobalAveragePool": windows.globalavgpool,
+    "GlobalMaxPool": windows.globalmaxpool,
+    "Identity": _same,
+    "LRN": _lrn,
+    "MatMul": _matmul,
+    "Max": _limits,
+    "MaxPool": windows.maxpool,
+    "Min": _limits,
+    "Mul": _arithmetic,
+    "Pad": windows.pad,
+    "QuantizeLinear": _quantised,
+    "ReduceMean": _mean,
+    "Relu": _plain(Relu()),
+    "Reshape": _reshape,
+    "Sigmoid": _plain(Sigmoid()),
+    "Softmax": _softmax,
+    "Squeeze": _squeeze,
+    "Sub": _arithmetic,
+    "Sum": _sum,
+    "Tanh": _plain(Tanh()),
+    "Transpose": _transpose,
+    "Unsqueeze": _unsqueeze,
+}
+"""For each operator, what reads it."""
+
+CAUGHT = (NoLayerError, SizeError)
+"""What a reader raises of an operation that is no layer."""

@@ -1,0 +1,163 @@
+"""An ONNX file as steps: its nodes are read in order, up to the one that is no layer."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+from onnx import NodeProto, ValueInfoProto
+
+from hubel.errors import NetworkError, UsageError, nearest
+from hubel.foreign.builder import Builder, NoLayerError
+from hubel.foreign.found import Found, UnreadError
+from hubel.foreign.onnx.file import OnnxFile
+from hubel.foreign.onnx.operators import READERS
+from hubel.foreign.onnx.patterns import matched
+from hubel.foreign.onnx.reading import Node, Reading, Unread, UnreadValueError, fold
+from hubel.foreign.value import MAPS, Value
+from hubel.net.trace import INPUT
+from hubel.net.volume import Volume
+
+OPSETS = range(6, 25)
+"""The versions of ONNX's operators that are read."""
+
+CHANNELS = (1, 3)
+"""The depths of images, by which the order of an input's axes is told."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class OnnxNetwork:
+    """An ONNX file that was read: what was `found`, and the graph's values.
+
+    `input` is the name of the graph's input, `start` its value, and `kind` the type of its numbers. `values`
+    has the name and the axes of what each step gives, by the step's path.
+    """
+
+    file: OnnxFile
+    found: Found
+    input: str
+    start: Value
+    kind: int
+    values: dict[str, tuple[str, Value]]
+
+
+def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None = None) -> OnnxNetwork:
+    """Reads the network of a file on an input volume; by default the file's own.
+
+    `output` is the name of the output with the scores, by default the first.
+
+    Raises UnreadError: a node is no layer; its `steps` are those before. Raises UsageError: the file leaves
+    its input's size open and no volume is given, or it has no such output.
+    """
+    entry = _input(file)
+    order, seen, batch = _entry_of(file, entry, volume)
+    start = Value.of(INPUT, seen, order, batch)
+    reading = Reading(Builder(seen), file.opset, dict(file.weights), {entry.name: start})
+    end_name = _output(file, output)
+    for proto in file.graph.node:
+        _take(reading, proto)
+    end = reading.values.get(end_name)
+    if isinstance(end, Unread):
+        raise UnreadError(
+            f"{file.path}: node {end.node} is no layer of hubel: {end.why}",
+            tuple(reading.builder.steps.values())[: end.steps],
+        )
+    if end is None:
+        raise UnreadError(f"{file.path}: its output {end_name} does not depend on its input", ())
+    found = reading.builder.found(end, _classes(file.metadata))
+    # Of the values that a step stands for the first counts: the others are the same in another shape.
+    known = [(name, value) for name, value in reading.values.items() if isinstance(value, Value)]
+    made = {value.path: (name, value) for name, value in reversed(known)}
+    values = {path: made[own] for path, own in found.made.items()}
+    return OnnxNetwork(file, found, entry.name, start, entry.type.tensor_type.elem_type, values)
+
+
+def _take(reading: Reading, proto: NodeProto) -> None:
+    """Reads one node: a constant, a layer, or one that is unknown."""
+    node = Node.of(proto)
+    if not node.outputs:
+        return
+    reading.producers |= dict.fromkeys(node.outputs, node)
+    try:
+        if all(name in reading.constants for name in node.inputs if name):
+            given = [reading.constants[name] if name else None for name in node.inputs]
+            reading.constants |= zip(node.outputs, fold(proto, given, reading.opset), strict=False)
+            return
+        if node.op == "Shape":
+            shape = reading.value(node).shape[node.get("start", 0) : node.get("end", None)]
+            reading.constants[node.outputs[0]] = np.array(shape, np.int64)
+            return
+        reading.values[node.outputs[0]] = _value(reading, node)
+    except UnreadValueError as error:
+        reading.values[node.outputs[0]] = error.unread
+    except (NoLayerError, NetworkError) as error:
+        reading.values[node.outputs[0]] = Unread(node, str(error), len(reading.builder.steps))
+
+
+def _value(reading: Reading, node: Node) -> Value:
+    """Returns what a node makes."""
+    pattern = matched(reading, node)
+    if pattern is not None:
+        layer, taken = pattern
+        value = reading.values[taken]
+        if isinstance(value, Unread):
+            raise UnreadValueError(value)
+        return reading.builder.add(layer, [value], reading.name(node))
+    if node.op not in READERS:
+        raise NoLayerError(f"there is no layer for {node.op}")
+    return READERS[node.op](reading, node)
+
+
+def _input(file: OnnxFile) -> ValueInfoProto:
+    """The input that takes images. Raises UnreadError: there are several inputs, or none."""
+    given = [each for each in file.graph.input if each.name not in file.weights]
+    if len(given) != 1:
+        names = ", ".join(each.name for each in given) or "none"
+        raise UnreadError(f"{file.path}: it takes {len(given)} inputs ({names}); a network takes images", ())
+    return given[0]
+
+
+def _entry_of(file: OnnxFile, entry: ValueInfoProto, volume: Volume | None) -> tuple[str, Volume, int]:
+    """The order of the input's axes, the volume of one image, and the number of images.
+
+    Raises UsageError: the file leaves the size open and none is given. Raises UnreadError: no images.
+    """
+    sides = [side.dim_value or None for side in entry.type.tensor_type.shape.dim]
+    if len(sides) != 4:
+        raise UnreadError(f"{file.path}: its input {entry.name} has {len(sides)} axes; images have four", ())
+    last = sides[3] in CHANNELS and sides[1] not in CHANNELS
+    order = "nhwc" if last else MAPS
+    said = dict(zip(order, sides, strict=True))
+    if volume is None:
+        open_sides = [side for side in "hwc" if said[side] is None]
+        if open_sides:
+            shape = "x".join(str(said[side] or "?") for side in "hwc")
+            raise UsageError(f"{file.path} takes images of {shape}; give their size, --input 224x224x3")
+        volume = Volume(*(said[side] or 0 for side in "hwc"))
+    for side, size in zip("hwc", volume, strict=True):
+        if said[side] not in (None, size):
+            shape = "x".join(str(said[each] or "?") for each in "hwc")
+            raise UsageError(f"{file.path} takes images of {shape}, not {volume}")
+    return order, volume, said["n"] or 1
+
+
+def _output(file: OnnxFile, name: str | None) -> str:
+    """The name of the output with the scores. Raises UsageError: there is no such output."""
+    names = [each.name for each in file.graph.output]
+    if name is not None and name not in names:
+        raise UsageError(
+            f"{file.path} has no output {name!r}{nearest(name, names)}; it has {', '.join(names)}"
+        )
+    return names[0] if name is None else name
+
+
+def _classes(metadata: dict[str, str]) -> tuple[str, ...] | None:
+    """The names of the classes in a file's metadata, as common exporters write them; None without."""
+    for key in ("classes", "class_names", "names", "labels", "character"):
+        text = metadata.get(key, "")
+        quoted = re.findall(r"""\d+\s*:\s*(["'])(.*?)\1""", text) or re.findall(r"""(["'])(.*?)\1""", text)
+        names = [name for _, name in quoted] or [line.strip() for line in text.splitlines() if line.strip()]
+        if len(names) > 1 and len(set(names)) == len(names):
+            return tuple(names)
+    return None

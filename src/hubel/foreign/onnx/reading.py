@@ -1,0 +1,164 @@
+"""One reading of an ONNX graph: its nodes in order, constants, and the values that steps make."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from onnx import NodeProto, helper, numpy_helper
+
+from hubel.foreign.builder import Builder, NoLayerError
+from hubel.foreign.found import Array
+from hubel.foreign.value import Value
+
+OPERATION = re.compile(r"[A-Z]\w*")
+"""How the name of an operation begins, where it is the last part of a node's name."""
+
+WEIGHT = re.compile(r"[._/]?(weight|kernel|gamma|W|w)(_\d+|:\d+)?$")
+"""How the name of a layer's weight ends."""
+
+PLAIN = re.compile(r"\d*|onnx::.*|(x|n|val|node|tensor)_?\d+|node_.*", re.IGNORECASE)
+"""A name that says nothing."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Node:
+    """One node. `inputs` are names, empty for one that is left out."""
+
+    op: str
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, Any]
+
+    @classmethod
+    def of(cls, proto: NodeProto) -> Node:
+        """Reads a node."""
+        attributes = {each.name: helper.get_attribute_value(each) for each in proto.attribute}
+        texts = {name: value.decode() for name, value in attributes.items() if isinstance(value, bytes)}
+        own = proto.domain in ("", "ai.onnx")
+        op = proto.op_type if own else f"{proto.domain}.{proto.op_type}"
+        return cls(op, proto.name, tuple(proto.input), tuple(proto.output), attributes | texts)
+
+    def get(self, name: str, default: Any) -> Any:
+        """Returns an attribute."""
+        return self.attributes.get(name, default)
+
+    def __str__(self) -> str:
+        return f"{self.name or self.outputs[0]} ({self.op})"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Unread:
+    """A value that is not known: the `node` that no layer is, why, and how many steps were read before."""
+
+    node: Node
+    why: str
+    steps: int
+
+
+class UnreadValueError(Exception):
+    """A node reads a value that is not known."""
+
+    def __init__(self, unread: Unread) -> None:
+        super().__init__(unread.why)
+        self.unread = unread
+
+
+@dataclass(slots=True, eq=False)
+class Reading:
+    """One reading. `opset` is the version of the operators."""
+
+    builder: Builder
+    opset: int
+    constants: dict[str, Array]
+    values: dict[str, Value | Unread] = field(default_factory=dict)
+    producers: dict[str, Node] = field(default_factory=dict)
+    readers: Counter[str] = field(default_factory=Counter)
+    made_by: dict[str, Node] = field(default_factory=dict)
+    """The node whose output each step's is, by the step's path."""
+
+    def value(self, node: Node, at: int = 0) -> Value:
+        """Returns an input of a node that depends on the image.
+
+        Raises UnreadValueError: it is not known. Raises NoLayerError: it is constant, or not there.
+        """
+        found = self.values.get(node.inputs[at]) if at < len(node.inputs) else None
+        if isinstance(found, Unread):
+            raise UnreadValueError(found)
+        if found is None:
+            raise NoLayerError(f"its input {at} does not depend on the image")
+        return found
+
+    def maps(self, node: Node, at: int = 0) -> Value:
+        """Returns an input that is n x depth x height x width. Raises NoLayerError: it is not."""
+        value = self.value(node, at)
+        if not value.are_maps:
+            raise NoLayerError(f"its input is not n x depth x height x width but {list(value.shape)}")
+        return value
+
+    def constant(self, node: Node, at: int, what: str = "") -> Array | None:
+        """Returns a constant input of a node, None where it is left out.
+
+        Raises NoLayerError: it depends on the image; `what` says what it is.
+        """
+        name = node.inputs[at] if at < len(node.inputs) else ""
+        if not name:
+            return None
+        if name not in self.constants:
+            raise NoLayerError(f"its {what or f'input {at}'} depends on the image")
+        return self.constants[name]
+
+    def ints(self, node: Node, name: str, at: int) -> list[int] | None:
+        """Returns integers that are an attribute, or in newer opsets an input."""
+        if name in node.attributes:
+            return [int(each) for each in np.atleast_1d(node.attributes[name])]
+        found = self.constant(node, at, name)
+        return None if found is None else [int(each) for each in np.atleast_1d(found)]
+
+    def number(self, node: Node, name: str, at: int, default: float) -> float:
+        """Returns a number that is an attribute, or in newer opsets an input."""
+        if name in node.attributes:
+            return float(node.attributes[name])
+        found = self.constant(node, at, name)
+        return default if found is None else float(found.reshape(-1)[0])
+
+    def name(self, node: Node) -> str:
+        """Returns what a node's layer is called: its weight's name, or its own; empty if they say nothing.
+
+        `/layer1/layer1.0/conv1/Conv`, as PyTorch writes it, is `layer1.0.conv1`.
+        """
+        weight = next((WEIGHT.sub("", each) for each in node.inputs[1:] if WEIGHT.search(each)), "")
+        if weight and not PLAIN.fullmatch(weight):
+            return _dotted(weight.split("/"))
+        words = [word for word in re.split(r"[/:]", node.name) if word]
+        if words and (len(words) > 1 or node.name.startswith("/")) and OPERATION.fullmatch(words[-1]):
+            words.pop()
+        name = _dotted(words)
+        return "" if PLAIN.fullmatch(name) or re.fullmatch(rf"{node.op}[_.]?\d*", name) else name
+
+
+def _dotted(words: Sequence[str]) -> str:
+    """Returns the parts of a name with dots between; one that the next part begins with is left out."""
+    kept = [
+        word for word, after in zip(words, [*words[1:], ""], strict=True) if not after.startswith(f"{word}.")
+    ]
+    return ".".join(part for word in kept for part in word.split(".") if part)
+
+
+def fold(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[Array]:
+    """Returns the outputs of a node whose inputs are all constant. Raises NoLayerError: it fails."""
+    from onnx.reference import ReferenceEvaluator
+
+    if proto.op_type == "Constant" and len(proto.attribute) == 1 and proto.attribute[0].name == "value":
+        return [numpy_helper.to_array(proto.attribute[0].t)]
+    given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name}
+    try:
+        made: list[Array] = ReferenceEvaluator(proto, opsets={"": opset}).run(None, given)
+    except Exception as error:  # whatever an operation on constants raises, the node is not read
+        raise NoLayerError(f"its constant inputs give none: {error}") from None
+    return [np.asarray(each) for each in made]

@@ -1,0 +1,56 @@
+"""A graph to compare with: the file's own nodes, with chosen values as outputs, and weights in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from onnx import ModelProto, ValueInfoProto, numpy_helper
+
+from hubel.foreign.found import Array
+from hubel.foreign.onnx.file import OnnxFile, stub
+
+SMALL = 1024
+"""Up to how many bytes a weight is written into the graph, where a runtime looks for shapes."""
+
+ROUNDING = ("QuantizeLinear", "DequantizeLinear")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Skeleton:
+    """A graph as bytes, and the weights that it takes from memory."""
+
+    model: bytes
+    weights: dict[str, Array]
+
+
+def skeleton(file: OnnxFile, outputs: Sequence[str]) -> Skeleton:
+    """Returns the graph of a file with these values as outputs.
+
+    Values that are rounded to bytes between layers stay in float; weights in bytes stay so.
+    """
+    model = ModelProto()
+    model.CopyFrom(file.model)
+    graph = model.graph
+    constants = {
+        *file.weights,
+        *(name for node in graph.node if node.op_type == "Constant" for name in node.output),
+    }
+    for node in graph.node:
+        if node.op_type in ROUNDING and node.input[0] not in constants:
+            name, source, made = node.name, node.input[0], node.output[0]
+            node.Clear()
+            node.op_type, node.name = "Identity", name
+            node.input.append(source)
+            node.output.append(made)
+    del graph.value_info[:]
+    del graph.output[:]
+    graph.output.extend(ValueInfoProto(name=name) for name in dict.fromkeys(outputs))
+    large = {}
+    for name, array in file.weights.items():
+        if array.nbytes > SMALL:
+            large[name] = array
+            graph.initializer.append(stub(name, array))
+        else:
+            graph.initializer.append(numpy_helper.from_array(array, name))
+    return Skeleton(model.SerializeToString(), large)
