@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from hubel.tasks.evaluate import evaluate as evaluate
     from hubel.tasks.explore import explore as explore
     from hubel.tasks.export import export as export
+    from hubel.tasks.import_model import import_model as import_model
     from hubel.tasks.import_weights import import_weights as import_weights
     from hubel.tasks.info import info as info
     from hubel.tasks.look.eye import look as look
@@ -92,6 +93,7 @@ _DOORS = {
     "evaluate": "hubel.tasks.evaluate:evaluate",
     "explore": "hubel.tasks.explore:explore",
     "export": "hubel.tasks.export:export",
+    "import_model": "hubel.tasks.import_model:import_model",
     "import_weights": "hubel.tasks.import_weights:import_weights",
     "gate": "hubel.net.algebra:gate",
     "info": "hubel.tasks.info:info",

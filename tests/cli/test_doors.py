@@ -17,8 +17,8 @@ from hubel.cli.look.group import INSTRUMENTS
 from hubel.tasks.look.eye import Eye
 from hubel.tasks.zoo import zoo as overview
 
-ALIASES = {"val": "evaluate"}
-"""Commands that are another name for a function."""
+ALIASES = {"val": "evaluate", "import": "import_model"}
+"""Commands that are another name for a function; `import` cannot be one in Python."""
 
 ELSEWHERE: dict[str, Callable[..., Any]] = {"zoo": overview}
 """The one command whose function has another place: `hubel.zoo` is the package of the networks."""

@@ -87,10 +87,16 @@ VERBS = {
         "info",
         "Print what a model's file says of itself; nothing in it is executed.",
     ),
+    "import": Verb(
+        "hubel.cli.import_model",
+        "import_model",
+        "Make a model of a network or weights of other programs; nothing in the file is executed.",
+    ),
     "import-weights": Verb(
         "hubel.cli.import_weights",
         "import_weights",
         "Make a model from weights of torchvision, timm and others; nothing in the file is executed.",
+        hidden=True,  # the part of import that takes weights alone
     ),
     "data": Verb("hubel.cli.data", "data", "Data sets: download, check, preview."),
     "look": Verb("hubel.cli.look.group", "look", "Look inside a trained network."),

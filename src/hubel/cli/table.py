@@ -9,7 +9,7 @@ import typer
 from hubel.cli.network import ANY_HELP, INPUT_HELP, announce
 from hubel.cli.show import show
 from hubel.errors import UsageError
-from hubel.net.trace import UnfitError
+from hubel.net.trace import UnfitError, UnreadError
 from hubel.tasks import table as task
 from hubel.tasks.words import one_of
 
@@ -44,7 +44,7 @@ def table(
     announce(net)
     try:
         found = task.table(net, volume, strict=strict, columns=columns, output=output)
-    except UnfitError as error:
+    except (UnfitError, UnreadError) as error:
         if chosen == "text" and error.steps:
             show(task.rows_before(error, columns))
         raise

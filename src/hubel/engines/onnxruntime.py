@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import onnxruntime
@@ -18,12 +19,24 @@ WARNINGS_OFF = 3
 
 
 class OnnxRuntime:
-    """A graph that ONNX Runtime has optimised, on all cores."""
+    """A graph that ONNX Runtime runs on all cores.
 
-    def __init__(self, model: bytes) -> None:
+    Weights in `handed` are those of the graph without values; they are not copied. With `plain` each
+    operation is computed by itself, as it is written.
+    """
+
+    def __init__(
+        self, model: bytes, handed: Mapping[str, npt.NDArray[Any]] | None = None, *, plain: bool = False
+    ) -> None:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = allowed_cores()
         options.log_severity_level = WARNINGS_OFF
+        if plain:
+            options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+            options.add_session_config_entry("session.disable_prepacking", "1")
+        if handed:
+            values = [onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in handed.values()]
+            options.add_external_initializers(list(handed), values)
         try:
             self._session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
         except Exception as error:  # each of its errors is a class of its own, with no common one

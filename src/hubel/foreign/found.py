@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
-from hubel.errors import ModelError
 from hubel.net.trace import Step
 from hubel.net.volume import Volume
 
@@ -16,14 +14,6 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
 Array: TypeAlias = "npt.NDArray[Any]"
-
-
-class UnreadError(ModelError):
-    """A network that is not wholly made of known layers; `steps` are those before the first that is none."""
-
-    def __init__(self, message: str, steps: Sequence[Step]) -> None:
-        super().__init__(message)
-        self.steps = tuple(steps)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -169,6 +169,12 @@ class Header:
         return texts | ({RAW: "normalised images in, scores out"} if raw else {})
 
     @classmethod
+    def from_exported(cls, metadata: dict[str, str], path: Path) -> Header:
+        """Reads the metadata of an exported file. Raises ModelError: they are damaged."""
+        own = {name: text for name, text in metadata.items() if name in KNOWN}
+        return cls.from_metadata(own, path)
+
+    @classmethod
     def from_metadata(cls, metadata: dict[str, str], path: Path) -> Header:
         """Reads the metadata of a file. Raises ModelError: they are damaged, or not of a model of hubel.
 

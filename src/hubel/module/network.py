@@ -13,7 +13,7 @@ from hubel.errors import NetworkError
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
-from hubel.net.layers import SideHead
+from hubel.net.layers import Identity, SideHead
 from hubel.net.ledger import costs_of
 from hubel.net.memory import bytes_to_run
 from hubel.net.trace import INPUT, Step, at_inference, trace, without_softmax
@@ -193,3 +193,8 @@ def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:
         )
         for step in steps
     )
+
+
+def taken_names() -> frozenset[str]:
+    """Returns the names that no part of a network may have, as attributes of its module have them."""
+    return frozenset(dir(Network(Identity(), Volume(1, 1, 1)))) - {"identity1"}

@@ -45,6 +45,14 @@ class UnfitError(SizeError):
         self.steps = steps
 
 
+class UnreadError(NetworkError):
+    """A file whose network is not wholly made of known layers; `steps` are those before the first unknown."""
+
+    def __init__(self, message: str, steps: tuple[Step, ...] = ()) -> None:
+        super().__init__(message)
+        self.steps = steps
+
+
 def trace(net: Net, volume: VolumeLike, *, strict: bool = False) -> tuple[Step, ...]:
     """Returns the steps of a network on an input volume, in the order in which they run.
 

@@ -66,7 +66,7 @@ def import_weights(
         prepared = prepared or fetched.preprocessing
     if net is None:
         raise UsageError("name the network that the weights belong to, such as --net resnet50_v1_5")
-    path = _free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
+    path = free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
     read = foreign.read_weights(weights, ema=ema)
     with forced(force):
         imported = foreign.import_weights(
@@ -74,7 +74,7 @@ def import_weights(
             read.tensors,
             preprocessing=prepared,
             volume=volume,
-            classes=_lines(Path(classes)) if isinstance(classes, str | Path) else classes,
+            classes=lines(Path(classes)) if isinstance(classes, str | Path) else classes,
             source=name,
             ema=ema,
         )
@@ -86,7 +86,7 @@ def import_weights(
     return Imported(imported.model, path, loaded, (*read.remarks, *loaded.remarks, *head))
 
 
-def _free(path: Path) -> Path:
+def free(path: Path) -> Path:
     """Returns the path. Raises UsageError: a file exists there, or cannot be written there."""
     if path.exists():
         raise UsageError(f"{path} exists; name another file with --out")
@@ -95,7 +95,7 @@ def _free(path: Path) -> Path:
     return path
 
 
-def _lines(path: Path) -> list[str]:
+def lines(path: Path) -> list[str]:
     """The lines of a text file that are not empty. Raises UsageError: it cannot be read."""
     try:
         return [line.strip() for line in read_text(path).splitlines() if line.strip()]

@@ -20,6 +20,7 @@ from hubel.net.ledger import Ledger
 from hubel.net.names import LAYERS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume, VolumeLike
+from hubel.tasks.foreign import foreign_network, is_foreign
 from hubel.zoo import lookup
 from hubel.zoo.registry import ZOO
 
@@ -67,7 +68,8 @@ class GivenNetwork:
             return self.name.rpartition(":")[2]
         if lookup.known(self.name):
             return self.name
-        return Path(self.name).stem if is_model_file(self.name) else "net"
+        is_file = is_model_file(self.name) or is_foreign(self.name)
+        return Path(self.name).stem if is_file else "net"
 
     def ledger(self, *, strict: bool = False, output: str | None = None) -> Ledger:
         """The ledger of the network: see the function of this name."""
@@ -112,7 +114,7 @@ def given(net: NetLike, volume: VolumeLike | None = None, data: DataSet | None =
     module whose code fails.
     """
     asked = volume_of(volume)
-    if isinstance(net, os.PathLike) and not is_python(os.fspath(net)):
+    if isinstance(net, os.PathLike) and not is_python(os.fspath(net)) and not is_foreign(os.fspath(net)):
         return _saved(Path(net), asked, data)
     if isinstance(net, str | os.PathLike):
         return _named(os.fspath(net), asked, data)
@@ -180,6 +182,8 @@ def _named(text: str, asked: Volume | None, data: DataSet | None) -> GivenNetwor
         own = lookup.find(text)[1]
         seen = asked or Volume(own.height, own.width, data.depth)
         return GivenNetwork(text, lookup.find(text, len(data.classes), seen)[0], seen)
+    if is_foreign(text) and exists(text):
+        return GivenNetwork(text, *foreign_network(Path(text), asked))
     if is_model_file(text):
         return _saved(Path(text), asked, data)
     if is_python(text):

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from hubel.net.algebra import Net
 from hubel.net.ledger import Ledger
-from hubel.net.trace import UnfitError
+from hubel.net.trace import UnfitError, UnreadError
 from hubel.report import table as report
 from hubel.report.styled import Styled, terminal_width
 from hubel.tasks.network import NetLike, given
@@ -81,7 +81,7 @@ def table(
     return Table(name, found.ledger(strict=strict, output=output), chosen)
 
 
-def rows_before(error: UnfitError, columns: str | Sequence[str] | None = None) -> Styled:
+def rows_before(error: UnfitError | UnreadError, columns: str | Sequence[str] | None = None) -> Styled:
     """The rows of a network up to the layer that does not fit, without totals; `error` says which layer."""
     broken = Ledger.of(error.steps[0].inputs[0], error.steps)
     return report.rows_as_text(broken, terminal_width(PAGE), _chosen(columns) or report.DEFAULT)

@@ -12,10 +12,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from hubel.errors import SizeError
 from hubel.foreign.builder import NoLayerError
 from hubel.foreign.found import Array
 from hubel.foreign.onnx import windows
+from hubel.foreign.onnx.patterns import decimal
 from hubel.foreign.onnx.reading import Node, Reading
 from hubel.foreign.value import Value
 from hubel.net.layer import Layer
@@ -78,7 +78,7 @@ def _batchnorm(reading: Reading, node: Node) -> Value:
         raise NoLayerError("its second axis is not the depth")
     given = [reading.constant(node, at, what) for at, what in enumerate(("", *_STATISTICS)) if at]
     weights = {name: array for name, array in zip(_STATISTICS, given, strict=True) if array is not None}
-    layer = BatchNorm(float(node.get("epsilon", 1e-5)), 1 - float(node.get("momentum", 0.9)))
+    layer = BatchNorm(decimal(node.get("epsilon", 1e-5)), decimal(1 - decimal(node.get("momentum", 0.9))))
     return reading.builder.add(layer, [value], reading.name(node), **weights)
 
 
@@ -91,7 +91,7 @@ def _lrn(reading: Reading, node: Node) -> Value:
     if size % 2 == 0:
         raise NoLayerError("over an even number of maps it takes one more behind, lrn one more before")
     alpha, beta = float(node.get("alpha", 1e-4)), float(node.get("beta", 0.75))
-    layer = Lrn(size, _decimal(alpha / size), _decimal(beta), _decimal(float(node.get("bias", 1.0))))
+    layer = Lrn(size, decimal(alpha / size), decimal(beta), decimal(float(node.get("bias", 1.0))))
     return reading.builder.add(layer, [value], reading.name(node))
 
 
@@ -165,6 +165,9 @@ def _arithmetic(reading: Reading, node: Node) -> Value:
     at = on_image.index(True)
     value = reading.value(node, at)
     constant = reading.constants[node.inputs[1 - at]]
+    if "axis" in node.attributes:  # before opset 7: where the constant's first axis lies
+        behind = len(value.axes) - node.attributes["axis"] - constant.ndim
+        constant = constant.reshape(*constant.shape, *[1] * behind)
     per_map = value.per_depth(constant)
     if per_map is None:
         raise NoLayerError(f"its constant of {list(constant.shape)} is not one number per map")
@@ -182,13 +185,9 @@ def _arithmetic(reading: Reading, node: Node) -> Value:
             scale, shift = 1 / per_map, zero
         case _:
             raise NoLayerError("it divides a constant by values")
-    if not scale.any() or (np.all(scale == 1) and not shift.any()):
-        return value if scale.any() else _nothing()
+    if np.all(scale == 1) and not shift.any():
+        return value
     return reading.builder.affine(value, scale, shift, reading.name(node))
-
-
-def _nothing() -> Value:
-    raise NoLayerError("it multiplies by 0")
 
 
 def _of_two(reading: Reading, node: Node) -> Value:
@@ -226,10 +225,6 @@ def _mean(reading: Reading, node: Node) -> Value:
     if node.get("keepdims", 1):
         return made
     return replace(made, axes=tuple(axis for at, axis in enumerate(made.axes) if at not in over))
-
-
-def _globalavgpool(reading: Reading, node: Node) -> Value:
-    return windows.globalavgpool(reading, node)
 
 
 # --- changes of shape alone ----------------------------------------------------------------------
@@ -294,11 +289,6 @@ def _transpose(reading: Reading, node: Node) -> Value:
     return value.transposed(node.get("perm", tuple(range(len(value.axes)))[::-1]))
 
 
-def _decimal(number: float) -> float:
-    """A number of 32 bits as it was meant: 2e-05 for 1.9999999494757503e-05."""
-    return float(f"{number:.7g}")
-
-
 def _plain(layer: Layer) -> Reader:
     return _elementwise(lambda _reading, _node: layer)
 
@@ -341,6 +331,3 @@ READERS: dict[str, Reader] = {
     "Unsqueeze": _unsqueeze,
 }
 """For each operator, what reads it."""
-
-CAUGHT = (NoLayerError, SizeError)
-"""What a reader raises of an operation that is no layer."""

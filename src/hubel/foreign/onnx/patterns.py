@@ -10,7 +10,7 @@ import numpy as np
 
 from hubel.foreign.onnx.reading import Node, Reading
 from hubel.net.layer import Layer
-from hubel.net.layers import Gelu
+from hubel.net.layers import Gelu, Lrn
 
 Pattern: TypeAlias = "str | float | tuple[str | Pattern, ...]"
 """`x` for the value that the layer takes, a constant number, or an operation with its operands.
@@ -32,6 +32,10 @@ _LAST = {"Scale": ("Mul", "Div")}
 
 def matched(reading: Reading, node: Node) -> tuple[Layer, str] | None:
     """Returns the layer that a node completes and the name of the value that it takes, or None."""
+    if node.op == "Div":
+        found_lrn = _lrn(reading, node)
+        if found_lrn:
+            return found_lrn
     for layer, pattern in PATTERNS:
         assert isinstance(pattern, tuple)
         if node.op in _LAST.get(str(pattern[0]), (pattern[0],)):
@@ -39,6 +43,61 @@ def matched(reading: Reading, node: Node) -> tuple[Layer, str] | None:
             if found:
                 return layer, found
     return None
+
+
+_SHAPES = ("Reshape", "Squeeze", "Unsqueeze", "Identity", "Transpose", "Pad")
+"""Operations that keep the values of their first input, zeros around them aside."""
+
+
+def _lrn(reading: Reading, node: Node) -> tuple[Layer, str] | None:
+    """X / (k + alpha · mean of x²)^beta, as PyTorch's exporter writes it: the mean is a pooling over maps."""
+    power = _made(reading, node.inputs[1], "Pow")
+    plus = power and _made(reading, power.inputs[0], "Add")
+    if not power or not plus:
+        return None
+    (scaled, k), beta = _number_of(reading, plus), _number(reading, power.inputs[1])
+    times = _made(reading, scaled, "Mul")
+    if k is None or beta is None or not times:
+        return None
+    mean, alpha = _number_of(reading, times)
+    pool = _made(reading, _values_of(reading, mean), "AveragePool")
+    square = pool and _made(reading, _values_of(reading, pool.inputs[0]), "Mul", "Pow")
+    if alpha is None or not pool or not square or square.inputs[0] != node.inputs[0]:
+        return None
+    size = int(np.prod(pool.get("kernel_shape", (1,))))
+    return Lrn(size, decimal(alpha / size), decimal(beta), decimal(k)), node.inputs[0]
+
+
+def _made(reading: Reading, name: str, *ops: str) -> Node | None:
+    """The node that makes a value, if it is one of these operations."""
+    node = reading.producers.get(name)
+    return node if node and node.op in ops else None
+
+
+def _values_of(reading: Reading, name: str) -> str:
+    """The value that has these values in another shape; of a choice between shapes, either branch's."""
+    node = reading.producers.get(name)
+    while node and (node.op in _SHAPES or node.op == "If"):
+        name = node.get("else_branch", None).node[0].input[0] if node.op == "If" else node.inputs[0]
+        node = reading.producers.get(name)
+    return name
+
+
+def _number(reading: Reading, name: str) -> float | None:
+    constant = reading.constants.get(name)
+    return None if constant is None or constant.size != 1 else float(np.asarray(constant).reshape(-1)[0])
+
+
+def _number_of(reading: Reading, node: Node) -> tuple[str, float | None]:
+    """The operand of a sum or product that is no number, and the number."""
+    first, second = node.inputs[:2]
+    number = _number(reading, second)
+    return (first, number) if number is not None else (second, _number(reading, first))
+
+
+def decimal(number: float) -> float:
+    """Returns a number of 32 bits as it was meant: 2e-05 for 1.9999999494757503e-05."""
+    return float(f"{number:.7g}")
 
 
 @dataclass(slots=True)
@@ -92,8 +151,8 @@ class _Match:
 
     def _is_number(self, operand: str | float, wanted: float) -> bool:
         if isinstance(operand, str):
-            constant = self.reading.constants.get(operand)
-            if constant is None or constant.size != 1:
+            number = _number(self.reading, operand)
+            if number is None:
                 return False
-            operand = float(np.asarray(constant).reshape(-1)[0])
+            operand = number
         return math.isclose(operand, wanted, rel_tol=1e-3, abs_tol=1e-6)

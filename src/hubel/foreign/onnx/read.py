@@ -10,13 +10,13 @@ from onnx import NodeProto, ValueInfoProto
 
 from hubel.errors import NetworkError, UsageError, nearest
 from hubel.foreign.builder import Builder, NoLayerError
-from hubel.foreign.found import Found, UnreadError
+from hubel.foreign.found import Found
 from hubel.foreign.onnx.file import OnnxFile
 from hubel.foreign.onnx.operators import READERS
 from hubel.foreign.onnx.patterns import matched
 from hubel.foreign.onnx.reading import Node, Reading, Unread, UnreadValueError, fold
 from hubel.foreign.value import MAPS, Value
-from hubel.net.trace import INPUT
+from hubel.net.trace import INPUT, UnreadError
 from hubel.net.volume import Volume
 
 OPSETS = range(6, 25)
@@ -111,7 +111,7 @@ def _value(reading: Reading, node: Node) -> Value:
 
 def _input(file: OnnxFile) -> ValueInfoProto:
     """The input that takes images. Raises UnreadError: there are several inputs, or none."""
-    given = [each for each in file.graph.input if each.name not in file.weights]
+    given: list[ValueInfoProto] = [each for each in file.graph.input if each.name not in file.weights]
     if len(given) != 1:
         names = ", ".join(each.name for each in given) or "none"
         raise UnreadError(f"{file.path}: it takes {len(given)} inputs ({names}); a network takes images", ())

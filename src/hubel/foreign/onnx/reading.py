@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from onnx import NodeProto, helper, numpy_helper
+from onnx import NodeProto, TensorProto, helper, numpy_helper
 
 from hubel.foreign.builder import Builder, NoLayerError
 from hubel.foreign.found import Array
@@ -18,7 +18,7 @@ from hubel.foreign.value import Value
 OPERATION = re.compile(r"[A-Z]\w*")
 """How the name of an operation begins, where it is the last part of a node's name."""
 
-WEIGHT = re.compile(r"[._/]?(weight|kernel|gamma|W|w)(_\d+|:\d+)?$")
+WEIGHT = re.compile(r"(^|[._/])(weight|kernel|gamma|W|w)(_\d+|:\d+)?$")
 """How the name of a layer's weight ends."""
 
 PLAIN = re.compile(r"\d*|onnx::.*|(x|n|val|node|tensor)_?\d+|node_.*", re.IGNORECASE)
@@ -104,11 +104,13 @@ class Reading:
     def constant(self, node: Node, at: int, what: str = "") -> Array | None:
         """Returns a constant input of a node, None where it is left out.
 
-        Raises NoLayerError: it depends on the image; `what` says what it is.
+        Raises NoLayerError: it depends on the image; `what` says what it is. Raises UnreadValueError.
         """
         name = node.inputs[at] if at < len(node.inputs) else ""
         if not name:
             return None
+        if isinstance(unread := self.values.get(name), Unread):
+            raise UnreadValueError(unread)
         if name not in self.constants:
             raise NoLayerError(f"its {what or f'input {at}'} depends on the image")
         return self.constants[name]
@@ -144,9 +146,8 @@ class Reading:
 
 def _dotted(words: Sequence[str]) -> str:
     """Returns the parts of a name with dots between; one that the next part begins with is left out."""
-    kept = [
-        word for word, after in zip(words, [*words[1:], ""], strict=True) if not after.startswith(f"{word}.")
-    ]
+    after = [*words, ""][1:]
+    kept = [word for word, inner in zip(words, after, strict=False) if not inner.startswith(f"{word}.")]
     return ".".join(part for word in kept for part in word.split(".") if part)
 
 
@@ -157,8 +158,27 @@ def fold(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[A
     if proto.op_type == "Constant" and len(proto.attribute) == 1 and proto.attribute[0].name == "value":
         return [numpy_helper.to_array(proto.attribute[0].t)]
     given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name}
+    if proto.op_type == "DequantizeLinear":  # the reference lacks those of older opsets
+        return [_dequantised(proto, *inputs)]
+    taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in given]  # of any type
+    outputs = [helper.make_empty_tensor_value_info(name) for name in proto.output]
+    graph = helper.make_graph([proto], "constant", taken, outputs)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
     try:
-        made: list[Array] = ReferenceEvaluator(proto, opsets={"": opset}).run(None, given)
+        made: Any = ReferenceEvaluator(model).run(None, given)
     except Exception as error:  # whatever an operation on constants raises, the node is not read
         raise NoLayerError(f"its constant inputs give none: {error}") from None
     return [np.asarray(each) for each in made]
+
+
+def _dequantised(proto: NodeProto, whole: Any, scale: Any, zero: Any = None) -> Array:
+    """Returns the numbers that bytes stand for, (whole - zero) · scale, per tensor or along an axis."""
+    node = Node.of(proto)
+    if node.get("block_size", 0):
+        raise NoLayerError("its weights are quantised in blocks")
+    axis = node.get("axis", 1) % max(1, whole.ndim)
+    shape = [-1 if at == axis else 1 for at in range(whole.ndim)] if np.size(scale) > 1 else []
+    apart = whole.astype(np.float32)
+    if zero is not None:
+        apart = apart - zero.astype(np.float32).reshape(shape)
+    return np.asarray(apart * scale.astype(np.float32).reshape(shape), np.float32)

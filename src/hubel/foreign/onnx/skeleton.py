@@ -24,10 +24,11 @@ class Skeleton:
     weights: dict[str, Array]
 
 
-def skeleton(file: OnnxFile, outputs: Sequence[str]) -> Skeleton:
+def skeleton(file: OnnxFile, outputs: Sequence[str], *, whole: bool = False) -> Skeleton:
     """Returns the graph of a file with these values as outputs.
 
-    Values that are rounded to bytes between layers stay in float; weights in bytes stay so.
+    Values that are rounded to bytes between layers stay in float; weights in bytes stay so. With `whole` all
+    weights are in the graph.
     """
     model = ModelProto()
     model.CopyFrom(file.model)
@@ -48,7 +49,7 @@ def skeleton(file: OnnxFile, outputs: Sequence[str]) -> Skeleton:
     graph.output.extend(ValueInfoProto(name=name) for name in dict.fromkeys(outputs))
     large = {}
     for name, array in file.weights.items():
-        if array.nbytes > SMALL:
+        if array.nbytes > SMALL and not whole:
             large[name] = array
             graph.initializer.append(stub(name, array))
         else:

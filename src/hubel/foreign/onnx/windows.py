@@ -117,11 +117,6 @@ def pad(reading: Reading, node: Node) -> Value:
     return replace(value, pad=_sum(value.pad, sides))
 
 
-def same_pads(node: Node) -> bool:
-    """Whether a node's padding keeps the size, with an odd zero at the far side."""
-    return bool(node.get("auto_pad", "NOTSET") == "SAME_UPPER")
-
-
 def _positions(node: Node, value: Value, size: Pair, stride: Pair, pads: Sides) -> Pair:
     """The number of windows that the specification gives, down and across.
 

@@ -1,0 +1,93 @@
+"""`hubel import`: a network of another program, or weights alone, become a model of hubel."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from hubel.cli.network import FORCE_HELP
+from hubel.cli.show import show
+from hubel.errors import UsageError
+from hubel.net.trace import UnreadError
+from hubel.tasks import import_model as task
+from hubel.tasks.table import rows_before
+
+
+def import_model(
+    source: Annotated[
+        str,
+        typer.Argument(
+            help="An ONNX file; or weights alone: .pth, .safetensors, hf:OWNER/NAME@REVISION.", metavar="FILE"
+        ),
+    ],
+    *,
+    net: Annotated[
+        str | None,
+        typer.Option("--net", help="Of weights alone: the network of the zoo they belong to."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The model's file to write. Default: FILE's name, .safetensors.")
+    ] = None,
+    volume: Annotated[
+        str | None,
+        typer.Option("--input", "--volume", help="The input volume, HxWxD, where FILE leaves it open."),
+    ] = None,
+    preprocessing: Annotated[
+        str | None,
+        typer.Option(
+            help="How images are prepared, where FILE does not say: torchvision, torchvision_v2, googlenet, "
+            "timm_a1 or efficientnet_lite0."
+        ),
+    ] = None,
+    mean: Annotated[
+        str | None,
+        typer.Option(help="The mean of pixels from 0 to 1: one number, or one per channel with commas."),
+    ] = None,
+    std: Annotated[str | None, typer.Option(help="Their standard deviation, as --mean.")] = None,
+    classes: Annotated[
+        Path | None,
+        typer.Option(
+            help="A text file of the class names, one per line. Default: FILE's, or ImageNet's for 1,000."
+        ),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Of a network with several outputs, the name of the scores.")
+    ] = None,
+    ema: Annotated[
+        bool, typer.Option("--ema", help="Take the moving average of the weights that a checkpoint has.")
+    ] = False,
+    force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
+) -> None:
+    """Make a model of a network or weights of other programs; nothing in the file is executed."""
+    try:
+        found = task.import_model(
+            source,
+            net=net,
+            out=out,
+            volume=volume,
+            preprocessing=preprocessing,
+            mean=_numbers("--mean", mean),
+            std=_numbers("--std", std),
+            classes=classes,
+            output=output,
+            ema=ema,
+            force=force,
+        )
+    except UnreadError as error:
+        if error.steps:
+            show(rows_before(error))
+        raise
+    print(found.report)
+    for remark in found.remarks:
+        print(f"  note    {remark}")
+    print(f"  model   {found.path}\n  use it  hubel predict {found.path} IMAGE")
+
+
+def _numbers(option: str, text: str | None) -> list[float] | None:
+    """The numbers of an option. Raises UsageError: it has others than numbers and commas."""
+    try:
+        return None if text is None else [float(number) for number in text.split(",")]
+    except ValueError:
+        raise UsageError(f"{option} is a number or several with commas, not {text!r}") from None

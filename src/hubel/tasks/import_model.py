@@ -1,0 +1,178 @@
+"""`import_model`: a network of another program, with its weights, becomes a model of hubel."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from hubel.errors import UsageError
+from hubel.files import is_file
+from hubel.ram import forced
+from hubel.tasks.foreign import check_installed, is_foreign
+from hubel.tasks.import_weights import free, import_weights, lines
+from hubel.tasks.network import volume_of
+
+if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes
+    from hubel.data.image.preprocess import Preprocessing
+    from hubel.model.file import Model
+    from hubel.model.import_network import Statistics
+    from hubel.net.volume import Volume, VolumeLike
+
+PHOTO = "mpl-data/sample_data/grace_hopper.jpg"
+"""A photograph that comes with matplotlib, to compare networks on."""
+
+NOISE = 2
+"""How many images of noise networks are compared on."""
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedModel:
+    """A model made from the file of another program, its own file, how it was checked, and remarks."""
+
+    model: Model
+    path: Path
+    report: str
+    remarks: tuple[str, ...] = ()
+
+
+def import_model(
+    source: str | Path,
+    *,
+    net: str | None = None,
+    out: str | Path | None = None,
+    volume: VolumeLike | None = None,
+    preprocessing: str | None = None,
+    mean: Sequence[float] | float | None = None,
+    std: Sequence[float] | float | None = None,
+    classes: str | Path | Sequence[str] | None = None,
+    output: str | None = None,
+    ema: bool = False,
+    force: bool = False,
+) -> ImportedModel:
+    """Makes a model of a file of another program, and writes its file.
+
+    `source` is an ONNX file, whose graph becomes the notation; or weights alone, as `import_weights` takes
+    them, which need `net`. `out` is the file, by default that of `source` with the ending .safetensors.
+    `volume` is the input where the file leaves it open. Where the file does not say how images are prepared,
+    `mean` and `std` do, of values from 0 to 1, or `preprocessing`, a name of
+    `hubel.model.import_weights.PREPROCESSINGS`; by default they are ImageNet's. `classes` are the class
+    names, or a text file of them. `output` names the output with the scores, by default the first. `ema` and
+    `force` are as for `import_weights`.
+
+    The scores of the model are compared with ONNX Runtime's, on noise and on a photograph.
+
+    Raises UsageError: an argument cannot be used, or the file exists. Raises UnreadError: a node is no layer
+    of hubel; its `steps` are those before. Raises ModelError: the file cannot be read, or the scores differ.
+    """
+    path = Path(source)
+    if not is_foreign(path.name):
+        _refuse("for weights alone", mean=mean, std=std, output=output)
+        found = import_weights(
+            source,
+            net=net,
+            out=out,
+            volume=volume,
+            preprocessing=preprocessing,
+            classes=classes,
+            ema=ema,
+            force=force,
+        )
+        report = f"{found.loaded} ({found.loaded.maker} names)"
+        return ImportedModel(found.model, found.path, report, found.remarks)
+    _refuse("where the file holds the network", net=net, ema=ema or None)
+    check_installed("onnx", "onnxruntime")
+    target = free(Path(out) if out else Path(f"{path.stem}.safetensors"))
+    if not is_file(path):
+        raise UsageError(f"{path} does not exist; give a file, such as model.onnx")
+    given = _Given(volume_of(volume), preprocessing, mean, std, classes, output)
+    with forced(force):
+        model, report, remarks = _from_onnx(path, given)
+    model.save(target)
+    return ImportedModel(model, target, report, remarks)
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What was given beside a file that holds a network; see `import_model`."""
+
+    volume: Volume | None
+    preprocessing: str | None
+    mean: Sequence[float] | float | None
+    std: Sequence[float] | float | None
+    classes: str | Path | Sequence[str] | None
+    output: str | None
+
+    @property
+    def names(self) -> Sequence[str] | None:
+        """The class names."""
+        return lines(Path(self.classes)) if isinstance(self.classes, str | Path) else self.classes
+
+
+def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
+    """The model of an ONNX file, how it was checked, and remarks."""
+    from hubel.foreign.onnx.file import open_onnx
+    from hubel.foreign.onnx.read import read_onnx
+    from hubel.model.check_import import check
+    from hubel.model.import_network import import_network
+    from hubel.model.import_own import check_own, is_own, own_model
+
+    file = open_onnx(path)
+    if is_own(file):
+        for name in ("volume", "preprocessing", "mean", "std", "classes", "output"):
+            _refuse("for a file of hubel, which says it itself", **{name: getattr(given, name)})
+        model = own_model(file)
+        report = str(check_own(file, model, _images(model.preprocessing)))
+        return model, report, ("batch normalisation is folded in the file: it comes back as a shift alone",)
+    read = read_onnx(file, given.volume, given.output)
+    imported = import_network(
+        read.found,
+        preprocessing=_named(given.preprocessing, read.found.volume),
+        statistics=_statistics(given.mean, given.std),
+        classes=given.names,
+        source=path.name,
+    )
+    report = str(check(read, imported, _images(imported.model.preprocessing)))
+    return imported.model, report, imported.remarks
+
+
+def _refuse(when: str, **given: object) -> None:
+    """Raises UsageError: an argument is given that means nothing here."""
+    for name, value in given.items():
+        if value is not None:
+            raise UsageError(f"{name} means nothing {when}; leave it out")
+
+
+def _named(name: str | None, volume: Any) -> Preprocessing | None:
+    """The preprocessing of this name, at the network's volume."""
+    from hubel.model.import_weights import fitted, preprocessing_named
+
+    return fitted(preprocessing_named(name), volume) if name else None
+
+
+def _statistics(
+    mean: Sequence[float] | float | None, std: Sequence[float] | float | None
+) -> Statistics | None:
+    """The mean and standard deviation that were given. Raises UsageError: only one is."""
+    from hubel.model.import_network import Statistics
+
+    if mean is None and std is None:
+        return None
+    if mean is None or std is None:
+        raise UsageError("mean and std are given together, of pixel values from 0 to 1")
+    both = [tuple(map(float, each)) if isinstance(each, Sequence) else (float(each),) for each in (mean, std)]
+    return Statistics(*both)
+
+
+def _images(preprocessing: Preprocessing) -> Bytes:
+    """Images to compare on: noise and a photograph, uint8, n x h x w x c."""
+    import numpy as np
+
+    volume = preprocessing.volume
+    noise = np.random.default_rng(0).integers(0, 256, (NOISE, *volume.plane, volume.depth), np.uint8)
+    spec = find_spec("matplotlib")
+    photo = Path(spec.origin).parent / PHOTO if spec and spec.origin else Path()
+    return np.stack([*noise, preprocessing.read(photo)]) if photo.is_file() else noise

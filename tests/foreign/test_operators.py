@@ -1,0 +1,303 @@
+"""Each operator of ONNX in the forms of its opsets: the layer it becomes, and ONNX Runtime's scores."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from onnx import NodeProto, TensorProto, helper
+
+from hubel.net.notation import parse
+from hubel.net.trace import UnreadError
+from tests.foreign.graphs import head, imported, weights, written
+
+node = helper.make_node
+
+
+def of(path: Path, nodes: list[NodeProto], constants: dict[str, Any], depth: int, **options: Any) -> str:
+    """The notation of some nodes from `x` to `end`, with a head behind; its scores are ONNX Runtime's."""
+    tail, more = head("end", depth)
+    if options.get("opset") == 6:  # Gemm's bias is broadcast by default since opset 7
+        tail[-1].attribute.append(helper.make_attribute("broadcast", 1))
+    made, agreement = imported(written(path / "m.onnx", [*nodes, *tail], constants | more, **options))
+    assert agreement.agrees
+    text = repr(made.model.net)
+    assert parse(text) == made.model.net
+    assert text.endswith(' >> globalavgpool >> named("head", fc(3))')
+    return text.removesuffix(' >> globalavgpool >> named("head", fc(3))')
+
+
+CONVS: list[tuple[dict[str, Any], tuple[int, ...], str]] = [
+    ({}, (4, 3, 3, 3), "conv(4, 3)"),
+    ({"pads": [1, 1, 1, 1], "strides": [2, 2]}, (4, 3, 3, 3), "conv(4, 3, stride=2, pad=1)"),
+    ({"group": 3, "dilations": [2, 1]}, (6, 1, 3, 2), "conv(6, (3, 2), groups=3, dilation=(2, 1))"),
+    ({"auto_pad": "SAME_UPPER", "strides": [2, 2]}, (4, 3, 3, 3), 'conv(4, 3, stride=2, pad="same")'),
+    ({"auto_pad": "SAME_UPPER"}, (4, 3, 3, 3), "conv(4, 3, pad=1)"),
+    ({"auto_pad": "SAME_LOWER"}, (4, 3, 5, 3), "conv(4, (5, 3), pad=(2, 1))"),
+    ({"auto_pad": "VALID"}, (4, 3, 3, 3), "conv(4, 3)"),
+]
+
+
+@pytest.mark.parametrize(("attributes", "shape", "notation"), CONVS)
+def test_convolution(
+    tmp_path: Path, attributes: dict[str, Any], shape: tuple[int, ...], notation: str
+) -> None:
+    nodes = [node("Conv", ["x", "w", "b"], ["end"], **attributes)]
+    assert of(tmp_path, nodes, {"w": weights(*shape), "b": weights(shape[0])}, shape[0]) == notation
+
+
+def test_zeros_before_a_convolution_are_its_padding(tmp_path: Path) -> None:
+    every = [0, 0, 1, 2, 0, 0, 1, 2]
+    constants = {"every": np.array(every), "plane": np.array([1, 2, 1, 2]), "axes": np.array([2, 3])}
+    for opset, pad in (
+        (10, node("Pad", ["x"], ["p"], pads=every)),
+        (17, node("Pad", ["x", "every"], ["p"])),
+        (18, node("Pad", ["x", "plane", "", "axes"], ["p"])),
+    ):
+        conv = node("Conv", ["p", "w"], ["end"])
+        assert of(tmp_path, [pad, conv], constants | {"w": weights(4, 3, 3, 5)}, 4, opset=opset) == (
+            "conv(4, (3, 5), pad=(1, 2), bias=False)"
+        )
+
+
+TWO, THREE = {"kernel_shape": [2, 2]}, {"kernel_shape": [3, 3], "strides": [2, 2]}
+AROUND = {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}
+POOLS: list[tuple[str, dict[str, Any], str]] = [
+    ("MaxPool", THREE, "maxpool(3, stride=2)"),
+    ("MaxPool", THREE | {"ceil_mode": 1}, "maxpool(3, stride=2, ceil=True)"),
+    ("MaxPool", {"kernel_shape": [3, 2], "pads": [1, 0, 1, 0]}, "maxpool((3, 2), stride=1, pad=(1, 0))"),
+    ("MaxPool", TWO | {"strides": [2, 2], "auto_pad": "SAME_UPPER"}, "maxpool(2)"),
+    ("MaxPool", THREE | {"pads": [0, 0, 1, 1]}, "maxpool(3, stride=2, ceil=True)"),
+    ("AveragePool", TWO | {"strides": [2, 2]}, "avgpool(2)"),
+    ("AveragePool", AROUND | {"count_include_pad": 1}, "avgpool(3, stride=1, pad=1)"),
+    ("AveragePool", THREE | {"ceil_mode": 1}, "avgpool(3, stride=2, ceil=True)"),
+    ("GlobalMaxPool", {}, "maxpool((12, 10))"),
+]
+
+
+@pytest.mark.parametrize(("op", "attributes", "notation"), POOLS)
+def test_pooling(tmp_path: Path, op: str, attributes: dict[str, Any], notation: str) -> None:
+    assert of(tmp_path, [node(op, ["x"], ["end"], **attributes)], {}, 3) == notation
+
+
+def test_activations(tmp_path: Path) -> None:
+    six = {"low": np.float32(0), "high": np.float32(6)}
+    for opset, op, inputs, attributes, constants, notation in (
+        (6, "Relu", ["x"], {}, {}, "relu"),
+        (7, "Clip", ["x"], {"min": 0.0, "max": 6.0}, {}, "relu(limit=6.0)"),
+        (13, "Clip", ["x", "low", "high"], {}, six, "relu(limit=6.0)"),
+        (13, "Clip", ["x", "low"], {}, six, "relu"),
+        (13, "Max", ["x", "low"], {}, six, "relu"),
+        (6, "Sigmoid", ["x"], {}, {}, "sigmoid"),
+        (6, "Tanh", ["x"], {}, {}, "tanh"),
+        (20, "Gelu", ["x"], {}, {}, "gelu"),
+        (24, "Identity", ["x"], {}, {}, ""),
+    ):
+        nodes = [node(op, inputs, ["a"], **attributes), node("Relu", ["a"], ["end"])]
+        assert of(tmp_path, nodes, constants, 3, opset=opset) == f"{notation} >> relu".removeprefix(" >> ")
+
+
+def test_normalisation(tmp_path: Path) -> None:
+    """ONNX divides alpha by the size, as the paper does not: 0.0001 over 5 maps is the paper's 0.00002."""
+    lrn = node("LRN", ["x"], ["end"], size=5, alpha=1e-4, beta=0.75, bias=2.0)
+    assert of(tmp_path, [lrn], {}, 3) == "lrn(alpha=2e-05)"
+    statistics = {name: np.abs(weights(3)) + 0.5 for name in ("s", "b", "m", "v")}
+    norm = node("BatchNormalization", ["x", "s", "b", "m", "v"], ["end"], epsilon=1e-3, momentum=0.99)
+    assert of(tmp_path, [norm], statistics, 3) == "batchnorm(eps=0.001, momentum=0.01)"
+
+
+def test_gelu_of_older_opsets_is_one_layer(tmp_path: Path) -> None:
+    constants = {"r": np.float32(2**0.5), "one": np.float32(1), "half": np.float32(0.5)}
+    start = [
+        node("Relu", ["x"], ["a"]),
+        node("Div", ["a", "r"], ["b"]),
+        node("Erf", ["b"], ["c"]),
+        node("Add", ["c", "one"], ["d"]),
+    ]
+    ways = (
+        [node("Mul", ["a", "d"], ["e"]), node("Mul", ["half", "e"], ["end"])],
+        [node("Mul", ["d", "half"], ["e"]), node("Mul", ["e", "a"], ["end"])],
+        [node("Mul", ["a", "half"], ["e"]), node("Mul", ["e", "d"], ["end"])],
+    )
+    for way in ways:
+        assert of(tmp_path, [*start, *way], constants, 3) == "relu >> gelu"
+
+
+def test_factors_and_summands_go_into_the_layer_before(tmp_path: Path) -> None:
+    constants = {"w": weights(4, 3, 3, 3), "s": weights(4, 1, 1) + 2, "b": weights(1, 4, 1, 1)}
+    nodes = [
+        node("Conv", ["x", "w"], ["a"]),
+        node("Mul", ["a", "s"], ["b1"]),
+        node("Add", ["b", "b1"], ["c"]),
+        node("Sub", ["c", "b"], ["end"]),
+    ]
+    assert of(tmp_path, nodes, constants, 4) == "conv(4, 3)"
+
+
+def test_a_factor_after_no_layer_with_weights_is_a_normalisation(tmp_path: Path) -> None:
+    nodes = [node("Relu", ["x"], ["a"]), node("Div", ["a", "s"], ["end"])]
+    assert of(tmp_path, nodes, {"s": np.abs(weights(3, 1, 1)) + 1}, 3) == "relu >> batchnorm(eps=0.0)"
+
+
+def test_branches(tmp_path: Path) -> None:
+    constants = {"w": weights(3, 3, 1, 1), "v": weights(3, 3, 1, 1)}
+    nodes = [
+        node("Relu", ["x"], ["r"]),
+        node("Conv", ["r", "w"], ["a"]),
+        node("Conv", ["r", "v"], ["b"]),
+        node("Add", ["a", "r"], ["s"]),
+        node("Concat", ["s", "b"], ["end"], axis=1),
+    ]
+    conv = "conv(3, 1, bias=False)"
+    assert of(tmp_path, nodes, constants, 6) == f"relu >> ({conv} + identity | {conv})"
+
+
+@pytest.mark.parametrize("opset", [6, 9, 12, 13, 18, 21, 24])
+def test_reshape_flatten_and_matmul_to_fc(tmp_path: Path, opset: int) -> None:
+    """The batch is taken from the shape, as PyTorch's exporter writes it; MatMul and Add are one layer."""
+    squeeze = {"axes": [0]} if opset < 13 else {}
+    constants = {
+        "zero": np.array(0),
+        "rest": np.array([-1]),
+        "axes": np.array([0]),
+        "w": weights(3 * 12 * 10, 3),
+        "b": weights(3),
+    }
+    nodes = [
+        node("Shape", ["x"], ["shape"]),
+        node("Gather", ["shape", "zero"], ["n"]),
+        node("Unsqueeze", ["n"] + ["axes"] * (opset >= 13), ["n1"], **squeeze),
+        node("Concat", ["n1", "rest"], ["wanted"], axis=0),
+        node("Reshape", ["x", "wanted"], ["flat"]),
+        node("MatMul", ["flat", "w"], ["product"]),
+        node("Add", ["product", "b"], ["scores"]),
+        node("Softmax", ["scores"], ["y"], axis=1),
+    ]
+    made, agreement = imported(written(tmp_path / "m.onnx", nodes, constants, opset=opset))
+    assert repr(made.model.net) == "fc(3) >> softmax"
+    assert agreement.agrees
+
+
+def test_channels_last_is_turned_into_channels_first(tmp_path: Path) -> None:
+    """TensorFlow's order: images n x h x w x c, and values flattened in the order h, w, c."""
+    constants = {"w": weights(4, 3, 3, 3), "v": weights(10 * 8 * 4, 3), "shape": np.array([-1, 320])}
+    nodes = [
+        node("Transpose", ["x"], ["maps"], perm=[0, 3, 1, 2]),
+        node("Conv", ["maps", "w"], ["a"]),
+        node("Transpose", ["a"], ["last"], perm=[0, 2, 3, 1]),
+        node("Reshape", ["last", "shape"], ["flat"]),
+        node("Gemm", ["flat", "v"], ["y"]),
+    ]
+    made, agreement = imported(written(tmp_path / "m.onnx", nodes, constants, shape=("n", 12, 10, 3)))
+    assert repr(made.model.net) == "conv(4, 3, bias=False) >> fc(3, bias=False)"
+    assert agreement.agrees
+
+
+def test_the_mean_over_height_and_width_is_global_pooling(tmp_path: Path) -> None:
+    for opset, inputs, attributes in (
+        (17, ["x"], {"axes": [2, 3], "keepdims": 0}),
+        (18, ["x", "axes"], {"keepdims": 0}),
+    ):
+        nodes = [node("ReduceMean", inputs, ["a"], **attributes), node("Gemm", ["a", "w"], ["y"], alpha=0.5)]
+        constants = {"w": weights(3, 3), "axes": np.array([-1, -2])}
+        made, agreement = imported(written(tmp_path / "m.onnx", nodes, constants, opset=opset))
+        assert repr(made.model.net) == "globalavgpool >> fc(3, bias=False)"
+        assert agreement.agrees
+
+
+def test_preprocessing_in_the_graph_becomes_the_model_s(tmp_path: Path) -> None:
+    """(x / 255 - mean) / std of bytes, n x h x w x c; by hand, mean 0.5, 0.4, 0.3 and std 0.2, 0.25, 0.5."""
+    constants = {
+        "white": np.float32(255),
+        "mean": np.float32([0.5, 0.4, 0.3]),
+        "std": np.float32([0.2, 0.25, 0.5]),
+        "w": weights(4, 3, 3, 3),
+    }
+    nodes = [
+        node("Cast", ["x"], ["f"], to=TensorProto.FLOAT),
+        node("Div", ["f", "white"], ["a"]),
+        node("Sub", ["a", "mean"], ["b"]),
+        node("Div", ["b", "std"], ["c"]),
+        node("Transpose", ["c"], ["d"], perm=[0, 3, 1, 2]),
+        node("Conv", ["d", "w"], ["end"]),
+    ]
+    tail, more = head("end", 4)
+    path = written(
+        tmp_path / "m.onnx", [*nodes, *tail], constants | more, shape=("n", 12, 10, 3), kind=TensorProto.UINT8
+    )
+    made, agreement = imported(path)
+    seen = made.model.preprocessing
+    assert agreement.agrees
+    assert made.white == 255
+    assert seen.mean == pytest.approx((0.5, 0.4, 0.3), rel=1e-6)
+    assert seen.std == pytest.approx((0.2, 0.25, 0.5), rel=1e-6)
+
+
+def test_a_quantised_graph_is_read_back_to_float(tmp_path: Path) -> None:
+    whole = RNG_BYTES.integers(-127, 128, (4, 3, 3, 3), np.int8)
+    constants = {
+        "w": whole,
+        "ws": np.float32([0.01, 0.02, 0.03, 0.04]),
+        "wz": np.zeros(4, np.int8),
+        "s": np.float32(0.02),
+        "z": np.uint8(128),
+    }
+    nodes = [
+        node("QuantizeLinear", ["x", "s", "z"], ["q"]),
+        node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+        node("DequantizeLinear", ["w", "ws", "wz"], ["wd"], axis=0),
+        node("Conv", ["d", "wd"], ["end"]),
+    ]
+    tail, more = head("end", 4)
+    made, agreement = imported(written(tmp_path / "m.onnx", [*nodes, *tail], constants | more))
+    assert agreement.agrees
+    assert any("quantised" in remark for remark in made.remarks)
+    weight = made.model.network.state_dict()["conv1.weight"].numpy()
+    scales = np.float32([0.01, 0.02, 0.03, 0.04])[:, None, None, None]
+    np.testing.assert_array_equal(weight, whole.astype(np.float32) * scales)
+
+
+RNG_BYTES = np.random.default_rng(3)
+
+AROUND_ALL = {"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}
+UNREAD: list[tuple[list[NodeProto], dict[str, Any], str]] = [
+    ([node("Sin", ["x"], ["end"], name="wave")], {}, r"node wave \(Sin\).*no layer for Sin"),
+    ([node("LRN", ["x"], ["end"], size=4)], {}, "even number of maps"),
+    ([node("AveragePool", ["x"], ["end"], **AROUND)], {}, "leaves its padding out of the mean"),
+    ([node("MaxPool", ["x"], ["end"], dilations=[2, 2], **TWO)], {}, "no dilation"),
+    ([node("Add", ["x", "c"], ["end"])], {"c": weights(12, 10)}, "one number per map"),
+    ([node("Pad", ["x", "p"], ["end"], mode="reflect")], AROUND_ALL, "pads by reflect"),
+    ([node("Pad", ["x", "p"], ["a"]), node("MaxPool", ["a"], ["end"], **TWO)], AROUND_ALL, "count as values"),
+    ([node("Mul", ["x", "x"], ["end"])], {}, "a product of values"),
+    ([node("Clip", ["x"], ["end"], min=-1.0, max=1.0)], {}, "relu begins at 0"),
+    (
+        [node("Transpose", ["x"], ["a"], perm=[0, 2, 1, 3]), node("MaxPool", ["a"], ["end"], **TWO)],
+        {},
+        "not n x depth",
+    ),
+]
+
+
+@pytest.mark.parametrize(("nodes", "constants", "message"), UNREAD)
+def test_what_is_no_layer_is_named(
+    tmp_path: Path, nodes: list[NodeProto], constants: dict[str, Any], message: str
+) -> None:
+    """The steps before are there to be shown."""
+    tail, more = head("end", 3)
+    inner = [rename(each, "x", "first") for each in nodes]
+    path = tmp_path / "m.onnx"
+    opset = 10 if any(each.op_type == "Clip" for each in nodes) else 17
+    written(path, [node("Relu", ["x"], ["first"]), *inner, *tail], constants | more, opset=opset)
+    with pytest.raises(UnreadError, match=message) as caught:
+        imported(path)
+    assert [step.path for step in caught.value.steps] == ["relu1"]
+
+
+def rename(proto: NodeProto, old: str, new: str) -> NodeProto:
+    """A node that reads another value."""
+    made = NodeProto()
+    made.CopyFrom(proto)
+    made.input[:] = [new if name == old else name for name in proto.input]
+    return made
