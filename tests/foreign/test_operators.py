@@ -136,9 +136,97 @@ def test_factors_and_summands_go_into_the_layer_before(tmp_path: Path) -> None:
     assert of(tmp_path, nodes, constants, 4) == "conv(4, 3)"
 
 
-def test_a_factor_after_no_layer_with_weights_is_a_normalisation(tmp_path: Path) -> None:
-    nodes = [node("Relu", ["x"], ["a"]), node("Div", ["a", "s"], ["end"])]
-    assert of(tmp_path, nodes, {"s": np.abs(weights(3, 1, 1)) + 1}, 3) == "relu >> batchnorm(eps=0.0)"
+def test_factors_and_summands_after_no_layer_with_weights(tmp_path: Path) -> None:
+    factor = node("Div", ["a", "s"], ["end"])
+    summand = node("Add", ["a", "s"], ["end"])
+    for operation, layer in ((factor, "layerscale"), (summand, "batchnorm(eps=0.0)")):
+        nodes = [node("Relu", ["x"], ["a"]), operation]
+        constants = {"s": np.abs(weights(3, 1, 1)) + 1}
+        assert of(tmp_path, nodes, constants, 3) == f"relu >> {layer}"
+
+
+def test_activations_that_are_written_out(tmp_path: Path) -> None:
+    """As exporters write them for opsets that lack them."""
+    constants = {"three": np.float32(3), "zero": np.float32(0), "six": np.float32(6)}
+    relu = node("Relu", ["x"], ["a"])
+    cut = [relu, node("Add", ["a", "three"], ["b"]), node("Clip", ["b", "zero", "six"], ["c"])]
+    hard = node("HardSigmoid", ["a"], ["b"], alpha=1 / 6)
+    for nodes, layer in (
+        ([*cut, node("Div", ["c", "six"], ["end"])], "hardsigmoid"),
+        ([*cut, node("Div", ["c", "six"], ["d"]), node("Mul", ["a", "d"], ["end"])], "hardswish"),
+        ([*cut, node("Mul", ["c", "a"], ["d"]), node("Div", ["d", "six"], ["end"])], "hardswish"),
+        ([relu, hard, node("Mul", ["a", "b"], ["end"])], "hardswish"),
+        ([relu, node("HardSigmoid", ["a"], ["end"])], "batchnorm(eps=0.0) >> relu(limit=1.0)"),
+        ([relu, node("Sigmoid", ["a"], ["b"]), node("Mul", ["b", "a"], ["end"])], "silu"),
+    ):
+        assert of(tmp_path, nodes, constants, 3) == f"relu >> {layer}"
+
+
+def test_a_product_with_a_branch_is_a_gate(tmp_path: Path) -> None:
+    constants = {"w": weights(3, 3, 1, 1)}
+    nodes = [
+        node("Relu", ["x"], ["a"]),
+        node("GlobalAveragePool", ["a"], ["b"]),
+        node("Conv", ["b", "w"], ["c"]),
+        node("Sigmoid", ["c"], ["d"]),
+        node("Mul", ["d", "a"], ["end"]),
+    ]
+    gate = "gate(globalavgpool >> conv(3, 1, bias=False) >> sigmoid)"
+    assert of(tmp_path, nodes, constants, 3) == f"relu >> {gate}"
+
+
+def test_parts_of_the_maps_and_their_shuffle(tmp_path: Path) -> None:
+    """ShuffleNetV2's unit."""
+    constants = {"w": weights(4, 3, 1, 1), "v": weights(2, 2, 1, 1), "cut": np.array([0, 2, 2, 12, 10])}
+    constants |= {"back": np.array([0, 4, 12, 10])}
+    nodes = [
+        node("Conv", ["x", "w"], ["a"]),
+        node("Split", ["a"], ["b", "c"], axis=1),
+        node("Conv", ["c", "v"], ["d"]),
+        node("Concat", ["b", "d"], ["e"], axis=1),
+        node("Reshape", ["e", "cut"], ["f"]),
+        node("Transpose", ["f"], ["g"], perm=[0, 2, 1, 3, 4]),
+        node("Reshape", ["g", "back"], ["end"]),
+    ]
+    unit = "(part(1, 2) | part(2, 2) >> conv(2, 1, bias=False)) >> shuffle(2)"
+    assert of(tmp_path, nodes, constants, 4) == f"conv(4, 1, bias=False) >> {unit}"
+
+
+def test_growing_and_padding_by_other_values(tmp_path: Path) -> None:
+    constants = {
+        "w": weights(3, 4, 4, 4),
+        "twice": np.float32([1, 1, 2, 2]),
+        "c": weights(4, 3, 3, 3),
+        "p": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
+        "s": np.float32([0.1, 0.2, 0.3]).reshape(3, 1, 1),
+    }
+    spread = node("ConvTranspose", ["a", "w"], ["end"], strides=[2, 2], pads=[1, 1, 1, 1])
+    mirrored = [node("Pad", ["a", "p"], ["b"], mode="reflect"), node("Conv", ["b", "c"], ["end"])]
+    sides = node("Conv", ["a", "c"], ["end"], pads=[0, 1, 2, 0])
+    for nodes, layer, depth in (
+        ([spread], "convtranspose(4, 4, stride=2, pad=1, bias=False)", 4),
+        ([node("Resize", ["a", "", "twice"], ["end"], mode="linear")], 'upsample(2, mode="bilinear")', 3),
+        (mirrored, 'conv(4, 3, pad=1, bias=False, pad_mode="reflect")', 4),
+        ([sides], "conv(4, 3, pad=(0, 2, 1, 0), bias=False)", 4),
+        ([node("PRelu", ["a", "s"], ["end"])], "prelu", 3),
+        ([node("LeakyRelu", ["a"], ["end"], alpha=0.2)], "leakyrelu(slope=0.2)", 3),
+        ([node("Elu", ["a"], ["end"])], "elu", 3),
+        ([node("HardSwish", ["a"], ["end"])], "hardswish", 3),
+    ):
+        assert of(tmp_path, [node("Tanh", ["x"], ["a"]), *nodes], constants, depth) == f"tanh >> {layer}"
+
+
+def test_layer_normalisation_over_the_maps(tmp_path: Path) -> None:
+    """ConvNeXt's: channels last, normalised, expanded by a linear map, channels first again."""
+    constants = {"s": weights(3) + 1, "b": weights(3), "w": weights(3, 3)}
+    nodes = [
+        node("Transpose", ["x"], ["a"], perm=[0, 2, 3, 1]),
+        node("LayerNormalization", ["a", "s", "b"], ["c"], epsilon=1e-6),
+        node("MatMul", ["c", "w"], ["d"]),
+        node("Add", ["d", "b"], ["e"]),
+        node("Transpose", ["e"], ["end"], perm=[0, 3, 1, 2]),
+    ]
+    assert of(tmp_path, nodes, constants, 3) == "layernorm(eps=1e-06) >> conv(3, 1)"
 
 
 def test_branches(tmp_path: Path) -> None:
@@ -268,9 +356,9 @@ UNREAD: list[tuple[list[NodeProto], dict[str, Any], str]] = [
     ([node("AveragePool", ["x"], ["end"], **AROUND)], {}, "leaves its padding out of the mean"),
     ([node("MaxPool", ["x"], ["end"], dilations=[2, 2], **TWO)], {}, "no dilation"),
     ([node("Add", ["x", "c"], ["end"])], {"c": weights(12, 10)}, "one number per map"),
-    ([node("Pad", ["x", "p"], ["end"], mode="reflect")], AROUND_ALL, "pads by reflect"),
+    ([node("Pad", ["x", "p"], ["end"], mode="wrap")], AROUND_ALL, "pads by wrap"),
     ([node("Pad", ["x", "p"], ["a"]), node("MaxPool", ["a"], ["end"], **TWO)], AROUND_ALL, "count as values"),
-    ([node("Mul", ["x", "x"], ["end"])], {}, "a product of values"),
+    ([node("Sub", ["x", "x"], ["end"])], {}, "a difference of values"),
     ([node("Clip", ["x"], ["end"], min=-1.0, max=1.0)], {}, "relu begins at 0"),
     (
         [node("Transpose", ["x"], ["a"], perm=[0, 2, 1, 3]), node("MaxPool", ["a"], ["end"], **TWO)],

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from hubel.net.algebra import Net, named
-from hubel.net.layers import Add, Concat
+from hubel.net.layers import Add, Concat, Multiply
 from hubel.net.names import batchnorm, conv, fc, globalavgpool, identity, maxpool, relu
 from hubel.net.notation import parse
 from hubel.net.trace import INPUT, Step, at_inference, trace
@@ -48,7 +48,7 @@ def test_a_network_comes_back_from_its_trace(drawn: tuple[Net, Volume]) -> None:
     assert found.paths == {
         step.path: new.path
         for step, new in zip(steps, again, strict=True)
-        if not isinstance(step.layer, Add | Concat)
+        if not isinstance(step.layer, Add | Concat | Multiply)
     }
     assert all(old == new for old, new in found.paths.items())  # names of a notation are all legal
     assert parse(repr(found.net)) == found.net

@@ -12,7 +12,8 @@ import numpy as np
 
 from hubel.foreign.found import Array, Entry, Found
 from hubel.foreign.value import NO_SIDES, Value
-from hubel.net.layers import BatchNorm, Fc
+from hubel.net.layers import Fc
+from hubel.net.norms import BatchNorm, LayerScale
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
@@ -55,23 +56,29 @@ class Builder:
     def affine(self, value: Value, scale: Array, shift: Array, name: str) -> Value:
         """Multiplies and shifts each map.
 
-        Of the input it becomes a part of the entry. Elsewhere it is a batch normalisation with mean 0 and
-        variance 1, which `found` folds into the layer before where that can be.
+        Of the input it becomes a part of the entry. Elsewhere it is a layer of its own, which `found` folds
+        into the one before where that can be.
         """
         if value.path == INPUT and value.entry is not None and value.pad == NO_SIDES:
             return replace(value, entry=value.entry.then(scale, shift))
-        zeros = np.zeros_like(shift)
-        made = self.add(
-            BatchNorm(eps=0.0),
-            [value],
-            name,
-            weight=scale,
-            bias=shift,
-            running_mean=zeros,
-            running_var=zeros + 1,
-        )
+        layer = BatchNorm(eps=0.0) if np.any(shift) else LayerScale()
+        made = self.add(layer, [value], name, weight=scale, bias=shift)
         self.affines.add(made.path)
         return made
+
+    def remark(self, text: str) -> None:
+        """Notes what a reader should know, once."""
+        self.remarks[text] = None
+
+    def leads(self, start: str, end: str) -> bool:
+        """Whether a step, or the input, leads to another step."""
+        if start == INPUT:
+            return end != INPUT
+        reached = {start}
+        for path, step in self.steps.items():
+            if not reached.isdisjoint(step.sources):
+                reached.add(path)
+        return end in reached - {start}
 
     def found(self, end: Value, classes: tuple[str, ...] | None = None) -> Found:
         """Returns what leads to the scores at `end`."""
@@ -81,6 +88,8 @@ class Builder:
                 needed.update(self.steps[path].sources)
         kept = {path: step for path, step in self.steps.items() if path in needed}
         stands_for = self._folded(kept)
+        for path in self.affines & kept.keys():
+            self._complete(kept[path])
         paths = _apart(kept)
         paths |= {path: paths[other] for path, other in stands_for.items()}
         steps = tuple(
@@ -122,6 +131,15 @@ class Builder:
             sources = tuple(stands_for.get(source, source) for source in step.sources)
             steps[path] = replace(step, sources=sources)
         return stands_for
+
+    def _complete(self, step: Step) -> None:
+        """Gives a factor and summand that nothing took the weights of its layer: mean 0 and variance 1."""
+        own = self.weights[step.path]
+        if isinstance(step.layer, BatchNorm):
+            zeros = np.zeros_like(own["bias"])
+            own |= {"running_mean": zeros, "running_var": zeros + 1}
+        else:
+            del own["bias"]
 
     def _path(self, name: str, kind: str) -> str:
         """Returns a free path: the name, with the kind of layer behind where it is taken."""

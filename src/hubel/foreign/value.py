@@ -15,12 +15,10 @@ import numpy as np
 from hubel.foreign.found import Array, Entry
 from hubel.net.trace import INPUT
 from hubel.net.volume import Volume
+from hubel.net.window import Padding, Sides
 
 MAPS = "nchw"
 """The axes of images and feature maps, in the order of most formats."""
-
-Sides = tuple[int, int, int, int]
-"""Rows or columns at the top, left, bottom and right."""
 
 NO_SIDES: Sides = (0, 0, 0, 0)
 
@@ -29,7 +27,8 @@ NO_SIDES: Sides = (0, 0, 0, 0)
 class Value:
     """The output of the step at `path`, or the input.
 
-    `entry` is what was done to an input so far, and `pad` the zeros around a value that the next layer sees.
+    `entry` is what was done to an input so far. `pad` is how much is around the value that the next layer
+    sees, at the top, bottom, left and right, and `mode` what it is.
     """
 
     path: str
@@ -38,6 +37,7 @@ class Value:
     batch: int = 1
     entry: Entry | None = None
     pad: Sides = NO_SIDES
+    mode: Padding = "zeros"
 
     @classmethod
     def of(cls, path: str, volume: Volume, order: str = MAPS, batch: int = 1) -> Value:

@@ -144,7 +144,11 @@ def _where(read: OnnxNetwork, imported: ImportedNetwork, network: Network, raw: 
     finally:
         for handle in handles:
             handle.remove()
-    steps = [step for step in read.found.steps if imported.paths.get(step.path) in values]
+    steps = [
+        step
+        for step in read.found.steps
+        if imported.paths.get(step.path) in values and step.path in read.values
+    ]
     theirs = _theirs(read, [read.values[step.path][0] for step in steps], raw)
     nodes = {name: node for node in read.file.graph.node for name in node.output}
     for step, there in zip(steps, theirs, strict=True):

@@ -19,7 +19,8 @@ from hubel.model.exported import Exported
 from hubel.model.file import Model
 from hubel.model.header import FORMAT, RAW, Header
 from hubel.module.network import Network
-from hubel.net.layers import BatchNorm, Fc, Rbf
+from hubel.net.layers import Rbf
+from hubel.net.norms import BatchNorm, LayerScale
 from hubel.net.sliding import Conv, Subsample
 from hubel.net.trace import Step
 from hubel.net.window import pair
@@ -100,25 +101,22 @@ class _Arrays:
 def _give(network: Network, step: Step, arrays: _Arrays) -> None:
     """Gives one layer of a network its weights."""
     own, path, layer = network.get_submodule(step.path), step.path, step.layer
-    given: dict[str, Any] = {}
-    if isinstance(layer, Conv):
-        given["weight"] = _kernels(layer, arrays.of(f"{path}.weight"))
-        given |= {"bias": arrays.of(f"{path}.bias")} if layer.bias else {}
-    elif isinstance(layer, Fc | Subsample):
-        given["weight"] = arrays.of(f"{path}.weight")
-        if isinstance(layer, Subsample):
-            given["weight"] = given["weight"][:, 0, 0, 0]
-        given |= {"bias": arrays.of(f"{path}.bias")} if getattr(layer, "bias", True) else {}
+    if isinstance(layer, BatchNorm | LayerScale):
+        given = _factors(network, step, arrays)
     elif isinstance(layer, Rbf):
-        given["codes"] = arrays.of(f"{path}.codes")[0]
-    elif isinstance(layer, BatchNorm):
-        given = _shift(network, step, layer, arrays)
+        given = {"codes": arrays.of(f"{path}.codes")}
+    else:
+        given = {name: arrays.of(f"{path}.{name}") for name, _ in own.named_parameters()}
+    if isinstance(layer, Conv):
+        given["weight"] = _kernels(layer, given["weight"])
+    elif isinstance(layer, Subsample):
+        given["weight"] = given["weight"][:, 0, 0, 0]
     state = dict(own.named_parameters()) | dict(own.named_buffers())
     for name, value in given.items():
         target = state[name].detach()
-        if tuple(target.shape) != np.shape(value):
-            raise ModelError(f"{path}: its {name} is {list(np.shape(value))}, not {list(target.shape)}")
-        np.copyto(target.numpy(), value)
+        if target.numel() != value.size:
+            raise ModelError(f"{path}: its {name} is {list(value.shape)}, not {list(target.shape)}")
+        np.copyto(target.numpy(), value.reshape(target.shape))
 
 
 def _kernels(layer: Conv, kernels: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -132,17 +130,21 @@ def _kernels(layer: Conv, kernels: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return found[rows, [column for maps in layer.links for column in maps]]
 
 
-def _shift(network: Network, step: Step, layer: BatchNorm, arrays: _Arrays) -> dict[str, Any]:
-    """The statistics of a batch normalisation: what is left of it after the export folded it."""
+def _factors(network: Network, step: Step, arrays: _Arrays) -> dict[str, npt.NDArray[Any]]:
+    """The factors and summands of a normalisation, or what is left of them after the export folded them."""
     one = np.ones(step.output.depth, np.float32)
     weight, bias = arrays.get(f"{step.path}.weight"), arrays.get(f"{step.path}.bias")
-    if weight is None or bias is None:  # folded into the layer before
+    folded = weight is None
+    if isinstance(step.layer, LayerScale):
+        return {"weight": one if weight is None else weight}
+    assert isinstance(step.layer, BatchNorm)
+    if folded:
         before = next(each for each in network.steps if each.path == step.sources[0])
-        assert isinstance(before.layer, Conv | Fc)
-        weight, bias = one, 0 * one if before.layer.bias else arrays.of(f"{before.path}.bias")
+        own_bias = getattr(before.layer, "bias", True)
+        bias = None if own_bias else arrays.of(f"{before.path}.bias")
     return {
-        "weight": weight.reshape(-1),
-        "bias": bias.reshape(-1),
+        "weight": one if weight is None else weight,
+        "bias": 0 * one if bias is None else bias,
         "running_mean": 0 * one,
-        "running_var": one - np.float32(layer.eps),
+        "running_var": one - np.float32(step.layer.eps),
     }

@@ -14,12 +14,14 @@ from itertools import groupby
 from typing import TypeAlias
 
 from hubel.errors import NetworkError
-from hubel.net.algebra import Beside, Chain, Named, Net, Plus
+from hubel.net.algebra import Beside, Chain, Gate, Named, Net, Plus
 from hubel.net.layer import Layer
-from hubel.net.layers import Add, Concat, Identity
+from hubel.net.layers import Add, Concat, Identity, Multiply
 from hubel.net.trace import INPUT, Step, at_inference
 
-JOINED: dict[type[Layer], type[Beside] | type[Plus]] = {Concat: Beside, Add: Plus}
+Joining: TypeAlias = "type[Beside] | type[Plus] | type[Gate]"
+
+JOINED: dict[type[Layer], Joining] = {Concat: Beside, Add: Plus, Multiply: Gate}
 """The operator that makes each kind of join."""
 
 
@@ -28,8 +30,8 @@ class TangledError(NetworkError):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"{path} is read by branches that do not part at one place and meet at one: "
-            "no notation of >>, | and + has such a graph"
+            f"the branches that read {path} do not part at one place and meet at one: no notation of >>, |, "
+            "+ and gate has such a graph"
         )
         self.path = path
 
@@ -77,7 +79,7 @@ class _Leaf:
 class _Join:
     """Branches that begin at one place and are joined."""
 
-    kind: type[Beside] | type[Plus]
+    kind: Joining
     branches: list[list[_Part]]
 
 
@@ -124,12 +126,17 @@ class _Graph:
                 at = step.sources[0]
         return parts[::-1]
 
-    def _join(self, kind: type[Beside] | type[Plus], sources: Sequence[str]) -> tuple[str, _Join]:
+    def _join(self, kind: Joining, sources: Sequence[str]) -> tuple[str, _Join]:
         """Returns where the branches of a join part, and the join.
 
         Branches that part further on are joined among themselves first, which gives the same values.
         """
         parting = self._common(sources)
+        if kind is Gate:
+            if sources[0] != parting:
+                raise TangledError(sources[0])
+            branch = self.between(parting, sources[1])
+            return parting, _Join(kind, [branch or [_Leaf(Identity())]])
         firsts = [self._first_behind(parting, source) for source in sources]
         if kind is Plus:  # a sum has no order
             ordered = sorted(range(len(sources)), key=lambda at: firsts.index(firsts[at]))
@@ -307,6 +314,7 @@ def _net(part: _Part) -> Net:
         case _Leaf():
             return Named(part.name, part.layer) if part.name and not part.automatic else part.layer
         case _Join():
-            return part.kind(tuple(_chain(branch) for branch in part.branches))
+            nets = tuple(_chain(branch) for branch in part.branches)
+            return Gate(nets[0]) if part.kind is Gate else part.kind(nets)
         case _Group():
             return Named(part.name, _chain(part.parts))

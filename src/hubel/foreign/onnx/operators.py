@@ -14,25 +14,25 @@ import numpy as np
 
 from hubel.foreign.builder import NoLayerError
 from hubel.foreign.found import Array
-from hubel.foreign.onnx import windows
+from hubel.foreign.onnx import shapes, windows
 from hubel.foreign.onnx.patterns import decimal
 from hubel.foreign.onnx.reading import Node, Reading
 from hubel.foreign.value import Value
-from hubel.net.layer import Layer
-from hubel.net.layers import (
-    Add,
-    BatchNorm,
-    Concat,
-    Dropout,
-    Fc,
+from hubel.net.activations import (
+    Elu,
     Gelu,
-    GlobalAvgPool,
-    Lrn,
+    HardSigmoid,
+    HardSwish,
+    LeakyRelu,
+    PRelu,
     Relu,
     Sigmoid,
-    Softmax,
+    Silu,
     Tanh,
 )
+from hubel.net.layer import Layer
+from hubel.net.layers import Add, Concat, Dropout, Fc, GlobalAvgPool, Multiply, Softmax
+from hubel.net.norms import BatchNorm, GroupNorm, LayerNorm, Lrn
 from hubel.net.sliding import Conv
 
 Reader = Callable[[Reading, Node], Value]
@@ -57,6 +57,67 @@ def _gelu(_reading: Reading, node: Node) -> Layer:
     if node.get("approximate", "none") != "none":
         raise NoLayerError("gelu has no approximation by tanh")
     return Gelu()
+
+
+def _leakyrelu(_reading: Reading, node: Node) -> Layer:
+    return LeakyRelu(decimal(node.get("alpha", 0.01)))
+
+
+def _elu(_reading: Reading, node: Node) -> Layer:
+    return Elu(decimal(node.get("alpha", 1.0)))
+
+
+def _hardsigmoid(reading: Reading, node: Node) -> Value:
+    """x/6 + 1/2 from 0 to 1; another line is a factor and a summand before a relu with limit 1."""
+    value, name = reading.value(node), reading.name(node)
+    alpha, beta = decimal(node.get("alpha", 0.2)), decimal(node.get("beta", 0.5))
+    if abs(alpha - 1 / 6) < 1e-6 and beta == 0.5:
+        return reading.builder.add(HardSigmoid(), [value], name)
+    one = np.ones(value.volume.depth)
+    line = reading.builder.affine(value, alpha * one, beta * one, "")
+    return reading.builder.add(Relu(1.0), [line], name)
+
+
+def _swish(_reading: Reading, node: Node) -> Layer:
+    if node.get("alpha", 1.0) != 1:
+        raise NoLayerError("silu has no other slope than 1")
+    return Silu()
+
+
+def _prelu(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    slopes = reading.constant(node, 1, "slope")
+    assert slopes is not None
+    per_map = value.per_depth(slopes)
+    if per_map is None:
+        raise NoLayerError(f"its slopes are {list(slopes.shape)}, not one per map")
+    shared = slopes.size == 1
+    weight = per_map[:1] if shared else per_map
+    return reading.builder.add(PRelu(shared), [value], reading.name(node), weight=weight)
+
+
+def _layernorm(reading: Reading, node: Node) -> Value:
+    value = reading.value(node)
+    if value.axes[-1] != "c" or node.get("axis", -1) % len(value.axes) != len(value.axes) - 1:
+        raise NoLayerError("it is not over the maps of each place")
+    weight, bias = reading.constant(node, 1, "scale"), reading.constant(node, 2, "bias")
+    assert weight is not None
+    given = {"weight": weight, "bias": np.zeros_like(weight) if bias is None else bias}
+    layer = LayerNorm(decimal(node.get("epsilon", 1e-5)))
+    return reading.builder.add(layer, [value], reading.name(node), **given)
+
+
+def _groupnorm(reading: Reading, node: Node) -> Value:
+    value = reading.maps(node)
+    groups = int(node.attributes["num_groups"])
+    weight, bias = reading.constant(node, 1, "scale"), reading.constant(node, 2, "bias")
+    assert weight is not None
+    assert bias is not None
+    if len(weight) != value.volume.depth:  # in opset 18 one number per group
+        share = value.volume.depth // groups
+        weight, bias = np.repeat(weight, share), np.repeat(bias, share)
+    layer = GroupNorm(groups, decimal(node.get("epsilon", 1e-5)))
+    return reading.builder.add(layer, [value], reading.name(node), weight=weight, bias=bias)
 
 
 def _dropout(reading: Reading, node: Node) -> Layer:
@@ -193,7 +254,14 @@ def _arithmetic(reading: Reading, node: Node) -> Value:
 def _of_two(reading: Reading, node: Node) -> Value:
     if node.op == "Add":
         return _sum(reading, node)
-    raise NoLayerError({"Mul": "a product", "Sub": "a difference"}.get(node.op, "a quotient") + " of values")
+    if node.op != "Mul":
+        raise NoLayerError({"Sub": "a difference"}.get(node.op, "a quotient") + " of values")
+    seen, says = reading.value(node, 0), reading.value(node, 1)
+    if says.volume.values > seen.volume.values or reading.builder.leads(says.path, seen.path):
+        seen, says = says, seen
+    if len(seen.axes) != len(says.axes):
+        raise NoLayerError(f"a product of {list(seen.shape)} and {list(says.shape)}")
+    return reading.builder.add(Multiply(), [seen, says], "")
 
 
 def _limits(reading: Reading, node: Node) -> Value:
@@ -227,68 +295,6 @@ def _mean(reading: Reading, node: Node) -> Value:
     return replace(made, axes=tuple(axis for at, axis in enumerate(made.axes) if at not in over))
 
 
-# --- changes of shape alone ----------------------------------------------------------------------
-
-
-def _same(reading: Reading, node: Node) -> Value:
-    return reading.value(node)
-
-
-def _quantised(reading: Reading, node: Node) -> Value:
-    reading.builder.remarks["quantised values are read back to float: nothing is rounded between layers"] = (
-        None
-    )
-    return reading.value(node)
-
-
-def _flatten(reading: Reading, node: Node) -> Value:
-    value = reading.value(node)
-    axis = int(node.get("axis", 1)) % (len(value.axes) + 1)
-    shape = math.prod(value.shape[:axis]), math.prod(value.shape[axis:])
-    return _in_shape(value, shape)
-
-
-def _reshape(reading: Reading, node: Node) -> Value:
-    value = reading.value(node)
-    wanted = reading.ints(node, "shape", 1)
-    assert wanted is not None
-    if not node.get("allowzero", 0):
-        wanted = [value.shape[at] if side == 0 else side for at, side in enumerate(wanted)]
-    if -1 in wanted:
-        rest = math.prod(side for side in wanted if side != -1)
-        wanted[wanted.index(-1)] = math.prod(value.shape) // max(1, rest)
-    return _in_shape(value, tuple(wanted))
-
-
-def _in_shape(value: Value, shape: tuple[int, ...]) -> Value:
-    found = value.reshaped(shape)
-    if found is None:
-        raise NoLayerError(f"it makes {list(shape)} of {list(value.shape)}, which mixes maps")
-    return found
-
-
-def _squeeze(reading: Reading, node: Node) -> Value:
-    value = reading.value(node)
-    axes = reading.ints(node, "axes", 1)
-    out = {at % len(value.axes) for at in axes} if axes else None
-    kept = tuple(axis for at, axis in enumerate(value.axes) if (at not in out if out is not None else axis))
-    return replace(value, axes=kept)
-
-
-def _unsqueeze(reading: Reading, node: Node) -> Value:
-    value = reading.value(node)
-    new = reading.ints(node, "axes", 1) or []
-    rank = len(value.axes) + len(new)
-    places = {at % rank for at in new}
-    old = iter(value.axes)
-    return replace(value, axes=tuple("" if at in places else next(old) for at in range(rank)))
-
-
-def _transpose(reading: Reading, node: Node) -> Value:
-    value = reading.value(node)
-    return value.transposed(node.get("perm", tuple(range(len(value.axes)))[::-1]))
-
-
 def _plain(layer: Layer) -> Reader:
     return _elementwise(lambda _reading, _node: layer)
 
@@ -297,37 +303,49 @@ READERS: dict[str, Reader] = {
     "Add": _arithmetic,
     "AveragePool": windows.avgpool,
     "BatchNormalization": _batchnorm,
-    "Cast": _same,
+    "Cast": shapes.same,
     "Clip": _elementwise(_clip),
     "Concat": _concat,
     "Conv": windows.conv,
-    "DequantizeLinear": _quantised,
+    "ConvTranspose": windows.convtranspose,
+    "DequantizeLinear": shapes.quantised,
     "Div": _arithmetic,
     "Dropout": _elementwise(_dropout),
-    "Flatten": _flatten,
+    "Elu": _elementwise(_elu),
+    "Flatten": shapes.flatten,
     "Gelu": _elementwise(_gelu),
     "Gemm": _gemm,
     "GlobalAveragePool": windows.globalavgpool,
     "GlobalMaxPool": windows.globalmaxpool,
-    "Identity": _same,
+    "GroupNormalization": _groupnorm,
+    "HardSigmoid": _hardsigmoid,
+    "HardSwish": _plain(HardSwish()),
+    "Identity": shapes.same,
     "LRN": _lrn,
+    "LayerNormalization": _layernorm,
+    "LeakyRelu": _elementwise(_leakyrelu),
     "MatMul": _matmul,
     "Max": _limits,
     "MaxPool": windows.maxpool,
     "Min": _limits,
     "Mul": _arithmetic,
+    "PRelu": _prelu,
     "Pad": windows.pad,
-    "QuantizeLinear": _quantised,
+    "QuantizeLinear": shapes.quantised,
     "ReduceMean": _mean,
     "Relu": _plain(Relu()),
-    "Reshape": _reshape,
+    "Reshape": shapes.reshape,
+    "Resize": windows.resize,
     "Sigmoid": _plain(Sigmoid()),
+    "Slice": shapes.cut,
     "Softmax": _softmax,
-    "Squeeze": _squeeze,
+    "Squeeze": shapes.squeeze,
     "Sub": _arithmetic,
     "Sum": _sum,
+    "Swish": _elementwise(_swish),
     "Tanh": _plain(Tanh()),
-    "Transpose": _transpose,
-    "Unsqueeze": _unsqueeze,
+    "Transpose": shapes.transpose,
+    "Unsqueeze": shapes.unsqueeze,
+    "Upsample": windows.resize,
 }
 """For each operator, what reads it."""

@@ -9,8 +9,9 @@ from typing import TypeAlias
 import numpy as np
 
 from hubel.foreign.onnx.reading import Node, Reading
+from hubel.net.activations import Gelu, HardSigmoid, HardSwish, Silu
 from hubel.net.layer import Layer
-from hubel.net.layers import Gelu, Lrn
+from hubel.net.norms import Lrn
 
 Pattern: TypeAlias = "str | float | tuple[str | Pattern, ...]"
 """`x` for the value that the layer takes, a constant number, or an operation with its operands.
@@ -20,10 +21,18 @@ Pattern: TypeAlias = "str | float | tuple[str | Pattern, ...]"
 
 _ERF: Pattern = ("Add", ("Erf", ("Scale", "x", math.sqrt(0.5))), 1.0)
 
+_SIXTH = 1 / 6
+_CUT: Pattern = ("Clip", ("Add", "x", 3.0), 0.0, 6.0)
+_HARD: tuple[Pattern, ...] = (("Scale", _CUT, _SIXTH), ("HardSigmoid", "x", _SIXTH, 0.5))
+
 PATTERNS: list[tuple[Layer, Pattern]] = [
     (Gelu(), ("Scale", ("Mul", "x", _ERF), 0.5)),
     (Gelu(), ("Mul", "x", ("Scale", _ERF, 0.5))),
     (Gelu(), ("Mul", ("Scale", "x", 0.5), _ERF)),
+    (Silu(), ("Mul", "x", ("Sigmoid", "x"))),
+    *((HardSwish(), ("Mul", "x", hard)) for hard in _HARD),
+    (HardSwish(), ("Scale", ("Mul", "x", _CUT), _SIXTH)),
+    *((HardSigmoid(), hard) for hard in _HARD),
 ]
 """Each layer with what it is written as; the last operation comes first."""
 

@@ -15,6 +15,7 @@ from hubel.foreign.onnx.file import OnnxFile
 from hubel.foreign.onnx.operators import READERS
 from hubel.foreign.onnx.patterns import matched
 from hubel.foreign.onnx.reading import Node, Reading, Unread, UnreadValueError, fold
+from hubel.foreign.onnx.shapes import split
 from hubel.foreign.value import MAPS, Value
 from hubel.net.trace import INPUT, UnreadError
 from hubel.net.volume import Volume
@@ -31,7 +32,7 @@ class OnnxNetwork:
     """An ONNX file that was read: what was `found`, and the graph's values.
 
     `input` is the name of the graph's input, `start` its value, and `kind` the type of its numbers. `values`
-    has the name and the axes of what each step gives, by the step's path.
+    has the name and the axes of what a step gives, by the step's path, where the graph has such a value.
     """
 
     file: OnnxFile
@@ -69,7 +70,7 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     # Of the values that a step stands for the first counts: the others are the same in another shape.
     known = [(name, value) for name, value in reading.values.items() if isinstance(value, Value)]
     made = {value.path: (name, value) for name, value in reversed(known)}
-    values = {path: made[own] for path, own in found.made.items()}
+    values = {path: made[own] for path, own in found.made.items() if own in made}
     return OnnxNetwork(file, found, entry.name, start, entry.type.tensor_type.elem_type, values)
 
 
@@ -88,11 +89,15 @@ def _take(reading: Reading, proto: NodeProto) -> None:
             shape = reading.value(node).shape[node.get("start", 0) : node.get("end", None)]
             reading.constants[node.outputs[0]] = np.array(shape, np.int64)
             return
-        reading.values[node.outputs[0]] = _value(reading, node)
+        if node.op == "Split":
+            reading.values |= split(reading, node)
+        else:
+            reading.values[node.outputs[0]] = _value(reading, node)
     except UnreadValueError as error:
-        reading.values[node.outputs[0]] = error.unread
+        reading.values |= dict.fromkeys(node.outputs, error.unread)
     except (NoLayerError, NetworkError) as error:
-        reading.values[node.outputs[0]] = Unread(node, str(error), len(reading.builder.steps))
+        unread = Unread(node, str(error), len(reading.builder.steps))
+        reading.values |= dict.fromkeys(node.outputs, unread)
 
 
 def _value(reading: Reading, node: Node) -> Value:

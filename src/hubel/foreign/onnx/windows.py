@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import product
 
 import numpy as np
 
 from hubel.foreign.builder import NoLayerError
 from hubel.foreign.onnx.reading import Node, Reading
-from hubel.foreign.value import NO_SIDES, Sides, Value
+from hubel.foreign.value import NO_SIDES, Value
+from hubel.net.growing import ConvTranspose, Upsample
 from hubel.net.layers import GlobalAvgPool
 from hubel.net.sliding import AvgPool, Conv, MaxPool
-from hubel.net.window import Pad, Window
+from hubel.net.window import Pad, Padding, Sides, Window
 
 Pair = tuple[int, int]
 
@@ -37,18 +37,71 @@ def conv(reading: Reading, node: Node) -> Value:
         groups=node.get("group", 1),
         bias=bias is not None,
         dilation=dilation,
+        pad_mode=value.mode,
     )
+    if value.mode != "zeros" and pads != value.pad:
+        raise NoLayerError("it has padding of two kinds")
     if weight.shape[1] * layer.groups != value.volume.depth:
         raise NoLayerError(
             f"its filters take depth {weight.shape[1] * layer.groups}, not {value.volume.depth}"
         )
     weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
-    bare = replace(value, pad=NO_SIDES)
-    return reading.builder.add(layer, [bare], reading.name(node), **weights)
+    return reading.builder.add(layer, [_bare(value)], reading.name(node), **weights)
+
+
+def convtranspose(reading: Reading, node: Node) -> Value:
+    """A transposed convolution."""
+    value = reading.maps(node)
+    weight = reading.constant(node, 1, "weight")
+    assert weight is not None
+    pads = tuple(node.get("pads", (0, 0, 0, 0)))
+    if weight.ndim != 4 or pads[:2] != pads[2:] or node.get("auto_pad", "NOTSET") != "NOTSET":
+        raise NoLayerError("its padding is not the same on both sides, or it has another number of axes")
+    if node.get("output_shape", None) is not None:
+        raise NoLayerError("it states the size of its output in place of its padding")
+    bias = reading.constant(node, 2, "bias")
+    groups = node.get("group", 1)
+    layer = ConvTranspose(
+        weight.shape[1] * groups,
+        _pair(weight.shape[2:]),
+        stride=_attribute(node, "strides"),
+        pad=(pads[0], pads[1]),
+        output_pad=_pair(node.get("output_padding", (0, 0))),
+        groups=groups,
+        bias=bias is not None,
+        dilation=_attribute(node, "dilations"),
+    )
+    weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
+    return reading.builder.add(layer, [value], reading.name(node), **weights)
+
+
+def resize(reading: Reading, node: Node) -> Value:
+    """Upsampling by a whole factor: the nearest value, or linear between the middles of pixels."""
+    value = reading.maps(node)
+    at = {"Upsample": (1, None), "Resize": (1, None) if reading.opset < 11 else (2, 3)}[node.op]
+    factors = reading.constant(node, at[0], "scales") if "scales" not in node.attributes else None
+    if "scales" in node.attributes:
+        factors = np.array(node.attributes["scales"])
+    if factors is None or not factors.size:
+        sizes = reading.constant(node, at[1], "sizes") if at[1] else None
+        if sizes is None:
+            raise NoLayerError("it states no factors")
+        factors = sizes / np.array(value.shape)
+    if len(factors) != 4 or any(factors[:2] != 1) or any(factors != np.rint(factors)):
+        raise NoLayerError(f"it changes the size by {factors.tolist()}, not by whole factors")
+    mode = {"nearest": "nearest", "linear": "bilinear"}.get(node.get("mode", "nearest"))
+    middles = node.get(
+        "coordinate_transformation_mode", "half_pixel" if reading.opset >= 11 else "asymmetric"
+    )
+    plain = middles in ("half_pixel", "pytorch_half_pixel") or (mode == "nearest" and middles == "asymmetric")
+    if mode is None or not plain:
+        raise NoLayerError(f"it takes values by {node.get('mode', 'nearest')}, {middles}")
+    layer = Upsample((int(factors[2]), int(factors[3])), mode)  # type: ignore[arg-type]  # of the two above
+    return reading.builder.add(layer, [value], reading.name(node))
 
 
 def maxpool(reading: Reading, node: Node) -> Value:
-    """Max pooling; padding at the far side is the rounding up that gives as many positions."""
+    """Max pooling; padding at the far side may be the rounding up that gives as many positions."""
     value = reading.maps(node)
     size, stride = _pair(node.get("kernel_shape", ())), _attribute(node, "strides")
     if _attribute(node, "dilations") != (1, 1):
@@ -57,11 +110,12 @@ def maxpool(reading: Reading, node: Node) -> Value:
         raise NoLayerError("its zeros count as values, and padding of max pooling never does")
     pads = _pads(node, value, size, stride, (1, 1))
     wanted = _positions(node, value, size, stride, pads)
-    for pad, ceil in product({(pads[0], pads[1]), (pads[2], pads[3])}, (False, True)):
-        window = Window.of(size, stride, pad, ceil=ceil)
-        if pad == (pads[0], pads[1]) and window.positions(value.volume.plane) == wanted:
-            return reading.builder.add(MaxPool(size, stride, pad, ceil), [value], reading.name(node))
-    raise NoLayerError(f"its padding {list(pads)} is not the same on both sides")
+    near = pads[0], pads[2]
+    for pad, ceil in ((near, False), (near, True), (pads, False)):
+        layer = MaxPool(size, stride, pad, ceil)
+        if layer.output(value.volume).plane == wanted:
+            return reading.builder.add(layer, [value], reading.name(node))
+    raise NoLayerError(f"its padding {list(pads)} gives {wanted} positions, and maxpool another number")
 
 
 def avgpool(reading: Reading, node: Node) -> Value:
@@ -70,17 +124,14 @@ def avgpool(reading: Reading, node: Node) -> Value:
     size, stride = _pair(node.get("kernel_shape", ())), _attribute(node, "strides")
     if _attribute(node, "dilations") != (1, 1):
         raise NoLayerError("average pooling has no dilation")
-    bare = replace(value, pad=NO_SIDES)
-    pads = _pads(node, bare, size, stride, (1, 1))
+    pads = _pads(node, _bare(value), size, stride, (1, 1))
     if any(pads) and not node.get("count_include_pad", 0):
         raise NoLayerError("it leaves its padding out of the mean, and avgpool counts it")
-    if any(pads) and any(value.pad):
+    if value.mode != "zeros" or (any(pads) and any(value.pad)):
         raise NoLayerError("it has padding of two kinds")
     pads = pads if any(pads) else value.pad
-    if pads[:2] != pads[2:]:
-        raise NoLayerError(f"its padding {list(pads)} is not the same on both sides")
-    layer = AvgPool(size, stride, pads[:2], bool(node.get("ceil_mode", 0)))
-    return reading.builder.add(layer, [bare], reading.name(node))
+    layer = AvgPool(size, stride, pads, bool(node.get("ceil_mode", 0)))
+    return reading.builder.add(layer, [_bare(value)], reading.name(node))
 
 
 def globalavgpool(reading: Reading, node: Node) -> Value:
@@ -95,26 +146,32 @@ def globalmaxpool(reading: Reading, node: Node) -> Value:
 
 
 def pad(reading: Reading, node: Node) -> Value:
-    """Zeros around maps, which the next layer takes as its own."""
+    """What is put around maps, which the next layer takes as its own padding."""
     value = reading.value(node)
-    mode = node.get("mode", "constant")
-    if mode != "constant":
-        raise NoLayerError(f"it pads by {mode}")
-    if reading.number(node, "value", 2, 0.0):
+    mode: Padding | None = MODES.get(node.get("mode", "constant"))
+    if mode is None or (any(value.pad) and value.mode != mode):
+        raise NoLayerError(f"it pads by {node.get('mode', 'constant')}")
+    if mode == "zeros" and reading.number(node, "value", 2, 0.0):
         raise NoLayerError("it pads by another number than 0")
-    amounts = reading.ints(node, "pads", 1) or reading.ints(node, "paddings", 1) or []
+    amounts = reading.ints(node, "pads", 1) or node.get("paddings", ())
     axes = reading.ints(node, "axes", 3) or list(range(len(value.axes)))
-    before = dict.fromkeys("hw", 0)
-    after = dict.fromkeys("hw", 0)
+    sides = dict.fromkeys("hw", (0, 0))
     for at, axis in enumerate(axes):
-        pair = amounts[at], amounts[at + len(axes)]
+        pair = int(amounts[at]), int(amounts[at + len(axes)])
         letter = value.axes[axis]
-        if any(pair) and (letter not in before or min(pair) < 0):
+        if any(pair) and (letter not in sides or min(pair) < 0):
             raise NoLayerError("it pads or cuts more than height and width")
         if any(pair):
-            before[letter], after[letter] = pair
-    sides = (before["h"], before["w"], after["h"], after["w"])
-    return replace(value, pad=_sum(value.pad, sides))
+            sides[letter] = pair
+    return replace(value, pad=_sum(value.pad, (*sides["h"], *sides["w"])), mode=mode)
+
+
+MODES: dict[str, Padding] = {"constant": "zeros", "reflect": "reflect", "edge": "replicate"}
+
+
+def _bare(value: Value) -> Value:
+    """The value without what is around it."""
+    return replace(value, pad=NO_SIDES, mode="zeros")
 
 
 def _positions(node: Node, value: Value, size: Pair, stride: Pair, pads: Sides) -> Pair:
@@ -125,44 +182,38 @@ def _positions(node: Node, value: Value, size: Pair, stride: Pair, pads: Sides) 
     found = []
     for at in range(2):
         inputs = value.volume.plane[at]
-        room = inputs + pads[at] + pads[at + 2] - size[at]
+        near, far = pads[2 * at], pads[2 * at + 1]
+        room = inputs + near + far - size[at]
         up = stride[at] - 1 if node.get("ceil_mode", 0) else 0
         count = (room + up) // stride[at] + 1
-        found.append(count - (up > 0 and (count - 1) * stride[at] >= inputs + pads[at]))
+        found.append(count - (up > 0 and (count - 1) * stride[at] >= inputs + near))
     return found[0], found[1]
 
 
 def _pads(node: Node, value: Value, size: Pair, stride: Pair, dilation: Pair) -> Sides:
-    """The zeros at the top, left, bottom and right, those of a `Pad` before included."""
+    """The padding at the top, bottom, left and right, that of a `Pad` before included."""
     auto = node.get("auto_pad", "NOTSET")
     if auto in ("NOTSET", ""):
-        own = tuple(node.get("pads", ())) or NO_SIDES
-        return _sum((own[0], own[1], own[2], own[3]), value.pad)
+        top, left, bottom, right = tuple(node.get("pads", ())) or NO_SIDES
+        return _sum((top, bottom, left, right), value.pad)
     if auto == "VALID":
         return value.pad
     if value.pad != NO_SIDES:
         raise NoLayerError("it has padding of two kinds")
-    axes = Window.same(value.volume.plane, size, stride, dilation).axes
-    near = [axis.pad for axis in axes]
-    far = [axis.pad + axis.odd for axis in axes]
-    if auto == "SAME_LOWER":
-        near, far = far, near
-    return near[0], near[1], far[0], far[1]
+    top, bottom, left, right = Window.same(value.volume.plane, size, stride, dilation).zeros
+    return (bottom, top, right, left) if auto == "SAME_LOWER" else (top, bottom, left, right)
 
 
 def _pad(pads: Sides, value: Value, size: Pair, stride: Pair, dilation: Pair) -> Pad:
-    """The padding as a convolution has it. Raises NoLayerError: it has no such."""
-    if pads[:2] == pads[2:]:
-        return pads[:2]
-    axes = Window.same(value.volume.plane, size, stride, dilation).axes
-    if pads == (*(axis.pad for axis in axes), *(axis.pad + axis.odd for axis in axes)):
-        return "same"
-    raise NoLayerError(f"its padding {list(pads)} is not the same on both sides")
+    """The padding as a convolution has it."""
+    same = Window.same(value.volume.plane, size, stride, dilation).zeros
+    uneven = pads[0] != pads[1] or pads[2] != pads[3]
+    return "same" if uneven and pads == same else pads
 
 
 def _sum(a: Sides, b: Sides) -> Sides:
-    top, left, bottom, right = np.add(a, b).tolist()
-    return top, left, bottom, right
+    top, bottom, left, right = np.add(a, b).tolist()
+    return top, bottom, left, right
 
 
 def _attribute(node: Node, name: str) -> Pair:
