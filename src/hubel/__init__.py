@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from hubel.tasks.look.eye import look as look
     from hubel.tasks.network import build as build
     from hubel.tasks.network import ledger as ledger
+    from hubel.tasks.notation import notation as notation
     from hubel.tasks.predict import predict as predict
     from hubel.tasks.resume import resume as resume
     from hubel.tasks.run import Run as Run
@@ -102,6 +103,7 @@ _DOORS = {
     "load_weights": "hubel.module.weights:load_weights",
     "look": "hubel.tasks.look.eye:look",
     "named": "hubel.net.algebra:named",
+    "notation": "hubel.tasks.notation:notation",
     "parse": "hubel.net.notation:parse",
     "predict": "hubel.tasks.predict:predict",
     "resume": "hubel.tasks.resume:resume",

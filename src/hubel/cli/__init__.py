@@ -24,6 +24,9 @@ VERBS = {
         "table",
         "Print the size, parameters, MACs and receptive field of each layer, totals and memory.",
     ),
+    "notation": Verb(
+        "hubel.cli.notation", "notation", "Print the notation of a network; make a model of a torch module."
+    ),
     "zoo": Verb(
         "hubel.cli.zoo",
         "zoo",

@@ -14,6 +14,9 @@ from hubel.net.trace import UnreadError
 from hubel.tasks import import_model as task
 from hubel.tasks.table import rows_before
 
+MEAN_HELP = "The mean of pixels from 0 to 1: one number, or one per channel with commas."
+STD_HELP = "Their standard deviation, as --mean."
+
 
 def import_model(
     source: Annotated[
@@ -43,9 +46,9 @@ def import_model(
     ] = None,
     mean: Annotated[
         str | None,
-        typer.Option(help="The mean of pixels from 0 to 1: one number, or one per channel with commas."),
+        typer.Option(help=MEAN_HELP),
     ] = None,
-    std: Annotated[str | None, typer.Option(help="Their standard deviation, as --mean.")] = None,
+    std: Annotated[str | None, typer.Option(help=STD_HELP)] = None,
     classes: Annotated[
         Path | None,
         typer.Option(
@@ -68,8 +71,8 @@ def import_model(
             out=out,
             volume=volume,
             preprocessing=preprocessing,
-            mean=_numbers("--mean", mean),
-            std=_numbers("--std", std),
+            mean=numbers("--mean", mean),
+            std=numbers("--std", std),
             classes=classes,
             output=output,
             ema=ema,
@@ -85,8 +88,8 @@ def import_model(
     print(f"  model   {found.path}\n  use it  hubel predict {found.path} IMAGE")
 
 
-def _numbers(option: str, text: str | None) -> list[float] | None:
-    """The numbers of an option. Raises UsageError: it has others than numbers and commas."""
+def numbers(option: str, text: str | None) -> list[float] | None:
+    """Returns the numbers of an option. Raises UsageError: it has others than numbers and commas."""
     try:
         return None if text is None else [float(number) for number in text.split(",")]
     except ValueError:

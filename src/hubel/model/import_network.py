@@ -16,9 +16,11 @@ from hubel.module.network import Network, taken_names
 from hubel.net.sliding import Conv
 from hubel.net.trace import INPUT
 from hubel.net.untrace import Untraced, untrace
+from hubel.zoo.imagenet import imagenet_classes
 
 if TYPE_CHECKING:
     from hubel.foreign.found import Entry, Found
+    from hubel.net.volume import Volume
 
 PIXEL = 255.0
 """The value of white in files whose pixels are whole numbers."""
@@ -80,17 +82,23 @@ def import_network(
         )
     _give(network, found, untraced)
     prepared, white, remark = _prepared(found, preprocessing, statistics)
-    count = network.output.depth
-    names = tuple(classes or found.classes or class_names(count))
-    remarks = [*found.remarks, *remark]
-    if len(names) != count:
-        raise ModelError(f"{len(names)} class names are given for {count} classes")
-    if not classes and not found.classes:
-        assumed = "ImageNet's" if count == 1000 else "numbers"
-        remarks.append(f"the file names no classes: they are {assumed}; --classes FILE names them")
+    names, said = chosen_names(classes or found.classes, network.output.depth, "the file")
+    remarks = (*found.remarks, *remark, *said)
     network.eval()
     model = Model(network, names, prepared, {"weights": source})
-    return ImportedNetwork(model, untraced.paths, white, tuple(remarks))
+    return ImportedNetwork(model, untraced.paths, white, remarks)
+
+
+def chosen_names(
+    given: Sequence[str] | None, count: int, what: str
+) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The names of classes, and a remark where none were given. Raises ModelError: their number is wrong."""
+    if given:
+        if len(given) != count:
+            raise ModelError(f"{len(given)} class names are given for {count} classes")
+        return tuple(given), ()
+    assumed = "ImageNet's" if count == len(imagenet_classes()) else "numbers"
+    return class_names(count), (f"{what} names no classes: they are {assumed}; --classes FILE names them",)
 
 
 def _give(network: Network, found: Found, untraced: Untraced) -> None:
@@ -129,9 +137,7 @@ def _prepared(
 ) -> tuple[Preprocessing, float, tuple[str, ...]]:
     """The preprocessing of a network, the value of white in the file's input, and remarks."""
     volume, entry = found.volume, found.entry
-    bare = Preprocessing.of(volume) if volume.depth in (1, 3) else None
-    if bare is None:
-        raise ModelError(f"the network takes {volume}; images have depth 1 or 3")
+    bare = _bare(volume)
     if entry.known:
         if statistics is not None or preprocessing is not None:
             raise UsageError(
@@ -148,20 +154,37 @@ def _prepared(
             white,
             (f"the file prepares images itself: mean {_said(mean)}, std {_said(std)} of values from 0 to 1",),
         )
+    chosen, remarks = chosen_preprocessing(volume, preprocessing, statistics, "the file")
+    return chosen, 0.0, remarks
+
+
+def chosen_preprocessing(
+    volume: Volume, preprocessing: Preprocessing | None, statistics: Statistics | None, what: str
+) -> tuple[Preprocessing, tuple[str, ...]]:
+    """How images are prepared where `what` does not say it, and a remark where nothing was given.
+
+    Raises ModelError: the network takes no images. Raises UsageError: both are given.
+    """
+    if preprocessing is not None and statistics is not None:
+        raise UsageError("give preprocessing, or mean and std, not both")
+    bare = _bare(volume)
     if preprocessing is not None:
-        return preprocessing, 0.0, ()
+        return preprocessing, ()
     if statistics is not None:
         mean_of, std_of = statistics.at(volume.depth)
-        return replace(bare, mean=mean_of, std=std_of), 0.0, ()
+        return replace(bare, mean=mean_of, std=std_of), ()
     mean_of, std_of = (MEAN, STD) if volume.depth == 3 else ((float(np.mean(MEAN)),), (float(np.mean(STD)),))
-    return (
-        replace(bare, mean=mean_of, std=std_of),
-        0.0,
-        (
-            f"the file does not say how images are prepared: taken are ImageNet's mean {_said(mean_of)} and "
-            f"std {_said(std_of)}; --mean and --std change that",
-        ),
+    return replace(bare, mean=mean_of, std=std_of), (
+        f"{what} does not say how images are prepared: taken are ImageNet's mean {_said(mean_of)} and std "
+        f"{_said(std_of)}; --mean and --std change that",
     )
+
+
+def _bare(volume: Volume) -> Preprocessing:
+    """A preprocessing that changes nothing. Raises ModelError: the network takes no images."""
+    if volume.depth not in (1, 3):
+        raise ModelError(f"the network takes {volume}; images have depth 1 or 3")
+    return Preprocessing.of(volume)
 
 
 def white_of(entry: Entry) -> float:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from hubel.errors import UsageError
 from hubel.files import is_file
@@ -14,19 +13,11 @@ from hubel.ram import forced
 from hubel.tasks.foreign import check_installed, is_foreign
 from hubel.tasks.import_weights import free, import_weights, lines
 from hubel.tasks.network import volume_of
+from hubel.tasks.prepared import preprocessing_named, statistics_of, trial_images
 
 if TYPE_CHECKING:
-    from hubel.data.arrays import Bytes
-    from hubel.data.image.preprocess import Preprocessing
     from hubel.model.file import Model
-    from hubel.model.import_network import Statistics
     from hubel.net.volume import Volume, VolumeLike
-
-PHOTO = "mpl-data/sample_data/grace_hopper.jpg"
-"""A photograph that comes with matplotlib, to compare networks on."""
-
-NOISE = 2
-"""How many images of noise networks are compared on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,17 +116,17 @@ def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
         for name in ("volume", "preprocessing", "mean", "std", "classes", "output"):
             _refuse("for a file of hubel, which says it itself", **{name: getattr(given, name)})
         model = own_model(file)
-        report = str(check_own(file, model, _images(model.preprocessing)))
+        report = str(check_own(file, model, trial_images(model.preprocessing)))
         return model, report, ("batch normalisation is folded in the file: it comes back as a shift alone",)
     read = read_onnx(file, given.volume, given.output)
     imported = import_network(
         read.found,
-        preprocessing=_named(given.preprocessing, read.found.volume),
-        statistics=_statistics(given.mean, given.std),
+        preprocessing=preprocessing_named(given.preprocessing, read.found.volume),
+        statistics=statistics_of(given.mean, given.std),
         classes=given.names,
         source=path.name,
     )
-    report = str(check(read, imported, _images(imported.model.preprocessing)))
+    report = str(check(read, imported, trial_images(imported.model.preprocessing)))
     return imported.model, report, imported.remarks
 
 
@@ -144,35 +135,3 @@ def _refuse(when: str, **given: object) -> None:
     for name, value in given.items():
         if value is not None:
             raise UsageError(f"{name} means nothing {when}; leave it out")
-
-
-def _named(name: str | None, volume: Any) -> Preprocessing | None:
-    """The preprocessing of this name, at the network's volume."""
-    from hubel.model.import_weights import fitted, preprocessing_named
-
-    return fitted(preprocessing_named(name), volume) if name else None
-
-
-def _statistics(
-    mean: Sequence[float] | float | None, std: Sequence[float] | float | None
-) -> Statistics | None:
-    """The mean and standard deviation that were given. Raises UsageError: only one is."""
-    from hubel.model.import_network import Statistics
-
-    if mean is None and std is None:
-        return None
-    if mean is None or std is None:
-        raise UsageError("mean and std are given together, of pixel values from 0 to 1")
-    both = [tuple(map(float, each)) if isinstance(each, Sequence) else (float(each),) for each in (mean, std)]
-    return Statistics(*both)
-
-
-def _images(preprocessing: Preprocessing) -> Bytes:
-    """Images to compare on: noise and a photograph, uint8, n x h x w x c."""
-    import numpy as np
-
-    volume = preprocessing.volume
-    noise = np.random.default_rng(0).integers(0, 256, (NOISE, *volume.plane, volume.depth), np.uint8)
-    spec = find_spec("matplotlib")
-    photo = Path(spec.origin).parent / PHOTO if spec and spec.origin else Path()
-    return np.stack([*noise, preprocessing.read(photo)]) if photo.is_file() else noise

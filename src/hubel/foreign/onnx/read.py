@@ -128,7 +128,8 @@ def _entry_of(file: OnnxFile, entry: ValueInfoProto, volume: Volume | None) -> t
 
     Raises UsageError: the file leaves the size open and none is given. Raises UnreadError: no images.
     """
-    sides = [side.dim_value or None for side in entry.type.tensor_type.shape.dim]
+    dims = entry.type.tensor_type.shape.dim
+    sides = [side.dim_value if side.dim_value > 0 else None for side in dims]  # -1 is open, too
     if len(sides) != 4:
         raise UnreadError(f"{file.path}: its input {entry.name} has {len(sides)} axes; images have four", ())
     last = sides[3] in CHANNELS and sides[1] not in CHANNELS

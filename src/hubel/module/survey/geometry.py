@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from hubel.module.survey.reading import Call, image
+from hubel.module.survey.reading import ARGUMENTS, Call, image
 from hubel.net.axes import GlobalAxis, UpsamplingAxis
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Axis, UnevenAxis, Window
@@ -124,7 +124,9 @@ def _unshuffled(call: Call, _made: Tensor, output: Volume) -> Window | None:
 
 
 def _pooled(call: Call, _made: Tensor, _output: Volume) -> Window | None:
-    given = call.given("input kernel_size stride padding dilation ceil_mode")
+    given = call.given(
+        "" if call.name in ARGUMENTS else "input kernel_size stride padding dilation ceil_mode"
+    )
     sizes = _two(given["kernel_size"]), _two(given.get("stride") or given["kernel_size"])
     pad, dilation = _two(given.get("padding", 0)), _two(given.get("dilation", 1))
     return Window.of(*sizes, pad, dilation, ceil=bool(given.get("ceil_mode", False)))
@@ -160,6 +162,7 @@ _WINDOWS: dict[str, FindWindow] = dict.fromkeys(_REDUCTIONS, _reduced) | {
     "max_unpool2d": _unpooled,
     "pixel_shuffle": _shuffled,
     "pixel_unshuffle": _unshuffled,
+    "avg_pool2d": _pooled,
     "max_pool2d": _pooled,
     "lp_pool2d": _pooled,
     "adaptive_max_pool2d": _adaptive,

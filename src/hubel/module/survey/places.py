@@ -1,7 +1,8 @@
 """The place of a tensor in a run: the record that made it, its volume, and the meaning of its axes.
 
 Axes are `c` for depth, `h` and `w` for height and width, `p` for all positions in one axis, `1` for an axis
-of one value (such as the axis of images), and `?` for what a reshape mixed.
+of one value (such as the axis of images), and `?` for what a reshape mixed. Depth that was cut in two is `cg`
+for its groups and `cm` for the members of each; merged in the other order it is `cs`, a shuffle.
 """
 
 from __future__ import annotations
@@ -76,11 +77,23 @@ def _reshaped(axes: tuple[str, ...], before: Sequence[int], after: Sequence[int]
         if side == 1:
             new.append("1")
             continue
+        if old and old[0][1] == "c" and at + 1 < len(after) and side * after[at + 1] == old[0][0] > side:
+            old[:1] = [(side, "cg"), (after[at + 1], "cm")]
         group = [old.pop(0)] if old else [(1, "?")]
         while math.prod(size for size, _ in group) < side and old:
             group.append(old.pop(0))
         if math.prod(size for size, _ in group) != side:
             return (*new, *("?" for _ in after[at:]))
-        kinds = {axis for _, axis in group}
-        new.append(group[0][1] if len(group) == 1 else "p" if kinds <= {"h", "w", "p"} else "?")
+        new.append(_merged([axis for _, axis in group]))
     return tuple(new)
+
+
+def _merged(axes: list[str]) -> str:
+    """Returns what axes are that become one."""
+    if len(axes) == 1:
+        return axes[0]
+    if axes == ["cg", "cm"]:
+        return "c"
+    if axes == ["cm", "cg"]:
+        return "cs"
+    return "p" if set(axes) <= {"h", "w", "p"} else "?"

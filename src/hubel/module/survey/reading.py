@@ -150,7 +150,13 @@ def _maxpool(call: Call) -> Layer | None:
 
 
 def _avgpool(call: Call) -> Layer | None:
-    return sliding.AvgPool(**_pooling(call.given()))
+    """Reads average pooling whose padding counts, as the padding of `avgpool` does."""
+    given = call.given()
+    pooling = _pooling(given)
+    leaves_out = any(pooling["pad"]) and not given.get("count_include_pad", True)
+    if leaves_out or given.get("divisor_override") is not None:
+        return None
+    return sliding.AvgPool(**pooling)
 
 
 def _pooling(given: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from hubel.net.volume import Volume
 Visitor: TypeAlias = Callable[[str, Tensor], Tensor]
 """Takes a path and its output, n x depth x height x width, and returns the output to continue with."""
 
-_ORDER = {"c": 0, "h": 1, "w": 2}
+_ORDER = {"c": 0, "cg": 1, "cm": 2, "h": 3, "w": 4}
 
 
 @dataclass(frozen=True, slots=True)

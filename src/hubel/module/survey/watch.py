@@ -32,6 +32,7 @@ from hubel.module.survey.reading import (
 from hubel.module.survey.remarks import mixes, remark_of, unlike_volumes
 from hubel.net.foreign import Foreign
 from hubel.net.layer import Join, Layer
+from hubel.net.layers import Shuffle
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Window
 
@@ -248,7 +249,7 @@ class Watch(TorchFunctionMode):
             copied = call.name in COPIES or storage(of[0]) == storage(made)
             if copied and of[0].numel() == made.numel():
                 if made is not of[0]:
-                    self._put(made, moved(of[1], of[0], call.name, call.args, made))
+                    self._moved(of, call, made, result)
                 return
         activations = (
             sorted(call.activations, key=lambda pair: -pair[1].volume.values)
@@ -279,6 +280,16 @@ class Watch(TorchFunctionMode):
             remark="; ".join(filter(None, (remark_of(call, tally, window), unlike))),
         )
         self._record(layer, activations, made, weights, result)
+
+    def _moved(self, of: tuple[Tensor, Place], call: Call, made: Tensor, result: int) -> None:
+        """Sets the place of values that are only passed on; maps that were dealt out in turn are a layer."""
+        seen, place = of
+        after = moved(place, seen, call.name, call.args, made)
+        if "cs" not in after.axes:
+            self._put(made, after)
+            return
+        groups = seen.shape[place.axes.index("cg")]
+        self._record(Shuffle(groups), [of], made, frozenset(), result)
 
     # --- records ------------------------------------------------------------------------------------
 

@@ -1,0 +1,129 @@
+"""Torch modules become notation: names, weights, the same scores; what does not is named."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+import hubel
+from hubel.errors import ModelError, UsageError
+from hubel.module.survey.notated import agreement, notated, with_weights
+from hubel.net.names import relu
+from hubel.net.trace import UnreadError
+from hubel.net.untrace import TangledError
+from hubel.net.volume import Volume
+
+
+class Excited(nn.Module):
+    """A block of today: a gate, a skip connection, layer scale, a linear map at every place."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(width, eps=1e-6)
+        self.up = nn.Linear(width, 2 * width)
+        self.down = nn.Linear(2 * width, width)
+        self.gamma = nn.Parameter(torch.rand(width, 1, 1))
+        self.squeeze = nn.Conv2d(width, 2, 1)
+        self.excite = nn.Conv2d(2, width, 1)
+
+    def forward(self, images: Tensor) -> Tensor:
+        last = self.norm(images.permute(0, 2, 3, 1))
+        body = self.down(nn.functional.gelu(self.up(last))).permute(0, 3, 1, 2)
+        says = self.excite(torch.relu(self.squeeze(body.mean((2, 3), keepdim=True)))).sigmoid()
+        return images + self.gamma * (body * says)
+
+
+class Dealt(nn.Module):
+    """ShuffleNetV2's unit, as torchvision writes it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.branch = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
+
+    def forward(self, images: Tensor) -> Tensor:
+        kept, other = images.chunk(2, dim=1)
+        both = torch.cat([kept, self.branch(other)], 1)
+        count, depth, high, wide = both.shape
+        dealt = both.view(count, 2, depth // 2, high, wide).transpose(1, 2).contiguous()
+        return dealt.view(count, depth, high, wide)
+
+
+def network() -> nn.Module:
+    torch.manual_seed(1)
+    stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.Hardswish())
+    body = nn.Sequential(stem, Excited(8), Dealt(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
+    with torch.no_grad():
+        body(torch.randn(16, 3, 24, 24))  # running statistics that differ from those at the start
+    return body
+
+
+def test_scores_are_the_module_s() -> None:
+    module = network()
+    found = notated(module, Volume(24, 24, 3))
+    made = with_weights(found, module)
+    images = torch.randn(3, 3, 24, 24)
+    assert agreement(found, module, made, images) < 1e-5
+    torch.testing.assert_close(made(images), module.eval()(images))
+    text = repr(found.net.net)
+    assert "gate(globalavgpool" in text
+    assert "shuffle(2)" in text
+    assert found.net.paths["0.1"] == "_0._1"
+    assert found.weights["_0._1.running_mean"] == "0.1.running_mean"
+    assert found.weights["_1.layerscale1.weight"] == "1.gamma"
+
+
+def test_the_file_of_a_module_is_a_model(tmp_path: Path) -> None:
+    module = network()
+    made = hubel.notation(module, "24x24x3", out=f"{tmp_path}/m.safetensors", mean=0.5, std=[0.2, 0.3, 0.4])
+    again = hubel.load(f"{tmp_path}/m.safetensors")
+    assert again.net == made.net
+    assert again.preprocessing.std == (0.2, 0.3, 0.4)
+    assert repr(made) == again.network.notation
+    images = torch.randn(2, 3, 24, 24)
+    torch.testing.assert_close(again.network(images), module.eval()(images))
+    with pytest.raises(UsageError, match="exists"):
+        hubel.notation(module, "24x24x3", out=f"{tmp_path}/m.safetensors")
+
+
+def test_a_network_has_its_notation_already() -> None:
+    assert hubel.notation("lenet5").net == hubel.zoo.lenet5()
+    assert hubel.notation(relu, "8x8x3").net == relu
+    with pytest.raises(UsageError, match="for a torch module"):
+        hubel.notation("lenet5", out="never.safetensors")
+
+
+def test_what_is_no_layer_is_named() -> None:
+    with pytest.raises(UnreadError, match=r"^2 is no layer of hubel: there is none for softplus") as caught:
+        notated(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Softplus()), Volume(8, 8, 3))
+    assert [step.path for step in caught.value.steps] == ["0", "1"]
+    tied = nn.Conv2d(3, 3, 1)
+    with pytest.raises(UnreadError, match="shared"):
+        notated(nn.Sequential(tied, nn.ReLU(), tied), Volume(8, 8, 3))
+
+
+class Crossed(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
+
+    def forward(self, images: Tensor) -> Tensor:
+        first, second = self.a(images), self.b(images)
+        return (first + second) + self.c(second)
+
+
+def test_branches_that_cross_are_refused() -> None:
+    with pytest.raises(TangledError, match="branches that read b do not part"):
+        notated(Crossed(), Volume(8, 8, 3))
+
+
+def test_other_scores_are_refused() -> None:
+    module = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2))
+    found = notated(module, Volume(1, 1, 3))
+    made = with_weights(found, module)
+    with torch.no_grad():
+        module[0].weight.mul_(2)
+    with pytest.raises(ModelError, match=r"^0, read as Convolution.*other values than the module"):
+        agreement(found, module, made, torch.randn(2, 3, 1, 1))
