@@ -22,9 +22,14 @@ def import_model(
     source: Annotated[
         str,
         typer.Argument(
-            help="An ONNX file; or weights alone: .pth, .safetensors, hf:OWNER/NAME@REVISION.", metavar="FILE"
+            help="An ONNX file; a Caffe network, .prototxt; or weights alone, .pth, .safetensors, hf:...",
+            metavar="FILE",
         ),
     ],
+    weights: Annotated[
+        Path | None,
+        typer.Argument(help="Of a Caffe network: its weights, .caffemodel.", metavar="[WEIGHTS]"),
+    ] = None,
     *,
     net: Annotated[
         str | None,
@@ -67,6 +72,7 @@ def import_model(
     try:
         found = task.import_model(
             source,
+            weights,
             net=net,
             out=out,
             volume=volume,

@@ -124,7 +124,7 @@ class Builder:
                 continue
             step, own = steps[before], self.weights[path]
             if isinstance(step.layer, Conv | Fc | BatchNorm):
-                steps[before] = _scaled(step, self.weights[before], own["weight"], own["bias"])
+                steps[before] = _scaled(step, self.weights.get(before, {}), own["weight"], own["bias"])
                 del steps[path]
                 stands_for[path] = before
         for path, step in steps.items():
@@ -153,8 +153,8 @@ class Builder:
 
 
 def _scaled(step: Step, weights: dict[str, Array], scale: Array, shift: Array) -> Step:
-    """Returns a step whose outputs are multiplied and shifted, per map; its weights are changed."""
-    if not np.all(scale == 1):
+    """Returns a step whose outputs are multiplied and shifted, per map; its weights, if any, are changed."""
+    if "weight" in weights and not np.all(scale == 1):
         weight = weights["weight"]
         factors = scale.reshape(-1, *[1] * (weight.ndim - 1))
         weights["weight"] = (weight * factors).astype(np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -21,13 +21,15 @@ class Entry:
     """What a file does with pixels before its first layer: `scale` times the pixel plus `shift`, per channel.
 
     The pixels are in the order that the file takes them in: `bgr` says that blue comes first. `known` says
-    that the file states this; else it only takes what it is given.
+    that the file states this; else it only takes what it is given. `usual` is then what the format's networks
+    take by custom: mean and standard deviation of pixels from 0 to 1, in the order red, green, blue.
     """
 
     scale: Array
     shift: Array
     bgr: bool = False
     known: bool = False
+    usual: tuple[tuple[float, ...], float] | None = None
 
     @classmethod
     def plain(cls, depth: int) -> Entry:
@@ -36,7 +38,7 @@ class Entry:
 
     def then(self, scale: Array, shift: Array) -> Entry:
         """Returns this entry followed by another factor and summand per channel."""
-        return Entry(self.scale * scale, self.shift * scale + shift, self.bgr, known=True)
+        return replace(self, scale=self.scale * scale, shift=self.shift * scale + shift, known=True)
 
     def same(self, other: Entry) -> bool:
         """Whether both do the same."""

@@ -154,6 +154,13 @@ def _prepared(
             white,
             (f"the file prepares images itself: mean {_said(mean)}, std {_said(std)} of values from 0 to 1",),
         )
+    if entry.usual is not None and preprocessing is None and statistics is None:
+        mean_of, std_of = entry.usual
+        remark = (
+            "the file does not say how images are prepared: taken are the means by custom, "
+            f"{_said(mean_of)}; --mean and --std change that"
+        )
+        return replace(bare, mean=mean_of, std=(std_of,) * volume.depth), 0.0, (remark,)
     chosen, remarks = chosen_preprocessing(volume, preprocessing, statistics, "the file")
     return chosen, 0.0, remarks
 

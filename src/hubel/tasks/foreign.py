@@ -1,4 +1,4 @@
-"""The network of another program's file as a value: an ONNX file."""
+"""The network of another program's file as a value: an ONNX file, or the text of a Caffe network."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel.errors import UsageError
+from hubel.net.untrace import untrace
 
 if TYPE_CHECKING:
     from hubel.net.algebra import Net
     from hubel.net.volume import Volume
 
-ONNX = ".onnx"
-SUFFIXES = (ONNX,)
+ONNX, PROTOTXT = ".onnx", ".prototxt"
+SUFFIXES = (ONNX, PROTOTXT)
 """The endings of files that hold networks of other programs."""
 
 
@@ -23,11 +24,18 @@ def is_foreign(text: str) -> bool:
 
 
 def check_installed(*packages: str) -> None:
-    """Raises UsageError: a package that reads ONNX files is not installed."""
-    missing = [package for package in packages if find_spec(package) is None]
+    """Raises UsageError: a package that reads such files is not installed."""
+    missing = [package for package in packages if not _is_there(package)]
     if missing:
-        extra = "onnx" if missing == ["onnx"] else "onnxruntime"
-        raise UsageError(f'ONNX files need {" and ".join(missing)}: pip install "hubel[{extra}]"')
+        extra = "onnxruntime" if "onnxruntime" in missing else "onnx"
+        raise UsageError(f'such files need {" and ".join(missing)}: pip install "hubel[{extra}]"')
+
+
+def _is_there(package: str) -> bool:
+    try:
+        return find_spec(package) is not None
+    except ModuleNotFoundError:  # of the package that it is in
+        return False
 
 
 def foreign_network(path: Path, volume: Volume | None) -> tuple[Net, Volume]:
@@ -36,10 +44,15 @@ def foreign_network(path: Path, volume: Volume | None) -> tuple[Net, Volume]:
     Raises UsageError: no such file, a package is missing, or the file leaves its input open.
     Raises UnreadError: a part of it is no layer. Raises TangledError: it has no notation.
     """
+    if path.suffix.lower() == PROTOTXT:
+        from hubel.foreign.caffe.read import read_caffe
+
+        check_installed("google.protobuf")
+        found = read_caffe(path, volume=volume)
+        return untrace(found.steps, found.end).net, found.volume
     from hubel.foreign.onnx.file import open_onnx
     from hubel.foreign.onnx.read import read_onnx
     from hubel.model.header import FORMAT, Header
-    from hubel.net.untrace import untrace
 
     check_installed("onnx")
     file = open_onnx(path)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from hubel.errors import UsageError
 from hubel.files import is_file
 from hubel.ram import forced
-from hubel.tasks.foreign import check_installed, is_foreign
+from hubel.tasks.foreign import PROTOTXT, check_installed, is_foreign
 from hubel.tasks.import_weights import free, import_weights, lines
 from hubel.tasks.network import volume_of
 from hubel.tasks.prepared import preprocessing_named, statistics_of, trial_images
@@ -32,6 +32,7 @@ class ImportedModel:
 
 def import_model(
     source: str | Path,
+    weights: str | Path | None = None,
     *,
     net: str | None = None,
     out: str | Path | None = None,
@@ -46,22 +47,23 @@ def import_model(
 ) -> ImportedModel:
     """Makes a model of a file of another program, and writes its file.
 
-    `source` is an ONNX file, whose graph becomes the notation; or weights alone, as `import_weights` takes
-    them, which need `net`. `out` is the file, by default that of `source` with the ending .safetensors.
-    `volume` is the input where the file leaves it open. Where the file does not say how images are prepared,
-    `mean` and `std` do, of values from 0 to 1, or `preprocessing`, a name of
-    `hubel.model.import_weights.PREPROCESSINGS`; by default they are ImageNet's. `classes` are the class
+    `source` is an ONNX file, whose graph becomes the notation; the .prototxt of a Caffe network, with its
+    `weights`, a .caffemodel; or weights alone, as `import_weights` takes them, which need `net`. `out` is the
+    file, by default that of `source` with the ending .safetensors. `volume` is the input where the file
+    leaves it open. Where the file does not say how images are prepared, `mean` and `std` do, of values from 0
+    to 1, or `preprocessing`, a name of `hubel.model.import_weights.PREPROCESSINGS`. `classes` are the class
     names, or a text file of them. `output` names the output with the scores, by default the first. `ema` and
     `force` are as for `import_weights`.
 
-    The scores of the model are compared with ONNX Runtime's, on noise and on a photograph.
+    The scores of an ONNX file are compared with ONNX Runtime's, on noise and on a photograph; those of a
+    Caffe network with nothing, as there is no runtime for it.
 
     Raises UsageError: an argument cannot be used, or the file exists. Raises UnreadError: a node is no layer
     of hubel; its `steps` are those before. Raises ModelError: the file cannot be read, or the scores differ.
     """
     path = Path(source)
     if not is_foreign(path.name):
-        _refuse("for weights alone", mean=mean, std=std, output=output)
+        _refuse("for weights alone", weights=weights, mean=mean, std=std, output=output)
         found = import_weights(
             source,
             net=net,
@@ -75,13 +77,16 @@ def import_model(
         report = f"{found.loaded} ({found.loaded.maker} names)"
         return ImportedModel(found.model, found.path, report, found.remarks)
     _refuse("where the file holds the network", net=net, ema=ema or None)
-    check_installed("onnx", "onnxruntime")
     target = free(Path(out) if out else Path(f"{path.stem}.safetensors"))
     if not is_file(path):
         raise UsageError(f"{path} does not exist; give a file, such as model.onnx")
     given = _Given(volume_of(volume), preprocessing, mean, std, classes, output)
     with forced(force):
-        model, report, remarks = _from_onnx(path, given)
+        if path.suffix.lower() == PROTOTXT:
+            model, report, remarks = _from_caffe(path, weights, given)
+        else:
+            _refuse("beside an ONNX file, which has them", weights=weights)
+            model, report, remarks = _from_onnx(path, given)
     model.save(target)
     return ImportedModel(model, target, report, remarks)
 
@@ -111,6 +116,7 @@ def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
     from hubel.model.import_network import import_network
     from hubel.model.import_own import check_own, is_own, own_model
 
+    check_installed("onnx", "onnxruntime")
     file = open_onnx(path)
     if is_own(file):
         for name in ("volume", "preprocessing", "mean", "std", "classes", "output"):
@@ -128,6 +134,28 @@ def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
     )
     report = str(check(read, imported, trial_images(imported.model.preprocessing)))
     return imported.model, report, imported.remarks
+
+
+def _from_caffe(path: Path, weights: str | Path | None, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
+    """The model of a Caffe network, what was not checked, and remarks."""
+    from hubel.foreign.caffe.read import read_caffe
+    from hubel.model.import_network import import_network
+
+    check_installed("google.protobuf")
+    if weights is None:
+        raise UsageError(f"{path} has no weights; give them, too: hubel import {path} MODEL.caffemodel")
+    _refuse("for a Caffe network, which has one end", output=given.output)
+    found = read_caffe(path, Path(weights), given.volume)
+    imported = import_network(
+        found,
+        preprocessing=preprocessing_named(given.preprocessing, found.volume),
+        statistics=statistics_of(given.mean, given.std),
+        classes=given.names,
+        source=Path(weights).name,
+    )
+    turned = ("its first filters are turned from blue, green, red to red, green, blue",) * found.entry.bgr
+    report = "its scores are compared with nothing: there is no runtime of Caffe"
+    return imported.model, report, (*imported.remarks, *turned)
 
 
 def _refuse(when: str, **given: object) -> None:
