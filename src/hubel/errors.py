@@ -28,6 +28,9 @@ WORD, QUOTED, LINE, LINES = 200, 160, 300, 40
 What a user wrote may be of any length. A list that has to be whole is on lines of its own.
 """
 
+COUNTED, WHOLE = 40, 500
+"""Of a word, such as a path, so many characters count for its line, which has no more than `WHOLE` in all."""
+
 _LONG = re.compile(rf"(?<!\w)(['\"])(?:(?!\1).){{{QUOTED + 1},}}\1(?!\w)|\S{{{WORD + 1},}}")
 """A quoted text or a word that is too long. An apostrophe within a word opens no quotation."""
 
@@ -42,9 +45,7 @@ class HubelError(Exception):
         text = _LONG.sub(lambda found: shortened(found[0]), super().__str__())
         *lines, rest = text.split("\n", LINES)
         lines.append(" ".join(rest.split("\n")))
-        return "\n".join(
-            line if len(line) <= LINE else f"{line[: LINE // 2]} … {line[-LINE // 2 :]}" for line in lines
-        )
+        return "\n".join(map(_bounded, lines))
 
 
 class NetworkError(HubelError):
@@ -80,6 +81,14 @@ def shortened(text: str, most: int = 80) -> str:
     line = " ".join(text.split())
     half = (most - 1) // 2
     return line if len(line) <= most else f"{line[:half]}…{line[-half:]}"
+
+
+def _bounded(line: str) -> str:
+    """A line of a message; the middle of one that is too long is left out."""
+    counted = sum(min(len(word), COUNTED) + 1 for word in line.split(" ")) - 1
+    if counted <= LINE and len(line) <= WHOLE:
+        return line
+    return f"{line[: LINE // 2]} … {line[-LINE // 2 :]}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:

@@ -90,7 +90,8 @@ def test_a_message_is_short(where: str) -> None:
         else:
             return
         lines = message.split("\n")
-        assert max(map(len, lines)) <= 305
+        assert max(map(len, lines)) <= 500
+        assert max(sum(min(len(word), 40) + 1 for word in line.split(" ")) for line in lines) <= 310
         assert len(lines) <= (41 if "\n" in text else 12)
 
     check()

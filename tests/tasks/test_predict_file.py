@@ -125,7 +125,7 @@ def test_a_file_of_other_images_is_not_continued(model: Model, photos: Path, tmp
     assert (tmp_path / "a.csv").read_bytes() == before
     with pytest.raises(UsageError, match=r"has to end in \.csv or \.jsonl"):
         predict(model, photos, out=tmp_path / "a.txt")
-    with pytest.raises(UsageError, match="resume continues a file"):
+    with pytest.raises(UsageError, match="resume and ray are for a file of predictions"):
         predict(model, photos, resume=True)  # type: ignore[call-overload]
 
 
