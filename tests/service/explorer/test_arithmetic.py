@@ -31,12 +31,25 @@ if TYPE_CHECKING:
 
 AGREES = 1e-4
 
-MIXED = (
+OLDER = (
     "conv(8, 3, stride=2, pad=(1, 2), dilation=(2, 1)) >> lrn >> maxpool(3, stride=2, pad=1, ceil=True)"
     ' >> conv(8, 3, groups=4, pad="same", stride=2) >> gelu'
     " >> (avgpool(2, stride=1, pad=1, ceil=True) | conv(4, 2, pad=1)) >> sigmoid >> adaptiveavgpool(3, 2)"
-    " >> lrn(size=4) >> padshortcut(14, 2) >> relu6 >> globalavgpool >> dropout >> fc(5, bias=False) >> softmax"
+    " >> lrn(size=4) >> padshortcut(14, 2) >> relu6 >> globalavgpool >> dropout >> fc(5, bias=False)"
+    " >> softmax"
 )
+NEWER = (
+    'conv(8, 3, pad=1, pad_mode="reflect") >> groupnorm(2) >> silu'
+    ' >> conv(8, 3, pad=(2, 1, 0, 2), pad_mode="replicate", stride=2) >> layernorm >> hardswish'
+    " >> convtranspose(8, 3, stride=2, pad=1, output_pad=1, groups=2) >> leakyrelu(0.1) >> upsample(2) >> elu"
+    " >> conv(8, 3, stride=3, ceil=True) >> prelu"
+    " >> (part(1, 2) | part(2, 2) >> conv(4, 1) >> prelu(shared=True)) >> shuffle(2)"
+    " >> gate(globalavgpool >> fc(8) >> hardsigmoid)"
+    " >> (lrn(size=3, within=True) >> layerscale(0.5) >> droppath(0.2)) + identity"
+    ' >> maxpool(2, pad=(0, 1, 0, 1)) >> upsample((2, 3), mode="bilinear")'
+    " >> avgpool(3, stride=1, pad=(1, 0, 1, 1)) >> tanh >> fc(3)"
+)
+MIXED = {"older": (OLDER, Volume(19, 23, 4)), "newer": (NEWER, Volume(11, 13, 3))}
 """The layers and arguments that none of the zoo's small networks has."""
 
 RUN = """async ([network, weights, image, units]) => {
@@ -46,7 +59,8 @@ RUN = """async ([network, weights, image, units]) => {
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
   const tensors = readTensors(bytes(weights)).tensors;
   const values = forward(network, tensors, new Float32Array(bytes(image)));
-  const text = (array) => btoa(Array.from(new Uint8Array(array.buffer), (byte) => String.fromCharCode(byte)).join(''));
+  const letters = (array) => Array.from(new Uint8Array(array.buffer), (byte) => String.fromCharCode(byte));
+  const text = (array) => btoa(letters(array).join(''));
   return {
     values: Object.fromEntries([...values].map(([path, array]) => [path, text(array)])),
     neurons: units.map((unit) => neuron(network, tensors, values, unit)),
@@ -55,7 +69,7 @@ RUN = """async ([network, weights, image, units]) => {
 
 
 def small() -> list[str]:
-    """The networks of the zoo that a page computes itself, and of each family with blocks only the smallest."""
+    """The networks of the zoo that a page computes itself; of a family of residual networks the smallest."""
     found = [
         name for name, entry in ZOO.items() if ledger(entry.make(), entry.input).totals.params < MOST_PARAMS
     ]
@@ -76,7 +90,7 @@ def lively(net: Net, volume: Volume) -> Subject:
 
 
 def a_unit_of_each_kind(subject: Subject) -> list[Unit]:
-    """The last unit of the first map of the first layer of each kind, and one in the middle of the last map."""
+    """Of the first layer of each kind the last unit of the first map, and one in the middle of the last."""
     units = []
     for kind in {step.layer.kind: step for step in reversed(subject.steps)}.values():
         depth, (high, wide) = kind.output.depth, kind.output.plane
@@ -84,9 +98,9 @@ def a_unit_of_each_kind(subject: Subject) -> list[Unit]:
     return units
 
 
-@pytest.mark.parametrize("name", [*small(), "mixed"])
+@pytest.mark.parametrize("name", [*small(), *MIXED])
 def test_the_browser_computes_what_pytorch_computes(page: Page, address: str, name: str) -> None:
-    net, volume = (parse(MIXED), Volume(19, 23, 4)) if name == "mixed" else lookup.at(name)
+    net, volume = _network(name)
     subject = lively(net, volume)
     image = torch.randn(volume.depth, *volume.plane, generator=torch.Generator().manual_seed(5))
     units = a_unit_of_each_kind(subject)
@@ -101,7 +115,7 @@ def test_the_browser_computes_what_pytorch_computes(page: Page, address: str, na
             network_json(Ledger.of(volume, subject.steps)),
             b64encode(save(state)).decode(),
             b64encode(image.contiguous().numpy().tobytes()).decode(),
-            [{name: value for name, value in asdict(unit).items()} for unit in units],
+            [asdict(unit) for unit in units],
         ],
     )
     for step in subject.steps:
@@ -138,14 +152,14 @@ def check_neuron(its: dict[str, Any], expected: dict[str, Any]) -> None:
                 np.testing.assert_allclose(mine, theirs, rtol=AGREES, atol=AGREES, err_msg=f"{unit} {name}")
 
 
+def _network(name: str) -> tuple[Net, Volume]:
+    text, volume = MIXED.get(name, ("", Volume(1, 1, 1)))
+    return (parse(text), volume) if text else lookup.at(name)
+
+
 def test_every_layer_that_the_browser_computes_is_tested() -> None:
-    kinds = {step.layer.kind for name in small() for step in Ledger.of(*_traced(*lookup.at(name))).steps}
-    kinds |= {step.layer.kind for step in Ledger.of(*_traced(parse(MIXED), Volume(19, 23, 4))).steps}
-    assert kinds == BROWSER
-
-
-def _traced(net: Net, volume: Volume) -> tuple[Volume, Any]:
-    return volume, ledger(net, volume).steps
+    traced = [ledger(*_network(name)).steps for name in (*small(), *MIXED)]
+    assert {step.layer.kind for steps in traced for step in steps} == BROWSER
 
 
 PIXELS = """async (cases) => {

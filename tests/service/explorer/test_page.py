@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page
 
 THREE = "docs/images/three.png"
+DIGITS = "src/hubel/service/explorer/digits/lenet5.safetensors"
+TITLES = "all => all.map(each => each.title)"
 
 
 def number(text: str) -> float:

@@ -14,7 +14,9 @@ from hubel.net.axes import GlobalAxis, UpsamplingAxis
 from hubel.net.field import Field
 from hubel.net.foreign import Marked
 from hubel.net.layer import Layer
+from hubel.net.layers import Add, Concat, Multiply
 from hubel.net.ledger import Ledger, Row, costs_of
+from hubel.net.names import LAYERS
 from hubel.net.trace import Step
 from hubel.net.window import Axis, UnevenAxis
 from hubel.report.drawing.parts import Cell, Chain, Fork, Head, Part, Repeat, Stack, kind_of, parts
@@ -109,10 +111,11 @@ def _head(head: Head) -> Json:
     return {"name": head.name, "weight": head.weight, "chain": chain_json(head.chain)}
 
 
-_SLIDING = {"conv", "maxpool", "avgpool", "globalavgpool", "adaptiveavgpool", "subsample", "padshortcut"}
-_ELEMENTWISE = {"relu", "tanh", "sigmoid", "gelu", "lrn", "batchnorm", "dropout", "identity", "softmax"}
-BROWSER = frozenset(_SLIDING | _ELEMENTWISE | {"fc", "rbf", "concat", "add"})
-"""The kinds of layers that the page computes itself."""
+BROWSER = frozenset(
+    (layer if isinstance(layer, type) else type(layer)).__name__.lower()
+    for layer in (*LAYERS.values(), Add, Concat, Multiply)
+)
+"""The kinds of layers that the page computes itself: all that the notation has, and its joins."""
 
 MOST_PARAMS, MOST_MACS = 1_000_000, 300_000_000
 """Up to this many parameters and MACs the page computes a network itself, in under a second an image."""

@@ -1,8 +1,10 @@
 /** The arithmetic of one unit, as `hubel look neuron --json` gives it: what it reads, the products, and their sum. */
 
 /** @import { Network, Neuron, Step, Taken, Unit, Values, Weights } from "./types.js" */
-import { ACTIVATIONS, mapsOf, neighbours } from "./forward.js";
-import { fieldOf, line } from "./window.js";
+import { ACTIVATIONS } from "./activations.js";
+import { mapsOf, near, pair } from "./convolution.js";
+import { neighbours } from "./norms.js";
+import { fieldOf, line, mapsBefore } from "./window.js";
 
 /**
  * Computes one unit again, number by number.
@@ -71,17 +73,21 @@ class Sight {
     return { source: step.sources[0], maps, rows, columns, inside, values, weights: null, products: null };
   }
 
-  /** The values of some maps of one source at the unit's own position. @param {number[]} maps @param {number} source @returns {Taken} */
+  /** The values of some maps of one source at the unit's own position. @param {number[]} maps @param {number} source */
   here(maps, source = 0) {
-    const { row, column } = this.unit;
+    return this.at(maps, [this.unit.row], [this.unit.column], source);
+  }
+
+  /** The values of some maps of one source at some rows and columns. @param {number[]} maps @param {number[]} rows @param {number[]} columns @param {number} source @returns {Taken} */
+  at(maps, rows, columns, source = 0) {
     const [height, width] = this.step.inputs[source];
     return {
       source: this.step.sources[source],
       maps,
-      rows: [row],
-      columns: [column],
-      inside: [[true]],
-      values: maps.map((map) => [[this.inputs[source][(map * height + row) * width + column]]]),
+      rows,
+      columns,
+      inside: rows.map(() => columns.map(() => true)),
+      values: maps.map((map) => rows.map((row) => columns.map((column) => this.inputs[source][(map * height + row) * width + column]))),
       weights: null,
       products: null,
     };
@@ -115,7 +121,12 @@ function weighted(sight, taken, first) {
   const data = /** @type {Float32Array} */ (sight.tensor("weight")?.data);
   let at = first;
   taken.weights = deep(taken.values, () => data[at++]);
-  taken.products = pairs(taken.values, taken.weights, (value, weight) => value * weight);
+  return summed(sight, taken);
+}
+
+/** The products of values and weights, their sum, and the bias. @param {Sight} sight @param {Taken} taken @returns {Found} */
+function summed(sight, taken) {
+  taken.products = pairs(taken.values, /** @type {number[][][]} */ (taken.weights), (value, weight) => value * weight);
   /** @type {Record<string, number>} */
   const parts = { sum: total(taken.products) };
   if (sight.tensor("bias")) parts.bias = sight.own("bias", 0);
@@ -161,6 +172,99 @@ function padshortcut(sight) {
   return same(sight.window([sight.unit.channel]));
 }
 
+/** The inputs whose filters reach the unit, each with the weight that does. @param {Sight} sight @returns {Found} */
+function convtranspose(sight) {
+  const { step, given, unit } = sight;
+  const each = step.inputs[0][2] / given.groups;
+  const own = given.filters / given.groups;
+  const group = Math.floor(unit.channel / own);
+  const maps = range(each).map((at) => group * each + at);
+  const [rows, columns] = [0, 1].map((axis) => reaching(sight, axis));
+  const taken = sight.at(maps, rows.map(([at]) => at), columns.map(([at]) => at));
+  const [tall, wide] = pair(given.size);
+  const data = /** @type {Float32Array} */ (sight.tensor("weight")?.data);
+  const first = (/** @type {number} */ map) => (map * own + (unit.channel % own)) * tall * wide;
+  taken.weights = maps.map((map) => rows.map(([, y]) => columns.map(([, x]) => data[first(map) + y * wide + x])));
+  return summed(sight, taken);
+}
+
+/** The inputs along an axis that reach the unit, and the place of the weight in the filter. @param {Sight} sight @param {number} axis @returns {[number, number][]} */
+function reaching({ step, given, unit }, axis) {
+  const [size, stride, pad, dilation] = [given.size, given.stride, given.pad, given.dilation].map((each) => pair(each)[axis]);
+  const place = axis ? unit.column : unit.row;
+  return range(step.inputs[0][axis])
+    .map((at) => /** @type {[number, number]} */ ([at, (place + pad - at * stride) / dilation]))
+    .filter(([, weight]) => Number.isInteger(weight) && weight >= 0 && weight < size);
+}
+
+/** @param {Sight} sight @returns {Found} */
+function upsample(sight) {
+  const { step, given, unit } = sight;
+  const [down, across] = pair(given.factor);
+  const rows = near(unit.row, step.inputs[0][0], down, given.mode);
+  const columns = near(unit.column, step.inputs[0][1], across, given.mode);
+  const taken = sight.at([unit.channel], [...rows.keys()], [...columns.keys()]);
+  if (given.mode === "nearest") return same(taken);
+  taken.weights = [[...rows.values()].map((share) => [...columns.values()].map((part) => share * part))];
+  return summed(sight, taken);
+}
+
+/** @param {Sight} sight @returns {Found} */
+function prelu(sight) {
+  const taken = sight.here([sight.unit.channel]);
+  const slope = /** @type {Float32Array} */ (sight.tensor("weight")?.data)[sight.given.shared ? 0 : sight.unit.channel];
+  const input = first(taken);
+  return [[taken], { input, slope }, Math.max(0, input) + slope * Math.min(0, input)];
+}
+
+/** @param {Sight} sight @returns {Found} */
+function layerscale(sight) {
+  const taken = sight.here([sight.unit.channel]);
+  const parts = { input: first(taken), scale: sight.own("weight", 1) };
+  return [[taken], parts, parts.input * parts.scale];
+}
+
+/** @param {Sight} sight @returns {Found} */
+function multiply(sight) {
+  const { step, unit } = sight;
+  const [height, width, depth] = step.inputs[1];
+  const taken = [
+    sight.here([unit.channel]),
+    sight.at([depth > 1 ? unit.channel : 0], [height > 1 ? unit.row : 0], [width > 1 ? unit.column : 0], 1),
+  ];
+  const [input, factor] = taken.map(first);
+  return [taken, { input, factor }, input * factor];
+}
+
+/** @param {Sight} sight @returns {Found} */
+function layernorm(sight) {
+  return standardised(sight, sight.here(range(sight.step.inputs[0][2])));
+}
+
+/** @param {Sight} sight @returns {Found} */
+function groupnorm(sight) {
+  const [height, width, depth] = sight.step.inputs[0];
+  const share = depth / sight.given.groups;
+  const from = Math.floor(sight.unit.channel / share) * share;
+  return standardised(sight, sight.at(range(share).map((at) => from + at), range(height), range(width)));
+}
+
+/** The mean and the variance are those of the values taken. @param {Sight} sight @param {Taken} taken @returns {Found} */
+function standardised(sight, taken) {
+  const values = /** @type {number[]} */ (taken.values.flat(2));
+  const mean = total(taken.values) / values.length;
+  const parts = {
+    input: first(sight.here([sight.unit.channel])),
+    mean,
+    variance: values.reduce((sum, value) => sum + (value - mean) ** 2, 0) / values.length,
+    eps: sight.given.eps,
+    scale: sight.own("weight", 1),
+    shift: sight.own("bias", 0),
+  };
+  const normal = (parts.input - mean) / Math.sqrt(parts.variance + parts.eps);
+  return [[taken], parts, normal * parts.scale + parts.shift];
+}
+
 /** @param {Sight} sight @returns {Found} */
 function batchnorm(sight) {
   const taken = sight.here([sight.unit.channel]);
@@ -178,11 +282,11 @@ function batchnorm(sight) {
 
 /** @param {Sight} sight @returns {Found} */
 function lrn(sight) {
-  const { size, k, alpha, beta } = sight.given;
+  const { size, k, alpha, beta, within } = sight.given;
   const [from, to] = neighbours(sight.unit.channel, size, sight.step.inputs[0][2]);
-  const taken = sight.here(range(to - from + 1).map((at) => from + at));
+  const taken = within ? sight.window([sight.unit.channel]) : sight.here(range(to - from + 1).map((at) => from + at));
   taken.products = deep(taken.values, (value) => value ** 2);
-  const input = /** @type {number} */ (taken.values[sight.unit.channel - from][0][0]);
+  const input = first(sight.here([sight.unit.channel]));
   const sum = total(taken.products);
   return [[taken], { input, k, alpha, sum, beta }, input / (k + alpha * sum) ** beta];
 }
@@ -205,12 +309,10 @@ function add(sight) {
   return [taken, { sum }, sum];
 }
 
-/** @param {Sight} sight @returns {Found} */
-function concat(sight) {
-  let channel = sight.unit.channel;
-  let source = 0;
-  while (channel >= sight.step.inputs[source][2]) channel -= sight.step.inputs[source++][2];
-  return same(sight.here([channel], source));
+/** A map as it is, of one source. @param {Sight} sight @returns {Found} */
+function taken(sight) {
+  const [[source, map]] = /** @type {[number, number][]} */ (mapsBefore(sight.step, sight.unit.channel));
+  return same(sight.here([map], source));
 }
 
 /** @param {Sight} sight @returns {Found} */
@@ -262,9 +364,18 @@ const RULES = {
   globalavgpool: mean,
   subsample,
   padshortcut,
+  convtranspose,
+  upsample,
+  prelu,
+  layerscale,
+  layernorm,
+  groupnorm,
   batchnorm,
   lrn,
   softmax,
   add,
-  concat,
+  multiply,
+  concat: taken,
+  part: taken,
+  shuffle: taken,
 };

@@ -2,8 +2,9 @@
  * The types of the page, which `tsc --checkJs` reads; nothing runs here.
  *
  * @typedef {[number, number, number]} Volume height, width, depth
- * @typedef {{form: string, size: number, stride: number, pad: number, dilation: number, ceil: boolean, odd: number,
- *   inputs?: number, outputs?: number, factor?: number, span?: number, margin?: number}} Axis
+ * @typedef {{form: string, size: number, stride: number, pad: number, dilation: number, ceil: boolean, more: number, mode: string,
+ *   inputs?: number, outputs?: number, factor?: number, span?: number, margin?: number}} Axis `more` zeros at the far
+ *   side than at the near one; `mode` is what stands in place of zeros
  * @typedef {{rows: Axis, columns: Axis}} Window
  * @typedef {{size: [number, number], jump: [number, number], start: [number, number]}} Field
  * @typedef {{path: string, kind: string, drawn: string, layer: string, arguments: Record<string, any>,

@@ -4,7 +4,7 @@
 /** @import { Neuron, Step, Taken, Unit } from "../engine/types.js" */
 import { css, paint, paintPixels, ramp } from "../colour.js";
 import { announce, fill, h } from "../dom.js";
-import { mapsOf } from "../engine/forward.js";
+import { mapsOf } from "../engine/convolution.js";
 import { INPUT } from "../engine/window.js";
 import { largest } from "../grid.js";
 import { count, number, size } from "../format.js";
