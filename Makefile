@@ -47,6 +47,9 @@ check: $(READY)  ## Everything that must be green before a commit.
 lint: $(READY)  ## The same without the tests.
 	PATH="$(CURDIR)/$(BIN):$$PATH" scripts/check --no-tests
 
+page-types:  ## Check the types of the explorer's page; needs Node.
+	npx --yes --package typescript tsc --project .
+
 docs: $(READY)  ## Build the documentation site into build/site; a warning is an error.
 	$(BIN)/python -m scripts.reference build/docs
 	$(BIN)/zensical build --clean --strict

@@ -52,9 +52,8 @@ def explore(
     """
     if out is not None:
         check_place(Path(out))
-        save(
-            exhibit(what, volume, data=data, allow_code=allow_code, force=force), Path(out), follower_of(what)
-        )
+        shown = exhibit(what, volume, data=data, allow_code=allow_code, force=force)
+        save(shown, Path(out), follower_of(what, shown))
         return
     from hubel.tasks.serve import check_installed
 
@@ -65,7 +64,7 @@ def explore(
 
     shown = exhibit(what, volume, data=data, allow_code=allow_code, force=force)
     with bound(host, port) as place:
-        run(application({shown.name: shown}, follower_of(what)), place, _ready(on_ready, opens=open))
+        run(application({shown.name: shown}, follower_of(what, shown)), place, _ready(on_ready, opens=open))
 
 
 def _ready(on_ready: Callable[[str], object] | None, *, opens: bool) -> Callable[[str], object]:
@@ -104,14 +103,14 @@ def exhibit(
     return found
 
 
-def follower_of(what: Explorable | None) -> Follower | None:
-    """What follows the run of a run's folder; None for anything else."""
+def follower_of(what: Explorable | None, shown: Exhibit) -> Follower | None:
+    """What follows the run of a run's folder, of which `shown` is the model; None for anything else."""
     from hubel.service.explorer.training import FollowedFolder
     from hubel.training.run.folder import METRICS
 
     if not isinstance(what, str | os.PathLike) or not Path(what, METRICS).is_file():
         return None
-    return FollowedFolder(Path(what))
+    return FollowedFolder(Path(what), shown)
 
 
 def save(shown: Exhibit, out: Path, follower: Follower | None = None) -> None:

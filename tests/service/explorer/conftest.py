@@ -34,9 +34,9 @@ FLAGS = [
 BRANCHES = parse(
     "conv(6, 3, pad=1) >> batchnorm >> relu >> maxpool(2)"
     " >> named('block', (conv(3, 3, pad=1) | conv(3, 1) >> relu))"
-    " >> conv(6, 3, pad=1) + identity >> relu >> globalavgpool >> fc(2) >> softmax"
+    " >> conv(6, 3, pad=1) + identity >> relu >> globalavgpool >> fc(3) >> softmax"
 )
-HOSTILE = ("<img src=x onerror=alert(1)>", "</script><b>고양이")
+HOSTILE = ("<img src=x onerror=alert(1)>", "</script><b>고양이", "fox \udcff")
 
 
 def hostile() -> Exhibit:

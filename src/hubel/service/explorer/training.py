@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 import time
 from base64 import b64encode
@@ -21,7 +22,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
     from torch import nn
 
+    from hubel.data.arrays import Bytes
     from hubel.evaluation.metrics import Evaluation
+    from hubel.service.explorer.exhibit import Exhibit
     from hubel.training.run.session import Session
 
     Floats = npt.NDArray[np.float32]
@@ -29,6 +32,7 @@ if TYPE_CHECKING:
 STEPS = 400
 """How many of the latest steps are shown."""
 
+MISTAKES_FILE = "errors.csv"
 MISTAKES = 24
 """How many of the latest mistakes are shown."""
 
@@ -149,8 +153,9 @@ class Live:
 class FollowedFolder:
     """Follows a run by its folder, whether it is still trained or finished."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, exhibit: Exhibit | None = None) -> None:
         self.folder = RunFolder(folder)
+        self._exhibit = exhibit
         self._filters: tuple[float, Floats] | None = None
 
     def state(self) -> Json:
@@ -165,10 +170,31 @@ class FollowedFolder:
             "rounds": rounds,
             "steps": [],
             "speed": None,
-            "mistakes": [],
+            "mistakes": self._mistakes() if finished else [],
             "warnings": [],
             "count": len(rounds),
         }
+
+    def _mistakes(self) -> list[Json]:
+        """The most confident mistakes of the finished run, where its images are there."""
+        path = self.folder.folder / MISTAKES_FILE
+        exhibit = self._exhibit
+        if exhibit is None or exhibit.data is None or not path.is_file():
+            return []
+        images = exhibit.data.images
+        places = {images.name(at): at for at in range(len(images))}
+        with path.open(encoding="utf-8-sig", newline="") as lines:
+            rows = [row for row in csv.DictReader(lines) if row["path"] in places][:MISTAKES]
+        take = exhibit.opened.preprocessing
+        return [
+            mistake_json(
+                row["path"],
+                (row["truth"], row["prediction"]),
+                float(row["probability"]),
+                images.fitted(places[row["path"]], take),
+            )
+            for row in rows
+        ]
 
     def filters(self) -> Floats:
         """The filters of the first layer of the best model so far. Raises UsageError: there is none yet."""
@@ -205,21 +231,25 @@ def mistakes_of_round(session: Session, val: Evaluation) -> list[Json]:
             pixels = data[at]
         except HubelError:  # of a stream, an image that cannot be read again
             continue
-        height, width, depth = pixels.shape
         predicted = int(val.predicted[at])
-        found.append(
-            {
-                "name": data.names[at],
-                "label": classes[int(val.labels[at])],
-                "predicted": classes[predicted],
-                "confidence": round(float(val.probabilities[at, predicted]), 4),
-                "height": height,
-                "width": width,
-                "depth": depth,
-                "pixels": b64encode(np.ascontiguousarray(pixels).tobytes()).decode(),
-            }
-        )
+        named = classes[int(val.labels[at])], classes[predicted]
+        found.append(mistake_json(data.names[at], named, float(val.probabilities[at, predicted]), pixels))
     return found
+
+
+def mistake_json(name: str, classes: tuple[str, str], confidence: float, pixels: Bytes) -> Json:
+    """Returns a mistake as the page reads it; `classes` are the true one and the one it was given."""
+    height, width, depth = pixels.shape
+    return {
+        "name": name,
+        "label": classes[0],
+        "predicted": classes[1],
+        "confidence": round(confidence, 4),
+        "height": height,
+        "width": width,
+        "depth": depth,
+        "pixels": b64encode(np.ascontiguousarray(pixels).tobytes()).decode(),
+    }
 
 
 __all__ = ["FollowedFolder", "Follower", "Live", "first_filters"]

@@ -4,6 +4,16 @@ import { readTensors } from "./engine/safetensors.js";
 
 const API = "v1/explore";
 
+/** What stands in place of an error's words where the service does not answer, or asks for its token. */
+export const [OFFLINE, TOKEN] = ["offline", "token"];
+
+let token = "";
+
+/** Gives the token that the service asks for; it is kept as long as the page is open. @param {string} given */
+export function identify(given) {
+  token = given;
+}
+
 /** An error of the API, with its own words. */
 export class ApiError extends Error {}
 
@@ -15,12 +25,14 @@ async function call(path, options = {}) {
   /** @type {Response} */
   let answer;
   try {
-    answer = await fetch(`${API}${path}`, options);
+    const headers = { ...options.headers, ...(token ? { Authorization: `Bearer ${token}` } : {}) };
+    answer = await fetch(`${API}${path}`, { ...options, headers });
   } catch (error) {
     if (error instanceof DOMException && error.name === "AbortError") throw error;
-    throw new ApiError("offline");
+    throw new ApiError(OFFLINE);
   }
   if (answer.ok) return answer;
+  if (answer.status === 401) throw new ApiError(TOKEN);
   throw new ApiError(await reason(answer));
 }
 

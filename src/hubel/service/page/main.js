@@ -1,6 +1,6 @@
 /** The page: its header, its languages and themes, and the view that the address names. */
 
-import { ApiError, json } from "./api.js";
+import { ApiError, identify, json, OFFLINE, TOKEN } from "./api.js";
 import { choice, fill, h } from "./dom.js";
 import { House } from "./network.js";
 import { keep, kept, state } from "./store.js";
@@ -148,14 +148,33 @@ async function begin() {
     state.training = followed;
     if (names.length) await open(names[0]);
   }
-  window.addEventListener("hashchange", () => {
-    render();
-    window.scrollTo(0, 0);
-  });
   render();
 }
 
-begin().catch((error) => {
-  const text = error instanceof ApiError && error.message === "offline" ? t("offline") : String(error.message ?? error);
-  fill(/** @type {HTMLElement} */ (document.getElementById("page")), h("main", {}, h("p", { class: "error", role: "alert" }, text)));
+/** Asks for the token of a service that wants one, and begins again. */
+function ask() {
+  const field = h("input", { type: "password", autocomplete: "current-password" });
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    identify(field.value);
+    start();
+  };
+  const form = h("form", { class: "choose", onsubmit: submit }, h("label", {}, t("token"), field), h("button", { class: "primary" }, t("token.give")));
+  fill(/** @type {HTMLElement} */ (document.getElementById("page")), h("main", {}, form));
+  field.focus();
+}
+
+/** Begins, or says what keeps it from that. */
+function start() {
+  begin().catch((error) => {
+    if (error instanceof ApiError && error.message === TOKEN) return ask();
+    const text = error instanceof ApiError && error.message === OFFLINE ? t("offline") : String(error.message ?? error);
+    fill(/** @type {HTMLElement} */ (document.getElementById("page")), h("main", {}, h("p", { class: "error", role: "alert" }, text)));
+  });
+}
+
+window.addEventListener("hashchange", () => {
+  render();
+  window.scrollTo(0, 0);
 });
+start();

@@ -150,6 +150,6 @@ export class Picture {
 
 /** The kinds of volumes that a drawing has, as its legend. @param {Part[]} parts */
 export function legend(parts) {
-  const kinds = [...new Set([...cellsOf(parts)].map((cell) => cell.kind))].filter((kind) => kind !== "add");
+  const kinds = [...new Set([...cellsOf(parts)].map((cell) => cell.kind))].filter((kind) => !["add", "gate"].includes(kind));
   return kinds;
 }

@@ -123,7 +123,7 @@ function cellOf(cell, at, times) {
 
 /** One volume. @param {Cell} cell @param {Pen} pen @param {boolean} inner @returns {Piece} */
 function box(cell, pen, inner, name = nameOf(cell)) {
-  if (cell.kind === "add") return sum(cell, pen);
+  if (cell.kind in JOINS) return joint(cell, pen, JOINS[cell.kind]);
   const { tall, across, deep } = solid(cell, pen.scale, inner);
   const labels = inner ? [pen.words("inner", cell)] : [name, size(cell.volume)];
   const heads = inner ? [] : cell.heads.map((each) => `↳ ${pen.words("head", each)}`);
@@ -176,8 +176,12 @@ function towers(cell, x, y, { tall, deep }) {
   });
 }
 
-/** The sum of branches. @param {Cell} cell @param {Pen} pen @returns {Piece} */
-function sum(cell, pen) {
+/** What joins branches value by value, and its sign, drawn around a place: a sum, or the factors of a gate. */
+/** @type {Record<string, string>} */
+const JOINS = { add: "m -5 0 h 10 m -5 -5 v 10", gate: "m -4 -4 l 8 8 m 0 -8 l -8 8" };
+
+/** @param {Cell} cell @param {Pen} pen @param {string} sign @returns {Piece} */
+function joint(cell, pen, sign) {
   const r = 10;
   return {
     width: 2 * r,
@@ -188,7 +192,7 @@ function sum(cell, pen) {
     draw: (x, y) => [
       pen.cell(
         cell,
-        s("g", {}, s("circle", { class: "front", cx: x + r, cy: y, r }), s("path", { class: "sign-plus", d: `M ${x + r - 5} ${y} h 10 M ${x + r} ${y - 5} v 10` })),
+        s("g", {}, s("circle", { class: "front", cx: x + r, cy: y, r }), s("path", { class: "sign-plus", d: `M ${x + r} ${y} ${sign}` })),
         x,
       ),
     ],
@@ -262,7 +266,7 @@ function row(every) {
 /** Branches as one box: what they make. @param {Part} part @param {Pen} pen @param {boolean} inner @returns {Piece} */
 function folded(part, pen, inner) {
   const join = /** @type {Cell} */ (part.join);
-  const whole = box({ ...join, kind: join.kind === "add" ? "plus" : join.kind }, pen, inner, stageOf(join));
+  const whole = box({ ...join, kind: join.kind in JOINS ? "plus" : join.kind }, pen, inner, stageOf(join));
   const label = pen.words("branches", /** @type {Part[][]} */ (part.fork).length);
   return framed([whole], join.name, pen, label);
 }

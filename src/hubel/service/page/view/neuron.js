@@ -14,6 +14,8 @@ import { arithmetic } from "./sums.js";
 import { t } from "../words/words.js";
 
 const OTHERS = 64;
+/** Layers whose weights for a map of their input are a kernel to be drawn. */
+const KERNELS = new Set(["conv", "fc", "rbf"]);
 /** How long each place of the sliding filter is shown, in milliseconds. */
 const [QUICK, SLOW] = [160, 450];
 
@@ -168,7 +170,7 @@ export function neuron(app, ...given) {
           "aria-current": channel === unit.channel ? "true" : null,
           "aria-label": `${unit.path}[${channel},${unit.row},${unit.column}] = ${number(value, 3)}`,
         },
-        weights ? kernel(step, weights, channel, map, scale) : h("i", { class: "dot", style: { background: css(most ? value / most : 0, table) } }),
+        weights && KERNELS.has(step.kind) ? kernel(step, weights, channel, map, scale) : h("i", { class: "dot", style: { background: css(most ? value / most : 0, table) } }),
         h("span", {}, channel),
         h("b", {}, number(value, 2)),
       ),

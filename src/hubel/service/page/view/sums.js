@@ -3,6 +3,7 @@
 /** @import { Neuron, Step, Taken } from "../engine/types.js" */
 import { css, ramp } from "../colour.js";
 import { h, s } from "../dom.js";
+import { ACTIVATIONS } from "../engine/activations.js";
 import { grid, largest } from "../grid.js";
 import { number } from "../format.js";
 import { t } from "../words/words.js";
@@ -197,6 +198,39 @@ function batchnorm(found) {
   );
 }
 
+/** Layer and group normalisation: mean and variance are those of the values taken. @type {Rule} */
+function standardised(found, taken, step, link) {
+  const count = taken.maps.length * taken.rows.length * taken.columns.length;
+  const made = batchnorm(found, taken, step, link);
+  made.lastChild.replaceWith(h("p", { class: "quiet" }, t("norm.note", { n: count })));
+  return made;
+}
+
+/** @type {Rule} */
+function layerscale(found) {
+  const { input, scale } = found.parts;
+  return h("div", { class: "arithmetic" }, line(named("input", input), " · ", named("scale", scale), " = ", h("b", { class: "result" }, n(found.value))));
+}
+
+/** @type {Rule} */
+function prelu(found) {
+  const { input, slope } = found.parts;
+  return h("div", { class: "arithmetic" }, line(`max(0, ${n(input)}) + `, named("slope", slope), ` · min(0, ${n(input)}) = `, h("b", { class: "result" }, n(found.value))));
+}
+
+/** @type {Rule} */
+function multiply(found, _taken, _step, link) {
+  return h(
+    "div",
+    { class: "arithmetic" },
+    line(
+      found.taken.map((each, at) => [at ? " · " : "", h("span", { class: "named" }, h("small", {}, link(each.source, each.maps[0], each.rows[0], each.columns[0])), h("b", {}, n(each.values[0][0][0])))]),
+      " = ",
+      h("b", { class: "result" }, n(found.value)),
+    ),
+  );
+}
+
 /** @type {Rule} */
 function lrn(found) {
   const { input, k, alpha, sum, beta } = found.parts;
@@ -255,13 +289,9 @@ function formula({ kind, arguments: given }, input) {
 
 /** The graph of an activation with the unit's point on it. @param {Step} step @param {number} input @param {number} value */
 function curve(step, input, value) {
-  const shape = /** @type {Record<string, (x: number) => number>} */ ({
-    relu: (x) => Math.max(0, step.arguments.limit === null ? x : Math.min(step.arguments.limit, x)),
-    tanh: (x) => step.arguments.amplitude * Math.tanh(step.arguments.slope * x),
-    sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-    gelu: (x) => (x * (1 + Math.tanh(0.7978846 * (x + 0.044715 * x ** 3)))) / 2,
-  })[step.kind];
-  if (!shape) return null;
+  const rule = ACTIVATIONS[step.kind];
+  if (!rule) return null;
+  const shape = (/** @type {number} */ x) => rule(x, step.arguments);
   const reach = Math.max(3, 1.15 * Math.abs(input));
   const xs = Array.from({ length: 121 }, (_, at) => (at / 60 - 1) * reach);
   const most = Math.max(1, ...xs.map((x) => Math.abs(shape(x))));
@@ -284,11 +314,20 @@ const RULES = {
   adaptiveavgpool: mean,
   subsample,
   batchnorm,
+  layernorm: standardised,
+  groupnorm: standardised,
+  layerscale,
+  prelu,
   lrn,
   softmax,
   add,
+  multiply,
   concat: same,
+  part: same,
+  shuffle: same,
+  upsample: same,
   padshortcut: same,
   dropout: same,
+  droppath: same,
   identity: same,
 };
