@@ -9,7 +9,7 @@ import { t } from "./words/words.js";
 /** Above this many volumes, branches are folded at first. */
 const MANY = 40;
 /** How much a small network is enlarged, at most. */
-const MOST_ZOOM = 1.8;
+const MOST_ZOOM = 1.5;
 
 /** The drawing of one network, and which of its parts are folded. */
 export class Picture {

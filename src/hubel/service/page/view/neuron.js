@@ -282,7 +282,7 @@ function image(house, pass, found) {
 /** @param {HTMLCanvasElement} canvas @param {string} label @param {{height: number, width: number}} plane */
 function figure(canvas, label, { height, width }) {
   const long = Math.max(height, width);
-  const side = long <= 8 ? 120 : long <= 16 ? 170 : 224;
+  const side = long <= 8 ? 160 : 224;
   Object.assign(canvas.style, { width: `${Math.max(14, Math.round((side * width) / long))}px`, height: `${Math.max(14, Math.round((side * height) / long))}px` });
   return h("figure", {}, h("div", { class: "holder" }, canvas), h("figcaption", {}, label));
 }

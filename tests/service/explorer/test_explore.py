@@ -1,0 +1,98 @@
+"""What can be explored: models, runs, networks and notations; and the command."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import hubel
+from hubel.errors import HubelError, UsageError
+from hubel.service.explorer.describe import chain_json, fits_browser, network_json
+from hubel.service.explorer.exhibit import digits, in_turn
+from hubel.tasks.explore import exhibit
+
+DIGITS = "src/hubel/service/explorer/digits/lenet5.safetensors"
+
+
+def test_the_digits_were_held_out_and_most_are_correct() -> None:
+    shown = digits()
+    assert shown.data is not None
+    images = shown.data.images
+    model = hubel.load(DIGITS)
+    marks = hubel.evaluate(model, "digits", engine="torch")
+    assert len(images) == len(marks.labels) == 359
+    found = model.predict(
+        np.stack([images.fitted(at, model.preprocessing) for at in range(359)]), top=1, engine="torch"
+    )
+    correct = sum(each.label == str(label) for each, label in zip(found, images.labels, strict=True))
+    assert correct == marks.correct > 350
+
+
+def test_a_model_a_name_and_a_notation() -> None:
+    assert exhibit(DIGITS).name == "lenet5"
+    zoo = exhibit("resnet18")
+    assert (zoo.name, zoo.trained) == ("resnet18", False)
+    assert zoo.ledger.totals == hubel.ledger("resnet18").totals
+    text = exhibit("conv(4, 3) >> fc(2)", "8x8x1")
+    assert text.document()["classes"] == ["0", "1"]
+    assert exhibit(hubel.zoo.lenet5(), "32x32x1").notation == repr(hubel.zoo.lenet5())
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        ("conv(4, 3) >> fx(2)", "no layer fx"),
+        ("nothing.safetensors", "nothing.safetensors"),
+        ("resnet19", "resnet19"),
+    ],
+)
+def test_what_cannot_be_explored_says_why(what: str, words: str) -> None:
+    with pytest.raises(HubelError, match=words):
+        exhibit(what, "8x8x1")
+
+
+def test_samples_take_the_classes_in_turn() -> None:
+    shown = digits()
+    assert [label for _, label, _ in shown.samples()] == [*"0123456789", "0", "1"]
+    assert shown.data is not None
+    labels = shown.data.images.labels
+    assert [int(labels[at]) for at in in_turn(shown.data.images, 25)] == [*range(10), *range(10), *range(5)]
+
+
+def test_large_networks_and_layers_of_others_are_not_for_the_browser() -> None:
+    assert fits_browser(hubel.ledger("lenet5").steps)
+    assert fits_browser(hubel.ledger("resnet20").steps)
+    assert not fits_browser(hubel.ledger("resnet18").steps)
+    heavy = hubel.ledger("8 * conv(32, 3, pad=1)", "224x224x3")
+    assert heavy.totals.params < 1_000_000
+    assert not fits_browser(heavy.steps)
+
+
+def test_the_parts_of_a_drawing_name_every_step_once() -> None:
+    for name in ("googlenet", "resnet50", "alexnet"):
+        found = network_json(hubel.ledger(name))
+        paths: list[str] = []
+
+        def gather(chain: list[dict[str, object]], paths: list[str] = paths) -> None:
+            for part in chain:
+                for cell in [*part.get("stack", ()), *([part["join"]] if "join" in part else [])]:  # type: ignore[misc, attr-defined]
+                    paths.extend([*cell["steps"], *cell["copies"]])
+                    for head in cell["heads"]:
+                        gather(head["chain"])
+                for lane in (*part.get("fork", ()), part.get("repeat", [])):  # type: ignore[misc, attr-defined]
+                    gather(lane)
+
+        gather(found["parts"])
+        assert sorted(paths) == sorted(step["path"] for step in found["steps"])
+    assert chain_json(()) == []
+
+
+def test_the_command_writes_a_page(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    from hubel.cli.explore import explore
+
+    explore("conv(4, 3) >> relu >> fc(2)", "8x8x1", out=tmp_path / "page.html")
+    assert capsys.readouterr().out.startswith(f"wrote {tmp_path / 'page.html'}, ")
+    with pytest.raises(UsageError, match="no folder"):
+        explore(out=tmp_path / "nowhere" / "page.html")
