@@ -1,4 +1,4 @@
-"""A training on the page: its events become a state, a thread answers while it goes, a folder tells the same."""
+"""A training on the page: a thread answers while it goes, and its folder tells the same afterwards."""
 
 from __future__ import annotations
 

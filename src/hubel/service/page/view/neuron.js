@@ -87,6 +87,7 @@ export function neuron(app, ...given) {
     if (taken && taken.source !== INPUT) pieces.push(...sources);
     else if (taken && found.taken.length === 1 && house.network.volume[2] > 1) pieces.push(...sources);
     else if (taken) pieces.splice(0, 1, windowed(image(house, pass, found), taken, house.network.volume));
+    if (taken?.weights && taken.rows.length * taken.columns.length > 1) pieces.push(filter(taken, map));
     pieces.push(target(own));
     fill(stage, pieces.flatMap((piece, at) => (at ? [h("span", { class: "sign", "aria-hidden": "true" }, "→"), piece] : [piece])));
   }
@@ -276,6 +277,17 @@ function image(house, pass, found) {
     const seen = t("sees", { size: `${bottom - top + 1}×${right - left + 1}` });
     made.querySelector("figcaption")?.append(` · ${seen}`);
   }
+  return made;
+}
+
+/** The filter's weights for one map, as large as the window beside it. @param {Taken} taken @param {number} map */
+function filter(taken, map) {
+  const weights = /** @type {number[][][]} */ (taken.weights);
+  const canvas = h("canvas", { class: "map-large", role: "img", "aria-label": t("weights.of", { map: taken.maps[map] }) });
+  const [height, width] = [taken.rows.length, taken.columns.length];
+  paint(canvas, weights[map].flat(), height, width, largest(weights), ramp());
+  const made = figure(canvas, t("weights.of", { map: taken.maps[map] }), { height, width });
+  Object.assign(canvas.style, { width: `${Math.round((84 * width) / Math.max(height, width))}px`, height: `${Math.round((84 * height) / Math.max(height, width))}px` });
   return made;
 }
 
