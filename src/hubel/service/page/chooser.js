@@ -25,6 +25,8 @@ export function chooser(house, take, fail) {
     accept: "image/*",
     id: "file",
     class: "unseen",
+    tabindex: -1,
+    "aria-label": t("choose.file"),
     onchange: () => file.files?.[0] && read(file.files[0]),
   });
   const extra = h("div", { class: "extra" });
