@@ -9,10 +9,9 @@ from urllib.parse import urlencode
 import pytest
 
 import hubel
+from tests.service.explorer.conftest import HOSTILE
 
 expect = pytest.importorskip("playwright.sync_api").expect
-
-from tests.service.explorer.conftest import HOSTILE
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
