@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NEWEST := .venv-newest
 
-.PHONY: demo test test-newest test-ray fuzz check lint docs notebooks dist dist-test clean
+.PHONY: demo test test-newest test-ray fuzz check lint page-types docs notebooks dist dist-test clean
 
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'

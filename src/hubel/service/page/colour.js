@@ -35,10 +35,18 @@ export function css(value, table) {
   return `rgb(${table[at]} ${table[at + 1]} ${table[at + 2]})`;
 }
 
-/** Whether text on this value has to be light. @param {number} value */
-export function onDark(value) {
-  const dark = document.documentElement.dataset.theme === "dark";
-  return dark ? Math.abs(value) < 0.55 : Math.abs(value) > 0.5;
+/**
+ * Whether text on this value is read better in white than in black, by the contrast that WCAG defines.
+ * @param {number} value @param {Uint8ClampedArray} table
+ */
+export function onDark(value, table) {
+  const at = 3 * (255 + Math.round(255 * Math.max(-1, Math.min(1, value || 0))));
+  const [red, green, blue] = [0, 1, 2].map((c) => {
+    const share = table[at + c] / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  const light = 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  return 1.05 / (light + 0.05) > (light + 0.05) / 0.05;
 }
 
 /**

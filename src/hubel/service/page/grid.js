@@ -39,7 +39,7 @@ export function grid(title, values, scale, { inside, won } = {}) {
             return h(
               "td",
               {
-                class: [out ? "outside" : "", won && won[0] === y && won[1] === x ? "won" : "", onDark(share) ? "light" : ""].join(" ").trim() || null,
+                class: [out ? "outside" : "", won && won[0] === y && won[1] === x ? "won" : "", onDark(share, table) ? "light" : ""].join(" ").trim() || null,
                 style: { background: out ? "" : css(share, table) },
                 title: number(value, 6),
               },
