@@ -83,10 +83,10 @@ def _page(routes: APIRouter) -> None:
 
 
 def _design(routes: APIRouter) -> None:
-    @routes.post(f"{API}/design")
-    def design(asked: Design) -> Json:
+    @routes.post(f"{API}/design", response_class=Ascii)
+    def design(asked: Design) -> Response:
         """The ledger of a notation, or its error with the layers before it."""
-        return designed(asked.notation, asked.volume, strict=asked.strict, caret=asked.caret)
+        return Ascii(designed(asked.notation, asked.volume, strict=asked.strict, caret=asked.caret))
 
     @routes.get(f"{API}/zoo")
     def zoo() -> list[Json]:
@@ -105,10 +105,10 @@ def _models(routes: APIRouter, rooms: Rooms, follower: Follower | None) -> None:
         """The models that can be explored, and whether a training is followed."""
         return {"models": rooms.names(), "training": follower is not None}
 
-    @routes.get(f"{API}/models/{{name}}")
-    def model(name: str) -> Json:
+    @routes.get(f"{API}/models/{{name}}", response_class=Ascii)
+    def model(name: str) -> Response:
         """A network: its steps, its ledger, its classes and its preprocessing."""
-        return rooms.room(name).exhibit.document()
+        return Ascii(rooms.room(name).exhibit.document())
 
     @routes.get(f"{API}/models/{{name}}/weights", response_class=Response)
     def weights(name: str, layer: str | None = None) -> Response:

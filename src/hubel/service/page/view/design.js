@@ -111,7 +111,7 @@ export function design() {
   /** @type {((step: Step) => void) | null} */
   let refresh = null;
 
-  const soon = calm(25, () => void ask());
+  const soon = calm(8, () => void ask());
   const copied = async (/** @type {string} */ content) => {
     await navigator.clipboard.writeText(content).catch(() => undefined);
     said.textContent = t("copied");
