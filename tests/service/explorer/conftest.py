@@ -29,6 +29,8 @@ FLAGS = [
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
+    "--use-fake-ui-for-media-stream",  # a camera that shows a moving pattern
+    "--use-fake-device-for-media-stream",
 ]
 
 BRANCHES = parse(

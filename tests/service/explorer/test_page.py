@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -67,6 +69,15 @@ def test_branches_fold_and_unfold(page: Page, address: str) -> None:
     assert page.locator(".network .over").count() == 1  # the skip connection
 
 
+def test_side_heads_unfold(page: Page, address: str) -> None:
+    open_view(page, address, "design")
+    page.locator("#notation").fill('conv(4, 3) >> side("aux", fc(9) >> relu >> fc(2)) >> fc(2)')
+    page.locator("[data-fold='↳aux']").wait_for()
+    before = page.locator(".network .cell").count()
+    page.locator("[data-fold='↳aux']").press("Enter")
+    assert page.locator(".network .cell").count() == before + 2
+
+
 def test_hostile_names_are_texts(page: Page, address: str) -> None:
     open_view(page, address, "network")
     page.select_option("select.model", "branches")
@@ -106,6 +117,36 @@ def test_a_file_that_is_no_image_is_explained(page: Page, address: str, console:
     page.locator(".error:visible").wait_for()
     assert "image" in page.locator(".error:visible").inner_text()
     assert "422" in console.pop()  # the browser's own words on the answer
+
+
+def test_an_image_is_pasted(page: Page, address: str) -> None:
+    open_view(page, address, "through")
+    page.locator(".layer").first.wait_for()
+    encoded = b64encode(Path(THREE).read_bytes()).decode()
+    page.evaluate(
+        """text => {
+          const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+          const data = new DataTransfer();
+          data.items.add(new File([bytes], 'pasted.png', { type: 'image/png' }));
+          document.dispatchEvent(new ClipboardEvent('paste', { clipboardData: data }));
+        }""",
+        encoded,
+    )
+    answers(page, "3")
+
+
+def test_the_camera_takes_an_image(page: Page, address: str) -> None:
+    open_view(page, address, "through")
+    page.locator(".layer").first.wait_for()
+    page.get_by_role("button", name="Sample: 3").first.click()
+    answers(page, "3")
+    before = page.locator(".best .bar-score").inner_text()
+    page.get_by_role("button", name="Camera").click()
+    page.locator("video").evaluate(
+        "video => video.readyState > 1 || new Promise(on => video.onloadeddata = on)"
+    )
+    page.get_by_role("button", name="Take the image").click()
+    expect(page.locator(".best .bar-score")).not_to_have_text(before)
 
 
 def test_a_digit_is_drawn(page: Page, address: str) -> None:
@@ -215,6 +256,24 @@ def test_a_network_of_the_zoo_is_a_start_and_a_link_leads_to_it(page: Page, addr
     page.goto("about:blank")
     page.goto(f"{address}/#/design?{query}")
     page.get_by_text("60,965,224").first.wait_for()
+
+
+def test_what_is_copied_can_be_used(page: Page, address: str) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    open_view(page, address, "design")
+    text = "conv(4, 3) >> relu >> fc(2)"
+    page.locator("#notation").fill(text)
+    copied = {}
+    for kind in ("text", "Python", "link"):
+        page.get_by_role("button", name=f"Copy {kind}").click()
+        copied[kind] = page.evaluate("navigator.clipboard.readText()")
+    assert copied["text"] == text
+    found: dict[str, Any] = {}
+    exec(copied["Python"], found)  # what a reader would do with it
+    assert found["net"] == hubel.parse(text)
+    page.goto("about:blank")
+    page.goto(copied["link"])
+    expect(page.locator("#notation")).to_have_value(text)
 
 
 def test_the_lecture_s_window(page: Page, address: str) -> None:

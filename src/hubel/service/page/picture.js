@@ -41,7 +41,7 @@ export class Picture {
 
   /** Whether there is anything to fold. */
   get folding() {
-    return this.network.parts.some((part) => part.fork || part.repeat);
+    return this.network.parts.some((part) => part.fork || part.repeat) || [...cellsOf(this.network.parts)].some((cell) => cell.heads.length);
   }
 
   /** Folds or unfolds everything. @param {boolean} all */
@@ -60,7 +60,7 @@ export class Picture {
     const pen = {
       scale: scaleOf(this.network.parts),
       fold: (/** @type {string} */ name) =>
-        this.folds.get(name) ?? (name.startsWith("×") ? this.everything ?? true : this.everything ?? this.usual),
+        this.folds.get(name) ?? (/^[×↳]/.test(name) ? this.everything ?? true : this.everything ?? this.usual),
       toggle: (/** @type {string} */ name) => {
         this.folds.set(name, !pen.fold(name));
         this.draw();
@@ -139,7 +139,7 @@ export class Picture {
   /** Short texts of the drawing. @param {string} key @param {any} given */
   words(key, given) {
     if (key === "branches") return t("branches", { n: given });
-    if (key === "head") return t("sidehead", { name: given.name });
+    if (key === "head") return t("sidehead", { name: given });
     if (key !== "inner") return t(key);
     const step = this.steps.get(given.steps[0]);
     if (!step) return nameOf(given);

@@ -10,8 +10,7 @@ import { s } from "../dom.js";
 import { size } from "../format.js";
 
 /**
- * @typedef {{width: number, up: number, down: number, enter: number, leave: number,
- *   draw: (x: number, y: number) => any[]}} Piece `enter` and `leave` are where its arrows end and begin
+ * @typedef {{width: number, up: number, down: number, draw: (x: number, y: number) => any[]}} Piece
  * @typedef {{tall: number, deep: number}} Scale
  * @typedef {{fold: (key: string, usual: boolean) => boolean, toggle: (key: string) => void,
  *   cell: (cell: Cell, shape: any, x: number) => any, words: (key: string, given?: any) => string, scale: Scale}} Pen
@@ -126,22 +125,48 @@ function box(cell, pen, inner, name = nameOf(cell)) {
   if (cell.kind in JOINS) return joint(cell, pen, JOINS[cell.kind]);
   const { tall, across, deep } = solid(cell, pen.scale, inner);
   const labels = inner ? [pen.words("inner", cell)] : [name, size(cell.volume)];
-  const heads = inner ? [] : cell.heads.map((each) => `↳ ${pen.words("head", each)}`);
-  const text = Math.max(...[...labels, ...heads].map(breadth)) * (inner ? 0.9 : 1);
-  const width = Math.max(deep + across, text);
-  const left = (width - deep - across) / 2;
+  const heads = inner ? [] : cell.heads.map((head) => hanging(head, pen));
+  const text = Math.max(...labels.map(breadth)) * (inner ? 0.9 : 1);
+  const own = Math.max(deep + across, text); // a side head may be wider
+  const width = Math.max(own, ...heads.map((head) => head.width));
+  const left = (own - deep - across) / 2;
+  const under = tall / 2 + (inner ? 15 : 32);
   return {
     width,
     up: tall / 2 + across,
-    down: tall / 2 + (inner ? 15 : 32) + 14 * heads.length,
-    enter: left,
-    leave: width - left,
+    down: heads.reduce((sum, head) => sum + head.down, under),
     draw: (x, y) => {
       const shape = s("g", { "aria-hidden": "true" }, faces(x + left, y, { tall, across, deep }), towers(cell, x + left, y, { tall, deep }),
         labels.map((label, at) =>
-          s("text", { x: x + width / 2, y: y + tall / 2 + 13 + 14 * at, class: at || inner ? "small" : "label" }, label)));
-      const hanging = heads.map((head, at) => s("text", { x: x + width / 2, y: y + tall / 2 + 41 + 14 * at, class: "small hanging" }, head));
-      return [pen.cell(cell, shape, x), ...hanging];
+          s("text", { x: x + own / 2, y: y + tall / 2 + 13 + 14 * at, class: at || inner ? "small" : "label" }, label)));
+      let top = y + under + 4;
+      const shapes = [pen.cell(cell, shape, x)];
+      if (width > own + 4) shapes.push(s("path", { class: "wire", d: `M ${x + own + 4} ${y} H ${x + width}` }));
+      for (const head of heads) {
+        shapes.push(...head.draw(x, top));
+        top += head.down;
+      }
+      return shapes;
+    },
+  };
+}
+
+/** A side head below the volume where it starts: its name, and unfolded its own volumes. @param {Cell["heads"][0]} given @param {Pen} pen @returns {Piece} */
+function hanging(given, pen) {
+  const key = `↳${given.name}`;
+  const label = pen.words("head", given.name);
+  const chain = pen.fold(key, true) ? null : row(given.chain.flatMap((part) => pieces(part, pen, true)));
+  const name = breadth(label) + 22;
+  return {
+    width: Math.max(name, chain ? chain.width + 26 : 0),
+    up: 0,
+    down: chain ? 34 + chain.up + chain.down : 24,
+    draw: (x, y) => {
+      const shapes = [tab(x, y + 2, key, pen, label)];
+      if (!chain) return shapes;
+      const axis = y + 26 + chain.up;
+      shapes.push(s("path", { class: "wire", d: `M ${x + 8} ${y + 19} V ${axis} H ${x + 20}` }), head(x + 24, axis));
+      return [...shapes, ...chain.draw(x + 26, axis)];
     },
   };
 }
@@ -187,8 +212,6 @@ function joint(cell, pen, sign) {
     width: 2 * r,
     up: r + 4,
     down: r + 4,
-    enter: 0,
-    leave: 2 * r,
     draw: (x, y) => [
       pen.cell(
         cell,
@@ -217,8 +240,6 @@ function fork(part, pen) {
     width,
     up,
     down: Math.max(below, join.down) + 8,
-    enter: 0,
-    leave: width,
     draw: (x, y) => {
       const end = x + left + inner + GAP;
       const inside = x + 8;
@@ -249,8 +270,6 @@ function row(every) {
     width,
     up: Math.max(0, ...every.map((piece) => piece.up)),
     down: Math.max(0, ...every.map((piece) => piece.down)),
-    enter: 0,
-    leave: width,
     draw: (x, y) => {
       const shapes = [];
       for (const [at, piece] of every.entries()) {
@@ -287,8 +306,6 @@ function framed(every, key, pen, label) {
     width,
     up: inner.up + 24,
     down: inner.down + 8,
-    enter: 0,
-    leave: width,
     draw: (x, y) => [
       frame(x, y - inner.up - 22, width, inner.up + inner.down + 28, key, pen, text),
       ...inner.draw(x + shift, y),
@@ -298,30 +315,31 @@ function framed(every, key, pen, label) {
 
 /** A frame whose label is a button. @param {number} x @param {number} y @param {number} width @param {number} height @param {string} key @param {Pen} pen @param {string} label */
 function frame(x, y, width, height, key, pen, label) {
+  return s("g", { class: "frame" }, s("rect", { x, y, width, height, rx: 8 }), tab(x + 6, y - 2, key, pen, label));
+}
+
+/** A button that folds or unfolds something. @param {number} x @param {number} y @param {string} key @param {Pen} pen @param {string} label */
+function tab(x, y, key, pen, label) {
+  const folded = pen.fold(key, true);
   const act = () => pen.toggle(key);
   return s(
     "g",
-    { class: "frame" },
-    s("rect", { x, y, width, height, rx: 8 }),
-    s(
-      "g",
-      {
-        role: "button",
-        tabindex: 0,
-        "data-fold": key,
-        "aria-expanded": pen.fold(key, true) ? "false" : "true",
-        "aria-label": `${label}: ${key.replace("×", "")}`,
-        onclick: act,
-        onkeydown: (/** @type {KeyboardEvent} */ event) => {
-          if (event.key === "Enter" || event.key === " ") {
-            event.preventDefault();
-            act();
-          }
-        },
+    {
+      class: "fold",
+      role: "button",
+      tabindex: 0,
+      "data-fold": key,
+      "aria-expanded": folded ? "false" : "true",
+      "aria-label": `${label}: ${key.replace(/^[×↳]/, "")}`,
+      onclick: act,
+      onkeydown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key !== "Enter" && event.key !== " ") return;
+        event.preventDefault();
+        act();
       },
-      s("rect", { class: "tab", x: x + 6, y: y - 2, width: breadth(label) + 20, height: 17, rx: 8 }),
-      s("text", { class: "small", x: x + 16 + breadth(label) / 2, y: y + 10 }, `${pen.fold(key, true) ? "+ " : "− "}${label}`),
-    ),
+    },
+    s("rect", { class: "tab", x, y, width: breadth(label) + 20, height: 17, rx: 8 }),
+    s("text", { class: "small", x: x + 10 + breadth(label) / 2, y: y + 12, "aria-hidden": "true" }, `${folded ? "+ " : "− "}${label}`),
   );
 }
 
