@@ -42,6 +42,7 @@ def _config(application: FastAPI) -> uvicorn.Config:
     return uvicorn.Config(
         application,
         ws="none",
+        lifespan="off",
         access_log=False,
         log_level="warning",
         server_header=False,
