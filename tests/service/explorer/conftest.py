@@ -50,10 +50,17 @@ def hostile() -> Exhibit:
     return Exhibit.of("branches", Model(network, HOSTILE, Preprocessing.of("12x12x3")))
 
 
+def large() -> Exhibit:
+    """A network that the page does not compute itself: it has more than a million parameters."""
+    net = parse("conv(8, 3, pad=1) >> relu >> maxpool(2) >> conv(4, 3) >> fc(16000) >> relu >> fc(3)")
+    model = Model(build(net, "12x12x3", seed=4), ("cat", "dog", "fox"), Preprocessing.of("12x12x3"))
+    return Exhibit.of("large", model)
+
+
 @pytest.fixture(scope="session")
 def address() -> Iterator[str]:
-    """The address of a server that shows the digits and a network with branches."""
-    exhibits = {each.name: each for each in (digits(), hostile())}
+    """The address of a server that shows the digits, a network with branches, and a large one."""
+    exhibits = {each.name: each for each in (digits(), hostile(), large())}
     with bound("127.0.0.1", 0) as place, beside(application(exhibits), place) as found:
         yield found
 

@@ -54,7 +54,7 @@ def image() -> bytes:
 
 
 def test_the_models_and_their_ledger(address: str) -> None:
-    assert told(address, "v1/explore") == {"models": ["digits", "branches"], "training": False}
+    assert told(address, "v1/explore") == {"models": ["digits", "branches", "large"], "training": False}
     found = told(address, DIGITS)
     totals = hubel.ledger(hubel.zoo.lenet5(), "32x32x1").totals
     assert found["network"]["totals"]["params"] == totals.params == 61_706

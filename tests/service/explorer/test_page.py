@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import pytest
 
 import hubel
-from tests.service.explorer.conftest import HOSTILE
+from tests.service.explorer.conftest import HOSTILE, large
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -117,6 +117,26 @@ def test_a_file_that_is_no_image_is_explained(page: Page, address: str, console:
     page.locator(".error:visible").wait_for()
     assert "image" in page.locator(".error:visible").inner_text()
     assert "422" in console.pop()  # the browser's own words on the answer
+
+
+def test_the_service_computes_a_large_network(page: Page, address: str) -> None:
+    open_view(page, address, "network")
+    page.select_option("select.model", "large")
+    page.get_by_role("link", name="Image").click()
+    page.set_input_files("#file", THREE)
+    page.locator(".time", has_text="by the service").wait_for()
+    model = large().opened
+    eye = hubel.look(model.subject.module, classes=model.classes)
+    found = eye.maps(THREE, layers="all").arrays
+    scores = [number(text) for text in page.locator(".bar-score").all_inner_texts()]
+    assert scores == pytest.approx(sorted(found["scores"].tolist(), reverse=True), abs=6e-3)
+    open_view(page, address, "neuron/conv2/3/1/2")
+    page.locator(".total .result").wait_for()
+    assert number(page.locator(".total .result").inner_text()) == pytest.approx(
+        float(found["conv2"][3, 1, 2]), abs=6e-5
+    )
+    assert page.locator(".depth").count() == 8
+    assert page.locator(".other .kernel").count() == 4
 
 
 def test_an_image_is_pasted(page: Page, address: str) -> None:

@@ -163,7 +163,7 @@ class FollowedFolder:
         rounds = self.folder.metrics()
         finished = (self.folder.folder / "report.html").exists()
         return {
-            "state": "finished" if finished else "running",
+            "state": "finished" if finished else "unfinished",
             "name": self.folder.folder.name,
             "progress": 1.0 if finished else None,
             "epoch": rounds[-1]["epoch"] if rounds else 0,

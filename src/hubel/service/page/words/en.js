@@ -211,6 +211,7 @@ export const english = {
   "state.preparing": "preparing",
   "state.running": "training",
   "state.finished": "finished",
+  "state.unfinished": "not finished",
   "state.stopped": "stopped",
   "per.second": "images/s",
   "curve.train": "training",

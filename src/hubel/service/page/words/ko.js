@@ -212,6 +212,7 @@ export const korean = {
   "state.preparing": "준비 중",
   "state.running": "훈련 중",
   "state.finished": "끝남",
+  "state.unfinished": "끝나지 않음",
   "state.stopped": "멈춤",
   "per.second": "장/초",
   "curve.train": "훈련",
