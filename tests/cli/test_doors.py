@@ -46,6 +46,7 @@ PYTHON_ONLY = {
     "bench": {"progress"},
     "export": {"progress"},
     "serve": {"on_ready"},
+    "explore": {"on_ready"},
     "data *": {"progress"},
     "look": {"volume", "classes", "preprocessing", "output"},
     "look *": {"progress", "on_message"},

@@ -64,7 +64,7 @@ def _step(step: Step, row: Row) -> Json:
 
 
 def _arguments(layer: Layer) -> Json:
-    """The arguments of a layer by name, a pair for every size that may be one."""
+    """The arguments of a layer by name, as they are written."""
     return {each.name: getattr(layer, each.name) for each in fields(layer)}
 
 
