@@ -11,12 +11,21 @@ from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
+import torch
+from torch import Tensor, nn
 
 import hubel
+from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import HubelError, UsageError
+from hubel.model.file import Model
+from hubel.module.own import OwnNetwork
+from hubel.net.volume import Volume
 from hubel.service.explorer.describe import fits_browser, network_json
-from hubel.service.explorer.exhibit import digits, in_turn
+from hubel.service.explorer.exhibit import Exhibit, digits, in_turn
+from hubel.service.explorer.seen import Seen
+from hubel.service.explorer.weights import weights_of
 from hubel.tasks.explore import exhibit
 
 DIGITS = "src/hubel/service/explorer/digits/lenet5.safetensors"
@@ -73,6 +82,34 @@ def test_large_networks_and_layers_of_others_are_not_for_the_browser() -> None:
     heavy = hubel.ledger("8 * conv(32, 3, pad=1)", "224x224x3")
     assert heavy.totals.params < 1_000_000
     assert not fits_browser(heavy.steps)
+
+
+class Own(nn.Module):
+    """A module of a user's own, with an operation that the notation has no layer for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 4, 3, padding=1)
+        self.head = nn.Linear(4, 2)
+
+    def forward(self, images: Tensor) -> Tensor:
+        maps = torch.relu(self.conv(images)).cumsum(2)
+        found: Tensor = self.head(maps.mean((2, 3)))
+        return found
+
+
+def test_a_module_of_a_user_s_own_is_computed_by_the_service() -> None:
+    network = OwnNetwork(Own(), Volume(8, 8, 3), "file.py:Own")
+    shown = Exhibit.of("own", Model(network, ("a", "b"), Preprocessing.of("8x8x3")))
+    document = json.loads(json.dumps(shown.document(), allow_nan=False))
+    assert [step["kind"] for step in document["network"]["steps"]][:3] == ["conv", "relu", "cumsum"]
+    assert not document["browser"]
+    seen = Seen(shown)
+    key = seen.add(np.full((8, 8, 3), 90, np.uint8))["id"]
+    arrays, _ = seen.maps(key, ["cumsum1"])
+    assert arrays["cumsum1"].shape == (4, 8, 8)
+    assert len(seen.neuron(key, "conv[1,2,3]")["here"]) == 4
+    assert sorted(weights_of(shown, "conv")) == ["conv.bias", "conv.weight"]
 
 
 def paths_of(chain: list[Any]) -> Iterator[str]:

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from hubel.net.axes import GlobalAxis, UpsamplingAxis
 from hubel.net.field import Field
-from hubel.net.foreign import Marked
+from hubel.net.foreign import Foreign, Marked
 from hubel.net.layer import Layer
 from hubel.net.layers import Add, Concat, Multiply
 from hubel.net.ledger import Ledger, Row, costs_of
@@ -64,7 +64,9 @@ def _step(step: Step, row: Row) -> Json:
 
 
 def _arguments(layer: Layer) -> Json:
-    """The arguments of a layer by name, as they are written."""
+    """The arguments of a layer of the notation by name, as they are written."""
+    if isinstance(layer, Foreign):
+        return {}
     return {each.name: getattr(layer, each.name) for each in fields(layer)}
 
 

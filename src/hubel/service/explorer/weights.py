@@ -28,7 +28,8 @@ def weights_of(exhibit: Exhibit, path: str | None = None) -> Arrays:
     subject = exhibit.opened.subject
     if path is not None:
         found = subject.works_with(path)
-        named = {f"{path}.{name}": each for name, each in found.items() if isinstance(each, Tensor)}
+        own = {name: each for name, each in found.items() if isinstance(each, Tensor) and name != "input"}
+        named = {f"{path}.{name}": each for name, each in own.items()}
     else:
         named = dict(subject.module.state_dict())
     if sum(each.numel() for each in named.values()) > MOST_WEIGHTS:
