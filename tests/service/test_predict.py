@@ -15,6 +15,7 @@ from hubel.tasks.predict import predict
 from tests.fuzz.test_files import whole_images
 from tests.service.conftest import SHOWN, encoded
 
+FORM_OF_ONE = b'--b\r\nContent-Disposition: form-data; name="a"; filename="a"\r\n\r\nx\r\n--b--\r\n'
 PREDICT, FORM = "/v1/predict", "multipart/form-data"
 
 
@@ -91,6 +92,7 @@ def test_top(client: TestClient) -> None:
     [
         (400, "empty", {"content": b""}),
         (400, "no file", {"content": b"--b--\r\n", "headers": {"content-type": f"{FORM}; boundary=b"}}),
+        (400, "cut short", {"content": FORM_OF_ONE[:-4], "headers": {"content-type": f"{FORM}; boundary=b"}}),
         (400, "boundary", {"content": b"x", "headers": {"content-type": FORM}}),
         (400, "files alone", {"data": {"a": "b"}, "files": [("i", ("a", b"x"))]}),
         (400, "JSON", {"content": b"{", "headers": {"content-type": "application/json"}}),

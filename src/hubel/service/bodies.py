@@ -88,6 +88,15 @@ class _InMemory(MultiPartParser):
         self.spool_max_size = settings.max_bytes + 1
         most = settings.max_images + 1
         super().__init__(request.headers, _whole(body), max_files=most, max_fields=0)
+        self.ended = False
+
+    def on_end(self) -> None:
+        self.ended = True
+
+    def close(self) -> None:
+        """Releases all files, of parts that are cut short too."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
@@ -95,15 +104,19 @@ async def _whole(body: bytes) -> AsyncGenerator[bytes, None]:
 
 
 async def _in_form(request: Request, body: bytes, settings: Settings) -> list[Encoded | Unusable]:
+    parser = _InMemory(request, body, settings)
+    found: list[Encoded | Unusable] = []
     try:
-        form = await _InMemory(request, body, settings).parse()
+        form = await parser.parse()
+        if not parser.ended:
+            raise RefusedError(400, "the form is cut short: its last boundary is missing")
+        for _, file in form.multi_items():
+            assert isinstance(file, UploadFile)  # fields without a file were refused
+            found.append(Encoded(file.filename or f"image {len(found)}", await file.read()))
     except MultiPartException as error:
         raise RefusedError(400, f"the form cannot be read: {error.message} Send files alone") from None
-    found: list[Encoded | Unusable] = []
-    for _, file in form.multi_items():
-        assert isinstance(file, UploadFile)  # fields without a file were refused
-        found.append(Encoded(file.filename or f"image {len(found)}", await file.read()))
-        await file.close()
+    finally:
+        parser.close()
     if not found:
         raise RefusedError(400, "the form has no file: add one, as curl -F image=@cat.jpg does")
     return found

@@ -94,12 +94,8 @@ class _Server(uvicorn.Server):
 
 def _log_to_stderr() -> None:
     """Writes the log to standard error, a line of JSON each, unless the program has set it up already."""
-    for name in ("hubel.service", "uvicorn"):
-        logger = logging.getLogger(name)
-        if not logger.handlers:
-            lines = logging.StreamHandler(sys.stderr)
-            lines.setFormatter(log.Lines())
-            logger.addHandler(lines)
-            logger.propagate = False
-    logging.getLogger("hubel.service").setLevel(logging.INFO)
-    logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(log.Lines())
+    logging.basicConfig(handlers=[lines], level=logging.WARNING)
+    log.logger.setLevel(logging.INFO)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told

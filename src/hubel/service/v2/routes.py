@@ -43,13 +43,13 @@ async def server() -> Response:
     return answer({"name": "hubel", "version": __version__, "extensions": ["binary_tensor_data"]})
 
 
-@router.get("/health/live", summary="The process answers.")
+@router.get("/health/live", summary="The process answers.", response_class=Response)
 async def live() -> Response:
     """Answers 200 as long as the process answers."""
     return Response()
 
 
-@router.get("/health/ready", summary="The models answer.", responses=errors(503))
+@router.get("/health/ready", summary="The models answer.", response_class=Response, responses=errors(503))
 async def ready(request: Request) -> Response:
     """Answers 200 if requests may come."""
     Service.of(request).check_ready()
@@ -75,7 +75,12 @@ async def metadata(request: Request, name: str, version: str = VERSION) -> Respo
     return answer(content)
 
 
-@router.get("/models/{name}/ready", summary="A model answers.", responses=errors(401, 404, 503))
+@router.get(
+    "/models/{name}/ready",
+    summary="A model answers.",
+    response_class=Response,
+    responses=errors(401, 404, 503),
+)
 @router.get("/models/{name}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request, name: str, version: str = VERSION) -> Response:
     """Answers 200 if requests for this model may come."""
