@@ -14,13 +14,15 @@ its files lie below `/assets/`, and what needs a token below `/v1/explore/`. A r
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
+from pydantic.json_schema import models_json_schema
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -31,9 +33,11 @@ from hubel.service.explorer.router import router as explorer
 from hubel.service.gate import Gate
 from hubel.service.metrics import Metrics
 from hubel.service.refusals import RefusedError, refusal
+from hubel.service.schema import ImageList
 from hubel.service.service import Service
 from hubel.service.settings import Settings
 from hubel.service.v2 import routes as v2
+from hubel.service.v2.schema import InferenceRequest
 from hubel.version import __version__
 
 if TYPE_CHECKING:
@@ -62,6 +66,7 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
         lifespan=_life,
         middleware=_middleware(settings, metrics),
     )
+    made.openapi = partial(_description, made.openapi)  # type: ignore[method-assign]  # as FastAPI has it done
     made.state.service = Service(models, settings, metrics)
     for kind in (RefusedError, HTTPException, RequestValidationError):
         made.add_exception_handler(kind, _refuse)
@@ -69,6 +74,17 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
         made.include_router(routes.router)
     made.include_router(explorer(Shelved(made.state.service.shelf)))
     return made
+
+
+def _description(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The description of the routes, with the shapes of the bodies that they read themselves."""
+    content = described()
+    _, found = models_json_schema(
+        [(ImageList, "validation"), (InferenceRequest, "validation")],
+        ref_template="#/components/schemas/{model}",
+    )
+    content["components"]["schemas"] |= found["$defs"]
+    return content
 
 
 def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:

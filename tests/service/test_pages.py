@@ -1,0 +1,50 @@
+"""What describes the service: the list of models, the page of documentation, the description in OpenAPI."""
+
+from __future__ import annotations
+
+import json
+import re
+
+from starlette.testclient import TestClient
+
+from tests.service.conftest import SHOWN
+
+
+def test_the_documentation_needs_no_other_machine(client: TestClient) -> None:
+    page = client.get("/docs").text
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//""", page)
+    files = re.findall(r"""(?:src|href)=["']([^"']+)""", page)
+    assert len(files) >= 3
+    for file in files:
+        assert client.get(file).status_code == 200, file
+
+
+def test_the_description_names_every_route_and_its_errors(client: TestClient) -> None:
+    content = client.get("/openapi.json").json()
+    predict = content["paths"]["/v1/predict"]["post"]
+    assert set(predict["requestBody"]["content"]) >= {"multipart/form-data", "application/json", "image/*"}
+    assert set(predict["responses"]) == {"200", *["400", "401", "404", "408", "413", "415", "422", "503"]}
+    text = json.dumps(content)
+    for found in re.findall(r'"\$ref": "#/components/schemas/(\w+)"', text):
+        assert found in content["components"]["schemas"]
+    addresses = "/v1/models /v1/models/{name} /healthz /readyz /metrics /v2/models/{name}/infer"
+    assert set(addresses.split()) <= content["paths"].keys()
+
+
+def test_a_model_says_what_it_is(client: TestClient) -> None:
+    (listed,) = client.get("/v1/models").json()["models"]
+    assert (listed["name"], listed["input"], listed["classes"]) == ("photos", "12x12x3", 3)
+    found = client.get("/v1/models/photos").json()
+    assert listed.items() <= found.items()
+    assert found["class_names"] == list(SHOWN)
+    assert found["preprocessing"]["height"] == 12
+    assert found["summary"]["data"] == "photos"
+    assert found["ledger"]["totals"]["params"] == 8 * 28 + 2 * 8 + 5 * 5 * 8 * 3 + 3
+    assert client.get("/v1/models/other").status_code == 404
+
+
+def test_whoever_asks_for_nothing_gets_told_so(client: TestClient) -> None:
+    assert "/docs" in client.get("/nothing").json()["error"]
+    wrong = client.put("/v1/predict")
+    assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
+    assert wrong.json()["status"] == 405
