@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import hmac
+import itertools
 import re
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -46,6 +47,7 @@ class Gate:
     def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
         self._held = 0
+        self._start, self._count = uuid4().hex[:12], itertools.count()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -54,7 +56,7 @@ class Gate:
             return
         exchange = Exchange(scope)
         given = exchange.header(b"x-request-id")
-        scope["id"] = given.decode() if IDENTITY.fullmatch(given) else uuid4().hex
+        scope["id"] = given.decode() if IDENTITY.fullmatch(given) else f"{self._start}-{next(self._count)}"
 
         async def answered(message: Message) -> None:
             if message["type"] == "http.response.start":
