@@ -24,7 +24,7 @@ import sys
 import time
 from io import BytesIO
 from pathlib import Path
-from urllib.error import URLError
+from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
 import numpy as np
@@ -109,6 +109,8 @@ class Server:
                 with urlopen(asked, timeout=30) as answer:
                     answer.read()
                 break
+            except HTTPError:
+                raise
             except (URLError, OSError):
                 if self.process.poll() is not None or time.perf_counter() - began > 120:
                     raise

@@ -213,6 +213,21 @@ def test_the_work_of_a_client_that_goes_away_is_cancelled() -> None:
     assert early.sent == []
 
 
+def test_what_is_left_to_do_after_an_answer_is_done() -> None:
+    done = []
+
+    async def application(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+        await asyncio.sleep(0.01)
+        done.append(True)
+
+    exchange = Exchange(part(b""), {"type": "http.disconnect"})  # as uvicorn says after an answer
+    made = Gate(application, Settings(), Metrics())
+    asyncio.run(made(exchange.scope, exchange.receive, exchange.send))
+    assert done == [True]
+
+
 def test_an_answer_that_has_begun_may_take_longer() -> None:
     async def application(scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": []})

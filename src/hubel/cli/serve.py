@@ -42,7 +42,7 @@ def serve(
     from hubel.tasks import serve as task
 
     for model in models if allow_code else ():
-        announce_code_of(model)
+        announce_code_of(model.partition("=")[2] or model)
     task.serve(
         models,
         host=host,

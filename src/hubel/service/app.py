@@ -66,7 +66,7 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
         lifespan=_life,
         middleware=_middleware(settings, metrics),
     )
-    made.openapi = partial(_description, made.openapi)  # type: ignore[method-assign]  # as FastAPI has it done
+    made.openapi = partial(_description, made.openapi, settings)  # type: ignore[method-assign]  # as FastAPI has it done
     made.state.service = Service(models, settings, metrics)
     for kind in (RefusedError, HTTPException, RequestValidationError):
         made.add_exception_handler(kind, _refuse)
@@ -76,7 +76,7 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
     return made
 
 
-def _description(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+def _description(described: Callable[[], dict[str, Any]], settings: Settings) -> dict[str, Any]:
     """The description of the routes, with the shapes of the bodies that they read themselves."""
     content = described()
     _, found = models_json_schema(
@@ -84,6 +84,9 @@ def _description(described: Callable[[], dict[str, Any]]) -> dict[str, Any]:
         ref_template="#/components/schemas/{model}",
     )
     content["components"]["schemas"] |= found["$defs"]
+    if settings.token is not None:
+        content["components"]["securitySchemes"] = {"token": {"type": "http", "scheme": "bearer"}}
+        content["security"] = [{"token": []}]
     return content
 
 
@@ -107,7 +110,6 @@ async def _life(made: FastAPI) -> AsyncIterator[None]:
     """What runs beside the requests: the look at the files, and the trial whether batches may be made."""
     service: Service = made.state.service
     tasks = [asyncio.create_task(service.check()), asyncio.create_task(service.watch())]
-    service.ready = True
     try:
         yield
     finally:

@@ -83,28 +83,36 @@ class Batcher:
         if batch:
             self._busy = True
             loop = asyncio.get_running_loop()
-            computed = loop.run_in_executor(self._thread, self._computed, [pixels for pixels, _ in batch])
+            computed = loop.run_in_executor(self._thread, self._timed, [pixels for pixels, _ in batch])
             computed.add_done_callback(partial(self._done, batch))
 
-    def _computed(self, pixels: Sequence[Bytes]) -> tuple[Floats, float]:
-        """The probabilities of a batch, and the seconds they took."""
+    def _timed(self, pixels: Sequence[Bytes]) -> tuple[list[Floats | Exception], float]:
+        """The probabilities of each image of a batch, and the seconds that all took."""
         began = time.perf_counter()
-        found = np.asarray(self._run(np.stack(pixels)))
-        return found, time.perf_counter() - began
+        return self._computed(pixels), time.perf_counter() - began
 
-    def _done(self, batch: list[Waiting], computed: asyncio.Future[tuple[Floats, float]]) -> None:
+    def _computed(self, pixels: Sequence[Bytes]) -> list[Floats | Exception]:
+        """The probabilities of each image; where a batch fails, its images are computed one by one."""
+        try:
+            found = list(np.asarray(self._run(np.stack(pixels))))
+        except Exception as error:  # of any kind, which goes to whoever asked for the image
+            return [error] if len(pixels) == 1 else [self._computed([each])[0] for each in pixels]
+        return found
+
+    def _done(
+        self, batch: list[Waiting], computed: asyncio.Future[tuple[list[Floats | Exception], float]]
+    ) -> None:
         """Starts the next batch, then answers those who wait for this one."""
         self._busy = False
         self._start()
-        if error := computed.exception():
-            for _, future in batch:
-                if not future.done():
-                    future.set_exception(error)
-            return
         rows, seconds = computed.result()
         each = seconds / len(batch)
         self.per_image = each if self.per_image is None else (1 - SHARE) * self.per_image + SHARE * each
         self._on_batch(len(batch), seconds)
         for (_, future), row in zip(batch, rows, strict=True):
-            if not future.done():
+            if future.done():  # its request was cancelled meanwhile
+                continue
+            if isinstance(row, Exception):
+                future.set_exception(row)
+            else:
                 future.set_result(row)

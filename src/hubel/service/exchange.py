@@ -15,7 +15,7 @@ class Exchange:
     """A request and its answer: who asked, when, and how it was answered.
 
     `status` is 0 until it is; `size` are the bytes of its body, `held` those that are reserved for it;
-    `whole` says that all of it has arrived.
+    `whole` says that all of it has arrived, `ended` that all of the answer is sent.
     """
 
     scope: Scope
@@ -24,6 +24,7 @@ class Exchange:
     size: int = 0
     held: int = 0
     whole: bool = False
+    ended: bool = False
 
     @property
     def seconds(self) -> float:

@@ -66,6 +66,7 @@ class Gate:
                     (b"x-request-id", scope["id"].encode()),
                     (b"x-content-type-options", b"nosniff"),
                 ]
+            exchange.ended = message["type"] == "http.response.body" and not message.get("more_body", False)
             await send(message)
 
         try:
@@ -74,7 +75,7 @@ class Gate:
             await _drain(exchange, receive)
             await refusal(Request(scope), refused)(scope, receive, answered)
         except Exception:  # whatever it is, the client is answered, and the log says why
-            log.failure(scope["id"])
+            log.failure(request=scope["id"])
             if exchange.status:  # the answer has begun: it is cut short, as the client will see
                 raise
             failed = RefusedError(500, "the service failed; its log says why, under the id of this request")
@@ -119,8 +120,8 @@ class Gate:
             done, _ = await asyncio.wait({work, gone}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if not done and exchange.status:
                 done, _ = await asyncio.wait({work, gone}, return_when=asyncio.FIRST_COMPLETED)
-            if work in done:
-                work.result()
+            if work in done or exchange.ended:
+                await work
             elif gone in done:
                 exchange.status = exchange.status or 499
             else:

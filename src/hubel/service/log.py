@@ -36,9 +36,9 @@ def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
     logger.log(level, name, extra={"fields": fields})
 
 
-def failure(request: str) -> None:
+def failure(**fields: Any) -> None:
     """Logs the error that is being handled."""
-    logger.exception("failure", extra={"fields": {"request": request}})
+    logger.exception("failure", extra={"fields": fields})
 
 
 def answered(exchange: Exchange) -> None:

@@ -30,7 +30,7 @@ class Service:
 
     def __init__(self, models: Models, settings: Settings, metrics: Metrics) -> None:
         self.settings, self.metrics = settings, metrics
-        self.ready = False
+        self.ready = True
         self.shelf = Shelf(models, settings, metrics.batch)
         self.decoders = ThreadPoolExecutor(settings.decoders, "decode")
         self.accepted: dict[str, int] = {}

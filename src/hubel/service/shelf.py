@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 
 import numpy as np
 
-from hubel.errors import HubelError, UsageError, nearest
+from hubel.errors import UsageError, nearest
 from hubel.files import exists
 from hubel.model.classifier import classifier, source_of
 from hubel.model.exported import Exported
@@ -124,7 +124,7 @@ class Shelf:
             return
         try:
             opened = await asyncio.to_thread(self._opened, served.name, served.where)
-        except (HubelError, OSError) as error:  # the old model goes on until the file changes again
+        except Exception as error:  # whatever a broken file raises, the old model answers
             self._served[served.name] = replace(served, stamp=stamp)
             self.troubles[served.name] = str(error)
             on_change(served, str(error))
@@ -137,19 +137,15 @@ class Shelf:
     async def _let_batch(self, served: Served) -> None:
         """Lets a model compute batches, if its answers are the same to the last bit alone and in a batch."""
         most = self._settings.batch
-        images = _noise(served.runs, most)
-
-        async def found(start: int, count: int) -> Any:
-            run = served.runs.probabilities_of
-            return np.asarray(await asyncio.to_thread(run, images[start : start + count]))
-
-        alone = {at: (await found(at, 1))[0] for at in (0, min(1, most - 1), most - 1)}
-        for count in (min(2, most), most):
-            together = await found(0, count)
-            if any((together[at] != row).any() for at, row in alone.items() if at < count):
-                log.event("no batches", logging.WARNING, model=served.name, engine=served.engine)
-                return
-        served.batcher.most = most
+        try:
+            alike = await _alike(served.runs, most)
+        except Exception:  # such as too little memory for a batch: then images are computed one by one
+            log.failure(model=served.name)
+            alike = False
+        if alike:
+            served.batcher.most = most
+        else:
+            log.event("no batches", logging.WARNING, model=served.name, engine=served.engine)
 
     def _opened(self, name: str, where: ModelLike) -> Served:
         """Opens a model, and runs it once. Raises HubelError: it cannot be used."""
@@ -219,6 +215,21 @@ def _stamp(where: ModelLike) -> Stamp:
     except OSError:
         return ()
     return tuple((file.st_mtime_ns, file.st_size, file.st_ino) for file in files)
+
+
+async def _alike(runs: Runs, most: int) -> bool:
+    """Whether a model's answers are the same to the last bit, alone and in a batch; computed in a thread."""
+    images = _noise(runs, most)
+
+    async def found(start: int, count: int) -> Any:
+        return np.asarray(await asyncio.to_thread(runs.probabilities_of, images[start : start + count]))
+
+    alone = {at: (await found(at, 1))[0] for at in (0, min(1, most - 1), most - 1)}
+    for count in (min(2, most), most):
+        together = await found(0, count)
+        if any((together[at] != row).any() for at, row in alone.items() if at < count):
+            return False
+    return True
 
 
 def _noise(runs: Runs, count: int) -> Bytes:
