@@ -79,7 +79,11 @@ def test_the_container_is_not_run_as_root() -> None:
 
 
 def test_the_options_that_are_deployed_exist() -> None:
-    options = {option for each in loaded("serve", VERBS["serve"]).params for option in each.opts}
+    options = {
+        option
+        for each in loaded("serve", VERBS["serve"]).params
+        for option in (*each.opts, *each.secondary_opts)
+    }
     unit = (DEPLOY / "hubel.service").read_text(encoding="utf-8")
     container = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     (start,) = re.findall(r"^ExecStart=(.*)$", unit, re.MULTILINE)

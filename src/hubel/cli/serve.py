@@ -35,6 +35,9 @@ def serve(
         list[str] | None,
         typer.Option(help="An address whose pages may ask from a browser (CORS); may be repeated."),
     ] = None,
+    explore: Annotated[
+        bool, typer.Option(help="Show the page that explores the models, which computes by PyTorch.")
+    ] = True,
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
@@ -58,6 +61,7 @@ def serve(
         grace=grace,
         token=token,
         origin=origin,
+        explore=explore,
         allow_code=allow_code,
         force=force,
         on_ready=lambda address: print(

@@ -72,7 +72,8 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
         made.add_exception_handler(kind, _refuse)
     for routes in (predict, listing, v2, health):
         made.include_router(routes.router)
-    made.include_router(explorer(Shelved(made.state.service.shelf)))
+    if settings.explore:
+        made.include_router(explorer(Shelved(made.state.service.shelf)))
     return made
 
 

@@ -23,8 +23,8 @@ class Settings:
     image at most `max_megapixels` million pixels; `decodes` images are decoded at once, by default one per
     core. A request is given up after `timeout` seconds; when the service is told to end, it waits at most
     `grace` seconds for the requests that it accepted. With a `token`, whoever asks must bring it. Pages of
-    the addresses in `origin` may ask from a browser (CORS); no others. `allow_code` and `force` are as for
-    `hubel.load`.
+    the addresses in `origin` may ask from a browser (CORS); no others. With `explore` the page that explores
+    the models is at `/`; it computes by PyTorch. `allow_code` and `force` are as for `hubel.load`.
 
     Raises UsageError: a number out of range, an engine that is not installed, an empty token.
     """
@@ -40,6 +40,7 @@ class Settings:
     grace: float = 30.0
     token: str | None = field(default=None, repr=False)
     origin: tuple[str, ...] = ()
+    explore: bool = True
     allow_code: bool = False
     force: bool = False
 

@@ -31,6 +31,7 @@ def serve(
     grace: float = 30.0,
     token: str | None = None,
     origin: Sequence[str] | None = None,
+    explore: bool = True,
     allow_code: bool = False,
     force: bool = False,
     on_ready: Callable[[str], object] | None = None,
@@ -62,6 +63,7 @@ def serve(
         grace=grace,
         token=token,
         origin=tuple(origin or ()),
+        explore=explore,
         allow_code=allow_code,
         force=force,
     )
