@@ -14,6 +14,7 @@ from fastapi import FastAPI
 from starlette.testclient import TestClient
 
 from hubel.data.arrays import Bytes
+from hubel.data.image.reading import Encoded
 from hubel.errors import ModelError, UsageError
 from hubel.model.file import Model, load
 from hubel.service import shelf
@@ -21,6 +22,7 @@ from hubel.service.app import app
 from hubel.service.service import Service
 from hubel.service.settings import Settings
 from hubel.service.shelf import named
+from hubel.tasks.predict import predict
 from tests.service.conftest import encoded, write_model
 
 
@@ -128,6 +130,16 @@ def test_no_batches_are_made_where_answers_depend_on_their_number(
         (served,) = service_of(client).shelf
         assert served.batcher.most == 1
         assert first(client) == pytest.approx(1 / 3 + 0.001, abs=1e-6)
+
+
+@pytest.mark.parametrize("small", [0, 10**12])
+def test_answers_do_not_depend_on_the_threads(
+    saved: Path, small: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shelf, "SMALL", small)
+    (wanted,) = predict(saved, [Encoded("x", encoded())])  # type: ignore[list-item]
+    with TestClient(app(saved, Settings(engine="openvino"))) as client:
+        assert first(client) == dict(wanted.classes)["cat"]
 
 
 def service_of(client: TestClient) -> Service:

@@ -58,7 +58,9 @@ class OpenVino:
             why = str(error).strip().rpartition("\n")[2]
             raise ModelError(f"OpenVINO cannot take the model: {why}") from None
 
-    def _compiled(self, model: openvino.Model, streams: int) -> openvino.CompiledModel:
+    def _compiled(
+        self, model: openvino.Model, streams: int, threads: int | None = None
+    ) -> openvino.CompiledModel:
         latency = properties.hint.PerformanceMode.LATENCY
         many = {properties.num_streams(): streams} if streams > 1 else {}
         return self._core.compile_model(
@@ -66,7 +68,7 @@ class OpenVino:
             "CPU",
             {
                 properties.hint.inference_precision(): self._kind,
-                properties.inference_num_threads(): allowed_cores(),
+                properties.inference_num_threads(): threads or allowed_cores(),
                 **(many or {properties.hint.performance_mode(): latency}),
             },
         )
@@ -92,12 +94,15 @@ class OpenVino:
         weights = (each for each in self.model.get_ops() if each.get_type_name() == "Constant")
         return bool(sum(each.get_byte_size() for each in weights) > LARGE)
 
-    def settle(self) -> None:
+    def settle(self, threads: int | None = None) -> None:
         """Lets one graph compute every number of images from now on, and releases what others would need.
 
-        Then an image has the same probabilities to the last bit, whatever images are computed with it.
+        Then an image has the same probabilities to the last bit, whatever images are computed with it. With
+        `threads` it is compiled anew for so many.
         """
         with self._turn:
+            if threads is not None:
+                self._request = self._compiled(self.model, 1, threads).create_infer_request()
             self._source = None
             self._parts.clear()
 
