@@ -274,6 +274,13 @@ def test_large_requests_at_once_are_bounded_and_what_they_held_is_given_back() -
     assert asyncio.run(run()) == [200] * HELD + [503, 200, 200]
 
 
+def test_without_pytorch_the_page_has_to_be_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hubel.service.settings.find_spec", lambda _: None)
+    with pytest.raises(UsageError, match="--no-explore"):
+        Settings()
+    assert not Settings(explore=False).explore
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("batch", 0), ("max_mb", 0), ("timeout", float("nan")), ("token", " "), ("queue", -1)]
 )

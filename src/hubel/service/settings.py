@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from hubel.cores import allowed_cores
 from hubel.engines.engine import AUTO, check_engine
@@ -26,7 +27,8 @@ class Settings:
     the addresses in `origin` may ask from a browser (CORS); no others. With `explore` the page that explores
     the models is at `/`; it computes by PyTorch. `allow_code` and `force` are as for `hubel.load`.
 
-    Raises UsageError: a number out of range, an engine that is not installed, an empty token.
+    Raises UsageError: a number out of range, an engine that is not installed, an empty token, or a page that
+    explores without PyTorch.
     """
 
     engine: str = AUTO
@@ -53,6 +55,11 @@ class Settings:
             if not (math.isfinite(value) and value >= least and value > 0):
                 wanted = f"at least {least}" if least else "a number above 0"
                 raise UsageError(f"{name} is {wanted}, not {value}")
+        if self.explore and find_spec("torch") is None:
+            raise UsageError(
+                "the page that explores the models computes by PyTorch, which is not installed: leave the "
+                "page out with --no-explore, explore=False in Python"
+            )
         if self.token is not None and not self.token.strip():
             raise UsageError("the token is empty; give one of some length, or none")
 
