@@ -53,7 +53,8 @@ class Dealt(nn.Module):
 
 def network() -> nn.Module:
     torch.manual_seed(1)
-    stem = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8), nn.Hardswish())
+    pad = nn.ZeroPad2d((0, 2, 1, 0))  # left, right, top, bottom
+    stem = nn.Sequential(nn.Sequential(pad, nn.Conv2d(3, 8, 3, stride=2)), nn.BatchNorm2d(8), nn.Hardswish())
     body = nn.Sequential(stem, Excited(8), Dealt(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5))
     with torch.no_grad():
         body(torch.randn(16, 3, 24, 24))  # running statistics that differ from those at the start
@@ -70,6 +71,7 @@ def test_scores_are_the_module_s() -> None:
     text = repr(found.net.net)
     assert "gate(globalavgpool" in text
     assert "shuffle(2)" in text
+    assert "conv(8, 3, stride=2, pad=(1, 0, 0, 2))" in text
     assert found.net.paths["0.1"] == "_0._1"
     assert found.weights["_0._1.running_mean"] == "0.1.running_mean"
     assert found.weights["_1.layerscale1.weight"] == "1.gamma"

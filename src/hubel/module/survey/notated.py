@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -17,6 +18,7 @@ from hubel.net.foreign import Foreign, Marked
 from hubel.net.layer import Layer
 from hubel.net.layers import Identity, Part
 from hubel.net.norms import BatchNorm
+from hubel.net.sliding import Conv
 from hubel.net.trace import Step, UnreadError
 from hubel.net.untrace import Untraced, untrace
 from hubel.net.volume import Volume
@@ -144,7 +146,7 @@ def _apart(found: Notated, network: Network, images: Tensor, theirs: dict[str, T
 
 def _known(found: Surveyed) -> Iterator[Step]:
     """Yields the steps that lead to the result. Raises UnreadError: one is no layer of hubel."""
-    steps = {step.path: step for step in found.ledger.steps}
+    steps = _padded(found.ledger.steps)
     needed = {found.end}
     for path in reversed(steps):
         if path in needed:
@@ -156,6 +158,25 @@ def _known(found: Surveyed) -> Iterator[Step]:
             raise UnreadError(f"{path} is no layer of hubel: {_why(steps[path])}", tuple(before))
         before.append(replace(steps[path], layer=layer, side=""))
         yield before[-1]
+
+
+def _padded(steps: Sequence[Step]) -> dict[str, Step]:
+    """Returns the steps by path; zeros that are put before a single convolution become its padding."""
+    kept = {step.path: step for step in steps}
+    readers = Counter(source for step in steps for source in step.sources)
+    for step in steps:
+        pad = kept.get(step.sources[0])
+        if pad is None or not isinstance(pad.layer, Foreign) or pad.layer.op != "pad":
+            continue
+        if isinstance(step.layer, Conv) and step.layer.pad == 0 and readers[pad.path] == 1:
+            (high, wide, depth), (tall, broad, deep) = pad.inputs[0], pad.output
+            rows, columns = pad.layer.seen.axes
+            sides = (rows.pad, tall - high - rows.pad, columns.pad, broad - wide - columns.pad)
+            if deep == depth and min(sides) >= 0:
+                del kept[pad.path]
+                layer = replace(step.layer, pad=sides)
+                kept[step.path] = replace(step, layer=layer, sources=pad.sources, inputs=pad.inputs)
+    return kept
 
 
 def _meant(step: Step, origin: Origin) -> Layer:

@@ -268,7 +268,7 @@ class Watch(TorchFunctionMode):
         norm = call.name in NORMALISATIONS
         window = sees(call, made, volume, local=tally.local)
         layer = Foreign(
-            call.name.strip("_"),
+            _operation(call),
             volume,
             own_macs=None if tally.unknown else tally.macs,
             seen=window,
@@ -352,6 +352,16 @@ class Watch(TorchFunctionMode):
     def _read_by(self, given: Sequence[Tensor]) -> frozenset[str]:
         """Returns the names of the parameters among the arguments of a call."""
         return frozenset[str]().union(*(self._weights.get(id(tensor), frozenset()) for tensor in given))
+
+
+def _operation(call: Call) -> str:
+    """The name of an operation; one that pads says by what, unless it is by zeros."""
+    name = call.name.strip("_")
+    if name != "pad":
+        return name
+    given = call.given("input pad mode value")
+    mode = given.get("mode", "constant")
+    return "pad" if mode == "constant" and not given.get("value") else f"pad_{mode}"
 
 
 def _are_indices(results: Sequence[Tensor], made: Tensor) -> bool:
