@@ -119,7 +119,7 @@ def test_strict(hubel: Hubel) -> None:
         (["vgg-16"], 1, "no network and no file 'vgg-16'; did you mean vgg16? `hubel zoo` lists"),
         (["resnet9"], 1, "did you mean resnet18?"),
         (["runs/none"], 1, "no network and no file 'runs/none'; `hubel zoo` lists"),
-        (["lenet.pth"], 1, "`hubel import-weights lenet.pth --net NAME`"),
+        (["lenet.pth"], 1, "`hubel import lenet.pth --net NAME`"),
         (
             [__file__.removesuffix("/test_table.py")],
             1,

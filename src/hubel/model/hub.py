@@ -148,7 +148,7 @@ def _file(repo: str, name: str, revision: str | None) -> Path | None:
     except errors.LocalEntryNotFoundError:
         raise ModelError(
             f"{where}: the hub cannot be reached, and {name} is not cached. Try again online; or "
-            f"download the file elsewhere and give it: hubel import-weights {FILES[0]} --net NAME"
+            f"download the file elsewhere and give it: hubel import {FILES[0]} --net NAME"
         ) from None
     except errors.RevisionNotFoundError:
         raise ModelError(f"{where}: the repository has no such revision") from None

@@ -58,6 +58,6 @@ def pretrained(name: str) -> Model:
     if name not in PRETRAINED:
         raise UsageError(
             f"{name} comes without trained weights; {', '.join(PRETRAINED)} comes with them. Train it "
-            "(hubel train), or import weights of torchvision or timm (hubel import-weights)"
+            "(hubel train), or import weights of torchvision or timm (hubel import)"
         )
     return PRETRAINED[name]()

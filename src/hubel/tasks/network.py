@@ -281,7 +281,7 @@ def _parsed(text: str) -> Net:
 def _meant(text: str, error: str) -> str:
     """What is wrong with a text that is no notation, by what it was meant as."""
     if text.endswith(WEIGHTS):
-        return f"{text} holds weights alone; `hubel import-weights {text} --net NAME` makes a model of them"
+        return f"{text} holds weights alone; `hubel import {text} --net NAME` makes a model of them"
     if is_python(text):
         return (
             f"{text}: no module of a Python file can be used here; give a notation, a name or a model's file"
