@@ -2,8 +2,8 @@
 
     python -m benchmarks.import_onnx
 
-The file is ResNet-50's, 102 MB, as PyTorch's exporter writes it. Each is measured in a process of its own: with
-its libraries loaded, by the clock and by the most memory that the process takes beyond them.
+The file is ResNet-50's, 102 MB, as PyTorch's exporter writes it. Each is measured in a process of its own,
+with its libraries loaded, by the clock and by the most memory that the process takes beyond them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 from hubel.ram import most_memory
 
@@ -30,9 +31,10 @@ def make(path: Path) -> None:
 
     module = hubel.build(NETWORK, scores=True).eval()
     warnings.simplefilter("ignore")
-    image = torch.randn(1, 3, 224, 224)
-    torch.onnx.export(
-        module, (image,), str(path), dynamo=False, dynamic_axes={"x": {0: "n"}}, input_names=["x"]
+    export: Any = torch.onnx.export
+    axes = {"x": {0: "n"}}
+    export(
+        module, (torch.randn(1, 3, 224, 224),), str(path), dynamo=False, dynamic_axes=axes, input_names=["x"]
     )
 
 
@@ -74,15 +76,14 @@ def main() -> None:
         found = {}
         for way in WAYS:
             command = [sys.executable, "-m", "benchmarks.import_onnx", "--way", way, "--file", str(path)]
-            runs = [
-                subprocess.run(command, capture_output=True, text=True, check=True) for _ in range(ROUNDS)
+            figures = [
+                subprocess.run(command, capture_output=True, text=True, check=True).stdout.split()[-2:]
+                for _ in range(ROUNDS)
             ]
-            figures = [run.stdout.split()[-2:] for run in runs]
             found[way] = min(float(seconds) for seconds, _ in figures), min(int(most) for _, most in figures)
             seconds, most = found[way]
-            print(
-                f"{way:<9} {seconds:.2f} s, {most / 1e6:.0f} MB, {most / size:.2f} of the file's {size / 1e6:.0f} MB"
-            )
+            share = f"{most / size:.2f} of the file's {size / 1e6:.0f} MB"
+            print(f"{way:<9} {seconds:.2f} s, {most / 1e6:.0f} MB, {share}")
         print(f"import takes {found['imported'][0] / found['opened'][0]:.2f} times as long as opening")
 
 

@@ -37,8 +37,7 @@ NO_CNN = re.compile(
 
 def torchvision_cases() -> Iterator[Case]:
     """Every classifier of torchvision."""
-    from torchvision import models
-
+    models: Any = importlib.import_module("torchvision.models")
     for name in models.list_models(module=models):
         side = 299 if name.startswith("inception") else 224
         extra = {"init_weights": False} if name in ("googlenet", "inception_v3") else {}

@@ -80,7 +80,7 @@ def files(folder: Path, *, old: bool = False) -> tuple[Path, Path]:
         if kind in ("BatchNorm", "Scale"):
             arrays[0], arrays[1] = arrays[0] + 1, np.abs(arrays[1]) + 0.5
         if kind == "BatchNorm":
-            arrays[2] = np.float32([2.0])
+            arrays[2] = np.array([2.0], np.float32)
         spelled = NUMBERED.get(kind, kind.upper()) if old else f'"{kind}"'
         reads = " ".join(f'bottom: "{each}"' for each in bottoms.split())
         text += f'layer{"s" * old} {{ name: "{name}" type: {spelled} {reads} top: "{top}" {given} }}\n'
@@ -108,7 +108,7 @@ def test_probabilities_are_those_of_opencv(tmp_path: Path, old: bool) -> None:
     found = hubel.import_model(prototxt, caffemodel, out=tmp_path / "m.safetensors")
     model = found.model
     bgr = RNG.integers(0, 256, (2, 3, 33, 29)).astype(np.float32)
-    means = np.float32([104.0069, 116.6687, 122.6789])[:, None, None]
+    means = np.array([104.0069, 116.6687, 122.6789], np.float32)[:, None, None]
     wanted = theirs(prototxt, caffemodel, bgr - means)
     rgb = torch.from_numpy(bgr[:, ::-1].copy())
     seen = model.preprocessing.normalise(rgb.permute(0, 2, 3, 1).to(torch.uint8))
@@ -116,7 +116,7 @@ def test_probabilities_are_those_of_opencv(tmp_path: Path, old: bool) -> None:
         ours = model.network(seen).softmax(1)
     np.testing.assert_allclose(ours, wanted, atol=1e-5)
     assert any("means by custom" in remark for remark in found.remarks)
-    assert "lrn(alpha=0.004, k=1.0)" in model.network.notation
+    assert "lrn(alpha=0.004, k=1.0)" in repr(model.net)
 
 
 def test_the_table_needs_no_weights(tmp_path: Path) -> None:

@@ -27,10 +27,15 @@ from tests.strategies import fitting_nets
 def exported(path: Path, module: nn.Module, volume: Volume, **options: Any) -> Path:
     """The file that PyTorch's exporter writes."""
     image = torch.randn(1, volume.depth, *volume.plane)
-    options = {"opset_version": 17, "input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}} | options
+    options: dict[str, Any] = {
+        "opset_version": 17,
+        "input_names": ["x"],
+        "dynamic_axes": {"x": {0: "n"}},
+    } | options
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the older exporter, the one that needs no other package
-        torch.onnx.export(module.eval(), (image,), str(path), dynamo=False, **options)
+        export: Any = torch.onnx.export
+        export(module.eval(), (image,), str(path), dynamo=False, **options)
     return path
 
 
@@ -41,7 +46,7 @@ class Block(nn.Module):
         self.bn1 = nn.BatchNorm2d(8)
         self.relu = nn.ReLU()
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> Any:
         return self.relu(self.bn1(self.conv1(images)) + images)
 
 
@@ -59,7 +64,7 @@ class Small(nn.Module):
         self.layer1 = nn.Sequential(Block(), Block())
         self.classifier = nn.Sequential(nn.Dropout(), nn.Linear(8 * 6 * 6, 5))
 
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
+    def forward(self, images: torch.Tensor) -> Any:
         return self.classifier(torch.flatten(self.layer1(self.features(images)), 1))
 
 

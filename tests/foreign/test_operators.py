@@ -13,7 +13,7 @@ from hubel.net.notation import parse
 from hubel.net.trace import UnreadError
 from tests.foreign.graphs import head, imported, weights, written
 
-node = helper.make_node
+node: Any = helper.make_node
 
 
 def of(path: Path, nodes: list[NodeProto], constants: dict[str, Any], depth: int, **options: Any) -> str:
@@ -195,10 +195,10 @@ def test_parts_of_the_maps_and_their_shuffle(tmp_path: Path) -> None:
 def test_growing_and_padding_by_other_values(tmp_path: Path) -> None:
     constants = {
         "w": weights(3, 4, 4, 4),
-        "twice": np.float32([1, 1, 2, 2]),
+        "twice": np.array([1, 1, 2, 2], np.float32),
         "c": weights(4, 3, 3, 3),
         "p": np.array([0, 0, 1, 1, 0, 0, 1, 1]),
-        "s": np.float32([0.1, 0.2, 0.3]).reshape(3, 1, 1),
+        "s": np.array([0.1, 0.2, 0.3], np.float32).reshape(3, 1, 1),
     }
     spread = node("ConvTranspose", ["a", "w"], ["end"], strides=[2, 2], pads=[1, 1, 1, 1])
     mirrored = [node("Pad", ["a", "p"], ["b"], mode="reflect"), node("Conv", ["b", "c"], ["end"])]
@@ -299,8 +299,8 @@ def test_preprocessing_in_the_graph_becomes_the_model_s(tmp_path: Path) -> None:
     """(x / 255 - mean) / std of bytes, n x h x w x c; by hand, mean 0.5, 0.4, 0.3 and std 0.2, 0.25, 0.5."""
     constants = {
         "white": np.float32(255),
-        "mean": np.float32([0.5, 0.4, 0.3]),
-        "std": np.float32([0.2, 0.25, 0.5]),
+        "mean": np.array([0.5, 0.4, 0.3], np.float32),
+        "std": np.array([0.2, 0.25, 0.5], np.float32),
         "w": weights(4, 3, 3, 3),
     }
     nodes = [
@@ -327,7 +327,7 @@ def test_a_quantised_graph_is_read_back_to_float(tmp_path: Path) -> None:
     whole = RNG_BYTES.integers(-127, 128, (4, 3, 3, 3), np.int8)
     constants = {
         "w": whole,
-        "ws": np.float32([0.01, 0.02, 0.03, 0.04]),
+        "ws": np.array([0.01, 0.02, 0.03, 0.04], np.float32),
         "wz": np.zeros(4, np.int8),
         "s": np.float32(0.02),
         "z": np.uint8(128),
@@ -343,7 +343,7 @@ def test_a_quantised_graph_is_read_back_to_float(tmp_path: Path) -> None:
     assert agreement.agrees
     assert any("quantised" in remark for remark in made.remarks)
     weight = made.model.network.state_dict()["conv1.weight"].numpy()
-    scales = np.float32([0.01, 0.02, 0.03, 0.04])[:, None, None, None]
+    scales = np.array([0.01, 0.02, 0.03, 0.04], np.float32)[:, None, None, None]
     np.testing.assert_array_equal(weight, whole.astype(np.float32) * scales)
 
 

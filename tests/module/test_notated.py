@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ class Excited(nn.Module):
         self.squeeze = nn.Conv2d(width, 2, 1)
         self.excite = nn.Conv2d(2, width, 1)
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Any:
         last = self.norm(images.permute(0, 2, 3, 1))
         body = self.down(nn.functional.gelu(self.up(last))).permute(0, 3, 1, 2)
         says = self.excite(torch.relu(self.squeeze(body.mean((2, 3), keepdim=True)))).sigmoid()
@@ -43,7 +44,7 @@ class Dealt(nn.Module):
         super().__init__()
         self.branch = nn.Sequential(nn.Conv2d(4, 4, 1, bias=False), nn.BatchNorm2d(4), nn.ReLU())
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Any:
         kept, other = images.chunk(2, dim=1)
         both = torch.cat([kept, self.branch(other)], 1)
         count, depth, high, wide = both.shape
@@ -111,7 +112,7 @@ class Crossed(nn.Module):
         super().__init__()
         self.a, self.b, self.c = (nn.Conv2d(3, 3, 1) for _ in range(3))
 
-    def forward(self, images: Tensor) -> Tensor:
+    def forward(self, images: Tensor) -> Any:
         first, second = self.a(images), self.b(images)
         return (first + second) + self.c(second)
 
@@ -126,6 +127,6 @@ def test_other_scores_are_refused() -> None:
     found = notated(module, Volume(1, 1, 3))
     made = with_weights(found, module)
     with torch.no_grad():
-        module[0].weight.mul_(2)
+        next(module.parameters()).mul_(2)
     with pytest.raises(ModelError, match=r"^0, read as Convolution.*other values than the module"):
         agreement(found, module, made, torch.randn(2, 3, 1, 1))

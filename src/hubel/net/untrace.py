@@ -315,6 +315,6 @@ def _net(part: _Part) -> Net:
             return Named(part.name, part.layer) if part.name and not part.automatic else part.layer
         case _Join():
             nets = tuple(_chain(branch) for branch in part.branches)
-            return Gate(nets[0]) if part.kind is Gate else part.kind(nets)
+            return Gate(nets[0]) if issubclass(part.kind, Gate) else part.kind(nets)
         case _Group():
             return Named(part.name, _chain(part.parts))
