@@ -104,7 +104,7 @@ def nearest(name: str, known: Iterable[str]) -> str:
         return SequenceMatcher(None, word, name).ratio(), -abs(_number(word) - _number(name))
 
     close = max(known, key=likeness, default="")
-    return f"; did you mean {close}?" if close and likeness(close)[0] > 0.5 else ""
+    return f"; did you mean {close}?" if close and likeness(close)[0] >= 0.5 else ""
 
 
 def first_few(names: Iterable[str]) -> str:

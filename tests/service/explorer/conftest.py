@@ -57,7 +57,7 @@ def large() -> Exhibit:
     return Exhibit.of("large", model)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def address() -> Iterator[str]:
     """The address of a server that shows the digits, a network with branches, and a large one."""
     exhibits = {each.name: each for each in (digits(), hostile(), large())}
