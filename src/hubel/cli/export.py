@@ -21,6 +21,9 @@ def export(
     raw: Annotated[
         bool, typer.Option("--raw", help="Take normalised images, give scores: no preprocessing inside.")
     ] = False,
+    resize: Annotated[
+        bool, typer.Option("--resize", help="Take upright images of any size: the resize is inside.")
+    ] = False,
     int8: Annotated[
         bool,
         typer.Option("--int8", help="Compute in int8, if that loses little accuracy on this processor."),
@@ -44,6 +47,7 @@ def export(
         to=to,
         out=out,
         raw=raw,
+        resize=resize,
         int8=int8,
         data=data,
         max_drop=max_drop,

@@ -116,6 +116,7 @@ def to_int8(
     *,
     runtimes: Sequence[str] = RUNTIMES,
     raw: bool = False,
+    resize: bool = False,
     progress: Callable[[str], object] | None = None,
 ) -> Int8:
     """Returns the fastest way to compute in int8 that loses at most `max_drop` points of accuracy.
@@ -131,7 +132,7 @@ def to_int8(
         raise UsageError("int8 is calibrated and judged on images: name a labelled set with --data")
     if not isinstance(model.network, Network):
         raise ModelError("a module of your own has no notation, which int8 needs")
-    judge = _Judge(model, there, progress or (lambda _: None), raw=raw)
+    judge = _Judge(model, there, progress or (lambda _: None), raw=raw, resize=resize)
     judge.see(calibration.pixels, validation)
     tried = [each for way in judge.ways() for each in judge.tried(way)]
     good = [each for each in tried if each.drop <= max_drop]
@@ -160,10 +161,11 @@ class _Judge:
     """What trying needs: the frozen network, the ranges of its values, and the answers in float32."""
 
     def __init__(
-        self, model: Model, runtimes: list[str], tell: Callable[[str], object], *, raw: bool
+        self, model: Model, runtimes: list[str], tell: Callable[[str], object], *, raw: bool, resize: bool
     ) -> None:
         assert isinstance(model.network, Network)
-        self.model, self.runtimes, self.tell, self.raw = model, runtimes, tell, raw
+        self.model, self.runtimes, self.tell = model, runtimes, tell
+        self.raw, self.resize = raw, resize
         self.frozen: Frozen = frozen_model(model.network, model.header)
 
     def see(self, calibration: Bytes, validation: Trial) -> None:
@@ -235,8 +237,9 @@ class _Judge:
         self, bits: int, ranges: str, in_float: tuple[str, ...], about: dict[str, Any] | None = None
     ) -> bytes:
         int8 = Quantisation(self.ranges[ranges], bits, frozenset(in_float))
-        raw = self.raw and about is not None
-        return onnx_graph(self.model.header, self.frozen, raw=raw, int8=int8, about=about)
+        last = about is not None
+        ends = {"raw": self.raw and last, "resize": self.resize and last}
+        return onnx_graph(self.model.header, self.frozen, **ends, int8=int8, about=about)
 
 
 def _fastest(ways: list[Judged]) -> Judged:

@@ -9,7 +9,10 @@ import numpy as np
 import torch
 
 from hubel.counted import counted, percent
+from hubel.data.feed.bad import UnusableError
+from hubel.data.feed.decoded import read_all, without_bad
 from hubel.data.feed.open import decoded_or_streamed
+from hubel.data.image.preprocess import Whole
 from hubel.data.sources import DataLike, is_at
 from hubel.device import best_device
 from hubel.errors import DataError, UsageError
@@ -29,9 +32,11 @@ from hubel.shown import Shown
 from hubel.world import ALONE, World
 
 if TYPE_CHECKING:
+    from hubel.data.arrays import Bytes
     from hubel.data.dataset import Images
     from hubel.data.feed.bad import Bad, OnBad
     from hubel.data.feed.batches import Feed
+    from hubel.evaluation.splits import SplitImages
 
 ENGINE_BATCH = 32
 """The images of a batch for an engine other than torch."""
@@ -105,6 +110,10 @@ def measure(
     """
     model.check_trained()
     chosen = images_of(data, split, model)
+    if protocol and isinstance(model, Exported):
+        raise UsageError("a protocol is measured by torch: give the model itself, and leave the engine out")
+    if isinstance(model.preprocessing, Whole):
+        return _of_whole_images(model, chosen, on_bad)
     with world.one_first():
         images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
     images, known = chosen.for_model(images, model)
@@ -114,10 +123,7 @@ def measure(
     if chosen.split == ALL and count == 0 and model.seen and is_at(data, model.summary.get("data")):
         raise DataError(CHANGED.format(chosen.name))
     if protocol:
-        if isinstance(model, Exported):
-            raise UsageError(
-                "a protocol is measured by torch: give the model itself, and leave the engine out"
-            )
+        assert not isinstance(model, Exported)
         found = _by_protocol(model, protocol, chosen.images, images, world)
     elif isinstance(model, Model):
         found = _by_torch(model, images, world)
@@ -155,6 +161,32 @@ def _by_engine(model: Exported | Ensemble, images: Feed, world: World) -> Evalua
         scores.append(_log(torch.from_numpy(np.asarray(model.probabilities_of(pixels)))))
         labels.append(truth)
     return Evaluation(world.whole(torch.cat(scores), count), world.whole(torch.cat(labels), count))
+
+
+def _of_whole_images(
+    model: Model | Ensemble | Exported, chosen: SplitImages, on_bad: OnBad
+) -> ModelEvaluation:
+    """The evaluation of a graph that resizes: of images as large as they are, of which few are in memory."""
+    found = np.empty((len(chosen.images), len(model.classes)), np.float32)
+
+    def take(place: int, pixels: Bytes) -> None:
+        found[place] = np.asarray(model.probabilities_of(pixels[None]))[0]
+
+    bad = read_all(chosen.images, model.preprocessing, take)
+    if bad and (on_bad == "stop" or len(bad) == len(found)):
+        raise UnusableError(list(bad.values()), len(found))
+    found = np.delete(found, list(bad), 0)
+    images = without_bad(chosen.images, np.empty((len(found), 0, 0, 0), np.uint8), bad)
+    images = images.relabelled(chosen.classes, model.classes)
+    return ModelEvaluation(
+        _log(torch.from_numpy(found)),
+        torch.from_numpy(images.labels),
+        classes=model.classes,
+        names=images.names,
+        split=chosen.split,
+        known=None,
+        skipped=images.skipped,
+    )
 
 
 def _by_protocol(

@@ -14,6 +14,7 @@ import numpy as np
 from onnx import ModelProto, TensorProto, checker, helper
 
 from hubel.graph.layers import write_network
+from hubel.graph.resize import Resize, resized
 from hubel.graph.writer import BATCH, IMAGES, Graph
 
 if TYPE_CHECKING:
@@ -29,6 +30,9 @@ IR_VERSION = 8
 SCORES, PROBABILITIES = "scores", "probabilities"
 """The names of the output."""
 
+SIZE = ("height", "width")
+"""The names of the axes of images of any size."""
+
 FIRST = np.iinfo(np.int64).min
 
 
@@ -37,8 +41,8 @@ class Ends:
     """What surrounds a network in its graph.
 
     `mean` and `std` normalise values from 0 to 1, per channel. The scores are the mean over the `views` of
-    an image; divided by `temperature` they give the probabilities. With `raw`, images are given normalised
-    and scores are returned.
+    an image; divided by `temperature` they give the probabilities. With `resize`, images of any size are
+    given. With `raw`, images are given normalised and scores are returned.
     """
 
     mean: tuple[float, ...]
@@ -47,6 +51,7 @@ class Ends:
     temperature: float = 1.0
     raw: bool = False
     probabilities: bool = True
+    resize: Resize | None = None
 
 
 def onnx_model(
@@ -60,7 +65,8 @@ def onnx_model(
     """Returns the ONNX model of a network; it is checked by ONNX's own checker.
 
     With `int8` it computes in bytes where it can. With `every` all values of the network are outputs too.
-    Its input is `images`: uint8, n x height x width x depth; with `raw` float32, n x depth x height x width.
+    Its input is `images`: uint8, n x height x width x depth; with `raw` float32, n x depth x height x width;
+    with `resize` height and width are free.
     Its output is `probabilities` or `scores`: float32, n x classes.
     """
     graph = Graph(frozen, int8)
@@ -70,8 +76,9 @@ def onnx_model(
         kind = TensorProto.FLOAT
         seen = IMAGES
     else:
-        shape, kind = (BATCH, high, wide, depth), TensorProto.UINT8
-        seen = _normalised(graph, ends)
+        shape = (BATCH, *(SIZE if ends.resize else (high, wide)), depth)
+        kind = TensorProto.UINT8
+        seen = _normalised(graph, ends, (high, wide))
         seen = _views(graph, seen, ends.views, frozen.volume.plane)
     scores = write_network(graph, seen)
     if not ends.raw:
@@ -97,12 +104,15 @@ def onnx_model(
     return model
 
 
-def _normalised(graph: Graph, ends: Ends) -> str:
+def _normalised(graph: Graph, ends: Ends, plane: tuple[int, int]) -> str:
     """From uint8 n x h x w x c to normalised float32 n x c x h x w, as `Preprocessing.normalise`."""
     std, mean = np.array(ends.std, np.float32), np.array(ends.mean, np.float32)
     per_map = (1, -1, 1, 1)
-    floats = graph.op("Cast", IMAGES, to=TensorProto.FLOAT)
-    maps = graph.op("Transpose", floats, perm=[0, 3, 1, 2])
+    if ends.resize:
+        maps = resized(graph, ends.resize, plane)
+    else:
+        floats = graph.op("Cast", IMAGES, to=TensorProto.FLOAT)
+        maps = graph.op("Transpose", floats, perm=[0, 3, 1, 2])
     scaled = graph.op("Mul", maps, graph.const((1 / (255 * std)).reshape(per_map)))
     return graph.op("Add", scaled, graph.const((-mean / std).reshape(per_map)))
 

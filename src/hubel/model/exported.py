@@ -1,7 +1,7 @@
 """An exported model: a file that a runtime runs, with all it takes to use it. Needs no torch.
 
-Its graph takes uint8 images and gives probabilities; exported with `--raw` it takes normalised images and
-gives scores, and then the rest is done here, in NumPy.
+Its graph takes uint8 images and gives probabilities; exported with `--resize` they are of any size. Exported
+with `--raw` it takes normalised images and gives scores, and then the rest is done here, in NumPy.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from hubel.cores import processor
-from hubel.data.image.preprocess import Preprocessing
+from hubel.data.image.preprocess import Preprocessing, Whole
 from hubel.engines.choice import chosen
 from hubel.engines.engine import AUTO, TORCH, Engine, check_engine, installed, needs_torch
 from hubel.errors import HubelError, ModelError, UsageError, shortened
 from hubel.files import parse_json
 from hubel.graph.seal import CHECKSUM, read_sealed
-from hubel.model.header import EXPORTED, INT8, KNOWN, RAW, Header
+from hubel.model.header import EXPORTED, INT8, KNOWN, RAW, RESIZE, Header
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -38,7 +38,8 @@ ONNX, OPENVINO, PT2 = EXPORTED
 class Exported:
     """A model as a graph that `engine` runs; `name` is the engine's name.
 
-    `raw` and `int8` say whether the graph takes normalised images, and whether it computes in int8.
+    `preprocessing` is `Whole` if the graph resizes images itself. `raw` and `int8` say whether it takes
+    normalised images, and whether it computes in int8.
     """
 
     header: Header
@@ -74,6 +75,7 @@ class Exported:
     def probabilities_of(self, pixels: Bytes) -> Floats:
         """Returns float32, images x classes, for images after preprocessing: uint8, n x h x w x depth.
 
+        They are of the network's size, unless the graph resizes them.
         Raises ModelError: the network's scores are not finite.
         """
         if self.raw:
@@ -180,7 +182,10 @@ def compiled(model: bytes, engine: str) -> OnnxRuntime | OpenVino:
 
 
 def described(metadata: dict[str, str], path: Path) -> tuple[Header, Preprocessing, bool]:
-    """What an exported file says of itself. Raises ModelError: it is none of hubel's, or damaged."""
+    """What an exported file says of itself: its header, how images are read for it, whether it is raw.
+
+    Raises ModelError: it is none of hubel's, or damaged.
+    """
     if "format" not in metadata:
         raise ModelError(
             f"{path} was not exported by hubel: it says nothing of its classes and its preprocessing"
@@ -188,7 +193,8 @@ def described(metadata: dict[str, str], path: Path) -> tuple[Header, Preprocessi
     known = {name: text for name, text in metadata.items() if name in KNOWN - {CHECKSUM}}
     header = Header.from_metadata(known, path)
     try:
-        preprocessing = Preprocessing.from_json(header.preprocessing)
+        read = Whole if RESIZE in metadata else Preprocessing
+        preprocessing = read.from_json(header.preprocessing)
     except HubelError as error:
         raise ModelError(f"{path}: its metadata cannot be used: {shortened(str(error), 300)}") from None
     return header, preprocessing, RAW in metadata

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from hubel.data.image.preprocess import Whole
+
 if TYPE_CHECKING:
     from hubel.data.image.preprocess import Preprocessing
     from hubel.model.header import Header
@@ -28,6 +30,11 @@ class Info:
     params: int | None
     raw: bool = False
     int8: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def resizes(self) -> bool:
+        """Whether the file's graph takes images of any size."""
+        return isinstance(self.preprocessing, Whole)
 
     def __repr__(self) -> str:
         header = self.header

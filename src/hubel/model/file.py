@@ -165,11 +165,13 @@ class Model(Shown):
         metadata[KEY] = checksum(_content(state), metadata)
         write_whole(Path(path), safetensors.torch.save(state, metadata))
 
-    def export(self, path: str | Path, *, raw: bool = False, images: Bytes | None = None) -> Check:
+    def export(
+        self, path: str | Path, *, raw: bool = False, resize: bool = False, images: Bytes | None = None
+    ) -> Check:
         """Writes the model for another program, by the ending: .onnx, .xml for OpenVINO, .pt2 for PyTorch.
 
-        The file is checked on `images` after preprocessing, n x h x w x c, by default noise. `hubel.export`
-        checks it on real ones and writes an example program beside it.
+        The file is checked on `images` after preprocessing, n x h x w x c, by default noise. `hubel.export`,
+        which explains `raw` and `resize`, checks it on real ones and writes an example program beside it.
         Raises UsageError, ModelError: as `hubel.export`.
         """
         from hubel.model.export import FORMATS, export_model
@@ -181,7 +183,7 @@ class Model(Shown):
         if images is None:
             shape = (3, *seen.plane, seen.depth)
             images = np.random.default_rng(0).integers(0, 256, shape, np.uint8)
-        return export_model(self, to, Path(path), images, raw=raw)
+        return export_model(self, to, Path(path), images, raw=raw, resize=resize)
 
     @overload
     def predict(self, images: ImageLike, top: int = ..., engine: str = ...) -> Prediction: ...  # type: ignore[overload-overlap]  # a text is one path, never iterated

@@ -14,7 +14,7 @@ from hubel.engines.engine import CUDA, needs_torch
 from hubel.graph.frozen import freeze
 from hubel.graph.seal import sealed
 from hubel.model.exported import Exported, compiled
-from hubel.model.header import INT8, Header
+from hubel.model.header import INT8, RESIZE, Header
 from hubel.net.memory import bytes_to_run
 from hubel.net.trace import INPUT
 from hubel.process import prepare_process
@@ -32,6 +32,15 @@ if TYPE_CHECKING:
     from hubel.graph.onnx import Ends
     from hubel.graph.quantise import Quantisation
     from hubel.module.network import Network
+
+RESIZED = 2e-3
+"""The largest difference of a probability where the graph resizes: it rounds a few pixels otherwise."""
+
+ANY_SIZE = (
+    "upright images of 8 bits and any size in; a pixel differs from Pillow's by at most 1 of 255, "
+    f"a probability by at most {RESIZED:g}"
+)
+"""What a file says that resizes."""
 
 SAMPLE = 4096
 """How many values of a tensor are looked at to see whether it has changed."""
@@ -68,18 +77,22 @@ def onnx_graph(
     frozen: Frozen,
     *,
     raw: bool = False,
+    resize: bool = False,
     int8: Quantisation | None = None,
     about: dict[str, Any] | None = None,
 ) -> bytes:
-    """Returns a model as a sealed ONNX file: uint8 images in, probabilities out; with `raw`, see `Ends`.
+    """Returns a model as a sealed ONNX file: uint8 images in, probabilities out.
 
+    With `resize` they are of any size; with `raw`, see `Ends`.
     `about` says how a graph in `int8` was judged; it becomes an entry of the metadata.
     """
     from hubel.graph.onnx import onnx_model  # needs onnx
 
     texts = header.to_exported(raw=raw)
     texts |= {} if about is None else {INT8: json.dumps(about)}
-    return sealed(onnx_model(frozen, _ends(header, raw=raw), texts, int8=int8).SerializeToString())
+    texts |= {RESIZE: ANY_SIZE} if resize else {}
+    ends = _ends(header, raw=raw, resize=resize)
+    return sealed(onnx_model(frozen, ends, texts, int8=int8).SerializeToString())
 
 
 def every_value(
@@ -88,7 +101,7 @@ def every_value(
     """Returns what gives all values of a network for images, by the paths of its steps and of the input."""
     from hubel.graph.onnx import onnx_model
 
-    model = onnx_model(frozen, replace(_ends(header, raw=False), views="one"), every=True)
+    model = onnx_model(frozen, replace(_ends(header), views="one"), every=True)
     engine = compiled(model.SerializeToString(), runtime)
     paths = [INPUT, *(step.path for step in frozen.steps)]
 
@@ -98,11 +111,13 @@ def every_value(
     return run
 
 
-def _ends(header: Header, *, raw: bool) -> Ends:
+def _ends(header: Header, *, raw: bool = False, resize: bool = False) -> Ends:
     from hubel.graph.onnx import Ends
+    from hubel.graph.resize import Resize
 
     seen = Preprocessing.from_json(header.preprocessing)
-    return Ends(seen.mean, seen.std, header.views, header.temperature, raw=raw)
+    inside = Resize(seen.fit, seen.resize, seen.interpolation) if resize else None
+    return Ends(seen.mean, seen.std, header.views, header.temperature, raw=raw, resize=inside)
 
 
 def engine_of(network: Network, header: Header, engine: str) -> Exported:

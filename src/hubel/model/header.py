@@ -46,6 +46,9 @@ KNOWN = frozenset({*_WRITTEN.split(), "sha256"})
 RAW = "raw"
 """The entry of an exported file's metadata that says that its graph has no preprocessing and no softmax."""
 
+RESIZE = "resize"
+"""The entry of an exported file's metadata that says that its graph resizes, and how near to Pillow."""
+
 INT8 = "int8"
 """The entry of an exported file's metadata that says how a graph in int8 was judged, as JSON."""
 

@@ -16,6 +16,7 @@ from PIL import Image
 
 from hubel.cores import allowed_cores
 from hubel.data.image.objects import as_seen, is_path
+from hubel.data.image.preprocess import Whole
 from hubel.data.image.reading import Encoded
 from hubel.errors import DataError, UsageError
 
@@ -103,16 +104,18 @@ def predictions(
 
     Images in memory are numbered from `first` on.
     Images are read ahead on all cores, in bounded number, and predicted in full batches of 32. One that
-    cannot be used gives a prediction with an error. Raises UsageError: `top` below 1.
+    cannot be used gives a prediction with an error. A graph that resizes takes them one by one, since their
+    sizes differ. Raises UsageError: `top` below 1.
     """
     check_top(top)
+    size = 1 if isinstance(model.preprocessing, Whole) else BATCH
     with ThreadPoolExecutor(allowed_cores()) as pool:
         batch: list[tuple[str, Bytes | DataError]] = []
         good = 0
         for name, pixels in _read_ahead(pool, model, images, first):
             batch.append((name, pixels))
             good += not isinstance(pixels, DataError)
-            if good == BATCH or len(batch) == MOST_WAITING:
+            if good == size or len(batch) == MOST_WAITING:
                 yield from _of_batch(model, batch, top)
                 batch, good = [], 0
         yield from _of_batch(model, batch, top)

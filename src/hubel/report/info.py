@@ -44,6 +44,7 @@ def as_json(found: Info) -> str:
         "versions": header.versions,
         "summary": header.summary,
         "raw": found.raw,
+        "resize": found.resizes,
         "int8": found.int8 or None,
     }
     return json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False)
@@ -60,7 +61,7 @@ def _facts(found: Info) -> dict[str, str]:
         "parameters": "" if found.params is None else count(found.params),
         "input": f"{header.volume}, fit {found.preprocessing.fit}"
         + (f", short side {found.preprocessing.resize}" if found.preprocessing.resize else ""),
-        "takes": "normalised images, gives scores" if found.raw else "",
+        "takes": _taken(found),
         "classes": f"{count(len(header.classes))}: {names}",
         "temperature": f"{header.temperature:.4g}",
         "views": header.views,
@@ -69,6 +70,12 @@ def _facts(found: Info) -> dict[str, str]:
         "int8": _int8(found.int8),
         "written by": ", ".join(f"{name} {version}" for name, version in header.versions.items()),
     }
+
+
+def _taken(found: Info) -> str:
+    if found.raw:
+        return "normalised images, gives scores"
+    return "upright images of 8 bits and any size" if found.resizes else ""
 
 
 def _training(header: Header) -> dict[str, str]:

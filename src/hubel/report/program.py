@@ -14,7 +14,7 @@ PACKAGES = {"onnx": "onnxruntime", "openvino": "openvino", "pt2": "torch"}
 """The runtime of each format."""
 
 
-def program(model: Model, path: Path, name: str, runtime: str, *, raw: bool) -> str:
+def program(model: Model, path: Path, name: str, runtime: str, *, raw: bool, resize: bool) -> str:
     """Returns the program `name` that runs an exported file, beside which it lies, by a runtime."""
     loader = jinja2.PackageLoader("hubel.report")
     environment = jinja2.Environment(loader=loader, keep_trailing_newline=True, autoescape=False)
@@ -30,4 +30,5 @@ def program(model: Model, path: Path, name: str, runtime: str, *, raw: bool) -> 
         views=model.views,
         temperature=model.temperature,
         raw=raw,
+        resize=resize,
     )

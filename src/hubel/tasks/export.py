@@ -61,6 +61,7 @@ def export(
     to: str = "onnx",
     out: str | Path | None = None,
     raw: bool = False,
+    resize: bool = False,
     int8: bool = False,
     data: Any = None,
     max_drop: float = 0.5,
@@ -72,9 +73,10 @@ def export(
 
     `to` is onnx, openvino, pt2, or card, a description in Markdown. `out` is the file, by default named after
     the model. The file takes uint8 images of the input's size, n x h x w x c, and gives probabilities; class
-    names and preprocessing are in its metadata. With `raw` it takes normalised images, n x c x h x w, and
-    gives scores. It is opened again and run on images of `data`, by default those the model was trained on,
-    and only written if it answers as the model does.
+    names and preprocessing are in its metadata. With `resize` the resize is inside: it takes upright images
+    of any size. With `raw` it takes normalised images, n x c x h x w, and gives scores. It is opened again
+    and run on images of `data`, by default those the model was trained on, and only written if it answers as
+    the model does.
 
     With `int8` it computes in bytes: calibrated on training images of `data`, judged on its validation images
     on this processor, and only written if it loses at most `max_drop` points of accuracy. `allow_code` and
@@ -103,13 +105,15 @@ def export(
             max_drop,
             runtimes=("openvino",) if to == "openvino" else RUNTIMES,
             raw=raw,
+            resize=resize,
             progress=progress,
         )
     trial = trial_images(opened, data, IMAGES)
-    check = export_model(opened, to, path, trial.pixels, raw=raw, graph=judged.graph if judged else None)
+    graph = judged.graph if judged else None
+    check = export_model(opened, to, path, trial.pixels, raw=raw, resize=resize, graph=graph)
     example = _example(path, to)
     runtime = judged.kept.engine if judged else PACKAGES[to]
-    write_whole(example, program(opened, path, example.name, runtime, raw=raw))
+    write_whole(example, program(opened, path, example.name, runtime, raw=raw, resize=resize))
     return ExportedModel(to, _files(path, to), check, trial.source, judged)
 
 

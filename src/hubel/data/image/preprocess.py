@@ -268,6 +268,20 @@ class Preprocessing:
         return image.resize(wanted, resample, box=_crop_box(image.size, wanted, by, of))
 
 
+@dataclass(frozen=True, slots=True)
+class Whole(Preprocessing):
+    """The preprocessing of a graph that resizes images itself: they are read alike, and keep their size."""
+
+    def pixels(self, image: Image.Image | Bytes) -> Bytes:
+        """Returns an upright image's pixels in 8 bits: uint8, h x w x depth, of any height and width.
+
+        Raises DataError: as `Preprocessing.pixels`.
+        """
+        image = as_image(image) if isinstance(image, np.ndarray) else image
+        flat = flatten(upright(image), self.depth, self.range)
+        return np.array(flat, np.uint8).reshape(flat.height, flat.width, self.depth)
+
+
 @lru_cache(16)
 def _factors(
     mean: tuple[float, ...], std: tuple[float, ...], width: int, device: torch.device
