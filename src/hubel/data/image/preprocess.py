@@ -160,7 +160,8 @@ class Preprocessing:
         Raises DataError: the image's orientation or pixels are ambiguous.
         """
         if isinstance(image, np.ndarray):
-            if image.shape == (self.height, self.width, self.depth):
+            same = image.shape == (self.height, self.width, self.depth)
+            if same and self.resize in (None, min(self.height, self.width)):
                 return np.require(image, requirements="W")  # torch warns of an array that is read only
             image = as_image(image)
         fitted = self._fitted(flatten(upright(image), self.depth, self.range))
