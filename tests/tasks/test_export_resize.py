@@ -38,7 +38,7 @@ ENGINES = {"onnx": ("onnxruntime", "openvino"), "openvino": ("openvino",)}
 
 
 def model(**options: Any) -> Model:
-    """A network with a mild head, as a trained one has: a byte more or less moves its probabilities little."""
+    """A network whose probabilities a pixel that is rounded otherwise moves little."""
     torch.manual_seed(0)
     network = build(conv(8, 3, stride=2) >> relu >> globalavgpool >> fc(3), "24x32x3", scores=True).eval()
     return Model(network, ("고양이", "개", "여우"), Preprocessing(24, 32, 3, MEAN, STD, **options))
