@@ -141,12 +141,13 @@ def model_page(folder: Path) -> str:
             "A file of `hubel export` has the same metadata, but not `seen`: "
             f"{', '.join(f'`{name}`' for name in sorted(exported))}. An ONNX file has them as "
             "`metadata_props`, an OpenVINO file as `rt_info` under `hubel`, and a `.pt2` as the JSON object "
-            "in its extra file `hubel.json`. Two entries are added where they apply:",
+            "in its extra file `hubel.json`. Three entries are added where they apply:",
             "\n".join(
                 [
                     "| key | form | says |",
                     "| --- | --- | --- |",
                     "| `raw` | text | the graph takes normalised images and gives scores |",
+                    "| `resize` | text | the graph takes images of any size; how near it is to Pillow |",
                     "| `int8` | JSON | the graph computes in int8: `processor` and `engine` that it was "
                     "judged with, `images`, `accuracy_float32`, `drop` and `drop_at_most` in points, and the "
                     "layers `in_float` |",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeAlias
 import numpy as np
 
 from hubel.cores import allowed_cores
+from hubel.data.image.preprocess import Whole
 from hubel.errors import UsageError, nearest
 from hubel.files import exists
 from hubel.model.classifier import classifier, source_of
@@ -140,7 +141,12 @@ class Shelf:
         await self._let_batch(opened)
 
     async def _let_batch(self, served: Served) -> None:
-        """Lets a model compute batches, if its answers are the same to the last bit alone and in a batch."""
+        """Lets a model compute batches, if its answers are the same to the last bit alone and in a batch.
+
+        One that resizes gets its images one by one, since their sizes differ.
+        """
+        if isinstance(served.runs.preprocessing, Whole):
+            return
         most = self._settings.batch
         try:
             alike = await _alike(served.runs, most)
