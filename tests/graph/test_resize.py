@@ -63,7 +63,7 @@ def preprocessings(draw: st.DrawFn) -> Preprocessing:
     )
 
 
-@settings(max_examples=25)
+@settings(max_examples=15)
 @given(preprocessings(), st.lists(st.tuples(SIDES, SIDES), min_size=3, max_size=3))
 def test_any_image_is_within_1_of_pillow(seen: Preprocessing, sizes: list[tuple[int, int]]) -> None:
     for runtime in RUNTIMES:

@@ -118,6 +118,16 @@ def test_an_array_is_an_image(shape: tuple[int, int, int], depth: int) -> None:
     assert np.array_equal(preprocessing.pixels(pixels), preprocessing.pixels(image))
 
 
+def test_an_array_of_the_networks_size_is_enlarged_and_cropped_as_an_image_is() -> None:
+    seen = Preprocessing.of("20x16x3", resize=24)
+    array = np.random.default_rng(0).integers(0, 256, (20, 16, 3), np.uint8)
+    by_pillow = Image.fromarray(array).resize(
+        (16, 20), Image.Resampling.BILINEAR, box=(2, 3, 2 + 32 / 3, 3 + 40 / 3)
+    )
+    assert (seen.pixels(array) == np.array(by_pillow)).all()
+    assert (replace(seen, width=20, resize=20).pixels(np.zeros((20, 20, 3), np.uint8)) == 0).all()
+
+
 @pytest.mark.parametrize("fit", ["crop", "pad", "squash"])
 @pytest.mark.parametrize("orientation", [1, 6])
 def test_a_large_jpeg_is_fitted_from_its_shrunk_decoding(tmp_path: Path, fit: Any, orientation: int) -> None:
