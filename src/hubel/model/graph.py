@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from hubel.graph.quantise import Quantisation
     from hubel.module.network import Network
 
-RESIZED = 2e-3
+RESIZED = 5e-3
 """The largest difference of a probability where the graph resizes: it rounds a few pixels otherwise."""
 
 ANY_SIZE = (
