@@ -8,12 +8,11 @@ are within 1. What is computed, step by step: docs/explanation/resize.md.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-from onnx import GraphProto, TensorProto, helper
+from onnx import TensorProto
 
 from hubel.graph.writer import IMAGES
 
@@ -55,14 +54,8 @@ def resized(graph: Graph, resize: Resize, plane: tuple[int, int]) -> str:
     maps = graph.op("Cast", graph.op("Transpose", IMAGES, perm=[0, 3, 1, 2]), to=TensorProto.FLOAT)
     across = graph.op("Transpose", across, perm=[1, 0])
 
-    def by_rows() -> str:
-        return _rounded(graph, "MatMul", down, _rounded(graph, "MatMul", maps, across))
-
-    def by_columns() -> str:
-        return _rounded(graph, "MatMul", _rounded(graph, "MatMul", down, maps), across)
-
-    branches = {"then_branch": _branch(graph, by_columns), "else_branch": _branch(graph, by_rows)}
-    found = graph.op("If", _is_tall(graph, sides, fitting.count), **branches)
+    tall = _is_tall(graph, sides, fitting.count)
+    found = graph.op("Where", tall, *_both_orders(graph, tall, sides, (maps, down, across)))
     if resize.fit != "pad":
         return found
     black = graph.op("Sub", wanted, fitting.count)
@@ -80,16 +73,24 @@ def _is_tall(graph: Graph, sides: str, count: str) -> str:
     lost = graph.op("Sub", sides, count)
     down, across = (graph.op("Gather", lost, graph.ints(axis)) for axis in (0, 1))
     least = graph.op("Max", graph.op("Mul", across, graph.ints(2)), graph.ints(0))
-    return graph.op("Squeeze", graph.op("Greater", down, least))
+    return graph.op("Greater", down, least)
 
 
-def _branch(graph: Graph, write: Callable[[], str]) -> GraphProto:
-    """What `write` adds to the graph and returns, as a branch of it."""
-    begin = len(graph.nodes)
-    out = write()
-    nodes = graph.nodes[begin:]
-    del graph.nodes[begin:]
-    return helper.make_graph(nodes, out, [], [helper.make_tensor_value_info(out, TensorProto.FLOAT, None)])
+def _both_orders(graph: Graph, tall: str, sides: str, values: tuple[str, str, str]) -> tuple[str, str]:
+    """The maps resized columns first, and rows first; of that which is not wanted most is left out.
+
+    ONNX's `If` would compute one alone, but OpenVINO 2026.4.1 gives other values when it runs one first.
+    """
+    maps, down, across = values
+    high, wide = (graph.op("Gather", sides, graph.ints(axis)) for axis in (0, 1))
+    rows, columns = graph.op("Where", tall, high, graph.ints(1)), graph.op("Where", tall, graph.ints(1), wide)
+
+    def head(value: str, axis: int, count: str) -> str:
+        return graph.op("Slice", value, graph.ints(0), count, graph.ints(axis))
+
+    narrow = _rounded(graph, "MatMul", head(down, 1, rows), head(maps, 2, rows))
+    flat = _rounded(graph, "MatMul", head(maps, 3, columns), head(across, 0, columns))
+    return _rounded(graph, "MatMul", narrow, across), _rounded(graph, "MatMul", down, flat)
 
 
 def _squash(graph: Graph, resize: Resize, sides: str, wanted: str) -> _Fitting:  # noqa: ARG001
