@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from onnx import TensorProto, helper
 
 from hubel.data.image.modes import as_image
-from hubel.data.image.preprocess import Preprocessing
+from hubel.data.image.preprocess import Fit, Preprocessing
 from hubel.engines.engine import Engine
 from hubel.graph.frozen import Frozen
 from hubel.graph.resize import Resize, resized
@@ -43,7 +43,8 @@ def apart(seen: Preprocessing, runs: Engine, images: np.ndarray) -> np.ndarray:
     wanted = np.stack([seen.pixels(as_image(each)) for each in images]).astype(np.float32)
     found = runs(images).transpose(0, 2, 3, 1)
     assert found.shape == wanted.shape
-    return np.abs(found - wanted)
+    far: np.ndarray = np.abs(found - wanted)
+    return far
 
 
 def noise(count: int, height: int, width: int, depth: int, seed: int = 0) -> np.ndarray:
@@ -53,7 +54,8 @@ def noise(count: int, height: int, width: int, depth: int, seed: int = 0) -> np.
 @st.composite
 def preprocessings(draw: st.DrawFn) -> Preprocessing:
     high, wide = draw(st.integers(1, 40)), draw(st.integers(1, 40))
-    fit = draw(st.sampled_from(("crop", "pad", "squash")))
+    fits: tuple[Fit, ...] = ("crop", "pad", "squash")
+    fit = draw(st.sampled_from(fits))
     more = draw(st.none() | st.integers(0, 20)) if fit == "crop" else None
     return Preprocessing.of(
         Volume(high, wide, draw(st.sampled_from((1, 3)))),

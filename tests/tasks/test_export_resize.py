@@ -27,6 +27,7 @@ from hubel.module.network import build
 from hubel.net.names import conv, fc, globalavgpool, relu
 from hubel.report import info as report
 from hubel.tasks.bench import bench
+from hubel.tasks.bench_subject import untrained
 from hubel.tasks.evaluate import evaluate
 from hubel.tasks.export import export
 from hubel.tasks.info import info
@@ -139,6 +140,17 @@ def test_the_check_covers_smaller_larger_wider_and_equal_sizes() -> None:
     assert min(map(min, SCALES)) < 1 < max(map(max, SCALES))
     assert any(down > across for down, across in SCALES)
     assert any(down < across for down, across in SCALES)
+
+
+def test_the_first_image_of_a_process_is_answered_as_the_next(tmp_path: Path) -> None:
+    """OpenVINO reads memory that nothing was written to when it first runs some graphs of no fixed size."""
+    made = untrained("fast_tiny", "32x32x3")
+    made.export(tmp_path / "m.onnx", resize=True)
+    image = np.random.default_rng(0).integers(0, 256, (40, 48, 3), np.uint8)
+    wanted = np.asarray(made.probabilities_of(made.preprocessing.pixels(image)[None]))
+    for _ in range(3):
+        opened = open_exported(tmp_path / "m.onnx", "openvino")
+        assert np.abs(opened.probabilities_of(image[None]) - wanted).max() < RESIZED
 
 
 @pytest.fixture
