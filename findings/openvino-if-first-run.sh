@@ -57,7 +57,8 @@ def model(*, branches):
         helper.make_node("Relu", ["maps"], ["active"]),
         helper.make_node("GlobalAveragePool", ["active"], ["y"]),
     ]
-    tensors = [numpy_helper.from_array(array, name) for name, array in constants.items()]
+    used = constants if branches else ("w", "eye")
+    tensors = [numpy_helper.from_array(constants[name], name) for name in used]
     ends = [value("x", ["n", 3, "h", 16])], [value("y", ["n", 8, 1, 1])]
     graph = helper.make_graph(first + rest, "if", *ends, tensors)
     made = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
