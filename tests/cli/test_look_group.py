@@ -59,9 +59,9 @@ def test_help_imports_no_torch() -> None:
 @pytest.mark.parametrize(
     ("words", "instruments"),
     [
-        (["patches", "DATA", "--json"], {"patches", "stream", "field"}),
+        (["patches", "DATA", "--json"], {"patches", "stream", "field", "origins"}),
         (["topography", "--json"], {"topography", "tuning"}),
-        (["neuron", "fc1[0]", "DATA/cat/0.png"], {"neuron", "arithmetic", "field"}),
+        (["neuron", "fc1[0]", "DATA/cat/0.png"], {"neuron", "arithmetic", "field", "origins", "sight"}),
     ],
 )
 def test_an_instrument_imports_itself_alone_and_nothing_of_training(

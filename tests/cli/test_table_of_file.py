@@ -136,7 +136,7 @@ def test_a_module_is_compared_and_drawn_as_a_network_is(hubel: Hubel, file: Path
     assert hubel("draw", module, *size, "-o", out).status == 0
     assert "conv" in out.read_text()
     hubel("draw", f"{file}:grows", *size, "-o", out)
-    assert ">interpolate<" in out.read_text()
+    assert ">up 2×2<" in out.read_text()
 
 
 def test_comparisons_name_the_layers_with_unknown_macs(hubel: Hubel, file: Path) -> None:

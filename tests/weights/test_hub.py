@@ -133,9 +133,7 @@ def test_offline_it_says_what_to_do(server: Hub, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", wanted)
     monkeypatch.setattr("time.sleep", lambda _seconds: None)
     monkeypatch.setenv("HF_ENDPOINT", "http://127.0.0.1:9")
-    with pytest.raises(
-        ModelError, match=r"the hub cannot be reached.*hubel import model.safetensors"
-    ):
+    with pytest.raises(ModelError, match=r"the hub cannot be reached.*hubel import model.safetensors"):
         hub.fetch("hf:timm/resnet50.a1_in1k")
     assert server.asked == []
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,9 @@ from hubel.instruments.sight import Sight, Taken, array
 from hubel.instruments.subject import Subject, bare
 from hubel.instruments.unit import Unit
 from hubel.net.field import NOTHING, Box
+from hubel.net.foreign import Foreign
 from hubel.net.layer import Layer
+from hubel.net.sliding import AvgPool
 from hubel.net.trace import INPUT
 
 AGREES = 100
@@ -63,19 +66,29 @@ def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
         unit = replace(unit, row=0, column=0)
     if unit.channel is None or unit.row is None or unit.column is None:
         raise UsageError(f"{unit} is {step.output}, not one unit; write {unit.path}[map,row,column]")
-    layer = bare(step.layer)
+    works_with = subject.works_with(unit.path)
+    layer = _averaging(bare(step.layer), works_with)
     rule = RULES.get(type(layer))
     if rule is None:
         raise NetworkError(f"{unit.path} is {layer!r}, whose arithmetic is not known unit by unit")
     values = subject.values(image[None], {step.path, *step.sources} - {INPUT}) | {INPUT: image[None]}
     arrays = tuple(array(values[source][0]) for source in step.sources)
-    sight = Sight(step, layer, subject.works_with(unit.path), arrays, unit.channel, unit.row, unit.column)
+    sight = Sight(step, layer, works_with, arrays, unit.channel, unit.row, unit.column)
     taken, parts, value = rule(sight)
     output = values[step.path]
     computed = float(output[0, unit.channel, unit.row, unit.column])
     _agree(unit, value, computed, _size(taken), output.dtype)
     seen = seen_by(subject, unit) if taken else NOTHING
     return Neuron(unit, layer, taken, parts, value, computed, seen)
+
+
+def _averaging(layer: Layer, works_with: Mapping[str, Any]) -> Layer:
+    """Average pooling that leaves its padding out, which is none of hubel's layers, as one for its window."""
+    if not isinstance(layer, Foreign) or layer.op != "avg_pool2d" or "kernel_size" not in works_with:
+        return layer
+    given: dict[str, Any] = {"stride": "stride", "pad": "padding", "ceil": "ceil_mode"}
+    options = {own: works_with[name] for own, name in given.items() if works_with.get(name)}
+    return AvgPool(works_with["kernel_size"], **options)
 
 
 def _size(taken: tuple[Taken, ...]) -> float:
