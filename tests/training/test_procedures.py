@@ -20,7 +20,7 @@ from hubel.training.events import BatchDone, RoundDone
 from hubel.training.run.statistics import set_exact_statistics
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES
-from hubel.training.step.optimizer import set_rates, sgd
+from hubel.training.step.optimizer import bound_filters, set_rates, sgd
 from tests.training.small import batches, config, trainer
 
 
@@ -74,6 +74,34 @@ def test_momentum_of_the_papers_is_plain() -> None:
         velocity = 0.9 * velocity - 0.0005 * 0.01 * by_hand - 0.01 * gradient
         by_hand = by_hand + velocity
     torch.testing.assert_close(weight.detach(), by_hand)
+
+
+def test_filters_are_kept_within_their_bound() -> None:
+    """Filters of root mean squares 0.2 and 0.05 under a bound of 0.1; a fully connected layer is none."""
+    network = build(parse("conv(2, 3) >> fc(2)"), "8x8x1")
+    bank, head = (network.get_submodule(name).weight for name in ("conv1", "fc1"))
+    assert isinstance(bank, nn.Parameter)
+    assert isinstance(head, nn.Parameter)
+    with torch.no_grad():
+        bank[0], bank[1] = 0.2, -0.05
+        head.fill_(1.0)
+    bound_filters(network, RECIPES["zfnet"].filter_bound)
+    torch.testing.assert_close(bank[:, 0, 0, 0], torch.tensor([0.1, -0.05]))
+    assert head.min() == 1
+    asked = config("conv(2, 3) >> fc(2)", epochs=1, lr=0.5, filter_bound=0.01)
+    ours = trainer(asked)
+    list(ours.run(*batches(asked)))
+    learned = ours.network.get_submodule("conv1").weight
+    assert isinstance(learned, nn.Parameter)
+    assert learned.square().mean((1, 2, 3)).sqrt().max() <= 0.01 * 1.00001
+
+
+def test_the_rates_of_lenet_are_the_papers() -> None:
+    """LeCun et al. 1998, section III.B: two passes, three, three, four, and then the last rate."""
+    recipe = RECIPES["lenet"]
+    assert recipe.epochs == 20
+    found = [recipe.lr * recipe.rate((epoch + 0.5) / 20) for epoch in range(20)]
+    assert found == pytest.approx([5e-4] * 2 + [2e-4] * 3 + [1e-4] * 3 + [5e-5] * 4 + [1e-5] * 8)
 
 
 def test_resnet_110_warms_up_at_a_tenth() -> None:

@@ -123,6 +123,7 @@ class Trainer:
             micro=recipe.batch + 1,  # a last single image joins the batch before
             weights=weights,
             clip=recipe.clip,
+            filter_bound=recipe.filter_bound,
             average=Average(network, recipe.average) if recipe.average else None,
             world=world,
             sync_batchnorm=config.sync_batchnorm,

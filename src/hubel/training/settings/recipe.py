@@ -32,16 +32,15 @@ class Recipe:
     times; after as many more the run ends. `bias_lr`: the learning rate of biases under `sgd`, which does not
     fall; 0 for that of weights. `first_layer`: none, or two shares of the run: from the first on the first
     layer learns at a tenth of the others' rate, from the second on it stays. `nesterov`: whether momentum is
-    Nesterov's.
-    `clip`: the largest norm of the gradient, 0 for no limit. `average`: decay per step of the moving average
-    of the weights, which becomes the model; 0 for none. `whiten`: fix the first convolution of a network
-    without a starting model to filters that whiten the training images. `hardest`: the share of the images
-    in each epoch after the first, those whose loss was highest when last seen (`Hardest`).
+    Nesterov's. `clip`: the largest norm of the gradient, 0 for no limit. `filter_bound`: the largest root
+    mean square of a filter, to which larger ones are scaled back, 0 for none. `average`: decay per step of
+    the moving average of the weights, which becomes the model; 0 for none. `whiten`: fix the first convolution
+    of a network without a starting model to filters that whiten the training images. `hardest`: the share of the
+    images in each epoch after the first, those whose loss was highest when last seen (`Hardest`).
     `fixed_statistics`: normalise by the starting model's running statistics, not by each batch's.
     `exact_statistics`: at the end, replace the running statistics of batch normalisation by averages over
-    training images.
-    `smallest`: the side of the first images, as a share of the input's; it grows to 1 by the share `grown`
-    of the run. `views`: the views of an image over which the finished model averages.
+    training images. `smallest`: the side of the first images, as a share of the input's; it grows to 1 by the
+    share `grown` of the run. `views`: the views of an image over which the finished model averages.
 
     Raises UsageError: a value outside its range.
     """
@@ -62,6 +61,7 @@ class Recipe:
     weight_decay: float = 5e-4
     label_smoothing: float = 0.1
     clip: float = 1.0
+    filter_bound: float = 0.0
     average: float = 0.0
     init: str = "he"
     whiten: bool = False
@@ -77,7 +77,10 @@ class Recipe:
         for name in ("epochs", "batch", "plateau"):
             check(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
         check("lr", 0 < self.lr < float("inf"), "above 0", self.lr)
-        check("clip", 0 <= self.clip < float("inf"), "above 0, or 0 for none", self.clip)
+        for name in ("clip", "filter_bound"):
+            check(
+                name, 0 <= getattr(self, name) < float("inf"), "above 0, or 0 for none", getattr(self, name)
+            )
         for name in ("momentum", "label_smoothing", "average"):
             check(name, 0 <= getattr(self, name) < 1, "from 0 to below 1", getattr(self, name))
         check("weight_decay", 0 <= self.weight_decay < float("inf"), "at least 0", self.weight_decay)

@@ -75,8 +75,7 @@ RECIPES: dict[str, Recipe] = {
         epochs=20,
         batch=1,
         lr=0.0005,
-        schedule="steps",
-        milestones=(0.4, 0.7),
+        schedule="lenet",
         momentum=0.0,
         weight_decay=0.0,
         init="lecun",
@@ -94,13 +93,13 @@ RECIPES: dict[str, Recipe] = {
         init="alexnet",
         augmentation=Augmentation(flip="random", shift=2, pca=0.1, pca_epochs=67),
     ),
-    # Zeiler and Fergus 2013, section 3; the rate "when the validation error plateaus", and no bound on the
-    # norm of filters.
+    # Zeiler and Fergus 2013, section 3; the rate "when the validation error plateaus".
     "zfnet": _paper(
         epochs=70,
         batch=128,
         lr=0.01,
         schedule="plateau",
+        filter_bound=0.1,
         init="gaussian",
         augmentation=Augmentation(flip="random", shift=2),
     ),

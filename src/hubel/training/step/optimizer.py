@@ -126,6 +126,15 @@ def set_rates(
                 group["lr"] = rate
 
 
+@torch.no_grad()
+def bound_filters(network: nn.Module, bound: float) -> None:
+    """Scales filters whose root mean square exceeds a bound back to it. Source: Zeiler and Fergus 2013."""
+    for weight in _learning(network):
+        if weight.ndim == 4:
+            size = weight.square().mean((1, 2, 3), keepdim=True).sqrt()
+            weight.mul_(bound / size.clamp(min=bound))
+
+
 def _learning(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
 

@@ -51,6 +51,15 @@ def decay(progress: float, course: Course) -> float:
     return float(0.96 ** (int(progress * course.epochs) // 8))
 
 
+def lenet(progress: float, _course: Course) -> float:
+    """Of 20 epochs two at the peak, three at 0.4, three at 0.2, four at 0.1 of it, the others at 0.02.
+
+    Source: LeCun et al. 1998, section III.B, whose peak is 0.0005.
+    """
+    ends = ((0.1, 1.0), (0.25, 0.4), (0.4, 0.2), (0.6, 0.1))
+    return next((share for end, share in ends if progress < end), 0.02)
+
+
 def warmed_steps(progress: float, course: Course) -> float:
     """A tenth of the peak during warm-up, then as `steps`. Source: He et al. 2015, section 4.2."""
     return 0.1 if progress < course.warm_up else steps(progress, course)
@@ -68,6 +77,7 @@ SCHEDULES: dict[str, Schedule] = {
     "warmed-steps": warmed_steps,
     "plateau": plateau,
     "decay": decay,
+    "lenet": lenet,
 }
 """Every schedule by its name."""
 

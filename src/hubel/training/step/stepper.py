@@ -17,7 +17,7 @@ from hubel.module.recorded import Recorded, clear_gradients
 from hubel.training.step.ema import Average
 from hubel.training.step.loss import Criterion, loss_of
 from hubel.training.step.memory import SMALLEST_PART, free_memory, out_of_memory
-from hubel.training.step.optimizer import set_rates
+from hubel.training.step.optimizer import bound_filters, set_rates
 from hubel.training.step.shared import shared
 from hubel.world import ALONE, World
 
@@ -35,7 +35,8 @@ class Stepper:
     """A network and all that moves its weights.
 
     `weights`, float32, one per class or None, are those of the criterion. At most `micro` images pass
-    through at once. `clip` is the largest norm of the gradient, 0 for no limit. The processes of `world`
+    through at once. `clip` is the largest norm of the gradient, `filter_bound` the largest
+    root mean square of a filter, 0 for no limit. The processes of `world`
     share each step, and all end it with the same weights; `sync_batchnorm`: batch norm's statistics are those
     of all. `warnings` collects what the user should know of
     the steps so far.
@@ -48,6 +49,7 @@ class Stepper:
     micro: int
     weights: Tensor | None = None
     clip: float = 0.0
+    filter_bound: float = 0.0
     average: Average | None = None
     world: World = ALONE
     sync_batchnorm: bool = True
@@ -145,6 +147,8 @@ class Stepper:
             nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         for optimizer in self.optimizers:
             optimizer.step()
+        if self.filter_bound:
+            bound_filters(self.network, self.filter_bound)
         return ()
 
     def _mended(self, error: RuntimeError, images: Tensor) -> str:
