@@ -34,13 +34,13 @@ class Recipe:
     layer learns at a tenth of the others' rate, from the second on it stays. `nesterov`: whether momentum is
     Nesterov's. `clip`: the largest norm of the gradient, 0 for no limit. `filter_bound`: the largest root
     mean square of a filter, to which larger ones are scaled back, 0 for none. `average`: decay per step of
-    the moving average of the weights, which becomes the model; 0 for none. `whiten`: fix the first convolution
-    of a network without a starting model to filters that whiten the training images. `hardest`: the share of the
-    images in each epoch after the first, those whose loss was highest when last seen (`Hardest`).
-    `fixed_statistics`: normalise by the starting model's running statistics, not by each batch's.
-    `exact_statistics`: at the end, replace the running statistics of batch normalisation by averages over
-    training images. `smallest`: the side of the first images, as a share of the input's; it grows to 1 by the
-    share `grown` of the run. `views`: the views of an image over which the finished model averages.
+    the moving average of the weights, which becomes the model; 0 for none. `whiten`: fix the first
+    convolution of a network without a starting model to filters that whiten the training images. `hardest`:
+    the share of the images in each epoch after the first, those whose loss was highest when last seen
+    (`Hardest`). `fixed_statistics`: normalise by the starting model's running statistics, not by each
+    batch's. `exact_statistics`: at the end, replace the running statistics of batch normalisation by averages
+    over training images. `smallest`: the side of the first images, as a share of the input's; it grows to 1
+    by the share `grown` of the run. `views`: the views of an image over which the finished model averages.
 
     Raises UsageError: a value outside its range.
     """
