@@ -133,7 +133,7 @@ def launched(count: int, *arguments: str) -> list[subprocess.Popen[str]]:
 
 
 def main(out: Path) -> None:
-    """Trains every case, and measures and predicts with a model; every process writes what it has."""
+    """Trains every case, resumes a run, measures and predicts; every process writes what it has."""
     world = World.join()
     for number, case in enumerate(CASES):
         weights, rounds = trained(case, world)
@@ -144,6 +144,7 @@ def main(out: Path) -> None:
     told = [weights["network.conv2.weight"].sum().item(), *(each.val.loss for each in rounds)]
     (out / f"apart-{world.rank}.txt").write_text(f"{told}", encoding="utf-8")
     (out / f"timed-{world.rank}.txt").write_text(timed(world), encoding="utf-8")
+    hubel.resume(out / "run")
     photos = out / "photos"
     found = hubel.evaluate(out / "model.safetensors", photos, on_bad="skip")
     predicted = hubel.predict(out / "model.safetensors", [photos])
