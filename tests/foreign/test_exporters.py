@@ -27,15 +27,11 @@ from tests.strategies import fitting_nets
 def exported(path: Path, module: nn.Module, volume: Volume, **options: Any) -> Path:
     """The file that PyTorch's exporter writes."""
     image = torch.randn(1, volume.depth, *volume.plane)
-    options: dict[str, Any] = {
-        "opset_version": 17,
-        "input_names": ["x"],
-        "dynamic_axes": {"x": {0: "n"}},
-    } | options
+    usual: dict[str, Any] = {"opset_version": 17, "input_names": ["x"], "dynamic_axes": {"x": {0: "n"}}}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of the older exporter, the one that needs no other package
         export: Any = torch.onnx.export
-        export(module.eval(), (image,), str(path), dynamo=False, **options)
+        export(module.eval(), (image,), str(path), dynamo=False, **(usual | options))
     return path
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hubel.errors import UsageError
 from hubel.files import is_file
+from hubel.net.norms import BatchNorm
 from hubel.ram import forced
 from hubel.tasks.foreign import PROTOTXT, check_installed, is_foreign
 from hubel.tasks.import_weights import free, import_weights, lines
@@ -123,7 +124,9 @@ def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
             _refuse("for a file of hubel, which says it itself", **{name: getattr(given, name)})
         model = own_model(file)
         report = str(check_own(file, model, trial_images(model.preprocessing)))
-        return model, report, ("batch normalisation is folded in the file: it comes back as a shift alone",)
+        folded = any(isinstance(step.layer, BatchNorm) for step in model.network.steps)
+        remark = "batch normalisation is folded in the file: it comes back as a shift alone"
+        return model, report, (remark,) * folded
     read = read_onnx(file, given.volume, given.output)
     imported = import_network(
         read.found,
