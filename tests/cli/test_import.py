@@ -41,12 +41,10 @@ def test_an_onnx_file_becomes_a_model(hubel: Hubel, network: Path, tmp_path: Pat
     assert "note" not in said.out
     Image.new("RGB", (40, 30), "teal").save(tmp_path / "a.png")
     answer = json.loads(hubel("predict", out, tmp_path / "a.png", "--json").out)
-    assert {each["label"] for each in answer[0]["classes"]} == {"cat", "dog", "owl"}
+    assert {each["name"] for each in answer[0]["classes"]} == {"cat", "dog", "owl"}
     assert 'named("stem", conv(4, 3, bias=False))' in hubel("notation", out).out
-    assert (
-        hubel("diff", network, out, "--input", "12x10x3").status,
-        hubel("import", network, *given).status,
-    ) == (0, 2)
+    assert hubel("diff", network, out, "--input", "12x10x3").status == 0
+    assert hubel("import", network, *given).status == 2
 
 
 def test_what_nobody_says_is_printed(hubel: Hubel, network: Path, tmp_path: Path) -> None:
@@ -89,7 +87,7 @@ def test_weights_alone_go_through_the_same_door(hubel: Hubel, tmp_path: Path) ->
 MODULE = """
 from torch import nn
 def make():
-    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.LazyLinear(3))
+    return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
 def strange():
     return nn.Sequential(nn.ReLU(), nn.Softplus(), nn.Flatten())
 """
@@ -97,14 +95,12 @@ def strange():
 
 def test_the_notation_of_a_module(hubel: Hubel, tmp_path: Path) -> None:
     file, out = tmp_path / "model.py", tmp_path / "m.safetensors"
-    file.write_text(MODULE.replace("LazyLinear(3)", "Linear(4 * 6 * 6, 3)"))
+    file.write_text(MODULE)
     said = hubel("notation", f"{file}:make", "--input", "8x8x3", "-o", out)
     assert said.status == 0
     assert said.out == 'named("_0", conv(4, 3)) >> named("_1", relu) >> named("_3", fc(3))\n'
     assert "its scores are those of the module to" in said.err
     assert hubel("notation", out).out == said.out
     said = hubel("notation", f"{file}:strange", "--input", "8x8x3")
-    assert (said.status, "1 is no layer of hubel: there is none for softplus of 8x8x3" in said.err) == (
-        1,
-        True,
-    )
+    assert said.status == 1
+    assert "1 is no layer of hubel: there is none for softplus of 8x8x3" in said.err
