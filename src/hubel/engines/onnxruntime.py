@@ -34,6 +34,7 @@ class OnnxRuntime:
         if plain:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.add_session_config_entry("session.disable_prepacking", "1")
+            options.enable_cpu_mem_arena = False
         if handed:
             values = [onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in handed.values()]
             options.add_external_initializers(list(handed), values)

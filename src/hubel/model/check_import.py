@@ -68,7 +68,7 @@ def check(read: OnnxNetwork, imported: ImportedNetwork, images: Bytes) -> Agreem
     theirs = _theirs(read, names, raw)[0]
     seen = _seen(read, raw)
     with torch.inference_mode():
-        ours = network(torch.from_numpy(seen)).numpy()
+        ours = np.concatenate([network(torch.from_numpy(image[None])).numpy() for image in seen])
     theirs = theirs.reshape(ours.shape)
     found = Agreement(float(np.abs(ours - theirs).max()), float(np.abs(theirs).max()), len(images))
     if not found.agrees:

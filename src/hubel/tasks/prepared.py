@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 PHOTO = "mpl-data/sample_data/grace_hopper.jpg"
 """A photograph that comes with matplotlib, to compare networks on."""
 
-NOISE = 2
+NOISE = 1
 """How many images of noise networks are compared on."""
 
 

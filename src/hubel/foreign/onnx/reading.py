@@ -153,13 +153,15 @@ def _dotted(words: Sequence[str]) -> str:
 
 def fold(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[Array]:
     """Returns the outputs of a node whose inputs are all constant. Raises NoLayerError: it fails."""
-    from onnx.reference import ReferenceEvaluator
-
     if proto.op_type == "Constant" and len(proto.attribute) == 1 and proto.attribute[0].name == "value":
         return [numpy_helper.to_array(proto.attribute[0].t)]
+    if proto.op_type == "Identity" and inputs[0] is not None:  # weights that layers share
+        return [inputs[0]]
     given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name}
     if proto.op_type == "DequantizeLinear":  # the reference lacks those of older opsets
         return [_dequantised(proto, *inputs)]
+    from onnx.reference import ReferenceEvaluator  # half a second to import, and most files need none
+
     taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in given]  # of any type
     outputs = [helper.make_empty_tensor_value_info(name) for name in proto.output]
     graph = helper.make_graph([proto], "constant", taken, outputs)
