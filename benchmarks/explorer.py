@@ -81,7 +81,8 @@ def images(page: Page, address: str, model: str, files: list[str]) -> list[float
     for file in files:
         page.set_input_files("#file", [])
         page.set_input_files("#file", file)
-        page.wait_for_timeout(1500)
+        page.wait_for_timeout(2500)  # until then the page may still show the last image's time
+        page.locator(".time", has_text=" ms").wait_for()
         found.append(float(page.locator(".time").inner_text().split(" ms")[0].split()[-1]))
     return found
 

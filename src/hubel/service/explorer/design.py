@@ -6,7 +6,7 @@ from hubel.errors import HubelError, NotationError
 from hubel.net.algebra import Net
 from hubel.net.ledger import Ledger, ledger
 from hubel.net.notation import parse
-from hubel.net.trace import UnfitError
+from hubel.net.trace import UnfitError, trace
 from hubel.net.volume import Volume
 from hubel.service.explorer.describe import Json, network_json
 from hubel.zoo import lookup
@@ -56,7 +56,7 @@ def _step_at(text: str, volume: Volume, caret: tuple[int, int]) -> int | None:
     first, last = caret
     marked = f'{text[:first]}named("{CARET}", {text[first:last]}){text[last:]}'
     try:
-        steps = ledger(parse(marked), volume).steps
+        steps = trace(parse(marked), volume)
     except HubelError:
         return None
     return next((at for at, step in enumerate(steps) if CARET in step.path), None)

@@ -32,7 +32,7 @@ export function design() {
   const problem = h("pre", { id: "problem", class: "error", role: "alert", hidden: true });
   const sums = h("div", {});
   const stage = h("div", { class: "stage scroll" });
-  const rows = h("div", {});
+  const rows = h("div", { class: "below" });
   const tools = h("div", { class: "panel" });
   const said = h("span", { class: "quiet", role: "status" });
   text.value = given.notation;

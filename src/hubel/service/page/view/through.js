@@ -31,6 +31,7 @@ export function through(app, at) {
   /** @param {import("../network.js").Picture} picture */
   async function take(picture) {
     problem.hidden = true;
+    fill(time);
     const began = performance.now();
     try {
       await show(picture);
