@@ -59,6 +59,8 @@ class Client:
     async def ask(self, data: bytes) -> tuple[int, bytes]:
         """Sends a request and returns status and body; status 0 if the connection broke."""
         try:
+            if self._streams is not None and self._streams[0].at_eof():  # the server has closed it, as idle
+                self.close()
             if self._streams is None:
                 self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 20)
             reader, writer = self._streams
