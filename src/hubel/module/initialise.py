@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from typing import TypeAlias
 
 import torch
@@ -28,12 +28,13 @@ class Rule:
     """How weights are drawn, and which biases start at 1.
 
     `ones_in_convs` are the numbers of convolutions, from 1; `ones_in_hidden_fcs` means all fully connected
-    layers but the last.
+    layers but the last. `others` are the convolutions whose weights are drawn otherwise, by number.
     """
 
     draw: Draw
     ones_in_convs: tuple[int, ...] = ()
     ones_in_hidden_fcs: bool = False
+    others: Mapping[int, Draw] = field(default_factory=dict)
 
 
 def he(weight: Tensor, fan_in: int, _fan_out: int, generator: Generator) -> None:
@@ -83,6 +84,14 @@ RULES: dict[str, Rule] = {
     "gaussian": Rule(gaussian(0.01)),
     # Krizhevsky et al. 2012, section 5.
     "alexnet": Rule(gaussian(0.01), ones_in_convs=(2, 4, 5), ones_in_hidden_fcs=True),
+    # computerhistory/AlexNet-Source-Code, layers/layers-145.cfg: for `alexnet_2012_code`, whose towers have
+    # convolutions 1 to 4; conv3, conv4 and conv5 are the next ones.
+    "alexnet_code": Rule(
+        gaussian(0.01),
+        ones_in_convs=(2, 4, 6, 7),
+        ones_in_hidden_fcs=True,
+        others=dict.fromkeys((5, 6, 7), gaussian(0.03)),
+    ),
     # Simonyan and Zisserman 2014, section 3.1: variance 0.01.
     "vgg": Rule(gaussian(0.1)),
 }
@@ -104,10 +113,11 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
     generator = Generator().manual_seed(seed)
     convs = [part for part in module.modules() if isinstance(part, (nn.Conv2d, LinkedConv))]
     fcs = [part for part in module.modules() if isinstance(part, nn.Linear)]
+    otherwise = {convs[number - 1]: draw for number, draw in chosen.others.items() if number <= len(convs)}
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             drawn = torch.empty(part.weight.shape)
-            chosen.draw(drawn, *_fans(part), generator)
+            otherwise.get(part, chosen.draw)(drawn, *_fans(part), generator)
             part.weight.copy_(drawn)
         elif isinstance(part, LinkedConv):
             part.weight.copy_(_drawn_links(part, chosen.draw, generator))

@@ -8,7 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeAlias
+
+from hubel.module import ordered_maps as ordered
+from hubel.module.ordered_maps import Names, in_order
+from hubel.zoo.pages import mobilenet
 
 Paths: TypeAlias = dict[str, str]
 """For hubel's path of every layer with parameters, the other library's path."""
@@ -126,6 +131,45 @@ def _resnet(blocks: Sequence[int], convs: int) -> tuple[Layout, ...]:
     return (Layout(BOTH, lambda: resnet(blocks, convs)),)
 
 
+def _ordered(network: str, maker: str, names: Names) -> Layout:
+    return Layout(maker, lambda: in_order(network, names))
+
+
+def _efficientnet(network: str, deeper: float) -> tuple[Layout, ...]:
+    return (
+        _ordered(network, TORCHVISION, lambda: ordered.efficientnet(deeper)),
+        _ordered(network, TIMM, lambda: ordered.efficientnet_timm(deeper)),
+    )
+
+
+def _lite(network: str, deeper: float) -> tuple[Layout, ...]:
+    return (_ordered(network, TIMM, lambda: ordered.efficientnet_timm(deeper, lite=True)),)
+
+
+def _convnext(network: str, blocks: Sequence[int]) -> tuple[Layout, ...]:
+    return (
+        _ordered(network, TORCHVISION, lambda: ordered.convnext(blocks)),
+        _ordered(network, TIMM, lambda: ordered.convnext_timm(blocks)),
+    )
+
+
+def _regnet(network: str, blocks: Sequence[int], makers: str = BOTH) -> tuple[Layout, ...]:
+    squeezes = network.startswith("regnet_y")
+    theirs = {TORCHVISION: ordered.regnet, TIMM: ordered.regnet_timm}
+    return tuple(
+        _ordered(network, maker, partial(names, blocks, squeezes=squeezes))
+        for maker, names in theirs.items()
+        if maker in makers.split(" or ")
+    )
+
+
+def _densenet(network: str, layers: Sequence[int]) -> tuple[Layout, ...]:
+    return (
+        _ordered(network, BOTH, lambda: ordered.densenet(layers)),
+        _ordered(network, TORCHVISION, lambda: ordered.densenet(layers, ".")),
+    )
+
+
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "alexnet_owt": (Layout(TORCHVISION, alexnet),),
     "vgg11": _vgg(A),
@@ -142,6 +186,44 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "resnet50_v1_5": _resnet((3, 4, 6, 3), 3),
     "resnet101_v1_5": _resnet((3, 4, 23, 3), 3),
     "resnet152_v1_5": _resnet((3, 8, 36, 3), 3),
-    "efficientnet_lite0": (Layout("efficientnet_lite_pytorch", efficientnet_lite0),),
+    "resnext50_32x4d": _resnet((3, 4, 6, 3), 3),
+    "resnext101_32x8d": _resnet((3, 4, 23, 3), 3),
+    "wide_resnet50_2": _resnet((3, 4, 6, 3), 3),
+    "wide_resnet101_2": _resnet((3, 4, 23, 3), 3),
+    "seresnet50_v1_5": (_ordered("seresnet50_v1_5", TIMM, lambda: ordered.seresnet_timm((3, 4, 6, 3))),),
+    "densenet121": _densenet("densenet121", (6, 12, 24, 16)),
+    "densenet169": _densenet("densenet169", (6, 12, 32, 32)),
+    "densenet201": _densenet("densenet201", (6, 12, 48, 32)),
+    "mobilenet_v2": (_ordered("mobilenet_v2", TORCHVISION, ordered.mobilenet_v2),),
+    "mobilenet_v3_large": (
+        _ordered("mobilenet_v3_large", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.LARGE)),
+    ),
+    "mobilenet_v3_small": (
+        _ordered("mobilenet_v3_small", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.SMALL)),
+    ),
+    "efficientnet_b0": _efficientnet("efficientnet_b0", 1.0),
+    "efficientnet_b1": _efficientnet("efficientnet_b1", 1.1),
+    "efficientnet_b2": _efficientnet("efficientnet_b2", 1.2),
+    "efficientnet_b3": _efficientnet("efficientnet_b3", 1.4),
+    "efficientnet_b4": _efficientnet("efficientnet_b4", 1.8),
+    "efficientnet_lite0": (
+        Layout("efficientnet_lite_pytorch", efficientnet_lite0),
+        *_lite("efficientnet_lite0", 1.0),
+    ),
+    "efficientnet_lite1": _lite("efficientnet_lite1", 1.1),
+    "efficientnet_lite2": _lite("efficientnet_lite2", 1.2),
+    "efficientnet_lite3": _lite("efficientnet_lite3", 1.4),
+    "efficientnet_lite4": _lite("efficientnet_lite4", 1.8),
+    "regnet_x_400mf": _regnet("regnet_x_400mf", (1, 2, 7, 12), TIMM),
+    "regnet_x_400mf_wide": _regnet("regnet_x_400mf_wide", (1, 2, 7, 12), TORCHVISION),
+    "regnet_x_1_6gf": _regnet("regnet_x_1_6gf", (2, 4, 10, 2)),
+    "regnet_x_8gf": _regnet("regnet_x_8gf", (2, 5, 15, 1)),
+    "regnet_y_400mf": _regnet("regnet_y_400mf", (1, 3, 6, 6)),
+    "regnet_y_1_6gf": _regnet("regnet_y_1_6gf", (2, 6, 17, 2)),
+    "regnet_y_8gf": _regnet("regnet_y_8gf", (2, 4, 10, 1), TIMM),
+    "regnet_y_8gf_wide": _regnet("regnet_y_8gf_wide", (2, 4, 10, 1), TORCHVISION),
+    "convnext_tiny": _convnext("convnext_tiny", (3, 3, 9, 3)),
+    "convnext_small": _convnext("convnext_small", (3, 3, 27, 3)),
+    "convnext_base": _convnext("convnext_base", (3, 3, 27, 3)),
 }
 """For networks of the zoo, by name, how other libraries name their layers."""

@@ -18,6 +18,7 @@ from hubel.errors import ModelError
 from hubel.module.network import Network
 from hubel.module.state_dict_maps import LAYOUTS, Layout
 from hubel.net.layers import Fc
+from hubel.net.norms import LayerScale
 from hubel.net.sliding import Conv
 from hubel.zoo.registry import ZOO
 
@@ -163,7 +164,9 @@ class _Fitting:
 
     def _theirs(self, name: str) -> str:
         path, _, leaf = name.rpartition(".")
-        return f"{self.paths.get(path, path)}.{leaf}"
+        theirs, step = self.paths.get(path, path), self.steps.get(path)
+        bare = step is not None and isinstance(step.layer, LayerScale) and theirs != path
+        return theirs if bare else f"{theirs}.{leaf}"  # layer scale is a tensor elsewhere, no layer
 
     def _of_other_classes(self, path: str, own: Tensor, value: Tensor) -> bool:
         """Whether the tensor belongs to a head with other classes, and nothing else differs."""
@@ -182,6 +185,10 @@ class _Fitting:
             raise ModelError(f"{theirs} has type {value.dtype}, where the network has {own.dtype}")
         if step is not None and isinstance(step.layer, Fc) and value.dim() == 4:
             value = value.flatten(1)
+        if step is not None and isinstance(step.layer, Conv) and value.dim() == 2 and own.dim() == 4:
+            value = value[:, :, None, None]  # a linear map of the maps at each place
+        if step is not None and isinstance(step.layer, LayerScale):
+            value = value.flatten()
         if step is not None and isinstance(step.layer, Conv) and self._is_grey_stem(path, own, value):
             value = value.sum(1, keepdim=True)
             self.summed = path
@@ -240,6 +247,8 @@ def _prefixes(
     paths = layout.paths()
     split = (name.rpartition(".") for name in module.state_dict())
     expected = {f"{paths.get(path, path)}.{leaf}" for path, _, leaf in split if leaf != COUNTER}
+    scales = [step.path for step in module.steps if isinstance(step.layer, LayerScale)]
+    expected |= {paths[path] for path in scales if paths.get(path, path) != path}
     counted: Counter[str] = Counter()
     for name in state:
         starts = (0, *(dot.end() for dot in re.finditer(r"\.", name)))

@@ -24,12 +24,22 @@ from hubel.zoo.registry import ZOO as ZOO
 if TYPE_CHECKING:
     from hubel.zoo.pages.alexnet import *
     from hubel.zoo.pages.allcnn import *
+    from hubel.zoo.pages.convnext import *
+    from hubel.zoo.pages.densenet import *
     from hubel.zoo.pages.efficientnet import *
     from hubel.zoo.pages.fast import *
     from hubel.zoo.pages.googlenet import *
+    from hubel.zoo.pages.inception import *
     from hubel.zoo.pages.lecture import *
     from hubel.zoo.pages.lenet import *
+    from hubel.zoo.pages.mobilenet import *
+    from hubel.zoo.pages.nin import *
+    from hubel.zoo.pages.regnet import *
     from hubel.zoo.pages.resnet import *
+    from hubel.zoo.pages.resnext import *
+    from hubel.zoo.pages.senet import *
+    from hubel.zoo.pages.shufflenet import *
+    from hubel.zoo.pages.squeezenet import *
     from hubel.zoo.pages.vgg import *
     from hubel.zoo.pages.zfnet import *
 else:

@@ -7,6 +7,8 @@ from hubel.zoo.entry import Entry
 
 GREY32, RGB32 = Volume(32, 32, 1), Volume(32, 32, 3)
 RGB224, RGB227 = Volume(224, 224, 3), Volume(227, 227, 3)
+RGB240, RGB260, RGB280 = Volume(240, 240, 3), Volume(260, 260, 3), Volume(280, 280, 3)
+RGB299, RGB300, RGB380 = Volume(299, 299, 3), Volume(300, 300, 3), Volume(380, 380, 3)
 
 MNIST, CIFAR, IMAGENET = "MNIST", "CIFAR-10", "ImageNet"
 
@@ -19,6 +21,19 @@ SZEGEDY = "Szegedy et al. 2014"
 HE = "He et al. 2015"
 SPRINGENBERG = "Springenberg et al. 2014"
 TAN = "Tan and Le 2019"
+LIN = "Lin et al. 2013"
+SZEGEDY3 = "Szegedy et al. 2015"
+IANDOLA = "Iandola et al. 2016"
+HUANG = "Huang et al. 2016"
+XIE = "Xie et al. 2016"
+ZAGORUYKO = "Zagoruyko and Komodakis 2016"
+HU = "Hu et al. 2017"
+HOWARD = "Howard et al. 2017"
+SANDLER = "Sandler et al. 2018"
+MA = "Ma et al. 2018"
+HOWARD2 = "Howard et al. 2019"
+RADOSAV = "Radosavovic et al. 2020"
+LIU = "Liu et al. 2022"
 JORDAN = "after Jordan 2024"
 KARPATHY = "Stanford CS231n 2016"
 
@@ -36,11 +51,16 @@ NONE = "none was published"
 CURVES = "only curves are printed, in figure 6"
 LITE = "README of tensorflow/tpu, efficientnet/lite"
 WEIGHTS = "torchvision, IMAGENET1K_V1 weights"
+WEIGHTS288 = "torchvision, IMAGENET1K_V1 weights, at 288"
+MULTI = "one model, several views, validation"
+CODE = "computerhistory/AlexNet-Source-Code, the notes of its layer file 145"
+UNKNOWN = "not recorded here"
 
 _ENTRIES = (
     Entry("lenet5_1998", "lenet", GREY32, 1998, LECUN, MNIST, 0.95, None, DISTORTIONS, "section III.B"),
     Entry("lenet5", "lenet", GREY32, 1998, LECUN, MNIST, result=NONE),
     Entry("alexnet", "alexnet", RGB227, 2012, KRIZHEVSKY, IMAGENET, 40.7, 18.2, TEN, "table 2"),
+    Entry("alexnet_2012_code", "alexnet", RGB224, 2012, KRIZHEVSKY, IMAGENET, 40.664, 18.21, MULTI, CODE),
     Entry("alexnet_one_tower", "alexnet", RGB227, 2012, KRIZHEVSKY, IMAGENET, result=NONE),
     Entry("alexnet_owt", "alexnet", RGB224, 2014, WEIRD, IMAGENET, 43.478, 20.934, CENTRE, WEIGHTS),
     Entry("zfnet", "zfnet", RGB224, 2013, ZEILER, IMAGENET, 38.4, 16.5, SINGLE, "table 2, (a)"),
@@ -83,6 +103,49 @@ _ENTRIES = (
     Entry("plain110", "resnet", RGB32, 2015, HE, CIFAR, result="above 60, not plotted in figure 6"),
     Entry("allcnn_c", "allcnn", RGB32, 2014, SPRINGENBERG, CIFAR, 7.25, None, AUGMENTED, "tables 3 and 4"),
     Entry("efficientnet_lite0", "efficientnet", RGB224, 2020, TAN, IMAGENET, 24.9, None, SINGLE, LITE),
+    Entry("squeezenet1_0", "squeezenet", RGB224, 2016, IANDOLA, IMAGENET, 41.908, 19.58, CENTRE, WEIGHTS),
+    Entry("squeezenet1_1", "squeezenet", RGB224, 2016, IANDOLA, IMAGENET, 41.822, 19.376, CENTRE, WEIGHTS),
+    Entry("densenet121", "densenet", RGB224, 2016, HUANG, IMAGENET, 25.566, 8.028, CENTRE, WEIGHTS),
+    Entry("densenet169", "densenet", RGB224, 2016, HUANG, IMAGENET, 24.4, 7.194, CENTRE, WEIGHTS),
+    Entry("densenet201", "densenet", RGB224, 2016, HUANG, IMAGENET, 23.104, 6.63, CENTRE, WEIGHTS),
+    Entry("resnext50_32x4d", "resnext", RGB224, 2016, XIE, IMAGENET, 22.382, 6.302, CENTRE, WEIGHTS),
+    Entry("resnext101_32x8d", "resnext", RGB224, 2016, XIE, IMAGENET, 20.688, 5.474, CENTRE, WEIGHTS),
+    Entry("wide_resnet50_2", "resnext", RGB224, 2016, ZAGORUYKO, IMAGENET, 21.532, 5.914, CENTRE, WEIGHTS),
+    Entry("wide_resnet101_2", "resnext", RGB224, 2016, ZAGORUYKO, IMAGENET, 21.152, 5.716, CENTRE, WEIGHTS),
+    Entry("seresnet50", "senet", RGB224, 2017, HU, IMAGENET, result=UNKNOWN),
+    Entry("seresnet50_v1_5", "senet", RGB224, 2017, HU, IMAGENET, result=UNKNOWN),
+    Entry("mobilenet_v1", "mobilenet", RGB224, 2017, HOWARD, IMAGENET, result=UNKNOWN),
+    Entry("mobilenet_v2", "mobilenet", RGB224, 2018, SANDLER, IMAGENET, 28.122, 9.714, CENTRE, WEIGHTS),
+    Entry("mobilenet_v3_large", "mobilenet", RGB224, 2019, HOWARD2, IMAGENET, 25.958, 8.66, CENTRE, WEIGHTS),
+    Entry(
+        "mobilenet_v3_small", "mobilenet", RGB224, 2019, HOWARD2, IMAGENET, 32.332, 12.598, CENTRE, WEIGHTS
+    ),
+    Entry("shufflenet_v2_x0_5", "shufflenet", RGB224, 2018, MA, IMAGENET, 39.448, 18.254, CENTRE, WEIGHTS),
+    Entry("shufflenet_v2_x1_0", "shufflenet", RGB224, 2018, MA, IMAGENET, 30.638, 11.684, CENTRE, WEIGHTS),
+    Entry("shufflenet_v2_x1_5", "shufflenet", RGB224, 2018, MA, IMAGENET, 27.004, 8.914, CENTRE, WEIGHTS),
+    Entry("shufflenet_v2_x2_0", "shufflenet", RGB224, 2018, MA, IMAGENET, 23.77, 6.994, CENTRE, WEIGHTS),
+    Entry("efficientnet_b0", "efficientnet", RGB224, 2019, TAN, IMAGENET, 22.308, 6.468, CENTRE, WEIGHTS),
+    Entry("efficientnet_b1", "efficientnet", RGB240, 2019, TAN, IMAGENET, 21.358, 5.814, CENTRE, WEIGHTS),
+    Entry("efficientnet_b2", "efficientnet", RGB260, 2019, TAN, IMAGENET, 19.392, 4.69, CENTRE, WEIGHTS288),
+    Entry("efficientnet_b3", "efficientnet", RGB300, 2019, TAN, IMAGENET, 17.992, 3.946, CENTRE, WEIGHTS),
+    Entry("efficientnet_b4", "efficientnet", RGB380, 2019, TAN, IMAGENET, 16.616, 3.406, CENTRE, WEIGHTS),
+    Entry("efficientnet_lite1", "efficientnet", RGB240, 2020, TAN, IMAGENET, result=UNKNOWN),
+    Entry("efficientnet_lite2", "efficientnet", RGB260, 2020, TAN, IMAGENET, result=UNKNOWN),
+    Entry("efficientnet_lite3", "efficientnet", RGB280, 2020, TAN, IMAGENET, result=UNKNOWN),
+    Entry("efficientnet_lite4", "efficientnet", RGB300, 2020, TAN, IMAGENET, result=UNKNOWN),
+    Entry("regnet_x_400mf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, result=UNKNOWN),
+    Entry("regnet_x_400mf_wide", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 27.166, 9.05, CENTRE, WEIGHTS),
+    Entry("regnet_x_1_6gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 22.96, 6.56, CENTRE, WEIGHTS),
+    Entry("regnet_x_8gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 20.656, 5.314, CENTRE, WEIGHTS),
+    Entry("regnet_y_400mf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 25.954, 8.284, CENTRE, WEIGHTS),
+    Entry("regnet_y_1_6gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 22.05, 6.034, CENTRE, WEIGHTS),
+    Entry("regnet_y_8gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, result=UNKNOWN),
+    Entry("regnet_y_8gf_wide", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 19.968, 4.952, CENTRE, WEIGHTS),
+    Entry("convnext_tiny", "convnext", RGB224, 2022, LIU, IMAGENET, 17.48, 3.854, CENTRE, WEIGHTS),
+    Entry("convnext_small", "convnext", RGB224, 2022, LIU, IMAGENET, 16.384, 3.35, CENTRE, WEIGHTS),
+    Entry("convnext_base", "convnext", RGB224, 2022, LIU, IMAGENET, 15.938, 3.13, CENTRE, WEIGHTS),
+    Entry("inception_v3", "inception", RGB299, 2015, SZEGEDY3, IMAGENET, 22.706, 6.55, CENTRE, WEIGHTS),
+    Entry("nin", "nin", RGB32, 2013, LIN, CIFAR, result=UNKNOWN),
     Entry("fast_tiny", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast_small", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),

@@ -1,49 +1,166 @@
-"""EfficientNet-Lite: Tan and Le 2019, "EfficientNet", in Google's form of 2020 for small devices."""
+"""EfficientNet: Tan and Le 2019, "EfficientNet: rethinking model scaling"; and its Lite form of 2020.
+
+B0 is table 1 of the paper. B1 to B4 are wider and deeper by the factors of Google's code, and see larger
+images; they take any size. Lite is Google's form for small devices.
+"""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from hubel.net.algebra import Net, named
-from hubel.net.names import batchnorm, conv, dropout, fc, globalavgpool, identity, relu6
+from hubel.net.names import batchnorm, conv, dropout, droppath, fc, globalavgpool, relu6, silu
+from hubel.net.window import Pad
+from hubel.zoo.blocks import chain, divisible, inverted_residual, squeeze
 from hubel.zoo.stage import stage
 
-norm = batchnorm(eps=1e-3, momentum=0.01)
+TABLE_1 = (
+    (1, 3, 1, 16, 1),
+    (6, 3, 2, 24, 2),
+    (6, 5, 2, 40, 2),
+    (6, 3, 2, 80, 3),
+    (6, 5, 1, 112, 3),
+    (6, 5, 2, 192, 4),
+    (6, 3, 1, 320, 1),
+)
+"""Stages 2 to 8: expansion of MBConv, kernel, stride, channels, layers. Source: table 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """What B and Lite differ in.
+
+    `squeezes`: blocks have squeeze and excitation. `whole`: the first and the last stage are scaled too.
+    `drop` is the rate of stochastic depth at the last block.
+    """
+
+    norm: Net
+    activation: Net
+    squeezes: bool
+    whole: bool
+    drop: float
+
+    def pad(self, size: int) -> Pad:
+        """Zeros around a map: as torchvision has them, or TensorFlow's."""
+        return size // 2 if self.whole else "same"
+
+
+B = Family(batchnorm, silu, squeezes=True, whole=True, drop=0.2)
+LITE = Family(batchnorm(eps=1e-3, momentum=0.01), relu6, squeezes=False, whole=False, drop=0)
+
+
+def efficientnet_b0(classes: int = 1000) -> Net:
+    """EfficientNet-B0, table 1: 5,288,548 parameters; 224x224x3.
+
+    Deviations from Google's code, torchvision's and timm's: zeros on both sides of a map, and the usual eps
+    of batch normalisation. The rate of stochastic depth grows from block to block, to 0.2.
+    """
+    return _efficientnet(B, 1.0, 1.0, 0.2, classes)
+
+
+def efficientnet_b1(classes: int = 1000) -> Net:
+    """EfficientNet-B1, 1.1 times as deep: 7,794,184 parameters; 240x240x3."""
+    return _efficientnet(B, 1.0, 1.1, 0.2, classes)
+
+
+def efficientnet_b2(classes: int = 1000) -> Net:
+    """EfficientNet-B2, 1.1 times as wide and 1.2 as deep: 9,109,994 parameters; 260x260x3."""
+    return _efficientnet(B, 1.1, 1.2, 0.3, classes)
+
+
+def efficientnet_b3(classes: int = 1000) -> Net:
+    """EfficientNet-B3, 1.2 times as wide and 1.4 as deep: 12,233,232 parameters; 300x300x3."""
+    return _efficientnet(B, 1.2, 1.4, 0.3, classes)
+
+
+def efficientnet_b4(classes: int = 1000) -> Net:
+    """EfficientNet-B4, 1.4 times as wide and 1.8 as deep: 19,341,616 parameters; 380x380x3."""
+    return _efficientnet(B, 1.4, 1.8, 0.4, classes)
 
 
 def efficientnet_lite0(classes: int = 1000) -> Net:
     """EfficientNet-Lite0: inverted residuals on depthwise convolutions; 4,652,008 parameters; 224x224x3.
 
     Source: Tan and Le 2019, table 1, for the stages and their names; the README of
-    tensorflow/tpu/models/official/efficientnet/lite for the changes of Lite: no squeeze and excitation, and
-    ReLU6 in place of swish. Deviation: no drop connect in training.
+    tensorflow/tpu/models/official/efficientnet/lite for the changes of Lite: no squeeze and excitation,
+    ReLU6 in place of swish, and a first and last stage that are not scaled. Deviation: no drop connect in
+    training.
     """
-    return (
-        named("stage1", conv(32, 3, stride=2, pad="same", bias=False) >> norm >> relu6)
-        >> _stage("stage2", 32, 16, size=3, stride=1, expansion=1, blocks=1)
-        >> _stage("stage3", 16, 24, size=3, stride=2, expansion=6, blocks=2)
-        >> _stage("stage4", 24, 40, size=5, stride=2, expansion=6, blocks=2)
-        >> _stage("stage5", 40, 80, size=3, stride=2, expansion=6, blocks=3)
-        >> _stage("stage6", 80, 112, size=5, stride=1, expansion=6, blocks=3)
-        >> _stage("stage7", 112, 192, size=5, stride=2, expansion=6, blocks=4)
-        >> _stage("stage8", 192, 320, size=3, stride=1, expansion=6, blocks=1)
-        >> named("stage9", conv(1280, 1, bias=False) >> norm >> relu6 >> globalavgpool >> dropout(0.2))
-        >> named("fc", fc(classes))
-    )
+    return _efficientnet(LITE, 1.0, 1.0, 0.2, classes)
 
 
-def _stage(
-    name: str, depth: int, filters: int, *, size: int, stride: int, expansion: int, blocks: int
+def efficientnet_lite1(classes: int = 1000) -> Net:
+    """EfficientNet-Lite1, 1.1 times as deep as Lite0: 5,416,680 parameters; 240x240x3."""
+    return _efficientnet(LITE, 1.0, 1.1, 0.2, classes)
+
+
+def efficientnet_lite2(classes: int = 1000) -> Net:
+    """EfficientNet-Lite2, 1.1 times as wide and 1.2 as deep as Lite0: 6,092,072 parameters; 260x260x3."""
+    return _efficientnet(LITE, 1.1, 1.2, 0.3, classes)
+
+
+def efficientnet_lite3(classes: int = 1000) -> Net:
+    """EfficientNet-Lite3, 1.2 times as wide and 1.4 as deep as Lite0: 8,197,096 parameters; 280x280x3."""
+    return _efficientnet(LITE, 1.2, 1.4, 0.3, classes)
+
+
+def efficientnet_lite4(classes: int = 1000) -> Net:
+    """EfficientNet-Lite4, 1.4 times as wide and 1.8 as deep as Lite0: 13,006,568 parameters; 300x300x3."""
+    return _efficientnet(LITE, 1.4, 1.8, 0.3, classes)
+
+
+def _efficientnet(family: Family, wider: float, deeper: float, dropped: float, classes: int) -> Net:
+    """Table 1, wider and deeper by these factors; `dropped` is the share of features dropout drops."""
+    norm, activation = family.norm, family.activation
+    first, last = ((divisible(each * wider) if family.whole else each) for each in (32, 1280))
+    stem = conv(first, 3, stride=2, pad=family.pad(3), bias=False) >> norm >> activation
+    features = conv(last, 1, bias=False) >> norm >> activation >> globalavgpool >> dropout(dropped)
+    stages = chain(_stages(family, first, wider, deeper))
+    return named("stage1", stem) >> stages >> named("stage9", features) >> named("fc", fc(classes))
+
+
+def layers(deeper: float, *, whole: bool = True) -> list[int]:
+    """Returns the layers of each row of table 1; the first and last rows are scaled if it is `whole`."""
+    ends = (0, len(TABLE_1) - 1)
+    scaled = [math.ceil(row[4] * deeper) for row in TABLE_1]
+    return [row[4] if at in ends and not whole else scaled[at] for at, row in enumerate(TABLE_1)]
+
+
+def _stages(family: Family, depth: int, wider: float, deeper: float) -> Iterator[Net]:
+    """Stages 2 to 8; the rate of stochastic depth grows evenly over all blocks."""
+    counts = layers(deeper, whole=family.whole)
+    rates = iter(round(family.drop * at / sum(counts), 6) for at in range(sum(counts)))
+    rows = zip(counts, TABLE_1, strict=True)
+    for number, (count, (expansion, size, stride, channels, _)) in enumerate(rows, 2):
+        filters = divisible(channels * wider)
+        shapes = [(depth, stride), *[(filters, 1)] * (count - 1)]
+        blocks = []
+        for (seen, step), rate in zip(shapes, [next(rates) for _ in shapes], strict=True):
+            body = _mbconv(family, seen, filters, size, expansion, step)
+            body = body >> droppath(rate) if rate and (seen, step) == (filters, 1) else body
+            blocks.append(inverted_residual(body, seen, filters, step))
+        yield _blocks(f"stage{number}", blocks)
+        depth = filters
+
+
+def _blocks(name: str, blocks: list[Net]) -> Net:
+    """A stage; the short form where its blocks after the first are alike."""
+    if len(set(map(repr, blocks[1:]))) <= 1:
+        return stage(name, blocks[0], blocks[-1], len(blocks))
+    return named(name, chain(named(f"block{at}", block) for at, block in enumerate(blocks, 1)))
+
+
+def _mbconv(  # noqa: PLR0917 - a row of the table
+    family: Family, depth: int, filters: int, size: int, expansion: int, stride: int
 ) -> Net:
-    """A row of table 1, such as `MBConv6, k5x5`: only its first block has a stride and changes the depth."""
-    first = _mbconv(depth, filters, size, stride, expansion)
-    return stage(name, first, _mbconv(filters, filters, size, 1, expansion), blocks)
-
-
-def _mbconv(depth: int, filters: int, size: int, stride: int, expansion: int) -> Net:
-    """An inverted residual: 1x1 up, depthwise, 1x1 down. Source: Sandler et al. 2018, section 3.3."""
-    width = depth * expansion
-    expand = named("expand", conv(width, 1, bias=False)) >> norm >> relu6
-    depthwise = conv(width, size, stride=stride, pad="same", groups=width, bias=False)
-    across = named("depthwise", depthwise) >> norm >> relu6
-    project = named("project", conv(filters, 1, bias=False)) >> norm
-    body = across >> project if expansion == 1 else expand >> across >> project
-    return body + identity if (depth, 1) == (filters, stride) else body
+    """The body of an inverted residual: 1x1 up, depthwise, 1x1 down. Source: Sandler et al. 2018."""
+    width, norm, activation = divisible(depth * expansion), family.norm, family.activation
+    across = conv(width, size, stride=stride, pad=family.pad(size), groups=width, bias=False)
+    body = named("depthwise", across) >> norm >> activation
+    if expansion > 1:
+        body = named("expand", conv(width, 1, bias=False)) >> norm >> activation >> body
+    if family.squeezes:
+        body = body >> squeeze(width, depth // 4, activation)
+    return body >> named("project", conv(filters, 1, bias=False)) >> norm

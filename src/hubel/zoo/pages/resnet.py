@@ -30,52 +30,52 @@ Block: TypeAlias = Callable[[int, int, int], Net]
 
 def resnet18(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-18, table 1: 11,689,512 parameters; 224x224x3."""
-    return _imagenet(_residual(basic, shortcut), (64, 128, 256, 512), (2, 2, 2, 2), classes)
+    return imagenet(_residual(basic, shortcut), (64, 128, 256, 512), (2, 2, 2, 2), classes)
 
 
 def resnet34(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-34, table 1: 21,797,672 parameters; 224x224x3."""
-    return _imagenet(_residual(basic, shortcut), (64, 128, 256, 512), (3, 4, 6, 3), classes)
+    return imagenet(_residual(basic, shortcut), (64, 128, 256, 512), (3, 4, 6, 3), classes)
 
 
 def resnet50(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-50, table 1, stride in the first 1x1: 25,557,032 parameters; 224x224x3."""
-    return _imagenet(_residual(bottleneck, shortcut), (256, 512, 1024, 2048), (3, 4, 6, 3), classes)
+    return imagenet(_residual(bottleneck, shortcut), (256, 512, 1024, 2048), (3, 4, 6, 3), classes)
 
 
 def resnet101(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-101, table 1, stride in the first 1x1: 44,549,160 parameters; 224x224x3."""
-    return _imagenet(_residual(bottleneck, shortcut), (256, 512, 1024, 2048), (3, 4, 23, 3), classes)
+    return imagenet(_residual(bottleneck, shortcut), (256, 512, 1024, 2048), (3, 4, 23, 3), classes)
 
 
 def resnet152(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-152, table 1, stride in the first 1x1: 60,192,808 parameters; 224x224x3."""
-    return _imagenet(_residual(bottleneck, shortcut), (256, 512, 1024, 2048), (3, 8, 36, 3), classes)
+    return imagenet(_residual(bottleneck, shortcut), (256, 512, 1024, 2048), (3, 8, 36, 3), classes)
 
 
 def resnet50_v1_5(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-50 as torchvision ships it; 224x224x3. Deviation: stride in the 3x3, so more MACs."""
-    return _imagenet(_residual(bottleneck_v1_5, shortcut), (256, 512, 1024, 2048), (3, 4, 6, 3), classes)
+    return imagenet(_residual(bottleneck_v1_5, shortcut), (256, 512, 1024, 2048), (3, 4, 6, 3), classes)
 
 
 def resnet101_v1_5(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-101 as torchvision ships it; 224x224x3. Deviation: stride in the 3x3, so more MACs."""
-    return _imagenet(_residual(bottleneck_v1_5, shortcut), (256, 512, 1024, 2048), (3, 4, 23, 3), classes)
+    return imagenet(_residual(bottleneck_v1_5, shortcut), (256, 512, 1024, 2048), (3, 4, 23, 3), classes)
 
 
 def resnet152_v1_5(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-152 as torchvision ships it; 224x224x3. Deviation: stride in the 3x3, so more MACs."""
-    return _imagenet(_residual(bottleneck_v1_5, shortcut), (256, 512, 1024, 2048), (3, 8, 36, 3), classes)
+    return imagenet(_residual(bottleneck_v1_5, shortcut), (256, 512, 1024, 2048), (3, 8, 36, 3), classes)
 
 
 def plain18(classes: int = 1000) -> Net:
     """ResNet-18 without its shortcuts. Source: section 3.3, table 2; 11,515,688 parameters; 224x224x3."""
-    return _imagenet(plain, (64, 128, 256, 512), (2, 2, 2, 2), classes)
+    return imagenet(plain, (64, 128, 256, 512), (2, 2, 2, 2), classes)
 
 
 def plain34(classes: int = 1000) -> Net:
     """ResNet-34 without its shortcuts. Source: section 3.3, figure 3; 21,623,848 parameters; 224x224x3."""
-    return _imagenet(plain, (64, 128, 256, 512), (3, 4, 6, 3), classes)
+    return imagenet(plain, (64, 128, 256, 512), (3, 4, 6, 3), classes)
 
 
 def resnet20(classes: int = 10, shortcut: str = "A") -> Net:
@@ -193,7 +193,7 @@ def _residual(block: Callable[..., Net], shortcut: str) -> Block:
     return partial(block, shortcut=SHORTCUTS[shortcut])
 
 
-def _imagenet(block: Block, filters: Sequence[int], blocks: Sequence[int], classes: int) -> Net:
+def imagenet(block: Block, filters: Sequence[int], blocks: Sequence[int], classes: int) -> Net:
     """A column of table 1: the filters and the number of blocks of each stage."""
     stem = named("conv1", conv(64, 7, stride=2, pad=3, bias=False)) >> batchnorm >> relu
     pool1 = named("pool1", maxpool(3, stride=2, pad=1))
