@@ -8,6 +8,7 @@ from hubel import load_weights
 from hubel.errors import ModelError
 from hubel.module.state_dict_maps import LAYOUTS
 from tests.weights.fixtures import NETWORKS, flat, network, shapes
+from tests.weights.test_modern import PEERS
 
 ORDERED = [
     fixture for fixture in NETWORKS if "googlenet" not in fixture and not fixture.startswith("package")
@@ -16,7 +17,8 @@ AUX = {"torchvision googlenet without aux": ("aux1", "aux2")}
 
 
 def test_every_network_with_a_map_is_tested() -> None:
-    assert set(NETWORKS.values()) == set(LAYOUTS)
+    modern = {facts["network"] for facts in PEERS.values()}
+    assert set(NETWORKS.values()) | modern == set(LAYOUTS)
 
 
 @pytest.mark.parametrize("fixture", NETWORKS)

@@ -23,6 +23,7 @@ from hubel.module.weights import AVERAGED, Loaded, listed, load_weights
 from hubel.net.volume import Volume, VolumeLike
 from hubel.zoo import lookup
 from hubel.zoo.imagenet import imagenet_classes
+from hubel.zoo.registry import ZOO
 
 WRAPPERS = ("state_dict", "model", "model_state_dict")
 """The keys under which training programs store the state_dict in a checkpoint, the preferred first."""
@@ -34,6 +35,9 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation, as torchvision and timm use them."""
 
 HALF = (0.5, 0.5, 0.5)
+LITES = ((240, 272, "bicubic"), (260, 292, "bicubic"), (300, 331, "bilinear"), (380, 413, "bilinear"))
+"""Of timm's Lite1 to Lite4: the side of the image, the resize, floor(side / crop_pct), and its method."""
+
 LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
 
 PREPROCESSINGS: dict[str, Preprocessing] = {
@@ -49,10 +53,28 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
     "efficientnet_lite0": Preprocessing(
         224, 224, 3, LITE_MEAN, LITE_STD, resize=256, interpolation="bicubic"
     ),
+    # torchvision's IMAGENET1K_V1 weights, each with its own crop.
+    **{
+        f"efficientnet_b{number}": Preprocessing(
+            side, side, 3, MEAN, STD, resize=resize, interpolation="bicubic"
+        )
+        for number, (side, resize) in enumerate(((224, 256), (240, 256), (288, 288), (300, 320), (380, 384)))
+    },
+    **{
+        f"convnext_{size}": Preprocessing(224, 224, 3, MEAN, STD, resize=resize)
+        for size, resize in (("tiny", 236), ("small", 230), ("base", 232))
+    },
+    # timm's tf_efficientnet_lite weights, pretrained_cfg: crop_pct 0.882, 0.89, 0.904, 0.92.
+    **{
+        f"efficientnet_lite{number}": Preprocessing(
+            side, side, 3, HALF, HALF, resize=resize, interpolation=how
+        )
+        for number, (side, resize, how) in enumerate(LITES, 1)
+    },
 }
 """The preprocessing of published weights, by name."""
 
-USUAL = {"googlenet_bn": "googlenet", "efficientnet_lite0": "efficientnet_lite0"}
+USUAL = {"googlenet_bn": "googlenet"} | {name: name for name in PREPROCESSINGS if name in ZOO}
 """The preprocessing of a network's published weights, unless it is `torchvision`."""
 
 
