@@ -52,17 +52,19 @@ from hubel.net.names import (
 from hubel.net.trace import trace
 from hubel.net.volume import Volume
 from tests.strategies import fitting_nets
+from tests.zoo.papers import LARGER
 
 NEAR = 2e-5
 """The tolerance, relative to the largest score."""
 
-SIDES = (32, 64, 67, 80, 224, 227)
+SIDES = (32, 64, 67, 80, 224, 227, 299)
 """Sides of inputs, one of which is the smallest that a network for larger images fits."""
 
 LARGE = {
     *("resnet1202", "resnet152", "resnet152_v1_5", "plain110", "alexnet_owt", "zfnet_1024"),
     *("vgg11", "vgg13", "vgg16", "vgg19", "vgg11_bn", "vgg13_bn", "vgg16_bn", "vgg19_bn"),
     *("vgg16_1x1", "vgg16_1x1_bn", "vgg16_dense"),
+    *LARGER,
 }
 """Networks that have nothing which a smaller one of their page has not."""
 

@@ -12,7 +12,7 @@ from hubel import Net, Volume, batchnorm, build, conv, fc, named, relu, subsampl
 from hubel.errors import UsageError
 from hubel.module.initialise import RULES, initialise
 from hubel.module.network import Network
-from hubel.zoo.pages.alexnet import alexnet
+from hubel.zoo.pages.alexnet import alexnet, alexnet_2012_code
 from hubel.zoo.pages.lenet import lenet5, lenet5_1998
 
 NET = (
@@ -163,9 +163,24 @@ def test_the_small_alexnet_has_alexnets_layers() -> None:
     assert layers(_narrow_alexnet(), 67) == layers(alexnet(), 227)
 
 
-@pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "alexnet"])
+@pytest.mark.parametrize("rule", [rule for rule in RULES if rule not in ("alexnet", "alexnet_code")])
 def test_other_rules_start_biases_at_0(rule: str) -> None:
     assert set(map(tuple, biases(build(lenet5(), (32, 32, 1), init=rule)).values())) == {(0.0,)}
+
+
+def test_alexnets_code_of_2012_starts_as_its_layer_file_says() -> None:
+    """layers-145.cfg: initW 0.01, and 0.03 in conv3 to conv5; initB 1 in conv2, conv4, conv5, fc6 and fc7."""
+    module = build(alexnet_2012_code(), (224, 224, 3), init="alexnet_code")
+    state = {name: value for name, value in module.state_dict().items() if not name.startswith("tower2")}
+    stds = {
+        name.partition(".weight")[0]: float(value.std()) for name, value in state.items() if "weight" in name
+    }
+    wanted = {"tower1.conv1": 0.01, "tower1.conv2": 0.01, "conv3": 0.03, "conv4": 0.03, "conv5": 0.03}
+    assert stds == pytest.approx(wanted | dict.fromkeys(("fc6", "fc7", "fc8"), 0.01), rel=0.02)
+    ones = {
+        name.partition(".bias")[0] for name, value in state.items() if "bias" in name and (value == 1).all()
+    }
+    assert ones == {"tower1.conv2", "conv4", "conv5", "fc6", "fc7"}
 
 
 def test_batch_norm_starts_as_the_identity() -> None:

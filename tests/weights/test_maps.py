@@ -66,5 +66,5 @@ def test_the_weights_fit_no_other_network_with_a_map(fixture: str) -> None:
 @pytest.mark.parametrize("name", ["resnet50", "resnet101", "resnet152"])
 def test_the_papers_resnets_refuse_weights_of_v1_5(name: str) -> None:
     """All names and shapes would fit; the stride is elsewhere, and the scores would be wrong."""
-    with pytest.raises(ModelError, match=r"This network takes none but its own weights.*resnet50_v1_5"):
+    with pytest.raises(ModelError, match=rf"This network takes none but its own weights.*{name}_v1_5"):
         load_weights(network(name).to("meta"), flat(f"torchvision {name}"))

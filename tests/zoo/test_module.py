@@ -17,20 +17,24 @@ from torch import Tensor, nn
 
 from hubel import zoo
 from hubel.module.network import Heads, Network
+from hubel.module.wiring import DropPath
 from hubel.net.layers import SideHead
 from hubel.net.ledger import Ledger
 from hubel.net.norms import BatchNorm
 from hubel.net.sliding import Conv
 from hubel.net.volume import Volume
 from tests.module.probes import Count, counted
-from tests.zoo.papers import FACTS, having, measured
+from tests.zoo.papers import FACTS, LARGER, having, measured
 
 META = torch.device("meta")
 CLASSES = 10
 
 
-PASSED = [name for name in zoo.ZOO if name != "resnet1202"]
-"""The networks through which a pass is made: resnet1202 is resnet110 with more of the same blocks."""
+PASSED = [name for name in zoo.ZOO if name not in {"resnet1202", *LARGER}]
+"""The networks through which a pass is made: the others have more of the same blocks."""
+
+ALONE = [name for name in PASSED if name != "inception_v3"]
+"""Those that train on one image: PyTorch does not normalise the single value per map of a side head."""
 
 
 class Pair(NamedTuple):
@@ -80,7 +84,7 @@ def test_the_sizes_parameters_and_macs_of_every_step(both: Pair) -> None:
     assert sides == set(both.module.side_weights)
 
 
-@pytest.mark.parametrize("both", PASSED, indirect=True)
+@pytest.mark.parametrize("both", ALONE, indirect=True)
 def test_the_bytes_saved_for_backward(both: Pair) -> None:
     assert kept_for_backward(both.module, both.images(1)) == both.ledger.totals.backward_bytes
 
@@ -154,6 +158,8 @@ def fill(module: Network) -> None:
     for part in module.modules():
         if isinstance(part, nn.BatchNorm2d):
             continue
+        if isinstance(part, DropPath):
+            part.p = 0  # of four images, a branch may lose all
         for parameter in part.parameters(recurse=False):
             flat = parameter.data.view(-1)
             fan_in = parameter[0].numel() if parameter.ndim > 1 else 100

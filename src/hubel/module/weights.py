@@ -158,7 +158,7 @@ class _Fitting:
             if theirs not in used:
                 raise ModelError(
                     f"the weights have {theirs} of {_shape(value.shape)}, for which the network has no place"
-                    f"{_advice(self.module)}"
+                    f"{_advice(self.module, self.weights)}"
                 )
         return values
 
@@ -205,9 +205,8 @@ class _Fitting:
 
     def _misfit(self, theirs: str, shape: torch.Size) -> ModelError:
         had = _shape(self.weights[theirs].shape) if theirs in self.weights else "no such tensor"
-        return ModelError(
-            f"{theirs}: the network has {_shape(shape)}, the weights have {had}{_advice(self.module)}"
-        )
+        advice = _advice(self.module, self.weights)
+        return ModelError(f"{theirs}: the network has {_shape(shape)}, the weights have {had}{advice}")
 
 
 def _check(state: Mapping[str, Tensor]) -> None:
@@ -274,12 +273,21 @@ def _is_finite(value: Tensor) -> bool:
     return value.numel() == 0 or bool(torch.stack(value.aminmax()).isfinite().all())
 
 
-def _advice(module: Network) -> str:
-    """Returns a line with the networks that take the weights of other libraries, if this one does not."""
+def _advice(module: Network, weights: Mapping[str, Tensor]) -> str:
+    """Returns a line with the networks whose names the weights have, if this one takes its own alone."""
     if _layouts(module):
         return ""
-    fits = ", ".join(LAYOUTS)
-    return f".\n  This network takes none but its own weights; those of other libraries fit {fits}"
+    paths = {*weights, *(name.rpartition(".")[0] for name in weights)}
+    sizes = {name: max(_shared(layout, paths) for layout in LAYOUTS[name]) for name in LAYOUTS}
+    fits = [name for name, size in sizes.items() if size and size == max(sizes.values())]
+    hint = f"; these have the names of {listed(fits)}" if fits else ""
+    return f".\n  This network takes none but its own weights{hint}"
+
+
+def _shared(layout: Layout, paths: set[str]) -> int:
+    """How many layers a layout has, if all of them are among some paths; else 0."""
+    theirs = layout.paths().values()
+    return len(theirs) if paths.issuperset(theirs) else 0
 
 
 def _shape(shape: torch.Size) -> str:

@@ -52,8 +52,8 @@ CURVES = "only curves are printed, in figure 6"
 LITE = "README of tensorflow/tpu, efficientnet/lite"
 WEIGHTS = "torchvision, IMAGENET1K_V1 weights"
 WEIGHTS288 = "torchvision, IMAGENET1K_V1 weights, at 288"
-MULTI = "one model, several views, validation"
-CODE = "computerhistory/AlexNet-Source-Code, the notes of its layer file 145"
+MULTI = "one model, multi-view, validation"
+CODE = "computerhistory/AlexNet-Source-Code, layer file 145"
 UNKNOWN = "not recorded here"
 
 _ENTRIES = (
