@@ -15,8 +15,9 @@ def drawn(name: str, shape: tuple[int, ...]) -> Tensor:
         return torch.tensor(0)
     generator = torch.Generator().manual_seed(zlib.crc32(name.encode()))
     if name.endswith("running_var"):
-        return torch.rand(shape, generator=generator) + 0.5
-    values = torch.randn(shape, generator=generator)
+        spread: Tensor = torch.rand(shape, generator=generator) + 0.5
+        return spread
+    values: Tensor = torch.randn(shape, generator=generator)
     if name.endswith("running_mean"):
         return values * 0.1
     if name.endswith(("layer_scale", "gamma")):

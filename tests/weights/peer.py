@@ -15,7 +15,7 @@ from tests.weights.drawn import drawn, images
 def main(maker: str, name: str) -> None:
     """Prints the first six scores of the first image."""
     if maker == "timm":
-        import timm
+        import timm  # type: ignore[import-not-found]
 
         module = timm.create_model(name)
     else:

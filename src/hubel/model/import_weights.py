@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import safetensors.torch
 import torch
@@ -35,7 +35,12 @@ MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """ImageNet's mean and standard deviation, as torchvision and timm use them."""
 
 HALF = (0.5, 0.5, 0.5)
-LITES = ((240, 272, "bicubic"), (260, 292, "bicubic"), (300, 331, "bilinear"), (380, 413, "bilinear"))
+LITES: tuple[tuple[int, int, Literal["bilinear", "bicubic"]], ...] = (
+    (240, 272, "bicubic"),
+    (260, 292, "bicubic"),
+    (300, 331, "bilinear"),
+    (380, 413, "bilinear"),
+)
 """Of timm's Lite1 to Lite4: the side of the image, the resize, floor(side / crop_pct), and its method."""
 
 LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3

@@ -113,7 +113,9 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
     generator = Generator().manual_seed(seed)
     convs = [part for part in module.modules() if isinstance(part, (nn.Conv2d, LinkedConv))]
     fcs = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    otherwise = {convs[number - 1]: draw for number, draw in chosen.others.items() if number <= len(convs)}
+    otherwise: dict[nn.Module, Draw] = {
+        convs[number - 1]: draw for number, draw in chosen.others.items() if number <= len(convs)
+    }
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             drawn = torch.empty(part.weight.shape)

@@ -64,7 +64,7 @@ def mobilenet_v3(table: Sequence[mobile.Row]) -> Iterator[str]:
 def efficientnet(deeper: float) -> Iterator[str]:
     """The paths of torchvision.models.efficientnet."""
     yield from _pair("features.0")
-    for stage, (row, count) in enumerate(zip(efficient.TABLE_1, efficient.layers(deeper), strict=True), 1):
+    for stage, (row, count) in enumerate(zip(efficient.MBCONVS, efficient.layers(deeper), strict=True), 1):
         for block in range(count):
             kinds = [*(["pair"] if row[0] > 1 else []), "pair", "se", "pair"]
             for unit, kind in enumerate(kinds):
@@ -78,7 +78,7 @@ def efficientnet_timm(deeper: float, *, lite: bool = False) -> Iterator[str]:
     """The paths of timm.models.efficientnet."""
     yield from ("conv_stem", "bn1")
     counts = efficient.layers(deeper, whole=not lite)
-    for stage, (row, count) in enumerate(zip(efficient.TABLE_1, counts, strict=True)):
+    for stage, (row, count) in enumerate(zip(efficient.MBCONVS, counts, strict=True)):
         for block in range(count):
             path = f"blocks.{stage}.{block}"
             squeeze = [] if lite else ["se.conv_reduce", "se.conv_expand"]

@@ -196,10 +196,10 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "densenet201": _densenet("densenet201", (6, 12, 48, 32)),
     "mobilenet_v2": (_ordered("mobilenet_v2", TORCHVISION, ordered.mobilenet_v2),),
     "mobilenet_v3_large": (
-        _ordered("mobilenet_v3_large", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.LARGE)),
+        _ordered("mobilenet_v3_large", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.V3_LARGE)),
     ),
     "mobilenet_v3_small": (
-        _ordered("mobilenet_v3_small", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.SMALL)),
+        _ordered("mobilenet_v3_small", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.V3_SMALL)),
     ),
     "efficientnet_b0": _efficientnet("efficientnet_b0", 1.0),
     "efficientnet_b1": _efficientnet("efficientnet_b1", 1.1),

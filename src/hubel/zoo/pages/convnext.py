@@ -8,7 +8,7 @@ from hubel.net.algebra import Net, named
 from hubel.net.names import conv, droppath, fc, gelu, globalavgpool, identity, layernorm, layerscale
 from hubel.zoo.blocks import chain
 
-norm = layernorm(eps=1e-6)
+over_maps = layernorm(eps=1e-6)
 
 
 def convnext_tiny(classes: int = 1000) -> Net:
@@ -34,18 +34,20 @@ def _convnext(widths: Sequence[int], blocks: Sequence[int], drop: float, classes
     rates = iter(drop * at / (sum(blocks) - 1) for at in range(sum(blocks)))
     stages = []
     for stage, (width, count) in enumerate(zip(widths, blocks, strict=True), 1):
-        patches = conv(width, 4, stride=4) >> norm
+        patches = conv(width, 4, stride=4) >> over_maps
         down = (
-            named("stem", patches) if stage == 1 else named(f"down{stage}", norm >> conv(width, 2, stride=2))
+            named("stem", patches)
+            if stage == 1
+            else named(f"down{stage}", over_maps >> conv(width, 2, stride=2))
         )
         stages.append(down >> named(f"stage{stage}", chain(_blocks(width, count, rates))))
-    return chain(stages) >> globalavgpool >> named("norm", norm) >> named("fc", fc(classes))
+    return chain(stages) >> globalavgpool >> named("norm", over_maps) >> named("fc", fc(classes))
 
 
 def _blocks(width: int, count: int, rates: Iterator[float]) -> Iterator[Net]:
     """Figure 4: 7x7 depthwise, then 1x1 to four times the width and back, scaled per map."""
     for block in range(1, count + 1):
-        across = named("depthwise", conv(width, 7, pad=3, groups=width)) >> norm
+        across = named("depthwise", conv(width, 7, pad=3, groups=width)) >> over_maps
         mix = named("expand", conv(4 * width, 1)) >> gelu >> named("project", conv(width, 1)) >> layerscale
         rate = round(next(rates), 6)
         body = across >> mix >> droppath(rate) if rate else across >> mix

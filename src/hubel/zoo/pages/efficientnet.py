@@ -16,7 +16,7 @@ from hubel.net.window import Pad
 from hubel.zoo.blocks import chain, divisible, inverted_residual, squeeze
 from hubel.zoo.stage import stage
 
-TABLE_1 = (
+MBCONVS = (
     (1, 3, 1, 16, 1),
     (6, 3, 2, 24, 2),
     (6, 5, 2, 40, 2),
@@ -47,7 +47,7 @@ class Family:
         return size // 2 if self.whole else "same"
 
 
-B = Family(batchnorm, silu, squeezes=True, whole=True, drop=0.2)
+BASE = Family(batchnorm, silu, squeezes=True, whole=True, drop=0.2)
 LITE = Family(batchnorm(eps=1e-3, momentum=0.01), relu6, squeezes=False, whole=False, drop=0)
 
 
@@ -57,27 +57,27 @@ def efficientnet_b0(classes: int = 1000) -> Net:
     Deviations from Google's code, torchvision's and timm's: zeros on both sides of a map, and the usual eps
     of batch normalisation. The rate of stochastic depth grows from block to block, to 0.2.
     """
-    return _efficientnet(B, 1.0, 1.0, 0.2, classes)
+    return _efficientnet(BASE, 1.0, 1.0, 0.2, classes)
 
 
 def efficientnet_b1(classes: int = 1000) -> Net:
     """EfficientNet-B1, 1.1 times as deep: 7,794,184 parameters; 240x240x3."""
-    return _efficientnet(B, 1.0, 1.1, 0.2, classes)
+    return _efficientnet(BASE, 1.0, 1.1, 0.2, classes)
 
 
 def efficientnet_b2(classes: int = 1000) -> Net:
     """EfficientNet-B2, 1.1 times as wide and 1.2 as deep: 9,109,994 parameters; 260x260x3."""
-    return _efficientnet(B, 1.1, 1.2, 0.3, classes)
+    return _efficientnet(BASE, 1.1, 1.2, 0.3, classes)
 
 
 def efficientnet_b3(classes: int = 1000) -> Net:
     """EfficientNet-B3, 1.2 times as wide and 1.4 as deep: 12,233,232 parameters; 300x300x3."""
-    return _efficientnet(B, 1.2, 1.4, 0.3, classes)
+    return _efficientnet(BASE, 1.2, 1.4, 0.3, classes)
 
 
 def efficientnet_b4(classes: int = 1000) -> Net:
     """EfficientNet-B4, 1.4 times as wide and 1.8 as deep: 19,341,616 parameters; 380x380x3."""
-    return _efficientnet(B, 1.4, 1.8, 0.4, classes)
+    return _efficientnet(BASE, 1.4, 1.8, 0.4, classes)
 
 
 def efficientnet_lite0(classes: int = 1000) -> Net:
@@ -123,16 +123,16 @@ def _efficientnet(family: Family, wider: float, deeper: float, dropped: float, c
 
 def layers(deeper: float, *, whole: bool = True) -> list[int]:
     """Returns the layers of each row of table 1; the first and last rows are scaled if it is `whole`."""
-    ends = (0, len(TABLE_1) - 1)
-    scaled = [math.ceil(row[4] * deeper) for row in TABLE_1]
-    return [row[4] if at in ends and not whole else scaled[at] for at, row in enumerate(TABLE_1)]
+    ends = (0, len(MBCONVS) - 1)
+    scaled = [math.ceil(row[4] * deeper) for row in MBCONVS]
+    return [row[4] if at in ends and not whole else scaled[at] for at, row in enumerate(MBCONVS)]
 
 
 def _stages(family: Family, depth: int, wider: float, deeper: float) -> Iterator[Net]:
     """Stages 2 to 8; the rate of stochastic depth grows evenly over all blocks."""
     counts = layers(deeper, whole=family.whole)
     rates = iter(round(family.drop * at / sum(counts), 6) for at in range(sum(counts)))
-    rows = zip(counts, TABLE_1, strict=True)
+    rows = zip(counts, MBCONVS, strict=True)
     for number, (count, (expansion, size, stride, channels, _)) in enumerate(rows, 2):
         filters = divisible(channels * wider)
         shapes = [(depth, stride), *[(filters, 1)] * (count - 1)]

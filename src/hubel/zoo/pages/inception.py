@@ -11,7 +11,7 @@ from hubel.net.names import avgpool, batchnorm, conv, dropout, fc, globalavgpool
 from hubel.net.window import Size
 
 down = maxpool(3, stride=2)
-around = avgpool(3, stride=1, pad=1)
+beside = avgpool(3, stride=1, pad=1)
 
 
 def inception_v3(classes: int = 1000) -> Net:
@@ -49,7 +49,7 @@ def _figure5(pooled: int) -> Net:
     """Figure 5, 5x5 as two 3x3, beside a 5x5 as Google's code keeps it; on 35x35 places."""
     five = _conv("five1", 48, 1) >> _conv("five2", 64, 5, pad=2)
     double = _conv("double1", 64, 1) >> _conv("double2", 96, 3, pad=1) >> _conv("double3", 96, 3, pad=1)
-    return _conv("one", 64, 1) | five | double | around >> _conv("pool", pooled, 1)
+    return _conv("one", 64, 1) | five | double | beside >> _conv("pool", pooled, 1)
 
 
 def _smaller_35() -> Net:
@@ -63,7 +63,7 @@ def _figure6(width: int) -> Net:
     seven = _conv("seven1", width, 1) >> _row("seven2", width) >> _column("seven3", 192)
     double = _conv("double1", width, 1) >> _column("double2", width) >> _row("double3", width)
     double = double >> _column("double4", width) >> _row("double5", 192)
-    return _conv("one", 192, 1) | seven | double | around >> _conv("pool", 192, 1)
+    return _conv("one", 192, 1) | seven | double | beside >> _conv("pool", 192, 1)
 
 
 def _smaller_17() -> Net:
@@ -79,7 +79,7 @@ def _figure7() -> Net:
     wider = _conv("double3a", 384, (1, 3), pad=(0, 1)) | _conv("double3b", 384, (3, 1), pad=(1, 0))
     three = _conv("three1", 384, 1) >> wide
     double = _conv("double1", 448, 1) >> _conv("double2", 384, 3, pad=1) >> wider
-    return _conv("one", 320, 1) | three | double | around >> _conv("pool", 192, 1)
+    return _conv("one", 320, 1) | three | double | beside >> _conv("pool", 192, 1)
 
 
 def _head(classes: int) -> Net:

@@ -43,7 +43,7 @@ V2 = (
 SE, NO = True, False
 RE, HS = relu, hardswish
 
-LARGE = (
+V3_LARGE = (
     (3, 16, 16, NO, RE, 1),
     (3, 64, 24, NO, RE, 2),
     (3, 72, 24, NO, RE, 1),
@@ -62,7 +62,7 @@ LARGE = (
 )
 """Kernel, exp size, #out, SE, NL, s of each bneck. Source: Howard et al. 2019, table 1."""
 
-SMALL = (
+V3_SMALL = (
     (3, 16, 16, SE, RE, 2),
     (3, 72, 24, NO, RE, 2),
     (3, 88, 24, NO, RE, 1),
@@ -77,7 +77,7 @@ SMALL = (
 )
 """The same for the small network. Source: Howard et al. 2019, table 2."""
 
-norm = batchnorm(eps=1e-3, momentum=0.01)
+norm_v3 = batchnorm(eps=1e-3, momentum=0.01)
 """Of V3, as in torchvision."""
 
 
@@ -113,12 +113,12 @@ def mobilenet_v2(classes: int = 1000) -> Net:
 
 def mobilenet_v3_large(classes: int = 1000) -> Net:
     """MobileNetV3-Large, table 1: 5,483,032 parameters; 224x224x3. Source: Howard et al. 2019, section 5."""
-    return _v3(LARGE, 960, 1280, classes)
+    return _v3(V3_LARGE, 960, 1280, classes)
 
 
 def mobilenet_v3_small(classes: int = 1000) -> Net:
     """MobileNetV3-Small, table 2: 2,542,856 parameters; 224x224x3. Source: Howard et al. 2019, section 5."""
-    return _v3(SMALL, 576, 1024, classes)
+    return _v3(V3_SMALL, 576, 1024, classes)
 
 
 def _norm_act(convolution: Net) -> Net:
@@ -141,8 +141,8 @@ Row = tuple[int, int, int, bool, Net, int]
 
 def _v3(table: tuple[Row, ...], width: int, features: int, classes: int) -> Net:
     """A table of V3: the first convolution, its bnecks, and the last stage with `width` and `features`."""
-    first = named("conv1", conv(16, 3, stride=2, pad=1, bias=False) >> norm >> hardswish)
-    last = named("conv2", conv(width, 1, bias=False) >> norm >> hardswish)
+    first = named("conv1", conv(16, 3, stride=2, pad=1, bias=False) >> norm_v3 >> hardswish)
+    last = named("conv2", conv(width, 1, bias=False) >> norm_v3 >> hardswish)
     head = named("fc1", fc(features)) >> hardswish >> dropout(0.2) >> named("fc2", fc(classes))
     return first >> chain(_bnecks(table)) >> last >> globalavgpool >> head
 
@@ -150,13 +150,13 @@ def _v3(table: tuple[Row, ...], width: int, features: int, classes: int) -> Net:
 def _bnecks(table: tuple[Row, ...]) -> Iterator[Net]:
     depth = 16
     for number, (size, width, filters, squeezes, activation, stride) in enumerate(table, 1):
-        expand = named("expand", conv(width, 1, bias=False) >> norm >> activation)
+        expand = named("expand", conv(width, 1, bias=False) >> norm_v3 >> activation)
         across = conv(width, size, stride=stride, pad=size // 2, groups=width, bias=False)
-        body = named("depthwise", across >> norm >> activation)
+        body: Net = named("depthwise", across >> norm_v3 >> activation)
         if width > depth:
             body = expand >> body
         if squeezes:
             body = body >> squeeze(width, divisible(width / 4), factor=hardsigmoid)
-        body = body >> named("project", conv(filters, 1, bias=False) >> norm)
+        body = body >> named("project", conv(filters, 1, bias=False) >> norm_v3)
         yield named(f"bneck{number}", inverted_residual(body, depth, filters, stride))
         depth = filters

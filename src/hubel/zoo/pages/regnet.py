@@ -86,7 +86,7 @@ def _regnet(row: Row, classes: int, *, squeezes: bool = False) -> Net:
 def _block(depth: int, width: int, group: int, stride: int, *, squeezes: bool) -> Net:
     """The X block, with `squeezes` the Y block. Source: figure 3, section 3.2; section 5 for Y."""
     groups = width // min(group, width)
-    body = named("a", conv(width, 1, bias=False) >> batchnorm >> relu)
+    body: Net = named("a", conv(width, 1, bias=False) >> batchnorm >> relu)
     body = body >> named(
         "b", conv(width, 3, stride=stride, pad=1, groups=groups, bias=False) >> batchnorm >> relu
     )

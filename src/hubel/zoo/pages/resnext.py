@@ -13,17 +13,18 @@ from hubel.net.algebra import Net
 from hubel.net.names import batchnorm, conv, relu
 from hubel.zoo.pages.resnet import Block, imagenet, projected_once
 
-FILTERS, SMALL, LARGE = (256, 512, 1024, 2048), (3, 4, 6, 3), (3, 4, 23, 3)
+FILTERS = (256, 512, 1024, 2048)
+OF_50, OF_101 = (3, 4, 6, 3), (3, 4, 23, 3)
 
 
 def resnext50_32x4d(classes: int = 1000) -> Net:
     """ResNeXt-50, 32 groups of 4 maps in conv2_x: 25,028,904 parameters. Source: Xie et al., table 1."""
-    return imagenet(_grouped(4), FILTERS, SMALL, classes)
+    return imagenet(_grouped(4), FILTERS, OF_50, classes)
 
 
 def resnext101_32x8d(classes: int = 1000) -> Net:
     """ResNeXt-101, 32 groups of 8 maps in conv2_x: 88,791,336 parameters. Source: Xie et al., section 5."""
-    return imagenet(_grouped(8), FILTERS, LARGE, classes)
+    return imagenet(_grouped(8), FILTERS, OF_101, classes)
 
 
 def wide_resnet50_2(classes: int = 1000) -> Net:
@@ -31,12 +32,12 @@ def wide_resnet50_2(classes: int = 1000) -> Net:
 
     Source: Zagoruyko and Komodakis, table 8, WRN-50-2-bottleneck.
     """
-    return imagenet(partial(_block, width=2, groups=1), FILTERS, SMALL, classes)
+    return imagenet(partial(_block, width=2, groups=1), FILTERS, OF_50, classes)
 
 
 def wide_resnet101_2(classes: int = 1000) -> Net:
     """ResNet-101 with 3x3 convolutions twice as wide: 126,886,696 parameters, as torchvision has it."""
-    return imagenet(partial(_block, width=2, groups=1), FILTERS, LARGE, classes)
+    return imagenet(partial(_block, width=2, groups=1), FILTERS, OF_101, classes)
 
 
 def _grouped(maps: int) -> Block:

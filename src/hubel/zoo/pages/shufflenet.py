@@ -10,7 +10,7 @@ from hubel.net.names import batchnorm, conv, fc, globalavgpool, maxpool, part, r
 from hubel.zoo.blocks import chain
 from hubel.zoo.stage import stage
 
-BLOCKS = (4, 8, 4)
+UNITS = (4, 8, 4)
 """Units of stages 2 to 4. Source: table 5."""
 
 
@@ -40,7 +40,7 @@ def _shufflenet(widths: tuple[int, int, int, int], classes: int) -> Net:
     depths = (24, *widths[:2])
     stages = [
         stage(f"stage{number}", _down(depth, width), _unit(width), blocks)
-        for number, (depth, width, blocks) in enumerate(zip(depths, widths[:3], BLOCKS, strict=True), 2)
+        for number, (depth, width, blocks) in enumerate(zip(depths, widths[:3], UNITS, strict=True), 2)
     ]
     last = named("conv5", _conv(widths[3], 1))
     return stem >> chain(stages) >> last >> globalavgpool >> named("fc", fc(classes))
