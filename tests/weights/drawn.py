@@ -23,7 +23,8 @@ def drawn(name: str, shape: tuple[int, ...]) -> Tensor:
     if name.endswith(("layer_scale", "gamma")):
         return 1 + 0.1 * values
     if len(shape) > 1:
-        return values * (2 / max(1, math.prod(shape[1:]))) ** 0.5
+        spread_out: Tensor = values * math.sqrt(2 / max(1, math.prod(shape[1:])))
+        return spread_out
     return 1 + 0.1 * values if name.endswith("weight") else values * 0.1
 
 
