@@ -24,6 +24,8 @@ from hubel.evaluation.model import measure
 from hubel.evaluation.splits import images_of
 from hubel.model.file import Model
 from hubel.report.evaluation import known_text
+from hubel.tasks.evaluate import evaluate
+from hubel.tasks.export import export
 
 CLASSES = ("cat", "dog")
 
@@ -160,6 +162,20 @@ def test_of_a_changed_set_only_images_new_to_the_model_are_measured(tmp_path: Pa
         (name if name.exists() else name.with_name("new.png")).unlink()
     with pytest.raises(DataError, match="the model was trained on every image of it"):
         measure(ours, str(place))
+
+
+@pytest.mark.parametrize("engine", ["torch", "onnxruntime"])
+def test_by_any_engine_the_same_images_are_new(engine: str, tmp_path: Path) -> None:
+    place = folder(tmp_path / "set")
+    some = [0, 3, 5]
+    images = open_data(str(place), val=0).train
+    seen = decode(images, Preprocessing.of("8x8x3"))
+    ours = replace(model(), seen=frozenset(marks(seen.pixels[some])))
+    ours.save(tmp_path / "m.safetensors")
+    found = evaluate(tmp_path / "m.safetensors", str(place), engine=engine)
+    assert (found.split, found.known, len(found.names)) == ("new", 3, len(images) - 3)
+    path = export(ours, out=tmp_path / "m.onnx").path
+    assert known_text(evaluate(path, str(place))).startswith("an exported file does not know")
 
 
 def test_a_training_set_without_a_known_image_has_changed(tmp_path: Path) -> None:

@@ -112,6 +112,11 @@ def test_an_exported_file_is_measured_with_the_engines_that_run_it(
     assert suffix == ".onnx" or found.auto == found.reference
 
 
+def test_a_model_has_its_own_input(file: Path) -> None:
+    with pytest.raises(UsageError, match="is for a network without a model"):
+        bench(file, volume="16x16x3")
+
+
 def test_a_module_of_ones_own_is_measured_from_its_model_file() -> None:
     with pytest.raises(UsageError, match=r"own\.py:make_model is a module of your own"):
         bench("own.py:make_model")

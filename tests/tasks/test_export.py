@@ -295,7 +295,7 @@ def test_files_from_elsewhere_give_a_message(tmp_path: Path, suffix: str) -> Non
 
 def test_an_exported_file_is_not_exported_again(tmp_path: Path) -> None:
     path = export(model(), out=tmp_path / "m.onnx").path
-    with pytest.raises(ModelError, match="was exported: predict, evaluate and info take it"):
+    with pytest.raises(ModelError, match="only predict, evaluate and info take an exported file"):
         export(path, to="openvino")
     (tmp_path / "d.onnx").mkdir()
     for opens in (open_exported, info):

@@ -275,6 +275,11 @@ def test_it_is_not_continued_by_a_model_that_says_otherwise(
     assert out.read_bytes() == before
 
 
+def test_errors_of_before_count_as_errors(model: Model, photos: Path, tmp_path: Path) -> None:
+    predict(model, photos, out=tmp_path / "a.csv")
+    assert predict(model, photos, out=tmp_path / "a.csv", resume=True).errors == 1
+
+
 def test_images_in_memory_keep_their_numbers(model: Model, tmp_path: Path) -> None:
     images = [np.full((8, 8, 3), shade, np.uint8) for shade in range(5)]
     predict(model, images[:3], out=tmp_path / "a.csv")

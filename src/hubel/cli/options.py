@@ -43,7 +43,7 @@ InputVolume: TypeAlias = Annotated[
 Start: TypeAlias = Annotated[str, Option("--from", help=_START, rich_help_panel=NETWORK)]
 Freeze: TypeAlias = Annotated[list[str] | None, Option(help=_FREEZE, rich_help_panel=NETWORK)]
 
-_RECIPE = "How to train: standard, finetune, fast, fast_short, fast_long, a paper's, or a .toml file."
+_RECIPE = "How to train: standard, modern, finetune, fast, fast_short, fast_long, a paper's, or a .toml file."
 _EXACT = "At the end, give batch normalisation averages over training images."
 _ENSEMBLE = "Train so many runs, whose models answer together: RUN/1, RUN/2, ..."
 _SET = "Change one setting, key=value. Repeatable."

@@ -38,6 +38,9 @@ if TYPE_CHECKING:
     from hubel.data.feed.batches import Feed
     from hubel.evaluation.splits import SplitImages
 
+STREAMED = "too many images for memory: they are not searched for those the model was trained on"
+NO_MARKS = "an exported file does not know which images its model was trained on"
+
 ENGINE_BATCH = 32
 """The images of a batch for an engine other than torch."""
 
@@ -48,14 +51,15 @@ class ModelEvaluation(Evaluation, Shown):
 
     `split` is train, val or test; `all` for a set without splits; or `new` for those of its images that
     the model was not trained on. `known` is the number of images of the set that it was trained on: left
-    out if the split is `new`, else included; None for a stream, which is not searched for them. `skipped`
-    are images that could not be read.
+    out if the split is `new`, else included; None where that is not known, and then `unknown` says why.
+    `skipped` are images that could not be read.
     """
 
     classes: tuple[str, ...]
     names: tuple[str, ...]
     split: str
     known: int | None = 0
+    unknown: str = ""
     skipped: tuple[Bad, ...] = ()
 
     @property
@@ -95,12 +99,13 @@ def measure(
     *,
     protocol: str = "",
     world: World = ALONE,
+    of: Model | None = None,
 ) -> ModelEvaluation:
     """Measures a model on the images that `images_of` chooses.
 
     A model runs by torch on the best device available, one by another engine, or an exported file, by that.
     `protocol` is a name of `PROTOCOLS`, empty for one view as in training. The processes of a world share the
-    images; together.
+    images; together. `of` is the model that an engine runs, which knows the images it was trained on.
 
     Images too many for memory are streamed. With `on_bad="skip"` unreadable images are left out instead
     of raising an error. If the set has no splits, images known to be of the model's training are left out.
@@ -109,18 +114,20 @@ def measure(
     Raises DataError, UsageError: as `images_of`; a class the model does not know; no image new to it.
     """
     model.check_trained()
-    chosen = images_of(data, split, model)
+    knows = of or model
+    chosen = images_of(data, split, knows)
     if protocol and isinstance(model, Exported):
         raise UsageError("a protocol is measured by torch: give the model itself, and leave the engine out")
     if isinstance(model.preprocessing, Whole):
         return _of_whole_images(model, chosen, on_bad)
     with world.one_first():
         images = decoded_or_streamed(chosen.images, model.preprocessing, on_bad=on_bad)
-    images, known = chosen.for_model(images, model)
-    if isinstance(model, Exported):  # it has no marks of its training images
-        known = None
+    images, known = chosen.for_model(images, knows)
+    unknown = STREAMED if known is None else ""
+    if isinstance(knows, Exported):  # it has no marks of its training images
+        known, unknown = None, NO_MARKS
     count = None if known is None else int(known.sum())
-    if chosen.split == ALL and count == 0 and model.seen and is_at(data, model.summary.get("data")):
+    if chosen.split == ALL and count == 0 and knows.seen and is_at(data, knows.summary.get("data")):
         raise DataError(CHANGED.format(chosen.name))
     if protocol:
         assert not isinstance(model, Exported)
@@ -137,6 +144,7 @@ def measure(
         names=images.names,
         split=NEW if chosen.split == ALL and count else chosen.split,
         known=count,
+        unknown=unknown,
         skipped=images.skipped,
     )
 
@@ -185,6 +193,7 @@ def _of_whole_images(
         names=images.names,
         split=chosen.split,
         known=None,
+        unknown=NO_MARKS,
         skipped=images.skipped,
     )
 

@@ -188,7 +188,8 @@ def described(metadata: dict[str, str], path: Path) -> tuple[Header, Preprocessi
     """
     if "format" not in metadata:
         raise ModelError(
-            f"{path} was not exported by hubel: it says nothing of its classes and its preprocessing"
+            f"{path} was not exported by hubel: it says nothing of its classes and preprocessing. To make "
+            f"a model of it: hubel import {path.name}"
         )
     known = {name: text for name, text in metadata.items() if name in KNOWN - {CHECKSUM}}
     header = Header.from_metadata(known, path)

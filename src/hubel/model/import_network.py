@@ -97,8 +97,11 @@ def chosen_names(
         if len(given) != count:
             raise ModelError(f"{len(given)} class names are given for {count} classes")
         return tuple(given), ()
-    assumed = "ImageNet's" if count == len(imagenet_classes()) else "numbers"
-    return class_names(count), (f"{what} names no classes: they are {assumed}; --classes FILE names them",)
+    names = class_names(count)
+    assumed = "ImageNet's" if count == len(imagenet_classes()) else f"called {names[0]} to {names[-1]}"
+    return names, (
+        f"{what} names no classes: they are {assumed}; name them with --classes FILE, as evaluate needs",
+    )
 
 
 def _give(network: Network, found: Found, untraced: Untraced) -> None:

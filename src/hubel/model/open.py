@@ -46,7 +46,8 @@ def open_model(
     where = where if isinstance(where, str) else Path(where)
     if is_exported(where) and is_file(where):
         raise ModelError(
-            f"{where} was exported: predict, evaluate and info take it; give the model that it is of"
+            f"{where}: only predict, evaluate and info take an exported file; give the model that it is of. "
+            "A network of another program becomes a model by hubel import"
         )
     name = where.strip() if isinstance(where, str) else ""
     if not is_file(where):

@@ -164,7 +164,7 @@ def as_json(evaluation: ModelEvaluation) -> str:
 def known_text(evaluation: ModelEvaluation) -> str:
     """Returns what to print about images that the model was trained on; nothing where there are none."""
     if evaluation.known is None and evaluation.split == ALL:
-        return "too many images for memory: they are not searched for those the model was trained on"
+        return evaluation.unknown
     if not evaluation.known:
         return ""
     seen, usable = count(evaluation.known), count(evaluation.usable)

@@ -187,8 +187,8 @@ def named(models: Models) -> dict[str, ModelLike]:
     for name, where in pairs:
         if not NAME.fullmatch(name):
             raise UsageError(
-                f"{name!r} cannot be part of an address: name the model with letters, digits, . - and _: "
-                f"NAME={where}"
+                f"{name!r} cannot be part of an address: name the model with letters, digits, . - and _, as "
+                f"in photos={where}"
             )
         if name in found:
             raise UsageError(f"two models are called {name}: name one of them, such as {name}-2={where}")
@@ -202,7 +202,9 @@ def _pair(where: ModelLike) -> tuple[str, ModelLike]:
         return "model", where
     text = os.fspath(where)
     name, given, rest = text.partition("=")
-    if isinstance(where, str) and given and NAME.fullmatch(name) and not exists(text):
+    if isinstance(where, str) and given and not exists(text) and (NAME.fullmatch(name) or exists(rest)):
+        if not rest.strip():
+            raise UsageError(f"{text} names no model: write NAME=MODEL, such as {name}=runs/photos")
         return name, rest
     path = Path(text).expanduser().absolute()
     return (path.parent.name if path.name == BEST else path.name if path.is_dir() else path.stem), where

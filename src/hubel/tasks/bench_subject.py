@@ -46,6 +46,7 @@ def subject(model: Any, volume: Any, *, allow_code: bool, force: bool) -> Iterat
     """
     named = isinstance(model, str | Path)
     if named and is_exported(model):
+        _check_no_volume(volume)
         yield _exported(Path(model).expanduser())
         return
     try:
@@ -54,6 +55,8 @@ def subject(model: Any, volume: Any, *, allow_code: bool, force: bool) -> Iterat
         if named and Path(model).exists():
             raise
         opened, named = untrained(model, volume), False
+    else:
+        _check_no_volume(volume)
     engines = installed() if opened.has_notation else (TORCH,)
     title = str(model) if isinstance(model, str | Path) else opened.description
     if named:
@@ -65,6 +68,12 @@ def subject(model: Any, volume: Any, *, allow_code: bool, force: bool) -> Iterat
         path = Path(folder) / "model.safetensors"
         opened.save(path)
         yield Subject(opened, str(path), title, engines, opened.by)
+
+
+def _check_no_volume(volume: Any) -> None:
+    """Raises UsageError: a volume is given beside a model, which has its own input."""
+    if volume is not None:
+        raise UsageError("volume (--input) is for a network without a model; a model has its own input")
 
 
 def _exported(path: Path) -> Subject:

@@ -8,7 +8,7 @@ from hubel.data.feed.bad import OnBad
 from hubel.engines.engine import AUTO, TORCH
 from hubel.evaluation.model import ModelEvaluation, measure
 from hubel.model.classifier import classifier
-from hubel.model.exported import is_exported
+from hubel.model.exported import Exported, is_exported
 from hubel.model.header import is_ensemble
 from hubel.model.open import open_model
 from hubel.tasks.words import one_of
@@ -51,4 +51,7 @@ def evaluate(
             runs: Any = open_model(model, allow_code=allow_code, force=force)
         else:
             runs = classifier(model, engine or AUTO, allow_code=allow_code, force=force)
-        return measure(runs, data, split, way, protocol=protocol, world=world)
+        of = None
+        if isinstance(runs, Exported) and not is_exported(model):
+            of = open_model(model, allow_code=allow_code, force=force)
+        return measure(runs, data, split, way, protocol=protocol, world=world, of=of)

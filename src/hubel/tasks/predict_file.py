@@ -56,7 +56,7 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class PredictionFile:
-    """A file of predictions: `images` predicted now, `errors` among them, and images `done` before."""
+    """A file of predictions: `images` predicted now and `done` before, and `errors` among all of them."""
 
     path: Path
     images: int
@@ -96,12 +96,12 @@ def predict_to_file(
     if out.exists() and not resume:
         raise UsageError(f"{out} exists; continue it with --resume, or name another file with --out")
     total = _count(images) if progress else None
-    done = _left_out(rest, out, min(top, len(model.classes)), model) if out.exists() else 0
+    done, wrong = _left_out(rest, out, min(top, len(model.classes)), model) if out.exists() else (0, 0)
     started = [*islice(rest, 1)]  # an error of what names the images comes before there is a file
     world.first(done)
     lines = report.csv_lines if out.suffix.lower() == CSV else report.json_lines
     began = told = time.perf_counter()
-    count = errors = 0
+    count, errors = 0, wrong
     with out.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
         if not file.tell() and out.suffix.lower() == CSV:
             file.write(report.CSV_HEADER + "\n")
@@ -145,14 +145,14 @@ def _only_once(text: str) -> bool:
     return text.startswith(LIST) and not is_file(text) and not is_file(text[1:])
 
 
-def _left_out(images: Iterator[Input], path: Path, rows: int, model: Classifier) -> int:
-    """Leaves out the images at the beginning that a file has, and returns how many.
+def _left_out(images: Iterator[Input], path: Path, rows: int, model: Classifier) -> tuple[int, int]:
+    """Leaves out the images at the beginning that a file has; returns how many, and those with an error.
 
     What a killed process wrote of one more image is cut off. The last images are predicted again, since what
     another model said must not be continued. Raises UsageError: the file is of other images, of another
     model, has another number of classes of each image, or is none of predictions.
     """
-    count = whole = 0
+    count = whole = wrong = 0
     last: deque[tuple[Input, Predicted]] = deque(maxlen=COMPARED)
     for each in predicted(path, rows, model.classes):
         image = next(images, None)
@@ -164,10 +164,10 @@ def _left_out(images: Iterator[Input], path: Path, rows: int, model: Classifier)
             )
         if each.label:
             last.append((image, each))
-        count, whole = count + 1, each.end
+        count, whole, wrong = count + 1, each.end, wrong + (not each.label)
     _check_model(model, last, path)
     os.truncate(path, whole)
-    return count
+    return count, wrong
 
 
 def _check_model(model: Classifier, last: Collection[tuple[Input, Predicted]], path: Path) -> None:

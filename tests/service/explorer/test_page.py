@@ -136,7 +136,7 @@ def test_the_service_computes_a_large_network(page: Page, address: str) -> None:
         float(found["conv2"][3, 1, 2]), abs=6e-5
     )
     assert page.locator(".depth").count() == 8
-    expect(page.locator(".other .kernel")).to_have_count(4)
+    expect(page.locator(".other-unit .kernel")).to_have_count(4)
 
 
 def test_an_image_is_pasted(page: Page, address: str) -> None:

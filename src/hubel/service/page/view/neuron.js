@@ -166,7 +166,7 @@ export function neuron(app, ...given) {
       h(
         "a",
         {
-          class: "other",
+          class: "other-unit",
           href: `#/neuron/${encodeURIComponent(unit.path)}/${channel}/${unit.row}/${unit.column}`,
           "aria-current": channel === unit.channel ? "true" : null,
           "aria-label": `${unit.path}[${channel},${unit.row},${unit.column}] = ${number(value, 3)}`,
@@ -177,7 +177,7 @@ export function neuron(app, ...given) {
       ),
     );
     fill(sharing, used && height * width > 1 ? h("p", {}, t("sharing.same", { n: count(height * width), weights: count(used), path: unit.path, map: unit.channel })) : null,
-      depth > 1 ? [h("p", {}, t(used ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column })), h("div", { class: "others" }, others)] : null,
+      depth > 1 ? [h("p", {}, t(used ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column })), h("div", { class: "other-units" }, others)] : null,
       depth > OTHERS ? h("p", { class: "quiet" }, t("sharing.more", { n: depth - OTHERS })) : null);
   }
 
