@@ -60,6 +60,9 @@ class Runs(Classifier, Protocol):
         """Returns float32, images x classes, for images after preprocessing."""
 
 
+GONE = "its file is gone; the model that was read from it answers"
+
+
 @dataclass(frozen=True, slots=True)
 class Served:
     """A model as it is served: where it is from, what runs it, and since when.
@@ -126,7 +129,12 @@ class Shelf:
 
     async def _look_at(self, served: Served, on_change: Callable[[Served, str], object]) -> None:
         stamp = await asyncio.to_thread(_stamp, served.where)
-        if not stamp or stamp == served.stamp:
+        if stamp == served.stamp:
+            return
+        if not stamp:
+            self._served[served.name] = replace(served, stamp=stamp)
+            self.troubles[served.name] = GONE
+            on_change(served, GONE)
             return
         try:
             opened = await asyncio.to_thread(self._opened, served.name, served.where)
