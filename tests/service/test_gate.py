@@ -34,6 +34,8 @@ def guarded(saved: Path) -> Iterator[TestClient]:
 def test_the_token_is_needed_but_for_health_and_documentation(guarded: TestClient) -> None:
     for address in ("/healthz", "/readyz", "/v2/health/live", "/docs", "/openapi.json"):
         assert guarded.get(address).status_code == 200
+    for address in ("/healthz", "/readyz"):  # some who distribute requests ask so
+        assert guarded.head(address).status_code == 200
     wrong: list[dict[str, Any]] = [
         {},
         {"authorization": "Bearer"},

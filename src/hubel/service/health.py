@@ -14,12 +14,14 @@ from hubel.service.service import Service
 router = APIRouter(tags=["health"])
 
 
+@router.head("/healthz", include_in_schema=False)
 @router.get("/healthz", summary="The process answers.", response_class=Response)
 async def healthz() -> Response:
     """Answers as long as the process does: for whoever restarts it."""
     return answer({"status": "ok"})
 
 
+@router.head("/readyz", include_in_schema=False)
 @router.get("/readyz", summary="The models answer.", response_class=Response, responses=errors(503))
 async def readyz(request: Request) -> Response:
     """Answers 200 when requests may come, 503 when the service is ending: for whoever distributes them."""
