@@ -115,7 +115,7 @@ def test_probabilities_are_those_of_opencv(tmp_path: Path, old: bool) -> None:
     with torch.inference_mode():
         ours = model.network(seen).softmax(1)
     np.testing.assert_allclose(ours, wanted, atol=1e-5)
-    assert any("means by custom" in remark for remark in found.remarks)
+    assert any("means that Caffe's networks subtract" in remark for remark in found.remarks)
     assert "lrn(alpha=0.004, k=1.0)" in repr(model.net)
 
 

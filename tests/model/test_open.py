@@ -52,6 +52,13 @@ def test_a_folder_without_a_model_is_refused(run: Path, tmp_path: Path) -> None:
         open_model(tmp_path / "gone")
 
 
+def test_a_folder_of_runs_names_one_of_them(tmp_path: Path) -> None:
+    (tmp_path / "two" / "1").mkdir(parents=True)
+    (tmp_path / "two" / "1" / "best.safetensors").touch()
+    with pytest.raises(ModelError, match=r"take it as an ensemble; name one of them, such as .*two/1"):
+        open_model(tmp_path / "two")
+
+
 def test_a_name_of_the_zoo_comes_before_a_folder(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(run.parent)
     run.rename("vgg16")

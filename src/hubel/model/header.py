@@ -274,6 +274,11 @@ def model_file(place: str | Path) -> Path:
             return path / BEST
         if (path / CONFIG).is_file():
             raise ModelError(f"{path} has no {BEST}: the run has not finished its first round")
+        if member := next((each for each in sorted(path.iterdir()) if (each / BEST).is_file()), None):
+            raise ModelError(
+                f"{path} is a folder of runs: evaluate and predict take it as an ensemble; name one of them, "
+                f"such as {member}"
+            )
         raise ModelError(f"{path} is a folder, but not a run's: it has neither {BEST} nor {CONFIG}")
     if not path.is_file():
         raise ModelError(f"{path} is not a file; give a model's file or a run's folder")

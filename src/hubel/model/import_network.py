@@ -160,7 +160,7 @@ def _prepared(
     if entry.usual is not None and preprocessing is None and statistics is None:
         mean_of, std_of = entry.usual
         remark = (
-            "the file does not say how images are prepared: taken are the means by custom, "
+            "the file does not say how images are prepared: it is the means that Caffe's networks subtract, "
             f"{_said(mean_of)}; --mean and --std change that"
         )
         return replace(bare, mean=mean_of, std=(std_of,) * volume.depth), 0.0, (remark,)

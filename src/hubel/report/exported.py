@@ -50,7 +50,7 @@ def _int8_lines(found: Int8) -> Iterator[str]:
     yield (
         f"  kept *: {percent(found.accuracy - kept.drop / 100)} instead of {percent(found.accuracy)} of "
         f"{kept.images:,} validation images, with 95 % confidence at most {kept.at_most:.2f} points less; "
-        f"{found.gain:.1f} times the speed of float32 by {found.fastest_float}, its fastest runtime here"
+        f"{found.gain:.1f} times the speed of float32 by {found.fastest_float}, the fastest in float32 here"
     )
     if found.gain < 1:
         yield "  note    int8 is not faster on this processor: export without --int8, unless the size counts"
