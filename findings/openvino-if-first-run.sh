@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# OpenVINO 2026.4.1, CPU: the first run of a graph with `If` and a convolution behind it gives what was in memory.
+# OpenVINO 2026.4.1, CPU: the first run of a graph with `If` and a convolution behind it gives wrong values.
 #
 # The graph has a dynamic height. An `If` chooses by it between a product and its negative, then come Conv, Relu and
 # GlobalAveragePool. The first inference of each compiled model gives other values every time, up to 1e35, without an
