@@ -79,7 +79,7 @@ def _is_tall(graph: Graph, sides: str, count: str) -> str:
 def _both_orders(graph: Graph, tall: str, sides: str, values: tuple[str, str, str]) -> tuple[str, str]:
     """The maps resized columns first, and rows first; of that which is not wanted most is left out.
 
-    ONNX's `If` would compute one alone, but its first run by OpenVINO 2026.4.1 gives what was in memory.
+    ONNX's `If` would compute one alone, but its first run by OpenVINO 2026.4.1 gives wrong values.
     """
     maps, down, across = values
     high, wide = (graph.op("Gather", sides, graph.ints(axis)) for axis in (0, 1))
