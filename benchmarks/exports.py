@@ -25,6 +25,9 @@ from hubel.model.file import Model
 from hubel.tasks.bench_subject import untrained
 from hubel.tasks.export import export
 
+MOST = 1e6
+"""The greatest temperature of a model; the scores of very deep networks with random weights are larger."""
+
 ENDINGS = {"onnx": ".onnx", "openvino": ".xml", "pt2": ".pt2"}
 
 
@@ -35,7 +38,7 @@ def spread(name: str) -> Model:
     noise = torch.randn(1, seen.depth, *seen.plane, generator=torch.Generator().manual_seed(0))
     with torch.inference_mode():
         deviation = float(model.network(noise).std())
-    return replace(model, temperature=deviation / 3)
+    return replace(model, temperature=min(deviation / 3, MOST))
 
 
 def exported(name: str, to: str) -> str:
