@@ -49,7 +49,7 @@ def test_an_onnx_file_becomes_a_model(hubel: Hubel, network: Path, tmp_path: Pat
 
 def test_what_nobody_says_is_printed(hubel: Hubel, network: Path, tmp_path: Path) -> None:
     said = hubel("import", network, "--input", "12x10x3", "--out", tmp_path / "m.safetensors")
-    assert "note    the file does not say how images are prepared: taken are ImageNet's mean" in said.out
+    assert "note    the file does not say how images are prepared; ImageNet's mean" in said.out
     assert "note    the file names no classes: they are called class 0 to class" in said.out
 
 

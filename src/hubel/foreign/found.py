@@ -22,7 +22,7 @@ class Entry:
 
     The pixels are in the order that the file takes them in: `bgr` says that blue comes first. `known` says
     that the file states this; else it only takes what it is given. `usual` is then what the format's networks
-    take by custom: mean and standard deviation of pixels from 0 to 1, in the order red, green, blue.
+    are usually given: mean and standard deviation of pixels from 0 to 1, in the order red, green, blue.
     """
 
     scale: Array

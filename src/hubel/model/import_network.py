@@ -160,8 +160,8 @@ def _prepared(
     if entry.usual is not None and preprocessing is None and statistics is None:
         mean_of, std_of = entry.usual
         remark = (
-            "the file does not say how images are prepared: it is the means that Caffe's networks subtract, "
-            f"{_said(mean_of)}; --mean and --std change that"
+            "the file does not say how images are prepared; the means that Caffe's networks subtract, "
+            f"{_said(mean_of)}, are assumed, unless --mean and --std give others"
         )
         return replace(bare, mean=mean_of, std=(std_of,) * volume.depth), 0.0, (remark,)
     chosen, remarks = chosen_preprocessing(volume, preprocessing, statistics, "the file")
@@ -185,8 +185,8 @@ def chosen_preprocessing(
         return replace(bare, mean=mean_of, std=std_of), ()
     mean_of, std_of = (MEAN, STD) if volume.depth == 3 else ((float(np.mean(MEAN)),), (float(np.mean(STD)),))
     return replace(bare, mean=mean_of, std=std_of), (
-        f"{what} does not say how images are prepared: taken are ImageNet's mean {_said(mean_of)} and std "
-        f"{_said(std_of)}; --mean and --std change that",
+        f"{what} does not say how images are prepared; ImageNet's mean {_said(mean_of)} and std "
+        f"{_said(std_of)} are assumed, unless --mean and --std give others",
     )
 
 
