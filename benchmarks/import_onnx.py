@@ -52,8 +52,10 @@ def opened(path: Path) -> tuple[float, int]:
 
 def imported(path: Path) -> tuple[float, int]:
     """Seconds and bytes that `hubel import` takes, with the comparison and the file that it writes."""
+    import hubel.model.check_import  # with torch, onnx and onnxruntime
     from hubel.tasks.import_model import import_model
 
+    assert hubel.model.check_import
     with tempfile.TemporaryDirectory(dir=path.parent) as folder:
         before, start = most_memory(), time.perf_counter()
         import_model(path, out=Path(folder) / "m.safetensors")

@@ -6,10 +6,11 @@ import errno
 import json
 import os
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from stat import S_ISDIR, S_ISREG
-from typing import Any
+from typing import Any, TypeAlias
 
 UNFINISHED = ".hubel-"
 """How the names of temporary files begin; one that a kill left behind is deleted by `clear_unfinished`."""
@@ -28,7 +29,11 @@ def is_file(place: str | os.PathLike[str]) -> bool:
     return exists(place) and Path(place).is_file()
 
 
-def write_whole(path: Path, content: bytes | str) -> None:
+Content: TypeAlias = "bytes | str | Callable[[Path], object]"
+"""What is written: bytes, a text, or a function that writes the file of the name it is given."""
+
+
+def write_whole(path: Path, content: Content) -> None:
     """Writes a file so that neither a reader nor a crash meets half of it.
 
     The content goes to a temporary file beside it, is brought to the disk, and takes the name last.
@@ -43,13 +48,16 @@ def write_whole(path: Path, content: bytes | str) -> None:
     bring_to_disk(path.parent)
 
 
-def write_draft(path: Path, content: bytes | str) -> Path:
+def write_draft(path: Path, content: Content) -> Path:
     """Writes the content to a temporary file beside `path`, brings it to the disk and returns its name."""
     data = content.encode("utf-8", "surrogateescape") if isinstance(content, str) else content
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f"{UNFINISHED}{path.name}.")
     try:
         with os.fdopen(handle, "wb") as file:
-            file.write(data)
+            if callable(data):
+                data(Path(name))
+            else:
+                file.write(data)
             file.flush()
             os.fsync(file.fileno())
         Path(name).chmod(0o644)

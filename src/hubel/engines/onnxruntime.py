@@ -21,8 +21,8 @@ WARNINGS_OFF = 3
 class OnnxRuntime:
     """A graph that ONNX Runtime runs on all cores.
 
-    Weights in `handed` are those of the graph without values; they are not copied. With `plain` each
-    operation is computed by itself, as it is written.
+    `handed` are the graph's inputs besides the images; they are not copied. With `plain` each operation is
+    computed by itself, as it is written.
     """
 
     def __init__(
@@ -35,14 +35,13 @@ class OnnxRuntime:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
             options.add_session_config_entry("session.disable_prepacking", "1")
             options.enable_cpu_mem_arena = False
-        if handed:
-            values = [onnxruntime.OrtValue.ortvalue_from_numpy(each) for each in handed.values()]
-            options.add_external_initializers(list(handed), values)
+        self._handed = dict(handed or {})
         try:
             self._session = onnxruntime.InferenceSession(model, options, ["CPUExecutionProvider"])
         except Exception as error:  # each of its errors is a class of its own, with no common one
             raise ModelError(f"ONNX Runtime cannot take the model: {error}") from None
-        self._input = self._session.get_inputs()[0].name
+        inputs = [each.name for each in self._session.get_inputs()]
+        self._input = next(name for name in inputs if name not in self._handed)
 
     def __call__(self, images: npt.NDArray[Any]) -> Floats:
         """Returns float32, n x classes, for n images."""
@@ -50,5 +49,5 @@ class OnnxRuntime:
 
     def outputs(self, images: npt.NDArray[Any]) -> list[Floats]:
         """Returns all outputs of the graph."""
-        found: list[Floats] = self._session.run(None, {self._input: images})
+        found: list[Floats] = self._session.run(None, {self._input: images, **self._handed})
         return found

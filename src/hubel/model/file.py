@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import platform
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -163,7 +164,14 @@ class Model(Shown):
         state = {name: value.detach().cpu().contiguous() for name, value in _bare(self.network).items()}
         metadata = self.header.to_metadata()
         metadata[KEY] = checksum(_content(state), metadata)
-        write_whole(Path(path), safetensors.torch.save(state, metadata))
+
+        def write(draft: Path) -> None:  # from the tensors' own memory
+            try:
+                safetensors.torch.save_file(state, draft, metadata)
+            except SafetensorError as error:
+                raise OSError(errno.EIO, str(error), str(path)) from None
+
+        write_whole(Path(path), write)
 
     def export(
         self, path: str | Path, *, raw: bool = False, resize: bool = False, images: Bytes | None = None

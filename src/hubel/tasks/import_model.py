@@ -135,6 +135,7 @@ def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
         classes=given.names,
         source=path.name,
     )
+    file.forget()
     report = str(check(read, imported, trial_images(imported.model.preprocessing)))
     return imported.model, report, imported.remarks
 

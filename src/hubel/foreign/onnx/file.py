@@ -1,5 +1,7 @@
 """An ONNX file: its graph, and its weights as views of the file, which is mapped and not copied.
 
+Pages that were read count as memory of the process until `OnnxFile.forget` gives them back.
+
 The message is cut at its own fields, so that a protobuf library sees everything but the weights.
 Source: onnx.proto, `ModelProto`, `GraphProto` and `TensorProto`.
 """
@@ -9,6 +11,7 @@ from __future__ import annotations
 import mmap
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from google.protobuf.message import DecodeError
@@ -24,6 +27,9 @@ GRAPH, INITIALIZER = 7, 5
 FLOATS, RAW = 4, 9
 """The fields of a tensor's values: 32-bit floats, or bytes."""
 
+Maps: TypeAlias = "dict[Path, mmap.mmap]"
+"""The files that are mapped."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxFile:
@@ -38,6 +44,13 @@ class OnnxFile:
     weights: dict[str, Array]
     opset: int
     size: int
+    maps: Maps
+
+    def forget(self) -> None:
+        """Gives back the memory of the weights that were read; what is needed again is read again."""
+        for content in self.maps.values():
+            if hasattr(mmap, "MADV_DONTNEED"):  # not on Windows
+                content.madvise(mmap.MADV_DONTNEED)
 
     @property
     def graph(self) -> GraphProto:
@@ -52,23 +65,31 @@ class OnnxFile:
 
 def open_onnx(path: Path) -> OnnxFile:
     """Opens an ONNX file. Raises ModelError: it cannot be read, is none, or has other kinds of weights."""
+    maps: Maps = {}
     try:
-        with path.open("rb") as file:
-            content = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        content = _mapped(path, maps)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path} cannot be read: {reason}") from None
     try:
-        model, weights = _read(content, path.parent)
+        model, weights = _read(content, path.parent, maps)
     except (ValueError, IndexError, DecodeError, KeyError) as error:
         raise ModelError(f"{path} is not an ONNX model, or is cut short ({error})") from None
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if not model.graph.node or not opset:
         raise ModelError(f"{path} is not an ONNX model: it has no graph")
-    return OnnxFile(path, model, weights, opset, len(content))
+    return OnnxFile(path, model, weights, opset, len(content), maps)
 
 
-def _read(content: memoryview, folder: Path) -> tuple[ModelProto, dict[str, Array]]:
+def _mapped(path: Path, maps: Maps) -> memoryview:
+    """Returns the content of a file, which is mapped once."""
+    if path not in maps:
+        with path.open("rb") as file:
+            maps[path] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+    return memoryview(maps[path])
+
+
+def _read(content: memoryview, folder: Path, maps: Maps) -> tuple[ModelProto, dict[str, Array]]:
     rest, graph = [], []
     weights: dict[str, Array] = {}
     for number, kind, field, whole in fields(content):
@@ -77,7 +98,7 @@ def _read(content: memoryview, folder: Path) -> tuple[ModelProto, dict[str, Arra
             continue
         for inner, inner_kind, inner_field, inner_whole in fields(field):
             if inner == INITIALIZER and inner_kind == BYTES:
-                name, array = _tensor(inner_field, folder)
+                name, array = _tensor(inner_field, folder, maps)
                 weights[name] = array
             else:
                 graph.append(inner_whole)
@@ -86,7 +107,7 @@ def _read(content: memoryview, folder: Path) -> tuple[ModelProto, dict[str, Arra
     return model, weights
 
 
-def _tensor(content: memoryview, folder: Path) -> tuple[str, Array]:
+def _tensor(content: memoryview, folder: Path, maps: Maps) -> tuple[str, Array]:
     """Returns a weight's name and values; those in the file are a view of it."""
     values: dict[int, memoryview] = {}
     rest = []
@@ -98,7 +119,7 @@ def _tensor(content: memoryview, folder: Path) -> tuple[str, Array]:
     proto = TensorProto.FromString(b"".join(rest))
     shape = tuple(proto.dims)
     if proto.data_location == TensorProto.EXTERNAL:
-        return proto.name, _beside(proto, shape, folder)
+        return proto.name, _beside(proto, shape, folder, maps)
     if FLOATS in values and proto.data_type == TensorProto.FLOAT:
         return proto.name, np.frombuffer(values[FLOATS], "<f4").reshape(shape)
     dtype = helper.tensor_dtype_to_np_dtype(proto.data_type)
@@ -107,24 +128,12 @@ def _tensor(content: memoryview, folder: Path) -> tuple[str, Array]:
     return proto.name, numpy_helper.to_array(TensorProto.FromString(bytes(content)))  # few values, or packed
 
 
-def _beside(proto: TensorProto, shape: tuple[int, ...], folder: Path) -> Array:
+def _beside(proto: TensorProto, shape: tuple[int, ...], folder: Path, maps: Maps) -> Array:
     """Returns a weight that lies in another file of the same folder. Raises ValueError: it does not."""
     said = {entry.key: entry.value for entry in proto.external_data}
     place = Path(said["location"])
     if place.is_absolute() or ".." in place.parts or not (folder / place).is_file():
         raise ValueError(f"its weights lie in {place}, which is not beside it")
     dtype = helper.tensor_dtype_to_np_dtype(proto.data_type)
-    return np.memmap(folder / place, dtype, "r", int(said.get("offset", 0)), shape)
-
-
-def stub(name: str, array: Array) -> TensorProto:
-    """Returns a weight whose values are handed to the runtime, not written."""
-    proto = TensorProto(
-        name=name,
-        dims=array.shape,
-        data_type=helper.np_dtype_to_tensor_dtype(array.dtype),
-        data_location=TensorProto.EXTERNAL,
-    )
-    for key, value in (("location", "memory"), ("offset", "0"), ("length", str(array.nbytes))):
-        proto.external_data.add(key=key, value=value)
-    return proto
+    start, size = int(said.get("offset", 0)), dtype.itemsize * int(np.prod(shape, dtype=np.int64))
+    return np.frombuffer(_mapped(folder / place, maps)[start : start + size], dtype).reshape(shape)
