@@ -229,6 +229,50 @@ def test_layer_normalisation_over_the_maps(tmp_path: Path) -> None:
     assert of(tmp_path, nodes, constants, 3) == "layernorm(eps=1e-06) >> conv(3, 1)"
 
 
+def test_group_and_instance_normalisation(tmp_path: Path) -> None:
+    """Of opset 18 with a number per group, of 21 with one per map; and of older opsets by reshapes."""
+    conv, constants = node("Conv", ["x", "w"], ["c"]), {"w": weights(6, 3, 1, 1)}
+    for opset, size in ((18, 2), (21, 6)):
+        own = {"s": weights(size), "b": weights(size)}
+        norm = node("GroupNormalization", ["c", "s", "b"], ["end"], num_groups=2, epsilon=1e-3)
+        found = of(tmp_path, [conv, norm], constants | own, 6, opset=opset)
+        assert found == "conv(6, 1, bias=False) >> groupnorm(2, eps=0.001)"
+    own = {"s": weights(6), "b": weights(6)}
+    norm = node("InstanceNormalization", ["c", "s", "b"], ["end"])
+    assert of(tmp_path, [conv, norm], constants | own, 6) == "conv(6, 1, bias=False) >> groupnorm(6)"
+    own = {"s": weights(2), "b": weights(2), "g": np.array([0, 2, -1]), "m": weights(6, 1, 1)}
+    nodes = [
+        conv,
+        node("Reshape", ["c", "g"], ["r"]),
+        node("InstanceNormalization", ["r", "s", "b"], ["i"], epsilon=1e-5),
+        node("Shape", ["c"], ["shape"]),
+        node("Reshape", ["i", "shape"], ["o"]),
+        node("Mul", ["o", "m"], ["p"]),
+        node("Add", ["p", "m"], ["end"]),
+    ]
+    assert of(tmp_path, nodes, constants | own, 6) == "conv(6, 1, bias=False) >> groupnorm(2)"
+
+
+def test_zeros_before_max_pooling_are_its_padding_after_relu(tmp_path: Path) -> None:
+    pads = {"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}
+    pool = node("MaxPool", ["z"], ["end"], kernel_shape=[3, 3], strides=[2, 2])
+    nodes = [node("Relu", ["x"], ["r"]), node("Pad", ["r", "p"], ["z"]), pool]
+    assert of(tmp_path, nodes, pads, 3) == "relu >> maxpool(3, stride=2, pad=1)"
+    nodes = [node("LeakyRelu", ["x"], ["r"]), node("Pad", ["r", "p"], ["z"]), pool]
+    with pytest.raises(UnreadError, match="no value is below them, such as after relu"):
+        of(tmp_path, nodes, pads, 3)
+
+
+def test_scores_are_those_before_a_log_softmax_at_the_end(tmp_path: Path) -> None:
+    tail, more = head("x", 3)
+    tail[-1].output[:] = ["scores"]
+    nodes = [*tail, node("LogSoftmax", ["scores"], ["y"], axis=-1)]
+    made, agreement = imported(written(tmp_path / "m.onnx", nodes, more))
+    assert agreement.agrees
+    assert repr(made.model.net) == 'globalavgpool >> named("head", fc(3)) >> softmax'
+    assert any("log-softmax" in remark for remark in made.remarks)
+
+
 def test_branches(tmp_path: Path) -> None:
     constants = {"w": weights(3, 3, 1, 1), "v": weights(3, 3, 1, 1)}
     nodes = [
@@ -357,7 +401,26 @@ UNREAD: list[tuple[list[NodeProto], dict[str, Any], str]] = [
     ([node("MaxPool", ["x"], ["end"], dilations=[2, 2], **TWO)], {}, "no dilation"),
     ([node("Add", ["x", "c"], ["end"])], {"c": weights(12, 10)}, "one number per map"),
     ([node("Pad", ["x", "p"], ["end"], mode="wrap")], AROUND_ALL, "pads by wrap"),
-    ([node("Pad", ["x", "p"], ["a"]), node("MaxPool", ["a"], ["end"], **TWO)], AROUND_ALL, "count as values"),
+    (
+        [node("Pad", ["x", "p"], ["a"], mode="reflect"), node("MaxPool", ["a"], ["end"], **TWO)],
+        AROUND_ALL,
+        "counts as values",
+    ),
+    (
+        [node("Pad", ["x", "p"], ["a"], mode="edge"), node("AveragePool", ["a"], ["end"], **TWO)],
+        AROUND_ALL,
+        "padding of two kinds",
+    ),
+    ([node("LogSoftmax", ["x"], ["end"], axis=1)], {}, "where the scores end"),
+    (
+        [
+            node("Reshape", ["x", "cut"], ["a"]),
+            node("InstanceNormalization", ["a", "one", "one"], ["b"]),
+            node("Reshape", ["b", "back"], ["end"]),
+        ],
+        {"cut": np.array([0, 2, -1]), "back": np.array([-1, 3, 12, 10]), "one": weights(2)},
+        "no groups of maps",
+    ),
     ([node("Sub", ["x", "x"], ["end"])], {}, "a difference of values"),
     ([node("Clip", ["x"], ["end"], min=-1.0, max=1.0)], {}, "relu begins at 0"),
     (

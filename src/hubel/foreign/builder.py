@@ -12,14 +12,29 @@ import numpy as np
 
 from hubel.foreign.found import Array, Entry, Found
 from hubel.foreign.value import NO_SIDES, Value
-from hubel.net.layers import Fc
-from hubel.net.norms import BatchNorm, LayerScale
-from hubel.net.sliding import Conv
+from hubel.net.activations import HardSigmoid, Relu, Sigmoid
+from hubel.net.layers import (
+    Add,
+    Concat,
+    Dropout,
+    Fc,
+    GlobalAvgPool,
+    Identity,
+    Multiply,
+    Part,
+    Shuffle,
+    Softmax,
+)
+from hubel.net.norms import BatchNorm, GroupNorm, LayerNorm, LayerScale
+from hubel.net.sliding import AvgPool, Conv, MaxPool
 from hubel.net.trace import INPUT, Step
 from hubel.net.volume import Volume
 
 if TYPE_CHECKING:
     from hubel.net.layer import Layer
+
+KEEP_SIGN = (MaxPool, AvgPool, GlobalAvgPool, Dropout, Identity, Part, Shuffle, Concat, Add, Multiply)
+"""Layers that make no negative values of values that are none."""
 
 
 class NoLayerError(Exception):
@@ -69,6 +84,15 @@ class Builder:
     def remark(self, text: str) -> None:
         """Notes what a reader should know, once."""
         self.remarks[text] = None
+
+    def never_negative(self, path: str) -> bool:
+        """Whether no value of a step can be below zero, by the layers that make it."""
+        step = self.steps.get(path)
+        if step is None:
+            return False
+        if isinstance(step.layer, Relu | Sigmoid | HardSigmoid | Softmax):
+            return True
+        return isinstance(step.layer, KEEP_SIGN) and all(map(self.never_negative, step.sources))
 
     def leads(self, start: str, end: str) -> bool:
         """Whether a step, or the input, leads to another step."""
@@ -123,7 +147,7 @@ class Builder:
             if before == INPUT or readers[steps[path].sources[0]] > 1:
                 continue
             step, own = steps[before], self.weights[path]
-            if isinstance(step.layer, Conv | Fc | BatchNorm):
+            if isinstance(step.layer, Conv | Fc | BatchNorm | GroupNorm | LayerNorm):
                 steps[before] = _scaled(step, self.weights.get(before, {}), own["weight"], own["bias"])
                 del steps[path]
                 stands_for[path] = before

@@ -120,6 +120,32 @@ def _groupnorm(reading: Reading, node: Node) -> Value:
     return reading.builder.add(layer, [value], reading.name(node), weight=weight, bias=bias)
 
 
+def _instancenorm(reading: Reading, node: Node) -> Value:
+    """Each map by itself; between reshapes to groups of maps, as PyTorch writes it, each group."""
+    before = reading.producers.get(node.inputs[0])
+    grouped = before is not None and before.op == "Reshape"
+    value = reading.maps(before if grouped and before else node)
+    weight, bias = reading.constant(node, 1, "scale"), reading.constant(node, 2, "bias")
+    assert weight is not None
+    assert bias is not None
+    share, rest = divmod(value.volume.depth, len(weight))
+    if grouped and before:
+        wanted = reading.ints(before, "shape", 1) or []
+        if len(wanted) < 3 or wanted[1] not in (len(weight), 0) or rest:
+            raise NoLayerError(f"it normalises {wanted}, which are no groups of maps")
+    layer = GroupNorm(len(weight), decimal(node.get("epsilon", 1e-5)))
+    weights = {"weight": np.repeat(weight, share), "bias": np.repeat(bias, share)}
+    return reading.builder.add(layer, [value], reading.name(node), **weights)
+
+
+def _logsoftmax(reading: Reading, node: Node) -> Value:
+    """A softmax: scores are the values before it, whether the file takes logarithms or not."""
+    if node.outputs[0] not in reading.ends:
+        raise NoLayerError("a log-softmax is only read where the scores end")
+    reading.builder.remark("the file ends in a log-softmax: the model's scores are the values before it")
+    return _softmax(reading, node)
+
+
 def _dropout(reading: Reading, node: Node) -> Layer:
     return Dropout(reading.number(node, "ratio", 1, 0.5))
 
@@ -321,9 +347,11 @@ READERS: dict[str, Reader] = {
     "HardSigmoid": _hardsigmoid,
     "HardSwish": _plain(HardSwish()),
     "Identity": shapes.same,
+    "InstanceNormalization": _instancenorm,
     "LRN": _lrn,
     "LayerNormalization": _layernorm,
     "LeakyRelu": _elementwise(_leakyrelu),
+    "LogSoftmax": _logsoftmax,
     "MatMul": _matmul,
     "Max": _limits,
     "MaxPool": windows.maxpool,

@@ -54,7 +54,8 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     entry = _input(file)
     order, seen, batch = _entry_of(file, entry, volume)
     start = Value.of(INPUT, seen, order, batch)
-    reading = Reading(Builder(seen), file.opset, dict(file.weights), {entry.name: start})
+    ends = frozenset(each.name for each in file.graph.output)
+    reading = Reading(Builder(seen), file.opset, dict(file.weights), {entry.name: start}, ends=ends)
     end_name = _output(file, output)
     for proto in file.graph.node:
         _take(reading, proto)

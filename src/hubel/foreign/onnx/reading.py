@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -78,9 +77,8 @@ class Reading:
     constants: dict[str, Array]
     values: dict[str, Value | Unread] = field(default_factory=dict)
     producers: dict[str, Node] = field(default_factory=dict)
-    readers: Counter[str] = field(default_factory=Counter)
-    made_by: dict[str, Node] = field(default_factory=dict)
-    """The node whose output each step's is, by the step's path."""
+    ends: frozenset[str] = frozenset()
+    """The outputs of the graph."""
 
     def value(self, node: Node, at: int = 0) -> Value:
         """Returns an input of a node that depends on the image.

@@ -101,20 +101,26 @@ def resize(reading: Reading, node: Node) -> Value:
 
 
 def maxpool(reading: Reading, node: Node) -> Value:
-    """Max pooling; padding at the far side may be the rounding up that gives as many positions."""
+    """Max pooling; padding at the far side may be the rounding up that gives as many positions.
+
+    Zeros of a `Pad` before it are its padding where no value is negative: they never change the largest.
+    """
     value = reading.maps(node)
     size, stride = _pair(node.get("kernel_shape", ())), _attribute(node, "strides")
     if _attribute(node, "dilations") != (1, 1):
         raise NoLayerError("max pooling has no dilation")
-    if value.pad != NO_SIDES:
-        raise NoLayerError("its zeros count as values, and padding of max pooling never does")
+    if value.pad != NO_SIDES and not (value.mode == "zeros" and reading.builder.never_negative(value.path)):
+        raise NoLayerError(
+            "what is padded before counts as values; it is the padding of maxpool, which never does, "
+            "only where it is zeros and no value is below them, such as after relu"
+        )
     pads = _pads(node, value, size, stride, (1, 1))
     wanted = _positions(node, value, size, stride, pads)
     near = pads[0], pads[2]
     for pad, ceil in ((near, False), (near, True), (pads, False)):
         layer = MaxPool(size, stride, pad, ceil)
         if layer.output(value.volume).plane == wanted:
-            return reading.builder.add(layer, [value], reading.name(node))
+            return reading.builder.add(layer, [_bare(value)], reading.name(node))
     raise NoLayerError(f"its padding {list(pads)} gives {wanted} positions, and maxpool another number")
 
 
