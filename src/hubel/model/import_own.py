@@ -12,6 +12,7 @@ import numpy as np
 from hubel.data.image.preprocess import Preprocessing
 from hubel.engines.onnxruntime import OnnxRuntime
 from hubel.errors import ModelError
+from hubel.foreign.onnx.floats import in_floats
 from hubel.foreign.onnx.skeleton import skeleton
 from hubel.graph.seal import read_sealed
 from hubel.model.check_import import TOLERANCE, Agreement
@@ -61,7 +62,7 @@ def check_own(file: OnnxFile, model: Model, images: Bytes) -> Agreement:
     Raises ModelError: they differ.
     """
     name = file.graph.output[0].name
-    graph = skeleton(file, [name])
+    graph = skeleton(in_floats(file)[0], [name])
     runtime = OnnxRuntime(graph.model, graph.weights, plain=True)
     exported = Exported(model.header, model.preprocessing, runtime, "onnxruntime", RAW in file.metadata)
     theirs = exported.probabilities_of(images)

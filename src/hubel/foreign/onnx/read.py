@@ -12,6 +12,7 @@ from hubel.errors import NetworkError, UsageError, nearest
 from hubel.foreign.builder import Builder, NoLayerError
 from hubel.foreign.found import Found
 from hubel.foreign.onnx.file import OnnxFile
+from hubel.foreign.onnx.floats import in_floats
 from hubel.foreign.onnx.operators import READERS
 from hubel.foreign.onnx.patterns import matched
 from hubel.foreign.onnx.reading import Node, Reading, Unread, UnreadValueError, fold
@@ -51,11 +52,14 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     Raises UnreadError: a node is no layer; its `steps` are those before. Raises UsageError: the file leaves
     its input's size open and no volume is given, or it has no such output.
     """
+    file, remarks = in_floats(file)
     entry = _input(file)
     order, seen, batch = _entry_of(file, entry, volume)
     start = Value.of(INPUT, seen, order, batch)
     ends = frozenset(each.name for each in file.graph.output)
     reading = Reading(Builder(seen), file.opset, dict(file.weights), {entry.name: start}, ends=ends)
+    for remark in remarks:
+        reading.builder.remark(remark)
     end_name = _output(file, output)
     for proto in file.graph.node:
         _take(reading, proto)

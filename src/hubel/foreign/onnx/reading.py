@@ -17,8 +17,9 @@ from hubel.foreign.value import Value
 OPERATION = re.compile(r"[A-Z]\w*")
 """How the name of an operation begins, where it is the last part of a node's name."""
 
-WEIGHT = re.compile(r"(^|[._/])(weight|kernel|gamma|W|w)(_\d+|:\d+)?$")
-"""How the name of a layer's weight ends."""
+_MADE = r"_\d+|:\d+|_[Tt]ransposed|_quantized|_DequantizeLinear_Output|_float"
+WEIGHT = re.compile(rf"(^|[._/])(weight|kernel|gamma|W|w)({_MADE})*$")
+"""How the name of a layer's weight ends, what quantisers put behind it included."""
 
 PLAIN = re.compile(r"\d*|onnx::.*|(x|n|val|node|tensor)_?\d+|node_.*", re.IGNORECASE)
 """A name that says nothing."""
@@ -157,7 +158,12 @@ def fold(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[A
         return [inputs[0]]
     given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name}
     if proto.op_type == "DequantizeLinear":  # the reference lacks those of older opsets
-        return [_dequantised(proto, *inputs)]
+        if any(each.name == "block_size" and each.i for each in proto.attribute):
+            raise NoLayerError("its weights are quantised in blocks")
+        axis = next((each.i for each in proto.attribute if each.name == "axis"), 1)
+        whole, scale, zero = (*inputs, None)[:3]
+        assert whole is not None
+        return [dequantised(whole, scale, zero, axis)]
     from onnx.reference import ReferenceEvaluator  # half a second to import, and most files need none
 
     taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in given]  # of any type
@@ -171,14 +177,10 @@ def fold(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[A
     return [np.asarray(each) for each in made]
 
 
-def _dequantised(proto: NodeProto, whole: Any, scale: Any, zero: Any = None) -> Array:
+def dequantised(whole: Array, scale: Any, zero: Any, axis: int) -> Array:
     """Returns the numbers that bytes stand for, (whole - zero) · scale, per tensor or along an axis."""
-    node = Node.of(proto)
-    if node.get("block_size", 0):
-        raise NoLayerError("its weights are quantised in blocks")
-    axis = node.get("axis", 1) % max(1, whole.ndim)
-    shape = [-1 if at == axis else 1 for at in range(whole.ndim)] if np.size(scale) > 1 else []
+    shape = [-1 if at == axis % whole.ndim else 1 for at in range(whole.ndim)] if np.size(scale) > 1 else []
     apart = whole.astype(np.float32)
     if zero is not None:
-        apart = apart - zero.astype(np.float32).reshape(shape)
-    return np.asarray(apart * scale.astype(np.float32).reshape(shape), np.float32)
+        apart = apart - np.asarray(zero, np.float32).reshape(shape if np.size(zero) > 1 else [])
+    return np.asarray(apart * np.asarray(scale, np.float32).reshape(shape), np.float32)

@@ -18,12 +18,6 @@ def same(reading: Reading, node: Node) -> Value:
     return reading.value(node)
 
 
-def quantised(reading: Reading, node: Node) -> Value:
-    """The value itself: what is rounded to bytes in the file stays in float."""
-    reading.builder.remark("quantised values are read back to float: nothing is rounded between layers")
-    return reading.value(node)
-
-
 def flatten(reading: Reading, node: Node) -> Value:
     """The value with its axes merged into two."""
     value = reading.value(node)

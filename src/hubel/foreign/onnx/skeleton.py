@@ -17,8 +17,6 @@ from hubel.foreign.onnx.file import OnnxFile
 SMALL = 1024
 """Up to how many bytes a weight is written into the graph, where a runtime looks for shapes."""
 
-ROUNDING = ("QuantizeLinear", "DequantizeLinear")
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Skeleton:
@@ -31,23 +29,11 @@ class Skeleton:
 def skeleton(file: OnnxFile, outputs: Sequence[str], *, whole: bool = False) -> Skeleton:
     """Returns the graph of a file with these values as outputs.
 
-    Values that are rounded to bytes between layers stay in float; weights in bytes stay so. With `whole` all
-    weights are in the graph.
+    With `whole` all weights are in the graph.
     """
     model = ModelProto()
     model.CopyFrom(file.model)
     graph = model.graph
-    constants = {
-        *file.weights,
-        *(name for node in graph.node if node.op_type == "Constant" for name in node.output),
-    }
-    for node in graph.node:
-        if node.op_type in ROUNDING and node.input[0] not in constants:
-            name, source, made = node.name, node.input[0], node.output[0]
-            node.Clear()
-            node.op_type, node.name = "Identity", name
-            node.input.append(source)
-            node.output.append(made)
     del graph.value_info[:]
     del graph.output[:]
     graph.output.extend(ValueInfoProto(name=name) for name in dict.fromkeys(outputs))

@@ -1,0 +1,117 @@
+"""Files of halves and bytes, as ONNX Runtime's own quantiser writes them: the network in floats."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from onnxruntime.quantization import (
+    CalibrationDataReader,
+    QuantFormat,
+    QuantType,
+    quantize_dynamic,
+    quantize_static,
+)
+
+from tests.foreign.graphs import head, imported, weights, written
+
+node: Any = helper.make_node
+
+NOTATION = (
+    "conv(8, 3, pad=1) >> relu(limit=6.0) >> maxpool(2) >> identity + conv(8, 3, pad=1) >> relu"
+    ' | conv(4, 1) >> globalavgpool >> named("head", fc(3))'
+)
+
+
+class Images(CalibrationDataReader):  # type: ignore[misc]  # it has no types
+    """Noise that exceeds the limit of relu6, so that its range is the calibrated one."""
+
+    def __init__(self) -> None:
+        rng = np.random.default_rng(0)
+        self._images: Iterator[Any] = iter(rng.normal(0, 6, (4, 1, 3, 12, 10)).astype(np.float32))
+
+    def get_next(self) -> dict[str, Any] | None:
+        return next(({"x": image} for image in self._images), None)
+
+
+@pytest.fixture
+def network(tmp_path: Path) -> Path:
+    """Relu with and without a limit, a sum, a concatenation, a pooling, and a fully connected layer."""
+    tail, more = head("all", 12)
+    constants: dict[str, Any] = {
+        "w1": weights(8, 3, 3, 3) * 4,
+        "b1": weights(8),
+        "w2": weights(8, 8, 3, 3),
+        "b2": weights(8),
+        "w3": weights(4, 8, 1, 1),
+        "b3": weights(4),
+        "low": np.float32(0),
+        "six": np.float32(6),
+    }
+    nodes = [
+        node("Conv", ["x", "w1", "b1"], ["c1"], pads=[1, 1, 1, 1]),
+        node("Clip", ["c1", "low", "six"], ["r1"]),
+        node("MaxPool", ["r1"], ["p"], kernel_shape=[2, 2], strides=[2, 2]),
+        node("Conv", ["p", "w2", "b2"], ["c2"], pads=[1, 1, 1, 1]),
+        node("Add", ["c2", "p"], ["s"]),
+        node("Relu", ["s"], ["r2"]),
+        node("Conv", ["p", "w3", "b3"], ["c3"]),
+        node("Concat", ["r2", "c3"], ["all"], axis=1),
+    ]
+    return written(tmp_path / "m.onnx", [*nodes, *tail], constants | more)
+
+
+def scores(path: Path) -> Any:
+    """The scores of an imported file, which are ONNX Runtime's of its graph in floats, and its notation."""
+    import torch
+
+    made, agreement = imported(path)
+    assert agreement.agrees
+    images = torch.from_numpy(np.random.default_rng(1).normal(0, 6, (2, 3, 12, 10)).astype(np.float32))
+    with torch.inference_mode():
+        return repr(made.model.net), made.model.network(images).numpy(), made.remarks
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+def test_a_quantised_file_keeps_the_relus_that_its_ranges_hold(network: Path, form: QuantFormat) -> None:
+    notation, wanted, _ = scores(network)
+    path = network.with_name("int8.onnx")
+    quantize_static(
+        network, path, Images(), quant_format=form, activation_type=QuantType.QUInt8, per_channel=True
+    )
+    kinds = [each.op_type for each in onnx.load(path).graph.node]
+    assert not {"Relu", "Clip"} & set(kinds)
+    text, found, remarks = scores(path)
+    assert text == notation
+    assert np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()  # the weights' rounding alone
+    assert any("quantised" in remark for remark in remarks)
+
+
+def test_a_dynamically_quantised_file(network: Path) -> None:
+    notation, wanted, _ = scores(network)
+    path = network.with_name("int8.onnx")
+    quantize_dynamic(network, path, weight_type=QuantType.QUInt8)
+    assert {"MatMulInteger", "ConvInteger"} <= {each.op_type for each in onnx.load(path).graph.node}
+    text, found, _ = scores(path)
+    assert text == notation
+    assert np.abs(found - wanted).max() < 0.05 * np.abs(wanted).max()
+
+
+def test_halves_are_widened(network: Path) -> None:
+    notation, wanted, _ = scores(network)
+    model = onnx.load(network)
+    for each in model.graph.initializer:
+        each.CopyFrom(numpy_helper.from_array(numpy_helper.to_array(each).astype(np.float16), each.name))
+    for value in (*model.graph.input, *model.graph.output):
+        value.type.tensor_type.elem_type = TensorProto.FLOAT16
+    path = network.with_name("half.onnx")
+    onnx.save(model, path)
+    text, found, remarks = scores(path)
+    assert text == notation
+    assert np.abs(found - wanted).max() < 2e-3 * np.abs(wanted).max()
+    assert any("float16" in remark for remark in remarks)
