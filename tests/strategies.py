@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, get_args
 
 from hypothesis import strategies as st
@@ -50,6 +50,7 @@ from hubel.net.names import (
     tanh,
     upsample,
 )
+from hubel.net.sliding import AvgPool
 from hubel.net.volume import Volume
 from hubel.net.window import Padding
 
@@ -129,7 +130,8 @@ def _pools(draw: st.DrawFn) -> Layer:
     most = min(size) // 2 if isinstance(size, tuple) else size // 2
     stride = draw(st.none() | sizes(1, 4))
     ceil = draw(st.booleans())
-    return make(size, stride, pad=draw(sizes(0, most) if ceil else paddings(most)), ceil=ceil)
+    found = make(size, stride, pad=draw(sizes(0, most) if ceil else paddings(most)), ceil=ceil)
+    return replace(found, count_pad=draw(st.booleans())) if isinstance(found, AvgPool) else found
 
 
 def layers() -> st.SearchStrategy[Layer]:
@@ -320,7 +322,9 @@ class _Builder:
             case "pool":
                 shape = self.window(volume, pool=True)
                 make = self.draw(st.sampled_from([maxpool, avgpool]))
-                return make(**shape, ceil=self.draw(st.booleans()))
+                found = make(**shape, ceil=self.draw(st.booleans()))
+                counts = self.draw(st.booleans())
+                return replace(found, count_pad=counts) if isinstance(found, AvgPool) else found
             case "grow":
                 return self.grow(volume)
             case "subsample":

@@ -72,6 +72,12 @@ POOLS: list[tuple[str, dict[str, Any], str]] = [
     ("MaxPool", THREE | {"pads": [0, 0, 1, 1]}, "maxpool(3, stride=2, ceil=True)"),
     ("AveragePool", TWO | {"strides": [2, 2]}, "avgpool(2)"),
     ("AveragePool", AROUND | {"count_include_pad": 1}, "avgpool(3, stride=1, pad=1)"),
+    ("AveragePool", AROUND, "avgpool(3, stride=1, pad=1, count_pad=False)"),
+    (
+        "AveragePool",
+        THREE | {"auto_pad": "SAME_UPPER"},
+        "avgpool(3, stride=2, pad=(0, 1, 0, 1), count_pad=False)",
+    ),
     ("AveragePool", THREE | {"ceil_mode": 1}, "avgpool(3, stride=2, ceil=True)"),
     ("GlobalMaxPool", {}, "maxpool((12, 10))"),
 ]
@@ -397,7 +403,6 @@ AROUND_ALL = {"p": np.array([0, 0, 1, 1, 0, 0, 1, 1])}
 UNREAD: list[tuple[list[NodeProto], dict[str, Any], str]] = [
     ([node("Sin", ["x"], ["end"], name="wave")], {}, r"node wave \(Sin\).*no layer for Sin"),
     ([node("LRN", ["x"], ["end"], size=4)], {}, "even number of maps"),
-    ([node("AveragePool", ["x"], ["end"], **AROUND)], {}, "leaves its padding out of the mean"),
     ([node("MaxPool", ["x"], ["end"], dilations=[2, 2], **TWO)], {}, "no dilation"),
     ([node("Add", ["x", "c"], ["end"])], {"c": weights(12, 10)}, "one number per map"),
     ([node("Pad", ["x", "p"], ["end"], mode="wrap")], AROUND_ALL, "pads by wrap"),

@@ -222,6 +222,9 @@ def test_uneven_adaptive_pooling_before_a_normalisation_agrees(
         relu >> conv(6, 3, stride=2, pad=1, pad_mode="replicate"),
         relu >> conv(6, 3, stride=4, ceil=True) + conv(6, 3, stride=4, ceil=True),
         relu >> maxpool(3, 2, pad=(0, 1, 1, 0)) >> avgpool(2, 1, pad=(1, 0, 0, 1)),
+        relu
+        >> avgpool(3, 2, pad=1, ceil=True, count_pad=False)
+        >> avgpool(2, 1, (1, 0, 0, 1), count_pad=False),
         convtranspose(4, (4, 3), (2, 3), (1, 0), (1, 2), groups=2) >> batchnorm >> silu,
         upsample(2) >> upsample((1, 3), "bilinear") >> hardswish,
         layernorm >> leakyrelu(0.2) >> layerscale(0.5),

@@ -192,7 +192,7 @@ class Foreign(nn.Module):
         self.conv = nn.Conv2d(2, 4, 3, padding=1)
         self.norm = nn.BatchNorm2d(4, affine=False)
         self.act = nn.ReLU(inplace=True)
-        self.pool = nn.AvgPool2d(3, 2, padding=1, count_include_pad=False)
+        self.pool = nn.AvgPool2d(3, 2, padding=1, divisor_override=7)
         self.head = nn.Linear(4 * 16, 3)
 
     def forward(self, images: Tensor) -> Tensor:

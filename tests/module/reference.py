@@ -106,6 +106,13 @@ def avgpool(image: Array, size: Pair, stride: Pair, pad: Pair, ceil: bool) -> Ar
     return pool(image, size, stride, pad, ceil=ceil, reduce=lambda values: values.mean(axis=0), fill=0)
 
 
+def avgpool_inside(image: Array, size: Pair, stride: Pair, pad: Pair, ceil: bool) -> Array:
+    """The mean of the values inside: those of the padding are none."""
+    return pool(
+        image, size, stride, pad, ceil=ceil, reduce=lambda values: np.nanmean(values, axis=0), fill=np.nan
+    )
+
+
 def subsample(image: Array, size: Pair, coefficients: Array, biases: Array) -> Array:
     """LeCun et al. 1998, section II.B: the inputs of a window are added, times a coefficient, plus a bias."""
     sums = pool(image, size, size, (0, 0), ceil=False, reduce=lambda values: values.sum(axis=0), fill=0)

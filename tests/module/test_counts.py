@@ -91,6 +91,8 @@ LAYERS: list[Net] = [
     maxpool(3, 2, pad=(0, 1, 1, 0)),
     avgpool(3, 2, ceil=True),
     avgpool(3, 1, pad=(0, 1, 1, 1)),
+    avgpool(3, 2, pad=1, ceil=True, count_pad=False),
+    avgpool(3, 1, pad=(0, 1, 1, 1), count_pad=False),
     subsample(2),
     padshortcut(9, 2),
     globalavgpool,

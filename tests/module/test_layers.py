@@ -289,6 +289,11 @@ def test_pools(
         volume,
         lambda image: reference.avgpool(image, both(size), step, both(pad), ceil),
     )
+    agrees(
+        avgpool(size, stride, pad=pad, ceil=ceil, count_pad=False),
+        volume,
+        lambda image: reference.avgpool_inside(image, both(size), step, both(pad), ceil),
+    )
 
 
 @pytest.mark.parametrize("volume", VOLUMES, ids=str)
@@ -303,6 +308,11 @@ def test_pools_of_an_image_padded_by_hand(volume: Volume, sides: tuple[int, int,
         lambda image: reference.maxpool(np.pad(image, around, constant_values=-np.inf), *window),
     )
     agrees(avgpool(3, 2, pad=sides), volume, lambda image: reference.avgpool(np.pad(image, around), *window))
+    agrees(
+        avgpool(3, 2, pad=sides, count_pad=False),
+        volume,
+        lambda image: reference.avgpool_inside(np.pad(image, around, constant_values=np.nan), *window),
+    )
 
 
 @pytest.mark.parametrize("volume", VOLUMES, ids=str)

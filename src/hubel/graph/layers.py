@@ -106,8 +106,10 @@ def maxpool(graph: Graph, step: Step, value: str) -> str:
 
 
 def avgpool(graph: Graph, step: Step, value: str) -> str:
-    """Average pooling: zeros of the padding count, but not what rounding up adds at the far side."""
+    """Average pooling: zeros of the padding may count, but not what rounding up adds at the far side."""
     window, plane = step.layer.window(step.inputs[0]), step.inputs[0].plane
+    if not layer_of(step, sliding.AvgPool).count_pad:
+        return graph.op("AveragePool", value, name=step.path, count_include_pad=0, **_pooling(window, plane))
     counted = [
         _counted(axis, inputs, outputs)
         for axis, inputs, outputs in zip(window.axes, plane, step.output.plane, strict=True)

@@ -64,7 +64,7 @@ def _max(sight: Sight) -> Found:
 def _mean(sight: Sight) -> Found:
     taken = sight.window(np.array([sight.channel]))
     count = taken.values.size
-    if not sight.works_with.get("count_include_pad", True):
+    if isinstance(sight.layer, sliding.AvgPool) and not sight.layer.count_pad:
         count = int(taken.inside.sum())
     count = sight.works_with.get("divisor_override") or count
     total = math.fsum(taken.values.flat)

@@ -83,7 +83,7 @@ def neuron(subject: Subject, image: Tensor, unit: Unit) -> Neuron:
 
 
 def _averaging(layer: Layer, works_with: Mapping[str, Any]) -> Layer:
-    """Average pooling that leaves its padding out, which is none of hubel's layers, as one for its window."""
+    """Average pooling with a divisor of its own, which is none of hubel's layers, as one for its window."""
     if not isinstance(layer, Foreign) or layer.op != "avg_pool2d" or "kernel_size" not in works_with:
         return layer
     given: dict[str, Any] = {"stride": "stride", "pad": "padding", "ceil": "ceil_mode"}

@@ -122,7 +122,11 @@ class PaddedAvgPool(nn.AvgPool2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x depth x h' x w'."""
-        return super().forward(self.around(images))
+        means = super().forward(self.around(images))
+        if self.layer.count_pad:
+            return means
+        inside = super().forward(self.around(images.new_ones(1, 1, *images.shape[2:])))
+        return means / inside
 
 
 class FullyConnected(nn.Linear):
@@ -247,6 +251,8 @@ def _pool(plain: Pool, padded: Pool) -> Callable[[Any, Volume], nn.Module]:
         module = kind(pair(layer.size), pair(stride), around.even, ceil_mode=layer.ceil)
         if around.before:
             module.layer, module.around = layer, around  # type: ignore[assignment]
+        elif isinstance(layer, sliding.AvgPool):
+            module.count_include_pad = layer.count_pad  # type: ignore[assignment]
         return module
 
     return make

@@ -228,18 +228,28 @@ class MaxPool(_Pool):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class AvgPool(_Pool):
-    """Average pooling: the mean of each window of each map, zeros of the padding counted.
+    """Average pooling: the mean of each window of each map.
 
-    `stride` is `size` by default; `pad` and `ceil` are those of `maxpool`.
+    `stride` is `size` by default; `pad` and `ceil` are those of `maxpool`. Zeros of the padding count, unless
+    `count_pad` is False: then the mean is that of the values inside.
     """
 
     size: Size
     stride: Size | None = None
     pad: Size | Sides = 0
     ceil: bool = False
+    count_pad: bool = True
+
+    def __post_init__(self) -> None:
+        _Pool.__post_init__(self)
+        check_flag(self, "count_pad", self.count_pad)
+        assign(self, count_pad=self.count_pad or not any(sides_of(self.pad)))  # without padding, one way
 
     def keeps(self, volume: Volume) -> Keeps:
-        return _copied(volume, self.window(volume).extra)
+        extra = self.window(volume).extra
+        kept = _copied(volume, extra)
+        high, wide = self.output(volume).plane if any(extra) and not self.count_pad else (0, 0)
+        return replace(kept, more=kept.more + FLOAT_BYTES * high * wide)  # the share of each window inside
 
 
 @dataclass(frozen=True, slots=True, repr=False)

@@ -48,7 +48,7 @@ NEWER = (
     " >> gate(globalavgpool >> fc(8) >> hardsigmoid)"
     " >> (lrn(size=3, within=True) >> layerscale(0.5) >> droppath(0.2)) + identity"
     ' >> maxpool(2, pad=(0, 1, 0, 1)) >> upsample((2, 3), mode="bilinear")'
-    " >> avgpool(3, stride=1, pad=(1, 0, 1, 1)) >> tanh >> fc(3)"
+    " >> avgpool(3, stride=1, pad=(1, 0, 1, 1), count_pad=False) >> tanh >> fc(3)"
 )
 MIXED = {"older": (OLDER, Volume(19, 23, 4)), "newer": (NEWER, Volume(11, 13, 3))}
 """The layers and arguments that none of the zoo's small networks has."""

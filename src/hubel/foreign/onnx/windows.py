@@ -125,18 +125,17 @@ def maxpool(reading: Reading, node: Node) -> Value:
 
 
 def avgpool(reading: Reading, node: Node) -> Value:
-    """Average pooling; zeros of the padding have to count, as they do in `avgpool`, or there are none."""
+    """Average pooling; zeros of a `Pad` before it count, those of its own padding may."""
     value = reading.maps(node)
     size, stride = _pair(node.get("kernel_shape", ())), _attribute(node, "strides")
     if _attribute(node, "dilations") != (1, 1):
         raise NoLayerError("average pooling has no dilation")
     pads = _pads(node, _bare(value), size, stride, (1, 1))
-    if any(pads) and not node.get("count_include_pad", 0):
-        raise NoLayerError("it leaves its padding out of the mean, and avgpool counts it")
+    counts = not any(pads) or bool(node.get("count_include_pad", 0))
     if value.mode != "zeros" or (any(pads) and any(value.pad)):
         raise NoLayerError("it has padding of two kinds")
     pads = pads if any(pads) else value.pad
-    layer = AvgPool(size, stride, pads, bool(node.get("ceil_mode", 0)))
+    layer = AvgPool(size, stride, pads, bool(node.get("ceil_mode", 0)), counts)
     return reading.builder.add(layer, [_bare(value)], reading.name(node))
 
 

@@ -150,13 +150,11 @@ def _maxpool(call: Call) -> Layer | None:
 
 
 def _avgpool(call: Call) -> Layer | None:
-    """Reads average pooling whose padding counts, as the padding of `avgpool` does."""
+    """Reads average pooling; a divisor of its own is none of the mean."""
     given = call.given()
-    pooling = _pooling(given)
-    leaves_out = any(pooling["pad"]) and not given.get("count_include_pad", True)
-    if leaves_out or given.get("divisor_override") is not None:
+    if given.get("divisor_override") is not None:
         return None
-    return sliding.AvgPool(**pooling)
+    return sliding.AvgPool(**_pooling(given), count_pad=bool(given.get("count_include_pad", True)))
 
 
 def _pooling(given: dict[str, Any]) -> dict[str, Any]:

@@ -4,6 +4,7 @@
 import { ACTIVATIONS } from "./activations.js";
 import { mapsOf, near, pair } from "./convolution.js";
 import { neighbours } from "./norms.js";
+import { padCounts } from "./pooling.js";
 import { fieldOf, line, mapsBefore } from "./window.js";
 
 /**
@@ -155,7 +156,7 @@ function maxpool(sight) {
 function mean(sight) {
   const taken = sight.window([sight.unit.channel]);
   const sum = total(taken.values);
-  const places = taken.rows.length * taken.columns.length;
+  const places = padCounts(sight.step) ? taken.rows.length * taken.columns.length : taken.inside.flat().filter(Boolean).length;
   return [[taken], { sum, count: places }, sum / places];
 }
 

@@ -1,6 +1,7 @@
 /** Pooling: each window of each map becomes one value. */
 
 /** @import { Job } from "./forward.js" */
+/** @import { Step } from "./types.js" */
 import { line } from "./window.js";
 
 /**
@@ -22,13 +23,21 @@ export function pooling(start, add, end) {
       for (const rows of down)
         for (const columns of across) {
           let total = start;
+          let inside = 0;
           for (const row of rows)
             for (const column of columns)
-              if (row >= 0 && row < height && column >= 0 && column < width)
+              if (row >= 0 && row < height && column >= 0 && column < width) {
                 total = add(total, input[(map * height + row) * width + column]);
-          out[at++] = end(total, rows.length * columns.length, job, map);
+                inside += 1;
+              }
+          out[at++] = end(total, padCounts(step) ? rows.length * columns.length : inside, job, map);
         }
   };
+}
+
+/** Whether zeros of the padding count in the mean of a window. @param {Step} step */
+export function padCounts(step) {
+  return step.arguments.count_pad ?? true;
 }
 
 export const mean = pooling(0, (total, value) => total + value, (total, count) => total / count);

@@ -207,7 +207,7 @@ function closing(text, from) {
 const PLACES = {
   conv: ["filters", "size", "stride", "pad", "groups", "bias", "dilation", "links"],
   maxpool: ["size", "stride", "pad", "ceil"],
-  avgpool: ["size", "stride", "pad", "ceil"],
+  avgpool: ["size", "stride", "pad", "ceil", "count_pad"],
   subsample: ["size"],
 };
 
