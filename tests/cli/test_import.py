@@ -47,6 +47,24 @@ def test_an_onnx_file_becomes_a_model(hubel: Hubel, network: Path, tmp_path: Pat
     assert hubel("import", network, *given).status == 2
 
 
+def test_scores_are_compared_on_images_of_one_s_own(hubel: Hubel, network: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for number in range(3):
+        Image.new("RGB", (40, 30), (80 * number, 10, 90)).save(tmp_path / "photos" / f"{number}.png")
+    given = ("--input", "12x10x3", "--images", tmp_path / "photos")
+    said = hubel("import", network, *given, "--out", tmp_path / "m.safetensors")
+    assert (said.status, said.err) == (0, "")
+    assert " on 5 images; " in said.out
+    (tmp_path / "model.py").write_text(MODULE)
+    module = (f"{tmp_path}/model.py:make", "--input", "8x8x3", "--images", tmp_path / "photos")
+    assert " on 5 images" in hubel("notation", *module, "--out", tmp_path / "n.safetensors").err
+    assert hubel("notation", *module).status == 2
+    said = hubel(
+        "import", network, "--input", "12x10x3", "--images", "nowhere", "--out", tmp_path / "o.safetensors"
+    )
+    assert (said.status, "nowhere" in said.err) == (1, True)
+
+
 def test_what_nobody_says_is_printed(hubel: Hubel, network: Path, tmp_path: Path) -> None:
     said = hubel("import", network, "--input", "12x10x3", "--out", tmp_path / "m.safetensors")
     assert "note    the file does not say how images are prepared; ImageNet's mean" in said.out
@@ -100,6 +118,9 @@ def test_the_notation_of_a_module(hubel: Hubel, tmp_path: Path) -> None:
     assert said.status == 0
     assert said.out == 'named("_0", conv(4, 3)) >> named("_1", relu) >> named("_3", fc(3))\n'
     assert "its scores are those of the module to" in said.err
+    assert said.err.endswith(
+        f"wrote {out}, {out.stat().st_size / 1e3:.2f} kB ({out.stat().st_size / 1024:.2f} KiB)\n"
+    )
     assert hubel("notation", out).out == said.out
     said = hubel("notation", f"{file}:strange", "--input", "8x8x3")
     assert said.status == 1

@@ -20,6 +20,7 @@ from hubel.model.import_own import check_own, own_model
 from hubel.module.network import build
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume
+from hubel.tasks.notation import notation
 from tests.foreign.graphs import imported
 from tests.strategies import fitting_nets
 
@@ -71,6 +72,35 @@ def test_pytorch_s_exporter(tmp_path: Path, opset: int) -> None:
     assert agreement.agrees
     assert "lrn(alpha=0.0002)" in repr(made.model.net)
     assert {"features._0", "layer1._0.conv1", "layer1._1.relu", "classifier._1"} <= set(made.paths.values())
+
+
+class Named(nn.Module):
+    """What exporters and the survey could call differently: parts called twice, gates, groups, a mean."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stem = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.SiLU())
+        self.layer1 = nn.Sequential(Block(), Block())
+        self.norm = nn.InstanceNorm2d(8, affine=True)
+        self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.SiLU(), nn.Sigmoid())
+        self.pool, self.act = nn.AvgPool2d(3, 2, 1, count_include_pad=False), nn.ReLU()
+        self.head = nn.Sequential(
+            nn.AdaptiveAvgPool2d((1, 1)), nn.Flatten(), nn.Linear(8, 5), nn.LogSoftmax(1)
+        )
+
+    def forward(self, images: torch.Tensor) -> Any:
+        maps = self.act(self.norm(self.act(self.layer1(self.stem(images)))))
+        maps = self.pool(maps * self.gate(maps))
+        return self.head(maps)
+
+
+def test_a_module_and_its_file_have_one_notation(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    kept = {"training": torch.onnx.TrainingMode.PRESERVE, "do_constant_folding": False}
+    made, agreement = imported(exported(tmp_path / "m.onnx", Named(), Volume(21, 21, 3), **kept))
+    assert agreement.agrees
+    assert made.model.net == notation(Named(), "21x21x3").net
+    assert {"layer1._1.bn1", "gate._2", "act_2"} <= set(made.paths.values())
 
 
 def test_batch_norm_stays_where_the_exporter_leaves_it(tmp_path: Path) -> None:

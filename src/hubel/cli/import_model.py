@@ -15,6 +15,7 @@ from hubel.tasks import import_model as task
 from hubel.tasks.table import rows_before
 
 MEAN_HELP = "The mean of pixels from 0 to 1: one number, or one per channel with commas."
+IMAGES_HELP = "Images to compare on as well, beside noise and a photograph: a file, a folder or a pattern."
 STD_HELP = "Their standard deviation, as --mean."
 
 
@@ -63,6 +64,7 @@ def import_model(
     output: Annotated[
         str | None, typer.Option(help="Of a network with several outputs, the name of the scores.")
     ] = None,
+    images: Annotated[str | None, typer.Option(help=IMAGES_HELP)] = None,
     ema: Annotated[
         bool, typer.Option("--ema", help="Take the moving average of the weights that a checkpoint has.")
     ] = False,
@@ -81,6 +83,7 @@ def import_model(
             std=numbers("--std", std),
             classes=classes,
             output=output,
+            images=images,
             ema=ema,
             force=force,
         )

@@ -8,10 +8,11 @@ from typing import Annotated
 
 import typer
 
-from hubel.cli.import_model import MEAN_HELP, STD_HELP, numbers
+from hubel.cli.import_model import IMAGES_HELP, MEAN_HELP, STD_HELP, numbers
 from hubel.cli.network import ANY_HELP, FORCE_HELP, INPUT_HELP, announce
 from hubel.cli.show import show
 from hubel.net.trace import UnreadError
+from hubel.report.units import memory
 from hubel.tasks import notation as task
 from hubel.tasks.table import rows_before
 
@@ -36,6 +37,9 @@ def notation(
     output: Annotated[
         str | None, typer.Option(help="Of a module that returns several results, the key or number of one.")
     ] = None,
+    images: Annotated[
+        str | None, typer.Option(help=f"With --out: {IMAGES_HELP[0].lower()}{IMAGES_HELP[1:]}")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,
 ) -> None:
     """Print the notation of a network; make a model of a torch module."""
@@ -50,6 +54,7 @@ def notation(
             std=numbers("--std", std),
             classes=classes,
             output=output,
+            images=images,
             force=force,
         )
     except UnreadError as error:
@@ -57,6 +62,8 @@ def notation(
             show(rows_before(error))
         raise
     print(repr(found))
-    for line in (found.report, *(f"note: {remark}" for remark in found.remarks)):
+    size = memory(found.path.stat().st_size) if found.path else ""
+    wrote = (f"wrote {found.path}, {size}",) * bool(found.path)
+    for line in (found.report, *(f"note: {remark}" for remark in found.remarks), *wrote):
         if line:
             print(line, file=sys.stderr)

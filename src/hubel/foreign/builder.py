@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -48,6 +48,8 @@ class Builder:
     volume: Volume
     steps: dict[str, Step] = field(default_factory=dict)
     weights: dict[str, dict[str, Array]] = field(default_factory=dict)
+    names: dict[str, str] = field(default_factory=dict)
+    """What each step is called in the file, by its path: steps that are left out give their names free."""
     affines: set[str] = field(default_factory=set)
     entry: Entry | None = None
     remarks: dict[str, None] = field(default_factory=dict)
@@ -62,7 +64,8 @@ class Builder:
             self._enter(value)
         inputs = tuple(value.volume for value in values)
         output = layer.output(*inputs)
-        path = self._path(name, layer.kind)
+        path = _free(name, layer.kind, self.steps)
+        self.names[path] = name
         self.steps[path] = Step(path, layer, tuple(value.path for value in values), inputs, output)
         if weights:
             self.weights[path] = weights
@@ -114,7 +117,7 @@ class Builder:
         stands_for = self._folded(kept)
         for path in self.affines & kept.keys():
             self._complete(kept[path])
-        paths = _apart(kept)
+        paths = _apart(kept, self.names)
         paths |= {path: paths[other] for path, other in stands_for.items()}
         steps = tuple(
             replace(step, path=paths[step.path], sources=tuple(paths[source] for source in step.sources))
@@ -165,16 +168,6 @@ class Builder:
         else:
             del own["bias"]
 
-    def _path(self, name: str, kind: str) -> str:
-        """Returns a free path: the name, with the kind of layer behind where it is taken."""
-        if name and name != INPUT and name not in self.steps:
-            return name
-        stem = f"{name}_{kind}" if name else kind
-        number = 1
-        while (path := f"{stem}{number}" if not name or number > 1 else stem) in self.steps:
-            number += 1
-        return path
-
 
 def _scaled(step: Step, weights: dict[str, Array], scale: Array, shift: Array) -> Step:
     """Returns a step whose outputs are multiplied and shifted, per map; its weights, if any, are changed."""
@@ -191,16 +184,30 @@ def _scaled(step: Step, weights: dict[str, Array], scale: Array, shift: Array) -
     return step
 
 
-def _apart(steps: Mapping[str, Step]) -> dict[str, str]:
-    """Returns a path for each step: one under which others are gets its kind behind."""
-    groups = {path[: found.start()] for path in steps for found in re.finditer(r"\.", path)}
-    paths = {INPUT: INPUT}
-    taken = set(steps)
+def _free(name: str, kind: str, taken: Container[str]) -> str:
+    """Returns a free path: the name, with the kind of layer behind where it is taken."""
+    if name and name != INPUT and name not in taken:
+        return name
+    stem = f"{name}_{kind}" if name else kind
+    number = 1
+    while (path := f"{stem}{number}" if not name or number > 1 else stem) in taken:
+        number += 1
+    return path
+
+
+def _apart(steps: Mapping[str, Step], names: Mapping[str, str]) -> dict[str, str]:
+    """Returns a path for each step, its name if it may; one under which others are gets its kind behind."""
+    wanted: dict[str, str] = {}
     for path, step in steps.items():
+        wanted[_free(names[path], step.layer.kind, wanted)] = path
+    groups = {path[: found.start()] for path in wanted for found in re.finditer(r"\.", path)}
+    paths = {INPUT: INPUT}
+    taken = set(wanted)
+    for path, old in wanted.items():
         new, number = path, 0
         while new in groups or (new != path and new in taken):
             number += 1
-            new = f"{path}.{step.layer.kind}{number}"
+            new = f"{path}.{steps[old].layer.kind}{number}"
         taken.add(new)
-        paths[path] = new
+        paths[old] = new
     return paths

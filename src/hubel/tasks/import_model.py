@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubel.errors import UsageError
 from hubel.files import is_file
@@ -43,6 +43,7 @@ def import_model(
     std: Sequence[float] | float | None = None,
     classes: str | Path | Sequence[str] | None = None,
     output: str | None = None,
+    images: Any = None,
     ema: bool = False,
     force: bool = False,
 ) -> ImportedModel:
@@ -56,15 +57,16 @@ def import_model(
     names, or a text file of them. `output` names the output with the scores, by default the first. `ema` and
     `force` are as for `import_weights`.
 
-    The scores of an ONNX file are compared with ONNX Runtime's, on noise and on a photograph; those of a
-    Caffe network with nothing, as there is no runtime for it.
+    The scores of an ONNX file are compared with ONNX Runtime's, on noise, on a photograph and on the first
+    eight of `images`, which are as for `hubel.predict`; those of a Caffe network with nothing, as there is no
+    runtime for it.
 
     Raises UsageError: an argument cannot be used, or the file exists. Raises UnreadError: a node is no layer
     of hubel; its `steps` are those before. Raises ModelError: the file cannot be read, or the scores differ.
     """
     path = Path(source)
     if not is_foreign(path.name):
-        _refuse("for weights alone", weights=weights, mean=mean, std=std, output=output)
+        _refuse("for weights alone", weights=weights, mean=mean, std=std, output=output, images=images)
         found = import_weights(
             source,
             net=net,
@@ -81,7 +83,7 @@ def import_model(
     target = free(Path(out) if out else Path(f"{path.stem}.safetensors"))
     if not is_file(path):
         raise UsageError(f"{path} does not exist; give a file, such as model.onnx")
-    given = _Given(volume_of(volume), preprocessing, mean, std, classes, output)
+    given = _Given(volume_of(volume), preprocessing, mean, std, classes, output, images)
     with forced(force):
         if path.suffix.lower() == PROTOTXT:
             model, report, remarks = _from_caffe(path, weights, given)
@@ -102,6 +104,7 @@ class _Given:
     std: Sequence[float] | float | None
     classes: str | Path | Sequence[str] | None
     output: str | None
+    images: Any
 
     @property
     def names(self) -> Sequence[str] | None:
@@ -123,7 +126,7 @@ def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
         for name in ("volume", "preprocessing", "mean", "std", "classes", "output"):
             _refuse("for a file of hubel, which says it itself", **{name: getattr(given, name)})
         model = own_model(file)
-        report = str(check_own(file, model, trial_images(model.preprocessing)))
+        report = str(check_own(file, model, trial_images(model.preprocessing, given.images)))
         folded = any(isinstance(step.layer, BatchNorm) for step in model.network.steps)
         remark = "batch normalisation is folded in the file: it comes back as a shift alone"
         return model, report, (remark,) * folded
@@ -136,7 +139,7 @@ def _from_onnx(path: Path, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
         source=path.name,
     )
     file.forget()
-    report = str(check(read, imported, trial_images(imported.model.preprocessing)))
+    report = str(check(read, imported, trial_images(imported.model.preprocessing, given.images)))
     return imported.model, report, imported.remarks
 
 
@@ -149,6 +152,7 @@ def _from_caffe(path: Path, weights: str | Path | None, given: _Given) -> tuple[
     if weights is None:
         raise UsageError(f"{path} has no weights; give them, too: hubel import {path} MODEL.caffemodel")
     _refuse("for a Caffe network, which has one end", output=given.output)
+    _refuse("for a Caffe network, whose scores are compared with nothing", images=given.images)
     found = read_caffe(path, Path(weights), given.volume)
     imported = import_network(
         found,

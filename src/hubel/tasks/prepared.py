@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hubel.errors import UsageError
 
@@ -20,6 +21,9 @@ PHOTO = "mpl-data/sample_data/grace_hopper.jpg"
 
 NOISE = 1
 """How many images of noise networks are compared on."""
+
+OWN = 8
+"""How many of a user's own images, at most."""
 
 
 def preprocessing_named(name: str | None, volume: Volume) -> Preprocessing | None:
@@ -43,12 +47,20 @@ def statistics_of(
     return Statistics(*both)
 
 
-def trial_images(preprocessing: Preprocessing) -> Bytes:
-    """Images to compare on: noise and a photograph, uint8, n x h x w x c."""
+def trial_images(preprocessing: Preprocessing, images: Any = None) -> Bytes:
+    """Images to compare on: noise, a photograph, and the first of `images`, uint8, n x h x w x c.
+
+    `images` are as for `hubel.predict`. Raises DataError: there are none, or one cannot be read.
+    """
     import numpy as np
+
+    from hubel.data.image.objects import as_seen
+    from hubel.model.inputs import several
 
     volume = preprocessing.volume
     noise = np.random.default_rng(0).integers(0, 256, (NOISE, *volume.plane, volume.depth), np.uint8)
     spec = find_spec("matplotlib")
     photo = Path(spec.origin).parent / PHOTO if spec and spec.origin else Path()
-    return np.stack([*noise, preprocessing.read(photo)]) if photo.is_file() else noise
+    given = () if images is None else islice(several(images), OWN)
+    own = [as_seen(image, preprocessing) for image in given]
+    return np.stack([*noise, *([preprocessing.read(photo)] if photo.is_file() else []), *own])

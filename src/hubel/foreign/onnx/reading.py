@@ -17,6 +17,9 @@ from hubel.foreign.value import Value
 OPERATION = re.compile(r"[A-Z]\w*")
 """How the name of an operation begins, where it is the last part of a node's name."""
 
+AGAIN = re.compile(r"(.*[^\d_])_(\d+)")
+"""The name of a part that is called again."""
+
 _MADE = r"_\d+|:\d+|_[Tt]ransposed|_quantized|_DequantizeLinear_Output|_float"
 WEIGHT = re.compile(rf"(^|[._/])(weight|kernel|gamma|W|w)({_MADE})*$")
 """How the name of a layer's weight ends, what quantisers put behind it included."""
@@ -131,7 +134,8 @@ class Reading:
     def name(self, node: Node) -> str:
         """Returns what a node's layer is called: its weight's name, or its own; empty if they say nothing.
 
-        `/layer1/layer1.0/conv1/Conv`, as PyTorch writes it, is `layer1.0.conv1`.
+        `/layer1/layer1.0/conv1/Conv`, as PyTorch writes it, is `layer1.0.conv1`; `/relu_1/Relu`, the second
+        call of `relu`, is `relu_2`, as `hubel notation` has it.
         """
         weight = next((WEIGHT.sub("", each) for each in node.inputs[1:] if WEIGHT.search(each)), "")
         if weight and not PLAIN.fullmatch(weight):
@@ -140,6 +144,10 @@ class Reading:
         if words and (len(words) > 1 or node.name.startswith("/")) and OPERATION.fullmatch(words[-1]):
             words.pop()
         name = _dotted(words)
+        if node.name.startswith("/") and (again := AGAIN.fullmatch(name)):
+            first, number = again.groups()
+            if first in self.builder.names.values():
+                return f"{first}_{int(number) + 1}"
         return "" if PLAIN.fullmatch(name) or re.fullmatch(rf"{node.op}[_.]?\d*", name) else name
 
 

@@ -16,7 +16,7 @@ from hubel.module.survey.follow import Surveyed, surveyed
 from hubel.module.survey.replay import Stop, replaying
 from hubel.net.foreign import Foreign, Marked
 from hubel.net.layer import Layer
-from hubel.net.layers import Identity, Part
+from hubel.net.layers import AdaptiveAvgPool, GlobalAvgPool, Identity, Part, Softmax
 from hubel.net.norms import BatchNorm
 from hubel.net.sliding import Conv
 from hubel.net.trace import Step, UnreadError
@@ -154,6 +154,8 @@ def _known(found: Surveyed) -> Iterator[Step]:
     before: list[Step] = []
     for path in (path for path in steps if path in needed):
         layer = _meant(steps[path], found.origins[path])
+        if path == found.end and isinstance(layer, Foreign) and layer.op == "log_softmax":
+            layer = Softmax()  # scores are the values before it, with or without logarithms
         if isinstance(layer, Foreign | Marked):
             raise UnreadError(f"{path} is no layer of hubel: {_why(steps[path])}", tuple(before))
         before.append(replace(steps[path], layer=layer, side=""))
@@ -182,6 +184,8 @@ def _padded(steps: Sequence[Step]) -> dict[str, Step]:
 def _meant(step: Step, origin: Origin) -> Layer:
     """The layer of a step; some functions are one only here: an equal part of the maps, or nothing at all."""
     layer = step.layer
+    if layer == AdaptiveAvgPool(1, 1):  # as in files of ONNX, which know no other name for it
+        return GlobalAvgPool()
     if not isinstance(layer, Foreign):
         return layer
     seen, made = step.inputs[0], layer.result

@@ -202,6 +202,13 @@ def _groupnorm(call: Call) -> Layer | None:
     return norms.GroupNorm(given["num_groups"], given.get("eps", 1e-5)) if fits else None
 
 
+def _instancenorm(call: Call) -> Layer | None:
+    """Reads the normalisation of each map by itself: a group per map."""
+    given = call.given("input running_mean running_var weight bias use_input_stats momentum eps")
+    fits = per_depth(call) and _is_scaled(given) and given.get("use_input_stats", True)
+    return norms.GroupNorm(call.place.volume.depth, given.get("eps", 1e-5)) if fits else None
+
+
 def _is_scaled(given: Mapping[str, Any]) -> bool:
     """Whether a normalisation has a scale and a shift."""
     return given.get("weight") is not None and given.get("bias") is not None
@@ -349,6 +356,7 @@ READERS: dict[str, Reader] = ON_IMAGES | {
     "prelu": _prelu,
     "layer_norm": _layernorm,
     "group_norm": _groupnorm,
+    "instance_norm": _instancenorm,
     "mul": _layerscale,
     "dropout": _dropout,
     "softmax": _softmax,
