@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper
 
@@ -277,6 +278,17 @@ def test_scores_are_those_before_a_log_softmax_at_the_end(tmp_path: Path) -> Non
     assert agreement.agrees
     assert repr(made.model.net) == 'globalavgpool >> named("head", fc(3)) >> softmax'
     assert any("log-softmax" in remark for remark in made.remarks)
+
+
+def test_of_several_outputs_the_first_is_taken_and_said(tmp_path: Path) -> None:
+    tail, more = head("x", 3)
+    path = written(tmp_path / "m.onnx", [*tail, node("Sigmoid", ["x"], ["boxes"])], more)
+    model = onnx.load(path)
+    model.graph.output.append(helper.make_tensor_value_info("boxes", TensorProto.FLOAT, None))
+    onnx.save(model, path)
+    made, agreement = imported(path)
+    assert agreement.agrees
+    assert any(remark.startswith("of the outputs y, boxes the first") for remark in made.remarks)
 
 
 def test_branches(tmp_path: Path) -> None:

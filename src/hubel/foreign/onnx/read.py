@@ -61,6 +61,9 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     for remark in remarks:
         reading.builder.remark(remark)
     end_name = _output(file, output)
+    if output is None and len(ends) > 1:
+        names = ", ".join(each.name for each in file.graph.output)
+        reading.builder.remark(f"of the outputs {names} the first is the scores; --output takes another")
     for proto in file.graph.node:
         _take(reading, proto)
     end = reading.values.get(end_name)
