@@ -36,6 +36,7 @@ from hubel.net.names import (
     leakyrelu,
     lrn,
     maxpool,
+    mish,
     padshortcut,
     part,
     prelu,
@@ -46,6 +47,7 @@ from hubel.net.names import (
     sigmoid,
     silu,
     softmax,
+    softplus,
     subsample,
     tanh,
     upsample,
@@ -55,7 +57,22 @@ from hubel.net.volume import Volume
 from hubel.net.window import Padding
 
 PLACES: list[Layer] = [
-    *(relu, relu6, leakyrelu, prelu, elu, gelu, silu, hardswish, tanh, sigmoid, hardsigmoid),
+    *(
+        relu,
+        relu6,
+        leakyrelu,
+        prelu,
+        elu,
+        gelu,
+        gelu(True),
+        silu,
+        hardswish,
+        mish,
+        softplus,
+        tanh,
+        sigmoid,
+        hardsigmoid,
+    ),
     *(batchnorm, layernorm, layerscale, dropout, droppath, identity),
 ]
 """Layers that keep the size and treat each place by itself."""

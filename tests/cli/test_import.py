@@ -107,7 +107,7 @@ from torch import nn
 def make():
     return nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4 * 6 * 6, 3))
 def strange():
-    return nn.Sequential(nn.ReLU(), nn.Softplus(), nn.Flatten())
+    return nn.Sequential(nn.ReLU(), nn.Softsign(), nn.Flatten())
 """
 
 
@@ -124,4 +124,4 @@ def test_the_notation_of_a_module(hubel: Hubel, tmp_path: Path) -> None:
     assert hubel("notation", out).out == said.out
     said = hubel("notation", f"{file}:strange", "--input", "8x8x3")
     assert said.status == 1
-    assert "1 is no layer of hubel: there is none for softplus of 8x8x3" in said.err
+    assert "1 is no layer of hubel: there is none for softsign of 8x8x3" in said.err

@@ -100,6 +100,9 @@ def test_activations(tmp_path: Path) -> None:
         (6, "Sigmoid", ["x"], {}, {}, "sigmoid"),
         (6, "Tanh", ["x"], {}, {}, "tanh"),
         (20, "Gelu", ["x"], {}, {}, "gelu"),
+        (20, "Gelu", ["x"], {"approximate": "tanh"}, {}, "gelu(tanh=True)"),
+        (18, "Mish", ["x"], {}, {}, "mish"),
+        (7, "Softplus", ["x"], {}, {}, "softplus"),
         (24, "Identity", ["x"], {}, {}, ""),
     ):
         nodes = [node(op, inputs, ["a"], **attributes), node("Relu", ["a"], ["end"])]
@@ -130,6 +133,32 @@ def test_gelu_of_older_opsets_is_one_layer(tmp_path: Path) -> None:
     )
     for way in ways:
         assert of(tmp_path, [*start, *way], constants, 3) == "relu >> gelu"
+
+
+def test_gelu_by_tanh_and_mish_that_are_written_out(tmp_path: Path) -> None:
+    constants = {
+        "three": np.float32(3),
+        "c": np.float32(0.044715),
+        "root": np.float32((2 / np.pi) ** 0.5),
+        "one": np.float32(1),
+        "half": np.float32(0.5),
+    }
+    power = [node("Pow", ["a", "three"], ["cube"])]
+    product = [node("Mul", ["a", "a"], ["square"]), node("Mul", ["square", "a"], ["cube"])]
+    rest = [
+        node("Mul", ["c", "cube"], ["d"]),
+        node("Add", ["a", "d"], ["e"]),
+        node("Mul", ["e", "root"], ["f"]),
+        node("Tanh", ["f"], ["g"]),
+        node("Add", ["g", "one"], ["h"]),
+        node("Mul", ["a", "half"], ["i"]),
+        node("Mul", ["i", "h"], ["end"]),
+    ]
+    relu = node("Relu", ["x"], ["a"])
+    for cube in (power, product):
+        assert of(tmp_path, [relu, *cube, *rest], constants, 3) == "relu >> gelu(tanh=True)"
+    nodes = [node("Softplus", ["a"], ["s"]), node("Tanh", ["s"], ["t"]), node("Mul", ["a", "t"], ["end"])]
+    assert of(tmp_path, [relu, *nodes], constants, 3) == "relu >> mish"
 
 
 def test_factors_and_summands_go_into_the_layer_before(tmp_path: Path) -> None:

@@ -31,6 +31,7 @@ from hubel.net.names import (
     droppath,
     elu,
     fc,
+    gelu,
     globalavgpool,
     groupnorm,
     hardsigmoid,
@@ -40,6 +41,7 @@ from hubel.net.names import (
     leakyrelu,
     lrn,
     maxpool,
+    mish,
     padshortcut,
     part,
     prelu,
@@ -47,6 +49,7 @@ from hubel.net.names import (
     shuffle,
     sigmoid,
     silu,
+    softplus,
     upsample,
 )
 from hubel.net.trace import trace
@@ -227,6 +230,7 @@ def test_uneven_adaptive_pooling_before_a_normalisation_agrees(
         >> avgpool(2, 1, (1, 0, 0, 1), count_pad=False),
         convtranspose(4, (4, 3), (2, 3), (1, 0), (1, 2), groups=2) >> batchnorm >> silu,
         upsample(2) >> upsample((1, 3), "bilinear") >> hardswish,
+        gelu(tanh=True) >> mish >> softplus,
         layernorm >> leakyrelu(0.2) >> layerscale(0.5),
         conv(6, 1) >> layerscale(0.5) >> elu(0.7),
         groupnorm(3) >> prelu >> hardsigmoid,

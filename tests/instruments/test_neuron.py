@@ -197,7 +197,7 @@ class Foreign(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         flat = self.pool(self.act(self.norm(self.conv(images)))).flatten(1)
-        return F.mish(self.act(self.head(flat)))
+        return F.selu(self.act(self.head(flat)))
 
 
 @pytest.mark.parametrize(
@@ -243,8 +243,8 @@ def test_what_is_refused() -> None:
         unit_of(network, image, "fc1")
     with pytest.raises(UsageError, match="its maps are 0 to 2, not 3"):
         neuron(Subject.of(network), image, Unit("conv1", 3, 0, 0))
-    with pytest.raises(NetworkError, match="mish1 is mish, whose arithmetic is not known"):
-        unit_of(Foreign(), image, "mish1[0]")
+    with pytest.raises(NetworkError, match="selu1 is selu, whose arithmetic is not known"):
+        unit_of(Foreign(), image, "selu1[0]")
     with pytest.raises(NetworkError, match="has no running statistics"):
         unit_of(nn.Sequential(nn.BatchNorm2d(2, track_running_stats=False)), image, "0[0,1,1]")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubel.graph.writer import Graph, layer_of
-from hubel.net.activations import Elu, LeakyRelu, Relu, Tanh
+from hubel.net.activations import Elu, Gelu, LeakyRelu, Relu, Tanh
 
 if TYPE_CHECKING:
     from hubel.net.trace import Step
@@ -38,10 +38,25 @@ def sigmoid(graph: Graph, step: Step, value: str) -> str:
 
 
 def gelu(graph: Graph, step: Step, value: str) -> str:
-    """Of the error function: opset 17 has no operation for it."""
-    inner = graph.op("Erf", graph.op("Mul", value, graph.const(np.float32(math.sqrt(0.5)))))
+    """Of the error function, or of tanh: opset 17 has no operation for it."""
+    if layer_of(step, Gelu).tanh:
+        cube = graph.op("Mul", graph.op("Mul", value, value), value)
+        line = graph.op("Add", value, graph.op("Mul", cube, graph.const(np.float32(0.044715))))
+        inner = graph.op("Tanh", graph.op("Mul", line, graph.const(np.float32(math.sqrt(2 / math.pi)))))
+    else:
+        inner = graph.op("Erf", graph.op("Mul", value, graph.const(np.float32(math.sqrt(0.5)))))
     twice = graph.op("Mul", value, graph.op("Add", inner, graph.const(np.float32(1))))
     return graph.op("Mul", twice, graph.const(np.float32(0.5)), name=step.path)
+
+
+def softplus(graph: Graph, step: Step, value: str) -> str:
+    """log(1 + exp(x))."""
+    return graph.op("Softplus", value, name=step.path)
+
+
+def mish(graph: Graph, step: Step, value: str) -> str:
+    """Of tanh and softplus: opset 17 has no operation for it."""
+    return graph.op("Mul", value, graph.op("Tanh", graph.op("Softplus", value)), name=step.path)
 
 
 def silu(graph: Graph, step: Step, value: str) -> str:

@@ -240,6 +240,8 @@ WRITERS: dict[type[Layer], Callable[..., str]] = {
     activations.PRelu: write_activations.prelu,
     activations.Elu: write_activations.elu,
     activations.Gelu: write_activations.gelu,
+    activations.Mish: write_activations.mish,
+    activations.Softplus: write_activations.softplus,
     activations.Silu: write_activations.silu,
     activations.HardSwish: write_activations.hardswish,
     activations.Tanh: write_activations.tanh,

@@ -276,6 +276,16 @@ def _sigmoid(value: float) -> float:
     return 1 / (1 + math.exp(-value)) if value >= 0 else math.exp(value) / (1 + math.exp(value))
 
 
+def _softplus(value: float) -> float:
+    return max(value, 0.0) + math.log1p(math.exp(-abs(value)))
+
+
+def _gelu(layer: activations.Gelu, value: float) -> float:
+    if layer.tanh:
+        return value * 0.5 * (1 + math.tanh(math.sqrt(2 / math.pi) * (value + 0.044715 * value**3)))
+    return value * 0.5 * math.erfc(-value / math.sqrt(2))
+
+
 RULES: dict[type[Layer], Callable[[Sight], Found]] = {
     sliding.Conv: _conv,
     sliding.MaxPool: _max,
@@ -287,11 +297,13 @@ RULES: dict[type[Layer], Callable[[Sight], Found]] = {
     activations.Relu: _of(lambda layer, x: max(0.0, x if layer.limit is None else min(layer.limit, x))),
     activations.Tanh: _of(lambda layer, x: layer.amplitude * math.tanh(layer.slope * x)),
     activations.Sigmoid: _of(lambda _layer, x: _sigmoid(x)),
-    activations.Gelu: _of(lambda _layer, x: x * 0.5 * math.erfc(-x / math.sqrt(2))),
+    activations.Gelu: _of(_gelu),
     spec.Dropout: _of(lambda _layer, x: x),
     spec.Identity: _of(lambda _layer, x: x),
     norms.BatchNorm: _batchnorm,
     activations.Silu: _of(lambda _layer, x: x * _sigmoid(x)),
+    activations.Softplus: _of(lambda _layer, x: _softplus(x)),
+    activations.Mish: _of(lambda _layer, x: x * math.tanh(_softplus(x))),
     activations.HardSigmoid: _of(lambda _layer, x: min(max(x + 3, 0.0), 6.0) / 6),
     activations.HardSwish: _of(lambda _layer, x: x * min(max(x + 3, 0.0), 6.0) / 6),
     activations.LeakyRelu: _of(lambda layer, x: x if x > 0 else layer.slope * x),

@@ -54,7 +54,15 @@ class Sigmoid(Elementwise):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Gelu(Elementwise):
-    """x · Φ(x), where Φ is the normal distribution function. Source: Hendrycks and Gimpel 2016."""
+    """x · Φ(x), where Φ is the normal distribution function. Source: Hendrycks and Gimpel 2016.
+
+    With `tanh`, Φ is (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, the paper's approximation in section 2.
+    """
+
+    tanh: bool = False
+
+    def __post_init__(self) -> None:
+        check_flag(self, "tanh", self.tanh)
 
     def keeps(self, volume: Volume) -> Keeps:
         return Keeps(input=True)
@@ -63,6 +71,22 @@ class Gelu(Elementwise):
 @dataclass(frozen=True, slots=True, repr=False)
 class Silu(Elementwise):
     """x · sigmoid(x), also called swish. Source: Ramachandran et al. 2017, with β = 1."""
+
+    def keeps(self, volume: Volume) -> Keeps:
+        return Keeps(input=True)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Softplus(Elementwise):
+    """log(1 + exp(x)), a smooth relu. Source: Dugas et al. 2001."""
+
+    def keeps(self, volume: Volume) -> Keeps:
+        return Keeps(input=True)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Mish(Elementwise):
+    """x · tanh(softplus(x)). Source: Misra 2019."""
 
     def keeps(self, volume: Volume) -> Keeps:
         return Keeps(input=True)
@@ -130,7 +154,7 @@ class Elu(Elementwise):
 
 
 ACTIVATIONS = (
-    *(Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, HardSwish),
+    *(Relu, LeakyRelu, PRelu, Elu, Gelu, Silu, HardSwish, Mish, Softplus),
     *(Tanh, Sigmoid, HardSigmoid),
 )
 """All kinds of activations, which can replace each other."""

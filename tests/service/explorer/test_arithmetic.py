@@ -40,7 +40,7 @@ OLDER = (
     " >> softmax"
 )
 NEWER = (
-    'conv(8, 3, pad=1, pad_mode="reflect") >> groupnorm(2) >> silu'
+    'conv(8, 3, pad=1, pad_mode="reflect") >> groupnorm(2) >> silu >> mish >> gelu(True) >> softplus'
     ' >> conv(8, 3, pad=(2, 1, 0, 2), pad_mode="replicate", stride=2) >> layernorm >> hardswish'
     " >> convtranspose(8, 3, stride=2, pad=1, output_pad=1, groups=2) >> leakyrelu(0.1) >> upsample(2) >> elu"
     " >> conv(8, 3, stride=3, ceil=True) >> prelu"

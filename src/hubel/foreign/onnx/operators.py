@@ -24,10 +24,12 @@ from hubel.net.activations import (
     HardSigmoid,
     HardSwish,
     LeakyRelu,
+    Mish,
     PRelu,
     Relu,
     Sigmoid,
     Silu,
+    Softplus,
     Tanh,
 )
 from hubel.net.layer import Layer
@@ -54,9 +56,7 @@ def _clip(reading: Reading, node: Node) -> Layer:
 
 
 def _gelu(_reading: Reading, node: Node) -> Layer:
-    if node.get("approximate", "none") != "none":
-        raise NoLayerError("gelu has no approximation by tanh")
-    return Gelu()
+    return Gelu(tanh=node.get("approximate", "none") == "tanh")
 
 
 def _leakyrelu(_reading: Reading, node: Node) -> Layer:
@@ -355,6 +355,7 @@ READERS: dict[str, Reader] = {
     "Max": _limits,
     "MaxPool": windows.maxpool,
     "Min": _limits,
+    "Mish": _plain(Mish()),
     "Mul": _arithmetic,
     "PRelu": _prelu,
     "Pad": windows.pad,
@@ -365,6 +366,7 @@ READERS: dict[str, Reader] = {
     "Sigmoid": _plain(Sigmoid()),
     "Slice": shapes.cut,
     "Softmax": _softmax,
+    "Softplus": _plain(Softplus()),
     "Squeeze": shapes.squeeze,
     "Sub": _arithmetic,
     "Sum": _sum,

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from hubel.foreign.onnx.reading import Node, Reading
-from hubel.net.activations import Gelu, HardSigmoid, HardSwish, Silu
+from hubel.net.activations import Gelu, HardSigmoid, HardSwish, Mish, Silu
 from hubel.net.layer import Layer
 from hubel.net.norms import Lrn
 
@@ -21,14 +21,29 @@ Pattern: TypeAlias = "str | float | tuple[str | Pattern, ...]"
 
 _ERF: Pattern = ("Add", ("Erf", ("Scale", "x", math.sqrt(0.5))), 1.0)
 
+_CUBES: tuple[Pattern, ...] = (("Pow", "x", 3.0), ("Mul", ("Mul", "x", "x"), "x"))
+_TANHS: tuple[Pattern, ...] = tuple(
+    ("Add", ("Tanh", ("Scale", ("Add", "x", ("Scale", cube, 0.044715)), math.sqrt(2 / math.pi))), 1.0)
+    for cube in _CUBES
+)
+"""1 + tanh(√(2/π) · (x + 0.044715 · x³)); `_ERF` is what it stands for."""
+
 _SIXTH = 1 / 6
 _CUT: Pattern = ("Clip", ("Add", "x", 3.0), 0.0, 6.0)
 _HARD: tuple[Pattern, ...] = (("Scale", _CUT, _SIXTH), ("HardSigmoid", "x", _SIXTH, 0.5))
 
 PATTERNS: list[tuple[Layer, Pattern]] = [
-    (Gelu(), ("Scale", ("Mul", "x", _ERF), 0.5)),
-    (Gelu(), ("Mul", "x", ("Scale", _ERF, 0.5))),
-    (Gelu(), ("Mul", ("Scale", "x", 0.5), _ERF)),
+    *(
+        (Gelu(tanh=tanh), pattern)
+        for tanh, both in ((False, (_ERF,)), (True, _TANHS))
+        for one in both
+        for pattern in (
+            ("Scale", ("Mul", "x", one), 0.5),
+            ("Mul", "x", ("Scale", one, 0.5)),
+            ("Mul", ("Scale", "x", 0.5), one),
+        )
+    ),
+    (Mish(), ("Mul", "x", ("Tanh", ("Softplus", "x")))),
     (Silu(), ("Mul", "x", ("Sigmoid", "x"))),
     *((HardSwish(), ("Mul", "x", hard)) for hard in _HARD),
     (HardSwish(), ("Scale", ("Mul", "x", _CUT), _SIXTH)),

@@ -250,8 +250,14 @@ def _clamped(call: Call) -> Layer | None:
 
 
 def _gelu(call: Call) -> Layer | None:
-    exact = call.given("input approximate").get("approximate", "none") == "none"
-    return activations.Gelu() if exact else None
+    return activations.Gelu(tanh=call.given("input approximate").get("approximate", "none") == "tanh")
+
+
+def _softplus(call: Call) -> Layer | None:
+    """Reads softplus; a threshold below 20 would change values."""
+    given = call.given("input beta threshold")
+    plain = given.get("beta", 1) == 1 and given.get("threshold", 20) >= 20
+    return activations.Softplus() if plain else None
 
 
 def _leakyrelu(call: Call) -> Layer | None:
@@ -349,6 +355,8 @@ READERS: dict[str, Reader] = ON_IMAGES | {
     "sigmoid": _always(activations.Sigmoid()),
     "gelu": _gelu,
     "silu": _always(activations.Silu()),
+    "mish": _always(activations.Mish()),
+    "softplus": _softplus,
     "hardswish": _always(activations.HardSwish()),
     "hardsigmoid": _always(activations.HardSigmoid()),
     "leaky_relu": _leakyrelu,

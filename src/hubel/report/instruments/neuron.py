@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from hubel.net.activations import ACTIVATIONS
+from hubel.net.activations import ACTIVATIONS, Gelu
 from hubel.net.field import NOTHING
 
 if TYPE_CHECKING:
@@ -50,6 +50,8 @@ _RULES = {
     "sigmoid": "1 / (1 + exp(-input))",
     "hardsigmoid": "min(max(input + 3, 0), 6) / 6",
     "gelu": "input · Φ(input)",
+    "mish": "input · tanh(log(1 + exp(input)))",
+    "softplus": "log(1 + exp(input))",
     "silu": "input / (1 + exp(-input))",
     "hardswish": "input · min(max(input + 3, 0), 6) / 6",
     "leakyrelu": "max(0, input) + {slope} · min(0, input)",
@@ -77,6 +79,8 @@ def rule(neuron: Neuron) -> str:
         return f"min({_number(layer.limit)}, max(0, input))"  # type: ignore[attr-defined]
     if layer.kind == "tanh" and (layer.amplitude, layer.slope) != (1, 1):  # type: ignore[attr-defined]
         return f"{_number(layer.amplitude)} · tanh({_number(layer.slope)} · input)"  # type: ignore[attr-defined]
+    if layer == Gelu(tanh=True):
+        return "input · (1 + tanh(√(2/π) · (input + 0.044715 · input³))) / 2"
     numbers = {name: _number(getattr(layer, name)) for name in ("slope", "alpha") if hasattr(layer, name)}
     return _RULES[layer.kind].format(bias=" + bias" if "bias" in neuron.parts else "", **numbers)
 

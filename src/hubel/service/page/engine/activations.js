@@ -5,7 +5,10 @@ export const ACTIVATIONS = {
   relu: (x, { limit }) => Math.max(0, limit === null ? x : Math.min(limit, x)),
   tanh: (x, { amplitude, slope }) => amplitude * Math.tanh(slope * x),
   sigmoid: (x) => 1 / (1 + Math.exp(-x)),
-  gelu: (x) => x * 0.5 * erfc(-x / Math.SQRT2),
+  gelu: (x, { tanh }) =>
+    x * 0.5 * (tanh ? 1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)) : erfc(-x / Math.SQRT2)),
+  mish: (x) => x * Math.tanh(softplus(x)),
+  softplus,
   silu: (x) => x / (1 + Math.exp(-x)),
   hardsigmoid: (x) => Math.min(Math.max(x + 3, 0), 6) / 6,
   hardswish: (x) => (x * Math.min(Math.max(x + 3, 0), 6)) / 6,
@@ -15,6 +18,11 @@ export const ACTIVATIONS = {
   droppath: (x) => x,
   identity: (x) => x,
 };
+
+/** log(1 + exp(x)), without overflow. @param {number} x */
+function softplus(x) {
+  return Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
+}
 
 /**
  * The complementary error function, to 1.2e-7 of its value.

@@ -52,7 +52,7 @@ export function positions(n, f, s, p) {
 /** Layers that make each map from the map of the same number. */
 const APART = new Set(
   ("add maxpool avgpool subsample globalavgpool adaptiveavgpool upsample batchnorm layerscale dropout droppath identity " +
-    "relu leakyrelu prelu elu gelu silu hardswish tanh sigmoid hardsigmoid").split(" "),
+    "relu leakyrelu prelu elu gelu silu hardswish mish softplus tanh sigmoid hardsigmoid").split(" "),
 );
 
 /**
