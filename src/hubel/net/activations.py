@@ -8,6 +8,15 @@ from hubel.net.layer import FLOAT_BYTES, Elementwise, Keeps, assign, check_flag,
 from hubel.net.volume import Volume
 
 
+class _KeepsInput(Elementwise):
+    """An activation whose gradient is computed from its input."""
+
+    __slots__ = ()
+
+    def keeps(self, volume: Volume) -> Keeps:
+        return Keeps(input=True)
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Relu(Elementwise):
     """max(0, x); with a `limit`, min(limit, max(0, x)): `relu6` has limit 6."""
@@ -53,7 +62,7 @@ class Sigmoid(Elementwise):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Gelu(Elementwise):
+class Gelu(_KeepsInput):
     """x · Φ(x), where Φ is the normal distribution function. Source: Hendrycks and Gimpel 2016.
 
     With `tanh`, Φ is (1 + tanh(√(2/π) · (x + 0.044715 · x³))) / 2, the paper's approximation in section 2.
@@ -64,52 +73,34 @@ class Gelu(Elementwise):
     def __post_init__(self) -> None:
         check_flag(self, "tanh", self.tanh)
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Silu(Elementwise):
+class Silu(_KeepsInput):
     """x · sigmoid(x), also called swish. Source: Ramachandran et al. 2017, with β = 1."""
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Softplus(Elementwise):
+class Softplus(_KeepsInput):
     """log(1 + exp(x)), a smooth relu. Source: Dugas et al. 2001."""
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Mish(Elementwise):
+class Mish(_KeepsInput):
     """x · tanh(softplus(x)). Source: Misra 2019."""
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class HardSigmoid(Elementwise):
+class HardSigmoid(_KeepsInput):
     """relu6(x + 3) / 6: the sigmoid in straight lines. Source: Howard et al. 2019, section 5.2."""
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class HardSwish(Elementwise):
+class HardSwish(_KeepsInput):
     """x · relu6(x + 3) / 6: swish in straight lines. Source: Howard et al. 2019, section 5.2."""
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class LeakyRelu(Elementwise):
+class LeakyRelu(_KeepsInput):
     """x where it is positive, else slope · x. Source: Maas et al. 2013, section 2."""
 
     slope: float = 0.01
@@ -117,12 +108,9 @@ class LeakyRelu(Elementwise):
     def __post_init__(self) -> None:
         assign(self, slope=check_number(self, "slope", self.slope, 0))
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class PRelu(Elementwise):
+class PRelu(_KeepsInput):
     """x where it is positive, else a trained slope times x: one slope per map, or one for all if `shared`.
 
     Slopes start at 0.25. Source: He et al. 2015 (Delving deep into rectifiers), section 2.1.
@@ -136,21 +124,15 @@ class PRelu(Elementwise):
     def params(self, volume: Volume) -> int:
         return 1 if self.shared else volume.depth
 
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
-
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Elu(Elementwise):
+class Elu(_KeepsInput):
     """x where it is positive, else alpha · (exp(x) - 1). Source: Clevert et al. 2015, equation 15."""
 
     alpha: float = 1.0
 
     def __post_init__(self) -> None:
         assign(self, alpha=check_number(self, "alpha", self.alpha, 0))
-
-    def keeps(self, volume: Volume) -> Keeps:
-        return Keeps(input=True)
 
 
 ACTIVATIONS = (

@@ -256,8 +256,7 @@ def _gelu(call: Call) -> Layer | None:
 def _softplus(call: Call) -> Layer | None:
     """Reads softplus; a threshold below 20 would change values."""
     given = call.given("input beta threshold")
-    plain = given.get("beta", 1) == 1 and given.get("threshold", 20) >= 20
-    return activations.Softplus() if plain else None
+    return activations.Softplus() if given.get("beta", 1) == 1 and given.get("threshold", 20) >= 20 else None
 
 
 def _leakyrelu(call: Call) -> Layer | None:
