@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import assume, given, settings
+from onnx import helper
 from torch import nn
 
 from hubel.data.image.preprocess import Preprocessing
@@ -21,7 +22,7 @@ from hubel.module.network import build
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume
 from hubel.tasks.notation import notation
-from tests.foreign.graphs import imported
+from tests.foreign.graphs import head, imported, written
 from tests.strategies import fitting_nets
 
 
@@ -101,6 +102,30 @@ def test_a_module_and_its_file_have_one_notation(tmp_path: Path) -> None:
     assert agreement.agrees
     assert made.model.net == notation(Named(), "21x21x3").net
     assert {"layer1._1.bn1", "gate._2", "act_2"} <= set(made.paths.values())
+
+
+def test_names_that_the_newer_exporter_notes(tmp_path: Path) -> None:
+    """Calls of `act`, two in the forward of `block` itself, and one of `last` that makes two nodes."""
+    scopes = (
+        ("Relu", "a", ["x"], "block.act", "relu", "torch.nn.modules.activation.ReLU"),
+        ("Add", "b", ["a", "x"], "block", "add", "__main__.Block"),
+        ("Relu", "c", ["b"], "block", "relu_1", "__main__.Block"),
+        ("Relu", "d", ["c"], "block.act", "relu_2", "torch.nn.modules.activation.ReLU"),
+        ("Sigmoid", "e", ["d"], "last", "silu", "torch.nn.modules.activation.SiLU"),
+        ("Mul", "f", ["d", "e"], "last", "silu", "torch.nn.modules.activation.SiLU"),
+    )
+    nodes = []
+    for op, made, inputs, path, call, kind in scopes:
+        nodes.append(helper.make_node(op, inputs, [made], name=f"node_{made}"))
+        for key, text in (("name_scopes", ["", path, call]), ("class_hierarchy", ["Net", kind, "aten"])):
+            nodes[-1].metadata_props.add(key=f"pkg.torch.onnx.{key}", value=str(text))
+    tail, more = head("f", 3)
+    made, agreement = imported(written(tmp_path / "m.onnx", [*nodes, *tail], more))
+    assert agreement.agrees
+    assert repr(made.model.net) == (
+        'named("block", named("act", relu) + identity >> relu >> named("act_2", relu)) >> named("last", silu)'
+        ' >> globalavgpool >> named("head", fc(3))'
+    )
 
 
 def test_batch_norm_stays_where_the_exporter_leaves_it(tmp_path: Path) -> None:

@@ -115,6 +115,7 @@ class _Lowering:
     def on_floats(self, node: NodeProto, op: str, inputs: Sequence[str], *, drop: Sequence[str] = ()) -> None:
         """Adds a node on floats in place of one on bytes, with its attributes."""
         made = NodeProto(op_type=op, name=node.name, input=inputs, output=node.output)
+        made.metadata_props.extend(node.metadata_props)
         made.attribute.extend(each for each in node.attribute if each.name not in drop)
         self.add(made)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ast import literal_eval
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -28,15 +29,38 @@ PLAIN = re.compile(r"\d*|onnx::.*|(x|n|val|node|tensor)_?\d+|node_.*", re.IGNORE
 """A name that says nothing."""
 
 
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What PyTorch's newer exporter notes of a node: the module's path, and the call there that made it.
+
+    `leaf` says that the module is one of PyTorch's own, whose every call is a layer.
+    """
+
+    path: str
+    call: str
+    leaf: bool
+
+    @classmethod
+    def of(cls, proto: NodeProto) -> Scope | None:
+        """Returns the scope of a node, None where none is noted."""
+        said = {each.key.removeprefix("pkg.torch.onnx."): each.value for each in proto.metadata_props}
+        try:
+            paths, kinds = (literal_eval(said[key]) for key in ("name_scopes", "class_hierarchy"))
+            return cls(str(paths[-2]), str(paths[-1]), str(kinds[-2]).startswith("torch.nn."))
+        except (KeyError, IndexError, TypeError, ValueError, SyntaxError):
+            return None
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """One node. `inputs` are names, empty for one that is left out."""
+    """One node. `inputs` are names, empty for one that is left out; `scope` is where a module made it."""
 
     op: str
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     attributes: dict[str, Any]
+    scope: Scope | None = None
 
     @classmethod
     def of(cls, proto: NodeProto) -> Node:
@@ -45,7 +69,8 @@ class Node:
         texts = {name: value.decode() for name, value in attributes.items() if isinstance(value, bytes)}
         own = proto.domain in ("", "ai.onnx")
         op = proto.op_type if own else f"{proto.domain}.{proto.op_type}"
-        return cls(op, proto.name, tuple(proto.input), tuple(proto.output), attributes | texts)
+        given = tuple(proto.input), tuple(proto.output), attributes | texts
+        return cls(op, proto.name, *given, Scope.of(proto))
 
     def get(self, name: str, default: Any) -> Any:
         """Returns an attribute."""
@@ -81,6 +106,9 @@ class Reading:
     constants: dict[str, Array]
     values: dict[str, Value | Unread] = field(default_factory=dict)
     producers: dict[str, Node] = field(default_factory=dict)
+    calls: dict[str, list[str]] = field(default_factory=dict)
+    """The calls of each module so far, by its path."""
+
     ends: frozenset[str] = frozenset()
     """The outputs of the graph."""
 
@@ -140,6 +168,8 @@ class Reading:
         weight = next((WEIGHT.sub("", each) for each in node.inputs[1:] if WEIGHT.search(each)), "")
         if weight and not PLAIN.fullmatch(weight):
             return _dotted(weight.split("/"))
+        if node.scope is not None:
+            return self._scoped(node.scope)
         words = [word for word in re.split(r"[/:]", node.name) if word]
         if words and (len(words) > 1 or node.name.startswith("/")) and OPERATION.fullmatch(words[-1]):
             words.pop()
@@ -149,6 +179,16 @@ class Reading:
             if first in self.builder.names.values():
                 return f"{first}_{int(number) + 1}"
         return "" if PLAIN.fullmatch(name) or re.fullmatch(rf"{node.op}[_.]?\d*", name) else name
+
+    def _scoped(self, scope: Scope) -> str:
+        """Returns the path of a module, with a number from its second call on."""
+        if not scope.leaf:
+            return scope.path
+        calls = self.calls.setdefault(scope.path, [])
+        if scope.call not in calls:
+            calls.append(scope.call)
+        number = calls.index(scope.call) + 1
+        return scope.path if number == 1 else f"{scope.path}_{number}"
 
 
 def _dotted(words: Sequence[str]) -> str:
