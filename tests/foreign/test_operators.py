@@ -320,6 +320,33 @@ def test_of_several_outputs_the_first_is_taken_and_said(tmp_path: Path) -> None:
     assert any(remark.startswith("of the outputs y, boxes the first") for remark in made.remarks)
 
 
+def test_what_exporters_compute_with_sizes(tmp_path: Path) -> None:
+    """As for `x.view(x.shape[0], 3, -1)`: the same numbers as ONNX's own reference gives."""
+    from onnx.reference import ReferenceEvaluator
+
+    from hubel.foreign.onnx.reading import fold
+
+    whole = np.arange(24).reshape(2, 3, 4)
+    for op, inputs, attributes in (
+        ("Concat", (whole, whole), {"axis": 1}),
+        ("Gather", (whole, np.array([[2, 0], [-1, 1]])), {"axis": 2}),
+        ("Gather", (np.array([5, 6, 7]), np.array(1)), {}),
+        ("Slice", (whole, np.array([1]), np.array([2**31]), np.array([-1])), {}),
+        (
+            "Slice",
+            (whole, np.array([-1, 0]), np.array([-(2**63), 2]), np.array([2, 1]), np.array([-2, 1])),
+            {},
+        ),
+        ("Slice", (whole, np.array([0, 1]), np.array([1, 2])), {}),
+        ("Unsqueeze", (whole, np.array([0, -1])), {}),
+    ):
+        names = [f"i{at}" for at in range(len(inputs))]
+        one = node(op, names, ["y"], **attributes)
+        given = dict(zip(names, inputs, strict=True))
+        wanted = ReferenceEvaluator(one).run(None, given)[0]
+        np.testing.assert_array_equal(fold(one, inputs, 17)[0], wanted)
+
+
 def test_branches(tmp_path: Path) -> None:
     constants = {"w": weights(3, 3, 1, 1), "v": weights(3, 3, 1, 1)}
     nodes = [

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from ast import literal_eval
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -204,7 +204,6 @@ def fold(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[A
         return [numpy_helper.to_array(proto.attribute[0].t)]
     if proto.op_type == "Identity" and inputs[0] is not None:  # weights that layers share
         return [inputs[0]]
-    given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name}
     if proto.op_type == "DequantizeLinear":  # the reference lacks those of older opsets
         if any(each.name == "block_size" and each.i for each in proto.attribute):
             raise NoLayerError("its weights are quantised in blocks")
@@ -212,17 +211,44 @@ def fold(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[A
         whole, scale, zero = (*inputs, None)[:3]
         assert whole is not None
         return [dequantised(whole, scale, zero, axis)]
+    try:
+        if opset >= NEWER and proto.op_type in ON_SIZES:
+            return [np.asarray(ON_SIZES[proto.op_type](Node.of(proto), *inputs))]
+        return _by_reference(proto, inputs, opset)
+    except Exception as error:  # whatever an operation on constants raises, the node is not read
+        raise NoLayerError(f"its constant inputs give none: {error}") from None
+
+
+def _by_reference(proto: NodeProto, inputs: Sequence[Array | None], opset: int) -> list[Array]:
+    """Returns what ONNX's own reference computes."""
     from onnx.reference import ReferenceEvaluator  # half a second to import, and most files need none
 
+    given = {name: array for name, array in zip(proto.input, inputs, strict=True) if name}
     taken = [helper.make_tensor_value_info(name, TensorProto.FLOAT, None) for name in given]  # of any type
     outputs = [helper.make_empty_tensor_value_info(name) for name in proto.output]
     graph = helper.make_graph([proto], "constant", taken, outputs)
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
-    try:
-        made: Any = ReferenceEvaluator(model).run(None, given)
-    except Exception as error:  # whatever an operation on constants raises, the node is not read
-        raise NoLayerError(f"its constant inputs give none: {error}") from None
+    made: Any = ReferenceEvaluator(model).run(None, given)
     return [np.asarray(each) for each in made]
+
+
+def _slice(_node: Node, whole: Any, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Array:
+    cuts = [slice(None)] * whole.ndim
+    for at, axis in enumerate(range(len(starts)) if axes is None else axes):
+        cuts[axis] = slice(starts[at], ends[at], 1 if steps is None else steps[at])
+    return np.asarray(whole[tuple(cuts)])
+
+
+NEWER = 13
+"""Since which opset these operators have their present form."""
+
+ON_SIZES: dict[str, Callable[..., Any]] = {
+    "Concat": lambda node, *parts: np.concatenate(parts, node.get("axis", 0)),
+    "Gather": lambda node, whole, at: np.take(whole, at, node.get("axis", 0)),
+    "Slice": _slice,
+    "Unsqueeze": lambda _node, whole, axes: np.expand_dims(whole, tuple(axes.tolist())),
+}
+"""What exporters compute with sizes, so that most files do not need the reference."""
 
 
 def dequantised(whole: Array, scale: Any, zero: Any, axis: int) -> Array:
