@@ -18,14 +18,10 @@ from onnxruntime.quantization import (
     quantize_static,
 )
 
+from hubel.net.trace import UnreadError
 from tests.foreign.graphs import head, imported, weights, written
 
 node: Any = helper.make_node
-
-NOTATION = (
-    "conv(8, 3, pad=1) >> relu(limit=6.0) >> maxpool(2) >> identity + conv(8, 3, pad=1) >> relu"
-    ' | conv(4, 1) >> globalavgpool >> named("head", fc(3))'
-)
 
 
 class Images(CalibrationDataReader):  # type: ignore[misc]  # it has no types
@@ -115,3 +111,28 @@ def test_halves_are_widened(network: Path) -> None:
     assert text == notation
     assert np.abs(found - wanted).max() < 2e-3 * np.abs(wanted).max()
     assert any("float16" in remark for remark in remarks)
+
+
+def test_operators_on_bytes_that_are_none_on_floats_are_named(tmp_path: Path) -> None:
+    tail, more = head("end", 3)
+    constants = more | {"s": np.float32(0.1), "z": np.uint8(0)}
+    quantised = ["q", "s", "z", "s", "z"]
+    for nodes, why in (
+        (
+            [node("QLinearGlobalAveragePool", quantised, ["p"], channels_last=1, domain="com.microsoft")],
+            r"QLinearGlobalAveragePool\).*its depth is its last axis",
+        ),
+        (
+            [
+                node("GlobalMaxPool", ["x"], ["top"]),
+                node("DequantizeLinear", ["q", "s", "z"], ["d"]),
+                node("QuantizeLinear", ["d", "top", "z"], ["p"]),
+            ],
+            r"QuantizeLinear\).*top is no constant",
+        ),
+    ):
+        start = node("QuantizeLinear", ["x", "s", "z"], ["q"])
+        end = node("DequantizeLinear", ["p", "s", "z"], ["end"])
+        path = written(tmp_path / "m.onnx", [start, *nodes, end, *tail], constants)
+        with pytest.raises(UnreadError, match=why):
+            imported(path)

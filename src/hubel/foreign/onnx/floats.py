@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 from onnx import GraphProto, ModelProto, NodeProto, TensorProto, helper, numpy_helper
 
+from hubel.foreign.builder import NoLayerError
 from hubel.foreign.found import Array
 from hubel.foreign.onnx.file import OnnxFile
-from hubel.foreign.onnx.reading import dequantised
+from hubel.foreign.onnx.reading import Node, dequantised
+from hubel.net.trace import UnreadError
 
 HALVES = (TensorProto.FLOAT16, TensorProto.BFLOAT16)
 
@@ -31,16 +33,23 @@ KEEP_SIGN = (
 SIX = 6.0
 """Where a range of bytes ends that stands for a relu with limit 6."""
 
+CLIP_TAKES = 11
+"""Since which opset `Clip` takes its limits as inputs."""
+
 WIDENED = "values in float16 are widened to float32"
 UNROUNDED = "quantised values are read back to float: nothing is rounded between layers"
 
 
 def in_floats(file: OnnxFile) -> tuple[OnnxFile, tuple[str, ...]]:
-    """Returns a file's network in 32-bit floats, and remarks on what was changed."""
+    """Returns a file's network in 32-bit floats, and remarks on what was changed.
+
+    Raises UnreadError: an operator on bytes is none on floats.
+    """
     graph = file.graph
-    halves = any(_kind(array) in HALVES for array in file.weights.values()) or any(
-        each.type.tensor_type.elem_type in HALVES for each in (*graph.input, *graph.output)
-    )
+    kinds = {_kind(array) for array in file.weights.values()}
+    kinds |= {each.type.tensor_type.elem_type for each in (*graph.input, *graph.output)}
+    kinds |= {each.t.data_type for node in graph.node for each in node.attribute}
+    halves = not kinds.isdisjoint(HALVES)
     whole = any(node.op_type in OPERATORS for node in graph.node)
     if not halves and not whole:
         return file, ()
@@ -55,9 +64,13 @@ def in_floats(file: OnnxFile) -> tuple[OnnxFile, tuple[str, ...]]:
             for node in model.graph.node
             if node.op_type == "Constant" and node.attribute[0].name == "value"
         }
-        lowering = _Lowering(weights, constants)
-        for node in file.graph.node:
-            lowering.take(node)
+        lowering = _Lowering(weights, constants, file.opset)
+        for node in [*model.graph.node]:
+            try:
+                lowering.take(node)
+            except NoLayerError as error:
+                which = f"{file.path}: node {Node.of(node)}"
+                raise UnreadError(f"{which} is no layer of hubel: {error}") from None
         del model.graph.node[:]
         model.graph.node.extend(lowering.nodes)
     del model.graph.value_info[:]
@@ -91,6 +104,7 @@ class _Lowering:
 
     weights: dict[str, Array]
     constants: dict[str, Array]
+    opset: int
     nodes: list[NodeProto] = field(default_factory=list)
     made: dict[str, NodeProto] = field(default_factory=dict)
 
@@ -112,11 +126,18 @@ class _Lowering:
         found = self.weights.get(name)
         return self.constants.get(name) if found is None else found
 
-    def on_floats(self, node: NodeProto, op: str, inputs: Sequence[str], *, drop: Sequence[str] = ()) -> None:
+    def number(self, name: str) -> Any:
+        """Returns a scale, a zero or a bias. Raises NoLayerError: it depends on the image."""
+        found = self.known(name)
+        if found is None:
+            raise NoLayerError(f"{name or 'its scale'} is no constant")
+        return found
+
+    def on_floats(self, node: NodeProto, op: str, inputs: Sequence[str]) -> None:
         """Adds a node on floats in place of one on bytes, with its attributes."""
         made = NodeProto(op_type=op, name=node.name, input=inputs, output=node.output)
         made.metadata_props.extend(node.metadata_props)
-        made.attribute.extend(each for each in node.attribute if each.name not in drop)
+        made.attribute.extend(each for each in node.attribute if each.name != "channels_last")
         self.add(made)
 
     def float_of(self, node: NodeProto, at: int, axis: int = 0) -> str:
@@ -125,7 +146,7 @@ class _Lowering:
         whole = self.known(name)
         if whole is None:
             return name
-        return self.new(name, dequantised(whole, self.known(scale), self.known(zero), axis))
+        return self.new(name, dequantised(whole, self.number(scale), self.known(zero), axis))
 
     def new(self, name: str, array: Array) -> str:
         """Returns the name of a new weight."""
@@ -135,29 +156,29 @@ class _Lowering:
         self.weights[name] = array
         return name
 
-    def bias(self, node: NodeProto, at: int, *scales: int) -> list[str]:
-        """Returns the bias of a node in floats; its scale is the product of two others."""
+    def bias(self, node: NodeProto, at: int) -> list[str]:
+        """Returns the bias of a node in floats; its scale is the product of the input's and the weight's."""
         if at >= len(node.input) or not node.input[at]:
             return []
-        first, second = (np.asarray(self.known(node.input[each]), np.float32) for each in scales)
-        scale = first * second
-        return [self.new(node.input[at], (self.known(node.input[at]) * scale).astype(np.float32))]
+        first, second = (np.asarray(self.number(node.input[each]), np.float32) for each in (1, 4))
+        return [self.new(node.input[at], (self.number(node.input[at]) * first * second).astype(np.float32))]
 
     def ranged(self, value: str, scale: str, zero: str, made: str) -> None:
         """Adds what a range of bytes does: a relu where the range begins at 0 and the values do not."""
-        start, step = self.known(zero), self.known(scale)
-        kind = np.dtype(np.uint8) if start is None else start.dtype
-        limits = np.iinfo(kind)
-        cuts = np.size(step) == 1 and (0 if start is None else int(np.max(start))) == limits.min
-        if not cuts or self.never_negative(value):
+        step, start = self.number(scale), self.number(zero) if zero else np.uint8(0)
+        whole = np.issubdtype(start.dtype, np.integer) and np.size(step) == 1
+        limits = np.iinfo(start.dtype if whole else np.uint8)
+        if not whole or int(np.max(start)) != limits.min or self.never_negative(value):
             self.add(helper.make_node("Identity", [value], [made]))
             return
         end = float(np.max(step)) * (limits.max - limits.min)
         if abs(end / SIX - 1) > 1e-3:
             self.add(helper.make_node("Relu", [value], [made]))
-            return
-        ends = [self.new(f"{made}_{each:g}", np.float32(each)) for each in (0, SIX)]  # type: ignore[arg-type]
-        self.add(helper.make_node("Clip", [value, *ends], [made]))
+        elif self.opset < CLIP_TAKES:
+            self.add(helper.make_node("Clip", [value], [made], min=0.0, max=SIX))
+        else:
+            ends = [self.new(f"{made}_limit", np.asarray(each, np.float32)) for each in (0, SIX)]
+            self.add(helper.make_node("Clip", [value, *ends], [made]))
 
     def never_negative(self, name: str) -> bool:
         """Whether a value cannot be negative, by the nodes that make it; the graph's input counts as such."""
@@ -166,7 +187,8 @@ class _Lowering:
             constant = self.known(name)
             return constant is None or bool(np.all(constant >= 0))
         if node.op_type == "Clip":
-            return len(node.input) > 1 and bool(np.all(self.known(node.input[1]) == 0))
+            low = Node.of(node).get("min", None) if len(node.input) < 2 else self.known(node.input[1])
+            return low is not None and bool(np.all(np.asarray(low) >= 0))
         given = node.input if node.op_type in ("Add", "Mul", "Concat") else node.input[:1]
         return node.op_type in NEVER_NEGATIVE or (
             node.op_type in KEEP_SIGN and all(map(self.never_negative, given))
@@ -179,24 +201,26 @@ def _rounded(lowering: _Lowering, node: NodeProto) -> None:
 
 
 def _passed(lowering: _Lowering, node: NodeProto) -> None:
-    lowering.on_floats(node, "Identity", node.input[:1], drop=("axis", "block_size"))
+    lowering.add(helper.make_node("Identity", node.input[:1], node.output, name=node.name))
 
 
-def _ending(op: str, scale: int, drop: Sequence[str] = ()) -> Callable[..., None]:
+def _ending(op: str, scale: int) -> Callable[[_Lowering, NodeProto, Sequence[str]], None]:
     """An operator whose output has the scale at `scale`: adds it on floats, and what its range does."""
 
     def end(lowering: _Lowering, node: NodeProto, inputs: Sequence[str]) -> None:
+        if any(each.name == "channels_last" and each.i for each in node.attribute):
+            raise NoLayerError("its depth is its last axis")
         inner = NodeProto()
         inner.CopyFrom(node)
         inner.output[0] = f"{node.output[0]}_float"
-        lowering.on_floats(inner, op, inputs, drop=drop)
+        lowering.on_floats(inner, op, inputs)
         lowering.ranged(inner.output[0], node.input[scale], node.input[scale + 1], node.output[0])
 
     return end
 
 
 def _conv(lowering: _Lowering, node: NodeProto) -> None:
-    weight, bias = lowering.float_of(node, 3), lowering.bias(node, 8, 1, 4)
+    weight, bias = lowering.float_of(node, 3), lowering.bias(node, 8)
     _ending("Conv", 6)(lowering, node, [node.input[0], weight, *bias])
 
 
@@ -205,9 +229,11 @@ def _matmul(lowering: _Lowering, node: NodeProto) -> None:
 
 
 def _gemm(lowering: _Lowering, node: NodeProto) -> None:
-    turned = any(each.name == "transB" and each.i for each in node.attribute)
-    weight = lowering.float_of(node, 3, axis=0 if turned else 1)
-    _ending("Gemm", 7)(lowering, node, [node.input[0], weight, *lowering.bias(node, 6, 1, 4)])
+    given = Node.of(node).attributes
+    if given.get("alpha", 1.0) != 1:
+        raise NoLayerError("it has a factor, alpha")
+    weight = lowering.float_of(node, 3, axis=0 if given.get("transB", 0) else 1)
+    _ending("Gemm", 7)(lowering, node, [node.input[0], weight, *lowering.bias(node, 6)])
 
 
 def _joined(op: str) -> Callable[[_Lowering, NodeProto], None]:
@@ -217,9 +243,9 @@ def _joined(op: str) -> Callable[[_Lowering, NodeProto], None]:
     )
 
 
-def _of_one(op: str, *drop: str) -> Callable[[_Lowering, NodeProto], None]:
+def _of_one(op: str) -> Callable[[_Lowering, NodeProto], None]:
     """An operation on one value."""
-    return lambda lowering, node: _ending(op, 3, drop)(lowering, node, node.input[:1])
+    return lambda lowering, node: _ending(op, 3)(lowering, node, node.input[:1])
 
 
 def _concat(lowering: _Lowering, node: NodeProto) -> None:
@@ -241,7 +267,7 @@ def _integer(op: str) -> Callable[[_Lowering, NodeProto], None]:
         name = node.input[1]
         zero = lowering.known(node.input[3]) if len(node.input) > 3 else None
         one = np.float32(1)
-        weight = lowering.new(name, dequantised(lowering.known(name), one, zero, 0 if op == "Conv" else -1))
+        weight = lowering.new(name, dequantised(lowering.number(name), one, zero, 0 if op == "Conv" else -1))
         lowering.on_floats(node, op, [node.input[0], weight])
 
     return lower
@@ -254,10 +280,10 @@ OPERATORS: dict[str, Callable[[_Lowering, NodeProto], None]] = {
     "MatMulInteger": _integer("MatMul"),
     "QGemm": _gemm,
     "QLinearAdd": _joined("Add"),
-    "QLinearAveragePool": _of_one("AveragePool", "channels_last"),
+    "QLinearAveragePool": _of_one("AveragePool"),
     "QLinearConcat": _concat,
     "QLinearConv": _conv,
-    "QLinearGlobalAveragePool": _of_one("GlobalAveragePool", "channels_last"),
+    "QLinearGlobalAveragePool": _of_one("GlobalAveragePool"),
     "QLinearLeakyRelu": _of_one("LeakyRelu"),
     "QLinearMatMul": _matmul,
     "QLinearMul": _joined("Mul"),
