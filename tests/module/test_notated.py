@@ -99,8 +99,8 @@ def test_a_network_has_its_notation_already() -> None:
 
 
 def test_what_is_no_layer_is_named() -> None:
-    with pytest.raises(UnreadError, match=r"^2 is no layer of hubel: there is none for softplus") as caught:
-        notated(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Softplus()), Volume(8, 8, 3))
+    with pytest.raises(UnreadError, match=r"^2 is no layer of hubel: there is none for softsign") as caught:
+        notated(nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(), nn.Softsign()), Volume(8, 8, 3))
     assert [step.path for step in caught.value.steps] == ["0", "1"]
     tied = nn.Conv2d(3, 3, 1)
     with pytest.raises(UnreadError, match="shared"):
