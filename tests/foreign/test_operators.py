@@ -484,6 +484,14 @@ UNREAD: list[tuple[list[NodeProto], dict[str, Any], str]] = [
         AROUND_ALL,
         "padding of two kinds",
     ),
+    (
+        [
+            node("Pad", ["x", "p"], ["a"], mode="reflect"),
+            node("Conv", ["a", "w"], ["end"], pads=[1, 1, 1, 1]),
+        ],
+        AROUND_ALL | {"w": weights(3, 3, 3, 3)},
+        "padding of two kinds",
+    ),
     ([node("LogSoftmax", ["x"], ["end"], axis=1)], {}, "where the scores end"),
     (
         [

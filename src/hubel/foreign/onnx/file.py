@@ -73,7 +73,7 @@ def open_onnx(path: Path) -> OnnxFile:
         raise ModelError(f"{path} cannot be read: {reason}") from None
     try:
         model, weights = _read(content, path.parent, maps)
-    except (ValueError, IndexError, DecodeError, KeyError) as error:
+    except (ValueError, IndexError, DecodeError, KeyError, OSError) as error:
         raise ModelError(f"{path} is not an ONNX model, or is cut short ({error})") from None
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if not model.graph.node or not opset:
