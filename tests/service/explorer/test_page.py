@@ -208,6 +208,51 @@ def test_the_numbers_of_a_unit_add_up(page: Page, address: str) -> None:
     assert sum(products) == pytest.approx(sums[3], abs=6e-4)
 
 
+@pytest.mark.parametrize(
+    ("unit", "words", "lines"),
+    [
+        ("C1/0/13/14", "784 cells share these 25 weights and 1 bias.", 1),
+        ("C3/4/2/5", "100 cells share these 150 weights and 1 bias.", 1),
+        (
+            "C5/7/0/0",
+            "The map has one cell, so nothing is shared: it alone uses these 400 weights and 1 bias.",
+            0,
+        ),
+        ("relu1/0/3/3", None, 0),
+    ],
+)
+def test_the_cells_that_share_weights_are_marked(
+    page: Page, address: str, unit: str, words: str | None, lines: int
+) -> None:
+    """LeNet-5: 28x28 cells and 5·5·1 weights, 10x10 cells and 5·5·6, one cell and 5·5·16."""
+    open_view(page, address, f"neuron/{unit}")
+    page.locator(".other-unit").first.wait_for()
+    if words is None:
+        assert page.get_by_text("share").count() == 0
+    else:
+        expect(page.get_by_text(words)).to_be_visible()
+    assert page.locator(".sharers").count() == lines
+    assert page.locator(".chain .shares").count() == 2 * lines  # the filter and the whole map
+    if lines:
+        wide = "each => each.getBoundingClientRect().width"
+        whole, marked = (
+            page.locator(each).evaluate(wide) for each in (".holder.shares:has(.sharers)", ".sharers")
+        )
+        assert marked == pytest.approx(whole, abs=3)
+        assert page.locator(".other-unit .kernel").count() > 1
+
+
+def test_normalisation_shares_its_scale(page: Page, address: str) -> None:
+    open_view(page, address, "network")
+    page.select_option("select.model", "branches")
+    page.locator(".network .frame").first.wait_for()
+    page.get_by_role("link", name="Image").click()
+    page.set_input_files("#file", THREE)
+    page.locator(".bars li").first.wait_for()
+    open_view(page, address, "neuron/batchnorm1/2/3/4")
+    expect(page.get_by_text("144 cells share one scale γ and one shift β.")).to_be_visible()
+
+
 def test_the_filter_slides(page: Page, address: str) -> None:
     open_view(page, address, "neuron/S4/3/0/0")
     page.locator(".arithmetic").wait_for()

@@ -14,6 +14,8 @@ import { arithmetic } from "./sums.js";
 import { t } from "../words/words.js";
 
 const OTHERS = 64;
+/** Above this many cells along a side, the lines between the cells of a map are not drawn. */
+const MOST_LINES = 48;
 /** Layers whose weights for a map of their input are a kernel to be drawn. */
 const KERNELS = new Set(["conv", "fc", "rbf"]);
 /** How long each place of the sliding filter is shown, in milliseconds. */
@@ -31,6 +33,8 @@ export function neuron(app, ...given) {
   let playing;
   /** The last place that the sliding filter has filled; all of them while it does not slide. */
   let filled = Infinity;
+  /** What all cells of the map share; empty where there is nothing. */
+  let shared = "";
 
   const title = h("h1", { id: "title" });
   const stage = h("div", { class: "chain" });
@@ -55,6 +59,7 @@ export function neuron(app, ...given) {
       const { found, here } = await pass.neuron(unit);
       map = Math.min(map, Math.max(0, (found.taken[0]?.maps.length ?? 1) - 1));
       fill(title, `${unit.path}[${unit.channel},${unit.row},${unit.column}]`, " = ", h("b", {}, number(found.computed, 4)));
+      shared = sharedBy(step, found);
       await chain(pass, found);
       write(found);
       fill(next, onwards(house, unit, link));
@@ -87,7 +92,7 @@ export function neuron(app, ...given) {
     if (taken && taken.source !== INPUT) pieces.push(...sources);
     else if (taken && found.taken.length === 1 && house.network.volume[2] > 1) pieces.push(...sources);
     else if (taken) pieces.splice(0, 1, windowed(image(house, pass, found), taken, house.network.volume));
-    if (taken?.weights && taken.rows.length * taken.columns.length > 1) pieces.push(filter(taken, map));
+    if (taken?.weights && taken.rows.length * taken.columns.length > 1) pieces.push(filter(taken, map, shared));
     pieces.push(target(own));
     fill(stage, pieces.flatMap((piece, at) => (at ? [h("span", { class: "sign", "aria-hidden": "true" }, "→"), piece] : [piece])));
   }
@@ -109,6 +114,11 @@ export function neuron(app, ...given) {
     const found = figure(canvas, `${unit.path}[${unit.channel}]`, own);
     const holder = /** @type {HTMLElement} */ (found.firstChild);
     if (Number.isFinite(filled)) holder.classList.add("filling");
+    if (shared) {
+      holder.classList.add("shares");
+      if (Math.max(height, width) <= MOST_LINES) holder.append(h("i", { class: "sharers", style: { backgroundSize: `${100 / width}% ${100 / height}%` } }));
+      found.querySelector("figcaption")?.append(` · ${t("sharing.cells", { n: count(height * width) })}`);
+    }
     holder.append(mark(unit.row, unit.column, unit.row, unit.column, height, width, "cell-mark"));
     holder.addEventListener("click", (event) => {
       const bounds = canvas.getBoundingClientRect();
@@ -160,7 +170,6 @@ export function neuron(app, ...given) {
     const weights = taken?.weights ? await house.weightsOf(unit.path) : null;
     const most = largest(here);
     const table = ramp();
-    const used = taken?.weights ? taken.weights.flat(2).length + (found.parts.bias === undefined ? 0 : 1) : 0;
     const scale = weights ? largest([.../** @type {any} */ (weights.get(`${unit.path}.weight`))?.data ?? []].slice(0, 20000)) : 0;
     const others = here.slice(0, OTHERS).map((value, channel) =>
       h(
@@ -176,8 +185,10 @@ export function neuron(app, ...given) {
         h("b", {}, number(value, 2)),
       ),
     );
-    fill(sharing, used && height * width > 1 ? h("p", {}, t("sharing.same", { n: count(height * width), weights: count(used), path: unit.path, map: unit.channel })) : null,
-      depth > 1 ? [h("p", {}, t(used ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column })), h("div", { class: "other-units" }, others)] : null,
+    const own = shared || (taken?.weights && step.kind !== "upsample");
+    fill(sharing, shared ? h("p", { class: "sharing" }, h("i", { class: "shares" }), h("b", {}, shared), taken.weights ? ` ${t("sharing.slide")}` : "") : null,
+      own && !shared && step.kind !== "rbf" ? h("p", {}, t("sharing.alone", { weights: weightsText(taken.weights?.flat(2).length ?? 0, found.parts.bias !== undefined) })) : null,
+      depth > 1 ? [h("p", {}, t(own ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column })), h("div", { class: "other-units" }, others)] : null,
       depth > OTHERS ? h("p", { class: "quiet" }, t("sharing.more", { n: depth - OTHERS })) : null);
   }
 
@@ -280,13 +291,14 @@ function image(house, pass, found) {
   return made;
 }
 
-/** The filter's weights for one map, as large as the window beside it. @param {Taken} taken @param {number} map */
-function filter(taken, map) {
+/** The filter's weights for one map, as large as the window beside it. @param {Taken} taken @param {number} map @param {string} shared what all cells share */
+function filter(taken, map, shared) {
   const weights = /** @type {number[][][]} */ (taken.weights);
   const canvas = h("canvas", { class: "map-large", role: "img", "aria-label": t("weights.of", { map: taken.maps[map] }) });
   const [height, width] = [taken.rows.length, taken.columns.length];
   paint(canvas, weights[map].flat(), height, width, largest(weights), ramp());
   const made = figure(canvas, t("weights.of", { map: taken.maps[map] }), { height, width });
+  /** @type {HTMLElement} */ (made.firstChild).classList.toggle("shares", shared !== "");
   Object.assign(canvas.style, { width: `${Math.round((84 * width) / Math.max(height, width))}px`, height: `${Math.round((84 * height) / Math.max(height, width))}px` });
   return made;
 }
@@ -297,6 +309,38 @@ function figure(canvas, label, { height, width }) {
   const side = long <= 8 ? 160 : 224;
   Object.assign(canvas.style, { width: `${Math.max(14, Math.round((side * width) / long))}px`, height: `${Math.max(14, Math.round((side * height) / long))}px` });
   return h("figure", {}, h("div", { class: "holder" }, canvas), h("figcaption", {}, label));
+}
+
+/** The numbers of a unit that the whole map has learned, by kind of layer. @type {Record<string, string[]>} */
+const LEARNED = { subsample: ["coefficient", "bias"], batchnorm: ["scale", "shift"], layernorm: ["scale", "shift"], groupnorm: ["scale", "shift"], layerscale: ["scale"], prelu: ["slope"] };
+
+/**
+ * What all cells of a map share, as a sentence: "784 cells share these 25 weights and 1 bias."
+ * It is empty where a map has one cell, or the layer has learned nothing for a map.
+ * @param {Step} step @param {Neuron} found
+ */
+function sharedBy(step, found) {
+  const [height, width, depth] = step.output;
+  const every = height * width * (step.kind === "prelu" && step.arguments.shared ? depth : 1);
+  if (every === 1) return "";
+  const what = learned(step, found);
+  return what && t("sharing.same", { n: count(every), what });
+}
+
+/** What a layer has learned for one map: "25 weights and 1 bias". @param {Step} step @param {Neuron} found */
+function learned(step, found) {
+  const { size, groups } = step.arguments;
+  const area = [size].flat().reduce((/** @type {number} */ all, /** @type {number} */ side) => all * side, Array.isArray(size) ? 1 : size);
+  if (step.kind === "conv") return weightsText(found.taken[0].maps.length * area, found.parts.bias !== undefined);
+  if (step.kind === "convtranspose") return weightsText((step.inputs[0][2] / groups) * area, found.parts.bias !== undefined);
+  const names = (LEARNED[step.kind] ?? []).map((name) => t("sharing.one", { name: t(`part.${name}`) }));
+  return names.length > 1 ? t("sharing.and", { one: names[0], other: names[1] }) : names.join("");
+}
+
+/** @param {number} weights @param {boolean} bias */
+function weightsText(weights, bias) {
+  const text = weights === 1 ? t("sharing.weight") : t("sharing.weights", { n: count(weights) });
+  return bias ? t("sharing.and", { one: text, other: t("sharing.bias") }) : text;
 }
 
 /** A figure with the window of a unit on it. @param {HTMLElement} made @param {Taken} taken @param {number[]} plane */
