@@ -70,7 +70,7 @@ def made() -> tuple[Subject, list[str], str]:
     return (
         subject,
         texts,
-        atlas_page(About("a <net>", "소음", 10, CLASSES, "deconv", 4), subject.steps, texts),
+        atlas_page(About("a <net>", "소음", 10, CLASSES, "deconv", 4, "0f"), subject.steps, texts),
     )
 
 

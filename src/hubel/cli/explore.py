@@ -11,6 +11,7 @@ from hubel.cli.network import CODE_HELP, FORCE_HELP, INPUT_HELP, announce_code_o
 
 WHAT_HELP = "A run's folder, a model's file, a notation or a network of the zoo. Default: LeNet-5 for digits."
 DATA_HELP = "Images to look at: a folder, or a set's name. Default: those of the run."
+ATLAS_HELP = "What `hubel look MODEL atlas` wrote. Default: the atlas.html beside the model, if there is one."
 OUT_HELP = "Write the page to this file instead; it needs no server. For up to a million parameters."
 
 
@@ -19,6 +20,7 @@ def explore(
     volume: Annotated[str | None, typer.Option("--input", "--volume", help=INPUT_HELP)] = None,
     *,
     data: Annotated[str | None, typer.Option(help=DATA_HELP, metavar="DATA")] = None,
+    atlas: Annotated[Path | None, typer.Option(help=ATLAS_HELP, metavar="FILE|FOLDER")] = None,
     host: Annotated[str, typer.Option(help="The address to listen at.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="The port to listen at; 0 for a free one.")] = 8001,
     out: Annotated[Path | None, typer.Option("-o", "--out", help=OUT_HELP, metavar="FILE")] = None,
@@ -36,6 +38,7 @@ def explore(
         what,
         volume,
         data=data,
+        atlas=atlas,
         host=host,
         port=port,
         out=out,

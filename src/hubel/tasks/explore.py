@@ -30,6 +30,7 @@ def explore(
     volume: VolumeLike | None = None,
     *,
     data: Any = None,
+    atlas: str | Path | None = None,
     host: str = "127.0.0.1",
     port: int = 8001,
     out: str | Path | None = None,
@@ -43,16 +44,18 @@ def explore(
     `what` is a model, its file, a run or its folder, the name of a pretrained network, a network, its
     notation or its name in the zoo; by default LeNet-5 trained on digits, which comes with hubel. A network
     that is no model has random weights; `volume` is its input. `data` are images to look at; by default those
-    of the run. `open` opens the page in a browser; `on_ready` gets its address. `allow_code` and `force` are
-    as for `hubel.load`.
+    of the run. `atlas` is what `hubel look MODEL atlas` wrote for it, a page or the folder that it is in; one
+    beside the model is found. `open` opens the page in a browser; `on_ready` gets its address. `allow_code`
+    and `force` are as for `hubel.load`.
 
     Raises UsageError, ModelError, NotationError, SizeError: there is no such network, or it does not fit.
-    Raises DataError: images that cannot be read. Raises UsageError: the port is in use, the extra `serve` is
-    not installed, or a network that is too large for a page without a server.
+    Raises DataError: images or an atlas that cannot be read, or an atlas of another model. Raises UsageError:
+    the port is in use, the extra `serve` is not installed, or a network that is too large for a page without
+    a server.
     """
     if out is not None:
         check_place(Path(out))
-        shown = exhibit(what, volume, data=data, allow_code=allow_code, force=force)
+        shown = exhibit(what, volume, data=data, atlas=atlas, allow_code=allow_code, force=force)
         save(shown, Path(out), follower_of(what, shown))
         return
     from hubel.tasks.serve import check_installed
@@ -62,7 +65,7 @@ def explore(
     from hubel.service.explorer.server import run
     from hubel.service.server import bound
 
-    shown = exhibit(what, volume, data=data, allow_code=allow_code, force=force)
+    shown = exhibit(what, volume, data=data, atlas=atlas, allow_code=allow_code, force=force)
     with bound(host, port) as place:
         run(application({shown.name: shown}, follower_of(what, shown)), place, _ready(on_ready, opens=open))
 
@@ -84,6 +87,7 @@ def exhibit(
     volume: VolumeLike | None = None,
     *,
     data: Any = None,
+    atlas: str | Path | None = None,
     allow_code: bool = False,
     force: bool = False,
 ) -> Exhibit:
@@ -100,6 +104,10 @@ def exhibit(
         from hubel.evaluation.splits import images_of
 
         found.data = images_of(data)
+    if atlas is not None:
+        found.take_atlas(Path(atlas))
+    else:
+        found.find_atlas(what)
     return found
 
 

@@ -70,7 +70,8 @@ RULES = {
 class About:
     """What the page is about: the names of the network and the data set, and what was looked at.
 
-    `rule` is that of the projections, `top` the number of patches per unit.
+    `rule` is that of the projections, `top` the number of patches per unit, `weights` the
+    digest of the weights.
     """
 
     network: str
@@ -79,6 +80,7 @@ class About:
     classes: tuple[str, ...]
     rule: Rule
     top: int
+    weights: str
 
 
 def layer_text(
@@ -130,7 +132,7 @@ def atlas_page(about: About, steps: Sequence[Step], layers: Sequence[str]) -> st
     """
     short = [_head(at, json.loads(text)) for at, text in enumerate(layers)]
     sections = [(*HEADS[level], [layer for layer in short if layer["level"] == level]) for level in LEVELS]
-    settings = {"classes": about.classes, "rule": RULES[about.rule][0]}
+    settings = {"classes": about.classes, "rule": RULES[about.rule][0], "weights": about.weights}
     environment = Environment(
         loader=PackageLoader("hubel.report"),
         autoescape=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from hubel.errors import DataError
 from hubel.instruments.subject import Subject
 from hubel.model.file import Model, load
 from hubel.net.ledger import Ledger
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
     from hubel.data.dataset import Images
     from hubel.data.image.preprocess import Preprocessing
     from hubel.evaluation.splits import SplitImages
+    from hubel.report.instruments.written import WrittenAtlas
 
 DIGITS = "digits"
 """The name of the model that is shown where none is given."""
@@ -56,6 +59,7 @@ class Exhibit:
 
     `name` is what to call it, `notation` its text. `open` gives the network with its weights, which are
     random where it is not `trained`. `data` are the images to look at and to search, None without a data set.
+    `atlas` is what its maps look for, where that is written already, `remark` why one beside it is not read.
     `lock` keeps two requests from running it at once.
     """
 
@@ -65,6 +69,8 @@ class Exhibit:
     open: Callable[[], Opened]
     trained: bool = True
     data: SplitImages | None = None
+    atlas: WrittenAtlas | None = None
+    remark: str = ""
     lock: threading.RLock = field(default_factory=threading.RLock)
 
     @classmethod
@@ -79,6 +85,39 @@ class Exhibit:
         """The network with its weights. Raises NetworkError: it does not fit the memory."""
         with self.lock:
             return self.open()
+
+    def take_atlas(self, path: Path) -> None:
+        """Takes what the maps look for from an atlas, a page or the folder that it is in.
+
+        Raises DataError: it cannot be read, or is of other weights.
+        """
+        from hubel.module.digest import weights_digest
+        from hubel.report.instruments.written import read_atlas
+
+        found = read_atlas(path)
+        if found.weights != weights_digest(self.opened.subject.module):
+            raise DataError(
+                f"{found.path} is the atlas of other weights than those of {self.name}; write it again: "
+                "hubel look MODEL atlas --data DATA"
+            )
+        self.atlas = found
+
+    def find_atlas(self, where: object) -> None:
+        """Takes the atlas beside a model's file, or in a run's folder, if there is one.
+
+        `remark` says why it is of no use, if it is not.
+        """
+        from hubel.report.instruments.written import PAGE
+
+        if not isinstance(where, str | os.PathLike) or not Path(where).exists():
+            return
+        folder = Path(where) if Path(where).is_dir() else Path(where).parent
+        if not (folder / PAGE).is_file():
+            return
+        try:
+            self.take_atlas(folder)
+        except DataError as error:
+            self.remark = str(error)
 
     def samples(self) -> list[tuple[str, str, Bytes]]:
         """Some images of the data set: the name, the class, and the pixels as the network sees them.

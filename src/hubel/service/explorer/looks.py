@@ -43,8 +43,26 @@ class Looks:
         self._texts: dict[str, str] = {}
 
     def state(self) -> Json:
-        """How far the pass is: `none` where there are no images, `idle`, `running`, `failed` or `done`."""
-        if self.exhibit.data is None:
+        """How far the pass is: `none` where there are no images, `idle`, `running`, `failed` or `done`.
+
+        `layers` are those that are looked at, `classes` those of the images, `rule` that of the projections;
+        `from` is the atlas that all this is read from, if it is.
+        """
+        exhibit = self.exhibit
+        if exhibit.atlas is not None:
+            atlas = exhibit.atlas
+            return {
+                "state": "done",
+                "done": 0,
+                "total": 0,
+                "error": "",
+                "layers": list(atlas.layers),
+                "classes": list(atlas.classes),
+                "rule": atlas.rule,
+                "from": atlas.path.name,
+                "remark": "",
+            }
+        if exhibit.data is None:
             state = "none"
         elif self._atlas is not None:
             state = "done"
@@ -52,14 +70,17 @@ class Looks:
             state = "failed"
         else:
             state = "idle" if self._thread is None else "running"
-        layers = list(features(self.exhibit.opened.subject)) if state != "none" else []
+        layers = list(features(exhibit.opened.subject)) if state != "none" else []
         return {
             "state": state,
             "done": self._done,
             "total": self._total,
             "error": self._error,
             "layers": layers,
-            "rule": fitting(self.exhibit.opened.subject),
+            "classes": [] if exhibit.data is None else list(exhibit.data.classes),
+            "rule": fitting(exhibit.opened.subject),
+            "from": "",
+            "remark": exhibit.remark,
         }
 
     def start(self) -> Json:
@@ -77,6 +98,11 @@ class Looks:
 
         Raises UsageError: the pass is not done, or it has no such layer.
         """
+        written = self.exhibit.atlas
+        if written is not None:
+            if path not in written.layers:
+                raise UsageError(f"{path} is not in {written.path}; these are: {', '.join(written.layers)}")
+            return written.layers[path]
         if self._atlas is None:
             raise UsageError("the images are not looked at yet; POST to looks, and wait until it is done")
         with self.exhibit.lock:
@@ -123,8 +149,9 @@ class Looks:
 
 
 def every_layer(looks: Looks) -> list[Json]:
-    """Returns all layers, for a page without a server; looks at the images first."""
-    looks.start()
-    assert looks._thread is not None  # noqa: SLF001
-    looks._thread.join()  # noqa: SLF001
+    """Returns all layers, for a page without a server; looks at the images first, if it has to."""
+    if looks.exhibit.atlas is None:
+        looks.start()
+        assert looks._thread is not None  # noqa: SLF001
+        looks._thread.join()  # noqa: SLF001
     return [json.loads(looks.layer(path)) for path in looks.state()["layers"]]

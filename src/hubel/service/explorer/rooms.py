@@ -99,7 +99,9 @@ class Shelved:
         from hubel.model.open import open_model
         from hubel.service.explorer.exhibit import Exhibit
 
-        return Room.of(Exhibit.of(served.name, open_model(served.where)))
+        exhibit = Exhibit.of(served.name, open_model(served.where))
+        exhibit.find_atlas(served.where)
+        return Room.of(exhibit)
 
 
 def unknown(name: str, names: list[str]) -> RefusedError:

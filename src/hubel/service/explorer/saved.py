@@ -31,11 +31,11 @@ def page_of(exhibit: Exhibit, follower: Follower | None = None) -> str:
         "weights": b64encode(safetensors.numpy.save(weights_of(exhibit))).decode(),
         "samples": Seen(exhibit).samples(),
     }
-    if exhibit.data is not None:
+    if exhibit.data is not None or exhibit.atlas is not None:
         from hubel.service.explorer.looks import Looks, every_layer
 
         looks = Looks(exhibit)
-        content |= {"looks": every_layer(looks), "rule": looks.state()["rule"]}
+        content |= {"looks": every_layer(looks), "looked": looks.state()}
     if follower is not None:
         content["training"] = follower.state()
     return saved(content)

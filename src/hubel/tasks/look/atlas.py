@@ -17,13 +17,14 @@ from hubel.instruments.atlas import Atlas, Census, Seen, UnitView, tuned
 from hubel.instruments.deconv import fitting
 from hubel.instruments.stream import stream
 from hubel.instruments.tuning import Gratings, Tuning, tune
+from hubel.module.digest import weights_digest
 from hubel.module.network import Network
 from hubel.report.form import check_place
 from hubel.report.instruments.atlas import About, atlas_page, layer_text
 from hubel.report.units import count
 from hubel.tasks.look.finding import PAGE, Arrays, Finding
 from hubel.tasks.look.images import Progress, Source, counted
-from hubel.tasks.look.kept import Kept, images_digest, weights_digest
+from hubel.tasks.look.kept import Kept, images_digest
 from hubel.tasks.look.specimen import Specimen, at_least_one
 from hubel.version import __version__
 
@@ -151,8 +152,9 @@ class Job:
     def page(self, name: str, data: str, layers: list[str]) -> str:
         """Returns the page of these layers, with the names of the network and the data set."""
         subject = self.specimen.subject
-        about = About(name, data, len(self.images), self.classes, fitting(subject), self.limits.top)
         module = subject.module
+        digest = weights_digest(module)
+        about = About(name, data, len(self.images), self.classes, fitting(subject), self.limits.top, digest)
         return atlas_page(about, module.steps if isinstance(module, Network) else subject.steps, layers)
 
     def layers(self, seen: Seen) -> list[str]:

@@ -18,7 +18,6 @@ from hubel.files import write_whole
 
 if TYPE_CHECKING:
     import numpy.typing as npt
-    from torch import nn
 
     from hubel.data.dataset import Images
 
@@ -83,15 +82,6 @@ class Kept:
             for path in self.folder.glob(pattern):
                 path.unlink()
         self.folder.rmdir()
-
-
-def weights_digest(module: nn.Module) -> str:
-    """Returns a digest of a module's parameters and buffers, by name."""
-    digest = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(value.detach().cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
 
 
 def images_digest(images: Images) -> str:

@@ -15,11 +15,12 @@ export function looks(_app, layer, channel) {
   const house = /** @type {House} */ (state.house);
   const place = h("div", {});
   const problem = h("p", { class: "error", role: "alert", hidden: true });
+  const remark = h("p", { class: "notice", hidden: true });
   let open = true;
 
   async function look() {
     try {
-      if (house.saved) return ready(house.saved.looks.map((/** @type {any} */ each) => each.path), house.saved.rule);
+      if (house.saved) return ready(house.saved.looked);
       await follow(await json(`${house.place}/looks`));
     } catch (error) {
       fail(error);
@@ -35,7 +36,9 @@ export function looks(_app, layer, channel) {
   /** @param {any} found how far the pass over the images is */
   async function follow(found) {
     if (!open) return;
-    if (found.state === "done") return ready(found.layers, found.rule);
+    if (found.state === "done") return ready(found);
+    remark.hidden = !found.remark;
+    remark.textContent = found.remark;
     if (found.state === "failed") return fail(new Error(found.error));
     if (found.state === "none") return fill(place, h("p", { class: "notice" }, t("looks.none")));
     if (found.state === "idle") {
@@ -56,8 +59,9 @@ export function looks(_app, layer, channel) {
     setTimeout(() => void json(`${house.place}/looks`).then(follow).catch(fail), POLL);
   }
 
-  /** @param {string[]} layers @param {string} rule */
-  async function ready(layers, rule) {
+  /** @param {{layers: string[], rule: string, classes: string[], from: string}} looked what the images were looked at for */
+  async function ready(looked) {
+    const { layers } = looked;
     const at = layer && layers.includes(layer) ? layer : layers[0];
     const content = h("div", {});
     const choose = h("select", { "aria-label": t("field.layer"), onchange: () => (location.hash = `#/looks/${encodeURIComponent(choose.value)}`) }, layers.map((each) => h("option", { value: each, selected: each === at }, each)));
@@ -65,17 +69,17 @@ export function looks(_app, layer, channel) {
     fill(content, h("p", { class: "quiet", role: "status" }, t("looks.computing")));
     const found = house.saved ? house.saved.looks.find((/** @type {any} */ each) => each.path === at) : await json(`${house.place}/looks/${encodeURIComponent(at)}`);
     if (!open) return;
-    shown(content, found, rule);
+    shown(content, found, looked);
   }
 
-  /** @param {HTMLElement} content @param {any} found one layer, as the atlas has it @param {string} rule */
-  function shown(content, found, rule) {
+  /** @param {HTMLElement} content @param {any} found one layer, as the atlas has it @param {{rule: string, classes: string[], from: string}} looked */
+  function shown(content, found, looked) {
     const chosen = Math.max(0, found.units.findIndex((/** @type {any} */ each) => String(each.channel) === channel));
     const detail = h("div", { class: "detail" });
     const list = h("div", { class: "units", role: "group", "aria-label": t("looks.maps") });
     const pick = (/** @type {number} */ at) => {
       [...list.children].forEach((each, number) => each.setAttribute("aria-pressed", number === at ? "true" : "false"));
-      fill(detail, unit(found, found.units[at], rule));
+      fill(detail, unit(found, found.units[at], looked));
       history.replaceState(null, "", `#/looks/${encodeURIComponent(found.path)}/${found.units[at].channel}`);
     };
     fill(
@@ -84,13 +88,12 @@ export function looks(_app, layer, channel) {
         h("button", { type: "button", class: "unit", "aria-label": each.unit, onclick: () => pick(at) }, each.patches.length ? tile(found.patches, each.first, 44) : h("i", { class: "silent" }), h("span", {}, each.channel)),
       ),
     );
-    fill(content, h("p", { class: "caption" }, t("sees", { size: found.field.join("×") }), found.units.length < found.maps ? ` · ${t("looks.first", { n: found.units.length, of: found.maps })}` : ""), list, detail);
+    fill(content, h("p", { class: "caption" }, t("sees", { size: found.field.join("×") }), found.units.length < found.maps ? ` · ${t("looks.first", { n: found.units.length, of: found.maps })}` : "", looked.from ? ` · ${t("looks.from", { file: looked.from })}` : ""), list, detail);
     pick(chosen);
   }
 
-  /** @param {any} found @param {any} each @param {string} rule */
-  function unit(found, each, rule) {
-    const model = house.model;
+  /** @param {any} found @param {any} each @param {{rule: string, classes: string[]}} looked */
+  function unit(found, each, { rule, classes }) {
     return [
       h("h2", {}, each.unit),
       each.patches.length
@@ -103,7 +106,7 @@ export function looks(_app, layer, channel) {
                 {},
                 tile(found.patches, each.first + at, 88),
                 tile(found.projections, each.first + at, 88),
-                h("figcaption", { title: name }, h("b", {}, model.classes[label] ?? label), " ", score, h("br"), h("span", { class: "quiet" }, `[${row},${column}]`)),
+                h("figcaption", { title: name }, h("b", {}, classes[label] ?? label), " ", score, h("br"), h("span", { class: "quiet" }, `[${row},${column}]`)),
               ),
             ),
           )
@@ -112,7 +115,7 @@ export function looks(_app, layer, channel) {
       h(
         "div",
         { class: "two" },
-        h("div", {}, h("h3", {}, t("looks.classes")), means(each, model.classes), each.selectivity === null ? null : h("p", { class: "quiet" }, t("looks.selectivity", { value: number(each.selectivity, 2) }))),
+        h("div", {}, h("h3", {}, t("looks.classes")), means(each, classes), each.selectivity === null ? null : h("p", { class: "quiet" }, t("looks.selectivity", { value: number(each.selectivity, 2) }))),
         each.tuning ? h("div", {}, h("h3", {}, t("looks.tuning")), polar(each.tuning), h("p", { class: "quiet" }, tuned(each.tuning))) : null,
       ),
     ];
@@ -120,7 +123,7 @@ export function looks(_app, layer, channel) {
 
   void look();
   return {
-    element: h("section", { "aria-labelledby": "title" }, h("h1", { id: "title" }, t("looks.title")), h("p", { class: "lead" }, t("looks.lead")), problem, place),
+    element: h("section", { "aria-labelledby": "title" }, h("h1", { id: "title" }, t("looks.title")), h("p", { class: "lead" }, t("looks.lead")), problem, remark, place),
     gone: () => {
       open = false;
     },

@@ -162,6 +162,7 @@ export const english = {
   "looks.progress": "Images that were looked at",
   "looks.computing": "Projecting the patches back …",
   "looks.first": "the first {n} of {of} maps",
+  "looks.from": "read from {file}",
   "looks.silent": "No image drives this map.",
   "looks.classes": "Mean response to each class",
   "looks.selectivity": "Class selectivity {value}: 0 for all classes alike, 1 for one class alone.",

@@ -163,6 +163,7 @@ export const korean = {
   "looks.progress": "훑어본 이미지",
   "looks.computing": "조각을 입력으로 되돌리는 중 …",
   "looks.first": "맵 {of}개 중 처음 {n}개",
+  "looks.from": "{file}에서 읽음",
   "looks.silent": "이 맵을 반응시키는 이미지가 없습니다.",
   "looks.classes": "클래스별 평균 반응",
   "looks.selectivity": "클래스 선택도 {value}: 모든 클래스에 같으면 0, 한 클래스에만 반응하면 1.",
