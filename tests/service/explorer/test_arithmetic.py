@@ -166,6 +166,26 @@ def test_every_layer_that_the_browser_computes_is_tested() -> None:
     assert {step.layer.kind for steps in traced for step in steps} == BROWSER
 
 
+WINDOWS = """async (steps) => {
+  const { of } = await import('/assets/sliders.js');
+  const { positions } = await import('/assets/engine/window.js');
+  return steps.map((step) => positions(of(step)).made);
+}"""
+
+
+@pytest.mark.parametrize(
+    "name", ["googlenet", "alexnet_2012_code", "mobilenet_v3_small", "squeezenet1_0", *MIXED]
+)
+def test_the_sliders_count_the_positions_that_layers_have(page: Page, address: str, name: str) -> None:
+    """Rounded up or down, padded on one side, dilated: as the ledger has them."""
+    net, volume = _network(name)
+    steps = network_json(ledger(net, volume))["steps"]
+    sliding = [each for each in steps if each["kind"] in ("conv", "maxpool", "avgpool", "subsample")]
+    page.goto(address)
+    found = page.evaluate(WINDOWS, sliding)
+    assert found == [each["output"][0] for each in sliding]
+
+
 PIXELS = """async (cases) => {
   const { fitted } = await import('/assets/engine/image.js');
   return cases.map(({ height, width, depth, data, to }) =>

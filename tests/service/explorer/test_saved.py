@@ -11,6 +11,7 @@ import pytest
 import hubel
 from hubel.errors import UsageError
 from hubel.service.explorer.page import scripts
+from hubel.service.explorer.saved import STUDIES
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -46,8 +47,27 @@ def test_it_works_from_a_file(file: Path, page: Page) -> None:
     page.get_by_role("link", name="Maps").click()
     page.locator(".patches figure").first.wait_for()
     page.get_by_role("link", name="Design").click()
-    page.get_by_text("fits", exact=False).first.wait_for()
+    page.get_by_text("fits", exact=True).first.wait_for()
     assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+
+
+def test_networks_of_the_papers_are_inside(file: Path, page: Page) -> None:
+    """A saved page reads no notation, and says so; it has ledgers, and the window of each layer."""
+    page.goto(f"{file.as_uri()}#/design")
+    page.get_by_text("start hubel explore").wait_for()
+    assert page.locator("#zoo option").all_inner_texts() == ["digits", *STUDIES]
+    page.select_option("#zoo", "googlenet")
+    found = hubel.ledger("googlenet")
+    assert f"{found.totals.params:,}" in page.locator("tfoot").inner_text()
+    assert page.locator("tbody tr").count() == len(found.steps) + 1
+    page.locator("tr[data-path=pool1]").click()
+    expect(page.locator("#layer")).to_have_value("pool1")
+    assert "(112 − 3 + 2·0) / 2 + 1 = 55.5 rounded up to 56" in page.locator(".formula").inner_text()
+    page.select_option("#layer", "conv1")
+    assert "(224 − 7 + 2·3) / 2 + 1 = 112.5" in page.locator(".formula").inner_text()
+    assert "112×112×64, 9,472 parameters, 118,013,952 MACs" in page.locator(".panel").inner_text()
+    page.locator("[data-slider=stride]").fill("1")
+    assert "= 224 fits" in page.locator(".formula").inner_text()
 
 
 def test_a_file_is_read_in_the_page_itself(file: Path, page: Page) -> None:

@@ -19,6 +19,8 @@ from hubel.tasks.explore import exhibit, follower_of
 from hubel.training.events import RoundDone
 from hubel.training.run.events import Event
 
+expect = pytest.importorskip("playwright.sync_api").expect
+
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
@@ -93,3 +95,4 @@ def test_the_page_shows_a_training(page: Page, run: Watched, tmp_path: Path) -> 
     figures = page.locator(".figures dd").all_inner_texts()
     assert figures[:2] == ["finished", "3"]
     assert page.locator(".mistakes figure").count() > 0
+    expect(page.locator(".filters canvas")).to_have_count(4)

@@ -269,8 +269,8 @@ export function pictureOf(given) {
   return { id, name, label, pixels: { height, width, depth, data: bytesOf(pixels) } };
 }
 
-/** @param {string} text base64 */
-function bytesOf(text) {
+/** The bytes of a text. @param {string} text base64 */
+export function bytesOf(text) {
   return Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
 }
 

@@ -3,7 +3,7 @@
  *
  * @typedef {[number, number, number]} Volume height, width, depth
  * @typedef {{form: string, size: number, stride: number, pad: number, dilation: number, ceil: boolean, more: number, mode: string,
- *   inputs?: number, outputs?: number, factor?: number, span?: number, margin?: number}} Axis `more` zeros at the far
+ *   inputs?: number, outputs?: number, factor?: number, span?: number, margin?: number, beyond?: number}} Axis `more` zeros at the far
  *   side than at the near one; `mode` is what stands in place of zeros
  * @typedef {{rows: Axis, columns: Axis}} Window
  * @typedef {{size: [number, number], jump: [number, number], start: [number, number]}} Field

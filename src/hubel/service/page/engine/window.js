@@ -39,14 +39,24 @@ export function inward(mode, place, inputs) {
 }
 
 /**
- * The formula of the positions with its numbers: (7-3+2·0)/2+1 = 3.
- * @param {number} n @param {number} f @param {number} s @param {number} p
+ * A window along a side of `n` values: its size `f`, stride `s`, padding `p` with `more` zeros at the far side, and
+ * dilation `d`; `ceil` is what rounds the number of positions up: nothing, a pooling or a convolution.
+ * @typedef {{n: number, f: number, s: number, p: number, more: number, d: number, ceil: "" | "pool" | "conv"}} Sliding
  */
-export function positions(n, f, s, p) {
-  const exact = (n - f + 2 * p) / s + 1;
-  const floor = Math.floor((n - f + 2 * p) / s) + 1;
-  const unused = n + 2 * p - f - (floor - 1) * s;
-  return { exact, floor: Math.max(0, floor), fits: Number.isInteger(exact) && floor > 0, unused: Math.max(0, unused) };
+
+/**
+ * The positions of a window with the formula's value: (7-3+2·0)/2+1 = 3. `unused` values at the far end are seen by no
+ * window; the last one reaches `beyond` the padding.
+ * @param {Sliding} window
+ */
+export function positions({ n, f, s, p, more, d, ceil }) {
+  const reach = d * (f - 1) + 1;
+  const room = n - reach + 2 * p + more;
+  const exact = room / s + 1;
+  let made = room < 0 && !ceil ? 0 : Math.max(0, (ceil ? Math.ceil(room / s) : Math.floor(room / s)) + 1);
+  if (ceil === "pool" && (made - 1) * s >= n + p) made -= 1; // a window starts in the map or in the padding before it
+  const rest = room - (made - 1) * s;
+  return { reach, exact, made, fits: rest === 0 && made > 0, unused: Math.max(0, rest), beyond: Math.max(0, -rest) };
 }
 
 /** Layers that make each map from the map of the same number. */

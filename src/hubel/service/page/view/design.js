@@ -8,6 +8,7 @@ import { Picture } from "../picture.js";
 import { sliders } from "../sliders.js";
 import { state } from "../store.js";
 import { totals } from "../totals.js";
+import { studied } from "./studies.js";
 import { t } from "../words/words.js";
 
 const START = { notation: "conv(6, 5) >> relu >> maxpool(2) >> conv(16, 5) >> relu >> maxpool(2) >> fc(120) >> relu >> fc(10)", volume: "32x32x1" };
@@ -20,11 +21,11 @@ function start() {
   if (notation) return { notation, volume: query.get("input") ?? START.volume };
   if (state.design) return state.design;
   const model = state.house?.model;
-  return model?.notation && model.notation.length < 4000 && !state.saved ? { notation: model.notation, volume: model.network.volume.join("x") } : { ...START };
+  return model?.notation && model.notation.length < 4000 ? { notation: model.notation, volume: model.network.volume.join("x") } : { ...START };
 }
 
 export function design() {
-  if (state.saved) return alone();
+  if (state.saved) return studied();
   const given = start();
   const text = h("textarea", { id: "notation", spellcheck: "false", autocapitalize: "off", autocomplete: "off", rows: 6, "aria-describedby": "problem" });
   const volume = h("input", { id: "volume", value: given.volume, size: 11, spellcheck: "false" });
@@ -104,7 +105,7 @@ export function design() {
     tools.dataset.own = step ? "" : "yes";
     if (step && tools.dataset.of === step.path && tools.contains(document.activeElement)) return refresh?.(step);
     tools.dataset.of = step?.path ?? "";
-    const made = sliders(step, words, step ? change : null);
+    const made = sliders(step, words, step ? change : null, t("slider.free"));
     refresh = made.refresh;
     fill(tools, made.element);
   }
@@ -176,19 +177,6 @@ export function design() {
       void ask();
     },
     gone: () => watch.disconnect(),
-  };
-}
-
-/** In a saved page there is nobody to read a notation: the window alone can be tried. */
-function alone() {
-  return {
-    element: h(
-      "section",
-      { class: "design", "aria-labelledby": "title" },
-      h("h1", { id: "title" }, t("design.layer")),
-      h("p", { class: "lead" }, t("design.alone")),
-      h("div", { class: "panel" }, sliders(null, "", null).element),
-    ),
   };
 }
 

@@ -5,7 +5,8 @@ import { paint, paintPixels, ramp } from "../colour.js";
 import { fill, h, s } from "../dom.js";
 import { largest } from "../grid.js";
 import { count, number, percent } from "../format.js";
-import { pictureOf } from "../network.js";
+import { readTensors } from "../engine/safetensors.js";
+import { bytesOf, pictureOf } from "../network.js";
 import { state } from "../store.js";
 import { t } from "../words/words.js";
 
@@ -29,7 +30,7 @@ export function training() {
       const found = state.saved ? state.saved.training : await json("/training");
       problem.hidden = true;
       draw(found);
-      if (!state.saved && found.count !== seen) {
+      if (found.count !== seen) {
         seen = found.count;
         await look();
       }
@@ -85,8 +86,10 @@ export function training() {
   }
 
   async function look() {
+    if (state.saved && !state.saved.training.filters) return;
     try {
-      const found = (await tensors("/training/filters")).tensors.get("filters");
+      const read = state.saved ? readTensors(bytesOf(state.saved.training.filters).buffer) : await tensors("/training/filters");
+      const found = read.tensors.get("filters");
       if (found && open) fill(filters, kernels(found));
     } catch (error) {
       fill(filters, h("p", { class: "quiet" }, error instanceof Error ? error.message : ""));
@@ -103,7 +106,7 @@ export function training() {
       facts,
       warnings,
       curves,
-      state.saved ? null : [h("h2", {}, t("training.filters")), filters],
+      state.saved && !state.saved.training.filters ? null : [h("h2", {}, t("training.filters")), filters],
       h("h2", {}, t("training.mistakes")),
       mistakes,
     ),
