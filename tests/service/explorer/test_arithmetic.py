@@ -53,13 +53,17 @@ NEWER = (
 MIXED = {"older": (OLDER, Volume(19, 23, 4)), "newer": (NEWER, Volume(11, 13, 3))}
 """The layers and arguments that none of the zoo's small networks has."""
 
-RUN = """async ([network, weights, image, units]) => {
+BEGIN = """async ([network, weights, image, units]) => {
   const { forward } = await import('/assets/engine/forward.js');
   const { neuron } = await import('/assets/engine/neuron.js');
   const { readTensors } = await import('/assets/engine/safetensors.js');
   const bytes = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0)).buffer;
   const tensors = readTensors(bytes(weights)).tensors;
-  const values = forward(network, tensors, new Float32Array(bytes(image)));
+  const values = forward(network, tensors, new Float32Array(bytes(image)));"""
+
+RUN = (
+    BEGIN
+    + """
   const letters = (array) => Array.from(new Uint8Array(array.buffer), (byte) => String.fromCharCode(byte));
   const text = (array) => btoa(letters(array).join(''));
   return {
@@ -67,6 +71,7 @@ RUN = """async ([network, weights, image, units]) => {
     neurons: units.map((unit) => neuron(network, tensors, values, unit)),
   };
 }"""
+)
 
 
 SMALL = ("lenet5_1998", "lenet5", "nin", "resnet20", "plain20", "fast_tiny", "lecture_demo", "pattern")

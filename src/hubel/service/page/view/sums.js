@@ -275,16 +275,36 @@ function activation(found, _taken, step) {
   return h(
     "div",
     { class: "arithmetic" },
-    line(`${formula(step, n(input))} = `, h("b", { class: "result" }, n(found.value))),
+    line(`${formula(step, input)} = `, h("b", { class: "result" }, n(found.value))),
     curve(step, input, found.value),
   );
 }
 
-/** An activation with its input. @param {Step} step @param {string} input */
+/** An activation written out for its input. @param {Step} step @param {number} input */
 function formula({ kind, arguments: given }, input) {
-  if (kind === "relu") return given.limit === null ? `max(0, ${input})` : `min(${given.limit}, max(0, ${input}))`;
-  if (kind === "tanh" && (given.amplitude !== 1 || given.slope !== 1)) return `${given.amplitude} · tanh(${number(given.slope, 3)} · ${input})`;
-  return `${kind}(${input})`;
+  const [x, minus] = [n(input), n(-input)];
+  switch (kind) {
+    case "relu":
+      return given.limit === null ? `max(0, ${x})` : `min(${given.limit}, max(0, ${x}))`;
+    case "tanh":
+      return given.amplitude === 1 && given.slope === 1 ? `tanh(${x})` : `${given.amplitude} · tanh(${n(given.slope)} · ${x})`;
+    case "sigmoid":
+      return `1 / (1 + exp(${minus}))`;
+    case "silu":
+      return `${x} / (1 + exp(${minus}))`;
+    case "gelu":
+      return `${x} · Φ(${x})`;
+    case "hardsigmoid":
+      return `min(6, max(0, ${x} + 3)) / 6`;
+    case "hardswish":
+      return `${x} · min(6, max(0, ${x} + 3)) / 6`;
+    case "leakyrelu":
+      return `max(0, ${x}) + ${given.slope} · min(0, ${x})`;
+    case "elu":
+      return `max(0, ${x}) + ${given.alpha} · (exp(min(0, ${x})) − 1)`;
+    default:
+      return `${kind}(${x})`;
+  }
 }
 
 /** The graph of an activation with the unit's point on it. @param {Step} step @param {number} input @param {number} value */
