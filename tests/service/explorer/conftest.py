@@ -99,6 +99,7 @@ def page(context: BrowserContext, console: list[str]) -> Iterator[Page]:
         if message.type in ("error", "warning"):
             console.append(message.text)
 
+    found.add_init_script("addEventListener('error', event => console.error(event.message))")
     found.on("console", hear)
     found.on("pageerror", lambda error: console.append(str(error)))
     yield found

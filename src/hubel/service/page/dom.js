@@ -54,6 +54,20 @@ export function choice(label, chosen, choose) {
   return h("button", { type: "button", class: "choice", "aria-pressed": chosen ? "true" : "false", onclick: choose }, label);
 }
 
+/**
+ * Calls a function before the next frame whenever an element has another width. What it draws may change the
+ * element's height without being called again.
+ * @param {HTMLElement} element @param {() => void} act
+ */
+export function onWidth(element, act) {
+  let width = -1;
+  return new ResizeObserver(() => {
+    if (element.clientWidth === width) return;
+    width = element.clientWidth;
+    requestAnimationFrame(act);
+  });
+}
+
 /** Says something to a screen reader. @param {string} text */
 export function announce(text) {
   const place = document.getElementById("said");

@@ -95,7 +95,7 @@ function models() {
   if (state.names.length < 2) return h("span", { class: "model" }, state.house.model.name);
   return h(
     "select",
-    { class: "model", "aria-label": t("model"), onchange: (/** @type {any} */ event) => open(event.target.value).then(render) },
+    { class: "model", "aria-label": t("model"), onchange: (/** @type {any} */ event) => void change(event.target.value) },
     state.names.map((each) => h("option", { value: each, selected: each === state.house?.model.name }, each)),
   );
 }
@@ -130,6 +130,14 @@ function turn() {
 async function open(name) {
   state.house = new House(await json(`/models/${encodeURIComponent(name)}`));
   state.picture = state.pass = state.unit = null;
+}
+
+/** Opens another model, or says why it cannot be opened; the focus stays on the choice. @param {string} name */
+async function change(name) {
+  const problem = await open(name).catch((error) => error);
+  render();
+  if (problem) document.getElementById("main")?.prepend(h("p", { class: "error", role: "alert" }, problem.message === OFFLINE ? t("offline") : problem.message));
+  /** @type {HTMLElement | null} */ (document.querySelector("select.model"))?.focus();
 }
 
 /** What the page shows: what was saved in it, or what the service has. */
@@ -173,8 +181,15 @@ function start() {
   });
 }
 
-window.addEventListener("hashchange", () => {
+/** Shows the view that the address names, with the focus on the field where it was, or else on the view. */
+function turned() {
+  const held = document.activeElement;
+  const name = held?.getAttribute("name");
   render();
+  const again = name ? document.querySelector(`main [name="${name}"]`) : null;
+  /** @type {HTMLElement | null} */ (again ?? document.getElementById("main"))?.focus({ preventScroll: true });
   window.scrollTo(0, 0);
-});
+}
+
+window.addEventListener("hashchange", turned);
 start();

@@ -220,7 +220,7 @@ class RemotePass extends Pass {
       chosen.forEach((channel, at) =>
         data.set(this.input.subarray(channel * height * width, (channel + 1) * height * width), at * height * width),
       );
-      return { channels: chosen, data, height, width, scale: Math.max(...this.input.map(Math.abs)), signed: true };
+      return { channels: chosen, data, height, width, scale: this.input.reduce((most, value) => Math.max(most, Math.abs(value)), 0), signed: true };
     }
     const known = channels ? undefined : this.fetched.get(`${path} ${most}`);
     if (known) return known;

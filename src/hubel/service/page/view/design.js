@@ -1,8 +1,8 @@
 /** The view in which a network is written: its table, totals, drawing and errors follow while it is typed. */
 
 /** @import { Network, Step } from "../engine/types.js" */
-import { ApiError, json, post } from "../api.js";
-import { calm, fill, h } from "../dom.js";
+import { json, OFFLINE, post } from "../api.js";
+import { calm, fill, h, onWidth } from "../dom.js";
 import { table } from "../ledger.js";
 import { Picture } from "../picture.js";
 import { sliders } from "../sliders.js";
@@ -12,6 +12,8 @@ import { studied } from "./studies.js";
 import { t } from "../words/words.js";
 
 const START = { notation: "conv(6, 5) >> relu >> maxpool(2) >> conv(16, 5) >> relu >> maxpool(2) >> fc(120) >> relu >> fc(10)", volume: "32x32x1" };
+/** A model's notation up to this many characters is where a design starts. */
+const MOST = 30_000;
 const LAYER = /\b(conv|maxpool|avgpool|subsample)\(/g;
 
 /** What the address says, what was written before, or the network that is shown. */
@@ -21,7 +23,7 @@ function start() {
   if (notation) return { notation, volume: query.get("input") ?? START.volume };
   if (state.design) return state.design;
   const model = state.house?.model;
-  return model?.notation && model.notation.length < 4000 ? { notation: model.notation, volume: model.network.volume.join("x") } : { ...START };
+  return model?.notation && model.notation.length < MOST ? { notation: model.notation, volume: model.network.volume.join("x") } : { ...START };
 }
 
 export function design() {
@@ -66,7 +68,8 @@ export function design() {
     } catch (error) {
       if (error instanceof DOMException) return;
       problem.hidden = false;
-      problem.textContent = error instanceof ApiError && error.message === "offline" ? t("offline") : String(error);
+      const said = error instanceof Error ? error.message : String(error);
+      problem.textContent = said === OFFLINE ? t("offline") : said;
     }
   }
 
@@ -169,7 +172,7 @@ export function design() {
     h("h2", {}, t("ledger")),
     rows,
   );
-  const watch = new ResizeObserver(() => picture?.draw());
+  const watch = onWidth(stage, () => picture?.draw());
   return {
     element,
     shown: () => {

@@ -64,7 +64,7 @@ export function looks(_app, layer, channel) {
     const { layers } = looked;
     const at = layer && layers.includes(layer) ? layer : layers[0];
     const content = h("div", {});
-    const choose = h("select", { "aria-label": t("field.layer"), onchange: () => (location.hash = `#/looks/${encodeURIComponent(choose.value)}`) }, layers.map((each) => h("option", { value: each, selected: each === at }, each)));
+    const choose = h("select", { name: "layer", "aria-label": t("field.layer"), onchange: () => (location.hash = `#/looks/${encodeURIComponent(choose.value)}`) }, layers.map((each) => h("option", { value: each, selected: each === at }, each)));
     fill(place, h("form", { class: "choose" }, h("label", {}, t("field.layer"), choose)), content);
     fill(content, h("p", { class: "quiet", role: "status" }, t("looks.computing")));
     const found = house.saved ? house.saved.looks.find((/** @type {any} */ each) => each.path === at) : await json(`${house.place}/looks/${encodeURIComponent(at)}`);

@@ -1,7 +1,7 @@
 /** The view of the network: its drawing, the row of the layer under the mouse or the focus, and its ledger. */
 
 /** @import { Step } from "../engine/types.js" */
-import { fill, h } from "../dom.js";
+import { fill, h, onWidth } from "../dom.js";
 import { card, table } from "../ledger.js";
 import { legend, Picture } from "../picture.js";
 import { state } from "../store.js";
@@ -56,7 +56,7 @@ export function network(app) {
     table(house.network, { enter, press: (step) => press([step]) }),
     h("details", {}, h("summary", {}, t("notation")), h("pre", { tabindex: 0 }, model.notation)),
   );
-  const watch = new ResizeObserver(() => picture.draw());
+  const watch = onWidth(stage, () => picture.draw());
   return {
     element,
     shown: () => {

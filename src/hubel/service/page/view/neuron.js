@@ -57,7 +57,8 @@ export function neuron(app, ...given) {
     problem.hidden = true;
     try {
       const { found, here } = await pass.neuron(unit);
-      map = Math.min(map, Math.max(0, (found.taken[0]?.maps.length ?? 1) - 1));
+      const [first] = found.taken;
+      map = Math.max(0, first?.weights ? Math.min(map, first.maps.length - 1) : (first?.maps ?? []).indexOf(unit.channel));
       fill(title, `${unit.path}[${unit.channel},${unit.row},${unit.column}]`, " = ", h("b", {}, number(found.computed, 4)));
       shared = sharedBy(step, found);
       await chain(pass, found);
@@ -170,7 +171,7 @@ export function neuron(app, ...given) {
     const weights = taken?.weights ? await house.weightsOf(unit.path) : null;
     const most = largest(here);
     const table = ramp();
-    const scale = weights ? largest([.../** @type {any} */ (weights.get(`${unit.path}.weight`))?.data ?? []].slice(0, 20000)) : 0;
+    const scale = weights ? largest([...(weights.get(`${unit.path}.weight`)?.data ?? new Float32Array()).subarray(0, 20000)]) : 0;
     const others = here.slice(0, OTHERS).map((value, channel) =>
       h(
         "a",
@@ -185,7 +186,7 @@ export function neuron(app, ...given) {
         h("b", {}, number(value, 2)),
       ),
     );
-    const own = shared || (taken?.weights && step.kind !== "upsample");
+    const own = taken?.weights && step.kind !== "upsample";
     fill(sharing, shared ? h("p", { class: "sharing" }, h("i", { class: "shares" }), h("b", {}, shared), taken.weights ? ` ${t("sharing.slide")}` : "") : null,
       own && !shared && step.kind !== "rbf" ? h("p", {}, t("sharing.alone", { weights: weightsText(taken.weights?.flat(2).length ?? 0, found.parts.bias !== undefined) })) : null,
       depth > 1 ? [h("p", {}, t(own ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column })), h("div", { class: "other-units" }, others)] : null,

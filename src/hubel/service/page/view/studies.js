@@ -1,7 +1,7 @@
 /** The design view of a saved page, which reads no notation: networks of the papers, and the window of each layer. */
 
 /** @import { Network, Step } from "../engine/types.js" */
-import { fill, h } from "../dom.js";
+import { fill, h, onWidth } from "../dom.js";
 import { table } from "../ledger.js";
 import { bytesOf } from "../network.js";
 import { Picture } from "../picture.js";
@@ -84,7 +84,7 @@ export function studied() {
     rows,
     h("details", {}, h("summary", {}, t("notation")), notation),
   );
-  const watch = new ResizeObserver(() => picture?.draw());
+  const watch = onWidth(stage, () => picture?.draw());
   return {
     element,
     shown: () => {
