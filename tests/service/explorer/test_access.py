@@ -129,6 +129,7 @@ def test_the_keyboard_alone_reaches_every_view(page: Page, every: str) -> None:
     page.keyboard.press("Control+a")
     page.keyboard.type("conv(1, 3) >> fc(2)")
     page.keyboard.press("Home")
+    page.locator("[data-slider=filters]").wait_for()  # the sliders are those of the conv
     tab_to(page, "[data-slider=stride]")
     page.keyboard.press("ArrowRight")
     expect(page.locator("#notation")).to_have_value("conv(1, 3, stride=2) >> fc(2)")

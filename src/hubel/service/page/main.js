@@ -134,6 +134,9 @@ async function open(name) {
 
 /** Opens another model, or says why it cannot be opened; the focus stays on the choice. @param {string} name */
 async function change(name) {
+  view?.gone?.();
+  view = null;
+  fill(/** @type {HTMLElement} */ (document.getElementById("main")), h("p", { class: "notice", role: "status" }, t("model.opening", { name })));
   const problem = await open(name).catch((error) => error);
   render();
   if (problem) document.getElementById("main")?.prepend(h("p", { class: "error", role: "alert" }, problem.message === OFFLINE ? t("offline") : problem.message));

@@ -10,6 +10,8 @@ import { t } from "./words/words.js";
 const MANY = 40;
 /** How much a small network is enlarged, at most. */
 const MOST_ZOOM = 1.5;
+/** The pixels of padding around a drawing, and the least width that it is laid out for. */
+const [PADDING, NARROWEST] = [24, 240];
 
 /** The drawing of one network, and which of its parts are folded. */
 export class Picture {
@@ -54,7 +56,7 @@ export class Picture {
 
   /** Draws it to the width that there is. */
   draw() {
-    const width = this.element.parentElement?.clientWidth || 1040;
+    const width = (this.element.parentElement?.clientWidth || 1064) - PADDING;
     const held = document.activeElement?.closest?.("[data-cell], [data-fold]");
     const key = held?.getAttribute("data-cell") ?? held?.getAttribute("data-fold");
     const pen = {
@@ -68,7 +70,7 @@ export class Picture {
       cell: this.cell.bind(this),
       words: this.words.bind(this),
     };
-    const widest = Math.max(360, width);
+    const widest = Math.max(NARROWEST, width);
     let found = drawing(this.network.parts, /** @type {any} */ (pen), widest);
     const zoom = Math.min(MOST_ZOOM, (0.97 * widest) / found.width);
     if (zoom > 1.1 && found.rows === 1) {

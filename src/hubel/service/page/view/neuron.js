@@ -10,6 +10,7 @@ import { largest } from "../grid.js";
 import { count, number, size } from "../format.js";
 import { volumeAt } from "../network.js";
 import { show, state } from "../store.js";
+import { sharedBy, weightsText } from "./sharing.js";
 import { arithmetic } from "./sums.js";
 import { t } from "../words/words.js";
 
@@ -40,6 +41,7 @@ export function neuron(app, ...given) {
   const stage = h("div", { class: "chain" });
   const body = h("div", {});
   const next = h("div", {});
+  const heading = h("h2", {});
   const sharing = h("div", {});
   const problem = h("p", { class: "error", role: "alert", hidden: true });
   const play = h("button", { type: "button", onclick: toggle }, t("slide.play"));
@@ -187,6 +189,7 @@ export function neuron(app, ...given) {
       ),
     );
     const own = taken?.weights && step.kind !== "upsample";
+    fill(heading, t(own || shared ? "sharing" : "sharing.place"));
     fill(sharing, shared ? h("p", { class: "sharing" }, h("i", { class: "shares" }), h("b", {}, shared), taken.weights ? ` ${t("sharing.slide")}` : "") : null,
       own && !shared && step.kind !== "rbf" ? h("p", {}, t("sharing.alone", { weights: weightsText(taken.weights?.flat(2).length ?? 0, found.parts.bias !== undefined) })) : null,
       depth > 1 ? [h("p", {}, t(own ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column })), h("div", { class: "other-units" }, others)] : null,
@@ -223,7 +226,7 @@ export function neuron(app, ...given) {
     h("h2", {}, t("arithmetic")),
     body,
     next,
-    h("h2", {}, t("sharing")),
+    heading,
     sharing,
   );
   const begin = async () => {
@@ -310,38 +313,6 @@ function figure(canvas, label, { height, width }) {
   const side = long <= 8 ? 160 : 224;
   Object.assign(canvas.style, { width: `${Math.max(14, Math.round((side * width) / long))}px`, height: `${Math.max(14, Math.round((side * height) / long))}px` });
   return h("figure", {}, h("div", { class: "holder" }, canvas), h("figcaption", {}, label));
-}
-
-/** The numbers of a unit that the whole map has learned, by kind of layer. @type {Record<string, string[]>} */
-const LEARNED = { subsample: ["coefficient", "bias"], batchnorm: ["scale", "shift"], layernorm: ["scale", "shift"], groupnorm: ["scale", "shift"], layerscale: ["scale"], prelu: ["slope"] };
-
-/**
- * What all cells of a map share, as a sentence: "784 cells share these 25 weights and 1 bias."
- * It is empty where a map has one cell, or the layer has learned nothing for a map.
- * @param {Step} step @param {Neuron} found
- */
-function sharedBy(step, found) {
-  const [height, width, depth] = step.output;
-  const every = height * width * (step.kind === "prelu" && step.arguments.shared ? depth : 1);
-  if (every === 1) return "";
-  const what = learned(step, found);
-  return what && t("sharing.same", { n: count(every), what });
-}
-
-/** What a layer has learned for one map: "25 weights and 1 bias". @param {Step} step @param {Neuron} found */
-function learned(step, found) {
-  const { size, groups } = step.arguments;
-  const area = [size].flat().reduce((/** @type {number} */ all, /** @type {number} */ side) => all * side, Array.isArray(size) ? 1 : size);
-  if (step.kind === "conv") return weightsText(found.taken[0].maps.length * area, found.parts.bias !== undefined);
-  if (step.kind === "convtranspose") return weightsText((step.inputs[0][2] / groups) * area, found.parts.bias !== undefined);
-  const names = (LEARNED[step.kind] ?? []).map((name) => t("sharing.one", { name: t(`part.${name}`) }));
-  return names.length > 1 ? t("sharing.and", { one: names[0], other: names[1] }) : names.join("");
-}
-
-/** @param {number} weights @param {boolean} bias */
-function weightsText(weights, bias) {
-  const text = weights === 1 ? t("sharing.weight") : t("sharing.weights", { n: count(weights) });
-  return bias ? t("sharing.and", { one: text, other: t("sharing.bias") }) : text;
 }
 
 /** A figure with the window of a unit on it. @param {HTMLElement} made @param {Taken} taken @param {number[]} plane */
