@@ -367,6 +367,25 @@ def test_hostile_uploads_are_explained(
     expect(page.locator(".error:visible")).to_have_count(0)
 
 
+def test_the_sliders_mend_a_layer_that_does_not_fit(page: Page, address: str) -> None:
+    open_view(page, address, "design")
+    text = page.locator("#notation")
+    text.fill("conv(1, 3, stride=2) >> fc(2)")
+    page.locator("#volume").fill("7x7x1")
+    text.evaluate("area => { area.setSelectionRange(3, 3); area.dispatchEvent(new Event('click')); }")
+    stride = page.locator("[data-slider=stride]")
+    page.locator("[data-slider=filters]").wait_for()
+    page.locator("#strict").check()
+    expect(page.locator("#problem")).to_be_hidden()
+    stride.fill("3")
+    expect(page.locator("#problem")).to_contain_text("9x9x1 fits (3)")
+    text.dispatch_event("click")  # asks again, with the caret where it was
+    page.wait_for_timeout(100)
+    stride.fill("1")
+    expect(page.locator("#problem")).to_be_hidden()
+    expect(text).to_have_value("conv(1, 3) >> fc(2)")
+
+
 def test_a_network_of_the_zoo_is_a_start_and_a_link_leads_to_it(page: Page, address: str) -> None:
     open_view(page, address, "design")
     page.locator("#zoo option[value=alexnet]").wait_for(state="attached")

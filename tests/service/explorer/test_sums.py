@@ -117,8 +117,11 @@ RUN = (
 
 SIGNS = {"−": "-", "·": "*", "√": "sqrt"}
 NAMES = {"max": max, "min": min, "exp": math.exp, "tanh": math.tanh, "sqrt": math.sqrt, "Φ": NormalDist().cdf}
-CLOSE = {"rel": 2e-3, "abs": 2e-3}
-"""What is written out has four decimals, of which a division makes more of an error."""
+
+
+def close(value: float) -> Any:
+    """What is written out has four decimals, of which a division makes more of an error."""
+    return pytest.approx(value, rel=2e-3, abs=2e-3)
 
 
 @pytest.fixture(scope="module")
@@ -171,9 +174,9 @@ def check(found: dict[str, Any], value: float, kind: str) -> None:
         line = line.rsplit(" ", 1)[1]  # the largest value of the window is that of a unit
     members = line.split("=")
     assert len(members) > 1 or kind == "maxpool"
-    assert evaluated(members[-1]) == pytest.approx(value, **CLOSE)
+    assert evaluated(members[-1]) == close(value)
     for member, after in pairwise(members):
-        assert evaluated(member) == pytest.approx(evaluated(after.partition(" + bias ")[0]), **CLOSE)
+        assert evaluated(member) == close(evaluated(after.partition(" + bias ")[0]))
 
 
 def check_windows(found: dict[str, Any], kind: str) -> None:
@@ -185,10 +188,10 @@ def check_windows(found: dict[str, Any], kind: str) -> None:
         made = -((one - other) ** 2) if kind == "rbf" else one * other
         assert product == pytest.approx(made, rel=2e-3, abs=2e-4)
     if kind == "maxpool":
-        assert max(grids[0]) == pytest.approx(number(found["subtotal"]), **CLOSE)
+        assert max(grids[0]) == close(number(found["subtotal"]))
     elif grids:
         total = found["subtotal"] or found["parts"]["sum"]
-        assert sum(grids[-1]) == pytest.approx(number(total), **CLOSE)
+        assert sum(grids[-1]) == close(number(total))
 
 
 def evaluated(text: str) -> float:

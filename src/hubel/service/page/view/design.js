@@ -94,6 +94,8 @@ export function design() {
   /** The sliders of the layer at the caret, or of a window on its own. @param {Network | null} network @param {number | null} at @param {[number, number] | null} caret */
   function edit(network, at, caret) {
     if (tools.contains(document.activeElement) && tools.dataset.own === "yes") return;
+    if (at === null && caret && tools.dataset.at === String(caret[0])) return; // the layer does not fit: its sliders mend that
+    tools.dataset.at = at === null || !caret ? "" : String(caret[0]);
     const step = at === null || !network ? null : network.steps[at];
     const words = caret ? text.value.slice(...caret) : "";
     const change = (/** @type {Record<string, number>} */ wanted) => {

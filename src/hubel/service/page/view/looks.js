@@ -133,7 +133,7 @@ export function looks(_app, layer, channel) {
 /** One tile of a sheet. @param {any} sheet @param {number} at @param {number} side */
 function tile(sheet, at, side) {
   const [width, height] = sheet.tile;
-  const canvas = h("canvas", { width, height, "aria-hidden": "true", class: "patch", style: { width: `${side}px`, height: `${Math.round((side * height) / width)}px` } });
+  const canvas = h("canvas", { width, height, "aria-hidden": "true", class: "patch", style: { width: `${side}px` } });
   void picture(sheet).then((image) => canvas.getContext("2d").drawImage(image, (at % sheet.across) * width, Math.floor(at / sheet.across) * height, width, height, 0, 0, width, height));
   return canvas;
 }
