@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from base64 import b64encode
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
@@ -145,8 +146,8 @@ def test_the_service_computes_a_large_network(page: Page, address: str) -> None:
     expect(page.locator(".other-unit .kernel")).to_have_count(4)
 
 
-def test_an_image_is_pasted(page: Page, address: str) -> None:
-    open_view(page, address, "through")
+def paste(page: Page) -> None:
+    """Pastes a three."""
     page.locator(".layer").first.wait_for()
     encoded = b64encode(Path(THREE).read_bytes()).decode()
     page.evaluate(
@@ -161,8 +162,8 @@ def test_an_image_is_pasted(page: Page, address: str) -> None:
     answers(page, "3")
 
 
-def test_the_camera_takes_an_image(page: Page, address: str) -> None:
-    open_view(page, address, "through")
+def shoot(page: Page) -> None:
+    """Takes an image with the camera."""
     page.locator(".layer").first.wait_for()
     page.get_by_role("button", name="Sample: 3").first.click()
     answers(page, "3")
@@ -175,8 +176,8 @@ def test_the_camera_takes_an_image(page: Page, address: str) -> None:
     expect(page.locator(".best .bar-score")).not_to_have_text(before)
 
 
-def test_a_digit_is_drawn(page: Page, address: str) -> None:
-    open_view(page, address, "through")
+def draw(page: Page) -> None:
+    """Draws a one."""
     page.get_by_role("button", name="Draw").click()
     pad = page.locator(".pad")
     pad.scroll_into_view_if_needed()
@@ -188,6 +189,15 @@ def test_a_digit_is_drawn(page: Page, address: str) -> None:
     page.mouse.move(x, bounds["y"] + bounds["height"] - 30, steps=8)
     page.mouse.up()
     answers(page, "1")
+
+
+WAYS = (paste, shoot, draw)
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_comes_in(page: Page, address: str, way: Callable[[Page], None]) -> None:
+    open_view(page, address, "through")
+    way(page)
 
 
 def test_the_numbers_of_a_unit_add_up(page: Page, address: str) -> None:

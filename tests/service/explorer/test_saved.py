@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ import hubel
 from hubel.errors import UsageError
 from hubel.service.explorer.page import scripts
 from hubel.service.explorer.saved import STUDIES
+from tests.service.explorer.test_page import WAYS
 
 expect = pytest.importorskip("playwright.sync_api").expect
 
@@ -75,6 +77,12 @@ def test_a_file_is_read_in_the_page_itself(file: Path, page: Page) -> None:
     page.locator(".bars .best").first.wait_for()
     page.set_input_files("#file", "docs/images/three.png")
     expect(page.locator(".best .bar-name")).to_have_text("3")
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_an_image_comes_in_without_a_server(file: Path, page: Page, way: Callable[[Page], None]) -> None:
+    page.goto(f"{file.as_uri()}#/through")
+    way(page)
 
 
 def test_a_large_network_is_not_saved(tmp_path: Path) -> None:
