@@ -175,9 +175,9 @@ export const korean = {
   "rule.gradient": "조각 옆: 유닛의 기울기(Simonyan et al. 2014).",
   "tuning.none": "선호 방향 없음",
   "tuning.prefers": "선호 방향 {angle}°",
-  "tuning.frequency": "픽셀당 {value} 주기",
+  "tuning.frequency": "공간 주파수 {value} 주기/픽셀",
   "tuning.simple": "단순 세포형: 줄무늬의 위치에 반응",
-  "tuning.complex": "복잡 세포형: 줄무늬가 있는지에만 반응",
+  "tuning.complex": "복합 세포형: 줄무늬가 있는지에만 반응",
 
   "design.title": "네트워크 설계하기",
   "design.lead": "입력하는 대로 표, 합계, 그림이 바뀝니다. 층 안에 커서를 두면 슬라이더로 바꿀 수 있습니다.",
