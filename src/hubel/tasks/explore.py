@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hubel.errors import DataError, UsageError
+from hubel.files import exists, is_file
 from hubel.net.algebra import Net
 from hubel.report.form import check_place
 
@@ -116,7 +117,7 @@ def follower_of(what: Explorable | None, shown: Exhibit) -> Follower | None:
     from hubel.service.explorer.training import FollowedFolder
     from hubel.training.run.folder import METRICS
 
-    if not isinstance(what, str | os.PathLike) or not Path(what, METRICS).is_file():
+    if not isinstance(what, str | os.PathLike) or not is_file(Path(what, METRICS)):
         return None
     return FollowedFolder(Path(what), shown)
 
@@ -139,7 +140,7 @@ def _is_network(what: Explorable) -> bool:
     """Whether this is a network without weights: a value, a notation, or a name of the zoo that has none."""
     if isinstance(what, Net):
         return True
-    if not isinstance(what, str) or Path(what).exists():
+    if not isinstance(what, str) or exists(what):
         return False
     from hubel.model.pretrained import PRETRAINED
     from hubel.tasks.network import is_model_file

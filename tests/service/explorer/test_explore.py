@@ -26,7 +26,7 @@ from hubel.service.explorer.describe import fits_browser, network_json
 from hubel.service.explorer.exhibit import Exhibit, digits, in_turn
 from hubel.service.explorer.seen import Seen
 from hubel.service.explorer.weights import weights_of
-from hubel.tasks.explore import exhibit
+from hubel.tasks.explore import exhibit, follower_of
 
 DIGITS = "src/hubel/service/explorer/digits/lenet5.safetensors"
 
@@ -49,6 +49,9 @@ def test_a_model_a_name_and_a_notation() -> None:
     zoo = exhibit("resnet18")
     assert (zoo.name, zoo.trained) == ("resnet18", False)
     assert zoo.ledger.totals == hubel.ledger("resnet18").totals
+    long = " >> ".join(30 * ["conv(4, 3, pad=1) >> relu"])  # longer than the name of a file may be
+    assert exhibit(long, "8x8x1").notation == repr(hubel.parse(long))
+    assert follower_of(long, zoo) is None
     text = exhibit("conv(4, 3) >> fc(2)", "8x8x1")
     assert text.document()["classes"] == ["0", "1"]
     assert exhibit(hubel.zoo.lenet5(), "32x32x1").notation == repr(hubel.zoo.lenet5())

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from hubel.errors import DataError
+from hubel.files import exists
 from hubel.instruments.subject import Subject
 from hubel.model.file import Model, load
 from hubel.net.ledger import Ledger
@@ -109,7 +110,7 @@ class Exhibit:
         """
         from hubel.report.instruments.written import PAGE
 
-        if not isinstance(where, str | os.PathLike) or not Path(where).exists():
+        if not isinstance(where, str | os.PathLike) or not exists(where):
             return
         folder = Path(where) if Path(where).is_dir() else Path(where).parent
         if not (folder / PAGE).is_file():
