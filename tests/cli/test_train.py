@@ -126,12 +126,13 @@ def test_a_run_that_is_interrupted_says_how_to_go_on(
     options = ("--input", "8x8x1", *kept, "--epochs", "2", "--out", run)
     monkeypatch.setattr(Progress, "__call__", interrupted)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options)
-    assert stopped.status != 0
+    assert stopped.status == 128 + signal.SIGTERM
     assert f"stopped; resume with  hubel resume '{run}'" in stopped.err
     assert "each trains on the hardest 50.00 % of the images" in stopped.err
     monkeypatch.setattr(Progress, "__call__", at_once)
     stopped = hubel("train", "digits", "--net", "conv(4, 3) >> relu >> fc(10)", *options[:-1], tmp_path / "b")
     assert "stopped before the end of the first round: nothing is kept" in stopped.err
+    assert stopped.status == 128 + signal.SIGINT
     assert "leaves no folder" in hubel("train", "--resume", tmp_path / "b").err
     monkeypatch.setattr(Progress, "__call__", shown)
     assert hubel("train", "--resume", run).status == 0

@@ -280,6 +280,21 @@ def test_errors_of_before_count_as_errors(model: Model, photos: Path, tmp_path: 
     assert predict(model, photos, out=tmp_path / "a.csv", resume=True).errors == 1
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_continued_file_keeps_its_line_ends(
+    suffix: str, model: Model, photos: Path, tmp_path: Path
+) -> None:
+    """A spreadsheet has written the rows anew; those that follow end alike."""
+    images = [path for path in sorted(photos.iterdir()) if "\n" not in path.name]
+    whole, other = tmp_path / f"whole{suffix}", tmp_path / f"other{suffix}"
+    predict(model, images, out=whole, top=2)
+    lines = whole.read_bytes().splitlines()
+    other.write_bytes(b"".join(line + b"\r\n" for line in lines[:21]))
+    found = predict(model, images, out=other, top=2, resume=True)
+    assert found.done == (10 if suffix == ".csv" else 21)
+    assert other.read_bytes() == b"".join(line + b"\r\n" for line in lines)
+
+
 def test_images_in_memory_keep_their_numbers(model: Model, tmp_path: Path) -> None:
     images = [np.full((8, 8, 3), shade, np.uint8) for shade in range(5)]
     predict(model, images[:3], out=tmp_path / "a.csv")

@@ -9,6 +9,7 @@ import os
 import signal
 import sys
 import warnings
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -140,18 +141,31 @@ def root(
 
 
 def main() -> None:
-    """Runs the command line. Exit status: 0, 1 for an error, 2 for a wrong command line."""
+    """Runs the command line. Exit status: 0, 1 for an error, 2 for a wrong command line.
+
+    A command that is stopped ends by 130 after Ctrl-C and by 143 after SIGTERM, as programs do in a shell.
+    """
     atexit.register(gc.freeze)  # else the collection of garbage in torch takes half a second at the end
     os.environ.setdefault("GOMP_SPINCOUNT", SPINS)  # read once, when torch is loaded
     if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
         sys.stdout.reconfigure(errors="backslashreplace")  # the name of a file may not be valid text
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # like Ctrl-C: a run ends in order
+    terminated: list[int] = []
+
+    def terminate(number: int, frame: FrameType | None) -> None:
+        terminated.append(number)
+        signal.default_int_handler(number, frame)  # like Ctrl-C: a run ends in order
+
+    signal.signal(signal.SIGTERM, terminate)
     voice = Voice()
     warnings.formatwarning = lambda message, *_: f"warning: {message}\n"
     # Pillow warns of large images; those twice as large it refuses.
     warnings.filterwarnings("ignore", "Image size .* could be decompression bomb")
     try:
         app()
+    except SystemExit as end:
+        if terminated and end.code:
+            sys.exit(128 + signal.SIGTERM)
+        raise
     except HubelError as error:
         voice.error(str(error))
         sys.exit(2 if isinstance(error, UsageError) else 1)

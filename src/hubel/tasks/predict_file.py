@@ -17,7 +17,7 @@ from hubel.files import is_file
 from hubel.model.inputs import LIST, REMOTE, STDIN, several
 from hubel.model.prediction import name_of, predictions
 from hubel.report import prediction as report
-from hubel.tasks.predicted import CSV, JSONL, Predicted, predicted
+from hubel.tasks.predicted import CSV, JSONL, Predicted, line_end, predicted
 from hubel.world import ALONE, World
 
 if TYPE_CHECKING:
@@ -102,11 +102,12 @@ def predict_to_file(
     lines = report.csv_lines if out.suffix.lower() == CSV else report.json_lines
     began = told = time.perf_counter()
     count, errors = 0, wrong
+    end = line_end(out) if out.exists() else "\n"
     with out.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file:
         if not file.tell() and out.suffix.lower() == CSV:
-            file.write(report.CSV_HEADER + "\n")
+            file.write(f"{report.CSV_HEADER}{end}")
         for each in predict(chain(started, rest), done):
-            file.write("".join(f"{line}\n" for line in lines(each)))
+            file.write("".join(f"{line}{end}" for line in lines(each)))
             count, errors = count + 1, errors + bool(each.error)
             now = time.perf_counter()
             if now - told >= EVERY:

@@ -41,6 +41,12 @@ def predicted(path: Path, rows: int, classes: Collection[str]) -> Iterator[Predi
     yield from own.in_table(records) if table else own.in_lines(records)
 
 
+def line_end(path: Path) -> str:
+    """How the lines of a file end: as the first one; a spreadsheet may have written CR LF."""
+    with path.open("rb") as file:
+        return "\r\n" if file.readline().endswith(b"\r\n") else "\n"
+
+
 @dataclass(frozen=True, slots=True)
 class _Own:
     """A file that is to be continued; its records must be what this command writes."""
