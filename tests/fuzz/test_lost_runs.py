@@ -26,6 +26,7 @@ from torch import Tensor
 import hubel
 from hubel.errors import HubelError
 from hubel.training.events import RoundDone
+from hubel.training.run.checkpoint import Checkpoint
 from hubel.training.run.events import Began, Event
 from tests.fuzz.faults import Killed, Kind, failing
 
@@ -153,6 +154,30 @@ def test_a_checkpoint_that_is_damaged_is_replaced_by_the_one_before(
     run, told = resumed(tmp_path / "run")
     assert same(weights(run), whole)
     assert any("resumes from the one before" in text for text in told)
+
+
+def test_short_rounds_have_few_checkpoints_and_lose_nothing(
+    images: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first two rounds and the last have one where a checkpoint takes too long; the rest is repeated."""
+    monkeypatch.setattr("hubel.training.run.session.SHARE", 1e-12)
+    monkeypatch.setattr("hubel.training.run.session.SAVING", 1e9)
+    written, write = list[float](), Checkpoint.write
+
+    def counted(checkpoint: Checkpoint, folder: Path) -> None:
+        written.append(checkpoint.progress["epoch"])
+        write(checkpoint, folder)
+
+    monkeypatch.setattr(Checkpoint, "write", counted)
+    monkeypatch.setitem(SETTINGS, "epochs", 9)
+    run = begin(images, tmp_path / "whole")
+    assert written == [1, 2, 9]
+    stopped(images, tmp_path / "run", after=7)
+    again = hubel.resume(tmp_path / "run")
+    assert written[3:] == [1, 2, 3, 4, 9]
+    assert same(weights(again), weights(run))
+    assert [line["epoch"] for line in again.history] == list(range(1, 10))
+    assert [line["val_loss"] for line in again.history] == [line["val_loss"] for line in run.history]
 
 
 def test_metrics_that_are_cut_short_lose_their_last_line(

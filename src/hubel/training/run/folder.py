@@ -81,6 +81,11 @@ class RunFolder:
         """The file of the best model."""
         return self.folder / BEST
 
+    @property
+    def is_run(self) -> bool:
+        """Whether a run has begun in the folder."""
+        return (self.folder / CONFIG).is_file()
+
     def metrics(self) -> list[dict[str, Any]]:
         """The lines of the finished rounds, first to last. Raises TrainingError: they are damaged."""
         path = self.folder / METRICS
@@ -113,6 +118,13 @@ class RunFolder:
         before = [line for line in self.metrics() if line["epoch"] < event.epoch]
         lines = [json.dumps(line) for line in (*before, round_line(event) | by_class(event.val))]
         write_whole(self.folder / METRICS, "\n".join(lines) + "\n")
+
+    def forget_rounds(self, done: float) -> None:
+        """Deletes the lines of rounds after so many epochs, which a run that resumes there trains again."""
+        lines = self.metrics()
+        kept = [line for line in lines if line["epoch"] <= round(done, 4)]
+        if len(kept) < len(lines):
+            write_whole(self.folder / METRICS, "".join(f"{json.dumps(line)}\n" for line in kept))
 
     def keep_epoch(self, model: Model, event: RoundDone) -> None:
         """Writes the model of a round into `epochs/`."""
@@ -175,7 +187,7 @@ class RunFolder:
             raise UsageError(
                 f"{self.folder} does not exist; a run that stops in its first round leaves no folder"
             )
-        if not (self.folder / CONFIG).is_file():
+        if not self.is_run:
             raise UsageError(f"{self.folder} is not a run: it has no {CONFIG}")
         return Config.from_toml(self.folder / CONFIG)
 

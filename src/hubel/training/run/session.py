@@ -12,7 +12,7 @@ from hubel.errors import TrainingError
 from hubel.evaluation.metrics import Evaluation, evaluate
 from hubel.model.file import Model
 from hubel.model.header import CONFIG, read_header
-from hubel.training.events import Event, RoundDone, Warned
+from hubel.training.events import Event, RoundDone, Settled, Warned
 from hubel.training.run.checkpoint import Checkpoint
 from hubel.training.run.diagnose import Diagnosis, unseen
 from hubel.training.run.finish import finish, seconds_to_finish
@@ -21,7 +21,13 @@ from hubel.training.run.prepare import Prepared
 from hubel.training.trainer import Trainer
 
 SAVING = 60.0
-"""The longest time, in seconds, that a timed run trains without a checkpoint."""
+"""The longest time, in seconds, that a run trains without a checkpoint, if its rounds are not longer."""
+
+BOTH = 2
+"""The checkpoints that a run keeps: where one is damaged, it resumes from the other."""
+
+SHARE = 0.01
+"""The largest share of the time that checkpoints take, where that keeps a run within `SAVING`."""
 
 
 @dataclass(slots=True)
@@ -31,7 +37,9 @@ class Session:
     folder: RunFolder
     prepared: Prepared
     trainer: Trainer
-    _saved: float = field(default=0.0, init=False)
+    _saves: int = field(default=0, init=False)
+    _saved: float = field(default=-math.inf, init=False)
+    _took: float = field(default=0.0, init=False)
 
     def keep_start(self, found: Evaluation) -> None:
         """Keeps the starting model, and how it did, as the best so far: a round has to improve on it."""
@@ -40,23 +48,24 @@ class Session:
     def train(self) -> Iterator[Event]:
         """Trains to the end, or to the target, and passes every event on; a round is kept first.
 
-        A timed run keeps a checkpoint every minute too. Resumed within an epoch, it is not promised to repeat
-        exactly.
+        Of short rounds not each has a checkpoint, so that they take a hundredth of the time; but the first
+        two have, the last, and one each minute. A timed run keeps one every minute within a round too;
+        resumed there, it is not promised to repeat exactly.
         """
         trainer = self.trainer
         diagnosis = Diagnosis(self.prepared.data.classes)
-        self._saved = time.perf_counter()
+        began = time.perf_counter()
         for event in trainer.run(self.prepared.train, self.prepared.val):
             if isinstance(event, RoundDone):
                 self._keep(event)
-            elif self._due:
+            elif self._due(since=began):
                 self.save_state()
             yield event
             if isinstance(event, RoundDone):
                 for warning in diagnosis.of(event, trainer, self.prepared.val):
                     yield Warned(warning)
         if trainer.settled and trainer.progress < 1:
-            yield Warned(f"stopped: the last {trainer.waited} rounds were no better than the best one")
+            yield Settled(trainer.waited)
         elif trainer.clock.limit and not trainer.reached and (text := unseen(trainer.done)):
             yield Warned(text)
 
@@ -100,6 +109,7 @@ class Session:
                 f"Restore them, or start a new run from its model: hubel train DATA --from {self.folder.best}"
             )
         kept.bring_back(self.trainer)
+        self.folder.forget_rounds(self.trainer.done)
         if self.folder.best.exists():
             if self.trainer.clock.limit:  # a round that was cut short will come out otherwise
                 line = read_header(self.folder.best).summary
@@ -115,19 +125,20 @@ class Session:
 
     def save_state(self) -> None:
         """Writes a checkpoint: everything that changes in training."""
+        began = time.perf_counter()
         Checkpoint.of(self.trainer, self.prepared.fingerprint).write(self.folder.folder)
         self._saved = time.perf_counter()
+        self._took, self._saves = self._saved - began, self._saves + 1
 
     @property
     def is_over(self) -> bool:
         """Whether nothing is left to train."""
         return self.trainer.progress >= 1 or self.trainer.reached or self.trainer.settled
 
-    @property
-    def _due(self) -> bool:
-        """Whether a timed run should write a checkpoint between two rounds."""
+    def _due(self, since: float) -> bool:
+        """Whether a timed run that goes on `since` then should write a checkpoint between two rounds."""
         running = self.trainer.clock.limit and self.trainer.progress < 1
-        return bool(running) and time.perf_counter() - self._saved > SAVING
+        return bool(running) and time.perf_counter() - max(self._saved, since) > SAVING
 
     def _keep(self, event: RoundDone) -> None:
         """Keeps a round: its model where it is the best so far, its line, the checkpoint."""
@@ -139,7 +150,9 @@ class Session:
             if config.keep_epochs:
                 self.folder.keep_epoch(model, event)
         self.folder.keep_round(event)
-        self.save_state()
+        passed = time.perf_counter() - self._saved
+        if self._saves < BOTH or self.is_over or passed >= min(self._took / SHARE, SAVING):
+            self.save_state()
 
     def _model(self, line: dict[str, Any]) -> Model:
         """The model as it is, with a line on how it was trained."""
