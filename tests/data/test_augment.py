@@ -10,12 +10,14 @@ import pytest
 import torch
 
 from hubel.data.augment.colour import Colours, jitter, pca
-from hubel.data.augment.geometry import alternate, crop, cutout, flip, shift
+from hubel.data.augment.geometry import alternate, crop, cutout, erase, flip, rescaled, shift
 from hubel.data.augment.policy import Augmentation
 from hubel.data.augment.trivial import trivial
 from hubel.errors import UsageError
 
-EVERYTHING = Augmentation("random", 2, crop=0.4, cutout=3, pca=0.2, jitter=0.3, trivial=True)
+EVERYTHING = Augmentation(
+    "random", 2, crop=0.4, scales=(256, 512), cutout=3, erase=0.5, pca=0.2, jitter=0.3, trivial=True
+)
 
 
 def seeded(seed: int) -> torch.Generator:
@@ -36,9 +38,11 @@ def test_apply_follows_the_documented_order(depth: int) -> None:
     before = images(50, depth)
     kept = before.clone()
     colours, generator = Colours.of(before), seeded(3)
-    expected = shift(flip(crop(before, 0.4, generator), generator), 2, generator)
+    expected = rescaled(crop(before, 0.4, generator), 224 / 256, 224 / 512, generator)
+    expected = shift(flip(expected, generator), 2, generator)
     expected = jitter(trivial(expected, generator), 0.3, generator)
     expected = cutout(pca(expected, 0.2, colours, generator), 3, colours.mean, generator)
+    expected = erase(expected, 0.5, colours.mean, generator)
     after = applied(EVERYTHING, before, 3)
     assert torch.equal(after, expected)
     assert torch.equal(before, kept)
@@ -72,7 +76,7 @@ def test_an_empty_policy_returns_the_images() -> None:
 
 def test_a_policy_is_restored_from_its_fields() -> None:
     assert Augmentation(**asdict(EVERYTHING)) == EVERYTHING
-    assert {type(value) for value in asdict(EVERYTHING).values()} == {str, int, float, bool}
+    assert {type(value) for value in asdict(EVERYTHING).values()} == {str, int, float, bool, tuple}
 
 
 @pytest.mark.parametrize(
@@ -86,6 +90,10 @@ def test_a_policy_is_restored_from_its_fields() -> None:
         ({"crop": 1.1}, "not 1.1"),
         ({"crop": math.nan}, "not nan"),
         ({"jitter": 1.5}, "jitter is from 0 to 1, not 1.5"),
+        ({"erase": 1.5}, "erase is from 0 to 1, not 1.5"),
+        ({"scales": (256.0,)}, "scales is none or two lengths in pixels"),
+        ({"scales": (200.0, 256.0)}, "of at least 224 and rising"),
+        ({"scales": (512.0, 256.0)}, "of at least 224 and rising"),
         ({"pca": -0.1}, "pca is a finite number of at least 0, not -0.1"),
         ({"mixup": math.inf}, "mixup is a finite number of at least 0, not inf"),
         ({"cutmix": math.nan}, "cutmix is a finite number of at least 0, not nan"),

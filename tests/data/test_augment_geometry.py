@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from hubel.data.augment.geometry import alternate, crop, cutout, flip, resize, shift, warp
+from hubel.data.augment.geometry import alternate, crop, cutout, erase, flip, rescaled, resize, shift, warp
 from hubel.errors import DataError
 
 
@@ -169,6 +169,52 @@ def test_crop_is_pillows_enlargement_of_a_box() -> None:
             box = (max(left, 0), max(top, 0), min(left + wide, 26), min(top + tall, 20))
             expected = np.asarray(image.resize((26, 20), Image.Resampling.BILINEAR, box=box), np.int16)
             assert np.abs(expected - drawn[place].numpy()).mean() < 3
+
+
+def test_rescaled_images_have_lengths_that_are_uniform_and_their_own_shape() -> None:
+    """Scaled to 256 to 512 for an input of 224, a crop shows 224/512 to 224/256 of each side."""
+    height, width, count = 24, 30, 2000
+    inner = rescaled(ramp(count, height, width), 224 / 256, 224 / 512, seeded(4))[:, 4:-4, 4:-4].double() / 8
+    wide = (inner[:, 0, -1, 0] - inner[:, 0, 0, 0]) / (width - 9)
+    tall = (inner[:, -1, 0, 1] - inner[:, 0, 0, 1]) / (height - 9)
+    torch.testing.assert_close(wide, tall, atol=0.025, rtol=0)
+    lengths = 224 / wide
+    assert lengths.min() > 248
+    assert lengths.max() < 530
+    assert lengths.mean() == pytest.approx(384, abs=5 * 256 / 12**0.5 / count**0.5 + 1)
+    assert lengths.std() == pytest.approx(256 / 12**0.5, rel=0.05)
+    place = (inner[:, 0, 0, 0] + 0.5 - 4.5 * wide) / (width * (1 - wide))
+    assert place.mean() == pytest.approx(0.5, abs=5 / (12 * count) ** 0.5)
+    assert place.std() == pytest.approx(12**-0.5, rel=0.1)
+
+
+def test_erasing_covers_rectangles_as_torchvision_draws_them() -> None:
+    """RandomErasing's defaults: 2 to 33 % of the area, ratio 0.3 to 3.3; here of a tenth of the images."""
+    count, height, width = 6000, 40, 50
+    before = torch.ones((count, height, width, 3), dtype=torch.uint8)
+    after = erase(before, 0.1, torch.tensor([7.0, 8.0, 9.0]), seeded(2))
+    assert set(map(tuple, after.flatten(0, 2).unique(dim=0).tolist())) == {(1, 1, 1), (7, 8, 9)}
+    covered = after[..., 0] == 7
+    rows, columns = covered.any(2).sum(1), covered.any(1).sum(1)
+    assert torch.equal(covered.sum((1, 2)), rows * columns), "one rectangle each"
+    chosen = rows > 0
+    assert int(chosen.sum()) == pytest.approx(600, abs=5 * (600 * 0.9) ** 0.5)
+    rng, drawn = np.random.default_rng(0), []
+    while len(drawn) < 4000:
+        area, ratio = height * width * rng.uniform(0.02, 0.33), np.exp(rng.uniform(np.log(0.3), np.log(3.3)))
+        tall, wide = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)
+        if tall < height and wide < width:
+            drawn.append((tall * wide, np.log(tall / wide)))
+    for found, wanted in (
+        ((rows * columns)[chosen], [area for area, _ in drawn]),
+        ((rows / columns).log()[chosen], [ratio for _, ratio in drawn]),
+    ):
+        slack = 5 * np.std(wanted) * (1 / len(found) + 1 / len(wanted)) ** 0.5
+        assert float(found.double().mean()) == pytest.approx(np.mean(wanted), abs=slack)
+        assert float(found.double().std()) == pytest.approx(np.std(wanted), rel=0.15)
+    top = covered.any(2).float().argmax(1)[chosen] / (height - rows[chosen])
+    assert float(top.mean()) == pytest.approx(0.5, abs=0.06)
+    assert torch.equal(erase(before[:9], 0.0, torch.zeros(3), seeded(0)), before[:9])
 
 
 def test_a_crop_of_the_whole_image_changes_nothing() -> None:

@@ -119,6 +119,7 @@ BY_HAND: dict[str, Callable[[Model, Image.Image], torch.Tensor]] = {
     "ten-crop": ten,
     "144-crop": hundred_and_forty_four,
     "dense": lambda ours, image: convolved(ours, image, (32,)),
+    "dense:256,384,512": lambda ours, image: convolved(ours, image, (32, 48, 64)),
     "multi-scale": lambda ours, image: convolved(ours, image, (28, 32, 48, 60, 80)),
 }
 
@@ -129,7 +130,7 @@ def test_a_protocol_is_what_a_loop_by_hand_computes(protocol: str, photos: Path)
     ours = model()
     found = hubel.evaluate(ours, photos, protocol=protocol)
     assert len(found.names) == 50
-    for number in range(0, 50, 7 if protocol == "multi-scale" else 1):
+    for number in range(0, 50, 1 if len(protocol) < 9 else 7):
         image = Image.open(found.names[number]).convert("RGB")
         by_hand = BY_HAND[protocol](ours, image)
         torch.testing.assert_close(found.probabilities[number], by_hand, rtol=1e-4, atol=1e-5)
@@ -169,6 +170,9 @@ def test_the_fully_convolutional_form_is_a_value() -> None:
 def test_protocols_that_do_not_go(photos: Path) -> None:
     with pytest.raises(UsageError, match="did you mean ten-crop"):
         hubel.evaluate(model(), photos, protocol="ten-crops")
+    for text in ("dense:", "dense:256,", "dense:x", "dense:0"):
+        with pytest.raises(UsageError, match="names short sides in pixels"):
+            hubel.evaluate(model(), photos, protocol=text)
     own = OwnNetwork(nn.Sequential(nn.Flatten(), nn.Linear(SIDE * SIDE * 3, 3)), f"{SIDE}x{SIDE}x3", "my:net")
     with pytest.raises(UsageError, match="no notation"):
         hubel.evaluate(Model(own, CLASSES, Preprocessing.of(own.volume)), photos, protocol="dense")

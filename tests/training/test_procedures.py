@@ -16,7 +16,8 @@ from hubel import build, parse
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import UsageError
 from hubel.model.header import members_in
-from hubel.training.events import BatchDone, RoundDone
+from hubel.report.training import event_text
+from hubel.training.events import BatchDone, RoundDone, Settled, Warned
 from hubel.training.run.statistics import set_exact_statistics
 from hubel.training.settings.recipe import Recipe
 from hubel.training.settings.recipes import RECIPES
@@ -57,6 +58,41 @@ def test_the_rates_of_alexnet_are_those_of_its_code(epoch: int, weights: float, 
     assert found["conv2.weight"] == pytest.approx(weights)
     assert found["fc1.weight"] == pytest.approx(weights)
     assert {found[name] for name in found if name.endswith("bias")} == {0.02}
+
+
+@pytest.mark.parametrize(
+    ("epoch", "weights", "first"),
+    [(0, 1e-3, 1e-4), (21, 1e-3, 0.0), (22, 1e-4, 0.0), (42, 1e-5, 0.0), (53, 1e-5, 0.0)],
+)
+def test_the_rates_of_a_pretrained_alexnet_are_those_of_its_code(
+    epoch: int, weights: float, first: float
+) -> None:
+    """layer-params-146-2012-2011.cfg: epsW 0.001, 0.0001 in conv1; conv1 0 at 7; 1e-4 at 22, 1e-5 at 42."""
+    recipe = RECIPES["alexnet_pretrained"]
+    assert (recipe.epochs, recipe.augmentation.pca_epochs) == (54, 38)
+    found = rates_of(recipe, (epoch + 1e-6) / 54)
+    assert found["conv1.weight"] == pytest.approx(first)
+    assert found["conv2.weight"] == found["fc1.weight"] == pytest.approx(weights)
+    assert rates_of(recipe, 6.9 / 54)["conv1.weight"] == pytest.approx(1e-4)
+    assert rates_of(recipe, 7.1 / 54)["conv1.weight"] == 0
+
+
+def test_modern_has_the_numbers_of_torchvisions_recipe() -> None:
+    """The command of IMAGENET1K_V2 for ResNet-50, on 8 GPUs with 128 images each."""
+    recipe, policy = RECIPES["modern"], RECIPES["modern"].augmentation
+    assert (recipe.epochs, recipe.batch, recipe.lr, recipe.repeat) == (600, 8 * 128, 0.5, 4)
+    assert (recipe.weight_decay, recipe.label_smoothing) == (0.00002, 0.1)
+    assert (policy.trivial, policy.erase, policy.mixup, policy.cutmix) == (True, 0.1, 0.2, 1.0)
+    assert [recipe.side(share, 224) for share in (0.0, 0.5, 0.999)] == [176] * 3
+    assert recipe.rate(5 / 600) == 1
+
+
+def test_modern_is_warned_of_on_few_images(tmp_path: Path) -> None:
+    seen: list[Any] = []
+    net = "conv(4, 3) >> relu >> globalavgpool >> fc(10)"
+    hubel.train("digits", net=net, recipe="modern", epochs=1, out=tmp_path / "run", on_event=seen.append)
+    warned = [event.text for event in seen if isinstance(event, Warned)]
+    assert any("modern is made for ImageNet's 1.28 million images: 600 epochs" in text for text in warned)
 
 
 def test_momentum_of_the_papers_is_plain() -> None:
@@ -172,6 +208,16 @@ def test_patience_ends_a_run() -> None:
     rounds = [event for event in events if isinstance(event, RoundDone)]
     assert [each.best for each in rounds] == [True, False, False, False]
     assert any(isinstance(event, BatchDone) for event in events)
+
+
+def test_the_end_by_patience_is_no_warning(tmp_path: Path) -> None:
+    seen: list[Any] = []
+    asked = {"net": "fc(10)", "epochs": 9, "lr": 1e-12, "patience": 2}
+    hubel.train("digits", **asked, out=tmp_path / "run", on_event=seen.append)
+    assert [event.rounds for event in seen if isinstance(event, Settled)] == [2]
+    assert not any("better" in event.text for event in seen if isinstance(event, Warned))
+    texts = [event_text(event) for event in seen if isinstance(event, Settled)]
+    assert texts == ["stopped after 2 rounds without a better validation than the best one"]
 
 
 def test_exact_statistics_are_those_of_all_images() -> None:

@@ -27,7 +27,8 @@ def evaluate(
         str | None, typer.Option(help=f"{ENGINE_HELP} Default: torch, or what an exported file is for.")
     ] = None,
     protocol: Annotated[
-        str, typer.Option(help="A paper's way to test: ten-crop, 144-crop, dense or multi-scale.")
+        str,
+        typer.Option(help="A paper's way to test: ten-crop, 144-crop, dense, dense:S,S or multi-scale."),
     ] = "",
     allow_code: Annotated[bool, typer.Option("--allow-code", help=CODE_HELP)] = False,
     force: Annotated[bool, typer.Option("--force", help=FORCE_HELP)] = False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, TypeAlias
@@ -86,6 +87,25 @@ PROTOCOLS: dict[str, tuple[Views, bool]] = {
 """Every protocol by its name: its views, and whether the network is to be fully convolutional."""
 
 
+def protocol_of(text: str) -> tuple[Views, bool]:
+    """A protocol by its name; `dense:S,S` has scales of its own, in the papers' pixels.
+
+    Raises UsageError: there is no such protocol.
+    """
+    if text in PROTOCOLS:
+        return PROTOCOLS[text]
+    name, colon, scales = text.partition(":")
+    if name == "dense" and colon:
+        sides = [int(side) for side in scales.split(",") if re.fullmatch(r"[1-9]\d{0,4}", side)]
+        if len(sides) < scales.count(",") + 1:
+            raise UsageError(f"dense:S,S names short sides in pixels, such as dense:256,384,512, not {text}")
+        return whole(*sides), True
+    raise UsageError(
+        f"there is no protocol {text!r}{nearest(text, PROTOCOLS)}; "
+        f"choose {', '.join(PROTOCOLS)}, or dense:S,S with short sides such as 256"
+    )
+
+
 class Tester:
     """Scores whole images by a protocol: the mean probability of each class over the views.
 
@@ -94,12 +114,7 @@ class Tester:
     """
 
     def __init__(self, model: Model, protocol: str, device: torch.device) -> None:
-        if protocol not in PROTOCOLS:
-            raise UsageError(
-                f"there is no protocol {protocol!r}{nearest(protocol, PROTOCOLS)}; "
-                f"choose {', '.join(PROTOCOLS)}"
-            )
-        self.views, convolutional = PROTOCOLS[protocol]
+        self.views, convolutional = protocol_of(protocol)
         self.preprocessing, self.temperature, self.device = model.preprocessing, model.temperature, device
         network: nn.Module = dense_network(model) if convolutional else model.network
         self.network = network.to(device).eval()

@@ -7,6 +7,7 @@ trained slopes and factors per map as their papers say, and LeNet's subsampling 
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -27,8 +28,9 @@ Draw: TypeAlias = "Callable[[Tensor, int, int, Generator], None]"
 class Rule:
     """How weights are drawn, and which biases start at 1.
 
-    `ones_in_convs` are the numbers of convolutions, from 1; `ones_in_hidden_fcs` means all fully connected
-    layers but the last. `others` are the convolutions whose weights are drawn otherwise, by number.
+    `ones_in_convs` are the numbers of convolutions, from 1: that of the name, as in `tower2.conv3`, else the
+    place. `ones_in_hidden_fcs` means all fully connected layers but the last. `others` are the convolutions
+    whose weights are drawn otherwise, by number.
     """
 
     draw: Draw
@@ -84,13 +86,12 @@ RULES: dict[str, Rule] = {
     "gaussian": Rule(gaussian(0.01)),
     # Krizhevsky et al. 2012, section 5.
     "alexnet": Rule(gaussian(0.01), ones_in_convs=(2, 4, 5), ones_in_hidden_fcs=True),
-    # computerhistory/AlexNet-Source-Code, layers/layers-145.cfg: for `alexnet_2012_code`, whose towers have
-    # convolutions 1 to 4; conv3, conv4 and conv5 are the next ones.
+    # computerhistory/AlexNet-Source-Code, layers/layers-145.cfg; layers-146-2012-2011.cfg for conv6.
     "alexnet_code": Rule(
         gaussian(0.01),
-        ones_in_convs=(2, 4, 6, 7),
+        ones_in_convs=(2, 4, 5, 6),
         ones_in_hidden_fcs=True,
-        others=dict.fromkeys((5, 6, 7), gaussian(0.03)),
+        others=dict.fromkeys((3, 4, 5, 6), gaussian(0.03)),
     ),
     # Simonyan and Zisserman 2014, section 3.1: variance 0.01.
     "vgg": Rule(gaussian(0.1)),
@@ -111,11 +112,9 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
         )
     chosen = RULES[rule]
     generator = Generator().manual_seed(seed)
-    convs = [part for part in module.modules() if isinstance(part, (nn.Conv2d, LinkedConv))]
+    convs = _numbered(module)
     fcs = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    otherwise: dict[nn.Module, Draw] = {
-        convs[number - 1]: draw for number, draw in chosen.others.items() if number <= len(convs)
-    }
+    otherwise = {part: chosen.others[number] for part, number in convs.items() if number in chosen.others}
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             drawn = torch.empty(part.weight.shape)
@@ -127,10 +126,20 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
             _start(part)
         if isinstance(part, nn.ConvTranspose2d):
             _fill(part.bias, one=False)
-    for number, conv in enumerate(convs, 1):
+    for conv, number in convs.items():
         _fill(conv.bias, number in chosen.ones_in_convs)
     for number, fc in enumerate(fcs, 1):
         _fill(fc.bias, chosen.ones_in_hidden_fcs and number < len(fcs))
+
+
+def _numbered(module: nn.Module) -> dict[nn.Module, int]:
+    """The convolutions with their numbers: that of the name, else the place, from 1."""
+    found: dict[nn.Module, int] = {}
+    for path, part in module.named_modules():
+        if isinstance(part, (nn.Conv2d, LinkedConv)):
+            named = re.fullmatch(r"conv(\d+)", path.rpartition(".")[2])
+            found[part] = int(named[1]) if named else len(found) + 1
+    return found
 
 
 def _start(part: nn.Module) -> None:

@@ -38,9 +38,10 @@ def evaluate(
     validation set. If the data has no splits, auto takes the images held out for validation when the model
     was trained on them, else all images that are new to the model. `on_bad` is what to do with unreadable
     images: stop or skip. `engine` runs the network, as for `hubel.predict`; by default torch, as in training,
-    or for an exported file what it is for. `protocol` is a paper's way to test: ten-crop, 144-crop, dense or
-    multi-scale. A folder of runs stands for the ensemble of their models. `allow_code` and `force` are as for
-    `hubel.load`. Processes that torchrun or the like has started share the images; all return the same.
+    or for an exported file what it is for. `protocol` is a paper's way to test: ten-crop, 144-crop, dense,
+    multi-scale, or dense:S,S at short sides S, in pixels for a network that sees 224. A folder of runs stands
+    for the ensemble of their models. `allow_code` and `force` are as for `hubel.load`. Processes that
+    torchrun or the like has started share the images; all return the same.
 
     Raises ModelError, DataError, UsageError: the model, the data or an argument cannot be used.
     """

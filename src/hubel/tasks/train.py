@@ -32,6 +32,7 @@ from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
+from hubel.training.settings.recipes import too_few
 from hubel.training.settings.toml import FROM_PYTHON, changed
 from hubel.world import World, started
 
@@ -262,6 +263,8 @@ def _of_data(
         settings=wishes,
         processes=started().size,
     )
+    if text := too_few(choice.recipe, len(found.train)):
+        watch.warn(text)
     watch(NetworkChosen(chosen, asked=start != AUTO))
     candidate = chosen.candidate
     config = Config(

@@ -204,6 +204,21 @@ def test_an_epoch_of_some_images(some: set[int], batch: int, shuffle: bool, numb
     assert len(labels) == batches.batches(among)
 
 
+@given(st.integers(1, 40), st.integers(1, 12), st.integers(1, 6))
+def test_repeated_images_stand_together(count: int, batch: int, repeat: int) -> None:
+    """As torchvision's RASampler without its rounding to 256: each image of an order so often, cut off."""
+    source = decoded(count)
+    batches = DecodedBatches(source, PREPROCESSING, batch, shuffle=True, seed=5, repeat=repeat)
+    once = replace(batches, repeat=1)
+    epoch, order, plain = batches.epoch(3), list[int](), list[int]()
+    for _ in epoch:
+        order += epoch.places.tolist()
+    alone = once.epoch(3)
+    for _ in alone:
+        plain += alone.places.tolist()
+    assert order == [place for place in plain for _ in range(repeat)][:count]
+
+
 def test_balanced_epochs_of_some_images_draw_only_them() -> None:
     source = replace(decoded(9), labels=np.array([0, 0, 0, 0, 0, 0, 1, 1, 2]))
     batches = DecodedBatches(source, PREPROCESSING, 3, shuffle=True, balanced=True)

@@ -21,6 +21,9 @@ from hubel.errors import DataError
 RATIO = 4 / 3
 """The largest ratio of a crop's sides. Source: Szegedy et al. 2015, section 6."""
 
+ERASED, ERASED_RATIOS = (0.02, 0.33), (0.3, 3.3)
+"""The least and the greatest share of an image's area that is erased, and ratio of height to width."""
+
 _TRIES = 10
 
 
@@ -82,10 +85,20 @@ def crop(images: Tensor, least: float, random: Random) -> Tensor:
     some = fits.any(0)
     wide = torch.where(some, wide.gather(0, first)[0], float(width))
     tall = torch.where(some, tall.gather(0, first)[0], float(height))
-    left, top = draws.uniform(2) * torch.stack((width - wide, height - tall))
-    across = left[:, None] + (torch.arange(width) + 0.5) * (wide / width)[:, None]
-    down = top[:, None] + (torch.arange(height) + 0.5) * (tall / height)[:, None]
-    return _sampled(images, across[:, None, :], down[:, :, None], "border")
+    return _cropped(images, wide, tall, draws)
+
+
+def rescaled(images: Tensor, most: float, least: float, random: Random) -> Tensor:
+    """Enlarges a random crop of each image to its full size, as if it was first scaled at random.
+
+    The length that an image is scaled to is uniform, from that of which the input is the share `most` to that
+    of which it is the share `least`; so is the place of the crop, which keeps the aspect ratio.
+    Source: Simonyan and Zisserman 2014, section 3.1, "scale jittering".
+    """
+    _, height, width, _ = images.shape
+    draws = Draws.of(random, images)
+    share = 1 / (1 / most + draws.uniform() * (1 / least - 1 / most))
+    return _cropped(images, share * width, share * height, draws)
 
 
 def cutout(images: Tensor, side: int, fill: Tensor, random: Random) -> Tensor:
@@ -106,6 +119,34 @@ def cutout(images: Tensor, side: int, fill: Tensor, random: Random) -> Tensor:
         starts = draws.integers(length)[:, None] - side // 2
         places = torch.arange(length)
         within.append((places >= starts) & (places < starts + side))
+    covered = moved(within[0][:, :, None] & within[1][:, None, :], images.device)
+    colour = rounded(moved(fill, images.device).to(torch.float32, copy=True))
+    return torch.where(covered[..., None], colour.view(1, 1, 1, depth), images)
+
+
+def erase(images: Tensor, share: float, fill: Tensor, random: Random) -> Tensor:
+    """Covers, with probability `share`, a random rectangle of an image with the colour `fill`, c values.
+
+    Its area is 2 to 33 % of the image's, uniformly, and the logarithm of its ratio uniform from 0.3 to 3.3;
+    its place is inside the image. If ten draws do not fit, the image stays as it is.
+    Source: Zhong et al. 2017, with the ranges of torchvision's RandomErasing.
+    """
+    _, height, width, depth = images.shape
+    draws = Draws.of(random, images)
+    (chosen, left, top), (area, shape) = draws.uniform(3), draws.uniform(2, _TRIES)
+    area = (ERASED[0] + (ERASED[1] - ERASED[0]) * area) * height * width
+    low, high = (math.log(ratio) for ratio in ERASED_RATIOS)
+    ratio = torch.exp(low + (high - low) * shape)
+    tall, wide = (area * ratio).sqrt().round(), (area / ratio).sqrt().round()
+    fits = (wide < width) & (tall < height)
+    first = fits.byte().argmax(0, keepdim=True)
+    chosen = (chosen < share) & fits.any(0)
+    within = []
+    for length, side, start in ((height, tall, top), (width, wide, left)):
+        own = side.gather(0, first)[0] * chosen
+        begin = (start * (length - own + 1)).floor()[:, None]
+        places = torch.arange(length)
+        within.append((places >= begin) & (places < begin + own[:, None]))
     covered = moved(within[0][:, :, None] & within[1][:, None, :], images.device)
     colour = rounded(moved(fill, images.device).to(torch.float32, copy=True))
     return torch.where(covered[..., None], colour.view(1, 1, 1, depth), images)
@@ -135,6 +176,15 @@ def resize(images: Tensor, side: int) -> Tensor:
     resized = F.interpolate(planes, plane, mode="bilinear", antialias=True, align_corners=False)
     resized = resized.permute(0, 2, 3, 1)
     return (rounded(resized) if resized.is_floating_point() else resized).contiguous()
+
+
+def _cropped(images: Tensor, wide: Tensor, tall: Tensor, draws: Draws) -> Tensor:
+    """A crop of each image at a random place, so wide and tall in pixels, enlarged to the image's size."""
+    _, height, width, _ = images.shape
+    left, top = draws.uniform(2) * torch.stack((width - wide, height - tall))
+    across = left[:, None] + (torch.arange(width) + 0.5) * (wide / width)[:, None]
+    down = top[:, None] + (torch.arange(height) + 0.5) * (tall / height)[:, None]
+    return _sampled(images, across[:, None, :], down[:, :, None], "border")
 
 
 def _widened(rows: Tensor, by: int, depth: int) -> Tensor:

@@ -12,23 +12,29 @@ from torch import Generator, Tensor
 
 from hubel.data.augment.colour import Colours, jitter, pca
 from hubel.data.augment.draws import Random
-from hubel.data.augment.geometry import alternate, crop, cutout, flip, shift
+from hubel.data.augment.geometry import alternate, crop, cutout, erase, flip, rescaled, shift
 from hubel.data.augment.mixing import cutmix, mixup
 from hubel.data.augment.trivial import trivial
 from hubel.errors import UsageError, nearest
 
 Flip: TypeAlias = Literal["none", "random", "alternating"]
 
+PAPERS_SIDE = 224
+"""The side, in pixels, that the papers' networks see."""
+
 
 @dataclass(frozen=True, slots=True)
 class Augmentation:
     """An augmentation policy, applied in this order; the default changes nothing.
 
-    `crop`: the smallest share of the area that a random crop keeps, 1 for no crop. `flip`: how images are
+    `crop`: the smallest share of the area that a random crop keeps, 1 for no crop. `scales`: none, or the
+    least and the greatest length, in the pixels of a paper whose network sees 224, to which the short side is
+    scaled before a random crop. `flip`: how images are
     mirrored. `shift`: the most pixels an image is moved by. `trivial`: whether TrivialAugment is applied.
     `jitter`: how much brightness, contrast and saturation vary. `pca`: the standard deviation of AlexNet's
     colour shift, `pca_epochs` the first epochs, in which alone there is one, 0 for all. `cutout`: the side in
-    pixels of a square covered with the mean colour. `mixup` and `cutmix`: the alpha of the Beta distribution
+    pixels of a square covered with the mean colour; `erase`: the probability that a rectangle of 2 to 33 % of
+    the area is. `mixup` and `cutmix`: the alpha of the Beta distribution
     of the mixing shares, 0 for no mixing; with both, each batch uses one.
 
     Raises UsageError: a value outside its range.
@@ -37,7 +43,9 @@ class Augmentation:
     flip: Flip = "none"
     shift: int = 0
     crop: float = 1.0
+    scales: tuple[float, ...] = ()
     cutout: int = 0
+    erase: float = 0.0
     pca: float = 0.0
     pca_epochs: int = 0
     jitter: float = 0.0
@@ -56,8 +64,14 @@ class Augmentation:
                 raise UsageError(f"{name} is a number of {unit} of at least 0, not {getattr(self, name)}")
         if not 0 < self.crop <= 1:
             raise UsageError(f"crop is a share of the area above 0 and at most 1, not {self.crop}")
-        if not 0 <= self.jitter <= 1:
-            raise UsageError(f"jitter is from 0 to 1, not {self.jitter}")
+        if self.scales and not (len(self.scales) == 2 and PAPERS_SIDE <= self.scales[0] <= self.scales[1]):
+            raise UsageError(
+                f"scales is none or two lengths in pixels, of at least {PAPERS_SIDE} and rising, such as "
+                f"[256, 512], not {list(self.scales)}"
+            )
+        for name in ("jitter", "erase"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise UsageError(f"{name} is from 0 to 1, not {getattr(self, name)}")
         for name in ("pca", "mixup", "cutmix"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise UsageError(f"{name} is a finite number of at least 0, not {getattr(self, name)}")
@@ -70,9 +84,9 @@ class Augmentation:
     @property
     def needs_colours(self) -> bool:
         """Whether `apply` uses the colours of the training set."""
-        return self.pca > 0 or self.cutout > 0
+        return self.pca > 0 or self.cutout > 0 or self.erase > 0
 
-    def apply(
+    def apply(  # noqa: C901 - one case for each operation
         self,
         images: Tensor,
         random: Random,
@@ -90,6 +104,8 @@ class Augmentation:
         """
         if self.crop < 1:
             images = crop(images, self.crop, random)
+        if self.scales:
+            images = rescaled(images, *(PAPERS_SIDE / length for length in self.scales), random)
         if self.flip != "none":
             drawn = self.flip == "random"
             images = flip(images, random) if drawn else alternate(images, indices, epoch)
@@ -105,6 +121,8 @@ class Augmentation:
                 images = pca(images, self.pca, colours, random)
             if self.cutout:
                 images = cutout(images, self.cutout, colours.mean, random)
+            if self.erase:
+                images = erase(images, self.erase, colours.mean, random)
         return images
 
     def mix(

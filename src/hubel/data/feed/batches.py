@@ -54,6 +54,7 @@ class Cut(TypedDict, total=False):
     device: torch.device | str
     dtype: torch.dtype
     balanced: bool
+    repeat: int
     classes: int
     world: World
 
@@ -178,7 +179,8 @@ class Batches(ABC):
     A single image left over would break batch normalisation, so it joins the batch before, which then
     has `batch` + 1. With `shuffle` every epoch has its own random order, otherwise all keep the images'
     order. With `balanced` as well, an epoch has as many images, but each class equally often: a random part
-    of a frequent class, and the images of a rare class several times. `dtype` is that of the batches'
+    of a frequent class, and the images of a rare class several times. With `repeat` each image comes so often
+    in an epoch, in the same batch where it fits, and as many fewer images. `dtype` is that of the batches'
     images; `classes` is the number of classes, needed for the targets of mixed images.
 
     The processes of `world` share each batch: an epoch gives this one its part. An image is the same in
@@ -198,6 +200,7 @@ class Batches(ABC):
     device: torch.device | str = "cpu"
     dtype: torch.dtype = torch.float32
     balanced: bool = False
+    repeat: int = 1
     classes: int = 0
     world: World = ALONE
 
@@ -317,6 +320,8 @@ class Batches(ABC):
             places = places[self._drawn(torch.from_numpy(self.labels)[places], generator)]
         elif self.shuffle:
             places = places[torch.randperm(len(places), generator=generator)]
+        if self.repeat > 1:  # Hoffer et al. 2019, as torchvision's RASampler
+            places = places.repeat_interleave(self.repeat)[: len(places)]
         return [places[start:end] for start, end in pairwise(self._bounds(among))]
 
     @staticmethod

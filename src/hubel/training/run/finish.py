@@ -43,8 +43,8 @@ def finish(
 
 def _plain(prepared: Prepared) -> Iterable[Batch]:
     """Training images in random order, as they are at prediction."""
-    train = replace(prepared.train, batch=EVALUATION_BATCH, augmentation=None, balanced=False, world=ALONE)
-    return train.epoch(0)
+    plain = replace(prepared.train, augmentation=None, balanced=False, repeat=1, world=ALONE)
+    return replace(plain, batch=EVALUATION_BATCH).epoch(0)
 
 
 def seconds_to_finish(model: Model, prepared: Prepared) -> float:

@@ -218,6 +218,7 @@ def _training_batches(
         seed=config.draws,
         device=best_device(),
         balanced=config.balance == "sampler",
+        repeat=config.recipe.repeat,
         classes=classes,
     )
 

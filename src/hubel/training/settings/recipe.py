@@ -39,8 +39,10 @@ class Recipe:
     the share of the images in each epoch after the first, those whose loss was highest when last seen
     (`Hardest`). `fixed_statistics`: normalise by the starting model's running statistics, not by each
     batch's. `exact_statistics`: at the end, replace the running statistics of batch normalisation by averages
-    over training images. `smallest`: the side of the first images, as a share of the input's; it grows to 1
-    by the share `grown` of the run. `views`: the views of an image over which the finished model averages.
+    over training images. `repeat`: how often an image comes in an epoch, each time
+    as another variant; as many fewer images come in it. `smallest`: the side of the first images, as a share
+    of the input's; it grows to 1 by the share `grown` of the run, and stays if that is 0. `views`: the views
+    of an image over which the finished model averages.
 
     Raises UsageError: a value outside its range.
     """
@@ -68,13 +70,14 @@ class Recipe:
     hardest: float = 1.0
     fixed_statistics: bool = False
     exact_statistics: bool = False
+    repeat: int = 1
     smallest: float = 1.0
     grown: float = 0.0
     views: str = "one"
     augmentation: Augmentation = field(default_factory=Augmentation)
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch", "plateau"):
+        for name in ("epochs", "batch", "plateau", "repeat"):
             check(name, getattr(self, name) >= 1, "at least 1", getattr(self, name))
         check("lr", 0 < self.lr < float("inf"), "above 0", self.lr)
         for name in ("clip", "filter_bound"):
@@ -92,7 +95,7 @@ class Recipe:
         check("bias_lr", 0 <= self.bias_lr < float("inf"), "above 0, or 0 for that of weights", self.bias_lr)
         for name in ("milestones", "first_layer"):
             shares = getattr(self, name)
-            inside = list(shares) == sorted(shares) and all(0 < share < 1 for share in shares)
+            inside = list(shares) == sorted(shares) and all(0 <= share < 1 for share in shares)
             check(name, inside, "of rising shares of the run", shares)
         check("first_layer", len(self.first_layer) in (0, 2), "none or two shares", self.first_layer)
         for name in ("bias_lr", "first_layer"):

@@ -43,6 +43,9 @@ _CODE = "computerhistory/AlexNet-Source-Code, layers-145.cfg and layer-params-14
 _EPOCHS_2012 = 91
 """The epoch at which the run of that code was stopped."""
 
+_EPOCHS_PRETRAINED = 54
+"""The epoch at which its run was stopped that began with a network trained on all of ImageNet."""
+
 
 RECIPES: dict[str, Recipe] = {
     "standard": Recipe(augmentation=Augmentation(flip="random", shift=2)),
@@ -80,8 +83,8 @@ RECIPES: dict[str, Recipe] = {
         weight_decay=0.0,
         init="lecun",
     ),
-    # Krizhevsky et al. 2012, sections 4.1 and 5; the epochs, the rate of biases, that of the first layer and
-    # the end of the colour shift are those of `_CODE`.
+    # Krizhevsky et al. 2012, sections 4.1 and 5; the initial weights, the epochs, the rate of biases, that of
+    # the first layer and the end of the colour shift are those of `_CODE`.
     "alexnet": _paper(
         epochs=_EPOCHS_2012,
         batch=128,
@@ -90,8 +93,21 @@ RECIPES: dict[str, Recipe] = {
         milestones=tuple(epoch / _EPOCHS_2012 for epoch in (25, 51, 79)),
         first_layer=(67 / _EPOCHS_2012, 72 / _EPOCHS_2012),
         bias_lr=0.02,
-        init="alexnet",
+        init="alexnet_code",
         augmentation=Augmentation(flip="random", shift=2, pca=0.1, pca_epochs=67),
+    ),
+    # Krizhevsky et al. 2012, section 6: a network trained on all of ImageNet learns that of 2012. The course
+    # is that of layer-params-146-2012-2011.cfg, whose first layer slows down after 5 epochs, and stops.
+    "alexnet_pretrained": _paper(
+        epochs=_EPOCHS_PRETRAINED,
+        batch=128,
+        lr=0.001,
+        schedule="steps",
+        milestones=(22 / _EPOCHS_PRETRAINED, 42 / _EPOCHS_PRETRAINED),
+        first_layer=(0.0, 7 / _EPOCHS_PRETRAINED),
+        bias_lr=0.02,
+        init="alexnet_code",
+        augmentation=Augmentation(flip="random", shift=2, pca=0.1, pca_epochs=38),
     ),
     # Zeiler and Fergus 2013, section 3; the rate "when the validation error plateaus".
     "zfnet": _paper(
@@ -105,14 +121,14 @@ RECIPES: dict[str, Recipe] = {
     ),
     # Simonyan and Zisserman 2014, section 3.1: 74 epochs, the rate falls three times, when the validation
     # accuracy stops improving. Glorot's initial weights, which the authors found to make their pre-training
-    # of a shallower network unnecessary.
+    # of a shallower network unnecessary. The training scale S is 256.
     "vgg": _paper(
         epochs=74,
         batch=256,
         lr=0.01,
         schedule="plateau",
         init="glorot",
-        augmentation=Augmentation(flip="random", shift=2, jitter=0.1),
+        augmentation=Augmentation(flip="random", scales=(256, 256), jitter=0.1),
     ),
     # Szegedy et al. 2014, section 6: the rate falls by 4 % every 8 epochs, Polyak's average, crops of
     # 8 to 100 % of the area. Batch, rate and decay are of BVLC's published solver; 60 epochs.
@@ -159,8 +175,7 @@ RECIPES: dict[str, Recipe] = {
         augmentation=Augmentation(flip="random", shift=4),
     ),
     # torchvision's newer reference recipe, references/classification of its repository, for ResNet-50. Its
-    # average moves every 32 steps by 1 - 0.99998 times 1024 * 32 / 600; here every step, a 32nd as far. Left
-    # out: training at 176 pixels, random erasing, images that are repeated within a batch.
+    # average moves every 32 steps by 1 - 0.99998 times 1024 * 32 / 600; here every step, a 32nd as far.
     "modern": _paper(
         epochs=600,
         batch=1024,
@@ -170,10 +185,28 @@ RECIPES: dict[str, Recipe] = {
         weight_decay=2e-5,
         label_smoothing=0.1,
         average=1 - (1 - 0.99998) * 1024 / 600,
-        augmentation=Augmentation(flip="random", crop=0.08, trivial=True, mixup=0.2, cutmix=1.0),
+        repeat=4,
+        smallest=176 / 224,
+        augmentation=Augmentation(flip="random", crop=0.08, trivial=True, erase=0.1, mixup=0.2, cutmix=1.0),
     ),
 }
 """Every recipe by its name: the first five are hubel's, the others the papers'."""
+
+
+ENOUGH = 100_000
+"""The fewest images on which `modern` is not warned of; ImageNet has 1.28 million."""
+
+
+def too_few(recipe: object, images: int) -> str | None:
+    """A warning where a recipe, by its name, is made for many more images than these."""
+    if recipe != "modern" or images >= ENOUGH:
+        return None
+    made = RECIPES["modern"]
+    return (
+        f"the recipe modern is made for ImageNet's 1.28 million images: {made.epochs} epochs, a rate "
+        f"of {made.lr:g} for batches of {made.batch:,}; with {images:,} images expect little. Leave the "
+        "recipe out, or start from a pretrained model: --from"
+    )
 
 
 def recipe_named(text: str) -> Recipe:

@@ -85,12 +85,13 @@ SCHEDULES: dict[str, Schedule] = {
 def side(progress: float, whole: int, smallest: float, grown: float) -> int:
     """The side, in pixels, at which images are shown at a point of the run.
 
-    They grow from `smallest`, a share of the `whole` side, and reach it at the share `grown` of the run.
+    They grow from `smallest`, a share of the `whole` side, and reach it at the share `grown` of the run; if
+    that is 0, they stay as small.
     """
-    if progress >= grown or smallest == 1:
+    if smallest == 1 or 0 < grown <= progress:
         return whole
-    share = smallest + (1 - smallest) * progress / grown
-    return min(whole, math.ceil(share * whole / SIDE_STEP) * SIDE_STEP)
+    share = smallest + ((1 - smallest) * progress / grown if grown else 0.0)
+    return min(whole, math.ceil(share * whole / SIDE_STEP - 1e-9) * SIDE_STEP)
 
 
 def _after_warm_up(progress: float, course: Course, fall: Callable[[float], float]) -> float:

@@ -40,17 +40,36 @@ def alexnet_2012_code(classes: int = 1000) -> Net:
     Convolutions round up and read zeros past the edge, (224-11)/4+1 = 54.25 to 55. The GPUs are two towers
     that meet in conv3 and in fc6. ReLU comes after normalisation and pooling in layer 1, and after pooling in
     layer 5. A second normalisation, over 5x5 places of a map, comes before pool2. The constants of
-    normalisation are divided by the number of terms: 0.0001/5 and 0.001/25. The initialisation `alexnet_code`
-    goes with it. Source: computerhistory/AlexNet-Source-Code, layers/layers-145.cfg, layer-params-145.cfg and
-    layer.py.
+    normalisation are divided by the number of terms: 0.0001/5 and 0.001/25.
+    Source: computerhistory/AlexNet-Source-Code, layers/layers-145.cfg, layer-params-145.cfg and layer.py.
     """
+    return _convolutions() >> _classifier(classes)
+
+
+def alexnet_2012_code_six(classes: int = 1000) -> Net:
+    """AlexNet with a sixth convolution after the last pooling: 61,555,304 parameters; 224x224x3.
+
+    The network that was trained on all of ImageNet, the release of 2011, and then on that of 2012.
+    Source: Krizhevsky et al. 2012, section 6; computerhistory/AlexNet-Source-Code, layers-146-2012-2011.cfg.
+    """
+    conv6 = named("conv6", conv(256, 3, pad=1)) >> relu
+    return _convolutions() >> conv6 >> _classifier(classes)
+
+
+def _convolutions() -> Net:
+    """The five layers of convolutions of the code of 2012."""
     towers = named("tower1", _tower()) | named("tower2", _tower())
     conv3 = named("conv3", conv(384, 3, pad=1)) >> relu
     conv4 = named("conv4", conv(384, 3, pad=1, groups=2)) >> relu
     conv5 = named("conv5", conv(256, 3, pad=1, groups=2)) >> named("pool5", overlapping) >> relu
+    return towers >> conv3 >> conv4 >> conv5
+
+
+def _classifier(classes: int) -> Net:
+    """The fully connected layers."""
     fc6 = named("fc6", fc(4096)) >> relu >> dropout
     fc7 = named("fc7", fc(4096)) >> relu >> dropout
-    return towers >> conv3 >> conv4 >> conv5 >> fc6 >> fc7 >> named("fc8", fc(classes))
+    return fc6 >> fc7 >> named("fc8", fc(classes))
 
 
 def _tower() -> Net:
