@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from hubel.tasks.data_preview import data_preview as data_preview
     from hubel.tasks.diff import diff as diff
     from hubel.tasks.draw import draw as draw
+    from hubel.tasks.ensemble import resume_ensemble as resume_ensemble
     from hubel.tasks.ensemble import train_ensemble as train_ensemble
     from hubel.tasks.evaluate import evaluate as evaluate
     from hubel.tasks.explore import explore as explore
@@ -112,6 +113,7 @@ _DOORS = {
     "table": "hubel.tasks.table:table",
     "trace": "hubel.net.trace:trace",
     "train": "hubel.tasks.train:train",
+    "resume_ensemble": "hubel.tasks.ensemble:resume_ensemble",
     "train_ensemble": "hubel.tasks.ensemble:train_ensemble",
     "zoo": "hubel.zoo",
 }

@@ -26,7 +26,7 @@ ELSEWHERE: dict[str, Callable[..., Any]] = {"zoo": overview}
 PRINTING = {
     "": {"json", "csv"},
     "table": {"format"},
-    "train": {"resume", "ensemble"},
+    "train": {"resume", "ensemble", "pretrained"},
     "compare": {"plot"},
     "data preview": {"out"},
     **{f"look {name}": {"out"} for name in INSTRUMENTS if name != "atlas"},

@@ -55,7 +55,7 @@ def test_a_folder_without_a_model_is_refused(run: Path, tmp_path: Path) -> None:
 def test_a_folder_of_runs_names_one_of_them(tmp_path: Path) -> None:
     (tmp_path / "two" / "1").mkdir(parents=True)
     (tmp_path / "two" / "1" / "best.safetensors").touch()
-    with pytest.raises(ModelError, match=r"take it as an ensemble; name one of them, such as .*two/1"):
+    with pytest.raises(ModelError, match=r"take it as an ensemble; give one of them, such as .*two/1"):
         open_model(tmp_path / "two")
 
 

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
 
 from starlette.testclient import TestClient
 
-from tests.service.conftest import SHOWN
+from hubel.service.app import app
+from hubel.service.settings import Settings
+from hubel.tasks.predict import predict
+from tests.service.conftest import SHOWN, encoded, write_model
 
 
 def test_the_documentation_needs_no_other_machine(client: TestClient) -> None:
@@ -41,6 +45,21 @@ def test_a_model_says_what_it_is(client: TestClient) -> None:
     assert found["summary"]["data"] == "photos"
     assert found["ledger"]["totals"]["params"] == 8 * 28 + 2 * 8 + 5 * 5 * 8 * 3 + 3
     assert client.get("/v1/models/other").status_code == 404
+
+
+def test_an_ensemble_answers_as_predict_does(tmp_path: Path) -> None:
+    for number in range(2):
+        (tmp_path / "two" / str(number)).mkdir(parents=True)
+        write_model(tmp_path / "two" / str(number) / "best.safetensors", seed=number)
+    (tmp_path / "cat.png").write_bytes(encoded())
+    (wanted,) = predict(tmp_path / "two", [tmp_path / "cat.png"], top=3)
+    with TestClient(app(tmp_path / "two", Settings())) as client:
+        (listed,) = client.get("/v1/models").json()["models"]
+        assert (listed["name"], listed["input"], listed["engine"]) == ("two", "12x12x3", "torch")
+        assert client.get("/v1/models/two").json()["temperature"] == 1
+        answer = client.post("/v1/predict", content=encoded(), headers={"content-type": "image/png"})
+    (found,) = answer.json()["predictions"]
+    assert [each["probability"] for each in found["classes"]] == [share for _, share in wanted.classes]
 
 
 def test_whoever_asks_for_nothing_gets_told_so(client: TestClient) -> None:

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import copy
 import json
+import re
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from itertools import chain
 from pathlib import Path
@@ -30,7 +33,7 @@ from hubel.model.file import Model
 from hubel.training.events import RoundDone
 from hubel.training.step.shared import SharedBatchNorm
 from hubel.world import ALONE, World, started
-from tests.training.processes import CASES, images, launched, trained
+from tests.training.processes import CASES, ROOT, environments, images, launched, trained
 
 SHAPE = "2x2x1"
 
@@ -239,3 +242,27 @@ def test_shared_batch_norm_is_torchs_on_the_images_of_all(
     for name, value in usual.state_dict().items():
         torch.testing.assert_close(ours.state_dict()[name], value)
     torch.testing.assert_close(ours.eval()(images), usual.eval()(images))
+
+
+@pytest.mark.parametrize("launcher", ["SLURM", "Kubernetes"])
+def test_other_launchers_set_the_variables(launcher: str) -> None:
+    """SLURM's by the line of docs/how-to/many-devices.md; Kubernetes sets none of LOCAL_RANK and the like."""
+    show = "from hubel.world import World; w = World.join(); print(w.rank, w.size, w.listed(w.rank), w.leads)"
+    own = {"WORLD_SIZE", "RANK", "LOCAL_RANK", "LOCAL_WORLD_SIZE"}
+    command = [sys.executable, "-c", show]
+    if launcher == "SLURM":
+        page = (ROOT / "docs" / "how-to" / "many-devices.md").read_text(encoding="utf-8")
+        line = re.search(r"bash -c '(WORLD_SIZE=.*?exec) hubel train", page, re.DOTALL)
+        assert line
+        translated = line[1].replace("\\\n", "")
+        command = ["bash", "-c", f"{translated} {shlex.join(command)}"]
+    running = []
+    for each in environments(2):
+        theirs = {name: each[name] for name in ("WORLD_SIZE", "RANK")}
+        if launcher == "SLURM":
+            theirs = {"SLURM_NTASKS": "2", "SLURM_NTASKS_PER_NODE": "2"}
+            theirs |= {"SLURM_PROCID": each["RANK"], "SLURM_LOCALID": each["RANK"]}
+        rest = {name: value for name, value in each.items() if name not in own}
+        running.append(subprocess.Popen(command, env=rest | theirs, text=True, stdout=subprocess.PIPE))
+    said = [process.communicate(timeout=120)[0].strip() for process in running]
+    assert said == ["0 2 [0, 1] True", "1 2 [0, 1] False"]

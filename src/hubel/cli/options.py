@@ -46,6 +46,7 @@ Freeze: TypeAlias = Annotated[list[str] | None, Option(help=_FREEZE, rich_help_p
 _RECIPE = "How to train: standard, modern, finetune, fast, fast_short, fast_long, a paper's, or a .toml file."
 _EXACT = "At the end, give batch normalisation averages over training images."
 _ENSEMBLE = "Train so many runs, whose models answer together: RUN/1, RUN/2, ..."
+_PRETRAINED = "With --ensemble: a model that the last member starts from. Repeatable, for the last members."
 _SET = "Change one setting, key=value. Repeatable."
 
 RecipeName: TypeAlias = Annotated[str | None, Option(help=_RECIPE, rich_help_panel=RECIPE)]
@@ -58,6 +59,9 @@ ExactStatistics: TypeAlias = Annotated[
     bool | None, Option("--exact-statistics", help=_EXACT, rich_help_panel=RECIPE)
 ]
 EnsembleSize: TypeAlias = Annotated[int | None, Option("--ensemble", help=_ENSEMBLE, rich_help_panel=RECIPE)]
+Pretrained: TypeAlias = Annotated[
+    list[str] | None, Option("--pretrained", help=_PRETRAINED, metavar="MODEL", rich_help_panel=RECIPE)
+]
 Changes: TypeAlias = Annotated[list[str] | None, Option("--set", help=_SET, rich_help_panel=RECIPE)]
 
 _TIME = "Time for the whole run, such as 90s, 10m or 1h30m."
@@ -89,7 +93,9 @@ Resume: TypeAlias = Annotated[Path | None, Option(help=_RESUME, rich_help_panel=
 _MOVED_DATA = "Where the run's images are now, if they were moved."
 _OWN_MODULE = "The module of your own that the run trains, file.py:name."
 
-RunFolder: TypeAlias = Annotated[Path, Argument(help="The folder of a stopped run.", metavar="RUN")]
+RunFolder: TypeAlias = Annotated[
+    Path, Argument(help="The folder of a stopped run or ensemble.", metavar="RUN")
+]
 MovedData: TypeAlias = Annotated[str | None, Option("--data", help=_MOVED_DATA)]
 OwnModule: TypeAlias = Annotated[str | None, Option("--net", help=_OWN_MODULE)]
 ResumedTensorBoard: TypeAlias = Annotated[bool, Option("--tensorboard", help=_TENSORBOARD)]

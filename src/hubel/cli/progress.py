@@ -8,10 +8,10 @@ from contextlib import contextmanager
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 
 from hubel.cli.output import bar
-from hubel.report.training import event_text
+from hubel.report.training import event_text, member_text
 from hubel.report.units import count
 from hubel.training.events import BatchDone
-from hubel.training.run.events import Event, ImagesRead
+from hubel.training.run.events import EnsembleDone, Event, ImagesRead, MemberBegan
 
 WHOLE = 1000
 """The length of the bar of a whole run."""
@@ -28,6 +28,7 @@ class Progress:
             TextColumn("{task.fields[detail]}"),
             TimeElapsedColumn(),
         )
+        self.member = ""
         self.task = self.bar.add_task("reading images", total=None, detail="")
 
     def __call__(self, event: Event) -> None:
@@ -37,13 +38,18 @@ class Progress:
         elif isinstance(event, BatchDone):
             self.bar.update(
                 self.task,
-                description=f"epoch {event.epoch}",
+                description=f"{self.member}epoch {event.epoch}",
                 total=WHOLE,
                 completed=round(event.progress * WHOLE),
                 detail=f"{event.batch}/{event.batches}  loss {event.loss:.3f}",
             )
         else:
-            self.bar.console.print(event_text(event), markup=False, highlight=False, soft_wrap=True)
+            if isinstance(event, MemberBegan):
+                self.member = member_text(event)
+            elif isinstance(event, EnsembleDone):
+                self.member = ""
+            text = "\n".join(f"{self.member}{line}" for line in event_text(event).splitlines())
+            self.bar.console.print(text, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ def train(
     lr: options.Lr = None,
     exact_statistics: options.ExactStatistics = None,
     ensemble: options.EnsembleSize = None,
+    pretrained: options.Pretrained = None,
     changes: options.Changes = None,
     time: options.Time = None,
     target: options.Target = None,
@@ -58,10 +59,10 @@ def resume(
     live: options.ResumedLive = False,
     force: options.ResumedForce = False,
 ) -> None:
-    """Resume a stopped run from its last checkpoint."""
+    """Resume a stopped run from its last checkpoint, or the members of an ensemble."""
     from hubel.cli.progress import watching
-    from hubel.tasks.resume import resume as task
+    from hubel.tasks.train_command import resumed
 
     announce(net or "")
     with watching() as listener:
-        task(run, data=data, net=net, tensorboard=tensorboard, live=live, force=force, on_event=listener)
+        resumed(run, data=data, net=net, tensorboard=tensorboard, live=live, force=force, on_event=listener)

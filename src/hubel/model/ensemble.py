@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from hubel.errors import ModelError
 from hubel.model.file import Model, load
-from hubel.model.header import members_in
+from hubel.model.header import Header, members_in
 
 if TYPE_CHECKING:
     from hubel.data.arrays import Bytes, Flags
@@ -60,6 +60,11 @@ class Ensemble:
     def summary(self) -> dict[str, Any]:
         """How the first member was trained."""
         return self.members[0].summary
+
+    @property
+    def header(self) -> Header:
+        """The first member's, but for the way from scores to probabilities."""
+        return replace(self.members[0].header, temperature=1.0, views="one", seen=None)
 
     @property
     def seen(self) -> frozenset[bytes] | None:

@@ -276,8 +276,8 @@ def model_file(place: str | Path) -> Path:
             raise ModelError(f"{path} has no {BEST}: the run has not finished its first round")
         if member := next((each for each in sorted(path.iterdir()) if (each / BEST).is_file()), None):
             raise ModelError(
-                f"{path} is a folder of runs: evaluate and predict take it as an ensemble; name one of them, "
-                f"such as {member}"
+                f"{path} is a folder of runs: evaluate, predict and serve take it as an ensemble; give one "
+                f"of them, such as {member}"
             )
         raise ModelError(f"{path} is a folder, but not a run's: it has neither {BEST} nor {CONFIG}")
     if not path.is_file():

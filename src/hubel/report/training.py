@@ -9,13 +9,15 @@ from hubel.counted import counted, percent
 from hubel.module.views import VIEWS
 from hubel.report.evaluation import chance_text
 from hubel.report.units import count, duration, short
-from hubel.training.events import BatchDone, RoundDone, Warned
+from hubel.training.events import BatchDone, RoundDone, Settled, Warned
 from hubel.training.run.events import (
     Began,
+    EnsembleDone,
     Event,
     Finished,
     HeadTrained,
     ImagesRead,
+    MemberBegan,
     NetworkChosen,
     PageReady,
     Stopped,
@@ -34,7 +36,7 @@ MOST_LEFT_OUT = 20
 """How many of the images left out are named."""
 
 
-def event_text(event: Event) -> str:  # noqa: C901 - one case for each event
+def event_text(event: Event) -> str:  # noqa: C901, PLR0912 - one case for each event
     """An event as lines of text."""
     match event:
         case NetworkChosen():
@@ -51,12 +53,35 @@ def event_text(event: Event) -> str:  # noqa: C901 - one case for each event
             return round_text(event)
         case Warned():
             return f"warning: {event.text}"
+        case Settled():
+            return f"stopped after {event.rounds} rounds without a better validation than the best one"
         case Finished():
             return end_text(event)
         case PageReady():
             return f"the run is shown at {event.address}"
         case Stopped():
             return stopped_text(event)
+        case MemberBegan():
+            return f"starts from {event.start or 'random weights'}"
+        case EnsembleDone():
+            return ensemble_text(event)
+
+
+def member_text(event: MemberBegan) -> str:
+    """What each line of a member begins with."""
+    return f"member {event.number} of {event.members}, seed {event.seed}: "
+
+
+def ensemble_text(event: EnsembleDone) -> str:
+    """How well each member of an ensemble does, and all together."""
+    lines = [
+        f"member {number}: validation accuracy {counted(each.correct, each.images)}"
+        for number, each in enumerate(event.each, 1)
+        if each is not None
+    ]
+    if event.val is not None:
+        lines.append(f"the ensemble: validation accuracy {accuracy(event.val)}")
+    return "\n".join([*lines, f"  use it  hubel predict {shlex.quote(str(event.folder))} IMAGE"])
 
 
 def accuracy(val: Evaluation) -> str:
@@ -101,7 +126,7 @@ def beginning_text(prepared: Prepared, trainer: Trainer) -> str:
         f"{prepared.data.name}: {len(prepared.data.classes)} classes, {count(len(prepared.train.labels))} "
         f"training images, {count(len(prepared.val.labels))} validation images, seen as {network.volume}",
         f"{short(parameters)} parameters; {_how_long(trainer, over=over)}, batch size {recipe.batch}, "
-        f"peak learning rate {recipe.lr:g}, seed {config.seed}, {config.precision}",
+        f"peak learning rate {recipe.lr:g}, seed {config.draws}, {config.precision}",
     ]
     if recipe.hardest < 1 and (trainer.clock.limit or recipe.epochs > 1) and not over:
         lines.append(
@@ -171,7 +196,8 @@ def end_text(event: Finished) -> str:
 def stopped_text(event: Stopped) -> str:
     """How a stopped run resumes."""
     if event.can_resume:
-        config = event.folder.config()
-        net = f" --net {shlex.quote(config.net)}" if config.is_own else ""
-        return f"stopped; resume with  hubel resume {shlex.quote(str(event.folder.folder))}{net}"
+        config = event.folder.config() if event.folder.is_run else None
+        net = f" --net {shlex.quote(config.net)}" if config and config.is_own else ""
+        place = event.ensemble or event.folder.folder
+        return f"stopped; resume with  hubel resume {shlex.quote(str(place))}{net}"
     return "stopped before the end of the first round: nothing is kept"

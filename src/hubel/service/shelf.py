@@ -20,7 +20,7 @@ from hubel.errors import UsageError, nearest
 from hubel.files import exists
 from hubel.model.classifier import classifier, source_of
 from hubel.model.exported import Exported
-from hubel.model.header import BEST
+from hubel.model.header import BEST, members_in
 from hubel.model.prediction import Classifier
 from hubel.net.ledger import ledger
 from hubel.process import return_memory
@@ -228,8 +228,10 @@ def _source(where: ModelLike) -> Path | None:
 def _stamp(where: ModelLike) -> Stamp:
     """What tells whether a model's file has changed; empty where there is none."""
     source = _source(where)
+    members = members_in(where) if isinstance(where, str | os.PathLike) else ()
     try:
-        files = [] if source is None else [source.stat()]
+        files = [(member / BEST).stat() for member in members]
+        files += [] if source is None else [source.stat()]
         if source is not None and (weights := source.with_suffix(".bin")).is_file():
             files.append(weights.stat())  # of OpenVINO
     except OSError:

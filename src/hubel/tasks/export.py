@@ -13,6 +13,7 @@ from hubel.evaluation.int8 import RUNTIMES, Int8, to_int8
 from hubel.evaluation.trial import trial_images
 from hubel.files import write_whole
 from hubel.model.export import FORMATS, Check, checked_by, export_model
+from hubel.model.header import members_in
 from hubel.model.open import open_model
 from hubel.report.card import card
 from hubel.report.program import PACKAGES, program
@@ -88,6 +89,11 @@ def export(
     to = one_of("to", to, TO)
     if not 0 <= max_drop <= 100:
         raise UsageError(f"max_drop is a number of points from 0 to 100, not {max_drop:g}")
+    if isinstance(model, str | Path) and (members := members_in(model)):
+        raise UsageError(
+            f"{model} is an ensemble, which no exported file holds: export each member, such as hubel export "
+            f"{members[0]}, and average their probabilities; hubel predict and hubel serve take the ensemble"
+        )
     opened = open_model(model, allow_code=allow_code, force=force)
     path = _place(model, out, to)
     if to == CARD:

@@ -15,6 +15,7 @@ from hubel.data.sources import is_from_python, open_data, whereabouts
 from hubel.errors import ModelError, TrainingError, UsageError, shortened
 from hubel.files import exists
 from hubel.model.file import Model, load
+from hubel.model.header import members_in
 from hubel.module.own import OwnNetwork
 from hubel.module.user_code import is_python
 from hubel.net.algebra import Net
@@ -79,6 +80,8 @@ def resume(
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
     Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
     """
+    if not RunFolder(Path(run)).is_run and members_in(run):
+        raise UsageError(f"{run} is an ensemble: hubel.resume_ensemble continues its members")
     folder, own, world = RunFolder(Path(run)), Own(loss, optimizer, augmentation), World.join()
     with world.unbroken():
         config = world.first(folder.config() if world.leads else None)

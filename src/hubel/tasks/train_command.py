@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from hubel.errors import UsageError
 from hubel.process import process_began
-from hubel.tasks.ensemble import train_ensemble
+from hubel.tasks.ensemble import is_of_members, resume_ensemble, train_ensemble
 from hubel.tasks.follow import Listener
 from hubel.tasks.resume import resume
 from hubel.tasks.train import check_unset, train
@@ -19,8 +20,8 @@ from hubel.training.settings.toml import check_setting, wish
 def from_command(arguments: Mapping[str, Any], changes: Iterable[str], on_event: Listener) -> None:
     """Trains with settings as `key=value`, in a time that began with the process.
 
-    `arguments` are those of `train`; `ensemble`, the number of members; and `resume`, the folder of a run
-    that goes through `hubel.resume`.
+    `arguments` are those of `train`; `ensemble`, the number of members, and `pretrained`, what the last of
+    them start from; and `resume`, the folder of a run that goes through `hubel.resume`.
 
     Raises UsageError: no such setting, one that is set twice or by an argument of its own, or a resumed run
     with other settings.
@@ -31,12 +32,24 @@ def from_command(arguments: Mapping[str, Any], changes: Iterable[str], on_event:
         check_setting(key, Config)
         merged[key] = value
     run, members = merged.pop("resume"), merged.pop("ensemble")
-    if run is None and members is not None:
-        train_ensemble(members, **merged, on_event=on_event)
-    elif run is None:
-        train(**merged, on_event=on_event, began=process_began())
+    pretrained = merged.pop("pretrained")
+    if run is not None:
+        _resume(run, merged | {"ensemble": members, "pretrained": pretrained}, on_event)
+    elif members is not None:
+        train_ensemble(members, pretrained=pretrained, **merged, on_event=on_event)
+    elif pretrained:
+        raise UsageError(
+            "--pretrained is for the last members of an ensemble: name their number with --ensemble; one run "
+            "starts from a model with --from"
+        )
     else:
-        _resume(run, merged | {"ensemble": members}, on_event)
+        train(**merged, on_event=on_event, began=process_began())
+
+
+def resumed(run: str | Path, **arguments: Any) -> None:
+    """Resumes a run, or the members of an ensemble that are not finished."""
+    task: Any = resume_ensemble if is_of_members(run) else resume
+    task(run, **arguments)
 
 
 def _resume(run: Any, arguments: dict[str, Any], on_event: Listener) -> None:
@@ -47,4 +60,4 @@ def _resume(run: Any, arguments: dict[str, Any], on_event: Listener) -> None:
             "a resumed run keeps its settings; leave the other options out, or start a new run from its "
             f"model: hubel train DATA --from {shlex.quote(str(run))}"
         )
-    resume(run, **shown, on_event=on_event)
+    resumed(run, **shown, on_event=on_event)

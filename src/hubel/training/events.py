@@ -56,4 +56,11 @@ class Warned:
     text: str
 
 
-Event: TypeAlias = BatchDone | RoundDone | Warned
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """The run ends before its time: the last rounds, so many, were no better than the best one."""
+
+    rounds: int
+
+
+Event: TypeAlias = BatchDone | RoundDone | Warned | Settled

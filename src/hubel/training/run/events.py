@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from hubel.evaluation.metrics import Evaluation
-from hubel.training.events import BatchDone, RoundDone, Warned
+from hubel.training.events import BatchDone, RoundDone, Settled, Warned
 
 if TYPE_CHECKING:
     from hubel.model.file import Model
+    from hubel.model.header import Validated
     from hubel.training.run.auto import Chosen
     from hubel.training.run.folder import RunFolder
     from hubel.training.run.session import Session
@@ -62,10 +64,39 @@ class Finished:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """The run was stopped or failed before its end; it may be resumed where there is a checkpoint."""
+    """The run was stopped or failed before its end; it may be resumed where there is a checkpoint.
+
+    `ensemble` is the folder of all members, if it was one of these.
+    """
 
     folder: RunFolder
     can_resume: bool
+    ensemble: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemberBegan:
+    """A member of an ensemble begins or resumes, the one of this number, from 1; what follows is of it.
+
+    `seed` is the random seed of all but the images held out; `start` the starting model, empty for none.
+    """
+
+    number: int
+    members: int
+    seed: int
+    start: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class EnsembleDone:
+    """All members of an ensemble are trained: how well `each` does on the validation images, and all of them.
+
+    `val` is None where the members' network is a module of the user's own, which only its code makes.
+    """
+
+    folder: Path
+    each: tuple[Validated | None, ...]
+    val: Evaluation | None = field(repr=False)
 
 
 Event: TypeAlias = (
@@ -77,7 +108,10 @@ Event: TypeAlias = (
     | BatchDone
     | RoundDone
     | Warned
+    | Settled
     | Finished
     | Stopped
+    | MemberBegan
+    | EnsembleDone
 )
 """Every event of a run, those of its training among them."""
