@@ -121,8 +121,13 @@ def test_what_takes_one_model_names_the_members(tmp_path: Path) -> None:
         hubel.look(folder)
     with pytest.raises(hubel.errors.ModelError, match=r"give one of them, such as .*two/1"):
         hubel.explore(folder, out=tmp_path / "page.html")
-    with pytest.raises(UsageError, match=r"is no ensemble: it has neither ensemble.toml nor runs"):
-        hubel.resume_ensemble(tmp_path / "larger")
+    with pytest.raises(UsageError, match=r"has no ensemble.toml; give a run's or an ensemble's"):
+        hubel.resume_ensemble(tmp_path)
+    (folder / "ensemble.toml").unlink()
+    with pytest.raises(
+        UsageError, match=r"resume its runs one by one, such as .*two/1"
+    ):
+        hubel.resume_ensemble(folder)
 
 
 def test_each_line_names_its_member(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -54,7 +54,8 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0912 - one case for each 
         case Warned():
             return f"warning: {event.text}"
         case Settled():
-            return f"stopped after {event.rounds} rounds without a better validation than the best one"
+            rounds = "1 round" if event.rounds == 1 else f"{event.rounds} rounds"
+            return f"stopped after {rounds} without a better validation"
         case Finished():
             return end_text(event)
         case PageReady():

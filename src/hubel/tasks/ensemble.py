@@ -125,7 +125,8 @@ def train_ensemble(
         write_whole(folder / PLAN, to_toml(plan))
     if recipe == "alexnet" and members > PLAIN and not plan.pretrained and on_event and started().leads:
         on_event(Warned(FROM_SCRATCH.format(members)))
-    return _Members(folder, plan, on_event, data, arguments, made).train()
+    with World.join().unbroken():
+        return _Members(folder, plan, on_event, data, arguments, made).train()
 
 
 def resume_ensemble(
@@ -137,19 +138,28 @@ def resume_ensemble(
 
     Raises UsageError: the folder is no ensemble's, or as `hubel.resume`. Raises TrainingError: as that does.
     """
-    folder = Path(ensemble)
-    if (folder / PLAN).is_file():
-        plan = from_table(Plan, read_toml(folder / PLAN), str(folder / PLAN))
-    elif found := members_in(folder):
-        plan = Plan(max(2, len(found)))
-    else:
-        raise UsageError(f"{folder} is no ensemble: it has neither {PLAN} nor runs")
-    return _Members(folder, plan, on_event, data, arguments).train()
+    folder, world = Path(ensemble), World.join()
+    with world.unbroken():
+        plan = world.first(_planned(folder) if world.leads else None)
+        assert plan is not None, "the first process has it"
+        return _Members(folder, plan, on_event, data, arguments).train()
+
+
+def _planned(folder: Path) -> Plan:
+    """What an ensemble was asked for. Raises UsageError: the folder is no ensemble's, or none has begun."""
+    if not (folder / PLAN).is_file():
+        runs = members_in(folder)
+        remedy = f"resume its runs one by one, such as {runs[0]}" if runs else "give a run's or an ensemble's"
+        raise UsageError(f"{folder} has no {PLAN}; {remedy}")
+    if not RunFolder(folder / "1").is_run:
+        raise UsageError(f"{folder}: its first member has not begun; delete the folder and train it anew")
+    return from_table(Plan, read_toml(folder / PLAN), str(folder / PLAN))
 
 
 def is_of_members(folder: str | Path) -> bool:
-    """Whether this is the folder of an ensemble, of which at least the first member has begun."""
-    return (Path(folder) / PLAN).is_file() or bool(members_in(folder))
+    """Whether this is a folder of several runs, and not of one; together."""
+    world = World.join()
+    return world.first(world.leads and ((Path(folder) / PLAN).is_file() or bool(members_in(folder))))
 
 
 @dataclass(frozen=True, slots=True)
