@@ -124,9 +124,7 @@ def test_what_takes_one_model_names_the_members(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"has no ensemble.toml; give a run's or an ensemble's"):
         hubel.resume_ensemble(tmp_path)
     (folder / "ensemble.toml").unlink()
-    with pytest.raises(
-        UsageError, match=r"resume its runs one by one, such as .*two/1"
-    ):
+    with pytest.raises(UsageError, match=r"resume its runs one by one, such as .*two/1"):
         hubel.resume_ensemble(folder)
 
 

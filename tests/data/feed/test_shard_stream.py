@@ -121,6 +121,8 @@ def test_processes_cannot_share_a_shuffled_stream(root: Path, address: str) -> N
 def test_balanced_batches_cannot_be_drawn_from_a_stream(root: Path, address: str) -> None:
     with pytest.raises(DataError, match="balance the loss instead"):
         ShardBatches(StreamedShards.of(remote(address), SEEN), SEEN, 6, shuffle=True, balanced=True)
+    with pytest.raises(DataError, match="no image comes several times"):
+        ShardBatches(StreamedShards.of(remote(address), SEEN), SEEN, 6, shuffle=True, repeat=4)
 
 
 def test_only_what_is_selected_is_streamed_and_measured(

@@ -64,9 +64,10 @@ class ShardBatches(StreamedBatches):
     are drawn from a buffer; every image, or each of those asked for, comes once. The same seed, epoch and
     number of processes give the same batches.
 
-    Raises DataError: as `StreamedBatches`; balanced batches; shuffled batches shared by the processes of a
-    `world`, since no place in a stream is the same in each; the library is missing. Iterating an epoch raises
-    DataError: a shard that cannot be read to its end or has changed since it was indexed.
+    Raises DataError: as `StreamedBatches`; balanced batches, or repeated images; shuffled batches shared by
+    the processes of a `world`, since no place in a stream is the same in each; the library is missing.
+    Iterating an epoch raises DataError: a shard that cannot be read to its end or has changed since it was
+    indexed.
     """
 
     images: StreamedShards
@@ -77,6 +78,11 @@ class ShardBatches(StreamedBatches):
             raise DataError(
                 "remote shards are read in their own order, so no class can be drawn more often; balance "
                 "the loss instead, or download the shards"
+            )
+        if self.repeat > 1:
+            raise DataError(
+                "remote shards that do not fit in memory are read in their own order, so no image comes several"
+                " times in an epoch: --set repeat=1, or download the shards"
             )
         if self.shuffle:
             library(self._shards.name(0))
