@@ -193,13 +193,16 @@ def test_erasing_covers_rectangles_as_torchvision_draws_them() -> None:
     count, height, width = 6000, 40, 50
     before = torch.ones((count, height, width, 3), dtype=torch.uint8)
     after = erase(before, 0.1, torch.tensor([7.0, 8.0, 9.0]), seeded(2))
-    assert set(map(tuple, after.flatten(0, 2).unique(dim=0).tolist())) == {(1, 1, 1), (7, 8, 9)}
+    assert {tuple(colour) for colour in np.unique(after.flatten(0, 2), axis=0).tolist()} == {
+        (1, 1, 1),
+        (7, 8, 9),
+    }
     covered = after[..., 0] == 7
     rows, columns = covered.any(2).sum(1), covered.any(1).sum(1)
     assert torch.equal(covered.sum((1, 2)), rows * columns), "one rectangle each"
     chosen = rows > 0
     assert int(chosen.sum()) == pytest.approx(600, abs=5 * (600 * 0.9) ** 0.5)
-    rng, drawn = np.random.default_rng(0), []
+    rng, drawn = np.random.default_rng(0), list[tuple[int, float]]()
     while len(drawn) < 4000:
         area, ratio = height * width * rng.uniform(0.02, 0.33), np.exp(rng.uniform(np.log(0.3), np.log(3.3)))
         tall, wide = round((area * ratio) ** 0.5), round((area / ratio) ** 0.5)

@@ -56,9 +56,9 @@ def test_a_stopped_ensemble_continues_as_if_it_was_never_stopped(tmp_path: Path)
     assert done.val is not None
     found = hubel.evaluate(stopped, "digits", split="val")
     assert (done.val.correct, len(done.val.labels)) == (found.correct, len(found.labels))
-    for number, each in enumerate(done.each, 1):
+    for member, each in enumerate(done.each, 1):
         assert each is not None
-        one = hubel.evaluate(stopped / str(number), "digits", split="val")
+        one = hubel.evaluate(stopped / str(member), "digits", split="val")
         assert (each.correct, each.images) == (one.correct, len(one.labels))
     assert "the ensemble: validation accuracy" in event_text(done)
 

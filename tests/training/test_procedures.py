@@ -212,7 +212,7 @@ def test_patience_ends_a_run() -> None:
 
 def test_the_end_by_patience_is_no_warning(tmp_path: Path) -> None:
     seen: list[Any] = []
-    asked = {"net": "fc(10)", "epochs": 9, "lr": 1e-12, "patience": 2}
+    asked: dict[str, Any] = {"net": "fc(10)", "epochs": 9, "lr": 1e-12, "patience": 2}
     hubel.train("digits", **asked, out=tmp_path / "run", on_event=seen.append)
     assert [event.rounds for event in seen if isinstance(event, Settled)] == [2]
     assert not any("better" in event.text for event in seen if isinstance(event, Warned))

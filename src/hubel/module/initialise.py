@@ -114,7 +114,9 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
     generator = Generator().manual_seed(seed)
     convs = _numbered(module)
     fcs = [part for part in module.modules() if isinstance(part, nn.Linear)]
-    otherwise = {part: chosen.others[number] for part, number in convs.items() if number in chosen.others}
+    otherwise: dict[nn.Module, Draw] = {
+        part: chosen.others[number] for part, number in convs.items() if number in chosen.others
+    }
     for part in module.modules():
         if isinstance(part, (nn.Conv2d, nn.ConvTranspose2d, nn.Linear)):
             drawn = torch.empty(part.weight.shape)
@@ -132,9 +134,9 @@ def initialise(module: nn.Module, rule: str = "he", seed: int = 0) -> None:
         _fill(fc.bias, chosen.ones_in_hidden_fcs and number < len(fcs))
 
 
-def _numbered(module: nn.Module) -> dict[nn.Module, int]:
+def _numbered(module: nn.Module) -> dict[nn.Conv2d | LinkedConv, int]:
     """The convolutions with their numbers: that of the name, else the place, from 1."""
-    found: dict[nn.Module, int] = {}
+    found: dict[nn.Conv2d | LinkedConv, int] = {}
     for path, part in module.named_modules():
         if isinstance(part, (nn.Conv2d, LinkedConv)):
             named = re.fullmatch(r"conv(\d+)", path.rpartition(".")[2])

@@ -105,7 +105,8 @@ class Augmentation:
         if self.crop < 1:
             images = crop(images, self.crop, random)
         if self.scales:
-            images = rescaled(images, *(PAPERS_SIDE / length for length in self.scales), random)
+            least, most = self.scales
+            images = rescaled(images, PAPERS_SIDE / least, PAPERS_SIDE / most, random)
         if self.flip != "none":
             drawn = self.flip == "random"
             images = flip(images, random) if drawn else alternate(images, indices, epoch)

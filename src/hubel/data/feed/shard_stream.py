@@ -81,8 +81,8 @@ class ShardBatches(StreamedBatches):
             )
         if self.repeat > 1:
             raise DataError(
-                "remote shards that do not fit in memory are read in their own order, so no image comes several"
-                " times in an epoch: --set repeat=1, or download the shards"
+                "remote shards that do not fit in memory are read in their own order, so no image comes "
+                "several times in an epoch: --set repeat=1, or download the shards"
             )
         if self.shuffle:
             library(self._shards.name(0))
