@@ -54,7 +54,7 @@ WEIGHTS = "torchvision, IMAGENET1K_V1 weights"
 WEIGHTS288 = "torchvision, IMAGENET1K_V1 weights, at 288"
 MULTI = "one model, multi-view, validation"
 CODE = "computerhistory/AlexNet-Source-Code, layer file 145"
-PRE = "one model, pretrained on all of ImageNet (2011), multi-view, validation"
+PRE = "one model, pretrained, multi-view, validation"
 SIX = "computerhistory/AlexNet-Source-Code, layer file 146"
 UNKNOWN = "not recorded here"
 
