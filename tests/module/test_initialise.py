@@ -12,7 +12,7 @@ from hubel import Net, Volume, batchnorm, build, conv, fc, named, relu, subsampl
 from hubel.errors import UsageError
 from hubel.module.initialise import RULES, initialise
 from hubel.module.network import Network
-from hubel.zoo.pages.alexnet import alexnet, alexnet_2012_code, alexnet_2012_code_six
+from hubel.zoo.pages.alexnet import alexnet, alexnet_2012_code, alexnet_2012_six
 from hubel.zoo.pages.lenet import lenet5, lenet5_1998
 
 NET = (
@@ -185,7 +185,7 @@ def test_alexnets_code_of_2012_starts_as_its_layer_file_says() -> None:
 
 def test_the_sixth_convolution_starts_as_its_layer_file_says() -> None:
     """layers-146-2012-2011.cfg: initW 0.03 and initB 1 in conv6; the others as in layers-145.cfg."""
-    module = build(alexnet_2012_code_six(), (224, 224, 3), init="alexnet_code")
+    module = build(alexnet_2012_six(), (224, 224, 3), init="alexnet_code")
     assert float(module.get_parameter("conv6.weight").detach().std()) == pytest.approx(0.03, rel=0.02)
     ones = {name for name, found in biases(module).items() if found == {1.0}}
     assert ones == {"tower1.conv2", "tower2.conv2", "conv4", "conv5", "conv6", "fc6", "fc7"}

@@ -67,9 +67,9 @@ def test_the_text_fits_a_terminal_and_has_a_line_for_each() -> None:
     row = next(line for line in lines if line.startswith("vgg16 "))
     assert row.split()[1:] == [
         *("2014", "16", "138,357,544", "15.5", "G", "224x224x3", "25.6", "8.1"),
-        *("h", "table", "3,", "D"),
+        *("i", "table", "3,", "D"),
     ]
-    assert "h  one model at one scale, trained at 256 to 512, tested at 384, validation" in lines
+    assert "i  one model at one scale, trained at 256 to 512, tested at 384, validation" in lines
 
 
 def test_a_network_without_a_published_error_has_a_dash_and_says_why() -> None:

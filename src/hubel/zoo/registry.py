@@ -63,7 +63,7 @@ _ENTRIES = (
     Entry("lenet5", "lenet", GREY32, 1998, LECUN, MNIST, result=NONE),
     Entry("alexnet", "alexnet", RGB227, 2012, KRIZHEVSKY, IMAGENET, 40.7, 18.2, TEN, "table 2"),
     Entry("alexnet_2012_code", "alexnet", RGB224, 2012, KRIZHEVSKY, IMAGENET, 40.664, 18.21, MULTI, CODE),
-    Entry("alexnet_2012_code_six", "alexnet", RGB224, 2012, KRIZHEVSKY, IMAGENET, 38.99, 16.622, PRE, SIX),
+    Entry("alexnet_2012_six", "alexnet", RGB224, 2012, KRIZHEVSKY, IMAGENET, 38.99, 16.622, PRE, SIX),
     Entry("alexnet_one_tower", "alexnet", RGB227, 2012, KRIZHEVSKY, IMAGENET, result=NONE),
     Entry("alexnet_owt", "alexnet", RGB224, 2014, WEIRD, IMAGENET, 43.478, 20.934, CENTRE, WEIGHTS),
     Entry("zfnet", "zfnet", RGB224, 2013, ZEILER, IMAGENET, 38.4, 16.5, SINGLE, "table 2, (a)"),

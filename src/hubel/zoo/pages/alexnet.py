@@ -46,7 +46,7 @@ def alexnet_2012_code(classes: int = 1000) -> Net:
     return _convolutions() >> _classifier(classes)
 
 
-def alexnet_2012_code_six(classes: int = 1000) -> Net:
+def alexnet_2012_six(classes: int = 1000) -> Net:
     """AlexNet with a sixth convolution after the last pooling: 61,555,304 parameters; 224x224x3.
 
     The network that was trained on all of ImageNet, the release of 2011, and then on that of 2012.
