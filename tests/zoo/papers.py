@@ -21,14 +21,15 @@ def page(name: str) -> dict[str, Any]:
 
 
 LARGER = {
-    *("densenet169", "densenet201", "resnext101_32x8d", "wide_resnet101_2", "wide_resnet50_2"),
+    *("alexnet_2012_six", "densenet169", "densenet201", "resnext101_32x8d"),
+    *("wide_resnet101_2", "wide_resnet50_2"),
     *(f"efficientnet_b{number}" for number in range(1, 5)),
     *(f"efficientnet_lite{number}" for number in range(1, 5)),
     *("convnext_small", "convnext_base", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0"),
     *("regnet_x_400mf_wide", "regnet_x_1_6gf", "regnet_x_8gf"),
     *("regnet_y_1_6gf", "regnet_y_8gf", "regnet_y_8gf_wide"),
 }
-"""Networks after the lecture's that have nothing which a smaller one of their page has not."""
+"""Networks beside the lecture's that have nothing which a smaller one of their page has not."""
 
 PAGES = sorted(path.stem for path in (TESTS / "papers").glob("*.json"))
 FACTS: dict[str, dict[str, Any]] = {
