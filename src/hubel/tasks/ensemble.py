@@ -21,7 +21,7 @@ import tomli_w
 from torch import nn
 
 from hubel.data.sources import is_from_python, whereabouts
-from hubel.errors import UsageError
+from hubel.errors import ModelError, UsageError
 from hubel.files import exists, write_whole
 from hubel.model.header import Validated, members_in, read_header
 from hubel.tasks.evaluate import evaluate
@@ -211,7 +211,7 @@ class _Members:
         if start:
             given = {name: value for name, value in given.items() if name != "net"}
             given |= {"start": start, "recipe": self.plan.recipe or None, "member": config.member}
-            given |= dict(map(wish, self.plan.settings))
+            given |= dict(map(wish, self.plan.settings)) | {"volume": first.input, "fit": first.fit}
             train(self.data if from_python else config.data, out=place, on_event=heard, **given)
         else:
             train(self.data if from_python else None, config=config, out=place, on_event=heard, **given)
@@ -249,8 +249,13 @@ class _Members:
         """Reports how well each member does on the validation images, and all together; together."""
         first = self._config(1)
         data = self.data if is_from_python(first.data) else self._whereabouts(first)
-        code = first.is_own  # which is executed only where that is allowed
-        found = None if code else evaluate(self.folder, data, split="val", on_bad=first.on_bad)
+        found = None
+        try:
+            if not first.is_own:  # whose code is executed only where that is allowed
+                found = evaluate(self.folder, data, split="val", on_bad=first.on_bad)
+        except ModelError as error:
+            if world.leads:
+                on_event(Warned(f"the members cannot answer together: {error}"))
         if world.leads:
             headers = map(read_header, members_in(self.folder))
             each = tuple(Validated.of(header.summary, len(header.classes)) for header in headers)
