@@ -44,14 +44,21 @@ SINGLE = "one model, validation"
 SCALE256 = "one model at one scale, trained and tested at 256, validation"
 SCALES = "one model at one scale, trained at 256 to 512, tested at 384, validation"
 DENSE = "one model at three scales, dense, validation"
+FIVE = "mean of five models, one centre crop, validation"
 DISTORTIONS = "test; 0.8 with distortions"
 BEST = "test, best of 5; 6.61 on average"
 AUGMENTED = "test, with flips and shifts; 9.08 without"
 NONE = "none was published"
 CURVES = "only curves are printed, in figure 6"
 LITE = "README of tensorflow/tpu, efficientnet/lite"
-WEIGHTS = "torchvision, IMAGENET1K_V1 weights"
-WEIGHTS288 = "torchvision, IMAGENET1K_V1 weights, at 288"
+SLIM = "README of tensorflow/models, slim/nets/mobilenet"
+SLIM_V1 = "tensorflow/models, slim/nets/mobilenet_v1.md"
+CAFFE = "README of hujie-frank/SENet, table 1"
+NIN_CARD = "the authors' readme for Caffe, natanielruiz/net-archive"
+PYCLS = "MODEL_ZOO of facebookresearch/pycls"
+WEIGHTS = "torchvision 0.29.1, weights IMAGENET1K_V1"
+WEIGHTS288 = "torchvision 0.29.1, weights IMAGENET1K_V1, at 288"
+TIMM = "timm, results-imagenet.csv, weights "
 MULTI = "one model, multi-view, validation"
 CODE = "computerhistory/AlexNet-Source-Code, layer file 145"
 PRE = "one model, pretrained, multi-view, validation"
@@ -106,6 +113,18 @@ _ENTRIES = (
     Entry("plain110", "resnet", RGB32, 2015, HE, CIFAR, result="above 60, not plotted in figure 6"),
     Entry("allcnn_c", "allcnn", RGB32, 2014, SPRINGENBERG, CIFAR, 7.25, None, AUGMENTED, "tables 3 and 4"),
     Entry("efficientnet_lite0", "efficientnet", RGB224, 2020, TAN, IMAGENET, 24.9, None, SINGLE, LITE),
+    Entry(
+        "efficientnet_lite0_timm",
+        "efficientnet",
+        RGB224,
+        2020,
+        TAN,
+        IMAGENET,
+        24.512,
+        7.492,
+        CENTRE,
+        TIMM + "ra_in1k",
+    ),
     Entry("squeezenet1_0", "squeezenet", RGB224, 2016, IANDOLA, IMAGENET, 41.908, 19.58, CENTRE, WEIGHTS),
     Entry("squeezenet1_1", "squeezenet", RGB224, 2016, IANDOLA, IMAGENET, 41.822, 19.376, CENTRE, WEIGHTS),
     Entry("densenet121", "densenet", RGB224, 2016, HUANG, IMAGENET, 25.566, 8.028, CENTRE, WEIGHTS),
@@ -115,14 +134,42 @@ _ENTRIES = (
     Entry("resnext101_32x8d", "resnext", RGB224, 2016, XIE, IMAGENET, 20.688, 5.474, CENTRE, WEIGHTS),
     Entry("wide_resnet50_2", "resnext", RGB224, 2016, ZAGORUYKO, IMAGENET, 21.532, 5.914, CENTRE, WEIGHTS),
     Entry("wide_resnet101_2", "resnext", RGB224, 2016, ZAGORUYKO, IMAGENET, 21.152, 5.716, CENTRE, WEIGHTS),
-    Entry("seresnet50", "senet", RGB224, 2017, HU, IMAGENET, result=UNKNOWN),
-    Entry("seresnet50_v1_5", "senet", RGB224, 2017, HU, IMAGENET, result=UNKNOWN),
-    Entry("mobilenet_v1", "mobilenet", RGB224, 2017, HOWARD, IMAGENET, result=UNKNOWN),
+    Entry("seresnet50", "senet", RGB224, 2017, HU, IMAGENET, 22.37, 6.36, CENTRE, CAFFE),
+    Entry("seresnet50_v1_5", "senet", RGB224, 2017, HU, IMAGENET, 19.988, 5.296, CENTRE, TIMM + "a1_in1k"),
+    Entry("senet154", "senet", RGB224, 2017, HU, IMAGENET, 18.68, 4.47, CENTRE, CAFFE),
+    Entry("senet154_gluon", "senet", RGB224, 2017, HU, IMAGENET, 18.742, 4.642, CENTRE, TIMM + "gluon_in1k"),
+    Entry("mobilenet_v1", "mobilenet", RGB224, 2017, HOWARD, IMAGENET, 29.1, 10.1, CENTRE, SLIM_V1),
     Entry("mobilenet_v2", "mobilenet", RGB224, 2018, SANDLER, IMAGENET, 28.122, 9.714, CENTRE, WEIGHTS),
     Entry("mobilenet_v3_large", "mobilenet", RGB224, 2019, HOWARD2, IMAGENET, 25.958, 8.66, CENTRE, WEIGHTS),
     Entry(
         "mobilenet_v3_small", "mobilenet", RGB224, 2019, HOWARD2, IMAGENET, 32.332, 12.598, CENTRE, WEIGHTS
     ),
+    Entry(
+        "mobilenet_v3_large_timm",
+        "mobilenet",
+        RGB224,
+        2019,
+        HOWARD2,
+        IMAGENET,
+        24.216,
+        7.472,
+        CENTRE,
+        TIMM + "ra_in1k",
+    ),
+    Entry(
+        "mobilenet_v3_small_timm",
+        "mobilenet",
+        RGB224,
+        2019,
+        HOWARD2,
+        IMAGENET,
+        32.364,
+        12.362,
+        CENTRE,
+        TIMM + "lamb_in1k",
+    ),
+    Entry("mobilenet_v3_large_tf", "mobilenet", RGB224, 2019, HOWARD2, IMAGENET, 24.8, None, SINGLE, SLIM),
+    Entry("mobilenet_v3_small_tf", "mobilenet", RGB224, 2019, HOWARD2, IMAGENET, 32.5, None, SINGLE, SLIM),
     Entry("shufflenet_v2_x0_5", "shufflenet", RGB224, 2018, MA, IMAGENET, 39.448, 18.254, CENTRE, WEIGHTS),
     Entry("shufflenet_v2_x1_0", "shufflenet", RGB224, 2018, MA, IMAGENET, 30.638, 11.684, CENTRE, WEIGHTS),
     Entry("shufflenet_v2_x1_5", "shufflenet", RGB224, 2018, MA, IMAGENET, 27.004, 8.914, CENTRE, WEIGHTS),
@@ -132,23 +179,83 @@ _ENTRIES = (
     Entry("efficientnet_b2", "efficientnet", RGB260, 2019, TAN, IMAGENET, 19.392, 4.69, CENTRE, WEIGHTS288),
     Entry("efficientnet_b3", "efficientnet", RGB300, 2019, TAN, IMAGENET, 17.992, 3.946, CENTRE, WEIGHTS),
     Entry("efficientnet_b4", "efficientnet", RGB380, 2019, TAN, IMAGENET, 16.616, 3.406, CENTRE, WEIGHTS),
-    Entry("efficientnet_lite1", "efficientnet", RGB240, 2020, TAN, IMAGENET, result=UNKNOWN),
-    Entry("efficientnet_lite2", "efficientnet", RGB260, 2020, TAN, IMAGENET, result=UNKNOWN),
-    Entry("efficientnet_lite3", "efficientnet", RGB280, 2020, TAN, IMAGENET, result=UNKNOWN),
-    Entry("efficientnet_lite4", "efficientnet", RGB300, 2020, TAN, IMAGENET, result=UNKNOWN),
-    Entry("regnet_x_400mf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, result=UNKNOWN),
+    Entry(
+        "efficientnet_b0_tf",
+        "efficientnet",
+        RGB224,
+        2019,
+        TAN,
+        IMAGENET,
+        23.458,
+        6.992,
+        CENTRE,
+        TIMM + "in1k",
+    ),
+    Entry(
+        "efficientnet_b1_tf",
+        "efficientnet",
+        RGB240,
+        2019,
+        TAN,
+        IMAGENET,
+        21.454,
+        5.904,
+        CENTRE,
+        TIMM + "in1k",
+    ),
+    Entry(
+        "efficientnet_b2_tf",
+        "efficientnet",
+        RGB260,
+        2019,
+        TAN,
+        IMAGENET,
+        20.388,
+        5.286,
+        CENTRE,
+        TIMM + "in1k",
+    ),
+    Entry(
+        "efficientnet_b3_tf",
+        "efficientnet",
+        RGB300,
+        2019,
+        TAN,
+        IMAGENET,
+        19.122,
+        4.692,
+        CENTRE,
+        TIMM + "in1k",
+    ),
+    Entry(
+        "efficientnet_b4_tf",
+        "efficientnet",
+        RGB380,
+        2019,
+        TAN,
+        IMAGENET,
+        17.402,
+        3.868,
+        CENTRE,
+        TIMM + "in1k",
+    ),
+    Entry("efficientnet_lite1", "efficientnet", RGB240, 2020, TAN, IMAGENET, 23.3, None, SINGLE, LITE),
+    Entry("efficientnet_lite2", "efficientnet", RGB260, 2020, TAN, IMAGENET, 22.4, None, SINGLE, LITE),
+    Entry("efficientnet_lite3", "efficientnet", RGB280, 2020, TAN, IMAGENET, 20.2, None, SINGLE, LITE),
+    Entry("efficientnet_lite4", "efficientnet", RGB300, 2020, TAN, IMAGENET, 18.5, None, SINGLE, LITE),
+    Entry("regnet_x_400mf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 27.3, None, FIVE, PYCLS),
     Entry("regnet_x_400mf_wide", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 27.166, 9.05, CENTRE, WEIGHTS),
     Entry("regnet_x_1_6gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 22.96, 6.56, CENTRE, WEIGHTS),
     Entry("regnet_x_8gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 20.656, 5.314, CENTRE, WEIGHTS),
     Entry("regnet_y_400mf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 25.954, 8.284, CENTRE, WEIGHTS),
     Entry("regnet_y_1_6gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 22.05, 6.034, CENTRE, WEIGHTS),
-    Entry("regnet_y_8gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, result=UNKNOWN),
+    Entry("regnet_y_8gf", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 20.1, None, FIVE, PYCLS),
     Entry("regnet_y_8gf_wide", "regnet", RGB224, 2020, RADOSAV, IMAGENET, 19.968, 4.952, CENTRE, WEIGHTS),
     Entry("convnext_tiny", "convnext", RGB224, 2022, LIU, IMAGENET, 17.48, 3.854, CENTRE, WEIGHTS),
     Entry("convnext_small", "convnext", RGB224, 2022, LIU, IMAGENET, 16.384, 3.35, CENTRE, WEIGHTS),
     Entry("convnext_base", "convnext", RGB224, 2022, LIU, IMAGENET, 15.938, 3.13, CENTRE, WEIGHTS),
     Entry("inception_v3", "inception", RGB299, 2015, SZEGEDY3, IMAGENET, 22.706, 6.55, CENTRE, WEIGHTS),
-    Entry("nin", "nin", RGB32, 2013, LIN, CIFAR, result=UNKNOWN),
+    Entry("nin", "nin", RGB32, 2013, LIN, CIFAR, 10.4, None, "test", NIN_CARD),
     Entry("fast_tiny", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast_small", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),

@@ -1,14 +1,15 @@
 """EfficientNet: Tan and Le 2019, "EfficientNet: rethinking model scaling"; and its Lite form of 2020.
 
 B0 is table 1 of the paper. B1 to B4 are wider and deeper by the factors of Google's code, and see larger
-images; they take any size. Lite is Google's form for small devices.
+images; they take any size. Lite is Google's form for small devices; its factors and the sizes of its images
+are those of `efficientnet_lite_builder.py` in tensorflow/tpu. timm tests Lite3 and Lite4 at 300 and 380.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from hubel.net.algebra import Net, named
 from hubel.net.names import batchnorm, conv, dropout, droppath, fc, globalavgpool, relu6, silu
@@ -30,10 +31,11 @@ MBCONVS = (
 
 @dataclass(frozen=True, slots=True)
 class Family:
-    """What B and Lite differ in.
+    """What B and Lite differ in, and what Google's code and PyTorch's libraries do.
 
     `squeezes`: blocks have squeeze and excitation. `whole`: the first and the last stage are scaled too.
-    `drop` is the rate of stochastic depth at the last block.
+    `drop` is the rate of stochastic depth at the last block. `same`: zeros as TensorFlow has them, else the
+    same on both sides.
     """
 
     norm: Net
@@ -41,14 +43,20 @@ class Family:
     squeezes: bool
     whole: bool
     drop: float
+    same: bool
 
     def pad(self, size: int) -> Pad:
-        """Zeros around a map: as torchvision has them, or TensorFlow's."""
-        return size // 2 if self.whole else "same"
+        """Zeros around a map."""
+        return "same" if self.same else size // 2
 
 
-BASE = Family(batchnorm, silu, squeezes=True, whole=True, drop=0.2)
-LITE = Family(batchnorm(eps=1e-3, momentum=0.01), relu6, squeezes=False, whole=False, drop=0)
+norm_tf = batchnorm(eps=1e-3, momentum=0.01)
+"""Of Google's code."""
+
+BASE = Family(batchnorm, silu, squeezes=True, whole=True, drop=0.2, same=False)
+BASE_TF = replace(BASE, norm=norm_tf, same=True)
+LITE = Family(norm_tf, relu6, squeezes=False, whole=False, drop=0, same=True)
+LITE_TIMM = replace(LITE, norm=batchnorm, same=False)
 
 
 def efficientnet_b0(classes: int = 1000) -> Net:
@@ -80,6 +88,34 @@ def efficientnet_b4(classes: int = 1000) -> Net:
     return _efficientnet(BASE, 1.4, 1.8, 0.4, classes)
 
 
+def efficientnet_b0_tf(classes: int = 1000) -> Net:
+    """EfficientNet-B0 as Google's code has it: TensorFlow's zeros around maps, eps 0.001; 224x224x3.
+
+    Else as `efficientnet_b0`. timm calls it tf_efficientnet_b0.
+    """
+    return _efficientnet(BASE_TF, 1.0, 1.0, 0.2, classes)
+
+
+def efficientnet_b1_tf(classes: int = 1000) -> Net:
+    """EfficientNet-B1 as Google's code has it; else as `efficientnet_b1`; 240x240x3."""
+    return _efficientnet(BASE_TF, 1.0, 1.1, 0.2, classes)
+
+
+def efficientnet_b2_tf(classes: int = 1000) -> Net:
+    """EfficientNet-B2 as Google's code has it; else as `efficientnet_b2`; 260x260x3."""
+    return _efficientnet(BASE_TF, 1.1, 1.2, 0.3, classes)
+
+
+def efficientnet_b3_tf(classes: int = 1000) -> Net:
+    """EfficientNet-B3 as Google's code has it; else as `efficientnet_b3`; 300x300x3."""
+    return _efficientnet(BASE_TF, 1.2, 1.4, 0.3, classes)
+
+
+def efficientnet_b4_tf(classes: int = 1000) -> Net:
+    """EfficientNet-B4 as Google's code has it; else as `efficientnet_b4`; 380x380x3."""
+    return _efficientnet(BASE_TF, 1.4, 1.8, 0.4, classes)
+
+
 def efficientnet_lite0(classes: int = 1000) -> Net:
     """EfficientNet-Lite0: inverted residuals on depthwise convolutions; 4,652,008 parameters; 224x224x3.
 
@@ -89,6 +125,11 @@ def efficientnet_lite0(classes: int = 1000) -> Net:
     training.
     """
     return _efficientnet(LITE, 1.0, 1.0, 0.2, classes)
+
+
+def efficientnet_lite0_timm(classes: int = 1000) -> Net:
+    """EfficientNet-Lite0 as timm trained it: zeros on both sides of a map, and the usual eps; 224x224x3."""
+    return _efficientnet(LITE_TIMM, 1.0, 1.0, 0.2, classes)
 
 
 def efficientnet_lite1(classes: int = 1000) -> Net:

@@ -1,13 +1,15 @@
 """MobileNets: Howard et al. 2017 (V1), Sandler et al. 2018 (V2), Howard et al. 2019 (V3).
 
 All see 224x224x3 and take any size. A depthwise convolution sees each map by itself; a 1x1 convolution then
-mixes maps. Deviations throughout: the zeros around maps are the same on both sides, as in torchvision and
-timm, where Google's code pads TensorFlow's way; the constants of batch normalisation are those libraries'.
+mixes maps. Deviations of all without `_tf`: the zeros around maps are the same on both sides, as in
+torchvision and timm, where Google's code pads TensorFlow's way; the constants of batch normalisation are
+those libraries'.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from hubel.net.algebra import Net, named
 from hubel.net.names import (
@@ -21,6 +23,7 @@ from hubel.net.names import (
     relu,
     relu6,
 )
+from hubel.net.window import Pad
 from hubel.zoo.blocks import chain, divisible, inverted_residual, squeeze
 
 V1 = (
@@ -77,8 +80,22 @@ V3_SMALL = (
 )
 """The same for the small network. Source: Howard et al. 2019, table 2."""
 
-norm_v3 = batchnorm(eps=1e-3, momentum=0.01)
-"""Of V3, as in torchvision."""
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """What differs between libraries: the constants of `norm`, and TensorFlow's zeros if `same`."""
+
+    norm: Net
+    same: bool = False
+
+    def conv(self, filters: int, size: int, *, stride: int = 1, groups: int = 1) -> Net:
+        """A convolution and its normalisation."""
+        pad: Pad = "same" if self.same and size > 1 else size // 2
+        return conv(filters, size, stride=stride, pad=pad, groups=groups, bias=False) >> self.norm
+
+
+norm_tf = batchnorm(eps=1e-3, momentum=0.01)
+TORCHVISION, TIMM, GOOGLE = Form(norm_tf), Form(batchnorm), Form(norm_tf, same=True)
 
 
 def mobilenet_v1(classes: int = 1000) -> Net:
@@ -113,12 +130,32 @@ def mobilenet_v2(classes: int = 1000) -> Net:
 
 def mobilenet_v3_large(classes: int = 1000) -> Net:
     """MobileNetV3-Large, table 1: 5,483,032 parameters; 224x224x3. Source: Howard et al. 2019, section 5."""
-    return _v3(V3_LARGE, 960, 1280, classes)
+    return _v3(TORCHVISION, V3_LARGE, classes)
 
 
 def mobilenet_v3_small(classes: int = 1000) -> Net:
     """MobileNetV3-Small, table 2: 2,542,856 parameters; 224x224x3. Source: Howard et al. 2019, section 5."""
-    return _v3(V3_SMALL, 576, 1024, classes)
+    return _v3(TORCHVISION, V3_SMALL, classes)
+
+
+def mobilenet_v3_large_timm(classes: int = 1000) -> Net:
+    """MobileNetV3-Large as timm trained it: `mobilenet_v3_large` with the usual eps of normalisation."""
+    return _v3(TIMM, V3_LARGE, classes)
+
+
+def mobilenet_v3_small_timm(classes: int = 1000) -> Net:
+    """MobileNetV3-Small as timm trained it: `mobilenet_v3_small` with the usual eps of normalisation."""
+    return _v3(TIMM, V3_SMALL, classes)
+
+
+def mobilenet_v3_large_tf(classes: int = 1000) -> Net:
+    """MobileNetV3-Large as Google's code has it: `mobilenet_v3_large` with TensorFlow's zeros."""
+    return _v3(GOOGLE, V3_LARGE, classes)
+
+
+def mobilenet_v3_small_tf(classes: int = 1000) -> Net:
+    """MobileNetV3-Small as Google's code has it: `mobilenet_v3_small` with TensorFlow's zeros."""
+    return _v3(GOOGLE, V3_SMALL, classes)
 
 
 def _norm_act(convolution: Net) -> Net:
@@ -139,24 +176,25 @@ def _bottleneck(depth: int, filters: int, expansion: int, stride: int) -> Net:
 Row = tuple[int, int, int, bool, Net, int]
 
 
-def _v3(table: tuple[Row, ...], width: int, features: int, classes: int) -> Net:
-    """A table of V3: the first convolution, its bnecks, and the last stage with `width` and `features`."""
-    first = named("conv1", conv(16, 3, stride=2, pad=1, bias=False) >> norm_v3 >> hardswish)
-    last = named("conv2", conv(width, 1, bias=False) >> norm_v3 >> hardswish)
+def _v3(form: Form, table: tuple[Row, ...], classes: int) -> Net:
+    """A table of V3: the first convolution, its bnecks, and the last stage."""
+    features = 1280 if table is V3_LARGE else 1024
+    first = named("conv1", form.conv(16, 3, stride=2) >> hardswish)
+    last = named("conv2", form.conv(6 * table[-1][2], 1) >> hardswish)
     head = named("fc1", fc(features)) >> hardswish >> dropout(0.2) >> named("fc2", fc(classes))
-    return first >> chain(_bnecks(table)) >> last >> globalavgpool >> head
+    return first >> chain(_bnecks(form, table)) >> last >> globalavgpool >> head
 
 
-def _bnecks(table: tuple[Row, ...]) -> Iterator[Net]:
+def _bnecks(form: Form, table: tuple[Row, ...]) -> Iterator[Net]:
     depth = 16
     for number, (size, width, filters, squeezes, activation, stride) in enumerate(table, 1):
-        expand = named("expand", conv(width, 1, bias=False) >> norm_v3 >> activation)
-        across = conv(width, size, stride=stride, pad=size // 2, groups=width, bias=False)
-        body: Net = named("depthwise", across >> norm_v3 >> activation)
+        expand = named("expand", form.conv(width, 1) >> activation)
+        across = form.conv(width, size, stride=stride, groups=width) >> activation
+        body: Net = named("depthwise", across)
         if width > depth:
             body = expand >> body
         if squeezes:
             body = body >> squeeze(width, divisible(width / 4), factor=hardsigmoid)
-        body = body >> named("project", conv(filters, 1, bias=False) >> norm_v3)
+        body = body >> named("project", form.conv(filters, 1))
         yield named(f"bneck{number}", inverted_residual(body, depth, filters, stride))
         depth = filters

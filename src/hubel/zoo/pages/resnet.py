@@ -27,6 +27,8 @@ Shortcut: TypeAlias = Callable[[int, int, int], Net]
 Block: TypeAlias = Callable[[int, int, int], Net]
 """Makes a block from the depth of its input, the filters of its last convolution and its stride."""
 
+padded_pool = maxpool(3, stride=2, pad=1)
+
 
 def resnet18(classes: int = 1000, shortcut: str = "B") -> Net:
     """ResNet-18, table 1: 11,689,512 parameters; 224x224x3."""
@@ -193,10 +195,12 @@ def _residual(block: Callable[..., Net], shortcut: str) -> Block:
     return partial(block, shortcut=SHORTCUTS[shortcut])
 
 
-def imagenet(block: Block, filters: Sequence[int], blocks: Sequence[int], classes: int) -> Net:
+def imagenet(
+    block: Block, filters: Sequence[int], blocks: Sequence[int], classes: int, pool: Net = padded_pool
+) -> Net:
     """A column of table 1: the filters and the number of blocks of each stage."""
     stem = named("conv1", conv(64, 7, stride=2, pad=3, bias=False)) >> batchnorm >> relu
-    pool1 = named("pool1", maxpool(3, stride=2, pad=1))
+    pool1 = named("pool1", pool)
     stages = _stages(block, (64, *filters), blocks)
     return stem >> pool1 >> stages >> globalavgpool >> named("fc", fc(classes))
 
