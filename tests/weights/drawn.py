@@ -28,6 +28,6 @@ def drawn(name: str, shape: tuple[int, ...]) -> Tensor:
     return 1 + 0.1 * values if name.endswith("weight") else values * 0.1
 
 
-def images() -> Tensor:
-    """Two images of 96x96 pixels."""
-    return torch.randn(2, 3, 96, 96, generator=torch.Generator().manual_seed(5))
+def images(side: int = 96) -> Tensor:
+    """Two square images."""
+    return torch.randn(2, 3, side, side, generator=torch.Generator().manual_seed(5))

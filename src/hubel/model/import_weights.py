@@ -43,6 +43,9 @@ LITES: tuple[tuple[int, int, Literal["bilinear", "bicubic"]], ...] = (
 )
 """Of timm's Lite1 to Lite4: the side of the image, the resize, floor(side / crop_pct), and its method."""
 
+B_TF = ((224, 256), (240, 272), (260, 292), (300, 331), (380, 412))
+"""Of timm's tf_efficientnet_b0 to b4: the side of the image, and the resize, floor(side / crop_pct)."""
+
 LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
 
 PREPROCESSINGS: dict[str, Preprocessing] = {
@@ -52,6 +55,8 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
     "torchvision_v2": Preprocessing(224, 224, 3, MEAN, STD, resize=232),
     # torchvision's GoogLeNet, which itself brings the values to -1 to 1 (`transform_input`).
     "googlenet": Preprocessing(224, 224, 3, HALF, HALF, resize=256),
+    # timm's pretrained_cfg of most networks.
+    "timm": Preprocessing(224, 224, 3, MEAN, STD, resize=256, interpolation="bicubic"),
     # timm's a1 weights of ResNets: 0.95 of the image, floor(224/0.95) = 235.
     "timm_a1": Preprocessing(224, 224, 3, MEAN, STD, resize=235, interpolation="bicubic"),
     # (x - 127)/128 of values to 255. Source: README of tensorflow/tpu, efficientnet/lite.
@@ -69,6 +74,24 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
         f"convnext_{size}": Preprocessing(224, 224, 3, MEAN, STD, resize=resize)
         for size, resize in (("tiny", 236), ("small", 230), ("base", 232))
     },
+    # torchvision's IMAGENET1K_V1 weights; Inception-v3 itself brings the values to -1 to 1.
+    **{
+        f"shufflenet_v2_{width}": Preprocessing(224, 224, 3, MEAN, STD, resize=232)
+        for width in ("x1_5", "x2_0")
+    },
+    "inception_v3": Preprocessing(299, 299, 3, HALF, HALF, resize=342),
+    # timm's pretrained_cfg of mobilenetv1_100, tf_mobilenetv3 and tf_efficientnet weights.
+    "mobilenet_v1": Preprocessing(224, 224, 3, HALF, HALF, resize=256, interpolation="bicubic"),
+    **{
+        f"mobilenet_v3_{size}_tf": Preprocessing(224, 224, 3, HALF, HALF, resize=256)
+        for size in ("large", "small")
+    },
+    **{
+        f"efficientnet_b{number}_tf": Preprocessing(
+            side, side, 3, MEAN, STD, resize=resize, interpolation="bicubic"
+        )
+        for number, (side, resize) in enumerate(B_TF)
+    },
     # timm's tf_efficientnet_lite weights, pretrained_cfg: crop_pct 0.882, 0.89, 0.904, 0.92.
     **{
         f"efficientnet_lite{number}": Preprocessing(
@@ -79,7 +102,18 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
 }
 """The preprocessing of published weights, by name."""
 
-USUAL = {"googlenet_bn": "googlenet"} | {name: name for name in PREPROCESSINGS if name in ZOO}
+OF_TIMM = (
+    *("mobilenet_v3_large_timm", "mobilenet_v3_small_timm", "efficientnet_lite0_timm"),
+    *("senet154_gluon", "regnet_x_400mf"),
+)
+"""Networks that timm alone has weights for, with the preprocessing `timm`."""
+
+USUAL = {
+    "googlenet_bn": "googlenet",
+    **dict.fromkeys(OF_TIMM, "timm"),
+    **dict.fromkeys(("seresnet50_v1_5", "regnet_y_8gf"), "timm_a1"),
+    **{name: name for name in PREPROCESSINGS if name in ZOO},
+}
 """The preprocessing of a network's published weights, unless it is `torchvision`."""
 
 

@@ -135,6 +135,28 @@ def _ordered(network: str, maker: str, names: Names) -> Layout:
     return Layout(maker, lambda: in_order(network, names))
 
 
+def _torchvision(network: str, names: Names) -> tuple[Layout, ...]:
+    return (_ordered(network, TORCHVISION, names),)
+
+
+def _timm(network: str, names: Names) -> tuple[Layout, ...]:
+    return (_ordered(network, TIMM, names),)
+
+
+def _mobilenet_v3(size: str) -> dict[str, tuple[Layout, ...]]:
+    """The three forms of a MobileNetV3: timm names its own and Google's alike."""
+    table = mobilenet.V3_LARGE if size == "large" else mobilenet.V3_SMALL
+    name = f"mobilenet_v3_{size}"
+    forms = (f"{name}_timm", f"{name}_tf")
+    return {name: _torchvision(name, lambda: ordered.mobilenet_v3(table))} | {
+        form: _timm(form, lambda: ordered.mobilenet_v3_timm(table)) for form in forms
+    }
+
+
+def _b_tf(network: str, deeper: float) -> tuple[Layout, ...]:
+    return _timm(network, lambda: ordered.efficientnet_timm(deeper))
+
+
 def _efficientnet(network: str, deeper: float) -> tuple[Layout, ...]:
     return (
         _ordered(network, TORCHVISION, lambda: ordered.efficientnet(deeper)),
@@ -143,7 +165,7 @@ def _efficientnet(network: str, deeper: float) -> tuple[Layout, ...]:
 
 
 def _lite(network: str, deeper: float) -> tuple[Layout, ...]:
-    return (_ordered(network, TIMM, lambda: ordered.efficientnet_timm(deeper, lite=True)),)
+    return _timm(network, lambda: ordered.efficientnet_timm(deeper, lite=True))
 
 
 def _convnext(network: str, blocks: Sequence[int]) -> tuple[Layout, ...]:
@@ -170,6 +192,9 @@ def _densenet(network: str, layers: Sequence[int]) -> tuple[Layout, ...]:
     )
 
 
+DEEPER = (1.0, 1.1, 1.2, 1.4, 1.8)
+"""How much deeper than B0 each of B0 to B4 is."""
+
 LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "alexnet_owt": (Layout(TORCHVISION, alexnet),),
     "vgg11": _vgg(A),
@@ -190,38 +215,50 @@ LAYOUTS: dict[str, tuple[Layout, ...]] = {
     "resnext101_32x8d": _resnet((3, 4, 23, 3), 3),
     "wide_resnet50_2": _resnet((3, 4, 6, 3), 3),
     "wide_resnet101_2": _resnet((3, 4, 23, 3), 3),
-    "seresnet50_v1_5": (_ordered("seresnet50_v1_5", TIMM, lambda: ordered.seresnet_timm((3, 4, 6, 3))),),
+    "seresnet50": _timm("seresnet50", lambda: ordered.seresnet_legacy((3, 4, 6, 3))),
+    "seresnet50_v1_5": _timm("seresnet50_v1_5", lambda: ordered.seresnet_timm((3, 4, 6, 3))),
+    "senet154": _timm("senet154", lambda: ordered.seresnet_legacy((3, 8, 36, 3), convs=3)),
+    "senet154_gluon": _timm("senet154_gluon", ordered.senet154_timm),
     "densenet121": _densenet("densenet121", (6, 12, 24, 16)),
     "densenet169": _densenet("densenet169", (6, 12, 32, 32)),
     "densenet201": _densenet("densenet201", (6, 12, 48, 32)),
-    "mobilenet_v2": (_ordered("mobilenet_v2", TORCHVISION, ordered.mobilenet_v2),),
-    "mobilenet_v3_large": (
-        _ordered("mobilenet_v3_large", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.V3_LARGE)),
+    "squeezenet1_0": _torchvision("squeezenet1_0", lambda: ordered.squeezenet((3, 4, 5, 7, 8, 9, 10, 12))),
+    "squeezenet1_1": _torchvision("squeezenet1_1", lambda: ordered.squeezenet((3, 4, 6, 7, 9, 10, 11, 12))),
+    **{
+        name: _torchvision(name, ordered.shufflenet)
+        for name in (f"shufflenet_v2_x{width}" for width in ("0_5", "1_0", "1_5", "2_0"))
+    },
+    "inception_v3": (_ordered("inception_v3", BOTH, ordered.inception_v3),),
+    "mobilenet_v1": _timm("mobilenet_v1", ordered.mobilenet_v1_timm),
+    "mobilenet_v2": (
+        *_torchvision("mobilenet_v2", ordered.mobilenet_v2),
+        *_timm("mobilenet_v2", ordered.mobilenet_v2_timm),
     ),
-    "mobilenet_v3_small": (
-        _ordered("mobilenet_v3_small", TORCHVISION, lambda: ordered.mobilenet_v3(mobilenet.V3_SMALL)),
-    ),
+    **_mobilenet_v3("large"),
+    **_mobilenet_v3("small"),
     "efficientnet_b0": _efficientnet("efficientnet_b0", 1.0),
     "efficientnet_b1": _efficientnet("efficientnet_b1", 1.1),
     "efficientnet_b2": _efficientnet("efficientnet_b2", 1.2),
     "efficientnet_b3": _efficientnet("efficientnet_b3", 1.4),
     "efficientnet_b4": _efficientnet("efficientnet_b4", 1.8),
+    **{f"efficientnet_b{at}_tf": _b_tf(f"efficientnet_b{at}_tf", deeper) for at, deeper in enumerate(DEEPER)},
     "efficientnet_lite0": (
         Layout("efficientnet_lite_pytorch", efficientnet_lite0),
         *_lite("efficientnet_lite0", 1.0),
     ),
+    "efficientnet_lite0_timm": _lite("efficientnet_lite0_timm", 1.0),
     "efficientnet_lite1": _lite("efficientnet_lite1", 1.1),
     "efficientnet_lite2": _lite("efficientnet_lite2", 1.2),
     "efficientnet_lite3": _lite("efficientnet_lite3", 1.4),
     "efficientnet_lite4": _lite("efficientnet_lite4", 1.8),
     "regnet_x_400mf": _regnet("regnet_x_400mf", (1, 2, 7, 12), TIMM),
-    "regnet_x_400mf_wide": _regnet("regnet_x_400mf_wide", (1, 2, 7, 12), TORCHVISION),
+    "regnet_x_400mf_wide": _regnet("regnet_x_400mf_wide", (1, 2, 7, 12)),
     "regnet_x_1_6gf": _regnet("regnet_x_1_6gf", (2, 4, 10, 2)),
     "regnet_x_8gf": _regnet("regnet_x_8gf", (2, 5, 15, 1)),
     "regnet_y_400mf": _regnet("regnet_y_400mf", (1, 3, 6, 6)),
     "regnet_y_1_6gf": _regnet("regnet_y_1_6gf", (2, 6, 17, 2)),
     "regnet_y_8gf": _regnet("regnet_y_8gf", (2, 4, 10, 1), TIMM),
-    "regnet_y_8gf_wide": _regnet("regnet_y_8gf_wide", (2, 4, 10, 1), TORCHVISION),
+    "regnet_y_8gf_wide": _regnet("regnet_y_8gf_wide", (2, 4, 10, 1)),
     "convnext_tiny": _convnext("convnext_tiny", (3, 3, 9, 3)),
     "convnext_small": _convnext("convnext_small", (3, 3, 27, 3)),
     "convnext_base": _convnext("convnext_base", (3, 3, 27, 3)),
