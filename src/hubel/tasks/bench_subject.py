@@ -14,6 +14,7 @@ from hubel.errors import HubelError, UsageError
 from hubel.model.classifier import digest_of, source_of
 from hubel.model.exported import Exported, is_exported, open_exported, runs_on
 from hubel.model.file import Model
+from hubel.model.hub import is_hub
 from hubel.model.open import open_model
 from hubel.module.user_code import is_python
 
@@ -52,7 +53,7 @@ def subject(model: Any, volume: Any, *, allow_code: bool, force: bool) -> Iterat
     try:
         opened = open_model(model, allow_code=allow_code, force=force)
     except HubelError:
-        if named and Path(model).exists():
+        if named and (Path(model).exists() or is_hub(str(model))):
             raise
         opened, named = untrained(model, volume), False
     else:

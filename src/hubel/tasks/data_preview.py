@@ -17,6 +17,7 @@ from hubel.data.sources import open_data
 from hubel.errors import UsageError
 from hubel.files import write_whole
 from hubel.model.header import read_header
+from hubel.model.hub import laid_out
 from hubel.model.open import open_model
 from hubel.ram import forced
 from hubel.report.data_preview import Example, preview_figure
@@ -130,7 +131,7 @@ def preprocessing_of(start: str, volume: Volume, fit: Fit | None) -> Preprocessi
     """
     if not start:
         return Preprocessing.of(volume, fit=fit or "crop")
-    if is_model_file(start):
+    if is_model_file(start) and not laid_out(start):
         return Preprocessing.from_json(read_header(start).preprocessing).at(volume).fitting(fit)
     return open_model(start).preprocessing.at(volume).fitting(fit)
 

@@ -142,10 +142,11 @@ def _is_network(what: Explorable) -> bool:
         return True
     if not isinstance(what, str) or exists(what):
         return False
+    from hubel.model.hub import is_hub
     from hubel.model.pretrained import PRETRAINED
     from hubel.tasks.network import is_model_file
 
-    return what.strip() not in PRETRAINED and not is_model_file(what)
+    return what.strip() not in PRETRAINED and not is_model_file(what) and not is_hub(what)
 
 
 def _of_model(what: Any, *, allow_code: bool, force: bool) -> Exhibit:

@@ -46,24 +46,31 @@ def import_weights(
 ) -> Imported:
     """Makes a model from the weights of torchvision, timm and others, and writes its file.
 
-    `source` is a state_dict, .pth or .safetensors, or `hf:OWNER/NAME@REVISION` of the Hugging Face hub;
-    nothing in it is executed. `net` is the network of the zoo that the weights belong to; the hub may know
-    it. `out` is the file, by default NET.safetensors. `volume` is the input, by default the network's own.
-    `preprocessing` is a name of `hubel.model.import_weights.PREPROCESSINGS`, by default that of the
-    network's published weights. `classes` are the class names, or a text file of them, one per line; by
-    default those of ImageNet where there are 1,000. With `ema` the moving average in a checkpoint is taken,
-    else the weights themselves. With `force` the network may take all of the machine's memory, not only what
-    is free.
+    `source` is a state_dict, .pth or .safetensors, or `hf:OWNER/NAME@REVISION` of the Hugging Face hub, or a
+    folder with the model.safetensors and config.json of such a repository; nothing in it is executed. `net`
+    is the network of the zoo that the weights belong to; a repository names it. `out` is the file, by default
+    NET.safetensors. `volume` is the input, by default the network's own. `preprocessing` is a name of
+    `hubel.model.import_weights.PREPROCESSINGS`, by default what the repository says, or that of the network's
+    published weights. `classes` are the class names, or a text file of them, one per line; by default the
+    repository's, or those of ImageNet where there are 1,000. With `ema` the moving average in a checkpoint
+    is taken, else the weights themselves. With `force` the network may take all of the machine's memory, not
+    only what is free.
 
     Raises UsageError: an argument cannot be used, or the file exists. Raises ModelError, NotationError,
     SizeError: the weights, the network or the volume cannot be used.
     """
     prepared = foreign.preprocessing_named(preprocessing) if preprocessing else None
     weights, name = Path(source), Path(source).name
-    if hub.is_hub(str(source)):
-        fetched = hub.fetch(str(source))
-        weights, name, net = fetched.path, fetched.source, net or fetched.net
+    fetched = hub.fetch(str(source)) if hub.is_hub(str(source)) else hub.laid_out(source)
+    if fetched:
+        weights, name, net = fetched.path, fetched.source, fetched.network(net)
         prepared = prepared or fetched.preprocessing
+        classes = classes if classes is not None else fetched.classes
+    elif weights.is_dir():
+        raise UsageError(
+            f"{source} is a folder without {hub.FILES[0]} and a {hub.CONFIG} that names its architecture, as "
+            "the hub has them; give the file of weights"
+        )
     if net is None:
         raise UsageError("name the network that the weights belong to, such as --net resnet50_v1_5")
     path = free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
