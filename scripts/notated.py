@@ -28,11 +28,12 @@ Case = tuple[str, str, Callable[[], Any], Volume]
 """The family, the name, what makes the module, and its input."""
 
 NO_CNN = re.compile(
-    "beit|cait|coat|convit|crossvit|csatv2|davit|deit|efficientformer|efficientvit_msra|eva|fasttnt|fastvit|"
-    "gcvit|hiera|levit|mambaout|maxxvit|metaformer|mlp_mixer|mobilevit|mvitv2|naflexvit|nest|nextvit|pit|"
-    "pvt_v2|sequencer|shvit|swiftformer|swin_|tiny_vit|tnt|twins|visformer|vision_transformer|vitamin|volo|xcit"
+    "beit|cait|coat|convit|cpubone|crossvit|csatv2|davit|deepseek_vit|deit|edgenext|efficientformer|efficientvim|"
+    "efficientvit_|eva|fasttnt|fastvit|gcvit|gemma4_vit|hiera|iformer|levit|lowformer|mambaout|maxxvit|metaformer|"
+    "mlp_mixer|mobilevit|mvitv2|naflexvit|nest|nextvit|pit|pvt_v2|qwen3_vit|sequencer|shvit|swiftformer|swin_|"
+    "tiny_vit|tnt|twins|visformer|vision_transformer|vitamin|volo|xcit"
 )
-"""timm's families that are transformers, wholly or in part, or mixers."""
+"""timm's families that are transformers or state spaces, wholly or in part, or mixers."""
 
 
 def torchvision_cases() -> Iterator[Case]:

@@ -137,7 +137,8 @@ def _transposed(draw: st.DrawFn) -> Layer:
 @st.composite
 def _parts(draw: st.DrawFn) -> Layer:
     of = draw(st.integers(1, 9))
-    return part(draw(st.integers(1, of)), of)
+    number = draw(st.integers(1, of))
+    return part(number, of, to=draw(st.none() | st.integers(number, of)))
 
 
 @st.composite
@@ -312,8 +313,9 @@ class _Builder:
         """A layer that works on groups of maps."""
         groups = self.draw(st.sampled_from([n for n in range(1, 5) if volume.depth % n == 0]))
         number = self.draw(st.integers(1, groups))
+        last = self.draw(st.integers(number, groups))
         norm = groupnorm(groups) if groups < volume.values else shuffle(groups)
-        return self.draw(st.sampled_from([shuffle(groups), part(number, groups), norm]))
+        return self.draw(st.sampled_from([shuffle(groups), part(number, groups, to=last), norm]))
 
     def gated(self, volume: Volume, levels: int) -> Net:
         """A gate per map, per place, or per value."""

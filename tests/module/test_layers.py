@@ -476,6 +476,7 @@ def test_parts_and_shuffles(volume: Volume) -> None:
     agrees(part(1, 2), volume, lambda image: image[:, :, :2])
     agrees(part(2, 2), volume, lambda image: image[:, :, 2:])
     agrees(part(3, 4), volume, lambda image: image[:, :, 2:3])
+    agrees(part(2, 4, to=4), volume, lambda image: image[:, :, 1:])
     agrees(shuffle(2), volume, lambda image: image[:, :, [0, 2, 1, 3]])
     agrees(shuffle(4), volume, lambda image: image)
     agrees((part(1, 2) | part(2, 2)) >> shuffle(2), volume, lambda image: image[:, :, [0, 2, 1, 3]])

@@ -52,6 +52,20 @@ class Dealt(nn.Module):
         return dealt.view(count, depth, high, wide)
 
 
+class Cut(nn.Module):
+    """A quarter of the maps goes through a branch, as in FasterNet; then slices, and halves of a sum."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.some, self.other = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(6, 6, 1)
+
+    def forward(self, images: Tensor) -> Any:
+        kept, left = images.split((2, 6), 1)
+        joined = torch.cat([self.some(kept), left], 1)
+        joined = torch.cat([joined[:, 6:], self.other(joined[:, :-2])], 1)
+        return (joined.relu() + 0.25 * joined) / 2
+
+
 def network() -> nn.Module:
     torch.manual_seed(1)
     pad = nn.ZeroPad2d((0, 2, 1, 0))  # left, right, top, bottom
@@ -76,6 +90,47 @@ def test_scores_are_the_module_s() -> None:
     assert found.net.paths["0.1"] == "_0._1"
     assert found.weights["_0._1.running_mean"] == "0.1.running_mean"
     assert found.weights["_1.layerscale1.weight"] == "1.gamma"
+
+
+def test_unequal_parts_and_constant_factors() -> None:
+    torch.manual_seed(2)
+    module = Cut()
+    found = notated(module, Volume(5, 7, 8))
+    made = with_weights(found, module)
+    images = torch.randn(3, 8, 5, 7)
+    torch.testing.assert_close(made(images), module.eval()(images))
+    assert agreement(found, module, made, images) < 1e-5
+    text = repr(found.net.net)
+    assert all(part in text for part in ("part(1, 4)", "part(2, 4, to=4)", "part(4, 4)", "part(1, 4, to=3)"))
+    assert "layerscale(initial=0.25)" in text
+    assert "layerscale(initial=0.5)" in text
+
+
+class Odd(nn.Module):
+    """What looks like a constant factor or a part of the maps, and is none."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def forward(self, images: Tensor) -> Any:
+        match self.kind:
+            case "inverse":
+                return 2 / images
+            case "negative":
+                return images * -0.5
+            case "rows":
+                return images[:, :, 1:]
+            case _:
+                return images[:, ::2]
+
+
+@pytest.mark.parametrize(
+    ("kind", "op"), [("inverse", "rdiv"), ("negative", "mul"), ("rows", "getitem"), ("steps", "getitem")]
+)
+def test_what_only_looks_so(kind: str, op: str) -> None:
+    with pytest.raises(UnreadError, match=f"is no layer of hubel: there is none for {op}"):
+        notated(Odd(kind), Volume(4, 4, 4))
 
 
 def test_the_file_of_a_module_is_a_model(tmp_path: Path) -> None:

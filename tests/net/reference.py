@@ -157,7 +157,7 @@ def as_torch(layer: Layer, seen: Volume) -> nn.Module:  # noqa: C901, PLR0912 - 
         case Part():
             return Chosen(
                 list(range(seen.depth))[(layer.number - 1) * seen.depth // layer.of :][
-                    : seen.depth // layer.of
+                    : ((layer.to or layer.number) - layer.number + 1) * seen.depth // layer.of
                 ]
             )
         case Shuffle():

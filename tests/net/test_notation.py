@@ -224,6 +224,8 @@ HOSTILE = [
     "upsample(2, 'cubic')",
     "part(3, 2)",
     "part(0, 2)",
+    "part(2, 4, to=1)",
+    "part(2, 4, to=5)",
     "shuffle(0)",
     "lrn(4, within=True)",
     "droppath(1.5)",

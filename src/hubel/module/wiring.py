@@ -13,16 +13,16 @@ if TYPE_CHECKING:
 
 
 class Part(nn.Module):
-    """One of several equal parts of the maps."""
+    """One or several of the equal parts of the maps."""
 
     def __init__(self, layer: spec.Part, volume: Volume) -> None:
         super().__init__()
-        self.number, self.of = layer.number, layer.of
+        self.layer = layer
         maps = layer.maps(volume.depth)
         self.maps = slice(maps.start, maps.stop)
 
     def forward(self, images: Tensor) -> Tensor:
-        """Maps n x depth x h x w to n x depth/of x h x w."""
+        """Maps n x depth x h x w to fewer maps of the same size."""
         return images[:, self.maps]
 
 

@@ -24,6 +24,7 @@ class Foreign(Layer):
     `op` is its name, `result` its output, `own_params` the number of its parameters, `own_macs` its MACs
     (None: unknown), `seen` its window, `overwrites` whether it may overwrite its input, `is_view` whether its
     output is a view of its input, `saved` what autograd saved for the backward pass, and `remark` its note.
+    `factor` is the number that it multiplies every value by, None if it does something else.
     """
 
     op: str
@@ -35,6 +36,7 @@ class Foreign(Layer):
     is_view: bool = False
     saved: Keeps = _NOTHING
     remark: str = ""
+    factor: float | None = None
 
     @property
     def kind(self) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import gcd
 
 from hubel.errors import NetworkError, SizeError
 from hubel.net.layer import (
@@ -111,20 +112,32 @@ class DropPath(Elementwise):
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Part(Layer):
-    """Part `number` of the maps cut into `of` equal parts; the first is number 1.
+    """Part `number` of the maps cut into `of` equal parts, from 1; with `to`, the parts up to that one.
 
         (part(1, 2) | part(2, 2) >> branch) >> shuffle(2)    a branch on half of the maps
+        part(1, 4) >> branch | part(2, 4, to=4)              a branch on a quarter, beside the other three
 
     Raises NetworkError: there is no such part. Raises SizeError: the maps cannot be cut so.
     """
 
     number: int
     of: int
+    to: int | None = None
 
     def __post_init__(self) -> None:
         check_count(self, "of", self.of)
-        if check_count(self, "number", self.number) > self.of:
-            raise NetworkError(f"part: of {self.of} parts there is no part {self.number}")
+        last = self.number if self.to is None else check_count(self, "to", self.to)
+        if check_count(self, "number", self.number) > last:
+            raise NetworkError(f"part: part {self.number} is behind part {last}, its last one")
+        if last > self.of:
+            raise NetworkError(f"part: of {self.of} parts there is no part {last}")
+        assign(self, to=None if last == self.number else last)
+
+    @classmethod
+    def cut(cls, first: int, end: int, depth: int) -> Part:
+        """Returns the fewest parts that are the maps from `first`, counted from 0, to before `end`."""
+        share = gcd(first, end, depth)
+        return cls(first // share + 1, depth // share, end // share)
 
     @property
     def view(self) -> bool:
@@ -133,11 +146,11 @@ class Part(Layer):
     def maps(self, depth: int) -> range:
         """Returns the numbers of the maps, from 0, of an input of this depth."""
         share = depth // self.of
-        return range((self.number - 1) * share, self.number * share)
+        return range((self.number - 1) * share, (self.to or self.number) * share)
 
     def output(self, *inputs: Volume) -> Volume:
         check_groups(inputs[0].depth, self.of)
-        return Volume(*inputs[0].plane, inputs[0].depth // self.of)
+        return Volume(*inputs[0].plane, len(self.maps(inputs[0].depth)))
 
     def formula(self, *inputs: Volume) -> str:
         maps = self.maps(inputs[0].depth)

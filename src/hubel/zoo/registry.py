@@ -63,7 +63,6 @@ MULTI = "one model, multi-view, validation"
 CODE = "computerhistory/AlexNet-Source-Code, layer file 145"
 PRE = "one model, pretrained, multi-view, validation"
 SIX = "computerhistory/AlexNet-Source-Code, layer file 146"
-UNKNOWN = "not recorded here"
 
 _ENTRIES = (
     Entry("lenet5_1998", "lenet", GREY32, 1998, LECUN, MNIST, 0.95, None, DISTORTIONS, "section III.B"),

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-_OPERATORS = {"__rmul__": "mul", "__rsub__": "sub", "__radd__": "add", "__rtruediv__": "div"}
+_OPERATORS = {"__rmul__": "mul", "__rsub__": "sub", "__radd__": "add"}
 
 
 Call: TypeAlias = "tuple[str, int, str, int]"

@@ -7,7 +7,7 @@ from typing import Any, TypeAlias
 
 from torch import Tensor
 
-from hubel.module.survey.reading import ARGUMENTS, Call, image
+from hubel.module.survey.arguments import ARGUMENTS, Call, image
 from hubel.net.axes import GlobalAxis, UpsamplingAxis
 from hubel.net.volume import Volume
 from hubel.net.window import ONE, Axis, UnevenAxis, Window

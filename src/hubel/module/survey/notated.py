@@ -17,7 +17,7 @@ from hubel.module.survey.replay import Stop, replaying
 from hubel.net.foreign import Foreign, Marked
 from hubel.net.layer import Layer
 from hubel.net.layers import AdaptiveAvgPool, GlobalAvgPool, Identity, Part, Softmax
-from hubel.net.norms import BatchNorm
+from hubel.net.norms import BatchNorm, LayerScale
 from hubel.net.sliding import Conv
 from hubel.net.trace import Step, UnreadError
 from hubel.net.untrace import Untraced, untrace
@@ -35,12 +35,16 @@ JOINS = ("cat", "concat", "concatenate")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Notated:
-    """A module as a network. `weights` has the module's name of each of the network's tensors."""
+    """A module as a network. `weights` has the module's name of each of the network's tensors.
+
+    `constants` are the network's layers whose factors are numbers in the module's code.
+    """
 
     net: Untraced
     volume: Volume
     weights: dict[str, str]
     survey: Surveyed
+    constants: frozenset[str] = frozenset()
 
 
 def notated(module: nn.Module, volume: Volume, output: str | None = None) -> Notated:
@@ -60,7 +64,9 @@ def notated(module: nn.Module, volume: Volume, output: str | None = None) -> Not
         if step.path in net.paths:
             own = _tensors(step, found.origins[step.path], held)
             weights |= {f"{net.paths[step.path]}.{name}": theirs for name, theirs in own.items()}
-    return Notated(net, volume, weights, found)
+    scales = (step.path for step in steps if isinstance(step.layer, LayerScale))
+    constants = (path for path in scales if path in net.paths and not found.origins[path].weights)
+    return Notated(net, volume, weights, found, frozenset(net.paths[path] for path in constants))
 
 
 def with_weights(found: Notated, module: nn.Module, *, force: bool = False) -> Network:
@@ -74,7 +80,7 @@ def with_weights(found: Notated, module: nn.Module, *, force: bool = False) -> N
     with torch.no_grad():
         for name, value in state.items():
             if name not in found.weights:
-                if name.endswith("num_batches_tracked"):
+                if name.endswith("num_batches_tracked") or name.rpartition(".")[0] in found.constants:
                     continue
                 raise ModelError(f"the module has no weight for {name}")
             given = theirs[found.weights[name]]
@@ -153,7 +159,7 @@ def _known(found: Surveyed) -> Iterator[Step]:
             needed.update(steps[path].sources)
     before: list[Step] = []
     for path in (path for path in steps if path in needed):
-        layer = _meant(steps[path], found.origins[path])
+        layer = _meant(steps[path], found, path)
         if path == found.end and isinstance(layer, Foreign) and layer.op == "log_softmax":
             layer = Softmax()  # scores are the values before it, with or without logarithms
         if isinstance(layer, Foreign | Marked):
@@ -181,8 +187,8 @@ def _padded(steps: Sequence[Step]) -> dict[str, Step]:
     return kept
 
 
-def _meant(step: Step, origin: Origin) -> Layer:
-    """The layer of a step; some functions are one only here: an equal part of the maps, or nothing at all."""
+def _meant(step: Step, found: Surveyed, path: str) -> Layer:
+    """The layer of a step; some functions are one only here: a part of the maps, or nothing at all."""
     layer = step.layer
     if layer == AdaptiveAvgPool(1, 1):  # as in files of ONNX, which know no other name for it
         return GlobalAvgPool()
@@ -191,9 +197,26 @@ def _meant(step: Step, origin: Origin) -> Layer:
     seen, made = step.inputs[0], layer.result
     if layer.op in JOINS and len(step.inputs) == 1 and made == seen:
         return Identity()
-    if layer.op in CUTS and made.plane == seen.plane and seen.depth % made.depth == 0:
-        return Part(origin.result + 1, seen.depth // made.depth)
+    if layer.factor is not None:
+        return LayerScale(layer.factor)
+    if layer.op in CUTS and made.plane == seen.plane:
+        parts = _siblings(found, path)
+        first = sum(volume.depth for volume in parts[: found.origins[path].result])
+        if sum(volume.depth for volume in parts) == seen.depth:
+            return Part.cut(first, first + made.depth, seen.depth)
     return layer
+
+
+def _siblings(found: Surveyed, path: str) -> list[Volume]:
+    """The volumes of all results of a step's call, in order."""
+    call = found.origins[path].call
+    alike = [step for step in found.ledger.steps if step.path in found.origins]
+    made = {
+        found.origins[step.path].result: step.output
+        for step in alike
+        if found.origins[step.path].call == call
+    }
+    return [made[result] for result in sorted(made)]
 
 
 def _why(step: Step) -> str:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
-from hubel.errors import SizeError
 from hubel.module import layers as own
 from hubel.module.norms import LayerScale, ResponseNorm
-from hubel.module.survey.places import Place
+from hubel.module.survey.arguments import Call, image, per_depth
 from hubel.module.wiring import Add, DropPath, Part, Shuffle
 from hubel.net import activations, growing, norms, sliding
 from hubel.net import layers as spec
@@ -21,75 +19,8 @@ from hubel.net.layer import Layer
 from hubel.net.volume import Volume
 from hubel.net.window import Pair
 
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """One call of a function: its name, its arguments, and the activations among them.
-
-    `activations` are the tensors that depend on the image, with their places.
-    """
-
-    name: str
-    args: tuple[Any, ...]
-    words: dict[str, Any]
-    activations: list[tuple[Tensor, Place]]
-
-    @property
-    def seen(self) -> Tensor:
-        """The first activation."""
-        return self.activations[0][0]
-
-    @property
-    def place(self) -> Place:
-        """The place of the first activation."""
-        return self.activations[0][1]
-
-    def given(self, names: str = "") -> dict[str, Any]:
-        """Returns the arguments by name; the names are those of `ARGUMENTS` by default."""
-        return named(names or ARGUMENTS[self.name], self.args, self.words)
-
-
-ARGUMENTS = {
-    "conv2d": "input weight bias stride padding dilation groups",
-    "conv_transpose2d": "input weight bias stride padding output_padding groups dilation",
-    "linear": "input weight bias",
-    "batch_norm": "input running_mean running_var weight bias training momentum eps",
-    "avg_pool2d": "input kernel_size stride padding ceil_mode count_include_pad divisor_override",
-}
-"""The names of the arguments, in order, of the functions with weights or several modes."""
-
-
-def named(names: str, args: Sequence[Any], words: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns arguments by name, from names in order and the positional and keyword arguments."""
-    return dict(zip(names.split(), args, strict=False)) | dict(words)
-
-
 Reader: TypeAlias = "Callable[[Call], Layer | None]"
 """Returns the layer of a call, or None if hubel has no equal one."""
-
-
-def image(call: Call) -> Volume | None:
-    """Returns the volume of a tensor 1 x depth x height x width, None for other shapes."""
-    shape = call.seen.shape
-    return Volume(shape[2], shape[3], shape[1]) if len(shape) == 4 and shape[0] == 1 else None
-
-
-def check_depth(call: Call) -> None:
-    """Raises SizeError: the filters of a convolution take another depth than its input has."""
-    seen = image(call)
-    if call.name not in ("conv2d", "conv_transpose2d") or seen is None:
-        return
-    given = call.given()
-    shape = given["weight"].shape
-    takes = shape[0] if call.name == "conv_transpose2d" else shape[1] * given.get("groups", 1)
-    if takes != seen.depth:
-        fits = Volume(*seen.plane, takes)
-        raise SizeError(f"its filters take depth {takes}, not {seen.depth}; {fits} would fit")
-
-
-def per_depth(call: Call) -> bool:
-    """Whether the second axis of the tensor is depth, as batch normalisation requires."""
-    return call.place.axes[1] == "c" and call.seen.shape[1] == call.place.volume.depth
 
 
 def _conv(call: Call) -> Layer | None:
@@ -321,6 +252,20 @@ def _concat(call: Call) -> Layer | None:
     return spec.Concat() if whole and along else None
 
 
+def _slice(call: Call) -> Layer | None:
+    """Reads some of the maps, one after the other."""
+    index = call.args[1] if len(call.args) > 1 else None
+    at = call.place.axes.index("c") if "c" in call.place.axes else None
+    depth = call.place.volume.depth
+    if not isinstance(index, tuple) or at is None or at >= len(index) or call.seen.shape[at] != depth:
+        return None
+    others = all(each == slice(None) for axis, each in enumerate(index) if axis != at)
+    if not others or not isinstance(index[at], slice) or index[at] == slice(None):
+        return None
+    first, end, step = index[at].indices(depth)
+    return spec.Part.cut(first, end, depth) if step == 1 and first < end else None
+
+
 def _always(layer: Layer) -> Reader:
     return lambda _call: layer
 
@@ -369,6 +314,7 @@ READERS: dict[str, Reader] = ON_IMAGES | {
     "softmax": _softmax,
     "linear": _linear,
     "mean": _mean,
+    "__getitem__": _slice,
 }
 """Functions of one activation, by their name without the trailing `_` of those that work in place."""
 
@@ -392,7 +338,7 @@ OWN: dict[type[torch.nn.Module], Callable[[Any, Volume], Layer]] = {
     own.PadShortcut: lambda module, seen: sliding.PadShortcut(seen.depth + module.zeros, module.stride),
     ResponseNorm: lambda module, _seen: module.layer,
     LayerScale: lambda module, _seen: norms.LayerScale(module.initial),
-    Part: lambda module, _seen: spec.Part(module.number, module.of),
+    Part: lambda module, _seen: module.layer,
     Shuffle: lambda module, _seen: spec.Shuffle(module.groups),
     DropPath: lambda module, _seen: spec.DropPath(module.p),
     Add: lambda _module, _seen: spec.Add(),

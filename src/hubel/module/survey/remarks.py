@@ -5,9 +5,9 @@ from __future__ import annotations
 from torch import Tensor
 
 from hubel.errors import NetworkError
+from hubel.module.survey.arguments import Call
 from hubel.module.survey.costs import Tally
 from hubel.module.survey.places import by_shape
-from hubel.module.survey.reading import Call
 from hubel.net.axes import GlobalAxis
 from hubel.net.window import Window
 

@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from hubel.errors import NetworkError
+from hubel.module.survey.arguments import ARGUMENTS, named
 from hubel.module.survey.calls import ENTERS, Call, Origin, Visits, name_of, tensors
-from hubel.module.survey.reading import ARGUMENTS, named
 from hubel.net.volume import Volume
 
 Visitor: TypeAlias = Callable[[str, Tensor], Tensor]

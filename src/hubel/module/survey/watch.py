@@ -15,20 +15,12 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from hubel.module.survey.arguments import Call, check_depth, factor_of, image, per_depth
 from hubel.module.survey.calls import ENTERS, Origin, Visit, Visits, name_of, tensors
 from hubel.module.survey.costs import Saved, Tally, storage
 from hubel.module.survey.geometry import NORMALISATIONS, sees, whole
 from hubel.module.survey.places import Place, by_shape, moved
-from hubel.module.survey.reading import (
-    JOINERS,
-    ON_IMAGES,
-    OWN,
-    READERS,
-    Call,
-    check_depth,
-    image,
-    per_depth,
-)
+from hubel.module.survey.reading import JOINERS, ON_IMAGES, OWN, READERS
 from hubel.module.survey.remarks import mixes, remark_of, unlike_volumes
 from hubel.net.foreign import Foreign
 from hubel.net.layer import Join, Layer
@@ -278,6 +270,7 @@ class Watch(TorchFunctionMode):
             is_view=view,
             saved=keeps,
             remark="; ".join(filter(None, (remark_of(call, tally, window), unlike))),
+            factor=factor_of(call),
         )
         self._record(layer, activations, made, weights, result)
 

@@ -343,7 +343,7 @@ def window_text(cell: Cell) -> str:
     if isinstance(layer, ConvTranspose):
         return "up {}×{}".format(*pair(layer.size)) + f"/{pair(layer.stride)[0]}"
     if isinstance(layer, MapsPart):
-        return f"{layer.number} of {layer.of}"
+        return f"{layer.number}{f' to {layer.to}' if layer.to else ''} of {layer.of}"
     if isinstance(layer, Shuffle):
         return "shuffle"
     if isinstance(layer, Foreign):
