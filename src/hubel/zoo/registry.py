@@ -254,7 +254,7 @@ _ENTRIES = (
     Entry("convnext_small", "convnext", RGB224, 2022, LIU, IMAGENET, 16.384, 3.35, CENTRE, WEIGHTS),
     Entry("convnext_base", "convnext", RGB224, 2022, LIU, IMAGENET, 15.938, 3.13, CENTRE, WEIGHTS),
     Entry("inception_v3", "inception", RGB299, 2015, SZEGEDY3, IMAGENET, 22.706, 6.55, CENTRE, WEIGHTS),
-    Entry("nin", "nin", RGB32, 2013, LIN, CIFAR, 10.4, None, "test", NIN_CARD),
+    Entry("nin", "nin", RGB32, 2013, LIN, CIFAR, 10.4, None, SINGLE, NIN_CARD),
     Entry("fast_tiny", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast_small", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),

@@ -25,7 +25,7 @@ down = maxpool(3, stride=2, ceil=True)
 def seresnet50(classes: int = 1000) -> Net:
     """SE-ResNet-50, table 1, stride in the first 1x1: 28,088,024 parameters.
 
-    Pooling as the authors' definition for Caffe has it. timm calls it legacy_seresnet50.
+    Source: the authors' SE-ResNet-50.prototxt of hujie-frank/SENet. timm calls it legacy_seresnet50.
     """
     return imagenet(partial(_block, early=True), FILTERS, BLOCKS, classes, pool=down)
 
@@ -38,8 +38,8 @@ def seresnet50_v1_5(classes: int = 1000) -> Net:
 def senet154(classes: int = 1000) -> Net:
     """SENet-154: 115,088,984 parameters; timm calls it legacy_senet154.
 
-    Source: the paper's appendix: blocks of 64 groups with half as many maps in their first 1x1, three 3x3
-    convolutions in place of the first 7x7, 3x3 projections from conv3_x on, dropout before the classifier.
+    Source: the authors' SENet-154.prototxt of hujie-frank/SENet: 64 groups and half as many maps in the first
+    1x1 of a block, three 3x3 convolutions in place of the 7x7, 3x3 projections from conv3_x on, dropout.
     """
     return _senet154(down, classes)
 
