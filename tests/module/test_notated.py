@@ -60,7 +60,7 @@ class Cut(nn.Module):
         self.some, self.other = nn.Conv2d(2, 2, 3, padding=1), nn.Conv2d(6, 6, 1)
 
     def forward(self, images: Tensor) -> Any:
-        kept, left = images.split((2, 6), 1)
+        kept, left = images.split((2, 6), 1)  # type: ignore[no-untyped-call]
         joined = torch.cat([self.some(kept), left], 1)
         joined = torch.cat([joined[:, 6:], self.other(joined[:, :-2])], 1)
         return (joined.relu() + 0.25 * joined) / 2

@@ -27,7 +27,8 @@ def main(only: str = "") -> None:
     content = json.loads(FILE.read_text())
     for key, facts in content["networks"].items():
         if only in key:
-            facts.update(facts_of(*key.split(" "), facts.get("side", 96)))
+            maker, name = key.split(" ")
+            facts.update(facts_of(maker, name, facts.get("side", 96)))
             print(key, facts["logits"], flush=True)
             FILE.write_text(text(content))
 

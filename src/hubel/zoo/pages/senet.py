@@ -51,7 +51,7 @@ def senet154_gluon(classes: int = 1000) -> Net:
 
 def _senet154(pool: Net, classes: int) -> Net:
     """The stem, conv2_x to conv5_x of 3, 8, 36 and 3 blocks, and the head."""
-    parts = [
+    parts: list[Net] = [
         named("conv1", _conv(64, 3, 2) >> relu >> _conv(64, 3) >> relu >> _conv(128, 3) >> relu),
         named("pool1", pool),
     ]
