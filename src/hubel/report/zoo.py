@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from string import ascii_lowercase
+from string import ascii_letters
 from typing import Any
 
 from hubel.net.depth import depth
@@ -112,7 +112,7 @@ def _groups(lines: Sequence[Line]) -> dict[str, list[Line]]:
 
 def _notes(lines: Sequence[Line]) -> dict[str, str]:
     """A letter for each way in which errors were measured."""
-    return dict(zip(dict.fromkeys(_note(line.entry) for line in lines), ascii_lowercase, strict=False))
+    return dict(zip(dict.fromkeys(_note(line.entry) for line in lines), ascii_letters, strict=False))
 
 
 def _note(entry: Entry) -> str:
