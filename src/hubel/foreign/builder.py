@@ -53,6 +53,7 @@ class Builder:
     affines: set[str] = field(default_factory=set)
     entry: Entry | None = None
     remarks: dict[str, None] = field(default_factory=dict)
+    names: dict[str, None] = field(default_factory=dict)
 
     def add(self, layer: Layer, values: Sequence[Value], name: str, **weights: Array) -> Value:
         """Adds a step and returns its output, with the axes of its first input.
@@ -127,7 +128,17 @@ class Builder:
         entry = self.entry or end.entry or Entry.plain(self.volume.depth)
         made = {paths[path]: path for path in kept}
         made |= {paths[path]: path for path in stands_for}  # of several, the last
-        return Found(self.volume, steps, paths[end.path], weights, entry, classes, tuple(self.remarks), made)
+        return Found(
+            self.volume,
+            steps,
+            paths[end.path],
+            weights,
+            entry,
+            classes,
+            tuple(self.remarks),
+            tuple(self.names),
+            made,
+        )
 
     def _enter(self, value: Value) -> None:
         """Notes what was done to the input, and refuses zeros that no layer takes."""

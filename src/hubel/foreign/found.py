@@ -55,7 +55,8 @@ class Found:
 
     `weights` are those of each step that has any, by path and by name, such as `weight` and `running_var`.
     `end` is the step that gives the scores. `classes` are the names of the classes, where the file has them.
-    `remarks` say what a reader should know of how it was read.
+    `remarks` say what a reader should know of how it was read. `names` are those that the file gives to the
+    network and to parts of it.
     """
 
     volume: Volume
@@ -65,5 +66,6 @@ class Found:
     entry: Entry
     classes: tuple[str, ...] | None = None
     remarks: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()
     made: dict[str, str] = field(default_factory=dict)
     """For each step, the path under which it was read, of the last of those that were folded into it."""

@@ -56,8 +56,12 @@ class Value:
     @property
     def are_maps(self) -> bool:
         """Whether the array is n x depth x height x width."""
-        return len(self.axes) == 4 and all(
-            axis in ("", letter) for axis, letter in zip(self.axes, MAPS, strict=True)
+        return self.is_in(MAPS)
+
+    def is_in(self, order: str) -> bool:
+        """Whether the array has an axis for each letter of `order`."""
+        return len(self.axes) == len(order) and all(
+            axis in ("", letter) for axis, letter in zip(self.axes, order, strict=True)
         )
 
     @property
@@ -115,6 +119,15 @@ class Value:
         if math.prod(shape) != shape[axis] or shape[axis] != self.volume.depth:
             return None
         return constant.reshape(-1).astype(np.float64)
+
+    def columns(self, weight: Array) -> Array:
+        """Returns a matrix over the flat value with its columns in the order depth, height, width."""
+        letters = [(letter, size) for letter, size in self.letters() if letter != "n"]
+        order = sorted(range(len(letters)), key=lambda at: "chw".index(letters[at][0]))
+        if order == sorted(order):
+            return weight
+        cube = weight.reshape(-1, *(size for _, size in letters))
+        return cube.transpose(0, *(1 + at for at in order)).reshape(weight.shape)
 
     def letters(self) -> Iterator[tuple[str, int]]:
         """Yields the letters of all axes in order, with their sizes."""

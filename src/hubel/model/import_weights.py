@@ -48,6 +48,9 @@ B_TF = ((224, 256), (240, 272), (260, 292), (300, 331), (380, 412))
 
 LITE_MEAN, LITE_STD = (127 / 255,) * 3, (128 / 255,) * 3
 
+CAFFE = "keras_caffe"
+"""How Keras' ResNets and VGGs take images: their weights came from Caffe, and their colours are turned."""
+
 PREPROCESSINGS: dict[str, Preprocessing] = {
     # torchvision's IMAGENET1K_V1 weights.
     "torchvision": Preprocessing(224, 224, 3, MEAN, STD, resize=256),
@@ -99,6 +102,12 @@ PREPROCESSINGS: dict[str, Preprocessing] = {
         )
         for number, (side, resize, how) in enumerate(LITES, 1)
     },
+    # Keras' `preprocess_input` by its mode; its example stretches images to 224x224.
+    CAFFE: Preprocessing(
+        224, 224, 3, tuple(mean / 255 for mean in (123.68, 116.779, 103.939)), (1 / 255,) * 3, fit="squash"
+    ),
+    "keras_tf": Preprocessing(224, 224, 3, HALF, HALF, fit="squash"),
+    "keras_torch": Preprocessing(224, 224, 3, MEAN, STD, fit="squash"),
 }
 """The preprocessing of published weights, by name."""
 

@@ -1,4 +1,4 @@
-"""The network of another program's file as a value: an ONNX file, or the text of a Caffe network."""
+"""The network of another program's file as a value: of ONNX, Caffe or Keras."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from hubel.net.volume import Volume
 
 ONNX, PROTOTXT = ".onnx", ".prototxt"
-SUFFIXES = (ONNX, PROTOTXT)
+H5 = (".h5", ".hdf5")
+KERAS = (".keras", ".json", *H5)
+SUFFIXES = (ONNX, PROTOTXT, *KERAS)
 """The endings of files that hold networks of other programs."""
 
 
@@ -27,8 +29,15 @@ def check_installed(*packages: str) -> None:
     """Raises UsageError: a package that reads such files is not installed."""
     missing = [package for package in packages if not _is_there(package)]
     if missing:
-        extra = "onnxruntime" if "onnxruntime" in missing else "onnx"
+        extras = {"onnxruntime": "onnxruntime", "h5py": "keras"}
+        extra = next((extras[each] for each in missing if each in extras), "onnx")
         raise UsageError(f'such files need {" and ".join(missing)}: pip install "hubel[{extra}]"')
+
+
+def check_h5(*paths: Path | None) -> None:
+    """Raises UsageError: one of these files needs a package that is not installed."""
+    if any(path is not None and path.suffix.lower() in H5 for path in paths):
+        check_installed("h5py")
 
 
 def _is_there(package: str) -> bool:
@@ -49,6 +58,12 @@ def foreign_network(path: Path, volume: Volume | None) -> tuple[Net, Volume]:
 
         check_installed("google.protobuf")
         found = read_caffe(path, volume=volume)
+        return untrace(found.steps, found.end).net, found.volume
+    if path.suffix.lower() in KERAS:
+        from hubel.foreign.keras.read import read_keras
+
+        check_h5(path)
+        found = read_keras(path, volume=volume, bare=True)
         return untrace(found.steps, found.end).net, found.volume
     from hubel.foreign.onnx.file import open_onnx
     from hubel.foreign.onnx.read import read_onnx

@@ -11,7 +11,7 @@ from hubel.errors import UsageError
 from hubel.files import is_file
 from hubel.net.norms import BatchNorm
 from hubel.ram import forced
-from hubel.tasks.foreign import PROTOTXT, check_installed, is_foreign
+from hubel.tasks.foreign import H5, KERAS, PROTOTXT, check_installed, is_foreign
 from hubel.tasks.import_weights import free, import_weights, lines
 from hubel.tasks.network import volume_of
 from hubel.tasks.prepared import preprocessing_named, statistics_of, trial_images
@@ -50,7 +50,8 @@ def import_model(
     """Makes a model of a file of another program, and writes its file.
 
     `source` is an ONNX file, whose graph becomes the notation; the .prototxt of a Caffe network, with its
-    `weights`, a .caffemodel; or weights alone, as `import_weights` takes them, which need `net`. `out` is the
+    `weights`, a .caffemodel; a model of Keras, .keras or .h5, or its configuration, .json, with its `weights`;
+    or weights alone, as `import_weights` takes them, which need `net`. `out` is the
     file, by default that of `source` with the ending .safetensors. `volume` is the input where the file
     leaves it open. Where the file does not say how images are prepared, `mean` and `std` do, of values from 0
     to 1, or `preprocessing`, a name of `hubel.model.import_weights.PREPROCESSINGS`. `classes` are the class
@@ -58,14 +59,14 @@ def import_model(
     `force` are as for `import_weights`.
 
     The scores of an ONNX file are compared with ONNX Runtime's, on noise, on a photograph and on the first
-    eight of `images`, which are as for `hubel.predict`; those of a Caffe network with nothing, as there is no
-    runtime for it.
+    eight of `images`, which are as for `hubel.predict`; those of Caffe and Keras with nothing, as neither is
+    run.
 
     Raises UsageError: an argument cannot be used, or the file exists. Raises UnreadError: a node is no layer
     of hubel; its `steps` are those before. Raises ModelError: the file cannot be read, or the scores differ.
     """
     path = Path(source)
-    if not is_foreign(path.name):
+    if not is_foreign(path.name) or (net is not None and path.suffix.lower() in H5):
         _refuse("for weights alone", weights=weights, mean=mean, std=std, output=output, images=images)
         found = import_weights(
             source,
@@ -87,6 +88,8 @@ def import_model(
     with forced(force):
         if path.suffix.lower() == PROTOTXT:
             model, report, remarks = _from_caffe(path, weights, given)
+        elif path.suffix.lower() in KERAS:
+            model, report, remarks = _from_keras(path, weights, given)
         else:
             _refuse("beside an ONNX file, which has them", weights=weights)
             model, report, remarks = _from_onnx(path, given)
@@ -164,6 +167,24 @@ def _from_caffe(path: Path, weights: str | Path | None, given: _Given) -> tuple[
     turned = ("its first filters are turned from blue, green, red to red, green, blue",) * found.entry.bgr
     report = "its scores are compared with nothing: there is no runtime of Caffe"
     return imported.model, report, (*imported.remarks, *turned)
+
+
+def _from_keras(path: Path, weights: str | Path | None, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
+    """The model of Keras, what was not checked, and remarks."""
+    from hubel.foreign.keras.read import read_keras
+    from hubel.model.import_keras import keras_network
+
+    check_installed("h5py")
+    found = read_keras(path, Path(weights) if weights is not None else None, given.volume, given.output)
+    imported = keras_network(
+        found,
+        preprocessing=given.preprocessing,
+        statistics=statistics_of(given.mean, given.std),
+        classes=given.names,
+        source=Path(weights or path).name,
+    )
+    report = "its scores are compared with nothing: Keras is not run"
+    return imported.model, report, imported.remarks
 
 
 def _refuse(when: str, **given: object) -> None:

@@ -217,11 +217,7 @@ def _fc(reading: Reading, node: Node, weight: Array, bias: Array | None) -> Valu
         raise NoLayerError(f"its input is not n x values but {list(value.shape)}")
     if weight.shape[1] != value.volume.values:
         raise NoLayerError(f"it takes {weight.shape[1]} values, not {value.volume.values}")
-    letters = [(letter, size) for letter, size in value.letters() if letter != "n"]
-    order = sorted(range(len(letters)), key=lambda at: "chw".index(letters[at][0]))
-    if order != sorted(order):
-        cube = weight.reshape(-1, *(size for _, size in letters))
-        weight = cube.transpose(0, *(1 + at for at in order)).reshape(weight.shape)
+    weight = value.columns(weight)
     weights = {"weight": weight} if bias is None else {"weight": weight, "bias": bias}
     made = reading.builder.add(Fc(len(weight), bias is not None), [value], reading.name(node), **weights)
     return Value(made.path, made.volume, (value.axes[0], "c" if made.volume.depth > 1 else ""), value.batch)
