@@ -10,7 +10,7 @@ NEWEST := .venv-newest
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "hubel needs Python 3.11 or newer: make PYTHON=python3.11 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[digits,docs,hub,look,onnxruntime,openvino,pretrained,serve,webdataset,dev]'
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[digits,docs,hub,keras,look,onnxruntime,openvino,pretrained,serve,webdataset,dev]'
 	touch $@
 
 demo: $(READY)  ## Train LeNet-5 on real scans of digits, then read an image file with it.
@@ -29,7 +29,7 @@ $(NEWEST)/.ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(NEWEST)
 	grep -v '^torch' constraints.txt > $(NEWEST)/constraints.txt
 	$(NEWEST)/bin/pip install --quiet --disable-pip-version-check -c $(NEWEST)/constraints.txt \
-	  torch==2.14.1 torchvision==0.29.1 timm -e '.[digits,docs,hub,look,onnxruntime,openvino,pretrained,serve,webdataset,dev]'
+	  torch==2.14.1 torchvision==0.29.1 timm -e '.[digits,docs,hub,keras,look,onnxruntime,openvino,pretrained,serve,webdataset,dev]'
 	touch $@
 
 test-ray:  ## Test predictions on a Ray cluster, in an environment of its own.

@@ -50,9 +50,9 @@ def import_model(
     """Makes a model of a file of another program, and writes its file.
 
     `source` is an ONNX file, whose graph becomes the notation; the .prototxt of a Caffe network, with its
-    `weights`, a .caffemodel; a model of Keras, .keras or .h5, or its configuration, .json, with its `weights`;
-    or weights alone, as `import_weights` takes them, which need `net`. `out` is the
-    file, by default that of `source` with the ending .safetensors. `volume` is the input where the file
+    `weights`, a .caffemodel; a model of Keras, .keras or .h5, or its configuration, .json, with its
+    `weights`; or weights alone, as `import_weights` takes them or .h5 of Keras, which need `net`. `out` is
+    the file, by default that of `source` with the ending .safetensors. `volume` is the input where the file
     leaves it open. Where the file does not say how images are prepared, `mean` and `std` do, of values from 0
     to 1, or `preprocessing`, a name of `hubel.model.import_weights.PREPROCESSINGS`. `classes` are the class
     names, or a text file of them. `output` names the output with the scores, by default the first. `ema` and
@@ -66,7 +66,7 @@ def import_model(
     of hubel; its `steps` are those before. Raises ModelError: the file cannot be read, or the scores differ.
     """
     path = Path(source)
-    if not is_foreign(path.name) or (net is not None and path.suffix.lower() in H5):
+    if not is_foreign(path.name):
         _refuse("for weights alone", weights=weights, mean=mean, std=std, output=output, images=images)
         found = import_weights(
             source,
@@ -80,7 +80,8 @@ def import_model(
         )
         report = f"{found.loaded} ({found.loaded.maker} names)"
         return ImportedModel(found.model, found.path, report, found.remarks)
-    _refuse("where the file holds the network", net=net, ema=ema or None)
+    alone = net is not None and weights is None and path.suffix.lower() in H5
+    _refuse("where the file holds the network", net=None if alone else net, ema=ema or None)
     target = free(Path(out) if out else Path(f"{path.stem}.safetensors"))
     if not is_file(path):
         raise UsageError(f"{path} does not exist; give a file, such as model.onnx")
@@ -89,7 +90,7 @@ def import_model(
         if path.suffix.lower() == PROTOTXT:
             model, report, remarks = _from_caffe(path, weights, given)
         elif path.suffix.lower() in KERAS:
-            model, report, remarks = _from_keras(path, weights, given)
+            model, report, remarks = _from_keras(path, weights, given, net)
         else:
             _refuse("beside an ONNX file, which has them", weights=weights)
             model, report, remarks = _from_onnx(path, given)
@@ -169,13 +170,20 @@ def _from_caffe(path: Path, weights: str | Path | None, given: _Given) -> tuple[
     return imported.model, report, (*imported.remarks, *turned)
 
 
-def _from_keras(path: Path, weights: str | Path | None, given: _Given) -> tuple[Model, str, tuple[str, ...]]:
-    """The model of Keras, what was not checked, and remarks."""
+def _from_keras(
+    path: Path, weights: str | Path | None, given: _Given, net: str | None
+) -> tuple[Model, str, tuple[str, ...]]:
+    """The model of Keras, or weights alone of `net`; what was not checked, and remarks."""
+    from hubel.foreign.keras.applications import read_application
     from hubel.foreign.keras.read import read_keras
     from hubel.model.import_keras import keras_network
 
     check_installed("h5py")
-    found = read_keras(path, Path(weights) if weights is not None else None, given.volume, given.output)
+    if net is not None:
+        _refuse("for weights alone", output=given.output)
+        found = read_application(path, net, given.volume)
+    else:
+        found = read_keras(path, Path(weights) if weights is not None else None, given.volume, given.output)
     imported = keras_network(
         found,
         preprocessing=given.preprocessing,

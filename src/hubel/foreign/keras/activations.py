@@ -93,8 +93,9 @@ def prelu(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
         raise NoLayerError("its slopes are not one for each map; shared_axes=[1, 2] makes them so")
     one = not own
     count = 1 if one else value.volume.depth
-    slopes = reading.arrays(layer, alpha=(count,))
-    return reading.add(layer, PRelu(one), [value], **{"weight": each for each in slopes.values()})
+    arrays = reading.arrays(layer, alpha=(count,))
+    weights = {"weight": arrays["alpha"]} if arrays else {}
+    return reading.add(layer, PRelu(one), [value], **weights)
 
 
 def elu(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:

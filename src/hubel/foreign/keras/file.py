@@ -60,7 +60,7 @@ def weights_of(file: h5py.Group) -> KerasWeights:
     group = file.get("model_weights", file)
     if "layer_names" in group.attrs or "layer_names0" in group.attrs:
         return ByName(group)
-    if "layers" in file or "_layer_checkpoint_dependencies" in file:
+    if "layers" in file:
         return ByOrder(file)
     raise ModelError(f"{file.file.filename} has no weights of a model of Keras")
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -53,10 +52,10 @@ def _batchnorm(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
         "moving_mean": "running_mean",
         "moving_variance": "running_var",
     }
-    absent = {"gamma"} * (not layer.get("scale", True)) | {"beta"} * (not layer.get("center", True))
+    absent = [name for name, flag in (("gamma", "scale"), ("beta", "center")) if not layer.get(flag, True)]
     arrays = reading.arrays(layer, **{name: None if name in absent else (depth,) for name in names})
     if arrays:
-        arrays |= {name: np.full(depth, name == "gamma", np.float32) for name in absent}
+        arrays |= {name: np.full(depth, float(name == "gamma"), np.float32) for name in absent}
     momentum = float(f"{1 - layer.number('momentum', 0.99):.7g}")
     made = BatchNorm(layer.number("epsilon", 1e-3), momentum)
     return reading.add(layer, made, [value], **{names[name]: each for name, each in arrays.items()})

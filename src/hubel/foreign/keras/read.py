@@ -1,4 +1,4 @@
-"""A Keras model as steps: its layers are read as soon as what they take is known, models within it as well."""
+"""A Keras model as steps: a layer is read as soon as what it takes is known; models within it as well."""
 
 from __future__ import annotations
 
@@ -104,11 +104,13 @@ class _Model:
         name = "" if isinstance(own, list) else str(own.get("name"))
         if config["class_name"] not in MODELS:
             raise ModelError(
-                f"its model is a class of its own, {config['class_name']}, which is code; only Functional and "
+                f"its model is a class of its own, {config['class_name']}, which is code; Functional and "
                 "Sequential models are read"
             )
         listed = own if isinstance(own, list) else own["layers"]  # a list in the first versions
-        layers = [(each, layer) for each, layer in zip(listed, _layers(listed, names, groups), strict=True)]
+        layers = list(zip(listed, _layers(listed, names, groups), strict=True))
+        if len({layer.names for _, layer in layers}) < len(layers):
+            raise ModelError(f"its model {name} has two layers of one name")
         shape: list[Any] = []
         if config["class_name"] == "Sequential":
             before: Node = ("", 0)
@@ -145,8 +147,8 @@ def _layers(listed: Sequence[dict[str, Any]], names: Place, groups: Place) -> It
         group = _snake(kind)
         number = counted[group]
         counted[group] += 1
-        name = str(each.get("name") or config.get("name") or group)
         place = f"{group}_{number}" if number else group
+        name = str(each.get("name") or config.get("name") or place)
         if not str(each.get("module") or "keras").startswith("keras"):
             kind = str(each.get("registered_name") or f"{each['module']}.{kind}")  # not Keras' own
         whole = each if kind in MODELS else config

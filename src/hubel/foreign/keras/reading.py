@@ -84,7 +84,7 @@ class KerasReading:
         return value
 
     def slide(self, layer: KerasLayer, made: Layer, value: Value, **weights: Array) -> Value:
-        """Adds the step of a layer that makes other maps of maps, which takes the zeros around them itself."""
+        """Adds the step of a layer that makes maps of maps, and takes the zeros around them itself."""
         added = self.add(layer, made, [replace(value, pad=NO_SIDES)], **weights)
         order = ORDERS[layer.get("data_format") or "channels_last"]
         return Value.of(added.path, added.volume, order, value.batch)

@@ -32,6 +32,14 @@ class KerasWeights(Protocol):
         """
         ...
 
+    def places(self) -> Iterator[tuple[Place, Place]]:
+        """Yields where the layers of the outermost model are."""
+        ...
+
+    def outputs(self, names: Place, groups: Place) -> int:
+        """Returns how many outputs a layer has, by its bias. Raises NoLayerError: it has none."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ByOrder:
@@ -41,12 +49,20 @@ class ByOrder:
 
     def of(self, names: Place, groups: Place, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
         place = "/".join(f"layers/{group}" for group in groups)
-        if "_layer_checkpoint_dependencies" in self.file:  # before Keras 3
-            place = place.replace("layers/", "_layer_checkpoint_dependencies/")
         return {
             name: _array(self.file, f"{place}/vars/{number}", shape)
             for number, (name, shape) in enumerate(shapes.items())
         }
+
+    def places(self) -> Iterator[tuple[Place, Place]]:
+        for group, layer in self.file["layers"].items():
+            name = layer["vars"].attrs.get("name") if "vars" in layer else None
+            if name is None:
+                raise NoLayerError("the file does not name its layers; Keras 3.15 writes their names")
+            yield (str(name),), (group,)
+
+    def outputs(self, names: Place, groups: Place) -> int:
+        return _dataset(self.file, f"layers/{groups[-1]}/vars/1").size
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,23 +74,33 @@ class ByName:
     """For each group, its arrays by the name of their layer and their own."""
 
     def of(self, names: Place, groups: Place, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, Array]:
+        return {name: _array(self.group, self._path(names, name), shape) for name, shape in shapes.items()}
+
+    def places(self) -> Iterator[tuple[Place, Place]]:
+        for name in attribute(self.group, "layer_names"):
+            yield (name,), (name,)
+
+    def outputs(self, names: Place, groups: Place) -> int:
+        return _dataset(self.group, self._path(names, "bias")).size
+
+    def _path(self, names: Place, name: str) -> str:
+        """The path of an array."""
         outer = names[0]
         if outer not in self.arrays:
             self.arrays[outer] = {}
-            for layer, name, path in self.listed(outer):
+            for layer, own, path in self._listed(outer):
                 alone = names[-1] if len(names) == 1 else layer  # however the array calls its layer
-                self.arrays[outer].setdefault((alone, name), []).append(path)
-        found = {}
-        for name, shape in shapes.items():
-            paths = self.arrays[outer].get((names[-1], name), [])
-            if len(paths) > 1:
-                paths = [path for path in paths if "/".join(names[1:]) in path]
-            if len(paths) != 1:
-                raise NoLayerError(f"the file has {len(paths) or 'no'} arrays {names[-1]}/{name} of it")
-            found[name] = _array(self.group, paths[0], shape)
-        return found
+                self.arrays[outer].setdefault((alone, own), []).append(path)
+        found = self.arrays[outer].get((names[-1], name), [])
+        if name == "depthwise_kernel":  # of Keras 3, which calls it so in `SeparableConv2D` alone
+            found = found or self.arrays[outer].get((names[-1], "kernel"), [])
+        if len(found) > 1:
+            found = [path for path in found if "/".join(names[1:]) in path]
+        if len(found) != 1:
+            raise NoLayerError(f"the file has {len(found) or 'no'} arrays {name} of layer {names[-1]}")
+        return found[0]
 
-    def listed(self, outer: str) -> Iterator[tuple[str, str, str]]:
+    def _listed(self, outer: str) -> Iterator[tuple[str, str, str]]:
         """Yields the layer, the name and the path of each array of a group."""
         group = self.group.get(outer)
         for text in [] if group is None else attribute(group, "weight_names"):
@@ -90,8 +116,8 @@ def attribute(group: h5py.Group, name: str) -> list[str]:
     return [text.decode() if isinstance(text, bytes) else str(text) for part in parts for text in part]
 
 
-def _array(group: h5py.Group, path: str, shape: tuple[int, ...]) -> Array:
-    """Returns an array that lies in the file itself. Raises NoLayerError: there is none in this shape."""
+def _dataset(group: h5py.Group, path: str) -> h5py.Dataset:
+    """Returns an array that lies in the file itself, unread. Raises NoLayerError: there is none."""
     import h5py
 
     for part in (path[:at] for at in (*(found.start() for found in re.finditer("/", path)), len(path))):
@@ -100,6 +126,12 @@ def _array(group: h5py.Group, path: str, shape: tuple[int, ...]) -> Array:
     found = group[path]
     if not isinstance(found, h5py.Dataset) or found.is_virtual or found.external:
         raise NoLayerError(f"{path} is no array of the file itself")
+    return found
+
+
+def _array(group: h5py.Group, path: str, shape: tuple[int, ...]) -> Array:
+    """Returns the values of an array. Raises NoLayerError: there is none in this shape, or no numbers."""
+    found = _dataset(group, path)
     if found.size != math.prod(shape) or found.dtype.kind not in "fVu":
         raise NoLayerError(f"{path} is {list(found.shape)} of {found.dtype}, not {list(shape)} numbers")
     values = found[()]

@@ -28,7 +28,7 @@ def convolution(reading: KerasReading, layer: KerasLayer, value: Value) -> Value
     shape = *size, value.volume.depth // groups, filters
     arrays = reading.arrays(layer, kernel=shape, bias=(filters,) if made.bias else None)
     if "kernel" in arrays:
-        arrays["kernel"] = arrays["kernel"].transpose(3, 2, 0, 1)
+        arrays["kernel"] = filters_first(arrays["kernel"])
     return _activated(reading, layer, reading.slide(layer, made, value, **_named(arrays)))
 
 
@@ -36,12 +36,10 @@ def depthwise(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
     """A convolution of each map by itself."""
     value = reading.maps(layer, value)
     made, shape = _depthwise(layer, value, bias=bool(layer.get("use_bias", True)))
-    arrays = reading.arrays(
-        layer, **{_depthwise_kernel(reading): shape}, bias=(made.filters,) if made.bias else None
-    )
+    arrays = reading.arrays(layer, depthwise_kernel=shape, bias=(made.filters,) if made.bias else None)
     weights = {("bias" if name == "bias" else "weight"): each for name, each in arrays.items()}
     if "weight" in weights:
-        weights["weight"] = _per_map(weights["weight"])
+        weights["weight"] = maps_first(weights["weight"])
     return _activated(reading, layer, reading.slide(layer, made, value, **weights))
 
 
@@ -59,8 +57,8 @@ def separable(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
     first: dict[str, Array] = {}
     second: dict[str, Array] = {}
     if arrays:
-        first = {"weight": _per_map(arrays["depthwise_kernel"])}
-        second = {"weight": arrays["pointwise_kernel"].transpose(3, 2, 0, 1)}
+        first = {"weight": maps_first(arrays["depthwise_kernel"])}
+        second = {"weight": filters_first(arrays["pointwise_kernel"])}
         second |= {"bias": arrays["bias"]} if bias else {}
     maps = reading.slide(_renamed(layer, "depthwise"), across, value, **first)
     mixed = reading.slide(_renamed(layer, "pointwise"), Conv(filters, 1, bias=bias), maps, **second)
@@ -125,6 +123,17 @@ def zero_padding(reading: KerasReading, layer: KerasLayer, value: Value) -> Valu
     return replace(value, pad=(a + top, b + bottom, c + left, d + right))
 
 
+def filters_first(kernel: Array) -> Array:
+    """Returns weights of height x width x maps x filters as filters x maps x height x width."""
+    return kernel.transpose(3, 2, 0, 1)
+
+
+def maps_first(kernel: Array) -> Array:
+    """Returns weights of height x width x maps x filters of each, as filters x 1 x height x width."""
+    high, wide, depth, each = kernel.shape
+    return kernel.transpose(2, 3, 0, 1).reshape(depth * each, 1, high, wide)
+
+
 def _conv(layer: KerasLayer, value: Value, filters: Any, groups: Any, *, bias: bool) -> Conv:
     size, stride = layer.pair("kernel_size"), layer.pair("strides", 1)
     dilation = layer.pair("dilation_rate", 1)
@@ -139,17 +148,6 @@ def _depthwise(layer: KerasLayer, value: Value, *, bias: bool) -> tuple[Conv, tu
     """A convolution of each map by itself, and the shape of its weights in the file."""
     depth, each = value.volume.depth, layer.get("depth_multiplier", 1)
     return _conv(layer, value, depth * each, depth, bias=bias), (*layer.pair("kernel_size"), depth, each)
-
-
-def _depthwise_kernel(reading: KerasReading) -> str:
-    """What its weights are called."""
-    return "kernel" if reading.version >= 3 else "depthwise_kernel"
-
-
-def _per_map(kernel: Array) -> Array:
-    """Weights of height x width x maps x filters of each, as filters x 1 x height x width."""
-    high, wide, depth, each = kernel.shape
-    return kernel.transpose(2, 3, 0, 1).reshape(depth * each, 1, high, wide)
 
 
 def _pooled(layer: KerasLayer, value: Value) -> tuple[Pair, Pair, Sides]:
