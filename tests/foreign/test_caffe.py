@@ -23,7 +23,8 @@ RNG = np.random.default_rng(5)
 HEAD = 'name: "test" input: "data" input_shape { dim: 1 dim: 3 dim: 33 dim: 29 }\n'
 
 CONV, POOL = "convolution_param", "pooling_param"
-LAYERS: list[tuple[str, str, str, str, str, list[tuple[int, ...]]]] = [
+Layers = list[tuple[str, str, str, str, str, list[tuple[int, ...]]]]
+LAYERS: Layers = [
     ("conv1", "Convolution", "data", "conv1", f"{CONV} {{ num_output: 8 kernel_size: 5 stride: 2 }}",
      [(8, 3, 5, 5), (8,)]),
     ("relu1", "ReLU", "conv1", "conv1", "", []),
@@ -70,15 +71,16 @@ def array(values: Any, *, old: bool) -> bytes:
     return shape + field(5, struct.pack(f"<{values.size}f", *values.reshape(-1)))
 
 
-def files(folder: Path, *, old: bool = False) -> tuple[Path, Path]:
-    """The files of the network, with random weights; in the older form its types are numbered."""
+def files(folder: Path, *, old: bool = False, layers: Layers = LAYERS) -> tuple[Path, Path]:
+    """The files of a network, with random weights; in the older form its types are numbered."""
     text, model = HEAD, b""
-    for name, kind, bottoms, top, given, shapes in LAYERS:
+    for name, kind, bottoms, top, given, shapes in layers:
         if old and kind in ("BatchNorm", "Scale"):  # the older form has no such layers
             continue
         arrays = [RNG.standard_normal(shape).astype(np.float32) * 0.3 for shape in shapes]
         if kind in ("BatchNorm", "Scale"):
-            arrays[0], arrays[1] = arrays[0] + 1, np.abs(arrays[1]) + 0.5
+            arrays[0] += 1
+            arrays[1:2] = [np.abs(each) + 0.5 for each in arrays[1:2]]
         if kind == "BatchNorm":
             arrays[2] = np.array([2.0], np.float32)
         spelled = NUMBERED.get(kind, kind.upper()) if old else f'"{kind}"'
@@ -117,6 +119,80 @@ def test_probabilities_are_those_of_opencv(tmp_path: Path, old: bool) -> None:
     np.testing.assert_allclose(ours, wanted, atol=1e-5)
     assert any("means that Caffe's networks subtract" in remark for remark in found.remarks)
     assert "lrn(alpha=0.004, k=1.0)" in repr(model.net)
+
+
+KINDS: list[tuple[str, str, list[tuple[int, ...]]]] = [
+    ("Convolution", f"{CONV} {{ num_output: 6 kernel_size: 3 dilation: 2 pad: 1 group: 3 }}",
+     [(6, 1, 3, 3), (6,)]),
+    ("Convolution", f"{CONV} {{ num_output: 4 "
+     "kernel_h: 5 kernel_w: 2 stride_h: 3 stride_w: 1 pad_h: 2 pad_w: 1 }",
+     [(4, 3, 5, 2), (4,)]),
+    ("Deconvolution", f"{CONV} {{ num_output: 6 kernel_size: 4 stride: 2 pad: 1 group: 3 bias_term: false }}",
+     [(3, 2, 4, 4)]),
+    ("Pooling", f"{POOL} {{ pool: MAX kernel_size: 3 stride: 4 pad: 1 }}", []),
+    ("Pooling", f"{POOL} {{ pool: MAX kernel_size: 2 stride: 2 pad: 1 }}", []),
+    ("Pooling", f"{POOL} {{ pool: AVE kernel_size: 2 stride: 2 pad: 1 }}", []),
+    ("Pooling", f"{POOL} {{ pool: AVE kernel_size: 4 stride: 3 pad: 2 }}", []),
+    ("Pooling", f"{POOL} {{ pool: MAX global_pooling: true }}", []),
+    ("LRN", "lrn_param { local_size: 3 alpha: 0.7 beta: 0.6 }", []),
+    ("LRN", "lrn_param { local_size: 5 alpha: 0.9 beta: 0.5 norm_region: WITHIN_CHANNEL }", []),
+    ("BatchNorm", "batch_norm_param { eps: 0.01 }", [(3,), (3,), (1,)]),
+    ("Scale", "scale_param { bias_term: false }", [(3,)]),
+    ("ReLU", "relu_param { negative_slope: 0.3 }", []),
+    ("PReLU", "", [(3,)]),
+    ("ELU", "elu_param { alpha: 0.7 }", []),
+    ("Sigmoid", "", []),
+    ("TanH", "", []),
+    ("Power", "power_param { scale: 0.5 shift: -2 }", []),
+]  # fmt: skip
+"""Each kind of layer that takes one value: its type, its parameters, the shapes of its arrays.
+
+OpenCV reads neither `round_mode` of pooling nor `k` of response normalisation.
+"""
+
+
+@pytest.mark.parametrize(("kind", "given", "shapes"), KINDS)
+def test_each_kind_of_layer_is_that_of_opencv(
+    tmp_path: Path, kind: str, given: str, shapes: list[tuple[int, ...]]
+) -> None:
+    """On values of either sign, and of sides of 33 and 29, which no stride divides."""
+    layers: Layers = [
+        ("first", "Convolution", "data", "first", f"{CONV} {{ num_output: 3 kernel_size: 1 }}",
+         [(3, 3, 1, 1), (3,)]),
+        ("own", kind, "first", "own", given, shapes),
+        ("fc", "InnerProduct", "own", "fc", "inner_product_param { num_output: 5 }", []),
+    ]  # fmt: skip
+    prototxt, _ = files(tmp_path, layers=layers)
+    values = read_caffe(prototxt).steps[-1].inputs[0].values
+    layers[-1][-1].extend([(5, values), (5,)])
+    prototxt, caffemodel = files(tmp_path, layers=layers)
+    model = hubel.import_model(prototxt, caffemodel, mean=0.5, std=0.25, out=tmp_path / "m.safetensors").model
+    images = RNG.standard_normal((2, 3, 33, 29)).astype(np.float32)
+    with torch.inference_mode():
+        ours = model.network(torch.from_numpy(images[:, ::-1].copy())).numpy()
+    wanted = theirs(prototxt, caffemodel, images)
+    np.testing.assert_allclose(ours, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
+@pytest.mark.parametrize("given", ["eltwise_param { operation: PROD }", "eltwise_param { operation: SUM }"])
+def test_values_are_joined_as_by_opencv(tmp_path: Path, given: str) -> None:
+    conv, fc = (
+        f"{CONV} {{ num_output: 2 kernel_size: 16 stride: 16 }}",
+        "inner_product_param { num_output: 3 }",
+    )
+    layers: Layers = [
+        ("a", "Convolution", "data", "a", conv, [(2, 3, 16, 16), (2,)]),
+        ("b", "Sigmoid", "a", "b", "", []),
+        ("join", "Eltwise", "a b", "join", given, []),
+        ("fc", "InnerProduct", "join", "fc", fc, [(3, 2 * 2 * 1), (3,)]),
+    ]
+    prototxt, caffemodel = files(tmp_path, layers=layers)
+    model = hubel.import_model(prototxt, caffemodel, mean=0.5, std=0.25, out=tmp_path / "m.safetensors").model
+    images = RNG.standard_normal((2, 3, 33, 29)).astype(np.float32)
+    with torch.inference_mode():
+        ours = model.network(torch.from_numpy(images[:, ::-1].copy())).numpy()
+    wanted = theirs(prototxt, caffemodel, images)
+    np.testing.assert_allclose(ours, wanted, atol=1e-5 * np.abs(wanted).max())
 
 
 def test_the_table_needs_no_weights(tmp_path: Path) -> None:

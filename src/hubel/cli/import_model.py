@@ -23,13 +23,16 @@ def import_model(
     source: Annotated[
         str,
         typer.Argument(
-            help="An ONNX file; a Caffe network, .prototxt; or weights alone, .pth, .safetensors, hf:...",
+            help="An ONNX file; a Caffe network, .prototxt; a Keras model, .keras, .h5 or .json; or weights "
+            "alone, .pth, .safetensors, .h5, hf:...",
             metavar="FILE",
         ),
     ],
     weights: Annotated[
         Path | None,
-        typer.Argument(help="Of a Caffe network: its weights, .caffemodel.", metavar="[WEIGHTS]"),
+        typer.Argument(
+            help="Of a Caffe network or a Keras .json: its weights, .caffemodel or .h5.", metavar="[WEIGHTS]"
+        ),
     ] = None,
     *,
     net: Annotated[
@@ -47,7 +50,7 @@ def import_model(
         str | None,
         typer.Option(
             help="How images are prepared, where FILE does not say: torchvision, torchvision_v2, googlenet, "
-            "timm_a1 or efficientnet_lite0."
+            "timm_a1, efficientnet_lite0, keras_caffe, keras_tf or keras_torch."
         ),
     ] = None,
     mean: Annotated[

@@ -10,8 +10,8 @@ from hubel.module.user_code import is_python
 MODEL_HELP = "A run's folder, a model's file, or efficientnet_lite0, which comes trained."
 HELP = "A notation such as 'conv(6, 5) >> relu >> fc(10)', a network of the zoo, or a saved model's file."
 ANY_HELP = (
-    f"{HELP[:-1]}; file.py:name, a torch module that your file makes; an ONNX file; or a Caffe network's "
-    ".prototxt."
+    f"{HELP[:-1]}; file.py:name, a torch module that your file makes; an ONNX file; a Caffe network's "
+    ".prototxt; or a Keras model's .keras, .h5 or .json."
 )
 CODE_HELP = "Execute the Python file that made the model's network, if the model needs one."
 FORCE_HELP = "Take a network that needs more memory than is free, if the machine has as much."

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from hubel.errors import HubelError, ModelError, shortened
 from hubel.files import exists, parse_json
+from hubel.foreign.endings import is_foreign
 from hubel.module.views import VIEWS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume
@@ -319,6 +320,10 @@ def read_metadata(path: Path) -> dict[str, str]:
             raise ModelError(
                 f"{path} is an exported file, which predict, evaluate and info take; give the model that it "
                 "was exported from"
+            ) from None
+        if is_foreign(path.name) and path.is_file():
+            raise ModelError(
+                f"{path} is of another program: hubel import {path} makes a model of it, which this takes"
             ) from None
         why = shortened(str(error))
         raise ModelError(f"{path} is not a safetensors file, or is cut short ({why})") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hubel.errors import DataError, UsageError
 from hubel.files import exists, is_file
+from hubel.foreign.endings import WEIGHTLESS
 from hubel.net.algebra import Net
 from hubel.report.form import check_place
 
@@ -137,8 +138,10 @@ def save(shown: Exhibit, out: Path, follower: Follower | None = None) -> None:
 
 
 def _is_network(what: Explorable) -> bool:
-    """Whether this is a network without weights: a value, a notation, or a name of the zoo that has none."""
+    """Whether this is a network without weights: a value, a notation, a name or a file that has none."""
     if isinstance(what, Net):
+        return True
+    if isinstance(what, str | os.PathLike) and os.fspath(what).lower().endswith(WEIGHTLESS):
         return True
     if not isinstance(what, str) or exists(what):
         return False

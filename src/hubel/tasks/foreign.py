@@ -7,22 +7,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from hubel.errors import UsageError
+from hubel.foreign.endings import H5, KERAS, PROTOTXT
 from hubel.net.untrace import untrace
 
 if TYPE_CHECKING:
     from hubel.net.algebra import Net
     from hubel.net.volume import Volume
-
-ONNX, PROTOTXT = ".onnx", ".prototxt"
-H5 = (".h5", ".hdf5")
-KERAS = (".keras", ".json", *H5)
-SUFFIXES = (ONNX, PROTOTXT, *KERAS)
-"""The endings of files that hold networks of other programs."""
-
-
-def is_foreign(text: str) -> bool:
-    """Whether a text names a file of another program that holds a network."""
-    return text.lower().endswith(SUFFIXES)
 
 
 def check_installed(*packages: str) -> None:

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from hubel.errors import UsageError
 from hubel.files import is_file
+from hubel.foreign.endings import H5, KERAS, PROTOTXT, is_foreign
 from hubel.net.norms import BatchNorm
 from hubel.ram import forced
-from hubel.tasks.foreign import H5, KERAS, PROTOTXT, check_installed, is_foreign
+from hubel.tasks.foreign import check_installed
 from hubel.tasks.import_weights import free, import_weights, lines
 from hubel.tasks.network import volume_of
 from hubel.tasks.prepared import preprocessing_named, statistics_of, trial_images
@@ -179,6 +180,8 @@ def _from_keras(
     from hubel.model.import_keras import keras_network
 
     check_installed("h5py")
+    if weights is not None and not is_file(Path(weights)):
+        raise UsageError(f"{weights} does not exist; give a file of weights, such as model.weights.h5")
     if net is not None:
         _refuse("for weights alone", output=given.output)
         found = read_application(path, net, given.volume)

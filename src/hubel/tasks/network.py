@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from hubel.errors import NetworkError, NotationError, UsageError, nearest
 from hubel.files import exists
+from hubel.foreign.endings import is_foreign
 from hubel.module.user_code import is_python, module_of
 from hubel.net import ledger as net_ledger
 from hubel.net.algebra import Net
@@ -20,7 +21,7 @@ from hubel.net.ledger import Ledger
 from hubel.net.names import LAYERS
 from hubel.net.notation import parse
 from hubel.net.volume import Volume, VolumeLike
-from hubel.tasks.foreign import foreign_network, is_foreign
+from hubel.tasks.foreign import foreign_network
 from hubel.zoo import lookup
 from hubel.zoo.registry import ZOO
 

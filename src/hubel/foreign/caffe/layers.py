@@ -6,6 +6,7 @@ layer is known all the same. Source: caffe.proto, and the forward passes of Caff
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -171,7 +172,12 @@ def _batchnorm(reading: CaffeReading, layer: CaffeLayer) -> Value:
 
 def _scale(reading: CaffeReading, layer: CaffeLayer) -> Value:
     given, value = layer.of("scale"), reading.value(layer)
-    if len(layer.bottoms) > 1 or (given.HasField("axis") and given.axis != 1):
+    axis = given.axis if given.HasField("axis") else 1
+    if len(layer.bottoms) == 2 and axis == 0 and not given.bias_term:  # a gate, one number per map
+        says = reading.value(layer, 1)
+        if says.volume.plane == (1, 1) and says.volume.depth == value.volume.depth:
+            return reading.builder.add(Multiply(), [value, says], "")
+    if len(layer.bottoms) > 1 or axis != 1:
         raise NoLayerError("it scales by another value, or along another axis than 1")
     depth = value.volume.depth
     one = np.ones(depth)
@@ -241,6 +247,13 @@ def _eltwise(reading: CaffeReading, layer: CaffeLayer) -> Value:
     raise NoLayerError("it takes the largest of values, or a sum with factors")
 
 
+def _axpy(reading: CaffeReading, layer: CaffeLayer) -> Value:
+    """A gate and a sum, a · x + y: a layer of Hu et al.'s own Caffe. Source: axpy_layer.cpp of SENet."""
+    factor, seen, beside = (reading.value(layer, at) for at in range(3))
+    gated = reading.builder.add(Multiply(), [seen, factor], "")
+    return reading.builder.add(Add(), [gated, beside], "")
+
+
 def _plain(made: Layer) -> Reader:
     return lambda reading, layer: reading.add(layer, made, [reading.value(layer)])
 
@@ -254,6 +267,20 @@ def _flatten(reading: CaffeReading, layer: CaffeLayer) -> Value:
     flat = value.reshaped((value.batch, value.volume.values))
     assert flat is not None
     return flat
+
+
+def _reshape(reading: CaffeReading, layer: CaffeLayer) -> Value:
+    given, value = layer.of("reshape"), reading.value(layer)
+    if given.axis or (given.HasField("num_axes") and given.num_axes != -1):
+        raise NoLayerError("it changes a part of the axes")
+    wanted = [value.shape[at] if side == 0 else side for at, side in enumerate(given.shape.dim)]
+    if -1 in wanted:
+        rest = math.prod(side for side in wanted if side != -1)
+        wanted[wanted.index(-1)] = math.prod(value.shape) // max(1, rest)
+    found = value.reshaped(wanted)
+    if found is None:
+        raise NoLayerError(f"it makes {wanted} of {list(value.shape)}, which mixes maps")
+    return found
 
 
 def _maps(reading: CaffeReading, layer: CaffeLayer) -> Value:
@@ -270,6 +297,7 @@ def _decimal(number: float) -> float:
 Reader = Callable[[CaffeReading, CaffeLayer], Value]
 
 READERS: dict[str, Reader] = {
+    "Axpy": _axpy,
     "BatchNorm": _batchnorm,
     "Concat": _concat,
     "Convolution": _convolution,
@@ -284,6 +312,7 @@ READERS: dict[str, Reader] = {
     "Pooling": _pooling,
     "Power": _power,
     "ReLU": _relu,
+    "Reshape": _reshape,
     "Scale": _scale,
     "Sigmoid": _plain(Sigmoid()),
     "Softmax": _softmax,

@@ -18,7 +18,8 @@ MESSAGES = {
     "Convolution, dropout_param 108 Dropout, eltwise_param 110 Eltwise, inner_product_param "
     "117 InnerProduct, lrn_param 118 Lrn, pooling_param 121 Pooling, power_param 122 Power, "
     "relu_param 123 Relu, softmax_param 125 Softmax, slice_param 126 Slice, prelu_param 131 "
-    "PRelu, batch_norm_param 139 BatchNorm, elu_param 140 Elu, scale_param 142 Scale, "
+    "PRelu, reshape_param 133 Reshape, batch_norm_param 139 BatchNorm, elu_param 140 Elu, "
+    "scale_param 142 Scale, "
     "input_param 143 Input",
     "V1Layer": "bottom 2 string*, top 3 string*, name 4 string, type 5 V1Type, include 32 Rule*, "
     "transform_param 36 Transform, concat_param 9 Concat, convolution_param 10 Convolution, "
@@ -42,6 +43,7 @@ MESSAGES = {
     "Softmax": "axis 2 int32",
     "Slice": "slice_dim 1 uint32, slice_point 2 uint32*, axis 3 int32",
     "PRelu": "channel_shared 2 bool",
+    "Reshape": "shape 1 Shape, axis 2 int32, num_axes 3 int32",
     "BatchNorm": "moving_average_fraction 2 float, eps 3 float",
     "Elu": "alpha 1 float",
     "Scale": "axis 1 int32, bias_term 4 bool",

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from hubel.errors import ModelError
+from hubel.foreign.endings import JSON
 from hubel.foreign.keras.weights import ByName, ByOrder, KerasWeights
 
 if TYPE_CHECKING:
@@ -25,8 +26,6 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 
 LONGEST = 1 << 28
 """How many bytes a configuration may have: 30 times those of the largest of Keras' own."""
-
-JSON = ".json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
