@@ -14,8 +14,10 @@ import hubel
 from hubel.errors import ModelError, UsageError
 from hubel.foreign.caffe.layers import _windows
 from hubel.foreign.caffe.read import read_caffe
+from hubel.module.network import build
 from hubel.net.sliding import MaxPool
 from hubel.net.trace import UnreadError
+from hubel.net.untrace import untrace
 from hubel.net.volume import Volume
 
 RNG = np.random.default_rng(5)
@@ -207,6 +209,71 @@ def test_the_table_needs_no_weights(tmp_path: Path) -> None:
     assert ledger.totals.params == arrays - 17  # statistics of the normalisation are not trained
 
 
+def chain(sides: str, *layers: tuple[str, str]) -> str:
+    """The text of a chain of layers, each with its type and parameters."""
+    text, before = f'input: "data" {" ".join(f"input_dim: {side}" for side in f"1 {sides}".split())}', "data"
+    for number, (kind, given) in enumerate(layers):
+        text += f'\nlayer {{ name: "l{number}" type: "{kind}" bottom: "{before}" top: "l{number}" {given} }}'
+        before = f"l{number}"
+    return text
+
+
+def conv(filters: int, size: int, more: str = "") -> tuple[str, str]:
+    return "Convolution", f"{CONV} {{ num_output: {filters} kernel_size: {size} {more} }}"
+
+
+def pool(size: int) -> tuple[str, str]:
+    return "Pooling", f"{POOL} {{ pool: MAX kernel_size: {size} stride: 2 }}"
+
+
+def fc(units: int) -> tuple[str, str]:
+    return "InnerProduct", f"inner_product_param {{ num_output: {units} }}"
+
+
+@pytest.mark.parametrize(
+    ("text", "params"),
+    [
+        (chain("1 28 28", conv(20, 5), pool(2), conv(50, 5), pool(2), fc(500), fc(10)), 431_080),
+        (
+            chain(
+                "3 227 227",
+                *(conv(96, 11, "stride: 4"), pool(3), conv(256, 5, "pad: 2 group: 2"), pool(3)),
+                *(conv(384, 3, "pad: 1"), conv(384, 3, "pad: 1 group: 2"), conv(256, 3, "pad: 1 group: 2")),
+                *(pool(3), fc(4096), fc(4096), fc(1000)),
+            ),
+            60_965_224,
+        ),
+    ],
+)
+def test_parameters_of_the_networks_of_caffe(tmp_path: Path, text: str, params: int) -> None:
+    """Its LeNet and its CaffeNet: the sums of the arrays' sizes, by hand.
+
+    (25+1)·20 + (500+1)·50 + (800+1)·500 + (500+1)·10, and Krizhevsky's 61 million.
+    """
+    (tmp_path / "net.prototxt").write_text(text)
+    assert hubel.ledger(tmp_path / "net.prototxt").totals.params == params
+
+
+def test_gates_of_senets(tmp_path: Path) -> None:
+    """`Axpy` is a · x + y; `Scale` along axis 0 is the same product, of a value with two axes."""
+    mean = 'layer { name: "m" type: "Pooling" bottom: "data" top: "m" '
+    mean += f"{POOL} {{ pool: AVE global_pooling: true }} }}"
+    ways = [
+        'layer { name: "e" type: "Axpy" bottom: "m" bottom: "data" bottom: "data" top: "e" }',
+        """layer { name: "r" type: "Reshape" bottom: "m" top: "r" reshape_param { shape { dim: 0 dim: -1 } } }
+        layer { name: "s" type: "Scale" bottom: "data" bottom: "r" top: "s" scale_param { axis: 0 } }
+        layer { name: "e" type: "Eltwise" bottom: "s" bottom: "data" top: "e" }""",
+    ]
+    images = torch.from_numpy(RNG.standard_normal((2, 3, 33, 29)).astype(np.float32))
+    for way in ways:
+        prototxt = tmp_path / "net.prototxt"
+        prototxt.write_text(f"{HEAD} {mean} {way}")
+        found = read_caffe(prototxt)
+        network = build(untrace(found.steps, found.end).net, found.volume)
+        wanted = images.mean((2, 3), keepdim=True) * images + images
+        torch.testing.assert_close(network(images), wanted)
+
+
 def test_windows_are_counted_as_caffe_does() -> None:
     """Where a window would start beyond the values, Caffe counts it without padding, and hubel refuses it."""
     for inputs in range(1, 12):
@@ -238,9 +305,6 @@ def test_response_normalisation_within_maps(tmp_path: Path) -> None:
     images = RNG.standard_normal((1, 3, 33, 29)).astype(np.float32)
     found = read_caffe(prototxt)
     assert repr(found.steps[0].layer) == "lrn(size=3, alpha=0.1, beta=0.5, k=1.0, within=True)"
-    from hubel.module.network import build
-    from hubel.net.untrace import untrace
-
     network = build(untrace(found.steps).net, found.volume)
     ours = network(torch.from_numpy(images)).detach().numpy()
     np.testing.assert_allclose(ours.reshape(-1), theirs(prototxt, caffemodel, images).reshape(-1), atol=1e-5)

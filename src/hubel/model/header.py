@@ -323,7 +323,7 @@ def read_metadata(path: Path) -> dict[str, str]:
             ) from None
         if is_foreign(path.name) and path.is_file():
             raise ModelError(
-                f"{path} is of another program: hubel import {path} makes a model of it, which this takes"
+                f"{path} is a network of another program; make a model of it first: hubel import {path}"
             ) from None
         why = shortened(str(error))
         raise ModelError(f"{path} is not a safetensors file, or is cut short ({why})") from None

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 TAKES = {
     r"resnet(50|101|152)|vgg(16|19)": CAFFE,
     r"mobilenet(v2)?_\d\.\d+_\w+|resnet(50|101|152)v2|xception|inception_v3|inception_resnet_v2": "keras_tf",
-    r"densenet(121|169|201)": "keras_torch",
+    r"densenet(121|169|201)|efficientnetb\d": "keras_torch",
 }
 """Names of networks, and how their weights take images. Source: Keras 3.15, `preprocess_input` of each."""
 

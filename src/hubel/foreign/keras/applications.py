@@ -108,6 +108,9 @@ def _densenet(layers: Sequence[int]) -> Iterator[str]:
 
 EPS, LARGE_EPS = 1.001e-5, 1e-3
 
+STORED = (0.229, 0.224, 0.225)
+"""ImageNet's standard deviation. Source: Keras 3.15, applications/efficientnet.py."""
+
 APPLICATIONS: dict[str, Application] = {
     "resnet50": Application("resnet50", _resnet, EPS, biased=True),
     "vgg16": Application("vgg16", lambda: _vgg((2, 2, 3, 3, 3))),
@@ -202,12 +205,13 @@ def _arrays(weights: KerasWeights, place: tuple[Place, Place], step: Step) -> di
 def _prepared(weights: KerasWeights, places: dict[str, tuple[Place, Place]], volume: Volume) -> Entry:
     """What EfficientNet does to pixels: its layers before the first, with the numbers of the file.
 
-    Those of ImageNet are known by their name alone: Keras stores the standard deviation as variance.
+    Of ImageNet, Keras stores the standard deviation where the variance belongs, and corrects it by one more
+    layer.
     """
     plain = Entry.plain(volume.depth)
     if "normalization" not in places:
         return plain
     found = weights.of(*places["normalization"], dict.fromkeys(("mean", "variance"), (volume.depth,)))
-    if np.any(found["mean"]) or np.any(found["variance"] != 1):
-        return plain
-    return plain.then(np.full(volume.depth, 1 / 255), np.zeros(volume.depth))
+    mean, variance = (each.astype(np.float64) for each in found.values())
+    std = variance if np.allclose(variance, STORED) else np.sqrt(variance)
+    return plain.then(np.full(volume.depth, 1 / 255), 0 * mean).then(1 / std, -mean / std)

@@ -7,12 +7,12 @@ Nothing in them is executed: a configuration is JSON, and weights are arrays. So
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
+from zipfile import BadZipFile, ZipFile
 
 from hubel.errors import ModelError
 from hubel.foreign.endings import JSON
@@ -48,7 +48,15 @@ def open_keras(path: Path, weights: Path | None = None, *, bare: bool = False) -
             found = _opened(stack, path, bare=bare or weights is not None)
             if weights is not None:
                 found = KerasFile(found.config, found.version, weights_of(open_h5(stack, weights)))
-        except (OSError, ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
+        except (
+            AttributeError,
+            LookupError,
+            OSError,
+            RuntimeError,
+            TypeError,
+            ValueError,
+            BadZipFile,
+        ) as error:
             reason = getattr(error, "strerror", None) or error
             raise ModelError(f"{path} is not a model of Keras, or is cut short ({reason})") from None
         yield found
@@ -56,7 +64,10 @@ def open_keras(path: Path, weights: Path | None = None, *, bare: bool = False) -
 
 def weights_of(file: h5py.Group) -> KerasWeights:
     """Returns the weights of an open file, of either kind. Raises ModelError: it has none."""
-    group = file.get("model_weights", file)
+    import h5py
+
+    inner = isinstance(file.get("model_weights", getlink=True), h5py.HardLink)  # never in another file
+    group = file["model_weights"] if inner else file
     if "layer_names" in group.attrs or "layer_names0" in group.attrs:
         return ByName(group)
     if "layers" in file:
@@ -81,7 +92,7 @@ def _opened(stack: ExitStack, path: Path, *, bare: bool) -> KerasFile:
         config = _parsed(path.read_bytes())
         return KerasFile(config, _version(config.get("keras_version")), None)
     if path.suffix.lower() == ".keras":
-        archive = stack.enter_context(zipfile.ZipFile(path))
+        archive = stack.enter_context(ZipFile(path))
         config = _parsed(_member(archive, CONFIG))
         version = _parsed(_member(archive, METADATA)).get("keras_version")
         weights = None
@@ -99,7 +110,7 @@ def _opened(stack: ExitStack, path: Path, *, bare: bool) -> KerasFile:
     return KerasFile(config, _version(file.attrs.get("keras_version")), None if bare else weights_of(file))
 
 
-def _member(archive: zipfile.ZipFile, name: str) -> bytes:
+def _member(archive: ZipFile, name: str) -> bytes:
     """Returns the content of a member. Raises ValueError: it is too long. Raises KeyError: there is none."""
     if archive.getinfo(name).file_size > LONGEST:
         raise ValueError(f"{name} has more than {LONGEST:,} bytes")

@@ -47,13 +47,16 @@ def read_keras(
             raise ModelError(f"{path} has no weights; give them, too: hubel import {path} model.weights.h5")
         try:
             return _found(path, file, volume, output)
-        except (KeyError, TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
             # whatever part of a configuration is missing, or of another type than Keras writes
             raise ModelError(f"{path}: its configuration cannot be read ({error!r})") from None
 
 
 def _found(path: Path, file: KerasFile, volume: Volume | None, output: str | None) -> Found:
-    model = _Model.of(file.config, (), ())
+    try:
+        model = _Model.of(file.config, (), ())
+    except NetworkError as error:
+        raise ModelError(f"{path}: {error}") from None
     order, seen = _input(path, model, volume)
     reading = KerasReading(Builder(seen), file.version, file.weights)
     start = Value.of(INPUT, seen, order)
@@ -67,6 +70,8 @@ def _found(path: Path, file: KerasFile, volume: Volume | None, output: str | Non
     except _UnreadLayer as error:
         steps = tuple(reading.builder.steps.values())
         raise UnreadError(f"{path}: layer {error} is no layer of hubel: {error.__cause__}", steps) from None
+    except NetworkError as error:
+        raise ModelError(f"{path}: {error}") from None
     return reading.builder.found(end)
 
 
