@@ -27,6 +27,9 @@ CONFIG, METADATA, WEIGHTS = "config.json", "metadata.json", "model.weights.h5"
 LONGEST = 1 << 28
 """How many bytes a configuration may have: 30 times those of the largest of Keras' own."""
 
+UNREADABLE = (AttributeError, BadZipFile, LookupError, OSError, RuntimeError, TypeError, ValueError)
+"""What is raised of files that are damaged, or hold something else than Keras writes."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class KerasFile:

@@ -182,7 +182,7 @@ def _tensors(node: Any) -> Iterator[Node | float]:
         elif "args" in node:
             yield from _tensors(node["args"])
             named = list(node.get("kwargs", {}).values())
-            yield from (each for each in _tensors(named) if not _is_number(each))
+            yield from (each for each in _tensors(named) if not isinstance(each, float))
         else:
             yield math.nan  # a constant that is no number
     elif isinstance(node, list) and len(node) in (3, 4) and isinstance(node[0], str):  # before Keras 3
@@ -209,25 +209,22 @@ def _read(reading: KerasReading, model: _Model, start: Value, output: int = 0) -
     called = Counter(call.node[0] for call in model.calls)
     pending = [call for call in model.calls if call.node not in values]
     while pending:
-        ready = [
-            call for call in pending if all(node in values for node in call.takes if not _is_number(node))
-        ]
-        if not ready:
+        waiting = []
+        for call in pending:
+            if all(isinstance(node, float) or node in values for node in call.takes):
+                given = [node if isinstance(node, float) else values[node] for node in call.takes]
+                values[call.node] = _called(reading, call.layer, given, called[call.node[0]])
+            else:
+                waiting.append(call)
+        if len(waiting) == len(pending):
             raise NetworkError(f"nothing gives what layer {pending[0].layer} takes")
-        for call in ready:
-            given = [node if _is_number(node) else values[node] for node in call.takes]
-            values[call.node] = _called(reading, call.layer, given, called[call.node[0]])
-        pending = [call for call in pending if call.node not in values]
+        pending = waiting
     return values[model.outputs[output]]
-
-
-def _is_number(node: Node | float) -> bool:
-    return isinstance(node, float)
 
 
 def _called(reading: KerasReading, layer: KerasLayer, given: Sequence[Any], calls: int) -> Value:
     """Returns what a layer makes of values. Raises _UnreadLayer: it is none of hubel's."""
-    kind = layer.kind
+    kind, numbers = layer.kind, any(isinstance(each, float) for each in given)
     try:
         if kind in CODE:
             raise NoLayerError("it is a program, and nothing in a file is executed")
@@ -235,9 +232,9 @@ def _called(reading: KerasReading, layer: KerasLayer, given: Sequence[Any], call
             raise NoLayerError("it is used more than once")
         if kind in MODELS:
             return _read(reading, _Model.of(layer.config, layer.names, layer.groups), *given)
-        if kind in ARITHMETIC and len(given) == 2 and any(map(_is_number, given)):
+        if kind in ARITHMETIC and len(given) == 2 and numbers:
             return _arithmetic(reading, layer, given)
-        if kind in JOINERS and not any(map(_is_number, given)):
+        if kind in JOINERS and not numbers:
             return JOINERS[kind](reading, layer, *given)
         if kind not in READERS or len(given) != 1:
             raise NoLayerError(f"there is no layer for {kind}")
@@ -271,7 +268,7 @@ ARITHMETIC: dict[str, Callable[[float], tuple[float, float]]] = {
 def _arithmetic(reading: KerasReading, layer: KerasLayer, given: Sequence[Any]) -> Value:
     """A factor and a summand for all values, such as those of `preprocess_input`."""
     first, second = given
-    turned = _is_number(first)
+    turned = isinstance(first, float)
     value, number = (second, first) if turned else (first, second)
     if not math.isfinite(number) or (layer.kind == "TrueDivide" and (turned or not number)):
         raise NoLayerError("its constant is no number for all maps")

@@ -62,7 +62,7 @@ class ByOrder:
             yield (str(name),), (group,)
 
     def outputs(self, names: Place, groups: Place) -> int:
-        return _dataset(self.file, f"layers/{groups[-1]}/vars/1").size
+        return int(_dataset(self.file, f"layers/{groups[-1]}/vars/1").size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,7 +81,7 @@ class ByName:
             yield (name,), (name,)
 
     def outputs(self, names: Place, groups: Place) -> int:
-        return _dataset(self.group, self._path(names, "bias")).size
+        return int(_dataset(self.group, self._path(names, "bias")).size)
 
     def _path(self, names: Place, name: str) -> str:
         """The path of an array."""
