@@ -123,6 +123,16 @@ def test_probabilities_are_those_of_opencv(tmp_path: Path, old: bool) -> None:
     assert "lrn(alpha=0.004, k=1.0)" in repr(model.net)
 
 
+def agree(prototxt: Path, caffemodel: Path, out: Path) -> None:
+    """Compares the scores of prepared images with OpenCV's, to 1e-5 of the largest."""
+    model = hubel.import_model(prototxt, caffemodel, mean=0.5, std=0.25, out=out).model
+    images = RNG.standard_normal((2, 3, 33, 29)).astype(np.float32)
+    with torch.inference_mode():
+        ours = model.network(torch.from_numpy(images[:, ::-1].copy())).numpy()
+    wanted = theirs(prototxt, caffemodel, images)
+    np.testing.assert_allclose(ours, wanted, atol=1e-5 * np.abs(wanted).max())
+
+
 KINDS: list[tuple[str, str, list[tuple[int, ...]]]] = [
     ("Convolution", f"{CONV} {{ num_output: 6 kernel_size: 3 dilation: 2 pad: 1 group: 3 }}",
      [(6, 1, 3, 3), (6,)]),
@@ -168,12 +178,7 @@ def test_each_kind_of_layer_is_that_of_opencv(
     values = read_caffe(prototxt).steps[-1].inputs[0].values
     layers[-1][-1].extend([(5, values), (5,)])
     prototxt, caffemodel = files(tmp_path, layers=layers)
-    model = hubel.import_model(prototxt, caffemodel, mean=0.5, std=0.25, out=tmp_path / "m.safetensors").model
-    images = RNG.standard_normal((2, 3, 33, 29)).astype(np.float32)
-    with torch.inference_mode():
-        ours = model.network(torch.from_numpy(images[:, ::-1].copy())).numpy()
-    wanted = theirs(prototxt, caffemodel, images)
-    np.testing.assert_allclose(ours, wanted, atol=1e-5 * np.abs(wanted).max())
+    agree(prototxt, caffemodel, tmp_path / "m.safetensors")
 
 
 @pytest.mark.parametrize("given", ["eltwise_param { operation: PROD }", "eltwise_param { operation: SUM }"])
@@ -189,12 +194,7 @@ def test_values_are_joined_as_by_opencv(tmp_path: Path, given: str) -> None:
         ("fc", "InnerProduct", "join", "fc", fc, [(3, 2 * 2 * 1), (3,)]),
     ]
     prototxt, caffemodel = files(tmp_path, layers=layers)
-    model = hubel.import_model(prototxt, caffemodel, mean=0.5, std=0.25, out=tmp_path / "m.safetensors").model
-    images = RNG.standard_normal((2, 3, 33, 29)).astype(np.float32)
-    with torch.inference_mode():
-        ours = model.network(torch.from_numpy(images[:, ::-1].copy())).numpy()
-    wanted = theirs(prototxt, caffemodel, images)
-    np.testing.assert_allclose(ours, wanted, atol=1e-5 * np.abs(wanted).max())
+    agree(prototxt, caffemodel, tmp_path / "m.safetensors")
 
 
 def test_the_table_needs_no_weights(tmp_path: Path) -> None:

@@ -78,8 +78,10 @@ class Value:
         return 1 if alone and self.axes[1] == "" else None
 
     def reshaped(self, shape: Sequence[int]) -> Value | None:
-        """Returns the value in another shape; None where that cuts or mixes axes."""
+        """Returns the value in another shape, a side of -1 filled in; None where that cuts or mixes axes."""
         sizes = _sizes(self.volume, self.batch)
+        rest = math.prod(side for side in shape if side != -1)
+        shape = [math.prod(self.shape) // max(1, rest) if side == -1 else side for side in shape]
         letters = list("".join(self.axes))
         axes = []
         for side in shape:

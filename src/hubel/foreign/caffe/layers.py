@@ -6,7 +6,6 @@ layer is known all the same. Source: caffe.proto, and the forward passes of Caff
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -274,9 +273,6 @@ def _reshape(reading: CaffeReading, layer: CaffeLayer) -> Value:
     if given.axis or (given.HasField("num_axes") and given.num_axes != -1):
         raise NoLayerError("it changes a part of the axes")
     wanted = [value.shape[at] if side == 0 else side for at, side in enumerate(given.shape.dim)]
-    if -1 in wanted:
-        rest = math.prod(side for side in wanted if side != -1)
-        wanted[wanted.index(-1)] = math.prod(value.shape) // max(1, rest)
     found = value.reshaped(wanted)
     if found is None:
         raise NoLayerError(f"it makes {wanted} of {list(value.shape)}, which mixes maps")

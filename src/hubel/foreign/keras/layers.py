@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -136,11 +135,7 @@ def _flatten(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
 
 
 def _reshape(_reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
-    wanted = list(layer.get("target_shape"))
-    if -1 in wanted:
-        rest = math.prod(side for side in wanted if side != -1)
-        wanted[wanted.index(-1)] = value.volume.values // max(1, rest)
-    return _in_shape(value, wanted)
+    return _in_shape(value, layer.get("target_shape"))
 
 
 def _in_shape(value: Value, shape: Sequence[int]) -> Value:

@@ -36,9 +36,6 @@ def reshape(reading: Reading, node: Node) -> Value:
     assert wanted is not None
     if not node.get("allowzero", 0):
         wanted = [value.shape[at] if side == 0 else side for at, side in enumerate(wanted)]
-    if -1 in wanted:
-        rest = math.prod(side for side in wanted if side != -1)
-        wanted[wanted.index(-1)] = math.prod(value.shape) // max(1, rest)
     return _in_shape(value, tuple(wanted))
 
 
