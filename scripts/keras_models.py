@@ -68,7 +68,8 @@ def randomise(model: Any) -> None:
         if name in ("moving_variance", "variance", "gamma"):
             found.append(RNG.uniform(0.6, 1.4, shape))
         elif len(shape) > 1:
-            found.append(RNG.normal(0, np.sqrt(2 / np.prod(shape[:-1])), shape))
+            seen = shape[:2] if shape[-1] < 3 else shape[:-1]  # of a depthwise kernel, one map
+            found.append(RNG.normal(0, np.sqrt(2 / np.prod(seen)), shape))
         else:
             found.append(RNG.normal(0, 0.1, shape) if shape else np.zeros(shape))
     model.set_weights(found)
