@@ -62,7 +62,7 @@ def main() -> None:
 
 def randomise(model: Any) -> None:
     """Gives a model random weights that keep values of usual size."""
-    found = []
+    found: list[Any] = []
     for variable in model.weights:
         shape, name = tuple(variable.shape), variable.path.rpartition("/")[2]
         if name in ("moving_variance", "variance", "gamma"):
@@ -156,7 +156,7 @@ def write(folder: Path, model: Any) -> None:
 
 def configurations() -> dict[str, Any]:
     """For each network: its configuration, its number of trained parameters, and its arrays in order."""
-    found = {}
+    found: dict[str, Any] = {}
     for name, (ours, _) in NAMES.items():
         keras.backend.clear_session()
         model = getattr(keras.applications, name)(weights=None)

@@ -48,7 +48,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize("name", ["layered", "sequential", "nested"])
 def test_scores_are_those_of_keras(folder: Path, tmp_path: Path, name: str, form: list[str]) -> None:
     files = [folder / f"{name}{end}" for end in form]
-    raw = {"mean": 0.0, "std": 1 / 255} if name == "sequential" else {}  # it takes bytes as they are
+    raw: dict[str, Any] = (
+        {"mean": 0.0, "std": 1 / 255} if name == "sequential" else {}
+    )  # it takes bytes as they are
     model = hubel.import_model(*files, out=tmp_path / "m.safetensors", **raw).model
     wanted = np.load(folder / f"{name}.npz")
     with torch.inference_mode():

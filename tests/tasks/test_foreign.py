@@ -21,6 +21,7 @@ layer { name: "fc" type: "InnerProduct" bottom: "data" top: "fc" inner_product_p
 def test_a_network_without_weights_is_explored(tmp_path: Path) -> None:
     file = tmp_path / "net.prototxt"
     file.write_text(TEXT)
+    what: Path | str
     for what in (file, str(file)):
         shown = exhibit(what)
         assert (shown.name, shown.trained) == ("net", False)

@@ -165,7 +165,7 @@ def _snake(name: str) -> str:
     return re.sub(r"([a-z])([A-Z])", r"\1_\2", re.sub(r"(.)([A-Z][a-z]+)", r"\1_\2", name)).lower()
 
 
-def _ends(given: list[Any]) -> list[Node]:
+def _ends(given: Any) -> list[Node]:
     """The inputs or outputs of a model: of one alone Keras 3 makes no list."""
     if not isinstance(given, list):
         raise NetworkError("its inputs or outputs have names; give it those of one input and one output")
