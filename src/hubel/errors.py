@@ -8,6 +8,7 @@
     ├── ModelError       a model file or weights that cannot be used
     ├── TrainingError    a training run that cannot continue
     └── UsageError       a command line or configuration that asks for something that does not exist
+        └── MissingError a layer, a map or a unit that a network does not have
 
 A message says where the error is, what is wrong, why, and what to do. The command line prints it without a
 traceback and exits with status 1, or 2 for a `UsageError`.
@@ -74,6 +75,10 @@ class TrainingError(HubelError):
 
 class UsageError(HubelError):
     """A command line or configuration that asks for something that does not exist."""
+
+
+class MissingError(UsageError):
+    """A layer, a map or a unit that a network does not have."""
 
 
 def shortened(text: str, most: int = 80) -> str:

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 import schemathesis
@@ -32,6 +33,7 @@ from tests.fuzz.test_files import encoded, mutated, whole_images, within
 from tests.service.conftest import write_model
 
 LONG = "HUBEL_FUZZ" in os.environ
+EXPLORER = "/v1/explore/models/m"
 CASES = 10_000 if LONG else 300
 SECONDS = 20
 """The most that one request may take."""
@@ -85,22 +87,51 @@ def requests() -> list[tuple[str, str, bytes]]:
     ]
 
 
-def check(client: TestClient, address: str, body: bytes, headers: dict[str, str]) -> int:
+def check(client: TestClient, address: str, body: bytes | None, headers: dict[str, str]) -> int:
+    """Asks, by GET where there is no body, and returns the status."""
     with within(SECONDS):
-        answer = client.post(address, content=body, headers=headers)
+        answer = client.request("GET" if body is None else "POST", address, content=body, headers=headers)
     assert answer.status_code in FINE, (answer.status_code, answer.text, address, headers, body[:500])
     if answer.status_code >= 400:
         assert answer.json().keys() == {"error", "status", "request"}
     return answer.status_code
 
 
-def test_mutated_images(client: TestClient) -> None:
+@pytest.mark.parametrize("address", ["/v1/predict", f"{EXPLORER}/images"])
+def test_mutated_images(client: TestClient, address: str) -> None:
     draw, images = random.Random(7), whole_images()
     statuses = set()
     for _ in range(CASES):
         body = mutated(draw.choice(images), images, draw)
-        statuses.add(check(client, "/v1/predict", body, {"content-type": "image/png"}))
+        statuses.add(check(client, address, body, {"content-type": "image/png"}))
     assert statuses >= {200, 422}
+
+
+def test_mutated_requests_of_the_explorer(client: TestClient) -> None:
+    draw = random.Random(9)
+    image = client.post(f"{EXPLORER}/images", content=encoded("PNG")).json()["id"]
+    addresses = [
+        *(f"{EXPLORER}/weights?layer=conv1", f"{EXPLORER}/looks", f"{EXPLORER}/looks/conv1", EXPLORER),
+        f"{EXPLORER}/images/{image}/maps?layer=conv1&layer=relu1&most=3&channel=2",
+        f"{EXPLORER}/images/{image}/neuron?unit=conv1[3,5,7]",
+        *("/v1/explore/zoo/lenet5", "/v1/explore/zoo/resnet34(classes=10)", "/v1/explore/training"),
+    ]
+    designs = [
+        json.dumps({"notation": text, "volume": "32x32x3", "strict": strict, "caret": caret}).encode()
+        for text in ("conv(6, 5) >> relu >> maxpool(2) >> fc(10)", "2 * (conv(8, 3) + identity)", "lenet5")
+        for strict, caret in ((False, None), (True, (0, 10)))
+    ]
+    statuses = set()
+    for _ in range(CASES):
+        if draw.random() < 0.5:
+            body = mutated(draw.choice(designs), designs, draw)
+            statuses.add(check(client, "/v1/explore/design", body, {"content-type": "application/json"}))
+            continue
+        start, _, rest = draw.choice(addresses).rpartition("/")
+        changed = mutated(rest.encode(), [each.encode() for each in addresses], draw)
+        kept = quote(changed[:2000], safe="?&=[],()") if draw.random() < 0.9 else rest
+        statuses.add(check(client, f"{start}/{kept}", None, {}))
+    assert statuses >= {200, 404, 422}
 
 
 def test_mutated_requests(client: TestClient) -> None:
@@ -120,9 +151,7 @@ def test_mutated_requests(client: TestClient) -> None:
 
 def test_what_the_description_allows_is_answered_as_it_says(tmp_path: Path) -> None:
     """schemathesis draws requests from it, good and bad; answers have statuses and shapes that it names."""
-    application = app(
-        write_model(tmp_path / "m.safetensors"), Settings(max_mb=1, timeout=SECONDS, explore=False)
-    )
+    application = app(write_model(tmp_path / "m.safetensors"), Settings(max_mb=1, timeout=SECONDS))
     schema = schemathesis.openapi.from_asgi("/openapi.json", application)
     asked = 0
     for found in schema.get_all_operations():

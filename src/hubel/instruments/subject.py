@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
-from hubel.errors import NetworkError, UsageError, nearest_or_few
+from hubel.errors import MissingError, NetworkError, UsageError, nearest_or_few
 from hubel.module.network import Network
 from hubel.module.own import OwnNetwork
 from hubel.module.survey.calls import Origin, named_tensors
@@ -82,12 +82,12 @@ class Subject:
         return self.step(self.end) if self.end else self.steps[-1]
 
     def step(self, path: str) -> Step:
-        """Returns the step at a path. Raises UsageError: there is none."""
+        """Returns the step at a path. Raises MissingError: there is none."""
         for step in self.steps:
             if step.path == path:
                 return step
         known = [step.path for step in self.steps]
-        raise UsageError(f"the network has no layer {path!r}{nearest_or_few(path, known, 'layers')}")
+        raise MissingError(f"the network has no layer {path!r}{nearest_or_few(path, known, 'layers')}")
 
     def sees(self, path: str) -> bool:
         """Whether there is a value at a path: not for the input, nor for parameters that nothing reads."""

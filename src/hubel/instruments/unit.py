@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from hubel.errors import UsageError, nearest_or_few
+from hubel.errors import MissingError, UsageError, nearest_or_few
 from hubel.net.trace import Step
 
 _FORM = re.compile(r"([\w.#]+)(?:\[\s*(\d+)\s*(?:,\s*(\d+)\s*,\s*(\d+)\s*)?\])?")
@@ -39,16 +39,16 @@ class Unit:
         return unit
 
     def check(self, steps: Sequence[Step]) -> None:
-        """Raises UsageError: the network has no such layer, or the layer no such unit."""
+        """Raises MissingError: the network has no such layer, or the layer no such unit."""
         outputs = {step.path: step.output for step in steps}
         if self.path not in outputs:
             hint = nearest_or_few(self.path, outputs, "layers")
-            raise UsageError(f"the network has no layer {self.path!r}{hint}")
+            raise MissingError(f"the network has no layer {self.path!r}{hint}")
         seen = outputs[self.path]
         limits = (("map", self.channel, seen.depth), ("row", self.row, seen.height))
         for what, place, limit in (*limits, ("column", self.column, seen.width)):
             if place is not None and place >= limit:
-                raise UsageError(f"{self.path} is {seen}: its {what}s are 0 to {limit - 1}, not {place}")
+                raise MissingError(f"{self.path} is {seen}: its {what}s are 0 to {limit - 1}, not {place}")
 
     def __str__(self) -> str:
         if self.channel is None:

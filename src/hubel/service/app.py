@@ -20,10 +20,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from fastapi import FastAPI
-from fastapi.exceptions import RequestValidationError
 from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
-from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
@@ -32,7 +30,7 @@ from hubel.service.explorer.rooms import Shelved
 from hubel.service.explorer.router import router as explorer
 from hubel.service.gate import Gate
 from hubel.service.metrics import Metrics
-from hubel.service.refusals import RefusedError, refusal
+from hubel.service.refusals import refuse_alike
 from hubel.service.schema import ImageList
 from hubel.service.service import Service
 from hubel.service.settings import Settings
@@ -41,9 +39,6 @@ from hubel.service.v2.schema import InferenceRequest
 from hubel.version import __version__
 
 if TYPE_CHECKING:
-    from starlette.requests import Request
-    from starlette.responses import Response
-
     from hubel.service.shelf import Models
 
 DESCRIPTION = "Trained convolutional networks: images in, classes with probabilities out."
@@ -56,24 +51,27 @@ def app(models: Models, settings: Settings | None = None) -> FastAPI:
     that change are opened anew as long as the application runs.
     Raises ModelError, UsageError: a model cannot be opened, or two have one name.
     """
-    settings = settings or Settings()
-    metrics = Metrics()
+    return application(Service(models, settings or Settings(), Metrics()))
+
+
+def application(service: Service) -> FastAPI:
+    """Returns the application of a service whose models are open."""
+    settings = service.settings
     made: FastAPI = FastAPIOffline(
         title="hubel",
         version=__version__,
         description=DESCRIPTION,
         redoc_url=None,
         lifespan=_life,
-        middleware=_middleware(settings, metrics),
+        middleware=_middleware(settings, service.metrics),
     )
     made.openapi = partial(_description, made.openapi, settings)  # type: ignore[method-assign]  # as FastAPI has it done
-    made.state.service = Service(models, settings, metrics)
-    for kind in (RefusedError, HTTPException, RequestValidationError):
-        made.add_exception_handler(kind, _refuse)
+    made.state.service = service
+    refuse_alike(made)
     for routes in (predict, listing, v2, health):
         made.include_router(routes.router)
     if settings.explore:
-        made.include_router(explorer(Shelved(made.state.service.shelf)))
+        made.include_router(explorer(Shelved(service.shelf), None, settings))
     return made
 
 
@@ -119,21 +117,3 @@ async def _life(made: FastAPI) -> AsyncIterator[None]:
             task.cancel()
             with suppress(asyncio.CancelledError):
                 await task
-
-
-async def _refuse(request: Request, error: Exception) -> Response:
-    """The answer to a request that raised an error."""
-    match error:
-        case RefusedError():
-            refused = error
-        case HTTPException(status_code=404):
-            refused = RefusedError(404, f"there is nothing at {request.url.path[:200]}; see /docs")
-        case HTTPException():
-            message = f"{error.detail} at {request.url.path[:200]}; see /docs"
-            refused = RefusedError(error.status_code, message, headers=error.headers)
-        case RequestValidationError():
-            first = error.errors()[0]
-            refused = RefusedError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}; see /docs")
-        case _:
-            raise error
-    return refusal(request, refused)

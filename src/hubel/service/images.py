@@ -40,7 +40,7 @@ def seen(image: Input, name: str, preprocessing: Preprocessing, max_pixels: int)
     The size that a file declares is looked at before it is decoded.
     """
     try:
-        _check(image, max_pixels)
+        check_size(image, max_pixels)
         return as_seen(image, preprocessing)
     except RefusedError as refused:
         return Unusable(name, refused.status, refused.message)
@@ -50,7 +50,7 @@ def seen(image: Input, name: str, preprocessing: Preprocessing, max_pixels: int)
         return Unusable(name, 413, "the image needs more memory than there is; shrink it")
 
 
-def _check(image: Input, max_pixels: int) -> None:
+def check_size(image: Input, max_pixels: int) -> None:
     """Raises RefusedError: the image says that it is larger than allowed."""
     size = (0, 0)
     if isinstance(image, np.ndarray):

@@ -6,9 +6,11 @@ import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from starlette.requests import Request
 
 JSON = "application/json"
@@ -50,3 +52,31 @@ def refusal(request: Request, refused: RefusedError) -> Response:
     """Returns the answer to a request that is refused."""
     content = {"error": refused.message, "status": refused.status, "request": request.scope.get("id", "")}
     return answer(content, refused.status, refused.headers)
+
+
+def refuse_alike(application: FastAPI) -> None:
+    """Lets every error of an application have the one form of `refusal`, those of FastAPI too."""
+    from fastapi.exceptions import RequestValidationError
+
+    has_docs = any(getattr(each, "path", "") == "/docs" for each in application.routes)
+    advice = "; see /docs" if has_docs else ""
+
+    async def refuse(request: Request, error: Exception) -> Response:
+        where = request.url.path[:200]
+        match error:
+            case RefusedError():
+                refused = error
+            case HTTPException(status_code=404):
+                refused = RefusedError(404, f"there is nothing at {where}{advice}")
+            case HTTPException():
+                message = f"{error.detail} at {where}{advice}"
+                refused = RefusedError(error.status_code, message, headers=error.headers)
+            case RequestValidationError():
+                first = error.errors()[0]
+                refused = RefusedError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}{advice}")
+            case _:
+                raise error
+        return refusal(request, refused)
+
+    for kind in (RefusedError, HTTPException, RequestValidationError):
+        application.add_exception_handler(kind, refuse)

@@ -106,16 +106,18 @@ def test_weights_by_layer_and_all(address: str) -> None:
         ("v1/explore/models/digit", None, 404, "did you mean digits?"),
         (f"{DIGITS}/images", b"no image", 422, "image"),
         (f"{DIGITS}/images", b"", 422, "image"),
-        (f"{DIGITS}/images/0/maps", None, 422, "send it again"),
-        (f"{DIGITS}/weights?layer=C33", None, 400, "did you mean C3?"),
+        (f"{DIGITS}/images/0/maps", None, 404, "send it again"),
+        (f"{DIGITS}/weights?layer=C33", None, 404, "did you mean C3?"),
         ("v1/explore/models/branches/looks/relu1", None, 400, "not looked at yet"),
         ("v1/explore/models/branches/looks", b"", 400, "--data"),
-        ("v1/explore/training", None, 400, "--live"),
-        ("v1/explore/zoo/lenet6", None, 400, "did you mean lenet5?"),
+        ("v1/explore/training", None, 404, "--live"),
+        ("v1/explore/zoo/lenet6", None, 404, "did you mean lenet5?"),
         ("v1/explore/design", b'{"notation": 1, "volume": "7x7x1"}', 422, "body.notation"),
         ("v1/explore/design", b"{", 422, "body"),
         ("assets/../app.py", None, 404, "no file"),
         ("assets/nothing.js", None, 404, "no file"),
+        ("v1/explore/nothing", None, 404, "there is nothing at /v1/explore/nothing"),
+        ("v1/explore/zoo", b"", 405, "Method Not Allowed"),
     ],
 )
 def test_what_is_refused_says_why(
@@ -123,13 +125,17 @@ def test_what_is_refused_says_why(
 ) -> None:
     found, content, _ = ask(address, path, body)
     assert found == status
-    assert words in json.loads(content)["error"]
+    refused = json.loads(content)
+    assert refused.keys() == {"error", "status", "request"}
+    assert words in refused["error"]
 
 
 def test_maps_and_units_that_do_not_exist(address: str, image: bytes) -> None:
     key = told(address, f"{DIGITS}/images", image)["id"]
     for query in ("maps?layer=C9", "maps?layer=C1&channel=6", "neuron?unit=C1", "neuron?unit=C1[9,0,0]"):
-        assert ask(address, f"{DIGITS}/images/{key}/{query}")[0] == 400
+        assert ask(address, f"{DIGITS}/images/{key}/{query}")[0] == (
+            400 if query == "neuron?unit=C1" else 404
+        )
 
 
 def test_the_page_is_locked_up_and_complete(address: str) -> None:

@@ -13,6 +13,7 @@ from hubel.service.explorer.router import router
 from hubel.service.explorer.training import Follower
 from hubel.service.gate import Gate
 from hubel.service.metrics import Metrics
+from hubel.service.refusals import refuse_alike
 from hubel.service.settings import Settings
 from hubel.version import __version__
 
@@ -21,7 +22,9 @@ def application(
     exhibits: Mapping[str, Exhibit], follower: Follower | None = None, settings: Settings | None = None
 ) -> FastAPI:
     """Returns the application that shows these exhibits, by name; `follower` follows a training."""
-    gate = Middleware(Gate, settings=settings or Settings(), metrics=Metrics())
+    settings = settings or Settings()
+    gate = Middleware(Gate, settings=settings, metrics=Metrics())
     app = FastAPI(title="hubel", version=__version__, docs_url=None, redoc_url=None, middleware=[gate])
-    app.include_router(router(Exhibits(exhibits), follower))
+    refuse_alike(app)
+    app.include_router(router(Exhibits(exhibits), follower, settings))
     return app

@@ -9,6 +9,7 @@ from hubel.net.notation import parse
 from hubel.net.trace import UnfitError, trace
 from hubel.net.volume import Volume
 from hubel.service.explorer.describe import Json, network_json
+from hubel.service.refusals import RefusedError
 from hubel.zoo import lookup
 from hubel.zoo.registry import ZOO
 
@@ -77,6 +78,9 @@ def zoo_json() -> list[Json]:
 
 
 def zoo_notation(name: str) -> Json:
-    """Returns the notation of a network of the zoo. Raises NotationError: there is none of this name."""
-    net, volume = lookup.find(name)
+    """Returns the notation of a network of the zoo. Raises RefusedError: there is none of this name."""
+    try:
+        net, volume = lookup.find(name)
+    except NotationError as error:
+        raise RefusedError(404, str(error)) from None
     return {"name": name, "notation": repr(net), "volume": str(volume)}

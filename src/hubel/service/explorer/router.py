@@ -12,16 +12,19 @@ from fastapi.responses import HTMLResponse, JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
-from hubel.errors import UsageError
+from hubel.data.image.reading import Encoded
 from hubel.service.explorer.describe import Json
 from hubel.service.explorer.design import MOST_TEXT, designed, zoo_json, zoo_notation
 from hubel.service.explorer.page import POLICY, TYPES, assets, served
 from hubel.service.explorer.refusing import Explained
+from hubel.service.images import check_size
 from hubel.service.refusals import RefusedError
+from hubel.service.schema import errors
 
 if TYPE_CHECKING:
     from hubel.service.explorer.rooms import Rooms
     from hubel.service.explorer.training import Follower
+    from hubel.service.settings import Settings
 
 API = "/v1/explore"
 """Where the explorer's API begins."""
@@ -51,13 +54,18 @@ class Design(BaseModel):
     caret: tuple[int, int] | None = None
 
 
-def router(rooms: Rooms, follower: Follower | None = None) -> APIRouter:
+def router(rooms: Rooms, follower: Follower | None, settings: Settings) -> APIRouter:
     """Returns the explorer's routes for the models of `rooms`; `follower` follows a run that is trained."""
-    routes = APIRouter(tags=["explorer"], route_class=Explained, default_response_class=Ascii)
+    routes = APIRouter(
+        tags=["explorer"],
+        route_class=Explained,
+        default_response_class=Ascii,
+        responses=errors(400, 401, 404, 408, 413, 422, 503),
+    )
     _page(routes)
     _design(routes)
     _models(routes, rooms, follower)
-    _images(routes, rooms)
+    _images(routes, rooms, settings.max_pixels)
     _looks(routes, rooms)
     _training(routes, follower)
     return routes
@@ -116,7 +124,7 @@ def _models(routes: APIRouter, rooms: Rooms, follower: Follower | None) -> None:
         return _tensors(rooms.room(name).weights(layer))
 
 
-def _images(routes: APIRouter, rooms: Rooms) -> None:
+def _images(routes: APIRouter, rooms: Rooms, max_pixels: int) -> None:
     @routes.get(f"{API}/models/{{name}}/samples")
     def samples(name: str) -> list[Json]:
         """Some images of the model's data set, as the network sees them."""
@@ -126,7 +134,12 @@ def _images(routes: APIRouter, rooms: Rooms) -> None:
     async def image(name: str, request: Request) -> Json:
         """An image, the bytes of its file, as the network sees it; its id is for the other calls."""
         body = await request.body()  # the gate bounds it
-        return await run_in_threadpool(rooms.room(name).seen.read, body)
+
+        def read() -> Json:
+            check_size(Encoded("image", body), max_pixels)
+            return rooms.room(name).seen.read(body)
+
+        return await run_in_threadpool(read)
 
     @routes.get(f"{API}/models/{{name}}/images/{{key}}/maps", response_class=Response)
     def maps(
@@ -165,7 +178,7 @@ def _looks(routes: APIRouter, rooms: Rooms) -> None:
 def _training(routes: APIRouter, follower: Follower | None) -> None:
     def followed() -> Follower:
         if follower is None:
-            raise UsageError("no training is followed here; start one with hubel train DATA --live")
+            raise RefusedError(404, "no training is followed here; start one with hubel train DATA --live")
         return follower
 
     @routes.get(f"{API}/training")

@@ -15,11 +15,12 @@ import torch
 from torch import Tensor
 
 from hubel.data.image.reading import Encoded
-from hubel.errors import DataError, UsageError
+from hubel.errors import UsageError
 from hubel.instruments.neuron import neuron
 from hubel.instruments.unit import Unit
 from hubel.report.instruments.neuron import as_json
 from hubel.service.explorer.describe import Json
+from hubel.service.refusals import RefusedError
 
 if TYPE_CHECKING:
     import numpy.typing as npt
@@ -88,7 +89,7 @@ class Seen:
         metadata has for each path its scale, the largest magnitude of all maps, and whether any value is
         negative.
 
-        Raises DataError: no such image. Raises UsageError: no such layer or map, or too many values.
+        Raises RefusedError: no such image. Raises UsageError: no such layer or map, or too many values.
         """
         values, scores = self._computed(key)
         arrays: dict[str, npt.NDArray[Any]] = {"scores": scores, "probabilities": self._probabilities(scores)}
@@ -112,7 +113,7 @@ class Seen:
     def neuron(self, key: str, name: str) -> Json:
         """Returns the arithmetic of one unit, and `here`, the values of all maps at its place.
 
-        Raises UsageError: no such unit. Raises DataError: no such image.
+        Raises UsageError: no such unit. Raises RefusedError: no such image.
         """
         exhibit = self.exhibit
         subject = exhibit.opened.subject
@@ -140,11 +141,11 @@ class Seen:
         return np.asarray(channels, np.int64)
 
     def _input(self, key: str) -> torch.Tensor:
-        """An image as the network sees it. Raises DataError: it is not kept, or no longer."""
+        """An image as the network sees it. Raises RefusedError: it is not kept, or no longer."""
         with self._lock:
             pixels = self._pixels.get(key)
             if pixels is None:
-                raise DataError(f"there is no image {key!r} here, or no longer; send it again")
+                raise RefusedError(404, f"there is no image {key[:40]!r} here, or no longer; send it again")
             self._pixels.move_to_end(key)
         batch = torch.from_numpy(np.array(pixels)[None])
         return self.exhibit.opened.preprocessing.normalise(batch)[0]

@@ -38,13 +38,8 @@ async function call(path, options = {}) {
 
 /** What an answer says is wrong. @param {Response} answer */
 async function reason(answer) {
-  try {
-    const body = await answer.json();
-    const found = body.error?.message ?? body.error ?? body.detail ?? "";
-    return typeof found === "string" ? found : found.map((/** @type {any} */ each) => each.msg).join("; ");
-  } catch {
-    return `${answer.status} ${answer.statusText}`;
-  }
+  const body = await answer.json().catch(() => ({}));
+  return body.error ?? `${answer.status} ${answer.statusText}`;
 }
 
 /** @param {string} path @param {RequestInit} options */
