@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
@@ -47,8 +48,8 @@ def serve(
     the extra `serve` is not installed.
     """
     check_installed()
-    from hubel.service.app import app
-    from hubel.service.server import bound, run
+    from hubel.service.metrics import Metrics
+    from hubel.service.service import Service
     from hubel.service.settings import Settings
 
     settings = Settings(
@@ -67,8 +68,14 @@ def serve(
         allow_code=allow_code,
         force=force,
     )
-    with bound(host, port) as place:
-        run(app(models, settings), place, on_ready or (lambda _: None))
+    with ThreadPoolExecutor(1) as opener:
+        opening = opener.submit(Service, models, settings, Metrics())
+        # FastAPI takes as long to import as a model to be opened, so both are done at once.
+        from hubel.service.app import application
+        from hubel.service.server import bound, run
+
+        with bound(host, port) as place:
+            run(application(opening.result()), place, on_ready or (lambda _: None))
 
 
 def check_installed() -> None:
