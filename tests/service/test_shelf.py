@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import shutil
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +23,7 @@ from hubel.service import shelf
 from hubel.service.app import app
 from hubel.service.service import Service
 from hubel.service.settings import Settings
-from hubel.service.shelf import named
+from hubel.service.shelf import Shelf, Trouble, named
 from hubel.tasks.predict import predict
 from tests.service.conftest import encoded, write_model
 
@@ -69,6 +71,7 @@ def test_a_changed_file_is_opened_and_a_broken_one_is_not(
     tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shelf, "EVERY", 0.01)
+    monkeypatch.setattr(shelf, "FIRST", 3600.0)
     path = Path(shutil.copy(saved, tmp_path / "m.safetensors"))
     with TestClient(app(path)) as client:
         before = first(client)
@@ -80,15 +83,53 @@ def test_a_changed_file_is_opened_and_a_broken_one_is_not(
         path.write_bytes(b"half a file")
         until(lambda: trouble() is not None)
         assert first(client) == before
+        state = client.get("/v1/models/m").json()
+        assert state["tries"] == 1
+        assert state["next_try"] > state["since"]
+        assert 'hubel_reload_tries{model="m"} 1.0' in client.get("/metrics").text
         write_model(tmp_path / "new.safetensors", seed=1).replace(path)
         until(lambda: first(client) != before)
         until(lambda: trouble() is None)
         path.unlink()
         until(lambda: trouble() == shelf.GONE)
+        assert client.get("/v1/models/m").json()["next_try"] is None
         assert first(client) != before
         figures = client.get("/metrics").text
         assert 'hubel_reloads_total{model="m",outcome="failed"} 2.0' in figures
         assert 'hubel_reloads_total{model="m",outcome="loaded"} 1.0' in figures
+
+
+def test_a_file_that_cannot_be_opened_is_tried_again(
+    tmp_path: Path, saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It fails for a reason outside of the file, such as too little memory, which goes away by itself."""
+    monkeypatch.setattr(shelf, "EVERY", 0.01)
+    monkeypatch.setattr(shelf, "FIRST", 0.02)
+    opens, told = shelf.classifier, list[Trouble | None]()
+
+    def failing(*given: Any, **options: Any) -> Any:
+        if len(told) < 3:
+            raise MemoryError("no memory")
+        return opens(*given, **options)
+
+    path = Path(shutil.copy(saved, tmp_path / "m.safetensors"))
+    models = Shelf(path, Settings())
+    before = models.get(None)
+    monkeypatch.setattr(shelf, "classifier", failing)
+    path.touch()
+
+    async def watched() -> None:
+        watching = asyncio.create_task(models.watch(lambda _, trouble: told.append(trouble)))
+        while models.get(None).runs is before.runs:
+            await asyncio.sleep(0.01)
+        watching.cancel()
+
+    asyncio.run(asyncio.wait_for(watched(), 60))
+    assert [each and (each.why, each.tries) for each in told[:4]] == [
+        *(("no memory", tries) for tries in (1, 2, 3)),
+        None,
+    ]
+    assert not models.troubles
 
 
 def test_requests_that_have_the_old_model_are_answered_by_it(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 from fastapi import APIRouter
@@ -51,11 +52,17 @@ async def model(request: Request, name: str) -> Response:
 def state(service: Service, served: Served) -> dict[str, Any]:
     """What the list says of a model."""
     header = served.runs.header
+    trouble = service.shelf.troubles.get(served.name)
+    again = trouble.again if trouble else None
     return {
         "name": served.name,
         "input": str(header.volume),
         "classes": len(header.classes),
         "engine": served.engine,
         "since": served.since.isoformat(timespec="seconds"),
-        "trouble": service.shelf.troubles.get(served.name),
+        "trouble": trouble.why if trouble else None,
+        "tries": trouble.tries if trouble else 0,
+        "next_try": None
+        if again is None
+        else datetime.fromtimestamp(again, UTC).isoformat(timespec="seconds"),
     }

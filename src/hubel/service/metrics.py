@@ -59,6 +59,13 @@ class Metrics:
             registry=self.registry,
         )
 
+        self._tries = Gauge(
+            "hubel_reload_tries",
+            "Failed tries to open the file of a model as it is now; 0 where it is open.",
+            ["model"],
+            registry=self.registry,
+        )
+
     def answered(self, exchange: Exchange) -> None:
         """Counts a request. Addresses that do not exist count as one, or anyone could make up new ones."""
         route = getattr(exchange.scope.get("route"), "path", "other")
@@ -78,9 +85,10 @@ class Metrics:
         """Sets how many images of a model are accepted and not yet answered."""
         self._waiting.labels(model).set(images)
 
-    def reloaded(self, model: str, outcome: str) -> None:
-        """Counts a changed file: `loaded` or `failed`."""
-        self._reloads.labels(model, outcome).inc()
+    def reloaded(self, model: str, tries: int, *, failed: bool) -> None:
+        """Counts a changed file that was opened, or a failed try; `tries` are those of this file so far."""
+        self._reloads.labels(model, "failed" if failed else "loaded").inc()
+        self._tries.labels(model).set(tries)
 
     def text(self) -> bytes:
         """All figures, in the text format of Prometheus."""

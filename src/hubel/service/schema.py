@@ -71,6 +71,8 @@ class ModelState(BaseModel):
     engine: str
     since: str = Field(description="When its file was opened.")
     trouble: str | None = Field(description="What is wrong with its changed file, which was not taken.")
+    tries: int = Field(description="How often that file was tried.")
+    next_try: str | None = Field(description="When it is tried again; a change of the file is seen at once.")
 
 
 class ModelList(BaseModel):

@@ -14,7 +14,7 @@ from hubel.model.prediction import name_of
 from hubel.service import log
 from hubel.service.images import Unusable, seen
 from hubel.service.refusals import RefusedError
-from hubel.service.shelf import Models, Served, Shelf
+from hubel.service.shelf import Models, Served, Shelf, Trouble
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -81,10 +81,11 @@ class Service:
     async def watch(self) -> None:
         """Opens models whose files change anew, forever."""
 
-        def changed(served: Served, trouble: str) -> None:
-            self.metrics.reloaded(served.name, "failed" if trouble else "loaded")
+        def changed(served: Served, trouble: Trouble | None) -> None:
+            self.metrics.reloaded(served.name, trouble.tries if trouble else 0, failed=trouble is not None)
             level = logging.ERROR if trouble else logging.INFO
-            log.event("reload", level, model=served.name, file=str(served.source), trouble=trouble or None)
+            why, tries = (trouble.why, trouble.tries) if trouble else (None, 0)
+            log.event("reload", level, model=served.name, file=str(served.source), trouble=why, tries=tries)
 
         await self.shelf.watch(changed)
 

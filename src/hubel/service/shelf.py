@@ -6,6 +6,7 @@ import asyncio
 import logging
 import os
 import re
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -60,6 +61,9 @@ class Runs(Classifier, Protocol):
         """Returns float32, images x classes, for images after preprocessing."""
 
 
+FIRST, LONGEST = 2.0, 300.0
+"""Seconds until a changed file that could not be opened is tried again: doubled each time, up to a bound."""
+
 GONE = "its file is gone; the model that was read from it answers"
 
 
@@ -84,6 +88,18 @@ class Served:
         return self.runs.name if isinstance(self.runs, Exported) else "torch"
 
 
+@dataclass(frozen=True, slots=True)
+class Trouble:
+    """Why a changed file was not taken, how often it was tried, and when it is tried again.
+
+    `again` is on the scale of `time.time`; None where only another change of the file can help.
+    """
+
+    why: str
+    tries: int = 0
+    again: float | None = None
+
+
 class Shelf:
     """The models of a service. Raises HubelError: one cannot be opened."""
 
@@ -95,7 +111,7 @@ class Shelf:
     ) -> None:
         self._settings, self._on_batch = settings, on_batch
         self._served = {name: self._opened(name, where) for name, where in named(models).items()}
-        self.troubles: dict[str, str] = {}
+        self.troubles: dict[str, Trouble] = {}
 
     def __iter__(self) -> Iterator[Served]:
         return iter(self._served.values())
@@ -112,10 +128,10 @@ class Shelf:
             raise RefusedError(404, f"there is no model {name[:100]!r}{close}; GET /v1/models lists them")
         return self._served[name]
 
-    async def watch(self, on_change: Callable[[Served, str], object]) -> None:
-        """Opens models whose files change anew, forever.
+    async def watch(self, on_change: Callable[[Served, Trouble | None], object]) -> None:
+        """Opens models whose files change anew, forever; one that cannot be opened is tried again.
 
-        `on_change` gets the model that answers now, and what is wrong with its new file or an empty text.
+        `on_change` gets the model that answers now, and what is wrong with its new file.
         """
         while True:
             await asyncio.sleep(EVERY)
@@ -123,30 +139,38 @@ class Shelf:
                 await self._look_at(served, on_change)
 
     async def check(self) -> None:
-        """Lets each model compute batches, if that does not change its answers."""
+        """Lets each model compute batches, if that does not change its answers.
+
+        The trial waits a moment: the first requests are answered before.
+        """
+        await asyncio.sleep(EVERY)
         for served in self:
             await self._let_batch(served)
 
-    async def _look_at(self, served: Served, on_change: Callable[[Served, str], object]) -> None:
+    async def _look_at(self, served: Served, on_change: Callable[[Served, Trouble | None], object]) -> None:
+        name = served.name
         stamp = await asyncio.to_thread(_stamp, served.where)
-        if stamp == served.stamp:
+        before = self.troubles.get(name) if stamp == served.stamp else None
+        is_due = before is not None and before.again is not None and before.again <= time.time()
+        if stamp == served.stamp and not is_due:
             return
-        if not stamp:
-            self._served[served.name] = replace(served, stamp=stamp)
-            self.troubles[served.name] = GONE
-            on_change(served, GONE)
-            return
-        try:
-            opened = await asyncio.to_thread(self._opened, served.name, served.where)
-        except Exception as error:  # whatever a broken file raises, the old model answers
-            self._served[served.name] = replace(served, stamp=stamp)
-            self.troubles[served.name] = str(error)
-            on_change(served, str(error))
-            return
-        self._served[served.name] = opened  # requests that have the old one keep it, and its thread
-        self.troubles.pop(served.name, None)
-        on_change(opened, "")
-        await self._let_batch(opened)
+        trouble = Trouble(GONE)
+        if stamp:
+            try:
+                opened = await asyncio.to_thread(self._opened, name, served.where)
+            except Exception as error:  # whatever a broken file raises, the old model answers
+                tries = before.tries + 1 if before else 1
+                wait = min(LONGEST, FIRST * 2 ** (tries - 1))
+                trouble = Trouble(str(error), tries, time.time() + wait)
+            else:
+                self._served[name] = opened  # requests that have the old one keep it, and its thread
+                self.troubles.pop(name, None)
+                on_change(opened, None)
+                await self._let_batch(opened)
+                return
+        self._served[name] = replace(served, stamp=stamp)
+        self.troubles[name] = trouble
+        on_change(served, trouble)
 
     async def _let_batch(self, served: Served) -> None:
         """Lets a model compute batches, if its answers are the same to the last bit alone and in a batch.
