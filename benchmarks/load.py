@@ -16,6 +16,9 @@ from dataclasses import dataclass, field
 MOST = 512
 """The most connections of an open load."""
 
+CUT = b"cut: "
+"""How the reason begins why a connection broke within an answer."""
+
 
 def request(host: str, path: str, kind: str, body: bytes) -> bytes:
     """Returns a request of HTTP/1.1 as bytes."""
@@ -27,11 +30,15 @@ def request(host: str, path: str, kind: str, body: bytes) -> bytes:
 
 @dataclass
 class Answered:
-    """What came back: statuses, seconds of those with status 200, and how many were `wrong`."""
+    """What came back: statuses, seconds of those with status 200, and how many were `wrong`.
+
+    `retries` are the requests that were sent twice, for their connection had been closed as idle.
+    """
 
     statuses: Counter[int] = field(default_factory=Counter)
     seconds: list[float] = field(default_factory=list)
     wrong: int = 0
+    retries: int = 0
     wall: float = 0.0
 
     @property
@@ -54,13 +61,28 @@ class Client:
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._port = host, port
+        self.retries = 0
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, data: bytes) -> tuple[int, bytes]:
-        """Sends a request and returns status and body; status 0 if the connection broke."""
+        """Sends a request and returns status and body; status 0, and why, if the connection broke.
+
+        A server may close a connection that is idle just when the next request is sent. As clients do, that
+        request is then sent once more, on a new connection, if nothing of an answer has come.
+        Source: RFC 9112, section 9.3.1.
+        """
+        if self._streams is not None and self._streams[0].at_eof():
+            self.close()
+        known = self._streams is not None
+        status, body = await self._asked(data)
+        if known and not status and not body.startswith(CUT):
+            self.retries += 1
+            return await self._asked(data)
+        return status, body
+
+    async def _asked(self, data: bytes) -> tuple[int, bytes]:
+        head = b""
         try:
-            if self._streams is not None and self._streams[0].at_eof():  # the server has closed it, as idle
-                self.close()
             if self._streams is None:
                 self._streams = await asyncio.open_connection(self._host, self._port, limit=1 << 20)
             reader, writer = self._streams
@@ -73,9 +95,10 @@ class Client:
             if b"connection: close" in lower:
                 self.close()
             return int(head[9:12]), body
-        except (OSError, asyncio.IncompleteReadError, ValueError):
+        except (OSError, asyncio.IncompleteReadError, ValueError) as error:
             self.close()
-            return 0, b""
+            begun = head or getattr(error, "partial", b"")
+            return 0, (CUT if begun else b"") + repr(error).encode()
 
     def close(self) -> None:
         if self._streams is not None:
@@ -102,6 +125,7 @@ async def closed(
             status, body = await client.ask(requests[number])
             found.add(status, time.perf_counter() - due, correct=check(number, status, body))
             at += connections
+        found.retries += client.retries
         client.close()
 
     began = time.perf_counter()
@@ -137,5 +161,6 @@ async def opened(
     await asyncio.gather(*tasks)
     found.wall = time.perf_counter() - began
     for client in idle:
+        found.retries += client.retries
         client.close()
     return found

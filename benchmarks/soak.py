@@ -136,7 +136,10 @@ def main() -> None:
         server.end()
     steady = taken[len(taken) // 4 :]
     drift = (sum(steady[-10:]) / len(steady[-10:])) / (sum(steady[:10]) / len(steady[:10])) - 1
-    print(f"answers in {found.wall:.0f} s: {dict(sorted(found.statuses.items()))}, wrong: {found.wrong}")
+    print(
+        f"answers in {found.wall:.0f} s: {dict(sorted(found.statuses.items()))}, wrong: {found.wrong}, "
+        f"sent again: {found.retries}"
+    )
     print(
         f"memory {steady[0]:.0f} to {steady[-1]:.0f} MB, at most {max(taken):.0f} MB, {drift:+.1%}; "
         f"alive: {alive}"

@@ -15,12 +15,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock
 from urllib.error import HTTPError
 from urllib.request import Request, urlopen
 
 import numpy as np
 import pytest
 
+from hubel.service.connection import Connection
 from hubel.tasks.predict import predict
 from tests.service.conftest import CLASSES, encoded
 
@@ -145,6 +147,39 @@ def test_clients_that_are_late_are_closed(saved: Path) -> None:
                 assert client.recv(1) == b""
             client.close()
         assert service.post(encoded())[0] == 200
+
+
+def test_one_of_too_many_connections_is_refused_and_not_cut(saved: Path) -> None:
+    few = "import hubel.service.connection as c; c.MOST = 1\n" + PROGRAM
+    with running(saved, program=few) as service:
+        with socket.create_connection(("127.0.0.1", service.port)) as one:
+            one.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nx")
+            answer = b""
+            while not answer.startswith(b"HTTP/1.1 503"):  # until the first connection is there
+                with socket.create_connection(("127.0.0.1", service.port)) as other:
+                    other.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+                    answer = other.recv(1 << 16)
+                    if answer.startswith(b"HTTP/1.1 503"):
+                        assert other.recv(1) == b""  # and then it is closed
+            assert b"retry-after: 1\r\n" in answer.lower()
+            assert b"too many connections" in answer
+        assert service.post(encoded())[0] in {200, 503}  # 503 until the first one is known to have gone
+
+
+@pytest.mark.parametrize("sent", [b"", b"POST"])
+def test_an_idle_connection_is_not_closed_while_bytes_wait(sent: bytes) -> None:
+    """Where a busy service is late to read them, its client would lose a request."""
+    here, there = socket.socketpair()
+    with here, there:
+        transport, loop = MagicMock(), MagicMock()
+        transport.get_extra_info.return_value = here
+        transport.is_closing.return_value = False
+        connection = Connection.__new__(Connection)
+        connection.transport, connection.loop = transport, loop
+        there.sendall(sent)
+        connection.timeout_keep_alive_handler()
+        assert transport.close.called == (not sent)
+        assert loop.call_later.called == bool(sent)
 
 
 def test_a_large_body_is_refused_though_it_is_sent_at_once(service: Running) -> None:

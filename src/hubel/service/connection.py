@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import select
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from hubel.service.exchange import CROWDED
 
 HEADERS_WITHIN = 10.0
 """Seconds from the begin of a connection, or of a request, until its headers are there."""
@@ -13,8 +16,14 @@ HEADERS_WITHIN = 10.0
 READ_WITHIN = 30.0
 """Seconds in which a client takes what waits for it, where that is more than the system's buffers hold."""
 
-MOST = 900
-"""How many connections are open at once: fewer than the files that a process may usually have open."""
+AGAIN = 1.0
+"""Seconds until a connection is looked at again whose time is up while bytes of its client wait."""
+
+MOST, BOUND = 900, 980
+"""Of how many connections open at once the requests are answered, and how many there are at all.
+
+The requests of those between get 503. A process may usually have 1,024 files open.
+"""
 
 
 class Connection(HttpToolsProtocol):
@@ -25,15 +34,24 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        if len(self.connections) > MOST:
+        if len(self.connections) > BOUND:
             transport.abort()
         else:
-            self._late = self.loop.call_later(HEADERS_WITHIN, transport.abort)
+            self._late = self.loop.call_later(HEADERS_WITHIN, self._end)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
+        extensions: dict[str, Any] = {CROWDED: {}} if len(self.connections) > MOST else {}
+        self.scope["extensions"] = extensions
         self._forget()
-        self._late = self.loop.call_later(HEADERS_WITHIN, self.transport.abort)
+        self._late = self.loop.call_later(HEADERS_WITHIN, self._end)
+
+    def timeout_keep_alive_handler(self) -> None:
+        """Closes a connection that is idle, unless a request waits that a busy service has not read yet."""
+        if _has_bytes(self.transport):
+            self.timeout_keep_alive_task = self.loop.call_later(AGAIN, self.timeout_keep_alive_handler)
+        else:
+            super().timeout_keep_alive_handler()
 
     def on_headers_complete(self) -> None:
         self._forget()
@@ -54,7 +72,24 @@ class Connection(HttpToolsProtocol):
             self._slow.cancel()
         super().connection_lost(exc)
 
+    def _end(self) -> None:
+        """Ends a connection whose headers are late, unless it is the service that has not read them yet."""
+        if _has_bytes(self.transport):
+            self._late = self.loop.call_later(AGAIN, self._end)
+        else:
+            self.transport.abort()
+
     def _forget(self) -> None:
         if self._late is not None:
             self._late.cancel()
             self._late = None
+
+
+def _has_bytes(transport: asyncio.Transport) -> bool:
+    """Whether bytes, or an end, that a client has sent wait to be read."""
+    place = transport.get_extra_info("socket")
+    if transport.is_closing() or place is None:
+        return False
+    waiting = select.poll()
+    waiting.register(place.fileno(), select.POLLIN)
+    return bool(waiting.poll(0))

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import Scope
 
+CROWDED = "hubel.crowded"
+"""The extension in the scope of a request whose connection is one of too many."""
+
 
 @dataclass(slots=True)
 class Exchange:

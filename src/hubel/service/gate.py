@@ -18,7 +18,7 @@ from uuid import uuid4
 from starlette.requests import Request
 
 from hubel.service import log
-from hubel.service.exchange import Exchange
+from hubel.service.exchange import CROWDED, Exchange
 from hubel.service.refusals import RefusedError, refusal
 
 if TYPE_CHECKING:
@@ -87,6 +87,10 @@ class Gate:
 
     async def _pass(self, exchange: Exchange, receive: Receive, send: Send) -> None:
         """Lets a request through. Raises RefusedError: it is not let through, or takes too long."""
+        if CROWDED in exchange.scope.get("extensions", {}):
+            raise RefusedError(
+                503, "too many connections; try again later", after=1, headers={"Connection": "close"}
+            )
         self._check_token(exchange)
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         try:
