@@ -82,10 +82,14 @@ def test_the_example_program_answers_as_the_model_does(
 ) -> None:
     made = model()
     export(made, to=to, out=tmp_path / f"m{SUFFIX[to]}", raw=raw)
-    run = [sys.executable, str(tmp_path / f"m_{to}.py"), *map(str, photos)]
-    out = subprocess.run(run, capture_output=True, text=True, check=True, cwd="/").stdout
+    odd = tmp_path / f"m_{to}.py"  # a file that is no image
+    run = [sys.executable, str(odd), str(odd), *map(str, photos)]
+    done = subprocess.run(run, capture_output=True, text=True, check=False, cwd="/")
     answers = [f"{each.file}  {each.label}  {each.probability:.4f}" for each in made.predict(photos)]
-    assert out.splitlines() == answers
+    assert done.stdout.splitlines() == answers
+    assert done.returncode == 1
+    assert f"{odd}  is not an image that can be read" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
