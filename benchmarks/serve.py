@@ -1,12 +1,14 @@
 """`hubel serve` against its engine alone, and against LitServe: ready, memory, images per second, latency.
 
     python -m benchmarks.serve MODEL [--seconds 8] [--connections 24] [--engine openvino] [--peer PYTHON]
+        [--side 240]
 
-The load is JPEG files of 320x240, one in a request, from this process. `ready` is the time from the start
-of the process to the first answer, `memory` its proportional set (PSS) with that of its children: then, and
-after the load. The engine alone computes full batches, of the best size, from images in memory. Open load:
-requests at even times, at 80 % of what the closed load gave. PYTHON is one with litserve, in which hubel's
-sources run too.
+The load is JPEG files of 320x240, or of that shape and another height, one in a request, from this process.
+With a small network and small images the server is the limit, not the engine. `ready` is the time from the
+start of the process to the first answer, `memory` its proportional set (PSS) with that of its children: then,
+and after the load. The engine alone computes full batches, of the best size, from images in memory. Open
+load: requests at even times, at 80 % of what the closed load gave. PYTHON is one with litserve, in which
+hubel's sources run too.
 """
 
 from __future__ import annotations
@@ -38,15 +40,16 @@ IMAGES = 32
 SIZES = (8, 16, 32)
 
 
-def photos() -> list[bytes]:
-    """JPEG files of 320x240 with the detail of photographs."""
+def photos(side: int = 240) -> list[bytes]:
+    """JPEG files, 4:3 and `side` pixels high, with the detail of photographs."""
+    height, width = side, side * 4 // 3
     draw = np.random.default_rng(0)
     found = []
     for _ in range(IMAGES):
         small = Image.fromarray(draw.integers(0, 256, (15, 20, 3), np.uint8)).resize(
-            (320, 240), Image.Resampling.BICUBIC
+            (width, height), Image.Resampling.BICUBIC
         )
-        noisy = np.asarray(small).astype(np.int16) + draw.integers(-8, 9, (240, 320, 3))
+        noisy = np.asarray(small).astype(np.int16) + draw.integers(-8, 9, (height, width, 3))
         buffer = BytesIO()
         Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(buffer, "JPEG", quality=85)
         found.append(buffer.getvalue())
@@ -86,6 +89,11 @@ def memory(root: int) -> float:
     return total / 1e6
 
 
+def compiled_environment() -> dict[str, str]:
+    """The environment without what keeps Python from writing its bytecode, which an installed hubel has."""
+    return {name: text for name, text in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+
+
 def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as place:
         return int(place.getsockname()[1])
@@ -99,7 +107,7 @@ class Server:
         began = time.perf_counter()
         self.process = subprocess.Popen(
             words,
-            env={**os.environ, "PYTHONPATH": str(SRC)},
+            env={**compiled_environment(), "PYTHONPATH": str(SRC)},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
@@ -158,6 +166,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=8)
     parser.add_argument("--connections", type=int, default=24)
     parser.add_argument("--engine", default="openvino")
+    parser.add_argument("--side", type=int, default=240)
     parser.add_argument("--peer", help="a Python with litserve")
     asked = parser.parse_args()
     out: multiprocessing.Queue[dict[int, float]] = multiprocessing.get_context("spawn").Queue()
@@ -171,7 +180,7 @@ def main() -> None:
     print(f"{processor()}, {allowed_cores()} cores, Python {sys.version.split()[0]}")
     print(f"{asked.model}, {asked.engine}")
     print("engine alone: " + ", ".join(f"batch {size}: {pace:.1f} images/s" for size, pace in paces.items()))
-    images = photos()
+    images = photos(asked.side)
     bodies = [json.dumps({"images": [base64.b64encode(each).decode()]}).encode() for each in images]
     port = free_port()
     words = [
