@@ -91,7 +91,8 @@ def check(client: TestClient, address: str, body: bytes | None, headers: dict[st
     """Asks, by GET where there is no body, and returns the status."""
     with within(SECONDS):
         answer = client.request("GET" if body is None else "POST", address, content=body, headers=headers)
-    assert answer.status_code in FINE, (answer.status_code, answer.text, address, headers, body[:500])
+    shown = (answer.status_code, answer.text, address, headers, (body or b"")[:500])
+    assert answer.status_code in FINE, shown
     if answer.status_code >= 400:
         assert answer.json().keys() == {"error", "status", "request"}
     return answer.status_code

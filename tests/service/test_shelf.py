@@ -18,6 +18,7 @@ from starlette.testclient import TestClient
 from hubel.data.arrays import Bytes
 from hubel.data.image.reading import Encoded
 from hubel.errors import ModelError, UsageError
+from hubel.model.classifier import classifier
 from hubel.model.file import Model, load
 from hubel.service import shelf
 from hubel.service.app import app
@@ -105,12 +106,12 @@ def test_a_file_that_cannot_be_opened_is_tried_again(
     """It fails for a reason outside of the file, such as too little memory, which goes away by itself."""
     monkeypatch.setattr(shelf, "EVERY", 0.01)
     monkeypatch.setattr(shelf, "FIRST", 0.02)
-    opens, told = shelf.classifier, list[Trouble | None]()
+    told: list[Trouble | None] = []
 
     def failing(*given: Any, **options: Any) -> Any:
         if len(told) < 3:
             raise MemoryError("no memory")
-        return opens(*given, **options)
+        return classifier(*given, **options)
 
     path = Path(shutil.copy(saved, tmp_path / "m.safetensors"))
     models = Shelf(path, Settings())
