@@ -1,17 +1,19 @@
 """Accuracy in a time: hubel's command against what tutorials do, each given the same seconds.
 
 hubel's time runs from the start of its command to the end, with nothing cached; a peer trains for nearly all
-of the time and is tested after it, for nothing. Each has the machine to itself, one after the other, and runs
-once. What is measured is the test split, which no one trains or chooses by. hubel's models average the views
+of the time and is tested after it, for nothing. Each has the machine to itself, one after the other, once for
+each seed. What is measured is the test split, which no one trains or chooses by. hubel's models average the views
 of an image that are part of its recipe.
 
     python benchmarks/accuracy.py DATA SECONDS [--ways hubel tutorial resnet20 keras] [--keras PYTHON]
+        [--seeds 0 1 2] [--before HUBEL] [--net NET]
 
 DATA is a folder with train/CLASS/* and test/CLASS/* of images of 32x32, or for `hubel` and `lenet5` any
 installed set that hubel knows by name, such as fashion-mnist. `tutorial` is hubel's `fast_small` in the loop
 of a tutorial: Adam at one rate, batches of 64 from a DataLoader, float32. `resnet20` has the recipe of its
 paper, its rate falling by the clock, `lenet5` is LeNet-5 in the tutorial's loop, and `keras` the small
-network of the Keras examples. PYTHON is one that has Keras and TensorFlow.
+network of the Keras examples. PYTHON is one that has Keras and TensorFlow. HUBEL is the command of an older
+build, which is the way `before`. Seeds are of hubel's runs. NET takes the choice of the network from hubel.
 """
 
 from __future__ import annotations
@@ -122,16 +124,16 @@ print(json.dumps({"top1": network.evaluate(images("test", shuffle=False), verbos
 """
 
 
-def ours(where: str, seconds: float) -> dict[str, Any]:
-    """What `hubel train` makes of it, from a cold cache."""
+def ours(where: str, seconds: float, hubel: str, seed: int, net: str | None) -> dict[str, Any]:
+    """What `hubel train` makes of it, from a cold cache; `hubel` is the command."""
     with tempfile.TemporaryDirectory() as folder:
         environment = {**os.environ, "HUBEL_CACHE": f"{folder}/cache"}
-        hubel = [str(Path(sys.executable).with_name("hubel"))]
+        train = [hubel, "train", where, "--time", f"{seconds:g}s", "--out", f"{folder}/run"]
+        train += ["--seed", str(seed), *(["--net", net] if net else [])]
         began = time.perf_counter()
-        train = [*hubel, "train", where, "--time", f"{seconds:g}s", "--out", f"{folder}/run"]
         subprocess.run(train, env=environment, check=True, stdout=sys.stderr)
         wall = time.perf_counter() - began
-        val = [*hubel, "val", f"{folder}/run/best.safetensors", where, "--json"]
+        val = [hubel, "val", f"{folder}/run/best.safetensors", where, "--json"]
         out = subprocess.run(val, env=environment, check=True, stdout=subprocess.PIPE).stdout
         last = Path(folder, "run", "metrics.jsonl").read_text().splitlines()[-1]
     found = {"top1": json.loads(out)["top1"], "epochs": json.loads(last)["epoch"]}
@@ -152,10 +154,14 @@ def main(given: argparse.Namespace) -> None:
 
     data, seconds = given.data, given.seconds
     nets = {"tutorial": zoo.fast_small(), "resnet20": zoo.resnet20(), "lenet5": zoo.lenet5()}
-    for way in given.ways:
+    hubels = {"hubel": str(Path(sys.executable).with_name("hubel")), "before": given.before}
+    runs = [
+        (way, seed) for seed in given.seeds for way in given.ways if way in hubels or seed == given.seeds[0]
+    ]
+    for way, seed in runs:
         arguments = (data, f"{seconds:g}")
-        if way == "hubel":
-            found = ours(data, seconds)
+        if way in hubels:
+            found = {"seed": seed, **ours(data, seconds, hubels[way], seed, given.net)}
         elif way == "keras":
             found = theirs(given.keras, KERAS, *arguments)
         else:
@@ -174,7 +180,10 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("data")
     arguments.add_argument("seconds", type=float)
-    ways = ["hubel", "tutorial", "resnet20", "lenet5", "keras"]
+    ways = ["hubel", "before", "tutorial", "resnet20", "lenet5", "keras"]
     arguments.add_argument("--ways", nargs="+", choices=ways, default=["hubel", "tutorial", "resnet20"])
     arguments.add_argument("--keras", help="a Python that has Keras and TensorFlow")
+    arguments.add_argument("--seeds", nargs="+", type=int, default=[0])
+    arguments.add_argument("--before", help="the hubel command of an older build")
+    arguments.add_argument("--net", help="the network to train; by default hubel chooses it")
     main(arguments.parse_args())

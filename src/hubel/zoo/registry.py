@@ -256,6 +256,7 @@ _ENTRIES = (
     Entry("inception_v3", "inception", RGB299, 2015, SZEGEDY3, IMAGENET, 22.706, 6.55, CENTRE, WEIGHTS),
     Entry("nin", "nin", RGB32, 2013, LIN, CIFAR, 10.4, None, SINGLE, NIN_CARD),
     Entry("fast_tiny", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
+    Entry("fast_mini", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast_small", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),
     Entry("fast_deep", "fast", RGB32, 2026, JORDAN, CIFAR, result=NONE),

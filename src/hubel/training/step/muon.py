@@ -7,15 +7,15 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.optim import Optimizer
 
 from hubel.training.step.precision import emulates_bfloat16
+from hubel.training.step.uncompiled import Uncompiled
 
 ITERATIONS = 3
 """Newton-Schulz steps: three bring singular values near enough to 1 for a direction."""
 
 
-class Muon(Optimizer):
+class Muon(Uncompiled):
     """Momentum made orthogonal: every filter bank moves by a matrix whose singular values are near 1.
 
     A bank of k filters is a k x n matrix, kept at the norm sqrt(k), so that the rate is relative.

@@ -14,6 +14,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from hubel.module.norms import LayerScale
 from hubel.training.step.muon import Muon
+from hubel.training.step.uncompiled import Uncompiled, plain
 
 REFERENCE = 2000
 """The batch size for which the rates of `muon` were tuned; others scale them by the root of their ratio."""
@@ -29,6 +30,14 @@ KIND, BIASES, FIRST_LAYER = "kind", "biases", "first layer"
 
 PER_MAP = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.PReLU, LayerScale)
 """Modules whose weight is a factor per map."""
+
+
+class _Sgd(Uncompiled, SGD):
+    step = plain(SGD.step)
+
+
+class _AdamW(Uncompiled, AdamW):
+    step = plain(AdamW.step)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,14 +68,14 @@ def sgd(network: nn.Module, rates: Rates) -> list[Optimizer]:
             if group["params"][0].ndim <= 1:
                 group |= {"lr": rates.bias_lr, KIND: BIASES}
     nesterov = rates.nesterov and momentum > 0
-    return [SGD(groups, lr=rates.lr, momentum=momentum, nesterov=nesterov, fused=True)]
+    return [_Sgd(groups, lr=rates.lr, momentum=momentum, nesterov=nesterov, fused=True)]
 
 
 def adamw(network: nn.Module, rates: Rates) -> list[Optimizer]:
     """AdamW. Weights decay; biases and normalisation do not. Source: Loshchilov and Hutter 2017."""
     groups = _decayed(_learning(network), rates.weight_decay)
     on_gpu = groups[0]["params"][0].is_cuda
-    return [AdamW(groups, lr=rates.lr, betas=(rates.momentum, 0.999), fused=True, capturable=on_gpu)]
+    return [_AdamW(groups, lr=rates.lr, betas=(rates.momentum, 0.999), fused=True, capturable=on_gpu)]
 
 
 def muon(network: nn.Module, rates: Rates) -> list[Optimizer]:
@@ -87,7 +96,7 @@ def muon(network: nn.Module, rates: Rates) -> list[Optimizer]:
         for params, lr in peaks
         if params
     ]
-    others = SGD(groups, momentum=OTHERS_MOMENTUM, nesterov=True, fused=True) if groups else None
+    others = _Sgd(groups, momentum=OTHERS_MOMENTUM, nesterov=True, fused=True) if groups else None
     found = [Muon(banks, rates.lr * scale, rates.momentum) if banks else None, others]
     return [optimizer for optimizer in found if optimizer]
 
