@@ -2,8 +2,8 @@
 
 hubel's time runs from the start of its command to the end, with nothing cached; a peer trains for nearly all
 of the time and is tested after it, for nothing. Each has the machine to itself, one after the other, once for
-each seed. What is measured is the test split, which no one trains or chooses by. hubel's models average the views
-of an image that are part of its recipe.
+each seed. What is measured is the test split, which no one trains or chooses by. hubel's models average the
+views of an image that are part of its recipe.
 
     python benchmarks/accuracy.py DATA SECONDS [--ways hubel tutorial resnet20 keras] [--keras PYTHON]
         [--seeds 0 1 2] [--before HUBEL] [--net NET]
