@@ -9,7 +9,7 @@ import torch
 
 from hubel import build, parse
 from hubel.training.settings.recipe import Recipe
-from hubel.training.step.muon import Muon, orthogonal
+from hubel.training.step.muon import Muon, _by_square, _directly, orthogonal
 from hubel.training.step.optimizer import BIAS_LR, HEAD_LR, muon, set_rates
 
 
@@ -24,6 +24,20 @@ def test_an_orthogonal_direction_has_singular_values_near_1(shape: tuple[int, in
     polar = left @ right
     cosine = (found * polar).sum() / found.norm() / polar.norm()
     assert cosine > 0.97
+
+
+@pytest.mark.parametrize("shape", [(8, 30), (16, 16)])
+def test_both_ways_to_orthogonal_give_the_polynomial_of_the_singular_values(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    matrix *= torch.logspace(0, -3, shape[0], dtype=torch.float64)[:, None]
+    left, values, right = torch.linalg.svd(matrix / matrix.norm(), full_matrices=False)
+    for _ in range(3):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    expected = left * values @ right
+    for way in (_directly, _by_square):
+        torch.testing.assert_close(way(matrix / matrix.norm(), 3), expected)
+        found = way((matrix / matrix.norm()).float(), 3)
+        torch.testing.assert_close(found.double(), expected, atol=2e-5, rtol=0)
 
 
 def test_a_step_of_muon_by_hand() -> None:

@@ -41,18 +41,47 @@ class Muon(Uncompiled):
                 weight.sub_(orthogonal(ahead.flatten(1)).mul_(group["lr"]).view_as(weight))
 
 
+COEFFICIENTS = (3.4445, -4.7750, 2.0315)
+"""Those of the polynomial of a Newton-Schulz step: of a singular value, its cube and its fifth power."""
+
+
 def orthogonal(matrix: Tensor, iterations: int = ITERATIONS) -> Tensor:
     """The matrix with its singular values brought near 1, k x n, float32; made in bfloat16 unless emulated.
 
     Source: Jordan et al. 2024, quintic Newton-Schulz iteration.
     """
-    first, second, third = 3.4445, -4.7750, 2.0315
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    kind = torch.float32 if emulates_bfloat16(matrix.device) else torch.bfloat16
-    x = (wide / wide.norm().clamp(min=1e-7)).to(kind)
+    x = wide / wide.norm().clamp(min=1e-7)
+    emulated = emulates_bfloat16(matrix.device)
+    found = _by_square(x, iterations) if emulated else _directly(x.bfloat16(), iterations).float()
+    return found if matrix.shape[0] <= matrix.shape[1] else found.T
+
+
+def _directly(x: Tensor, iterations: int) -> Tensor:
+    """Iterates on the matrix, as published: bfloat16 is exact enough for that."""
     for _ in range(iterations):
-        square = x @ x.T
-        polynomial = torch.addmm(square, square, square, beta=second, alpha=third)
-        x = torch.addmm(x, polynomial, x, beta=first)
-    found: Tensor = x if matrix.shape[0] <= matrix.shape[1] else x.T
-    return found.float()
+        x = torch.addmm(x, _powers(x @ x.T), x, beta=COEFFICIENTS[0])
+    return x
+
+
+def _by_square(x: Tensor, iterations: int) -> Tensor:
+    """The same by its square, k x k, alone: all factors are polynomials of it, and commute.
+
+    It takes half of the products, but the square has the squares of the singular values: too small for
+    bfloat16.
+    """
+    square = x @ x.T
+    factor = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    for left in reversed(range(iterations)):
+        step = _powers(square)
+        step.diagonal().add_(COEFFICIENTS[0])
+        factor = step @ factor
+        if left:
+            square = step @ square @ step
+    return factor @ x
+
+
+def _powers(square: Tensor) -> Tensor:
+    """The second and third term of a step's polynomial, without the matrix itself as a factor."""
+    _, second, third = COEFFICIENTS
+    return torch.addmm(square, square, square, beta=second, alpha=third)
