@@ -13,7 +13,8 @@ installed set that hubel knows by name, such as fashion-mnist. `tutorial` is hub
 of a tutorial: Adam at one rate, batches of 64 from a DataLoader, float32. `resnet20` has the recipe of its
 paper, its rate falling by the clock, `lenet5` is LeNet-5 in the tutorial's loop, and `keras` the small
 network of the Keras examples. PYTHON is one that has Keras and TensorFlow. HUBEL is the command of an older
-build, which is the way `before`. Seeds are of hubel's runs. NET takes the choice of the network from hubel.
+build, which is the way `before`. Seeds are of hubel's runs, NET takes the choice of the network from it, and
+the processor's seconds tell what a run got of a busy machine.
 """
 
 from __future__ import annotations
@@ -130,14 +131,15 @@ def ours(where: str, seconds: float, hubel: str, seed: int, net: str | None) -> 
         environment = {**os.environ, "HUBEL_CACHE": f"{folder}/cache"}
         train = [hubel, "train", where, "--time", f"{seconds:g}s", "--out", f"{folder}/run"]
         train += ["--seed", str(seed), *(["--net", net] if net else [])]
-        began = time.perf_counter()
+        began, spent = time.perf_counter(), os.times()
         subprocess.run(train, env=environment, check=True, stdout=sys.stderr)
-        wall = time.perf_counter() - began
+        wall, after = time.perf_counter() - began, os.times()
         val = [hubel, "val", f"{folder}/run/best.safetensors", where, "--json"]
         out = subprocess.run(val, env=environment, check=True, stdout=subprocess.PIPE).stdout
         last = Path(folder, "run", "metrics.jsonl").read_text().splitlines()[-1]
     found = {"top1": json.loads(out)["top1"], "epochs": json.loads(last)["epoch"]}
-    return {**found, "wall_seconds": round(wall, 1)}
+    cpu = after.children_user + after.children_system - spent.children_user - spent.children_system
+    return {**found, "wall_seconds": round(wall, 1), "cpu_seconds": round(cpu, 1)}
 
 
 def theirs(python: str, code: str, *arguments: str) -> dict[str, Any]:
