@@ -1,4 +1,4 @@
-"""Convolution by the fastest algorithm on a CPU: PyTorch's, matrix products, or Winograd's filtering.
+"""Convolution by the fastest algorithm on a CPU: oneDNN's, matrix products, or Winograd's filtering.
 
 The algorithm is chosen from shapes and types, never by timing, so that runs can be repeated.
 """
@@ -8,8 +8,10 @@ from __future__ import annotations
 from typing import cast
 
 import torch
+import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from hubel.module.direct import Direct, Geometry, Limits, gains
 from hubel.module.product import Product, is_faster
 from hubel.module.winograd import SIZE, Winograd, gain
 from hubel.net.window import Pair
@@ -29,32 +31,52 @@ class Convolution(nn.Conv2d):
 
     def forward(self, images: Tensor) -> Tensor:
         """Maps n x depth x h x w to n x filters x h' x w'."""
+        return self.convolved(images, self.weight, self.bias)
+
+    def convolved(
+        self,
+        images: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        limits: Limits | None = None,
+        *,
+        folded: bool = False,
+    ) -> Tensor:
+        """The same by another weight and bias; `limits` are those of a relu behind, which is done as well.
+
+        `folded`: the bias is that of a batch normalisation, whose gradient PyTorch would take long for.
+        """
         dtype = self._dtype(images)
         if dtype is None:
-            return super().forward(images)
+            return _limited(self._conv_forward(images, weight, bias), limits)
         stride, padding = cast("Pair", self.stride), cast("Pair", self.padding)
+        direct = Geometry(stride, padding, self.groups, limits)
         result: Tensor
-        if dtype == torch.float32 and self._gains_by_winograd(images, padding):
-            result = Winograd.apply(images, self.weight, self.bias, padding)  # type: ignore[no-untyped-call]
+        if self.groups == 1:
+            if dtype == torch.float32 and self._gains_by_winograd(images, padding):
+                result = Winograd.apply(images, weight, bias, padding)  # type: ignore[no-untyped-call]
+                return _limited(result, limits)
+            if is_faster(images, weight, stride, padding, dtype):
+                bias = None if bias is None else bias.to(dtype)
+                with torch.autocast("cpu", enabled=False):
+                    result = Product.apply(  # type: ignore[no-untyped-call]
+                        images.to(dtype), weight.to(dtype), bias, stride, padding
+                    )
+                return _limited(result, limits)
+        if dtype == torch.float32 and (folded or gains(weight, direct)):
+            result = Direct.apply(images, weight, bias, direct)  # type: ignore[no-untyped-call]
             return result
-        if not is_faster(images, self.weight, stride, padding, dtype):
-            return super().forward(images)
-        bias = None if self.bias is None else self.bias.to(dtype)
-        with torch.autocast("cpu", enabled=False):
-            result = Product.apply(  # type: ignore[no-untyped-call]
-                images.to(dtype), self.weight.to(dtype), bias, stride, padding
-            )
-        return result
+        return _limited(self._conv_forward(images, weight, bias), limits)
 
     def _dtype(self, images: Tensor) -> torch.dtype | None:
         """Returns the type to compute in where there is a choice of algorithms, else None.
 
-        There is one for batches on a CPU without groups and dilation; in float32 in training alone, so that
-        results at inference are PyTorch's to the last digit.
+        There is one for batches on a CPU without dilation; in float32 in training alone, so that results at
+        inference are PyTorch's to the last digit.
         """
-        if _is_traced() or images.device.type != "cpu" or images.dim() != 4 or not len(images):
+        if is_traced() or images.device.type != "cpu" or images.dim() != 4 or not len(images):
             return None
-        if self.groups > 1 or self.dilation != (1, 1) or isinstance(self.padding, str):
+        if self.dilation != (1, 1) or isinstance(self.padding, str):
             return None
         autocast = torch.is_autocast_enabled("cpu")
         dtype = torch.get_autocast_dtype("cpu") if autocast else images.dtype
@@ -68,7 +90,12 @@ class Convolution(nn.Conv2d):
         return gain(images, self.weight, padding) >= LEAST_GAIN
 
 
-def _is_traced() -> bool:
+def _limited(result: Tensor, limits: Limits | None) -> Tensor:
+    """The activation of these limits, in the place of what it is applied to."""
+    return result if limits is None else F.hardtanh_(result, *limits)
+
+
+def is_traced() -> bool:
     """Whether a compiler or a transform of `torch.func` traces the call: they need PyTorch's operation."""
     transformed: bool = torch._C._are_functorch_transforms_active()  # noqa: SLF001 - there is no public name
     return transformed or torch.compiler.is_compiling()

@@ -92,7 +92,7 @@ class LinkedConv(nn.Module):
         return F.conv2d(self.around(images), dense, self.bias, **self.geometry)
 
 
-class PaddedConv(nn.Conv2d):
+class PaddedConv(Convolution):
     """Convolution of an image that is padded first: unevenly, or by what is not zeros."""
 
     layer: sliding.Conv

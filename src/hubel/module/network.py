@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from hubel.errors import NetworkError
+from hubel.module.folded import chains, folded, folds
 from hubel.module.initialise import initialise
 from hubel.module.layers import MAKERS
 from hubel.net.algebra import Net
@@ -32,7 +33,8 @@ class Heads(NamedTuple):
 class _Call:
     """One step of the forward pass.
 
-    `names` lead from the network to the submodule; `done` are the paths that no later step reads.
+    `names` lead from the network to the submodule; `done` are the paths that no later step reads. `chain`
+    are the calls that may be one pass, this one and those behind it; empty where it is alone.
     """
 
     path: str
@@ -40,6 +42,7 @@ class _Call:
     sources: tuple[str, ...]
     side: bool
     done: tuple[str, ...]
+    chain: tuple[_Call, ...] = ()
 
 
 class Network(nn.Module):
@@ -65,7 +68,7 @@ class Network(nn.Module):
             check_fits("the network", bytes_to_run(steps), force=force)
         self.steps = without_softmax(steps) if scores else steps
         self._end = next((step.path for step in reversed(self.steps) if not step.side), INPUT)
-        self._in_training = _calls(self.steps, self._end)
+        self._in_training = _calls(self.steps, self._end, chains(self.steps, self._end))
         self._at_inference = _calls(at_inference(self.steps), self._end)
         for step in self.steps:
             if not isinstance(step.layer, SideHead):
@@ -76,15 +79,24 @@ class Network(nn.Module):
         values = {INPUT: images}
         sides: dict[str, Tensor] = {}
         for call in self._in_training if self.training else self._at_inference:
-            inputs = [values[source] for source in call.sources]
             if call.side:
-                sides[call.path] = class_scores(inputs[0])
-            else:
-                values[call.path] = self._submodule(call.names)(*inputs)
+                sides[call.path] = class_scores(values[call.sources[0]])
+            elif call.path not in values:  # else it was run in one pass with the one before it
+                self._run(call, values)
             for path in call.done:
                 del values[path]
         scores = class_scores(values[self._end])
         return Heads(scores, sides) if sides else scores
+
+    def _run(self, call: _Call, values: dict[str, Tensor]) -> None:
+        """Runs a call, and those behind it where they can be one pass with it: all get the last value."""
+        inputs = [values[source] for source in call.sources]
+        if call.chain:
+            parts = [self._submodule(each.names) for each in call.chain]
+            if folds(parts, inputs[0]):
+                values.update(dict.fromkeys((each.path for each in call.chain), folded(parts, inputs[0])))
+                return
+        values[call.path] = self._submodule(call.names)(*inputs)
 
     def _submodule(self, names: tuple[str, ...]) -> nn.Module:
         """Returns the submodule at the end of these names.
@@ -180,10 +192,13 @@ def _add(root: nn.Module, name: str, module: nn.Module, path: str) -> None:
         raise NetworkError(f"{path}: a built network has a {name} of its own; choose another name") from None
 
 
-def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:
-    """Returns the calls of a forward pass with the scores at `end`, and what to release after each."""
+def _calls(steps: Sequence[Step], end: str, chains: Mapping[str, int] | None = None) -> tuple[_Call, ...]:
+    """Returns the calls of a forward pass with the scores at `end`, and what to release after each.
+
+    `chains`: how many calls behind one may be one pass with it, by its path.
+    """
     last_reader = {source: step.path for step in steps for source in step.sources if source != end}
-    return tuple(
+    calls = [
         _Call(
             path=step.path,
             names=tuple(step.path.split(".")),
@@ -192,7 +207,11 @@ def _calls(steps: Sequence[Step], end: str) -> tuple[_Call, ...]:
             done=tuple(path for path in dict.fromkeys(step.sources) if last_reader.get(path) == step.path),
         )
         for step in steps
-    )
+    ]
+    for place, call in enumerate(calls):
+        if more := (chains or {}).get(call.path):
+            calls[place] = replace(call, chain=tuple(calls[place : place + more + 1]))
+    return tuple(calls)
 
 
 def taken_names() -> frozenset[str]:

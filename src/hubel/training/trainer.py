@@ -110,7 +110,7 @@ class Trainer:
             raise UsageError("the network has nothing to learn: every layer with parameters is frozen")
         warnings = []
         if config.precision == AUTO:
-            fastest_ = world.first(_fastest(network, train, config.recipe.batch))
+            fastest_ = world.first(_fastest(network, train, config))
             config = replace(config, precision=fastest_)
         elif config.precision == "bfloat16" and emulates_bfloat16(learning[0].device):
             config, warnings = replace(config, precision="float32"), [EMULATES]
@@ -231,7 +231,7 @@ class Trainer:
         self, round_: Round, batches: Iterator[Made], began: float, validating: int
     ) -> Iterator[Event]:
         """Trains until a round is over; there are `validating` validation images."""
-        self._learn()
+        set_modes(self.network, self.config)
         while not self._over(round_):
             places, images, targets = round_.waiting(batches)
             progress = self.clock.progress(self.done, self.seconds)
@@ -291,16 +291,6 @@ class Trainer:
         if recipe.smallest == 1:
             return None
         return lambda batch: recipe.side(self.clock.progress(epoch + batch / batches, self.seconds), whole)
-
-    def _learn(self) -> None:
-        """Puts the network in training mode, except for frozen parts and statistics that are to stay."""
-        self.network.train()
-        staying = parts(self.network.root, self.config.freeze)
-        if self.config.start and self.config.recipe.fixed_statistics:
-            normed = (step for step in self.network.steps if isinstance(step.layer, BatchNorm))
-            staying += [self.network.root.get_submodule(step.path) for step in normed if not step.side]
-        for part in staying:
-            part.eval()
 
     def _over(self, round_: Round) -> bool:
         """Whether a round is over: at the end of an epoch, or when the clock says so."""
@@ -383,10 +373,22 @@ def _optimizers(
     return [made]
 
 
-def _fastest(network: Trainable, train: Source, batch: int) -> str:
+def set_modes(network: Trainable, config: Config) -> None:
+    """Puts a network in training mode, except for frozen parts and statistics that are to stay."""
+    network.train()
+    staying = parts(network.root, config.freeze)
+    if config.start and config.recipe.fixed_statistics:
+        normed = (step for step in network.steps if isinstance(step.layer, BatchNorm))
+        staying += [network.root.get_submodule(step.path) for step in normed if not step.side]
+    for part in staying:
+        part.eval()
+
+
+def _fastest(network: Trainable, train: Source, config: Config) -> str:
     """The precision in which a step on these batches is fastest."""
     images, targets = train.first()
-    network.train()
+    batch = config.recipe.batch
+    set_modes(network, config)
 
     def trial(count: int) -> str:
         def step(copy: Trainable, precision: str) -> Tensor:

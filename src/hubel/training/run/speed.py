@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import torch
+from torch import nn
 
 from hubel.device import best_device, now
 from hubel.module.network import build
@@ -39,6 +40,9 @@ def _speed_in_steps(net: Net, volume: Volume, recipe: Recipe, precision: str, co
     images = images.to(memory_format=torch.channels_last)
     labels = torch.arange(count, device=device) % network.output.depth
     optimizers = OPTIMIZERS[recipe.optimizer](network, recipe.rates)
+    for part in network.modules() if recipe.fixed_statistics else ():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
     if precision == AUTO or emulates_bfloat16(device):
         precision = fastest(
             network, recipe.batch, lambda trial, kind: loss_of(trial, images, labels, precision=kind)[0]
