@@ -49,7 +49,16 @@ SIDES = (64, 96, 128, 160, 224)
 """The sides, in pixels, to which large images may be reduced."""
 
 FINETUNE_SIDES = (128, 160, 192)
-"""The sides, in pixels, that a pretrained network may see instead of its own, if they are smaller."""
+"""The sides, in pixels, at which a pretrained network may learn instead of its own, if they are smaller."""
+
+GROWN = 0.9
+"""The share of a run after which images that a pretrained network sees smaller at first have its own size."""
+
+HEAD = 0.6
+"""The fewest epochs in whose time a head can be trained alone, with two validations, at the same size.
+
+That is a forward pass, a third of a step, over all images and twice over the validation images.
+"""
 
 FEW = 7_000
 """A smaller set counts as one of this many images: there a larger network needs more epochs to pay off."""
@@ -71,6 +80,9 @@ MOST_SPEED_UP = 2.0
 
 TRAINING = 0.85
 """The share of the time that is expected to remain for steps."""
+
+PARTS = 50
+"""Into how many parts a run is divided to add up its work."""
 
 PASSES = 5
 """The time to measure a candidate, in its steps; this includes building it and its optimizer."""
@@ -176,8 +188,8 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
     """The most expensive candidate that trains for enough epochs of this many images in the time.
 
     Candidates are ordered by cost, the cheapest first. Each is measured, unless it is certain to be too slow,
-    or measuring would exceed its share of the time. A candidate that differs from the last only in its
-    recipe has the same speed.
+    or measuring would exceed its share of the time. The network of the candidate before, at another size or
+    by another recipe, has the speed that its multiply-adds suggest.
     """
     device = best_device()
     warm_up(device)
@@ -186,10 +198,11 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
     best = last = _measured(candidates[0], images, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs
-        if last.epochs * MOST_SPEED_UP < candidate.epochs * times:
+        if candidate.net == last.candidate.net:
+            speed, epochs = last.images_per_second / times, last.epochs / times
+            last = Chosen(candidate, images_per_second=speed, epochs=epochs)
+        elif last.epochs * MOST_SPEED_UP < candidate.epochs * times:
             continue
-        if (candidate.net, candidate.volume) == (last.candidate.net, last.candidate.volume):
-            last = replace(last, candidate=candidate)
         else:
             count = on_trial(candidate.recipe.batch, TRIED, device)
             measuring = times * passes * count / last.images_per_second
@@ -240,17 +253,36 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
 
 
 def _of_model(start: str, data: DataSet) -> list[Candidate]:
-    """A pretrained model with a head for the set's classes, at each volume that fits, the cheapest first."""
+    """A pretrained model with a head for the set's classes, by every size that fits, the cheapest first.
+
+    Where there is time for its head at its own size, it is validated at that from the beginning, so that no
+    result is below the head's; the images that it learns from may be smaller, and grow. Where there is not,
+    its own size is smaller.
+    """
     model = starting_model(start)
     own = model.network
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
     net = with_classes(model.net, len(data.classes))
-    height, width = own.volume.plane
-    sides = [side for side in FINETUNE_SIDES if side < min(height, width)]
-    volumes = [Volume(side, side, own.volume.depth) for side in sides]
-    volumes = [volume for volume in volumes if _has_the_same(net, volume, own.volume)]
+    whole = min(own.volume.plane)
+    sides = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < whole]
+    smaller = [volume for volume in sides if _has_the_same(net, volume, own.volume)]
     usual = replace(RECIPES["finetune"], views=model.views)
-    return [Candidate(name, net, volume, usual, LARGER, "finetune") for volume in (*volumes, own.volume)]
+    growing = [replace(usual, smallest=min(each.plane) / whole, grown=GROWN) for each in smaller]
+    least = [HEAD, *(max(HEAD, LARGER * _work(each, whole)) for each in growing[1:])]
+    return [
+        *(Candidate(name, net, volume, usual, HEAD, "finetune") for volume in smaller),
+        *(
+            Candidate(name, net, own.volume, recipe, epochs, "finetune")
+            for recipe, epochs in zip(growing, least, strict=False)
+        ),
+        Candidate(name, net, own.volume, usual, LARGER, "finetune"),
+    ]
+
+
+def _work(recipe: Recipe, whole: int) -> float:
+    """The multiply-adds of a run with images that grow, as a share of those with all of the `whole` side."""
+    sides = [recipe.side(step / PARTS, whole) for step in range(PARTS)]
+    return sum((side / whole) ** 2 for side in sides) / PARTS
 
 
 def _has_the_same(net: Net, volume: Volume, own: Volume) -> bool:
