@@ -1,0 +1,117 @@
+"""A step of fine-tuning, EfficientNet-Lite0 with fixed statistics: by this build and by an older one.
+
+A step is the forward pass, cross-entropy, the backward pass and SGD with momentum on one batch of noise of
+224x224, in float32. Each build has a process of its own, and they take turns: one runs while the other waits. Prints the
+medians over all steps of all rounds in images a second, and their ratio.
+
+    python benchmarks/tuning.py PYTHON [--rounds 5] [--batch 32] [--threads 2]
+
+PYTHON is that of an environment which has the older build.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import nn
+from torch.optim import SGD
+
+from hubel import build, zoo
+
+try:
+    from hubel.process import keep_memory
+except ImportError:  # builds before 0.4.0
+    from hubel.train.engine import keep_memory  # type: ignore[import-not-found, no-redef]
+
+STEPS = 2
+"""Steps of a turn."""
+
+
+def steps(batch: int) -> None:
+    """Takes steps whenever it is its turn, and says how long each took."""
+    keep_memory()
+    torch.manual_seed(0)
+    network = build(zoo.efficientnet_lite0(10), "224x224x3", scores=True).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
+    for part in network.modules():
+        if isinstance(part, nn.BatchNorm2d):
+            part.eval()
+    optimizer = SGD(network.parameters(), lr=1e-4, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True)
+    images = torch.randn(batch, 3, 224, 224).to(memory_format=torch.channels_last)
+    labels = torch.arange(batch) % 10
+
+    def step() -> float:
+        began = time.perf_counter()
+        optimizer.zero_grad()
+        F.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
+        optimizer.step()
+        return time.perf_counter() - began
+
+    step()
+    for _ in sys.stdin:
+        print(json.dumps([step() for _ in range(STEPS)]), flush=True)
+
+
+class Build:
+    """A process with a build of hubel, which waits for its turns."""
+
+    def __init__(self, python: str, batch: int, threads: int) -> None:
+        self.times: list[float] = []
+        command = [python, __file__, python, "--as", "steps", "--batch", str(batch)]
+        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+        self._process = subprocess.Popen(command, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+
+    def turn(self) -> None:
+        """Lets it take some steps."""
+        print(file=self._process.stdin, flush=True)
+        self.times += json.loads(self._process.stdout.readline())
+
+    def end(self) -> float:
+        """Ends it; the median of its steps in seconds."""
+        self._process.communicate()
+        return statistics.median(self.times)
+
+
+def main(given: argparse.Namespace) -> None:
+    """Lets both take turns and prints what came out."""
+    builds = {
+        name: Build(python, given.batch, given.threads)
+        for name, python in (("now", sys.executable), ("before", given.python))
+    }
+    for _ in range(given.rounds):
+        for each in builds.values():
+            each.turn()
+    seconds = {name: each.end() for name, each in builds.items()}
+    result = {
+        **{f"{name}_images_a_second": round(given.batch / took, 1) for name, took in seconds.items()},
+        "times_before": round(seconds["before"] / seconds["now"], 2),
+        "threads": given.threads,
+        "rounds": given.rounds,
+        "torch": torch.__version__,
+        "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("python")
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--batch", type=int, default=32)
+    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--as", dest="way", help=argparse.SUPPRESS)
+    parsed = arguments.parse_args()
+    if parsed.way:
+        steps(parsed.batch)
+    else:
+        main(parsed)
