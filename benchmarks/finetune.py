@@ -5,13 +5,15 @@ its kind: a new head, everything trained, AdamW with warm-up and a cosine by the
 and flips by Pillow in 2 workers, float32. The images are CIFAR-10's, enlarged to 128x128 and stored as JPEG
 files: 600 of the first class down to 60 of the last to train, 200 of each to test.
 
-    python benchmarks/finetune.py CIFAR SECONDS
+    python benchmarks/finetune.py CIFAR SECONDS [--before HUBEL]
 
-CIFAR is a folder with train/CLASS/* and test/CLASS/*.
+CIFAR is a folder with train/CLASS/* and test/CLASS/*. HUBEL is the command of an older build, which then
+takes the place of the loop by hand.
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import os
 import platform
@@ -107,27 +109,36 @@ def make(cifar: Path, folder: Path) -> None:
                 large.save(place / f"{path.stem}.jpg", quality=92)
 
 
-def main(cifar: Path, seconds: float) -> None:
+def trained(hubel: str, photos: Path, folder: Path, seconds: float) -> dict[str, float]:
+    """Trains by a build's command with an empty cache; its accuracy on the test split, and its times."""
+    run, environment = folder / "run", {**os.environ, "HUBEL_CACHE": str(folder / "cache")}
+    began = time.perf_counter()
+    train = [hubel, "train", str(photos), "--time", f"{seconds:g}s", "--out", str(run)]
+    subprocess.run(train, env=environment, check=True)
+    wall = time.perf_counter() - began
+    val = [hubel, "val", str(run / "best.safetensors"), str(photos), "--json"]
+    out = subprocess.run(val, env=environment, check=True, stdout=subprocess.PIPE).stdout
+    last = json.loads((run / "metrics.jsonl").read_text().splitlines()[-1])
+    return {"top1": json.loads(out)["top1"], "epochs": last["epoch"], "wall_seconds": round(wall, 1)}
+
+
+def main(given: argparse.Namespace) -> None:
     """Runs both in turn and prints what came out."""
     with tempfile.TemporaryDirectory() as made:
-        photos, run = Path(made, "photos"), Path(made, "run")
-        make(cifar, photos)
+        photos = Path(made, "photos")
+        make(given.cifar, photos)
+        found: dict[str, object] = {}
+        if given.before:
+            found["before"] = trained(given.before, photos, Path(made, "before"), given.seconds)
         hubel = str(Path(sys.executable).with_name("hubel"))
-        environment = {**os.environ, "HUBEL_CACHE": f"{made}/cache"}
-        began = time.perf_counter()
-        train = [hubel, "train", str(photos), "--time", f"{seconds:g}s", "--out", str(run)]
-        subprocess.run(train, env=environment, check=True)
-        wall = time.perf_counter() - began
-        val = [hubel, "val", str(run / "best.safetensors"), str(photos), "--json"]
-        out = subprocess.run(val, env=environment, check=True, stdout=subprocess.PIPE).stdout
-        lines = (run / "metrics.jsonl").read_text().splitlines()
-        ours = {"top1": json.loads(out)["top1"], "epochs": json.loads(lines[-1])["epoch"]}
-        by_hand = [sys.executable, "-c", BY_HAND, str(photos), f"{seconds:g}"]
-        out = subprocess.run(by_hand, check=True, stdout=subprocess.PIPE).stdout
+        found["hubel"] = trained(hubel, photos, Path(made, "now"), given.seconds)
+        if not given.before:
+            by_hand = [sys.executable, "-c", BY_HAND, str(photos), f"{given.seconds:g}"]
+            out = subprocess.run(by_hand, check=True, stdout=subprocess.PIPE).stdout
+            found["by_hand"] = json.loads(out)
     result = {
-        "seconds": seconds,
-        "hubel": {**ours, "wall_seconds": round(wall, 1)},
-        "by_hand": json.loads(out),
+        "seconds": given.seconds,
+        **found,
         "torch": version("torch"),
         "machine": f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}",
     }
@@ -135,4 +146,8 @@ def main(cifar: Path, seconds: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), float(sys.argv[2]))
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("cifar", type=Path)
+    arguments.add_argument("seconds", type=float)
+    arguments.add_argument("--before")
+    main(arguments.parse_args())

@@ -1,10 +1,11 @@
 """A step of fine-tuning, EfficientNet-Lite0 with fixed statistics: by this build and by an older one.
 
 A step is the forward pass, cross-entropy, the backward pass and SGD with momentum on one batch of noise of
-224x224, in float32. Each build has a process of its own, and they take turns: one runs while the other waits. Prints the
-medians over all steps of all rounds in images a second, and their ratio.
+224x224, in float32. Each build has a process of its own, and they take turns: one runs while the other
+waits. Prints the medians over all steps of all rounds, in images per second of the processor, and their
+ratio.
 
-    python benchmarks/tuning.py PYTHON [--rounds 5] [--batch 32] [--threads 2]
+    python benchmarks/tuning.py PYTHON [--rounds 5] [--batch 32] [--threads 1]
 
 PYTHON is that of an environment which has the older build.
 """
@@ -37,7 +38,7 @@ STEPS = 2
 
 
 def steps(batch: int) -> None:
-    """Takes steps whenever it is its turn, and says how long each took."""
+    """Takes steps whenever it is its turn, and says how long each took, in seconds of the processor."""
     keep_memory()
     torch.manual_seed(0)
     network = build(zoo.efficientnet_lite0(10), "224x224x3", scores=True).train()
@@ -50,11 +51,11 @@ def steps(batch: int) -> None:
     labels = torch.arange(batch) % 10
 
     def step() -> float:
-        began = time.perf_counter()
+        began = time.process_time()
         optimizer.zero_grad()
         F.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
-        return time.perf_counter() - began
+        return time.process_time() - began
 
     step()
     for _ in sys.stdin:
@@ -108,7 +109,7 @@ if __name__ == "__main__":
     arguments.add_argument("python")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--batch", type=int, default=32)
-    arguments.add_argument("--threads", type=int, default=2)
+    arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--as", dest="way", help=argparse.SUPPRESS)
     parsed = arguments.parse_args()
     if parsed.way:

@@ -14,6 +14,7 @@ from hubel import build, parse
 from hubel.module.direct import Direct, Geometry, Limits, gains
 from hubel.module.layers import PaddedConv
 from hubel.module.network import Network
+from hubel.module.padded import Padded
 
 KINDS = [
     # maps in, filters, size, stride, padding, groups
@@ -78,6 +79,21 @@ def test_what_is_not_finite_stays_so() -> None:
     images = torch.full((1, 4, 3, 3), math.nan).to(memory_format=torch.channels_last)
     found = direct(images, torch.ones(4, 1, 3, 3), torch.zeros(4), Geometry((1, 1), (1, 1), 4, (0.0, 6.0)))
     assert found.isnan().all()
+
+
+@pytest.mark.parametrize("sides", [(0, 1, 0, 1), (2, 1, 0, 3), (0, 0, 1, 0)])
+def test_zeros_are_put_around_as_pytorch_puts_them(sides: tuple[int, int, int, int]) -> None:
+    torch.manual_seed(0)
+    images = (
+        torch.randn(2, 3, 4, 5, dtype=torch.float64).to(memory_format=torch.channels_last).requires_grad_()
+    )
+    ours: Tensor = Padded.apply(images, sides)  # type: ignore[no-untyped-call]
+    theirs = F.pad(images, sides)
+    assert torch.equal(ours, theirs)
+    direction = torch.randn_like(theirs)
+    found = [torch.autograd.grad(each, images, direction)[0] for each in (ours, theirs)]
+    assert torch.equal(*found)
+    assert torch.autograd.gradgradcheck(lambda given: Padded.apply(given, sides).square(), images)  # type: ignore[no-untyped-call]
 
 
 def test_ways_are_chosen_by_shape() -> None:

@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from hubel.module.padded import with_zeros
 from hubel.net.window import Pair
 
 Limits: TypeAlias = tuple[float, float]
@@ -104,13 +105,19 @@ def _rows(maps: Tensor) -> Tensor:
 
 def _in_strips(gradient: Tensor, images: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
     """Returns the gradient of wide depthwise filters from strips of their columns, at most `WIDEST` wide."""
-    (down, across), padding = geometry.stride, geometry.padding
-    padded = F.pad(images, (padding[1], padding[1], 0, 0))
+    (down, across), (above, beside) = geometry.stride, geometry.padding
     reach, found = across * (gradient.shape[3] - 1), []
-    strip = Geometry((down, across), (padding[0], 0), geometry.groups)
+    strip = Geometry((down, across), (above, 0), geometry.groups)
     for first in range(0, weight.shape[3], WIDEST):
         columns = weight[..., first : first + WIDEST]
-        seen = padded[..., first : first + reach + columns.shape[3]]
-        seen = seen.contiguous(memory_format=torch.channels_last)
+        seen = _columns(images, first - beside, reach + columns.shape[3])
         found.append(_gradients(gradient, seen, columns, strip, of_images=False))
     return torch.cat(found, 3)
+
+
+def _columns(images: Tensor, first: int, count: int) -> Tensor:
+    """Returns `count` columns of images from the first on; there are zeros around the images."""
+    width = images.shape[3]
+    left, right = min(count, max(0, -first)), min(count, max(0, first + count - width))
+    inside, sides = images[..., first + left : first + count - right], (left, right, 0, 0)
+    return F.pad(inside, sides) if torch.is_grad_enabled() else with_zeros(inside, sides)

@@ -16,9 +16,10 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
-from hubel.module.convolution import Convolution
+from hubel.module.convolution import Convolution, is_traced
 from hubel.module.lenet_codes import codes
 from hubel.module.norms import LayerNorm, LayerScale, ResponseNorm
+from hubel.module.padded import Padded
 from hubel.module.wiring import Add, Concat, DropPath, Multiply, Part, Shuffle
 from hubel.net import activations, growing, norms, sliding
 from hubel.net import layers as spec
@@ -53,8 +54,17 @@ class Around:
         """Pads images, n x depth x h x w, by what the window's module does not."""
         if not self.before:
             return images
+        if self.mode == "constant" and value == 0 and _trains(images):
+            zeros: Tensor = Padded.apply(images, self.before)  # type: ignore[no-untyped-call]
+            return zeros
         padded: Tensor = F.pad(images, self.before, self.mode, value if self.mode == "constant" else None)
         return padded
+
+
+def _trains(images: Tensor) -> bool:
+    """Whether a step of training on a CPU sees these images."""
+    last = images.is_contiguous(memory_format=torch.channels_last)
+    return torch.is_grad_enabled() and images.device.type == "cpu" and last and not is_traced()
 
 
 F_MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "replicate"}
