@@ -20,7 +20,7 @@ from hubel.errors import DataError, HubelError, TrainingError, UsageError
 from hubel.model.header import Validated
 from hubel.tasks.follow import Spent
 from hubel.training.events import BatchDone, RoundDone, Warned
-from hubel.training.run.events import Began, Event, Finished
+from hubel.training.run.events import Began, Event, Finished, HeadTrained
 from tests.cli.conftest import Hubel
 
 NET = "conv(4, 3) >> batchnorm >> relu >> maxpool(2) >> fc(3)"
@@ -220,6 +220,23 @@ def test_a_run_of_other_classes_is_not_resumed_and_the_way_out_works(tmp_path: P
         hubel.resume(before.folder, data=fewer)
     after = hubel.train(more, start=before.folder, out=tmp_path / "new", **PLAIN)
     assert after.model.classes == ("left", "middle", "right", "top")
+
+
+def shifted(scores: Tensor, labels: Tensor) -> Tensor:
+    """A loss that teaches every image the next class."""
+    return F.cross_entropy(scores, (labels + 1) % 3)
+
+
+def test_fine_tuning_that_ruins_the_network_ends_with_the_head_alone(tmp_path: Path) -> None:
+    before = hubel.train(images(), net=NET, out=tmp_path / "run", **PLAIN)
+    pixels, names = images()
+    renamed, events = (pixels, [name.upper() for name in names]), list[Event]()
+    ruinous = {**PLAIN, "lr": 0.1, "average": 0.0, "loss": shifted, "on_event": events.append}
+    after = hubel.train(renamed, start=before.folder, out=tmp_path / "new", **ruinous)
+    head = next(event.val for event in events if isinstance(event, HeadTrained))
+    assert after.history[-1]["val_top1"] < 0.5 < head.top1
+    assert after.evaluation is not None
+    assert after.evaluation.top1 == head.top1
 
 
 def adam(parameters: Any) -> torch.optim.Optimizer:
