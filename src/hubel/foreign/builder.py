@@ -53,7 +53,8 @@ class Builder:
     affines: set[str] = field(default_factory=set)
     entry: Entry | None = None
     remarks: dict[str, None] = field(default_factory=dict)
-    names: dict[str, None] = field(default_factory=dict)
+    models: dict[str, None] = field(default_factory=dict)
+    """The names of the models in the file."""
 
     def add(self, layer: Layer, values: Sequence[Value], name: str, **weights: Array) -> Value:
         """Adds a step and returns its output, with the axes of its first input.
@@ -136,7 +137,7 @@ class Builder:
             entry,
             classes,
             tuple(self.remarks),
-            tuple(self.names),
+            tuple(self.models),
             made,
         )
 

@@ -204,7 +204,7 @@ def _read(reading: KerasReading, model: _Model, start: Value, output: int = 0) -
     """Reads the layers of a model, and returns what it gives."""
     if len(model.inputs) != 1:
         raise NetworkError(f"it takes {len(model.inputs)} inputs; a network takes images")
-    reading.builder.names[model.name] = None
+    reading.builder.models[model.name] = None
     values: dict[Node, Value] = {model.inputs[0]: start}
     called = Counter(call.node[0] for call in model.calls)
     pending = [call for call in model.calls if call.node not in values]
