@@ -126,7 +126,7 @@ def test_weights_of_the_hub(
     monkeypatch.chdir(tmp_path)
     said = hubel("import-weights", "hf:timm/resnet18.a1_in1k")
     assert said.status == 1
-    assert "cropped by 'border'; hubel has only the centre crop); choose one with --preprocessing" in said.err
+    assert "by 'border' to 0.95; hubel crops the centre); choose one with --preprocessing" in said.err
     said = hubel("import-weights", "hf:timm/resnet18.a1_in1k", "--preprocessing", "timm_a1")
     assert said.status == 0
     assert load("resnet18.safetensors").preprocessing == PREPROCESSINGS["timm_a1"]
