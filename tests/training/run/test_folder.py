@@ -151,7 +151,10 @@ def test_the_model_to_start_from_is_the_best_until_it_is_beaten(tmp_path: Path) 
 
 
 @pytest.mark.parametrize("damage", ["nothing", "the last state", "the checksum"])
-def test_a_stopped_run_goes_on_to_the_same_end(tmp_path: Path, damage: str) -> None:
+def test_a_stopped_run_goes_on_to_the_same_end(
+    tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("hubel.training.run.session.SHARE", float("inf"))  # a checkpoint of every round
     whole = finish(tmp_path / "whole")
     run, setting, trainer = start(tmp_path / "stopped")
     epochs = (event for event in Session(run, setting, trainer).train() if isinstance(event, RoundDone))
