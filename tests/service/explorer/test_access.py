@@ -75,6 +75,7 @@ def test_nothing_keeps_anybody_out(page: Page, every: str, theme: str, language:
     page.locator("#notation").fill("conv(6, 5) >> relo")
     page.locator("#problem:visible").wait_for()
     assert serious(page) == {}, "an error"
+    page.evaluate("localStorage.clear()")  # the language and the theme of the next test are the usual ones
 
 
 def tab_to(page: Page, selector: str, most: int = 60) -> None:

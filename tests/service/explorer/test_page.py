@@ -44,7 +44,7 @@ def branches_with_an_image(page: Page, address: str) -> None:
     open_view(page, address, "network")
     page.select_option("select.model", "branches")
     page.locator(".network .frame").first.wait_for()
-    page.get_by_role("link", name="Image").click()
+    page.locator("nav [href='#/through']").click()
     page.set_input_files("#file", THREE)
     page.locator(".bars li").first.wait_for()
 
