@@ -84,11 +84,11 @@ def test_weights_alone_are_those_of_the_graph(tmp_path: Path, name: str) -> None
     with h5py.File(file, "w") as h5:
         layers: dict[str, list[str]] = {}
         for layer, array, sides in known["arrays"]:
-            seen = sides[:2] if sides[-1] == 1 else sides[:-1]  # of a depthwise kernel, one map
+            seen = sides[:2] if sides[-1:] == [1] else sides[:-1]  # of a depthwise kernel, one map
             values = RNG.normal(0, (2 / np.prod(seen)) ** 0.5 if len(sides) > 1 else 0.1, sides)
             if array in ("gamma", "moving_variance", "variance"):
                 values = np.abs(values) + 0.5
-            h5[f"{layer}/{layer}/{array}:0"] = values.astype(np.float32)
+            h5[f"{layer}/{layer}/{array}:0"] = np.asarray(values, np.float32)
             layers.setdefault(layer, []).append(f"{layer}/{array}:0")
         h5.attrs["layer_names"] = list(layers)
         for layer, arrays in layers.items():
@@ -169,7 +169,7 @@ def test_zeros_before_max_pooling_count_where_values_are_below_0(tmp_path: Path)
 
 def test_a_model_of_keras_2(tmp_path: Path) -> None:
     """Its configuration names calls in lists, and its arrays have endings; hard_sigmoid was x/5 + 1/2."""
-    layers = [
+    layers: list[tuple[str, dict[str, Any], list[Any]]] = [
         ("InputLayer", {"name": "in", "batch_input_shape": [None, 6, 5, 2]}, []),
         ("SeparableConv2D", {"name": "sep", "filters": 3, "kernel_size": [2, 2]}, [[["in", 0, 0, {}]]]),
         ("Activation", {"name": "act", "activation": "hard_sigmoid"}, [[["sep", 0, 0, {}]]]),

@@ -194,11 +194,11 @@ def _arrays(weights: KerasWeights, place: tuple[Place, Place], step: Step) -> di
         assert flat is not None
         return {"weight": flat.columns(found["kernel"].T), "bias": found["bias"]}
     assert isinstance(layer, Conv)
-    bias = {"bias": (layer.filters,)} if layer.bias else {}
+    bias: dict[str, tuple[int, ...]] = {"bias": (layer.filters,)} if layer.bias else {}
     if layer.groups > 1:
-        found = weights.of(*place, {"depthwise_kernel": (*pair(layer.size), layer.groups, 1)} | bias)
+        found = weights.of(*place, {"depthwise_kernel": (*pair(layer.size), layer.groups, 1), **bias})
         return {"weight": maps_first(found["depthwise_kernel"])}
-    found = weights.of(*place, {"kernel": (*pair(layer.size), volume.depth, layer.filters)} | bias)
+    found = weights.of(*place, {"kernel": (*pair(layer.size), volume.depth, layer.filters), **bias})
     return {"weight": filters_first(found.pop("kernel"))} | found
 
 
