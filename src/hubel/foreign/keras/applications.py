@@ -33,10 +33,12 @@ if TYPE_CHECKING:
     from hubel.foreign.keras.weights import KerasWeights, Place
     from hubel.net.volume import Volume
 
-HEADS = ("predictions", "probs", "fc1000", "Logits", "conv_preds")
-"""What the layer with the scores was called in one version of Keras or another."""
+HEAD = "predictions"
+HEADS = ("conv_preds", HEAD, "probs", "fc1000", "Logits")
+"""What the layer with the scores was called in one version of Keras or another.
 
-HEAD = HEADS[0]
+In MobileNet it is the first of these, and an activation has the usual name.
+"""
 
 
 @dataclass(frozen=True, slots=True)
