@@ -368,7 +368,8 @@ class _Builder:
             case "ceil":
                 return conv(2, size, stride=stride, pad=0 if self.dense else 1, ceil=True)
             case _:
-                return self.draw(st.sampled_from([maxpool, avgpool]))(size, stride, pad=pad)
+                pool: type[Layer] = self.draw(st.sampled_from([maxpool, avgpool]))
+                return pool(size, stride, pad=pad)  # type: ignore[call-arg]  # of both
 
     def grow(self, volume: Volume) -> Layer:
         """A layer with more places than its input has."""

@@ -115,8 +115,8 @@ def test_names_that_the_newer_exporter_notes(tmp_path: Path) -> None:
         ("Mul", "f", ["d", "e"], "last", "silu", "torch.nn.modules.activation.SiLU"),
     )
     nodes = []
-    for op, made, inputs, path, call, kind in scopes:
-        nodes.append(helper.make_node(op, inputs, [made], name=f"node_{made}"))
+    for op, out, inputs, path, call, kind in scopes:
+        nodes.append(helper.make_node(op, inputs, [out], name=f"node_{out}"))
         for key, text in (("name_scopes", ["", path, call]), ("class_hierarchy", ["Net", kind, "aten"])):
             nodes[-1].metadata_props.add(key=f"pkg.torch.onnx.{key}", value=str(text))
     tail, more = head("f", 3)

@@ -327,7 +327,7 @@ def test_what_exporters_compute_with_sizes(tmp_path: Path) -> None:
     from hubel.foreign.onnx.reading import fold
 
     whole = np.arange(24).reshape(2, 3, 4)
-    for op, inputs, attributes in (
+    cases: tuple[tuple[str, tuple[Any, ...], dict[str, Any]], ...] = (
         ("Concat", (whole, whole), {"axis": 1}),
         ("Gather", (whole, np.array([[2, 0], [-1, 1]])), {"axis": 2}),
         ("Gather", (np.array([5, 6, 7]), np.array(1)), {}),
@@ -339,12 +339,13 @@ def test_what_exporters_compute_with_sizes(tmp_path: Path) -> None:
         ),
         ("Slice", (whole, np.array([0, 1]), np.array([1, 2])), {}),
         ("Unsqueeze", (whole, np.array([0, -1])), {}),
-    ):
+    )
+    for op, inputs, attributes in cases:
         names = [f"i{at}" for at in range(len(inputs))]
         one = node(op, names, ["y"], **attributes)
         given = dict(zip(names, inputs, strict=True))
-        wanted = ReferenceEvaluator(one).run(None, given)[0]
-        np.testing.assert_array_equal(fold(one, inputs, 17)[0], wanted)
+        wanted: Any = ReferenceEvaluator(one).run(None, given)
+        np.testing.assert_array_equal(fold(one, inputs, 17)[0], wanted[0])
 
 
 def test_branches(tmp_path: Path) -> None:

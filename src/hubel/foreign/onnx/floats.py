@@ -142,7 +142,7 @@ class _Lowering:
 
     def float_of(self, node: NodeProto, at: int, axis: int = 0) -> str:
         """Returns the name of an input whose scale and zero follow it; a constant is added as floats."""
-        name, scale, zero = node.input[at : at + 3]
+        name, scale, zero = tuple[str, ...](node.input[at : at + 3])
         whole = self.known(name)
         if whole is None:
             return name
