@@ -262,7 +262,7 @@ def _pool(plain: Pool, padded: Pool) -> Callable[[Any, Volume], nn.Module]:
         if around.before:
             module.layer, module.around = layer, around  # type: ignore[assignment]
         elif isinstance(layer, sliding.AvgPool):
-            module.count_include_pad = layer.count_pad  # type: ignore[assignment]
+            module.count_include_pad = layer.count_pad
         return module
 
     return make
