@@ -173,6 +173,10 @@ class Shuffle(Layer):
         check_groups(inputs[0].depth, self.groups)
         return inputs[0]
 
+    @property
+    def view(self) -> bool:
+        return self.groups == 1  # nothing is dealt out
+
     def source(self, channel: int, depth: int) -> int:
         """Returns the map of the input, of this depth, that becomes a map of the output."""
         return channel % self.groups * (depth // self.groups) + channel // self.groups
