@@ -20,6 +20,8 @@ import statistics
 import subprocess
 import sys
 import time
+from importlib import import_module
+from importlib.util import find_spec
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -28,18 +30,14 @@ from torch.optim import SGD
 
 from hubel import build, zoo
 
-try:
-    from hubel.process import keep_memory
-except ImportError:  # builds before 0.4.0
-    from hubel.train.engine import keep_memory  # type: ignore[import-not-found, no-redef]
-
 STEPS = 2
 """Steps of a turn."""
 
 
 def steps(batch: int) -> None:
     """Takes steps whenever it is its turn, and says how long each took, in seconds of the processor."""
-    keep_memory()
+    place = "hubel.process" if find_spec("hubel.process") else "hubel.train.engine"  # before 0.4.0
+    import_module(place).keep_memory()
     torch.manual_seed(0)
     network = build(zoo.efficientnet_lite0(10), "224x224x3", scores=True).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
@@ -69,11 +67,14 @@ class Build:
         self.times: list[float] = []
         command = [python, __file__, python, "--as", "steps", "--batch", str(batch)]
         environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
-        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
-        self._process = subprocess.Popen(command, env=environment, text=True, **pipes)  # type: ignore[call-overload]
+        self._process = subprocess.Popen(
+            command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
 
     def turn(self) -> None:
         """Lets it take some steps."""
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
         print(file=self._process.stdin, flush=True)
         self.times += json.loads(self._process.stdout.readline())
 

@@ -169,6 +169,12 @@ def test_layers_are_one_pass_only_with_fixed_statistics_and_as_they_were_built()
     network.relu1 = Replaced()
     torch.testing.assert_close(network(images), scores)
     assert seen == ["replaced"]
+    network.relu1 = nn.Hardtanh(-1.0, 1.0)
+    clipped = network(images)
+    hooks = watched(network)
+    torch.testing.assert_close(network(images), clipped)
+    for hook in hooks:
+        hook.remove()
     before = network.get_buffer("batchnorm1.running_mean").clone()
     network.train()
     network(images)

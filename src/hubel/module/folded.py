@@ -55,8 +55,9 @@ def folds(parts: Sequence[nn.Module], images: Tensor) -> bool:
         return False
     if not norm.affine or norm.running_mean is None or any(map(_is_watched, parts)) or is_traced():
         return False
+    weight = cast("Convolution", conv).weight
     known = all(type(part) in {nn.ReLU, nn.Hardtanh} for part in rest)
-    plain = images.device.type == "cpu" and images.dtype == conv.weight.dtype == torch.float32
+    plain = images.device.type == "cpu" and images.dtype == weight.dtype == torch.float32
     return known and plain and not torch.is_autocast_enabled("cpu")
 
 
@@ -79,7 +80,8 @@ def _limits(rest: Sequence[nn.Module]) -> Limits | None:
     """The limits of the activation, None where there is none."""
     if not rest:
         return None
-    return (0.0, rest[0].max_val) if isinstance(rest[0], nn.Hardtanh) else (0.0, math.inf)
+    (part,) = rest
+    return (part.min_val, part.max_val) if isinstance(part, nn.Hardtanh) else (0.0, math.inf)
 
 
 def _is_watched(part: nn.Module) -> bool:
