@@ -132,15 +132,11 @@ def model(
     return {"class_name": "Sequential", "config": {"name": name, "layers": given}}
 
 
-POOLED = {"pool_size": [3, 3], "padding": "same", "strides": [2, 2]}
-
-
 @pytest.mark.parametrize(
     ("layer", "config", "why"),
     [
         ("Lambda", {"function": "4wEAAA=="}, "it is a program, and nothing in a file is executed"),
         ("Attention", {}, "there is no layer for Attention"),
-        ("AveragePooling2D", POOLED, "it leaves its padding out of the mean"),
         ("ReLU", {"threshold": 1.0}, "it begins at 1.0"),
         ("Activation", {"activation": "selu"}, "there is no layer for its activation 'selu'"),
         ("Reshape", {"target_shape": [4, 2, 8, 3]}, "mixes maps"),
@@ -165,6 +161,18 @@ def test_zeros_before_max_pooling_count_where_values_are_below_0(tmp_path: Path)
     file.write_text(json.dumps(model(("LeakyReLU", {}), pad, pool)))
     with pytest.raises(UnreadError, match="the zeros before it count as values"):
         hubel.ledger(file)
+
+
+def test_an_average_counts_zeros_of_a_layer_and_none_of_its_own(tmp_path: Path) -> None:
+    """As by Keras' NumPy and JAX; its torch repeats the edge where the padding is uneven."""
+    pool: dict[str, Any] = {"pool_size": 3, "strides": 2}
+    file = tmp_path / "model.json"
+    file.write_text(json.dumps(model(("AveragePooling2D", pool | {"padding": "same"}))))
+    assert repr(hubel.ledger(file).rows[-1].layer) == (
+        "avgpool(3, stride=2, pad=(0, 1, 0, 1), count_pad=False)"
+    )
+    file.write_text(json.dumps(model(("ZeroPadding2D", {"padding": 1}), ("AveragePooling2D", pool))))
+    assert repr(hubel.ledger(file).rows[-1].layer) == "avgpool(3, stride=2, pad=1)"
 
 
 def test_a_model_of_keras_2(tmp_path: Path) -> None:

@@ -10,14 +10,10 @@ from hubel.foreign.found import Array
 from hubel.foreign.keras.activations import activated
 from hubel.foreign.keras.reading import ORDERS, KerasLayer, KerasReading
 from hubel.foreign.value import NO_SIDES, Value
-from hubel.net.activations import Relu, Sigmoid
 from hubel.net.growing import Upsample
-from hubel.net.layers import GlobalAvgPool, Softmax
+from hubel.net.layers import GlobalAvgPool
 from hubel.net.sliding import AvgPool, Conv, MaxPool
 from hubel.net.window import Pad, Pair, Sides, Window
-
-NEVER_BELOW_0 = Relu, Sigmoid, Softmax
-"""Layers after which zeros around maps are no larger than any value, as the padding of max pooling is."""
 
 
 def convolution(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
@@ -69,10 +65,8 @@ def max_pooling(reading: KerasReading, layer: KerasLayer, value: Value) -> Value
     """Max pooling; zeros before it may be its padding where no value is below 0."""
     value = reading.maps(layer, value)
     size, stride, pads = _pooled(layer, value)
-    if value.pad != NO_SIDES:
-        step = reading.builder.steps.get(value.path)
-        if step is None or not isinstance(step.layer, NEVER_BELOW_0):
-            raise NoLayerError("the zeros before it count as values, and padding of max pooling never does")
+    if value.pad != NO_SIDES and not reading.builder.never_negative(value.path):
+        raise NoLayerError("the zeros before it count as values, and padding of max pooling never does")
     return reading.slide(layer, MaxPool(size, stride, pads), value)
 
 
@@ -80,9 +74,8 @@ def average_pooling(reading: KerasReading, layer: KerasLayer, value: Value) -> V
     """Average pooling; zeros before it count, its own padding does not."""
     value = reading.maps(layer, value)
     size, stride, pads = _pooled(layer, value)
-    if layer.get("padding") == "same" and pads != NO_SIDES:
-        raise NoLayerError("it leaves its padding out of the mean, and avgpool counts it")
-    return reading.slide(layer, AvgPool(size, stride, pads), value)
+    made = AvgPool(size, stride, pads, count_pad=value.pad != NO_SIDES)
+    return reading.slide(layer, made, value)
 
 
 def global_average_pooling(reading: KerasReading, layer: KerasLayer, value: Value) -> Value:
