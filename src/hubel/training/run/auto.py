@@ -39,7 +39,7 @@ FAST = (
 )
 """hubel's own networks, their recipes, and the number of epochs from which each beats the one before.
 
-The numbers of `fast_deep` and `fast_large` are interpolated and extrapolated (benchmarks/README.md).
+Those of all but `fast` and the first are inter- or extrapolated (benchmarks/README.md).
 """
 
 USUAL = "fast"
