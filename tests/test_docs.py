@@ -42,7 +42,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 RUN = [page for page in PAGES if page.parent.name != "notebooks"]
 """The notebooks have a test of their own."""
 
-NOT_RUN = 20
+NOT_RUN = 22
 """How many blocks are not run, over all pages. Each says why."""
 
 FINDS = ("hubel diff", "hubel data check")

@@ -50,7 +50,7 @@ def make_world(folder: Path, hubel: Callable[[str], str]) -> Path:
     (folder / "files.txt").write_text("cat.jpg\ndog.jpg\n", encoding="utf-8")
     (folder / "model.py").write_text(MODEL, encoding="utf-8")
     with contextlib.chdir(folder):
-        hubel("hubel train photos --net fast_tiny --epochs 1 --keep-epochs --out runs/photos")
+        hubel("hubel train photos --net fast_tiny --epochs 3 --keep-epochs --out runs/photos")
         hubel("hubel train digits --net lenet5 --epochs 1 --out runs/digits")
     assert os.environ.get("HUBEL_CACHE")  # the test session's own
     return folder

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from onnx import helper
 from torch import nn
 
@@ -145,7 +145,7 @@ def test_batch_norm_stays_where_the_exporter_leaves_it(tmp_path: Path) -> None:
 
 
 @given(fitting_nets())
-@settings(max_examples=15)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.filter_too_much])
 def test_what_hubel_exports_comes_back(drawn: tuple[Net, Volume]) -> None:
     """The same notation, class names, preprocessing; the same probabilities, whatever was folded."""
     import tempfile

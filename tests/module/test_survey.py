@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from torch import Tensor, nn
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils.flop_counter import FlopCounterMode
 
 import hubel
-from hubel import Ledger, Net, Volume, build, ledger, zoo
+from hubel import Ledger, Net, Volume, build, ledger, parse, zoo
 from hubel.errors import NetworkError, SizeError
 from hubel.module.network import Network
 from hubel.module.survey.follow import survey
@@ -49,6 +49,7 @@ def row(found: Ledger, path: str) -> Any:
 
 @settings(max_examples=60, deadline=None)
 @given(fitting_nets())
+@example((parse("(dropout >> conv(1, 1)) + relu"), Volume(4, 4, 1)))  # dropout passes its input on
 def test_a_built_network_has_the_ledger_of_its_value(drawn: tuple[Net, Volume]) -> None:
     net, volume = drawn
     found, expected = survey(build(net, volume), volume).totals, ledger(net, volume).totals

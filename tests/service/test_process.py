@@ -159,8 +159,8 @@ def test_one_of_too_many_connections_is_refused_and_not_cut(saved: Path) -> None
                 with socket.create_connection(("127.0.0.1", service.port)) as other:
                     other.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
                     answer = other.recv(1 << 16)
-                    if answer.startswith(b"HTTP/1.1 503"):
-                        assert other.recv(1) == b""  # and then it is closed
+                    while answer.startswith(b"HTTP/1.1 503") and (more := other.recv(1 << 16)):
+                        answer += more  # until it is closed
             assert b"retry-after: 1\r\n" in answer.lower()
             assert b"too many connections" in answer
         assert service.post(encoded())[0] in {200, 503}  # 503 until the first one is known to have gone

@@ -49,7 +49,11 @@ VERBS = {
         "Draw a network: volumes as boxes to scale, branches, skip connections and side heads.",
     ),
     "train": Verb("hubel.cli.train", "train", "Train a network on labelled images."),
-    "resume": Verb("hubel.cli.train", "resume", "Resume a stopped run from its last checkpoint."),
+    "resume": Verb(
+        "hubel.cli.train",
+        "resume",
+        "Resume a stopped run from its last checkpoint, or the members of an ensemble.",
+    ),
     "evaluate": Verb(
         "hubel.cli.evaluate",
         "evaluate",

@@ -205,7 +205,7 @@ def _conv(part: _Part, dtype: torch.dtype, weight: Tensor, bias: Tensor | None) 
     bias = None if bias is None else bias.to(dtype)
     activation = _activation(part.relu)
     on_cpu = weight.device.type == "cpu"
-    if not (on_cpu and torch.backends.mkldnn.is_available()):  # type: ignore[no-untyped-call]
+    if not (on_cpu and _packs(dtype)):
         return _plain_conv(part, weight, bias)
     left, right, top, bottom = around.before or (0, 0, 0, 0)
     shape = [1, seen.depth, seen.height + top + bottom, seen.width + left + right]
@@ -232,6 +232,13 @@ def _activation(relu: Relu | None) -> tuple[str, list[float]]:
     if relu is None:
         return "none", []
     return ("relu", []) if relu.limit is None else ("hardtanh", [0.0, relu.limit])
+
+
+def _packs(dtype: torch.dtype) -> bool:
+    """Whether oneDNN lays out filters of this type on this processor."""
+    if not torch.backends.mkldnn.is_available():  # type: ignore[no-untyped-call]
+        return False
+    return dtype != torch.bfloat16 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())  # noqa: SLF001
 
 
 def _plain_conv(part: _Part, weight: Tensor, bias: Tensor | None) -> Operation:

@@ -13,7 +13,7 @@ from typing import Any
 
 from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import HubelError, ModelError, UsageError
-from hubel.files import parse_json
+from hubel.files import exists, parse_json
 
 SCHEME = "hf:"
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -157,6 +157,8 @@ def laid_out(place: str | os.PathLike[str]) -> Fetched | None:
     `place` is a folder, or a file in it, with a config.json that names an architecture.
     """
     path = Path(place).expanduser()
+    if not exists(path):
+        return None
     folder, names = (path, FILES) if path.is_dir() else (path.parent, (path.name,))
     config = _config(folder / CONFIG if (folder / CONFIG).is_file() else None)
     weights = next((folder / name for name in names if name in FILES and (folder / name).is_file()), None)

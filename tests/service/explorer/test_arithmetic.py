@@ -74,7 +74,17 @@ RUN = (
 )
 
 
-SMALL = ("lenet5_1998", "lenet5", "nin", "resnet20", "plain20", "fast_tiny", "lecture_demo", "pattern")
+SMALL = (
+    "lenet5_1998",
+    "lenet5",
+    "nin",
+    "resnet20",
+    "plain20",
+    "fast_tiny",
+    "fast_mini",
+    "lecture_demo",
+    "pattern",
+)
 """The networks of the zoo that a page computes itself; of a family of residual networks the smallest."""
 
 

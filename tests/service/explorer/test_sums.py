@@ -58,10 +58,13 @@ KINDS = {
     "relu": "relu",
     "relu, limited": "relu6",
     "leakyrelu": "leakyrelu(0.1)",
+    "mish": "mish",
+    "softplus": "softplus",
     "prelu": "prelu",
     "prelu, shared": "prelu(shared=True)",
     "elu": "elu(0.5)",
     "gelu": "gelu",
+    "gelu, tanh": "gelu(tanh=True)",
     "silu": "silu",
     "sigmoid": "sigmoid",
     "hardsigmoid": "hardsigmoid",
@@ -116,7 +119,15 @@ RUN = (
 )
 
 SIGNS = {"−": "-", "·": "*", "√": "sqrt"}
-NAMES = {"max": max, "min": min, "exp": math.exp, "tanh": math.tanh, "sqrt": math.sqrt, "Φ": NormalDist().cdf}
+NAMES = {
+    "max": max,
+    "min": min,
+    "exp": math.exp,
+    "ln": math.log,
+    "tanh": math.tanh,
+    "sqrt": math.sqrt,
+    "Φ": NormalDist().cdf,
+}
 
 
 def close(value: float) -> Any:

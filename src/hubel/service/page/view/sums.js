@@ -293,7 +293,11 @@ function formula({ kind, arguments: given }, input) {
     case "silu":
       return `${x} / (1 + exp(${minus}))`;
     case "gelu":
-      return `${x} · Φ(${x})`;
+      return given.tanh ? `${x} / 2 · (1 + tanh(0.79788 · (${x} + 0.044715 · ${x} · ${x} · ${x})))` : `${x} · Φ(${x})`;
+    case "softplus":
+      return `ln(1 + exp(${x}))`;
+    case "mish":
+      return `${x} · tanh(ln(1 + exp(${x})))`;
     case "hardsigmoid":
       return `min(6, max(0, ${x} + 3)) / 6`;
     case "hardswish":
