@@ -26,6 +26,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 
 from hubel.service import health, listing, predict
+from hubel.service.early import check_early
 from hubel.service.explorer.rooms import Shelved
 from hubel.service.explorer.router import router as explorer
 from hubel.service.gate import Gate
@@ -63,7 +64,7 @@ def application(service: Service) -> FastAPI:
         description=DESCRIPTION,
         redoc_url=None,
         lifespan=_life,
-        middleware=_middleware(settings, service.metrics),
+        middleware=_middleware(service),
     )
     made.openapi = partial(_description, made.openapi, settings)  # type: ignore[method-assign]  # as FastAPI has it done
     made.state.service = service
@@ -89,9 +90,11 @@ def _description(described: Callable[[], dict[str, Any]], settings: Settings) ->
     return content
 
 
-def _middleware(settings: Settings, metrics: Metrics) -> list[Middleware]:
+def _middleware(service: Service) -> list[Middleware]:
     """The gate; and before it, where pages of other origins may ask, what tells their browsers so."""
-    found = [Middleware(Gate, settings=settings, metrics=metrics)]
+    settings = service.settings
+    early = partial(check_early, service)
+    found = [Middleware(Gate, settings=settings, metrics=service.metrics, check_early=early)]
     if settings.origin:
         headers = ["Authorization", "Content-Type", "X-Request-ID"]
         cors = Middleware(

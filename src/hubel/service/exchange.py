@@ -18,7 +18,8 @@ class Exchange:
     """A request and its answer: who asked, when, and how it was answered.
 
     `status` is 0 until it is; `size` are the bytes of its body, `held` those that are reserved for it;
-    `whole` says that all of it has arrived, `ended` that all of the answer is sent.
+    `whole` says that all of it has arrived, `ended` that all of the answer is sent. `route` is what the
+    figures call its address where it is refused before its route.
     """
 
     scope: Scope
@@ -28,6 +29,7 @@ class Exchange:
     held: int = 0
     whole: bool = False
     ended: bool = False
+    route: str = "other"
 
     @property
     def seconds(self) -> float:

@@ -1,8 +1,8 @@
 """The gate: what every request passes, for whatever route: id, token, limits of bytes and time, log, figures.
 
-It reads the whole body, within its limits, before the application sees the request. Meanwhile it watches for
-a client that goes away, whose work is then cancelled. Once an answer has begun there is no limit of time, so
-that a route may stream.
+What can be refused without its body is refused before that is read. Else the whole body is read, within its
+limits, before the application sees the request. Meanwhile the gate watches for a client that goes away, whose
+work is then cancelled. Once an answer has begun there is no limit of time, so that a route may stream.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ from hubel.service.exchange import CROWDED, Exchange
 from hubel.service.refusals import RefusedError, refusal
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from hubel.service.metrics import Metrics
@@ -42,10 +44,17 @@ IDENTITY = re.compile(rb"[\w.-]{1,64}", re.ASCII)
 
 
 class Gate:
-    """An ASGI middleware around the application."""
+    """An ASGI middleware around the application. `check_early` refuses what needs no body to be refused."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, metrics: Metrics) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        settings: Settings,
+        metrics: Metrics,
+        check_early: Callable[[Exchange], None] = lambda _: None,
+    ) -> None:
         self._app, self._settings, self._metrics = app, settings, metrics
+        self._check_early = check_early
         self._held = 0
         self._start, self._count = uuid4().hex[:12], itertools.count()
 
@@ -92,6 +101,7 @@ class Gate:
                 503, "too many connections; try again later", after=1, headers={"Connection": "close"}
             )
         self._check_token(exchange)
+        self._check_early(exchange)
         deadline = asyncio.get_running_loop().time() + self._settings.timeout
         try:
             async with asyncio.timeout_at(deadline):

@@ -68,7 +68,7 @@ class Metrics:
 
     def answered(self, exchange: Exchange) -> None:
         """Counts a request. Addresses that do not exist count as one, or anyone could make up new ones."""
-        route = getattr(exchange.scope.get("route"), "path", "other")
+        route = getattr(exchange.scope.get("route"), "path", exchange.route)
         self._requests.labels(route, str(exchange.status)).inc()
         self._seconds.labels(route).observe(exchange.seconds)
 

@@ -47,6 +47,15 @@ class Service:
         if not self.ready:
             raise RefusedError(503, "the service is ending; ask another one", after=1)
 
+    def check_room(self, served: Served, images: int = 1) -> None:
+        """Raises RefusedError: too many images of a model wait already to accept so many more."""
+        settings, name = self.settings, served.name
+        there = self.accepted.get(name, 0)
+        expected = there * (served.batcher.per_image or 0)
+        if there + images > settings.queue or expected > settings.timeout:
+            message = f"too many images wait for {name}; try again later, or serve it on more cores"
+            raise RefusedError(503, message, max(1, math.ceil(expected)))
+
     async def probabilities(
         self, served: Served, images: Sequence[Input | Unusable]
     ) -> list[Floats | Unusable]:
@@ -59,11 +68,7 @@ class Service:
             raise RefusedError(
                 413, f"{len(images)} images in a request; at most {most}: send several requests"
             )
-        there = self.accepted.get(name, 0)
-        expected = there * (served.batcher.per_image or 0)
-        if there + len(images) > settings.queue or expected > settings.timeout:
-            message = f"too many images wait for {name}; try again later, or serve it on more cores"
-            raise RefusedError(503, message, max(1, math.ceil(expected)))
+        self.check_room(served, len(images))
         self._accept(name, len(images))
         try:
             each = (self._one(served, image, at) for at, image in enumerate(images))

@@ -1,0 +1,45 @@
+"""What is refused before it is read: images for a model for which too many wait already.
+
+Reading and decoding what is refused in the end would take the time of what is not.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qs
+
+from starlette.routing import get_route_path
+
+from hubel.service.refusals import RefusedError
+
+if TYPE_CHECKING:
+    from hubel.service.exchange import Exchange
+    from hubel.service.service import Service
+
+PREDICT = "/v1/predict"
+INFER = re.compile(r"(/v2/models/)([^/]+)(/infer)")
+
+
+def check_early(service: Service, exchange: Exchange) -> None:
+    """Lets a request pass unless it brings images for a model that has no room for one more.
+
+    What else may be wrong with it, its route says. Raises RefusedError: there is no room.
+    """
+    scope = exchange.scope
+    path = get_route_path(scope)
+    if scope["method"] != "POST":
+        return
+    if path == PREDICT:
+        exchange.route = PREDICT
+        name = parse_qs(scope["query_string"].decode("latin-1")).get("model", [None])[-1]
+    elif found := INFER.fullmatch(path):
+        exchange.route = f"{found[1]}{{name}}{found[3]}"
+        name = found[2]
+    else:
+        return
+    try:
+        served = service.shelf.get(name)
+    except RefusedError:  # there is no such model
+        return
+    service.check_room(served)
