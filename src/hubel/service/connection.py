@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import select
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from hubel.service.exchange import CROWDED
+from hubel.service.writing import Joined
 
 HEADERS_WITHIN = 10.0
 """Seconds from the begin of a connection, or of a request, until its headers are there."""
@@ -34,6 +35,7 @@ class Connection(HttpToolsProtocol):
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
+        self.transport = cast("asyncio.Transport", Joined(transport, self.loop))
         if len(self.connections) > BOUND:
             transport.abort()
         else:
