@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from hubel.service.service import Service
 
 PREDICT = "/v1/predict"
-INFER = re.compile(r"(/v2/models/)([^/]+)(/infer)")
+INFER = re.compile(r"/v2/models/([^/]+)(/versions/[^/]+)?/infer")
 
 
 def check_early(service: Service, exchange: Exchange) -> None:
@@ -34,8 +34,8 @@ def check_early(service: Service, exchange: Exchange) -> None:
         exchange.route = PREDICT
         name = parse_qs(scope["query_string"].decode("latin-1")).get("model", [None])[-1]
     elif found := INFER.fullmatch(path):
-        exchange.route = f"{found[1]}{{name}}{found[3]}"
-        name = found[2]
+        exchange.route = f"/v2/models/{{name}}{'/versions/{version}' if found[2] else ''}/infer"
+        name = found[1]
     else:
         return
     try:
