@@ -24,6 +24,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from io import BytesIO
 from pathlib import Path
 from urllib.error import HTTPError, URLError
@@ -74,19 +75,36 @@ def engine_alone(model: str, engine: str, out: multiprocessing.Queue[dict[int, f
     out.put(found)
 
 
-def memory(root: int) -> float:
-    """The PSS of a process and its descendants, in MB."""
-    total, waiting = 0, [root]
+def descendants(root: int) -> list[int]:
+    """A process and those that it has begun, and they."""
+    found, waiting = [], [root]
     while waiting:
         each = waiting.pop()
-        try:
-            rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
-            total += int(rollup.split("Pss:")[1].split()[0]) * 1024
+        found.append(each)
+        with suppress(OSError):  # it has ended
             for task in Path(f"/proc/{each}/task").iterdir():
                 waiting += map(int, (task / "children").read_text().split())
-        except (OSError, IndexError):
-            continue
+    return found
+
+
+def memory(root: int) -> float:
+    """The PSS of a process and its descendants, in MB."""
+    total = 0
+    for each in descendants(root):
+        with suppress(OSError, IndexError):
+            rollup = Path(f"/proc/{each}/smaps_rollup").read_text()
+            total += int(rollup.split("Pss:")[1].split()[0]) * 1024
     return total / 1e6
+
+
+def processor_time(root: int) -> float:
+    """The processor's seconds that a process and its descendants have taken."""
+    ticks = 0
+    for each in descendants(root):
+        with suppress(OSError):
+            fields = Path(f"/proc/{each}/stat").read_text().rpartition(")")[2].split()
+            ticks += int(fields[11]) + int(fields[12])
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def compiled_environment() -> dict[str, str]:
@@ -143,14 +161,17 @@ def measured(
 ) -> float:
     """Loads a server, prints a line, and returns its images per second."""
     asyncio.run(closed(server.address, requests, asked.connections, 2, fine))
+    before = processor_time(server.process.pid)
     full: Answered = asyncio.run(closed(server.address, requests, asked.connections, asked.seconds, fine))
+    taken = processor_time(server.process.pid) - before
     rate = 0.8 * full.per_second
     even: Answered = asyncio.run(opened(server.address, requests, rate, asked.seconds, fine))
     one: Answered = asyncio.run(closed(server.address, requests, 1, min(3, asked.seconds), fine))
     after = memory(server.process.pid)
     print(
         f"{name:<22} ready {server.ready:.2f} s   memory {server.memory:.0f} MB, after {after:.0f} MB   "
-        f"{full.per_second:.1f} images/s = {full.per_second / alone:.0%} of the engine   "
+        f"{full.per_second:.1f} images/s = {full.per_second / alone:.0%} of the engine, "
+        f"{taken / full.statuses[200] * 1e3:.2f} ms of the processor each   "
         f"at {rate:.0f}/s p50 {even.percentile(0.5) * 1e3:.1f} ms p99 {even.percentile(0.99) * 1e3:.1f} ms   "
         f"alone p50 {one.percentile(0.5) * 1e3:.1f} ms   not answered {full.wrong + even.wrong + one.wrong}",
         flush=True,
