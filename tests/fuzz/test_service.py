@@ -160,7 +160,7 @@ def test_what_the_description_allows_is_answered_as_it_says(tmp_path: Path) -> N
         operation = operation.ok()
         for mode in schemathesis.GenerationMode:
 
-            @settings(max_examples=400 if LONG else 12, suppress_health_check=list(HealthCheck))
+            @settings(max_examples=200 if LONG else 6, suppress_health_check=list(HealthCheck))
             @given(operation.as_strategy(generation_mode=mode))
             def ask(case: Any) -> None:
                 nonlocal asked
