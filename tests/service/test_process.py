@@ -36,6 +36,15 @@ finally:
     print("torch loaded:", "torch" in sys.modules, flush=True)
 """
 
+CHATTY = """
+import logging, sys
+class Chatty:
+    def find_spec(self, name, path=None, target=None):
+        if name == "openvino":
+            logging.info("loaded")
+sys.meta_path.insert(0, Chatty())
+"""
+
 
 class Running:
     """A service in a process of its own."""
@@ -91,6 +100,17 @@ def test_torch_is_not_loaded_and_the_end_is_in_order(saved: Path, engine: str) -
         assert (status, len(found["predictions"][0]["classes"])) == (200, 3)
         assert service.end() == "torch loaded: False\n"
         assert service.process.returncode == 0
+
+
+def test_the_log_is_json_whatever_a_library_logs_while_it_is_loaded(saved: Path) -> None:
+    run = [sys.executable, "-c", CHATTY + PROGRAM, str(saved), "--port", "0", "--engine", "openvino"]
+    with subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout
+        address = process.stdout.readline().split()[3].rstrip(",")
+        urlopen(address + "/v1/models", timeout=30).close()
+        process.send_signal(signal.SIGTERM)
+        _, written = process.communicate(timeout=60)
+    assert {json.loads(line)["event"] for line in written.splitlines()} >= {"request", "end"}
 
 
 def test_what_was_accepted_is_answered_before_the_end(saved: Path, tmp_path: Path) -> None:

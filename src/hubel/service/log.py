@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -29,6 +30,18 @@ class Lines(logging.Formatter):
         if record.exc_info:
             content["error"] = self.formatException(record.exc_info)
         return json.dumps(content)
+
+
+def to_stderr() -> None:
+    """Writes the log to standard error, a line of JSON each, unless the program has set it up already.
+
+    To be called before libraries are loaded: where one logs meanwhile, Python sets it up for plain text.
+    """
+    lines = logging.StreamHandler(sys.stderr)
+    lines.setFormatter(Lines())
+    logging.basicConfig(handlers=[lines], level=logging.WARNING)
+    logger.setLevel(logging.INFO)
+    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told
 
 
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:

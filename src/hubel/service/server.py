@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import socket
-import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING
@@ -58,7 +56,6 @@ def run(application: FastAPI, place: socket.socket, on_ready: Callable[[str], ob
     Then nothing new is accepted, and what was is answered, for at most `grace` seconds of the settings.
     """
     service: Service = application.state.service
-    _log_to_stderr()
     config = uvicorn.Config(
         application,
         http=Connection,
@@ -90,12 +87,3 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._service.ready = False
         super().handle_exit(sig, frame)
-
-
-def _log_to_stderr() -> None:
-    """Writes the log to standard error, a line of JSON each, unless the program has set it up already."""
-    lines = logging.StreamHandler(sys.stderr)
-    lines.setFormatter(log.Lines())
-    logging.basicConfig(handlers=[lines], level=logging.WARNING)
-    log.logger.setLevel(logging.INFO)
-    logging.getLogger("python_multipart").setLevel(logging.ERROR)  # the client is told

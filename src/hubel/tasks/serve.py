@@ -48,6 +48,9 @@ def serve(
     the extra `serve` is not installed.
     """
     check_installed()
+    from hubel.service import log
+
+    log.to_stderr()
     from hubel.service.metrics import Metrics
     from hubel.service.service import Service
     from hubel.service.settings import Settings
