@@ -9,7 +9,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from starlette.routing import get_route_path
+from starlette._utils import get_route_path
 
 from hubel.service.refusals import RefusedError
 
