@@ -137,6 +137,48 @@ def test_what_was_accepted_is_answered_before_the_end(saved: Path, tmp_path: Pat
         assert service.process.wait(60) == 0
 
 
+ASK = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"
+
+
+def test_connections_that_wait_to_be_accepted_at_the_end_are_answered(saved: Path) -> None:
+    """The process is stopped while they are opened and the end is asked for."""
+    with running(saved) as service:
+        service.process.send_signal(signal.SIGSTOP)
+        clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(40)]
+        for client in clients:
+            client.sendall(ASK)
+        service.process.send_signal(signal.SIGTERM)
+        service.process.send_signal(signal.SIGCONT)
+        for client in clients:
+            with client, client.makefile("rb") as answer:
+                head = answer.read().partition(b"\r\n\r\n")[0]
+            assert head.startswith(b"HTTP/1.1 200")
+        assert service.process.wait(60) == 0
+
+
+def test_a_connection_that_is_open_at_the_end_gets_one_more_answer(saved: Path) -> None:
+    """One that was used and one that was not; a request comes when nothing new is accepted any more."""
+    patient = "import hubel.service.connection as c; c.LAST = 20\n" + PROGRAM
+    with running(saved, program=patient) as service:
+        clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(2)]
+        clients[0].sendall(ASK)
+        while b'"next_try": null}]}' not in clients[0].recv(1 << 16):
+            pass
+        service.process.send_signal(signal.SIGTERM)
+        while True:
+            with suppress(OSError):
+                urlopen(service.address + "/healthz", timeout=5).close()
+                time.sleep(0.01)
+                continue
+            break
+        for client in clients:
+            client.sendall(ASK)
+            with client, client.makefile("rb") as answer:
+                head = answer.read().partition(b"\r\n\r\n")[0]
+            assert head.startswith(b"HTTP/1.1 200")
+            assert b"\r\nconnection: close" in head.lower()
+
+
 def test_the_end_has_a_bound(saved: Path) -> None:
     """A request that never arrives whole is given up after the grace."""
     with running(saved, "--grace", "1") as service:
@@ -144,6 +186,10 @@ def test_the_end_has_a_bound(saved: Path) -> None:
             client.sendall(b"POST /v1/predict HTTP/1.1\r\nhost: x\r\ncontent-length: 9\r\n\r\nx")
             time.sleep(0.2)
             service.end()
+            with client.makefile("rb") as answer:
+                head, _, body = answer.read().partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 503")
+        assert json.loads(body)["status"] == 503
         assert service.process.returncode == 0
 
 

@@ -20,6 +20,9 @@ READ_WITHIN = 30.0
 AGAIN = 1.0
 """Seconds until a connection is looked at again whose time is up while bytes of its client wait."""
 
+LAST = 0.5
+"""Seconds that a connection without a request stays open once the service is told to end."""
+
 MOST, BOUND = 900, 980
 """Of how many connections open at once the requests are answered, and how many there are at all.
 
@@ -32,6 +35,7 @@ class Connection(HttpToolsProtocol):
 
     _late: asyncio.TimerHandle | None = None
     _slow: asyncio.TimerHandle | None = None
+    _ending = False
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -58,6 +62,19 @@ class Connection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._forget()
         super().on_headers_complete()
+        if self._ending:
+            self.cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Closes the connection after the answer to its request, or after its next one if that comes soon.
+
+        To close it at once would reset it where a request is on its way.
+        """
+        self._ending = True
+        if self._answering:
+            self.cycle.keep_alive = False
+        else:
+            self.loop.call_later(LAST, self._close_unused)
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -80,6 +97,17 @@ class Connection(HttpToolsProtocol):
             self._late = self.loop.call_later(AGAIN, self._end)
         else:
             self.transport.abort()
+
+    @property
+    def _answering(self) -> bool:
+        return self.cycle is not None and not self.cycle.response_complete
+
+    def _close_unused(self) -> None:
+        """Closes a connection of a service that ends, unless a request is there or has begun to arrive."""
+        if _has_bytes(self.transport):
+            self.loop.call_later(LAST, self._close_unused)
+        elif not self._answering and (self.scope is None or self._late is None):
+            self.transport.close()
 
     def _forget(self) -> None:
         if self._late is not None:

@@ -83,6 +83,10 @@ class Gate:
         except RefusedError as refused:
             await _drain(exchange, receive)
             await refusal(Request(scope), refused)(scope, receive, answered)
+        except asyncio.CancelledError:  # by the server, at the end of the grace
+            if exchange.status:
+                raise
+            await refusal(Request(scope), _ending())(scope, receive, answered)
         except Exception:  # whatever it is, the client is answered, and the log says why
             log.failure(request=scope["id"])
             if exchange.status:  # the answer has begun: it is cut short, as the client will see
@@ -203,6 +207,11 @@ class Gate:
         return RefusedError(
             413, f"the request has more than {self._settings.max_mb:g} MB; send fewer or smaller images"
         )
+
+
+def _ending() -> RefusedError:
+    message = "the service has ended before the answer was there; ask another one"
+    return RefusedError(503, message, after=1, headers={"Connection": "close"})
 
 
 async def _drain(exchange: Exchange, receive: Receive) -> None:

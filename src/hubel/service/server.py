@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import socket
 from collections.abc import Callable
@@ -53,7 +54,8 @@ def address(place: socket.socket) -> str:
 def run(application: FastAPI, place: socket.socket, on_ready: Callable[[str], object]) -> None:
     """Serves an application until SIGINT or SIGTERM; `on_ready` gets its address when requests may come.
 
-    Then nothing new is accepted, and what was is answered, for at most `grace` seconds of the settings.
+    Then no connection is accepted any more. Those that are open get one more answer, and are closed after it,
+    within `grace` seconds of the settings.
     """
     service: Service = application.state.service
     config = uvicorn.Config(
@@ -87,3 +89,32 @@ class _Server(uvicorn.Server):
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         self._service.ready = False
         super().handle_exit(sig, frame)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Takes the connections that the system has opened already, which would be reset; then ends."""
+        loop = asyncio.get_running_loop()
+        places = [each.dup() for each in sockets or ()]  # still listen when the server has closed its own
+        for each in sockets or ():
+            loop.remove_reader(each)
+        for _ in range(3):  # until asyncio has made connections of what it has accepted
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        for accepted in [each for place in places for each in _waiting(place)]:
+            await loop.connect_accepted_socket(self._connection, accepted)
+        await super().shutdown(sockets)
+
+    def _connection(self) -> Connection:
+        return Connection(self.config, self.server_state, self.lifespan.state)
+
+
+def _waiting(place: socket.socket) -> list[socket.socket]:
+    """The connections that wait to be accepted at a socket, which is closed."""
+    found = []
+    with place, suppress(BlockingIOError):
+        place.setblocking(False)
+        while True:
+            found.append(place.accept()[0])
+    for each in found:
+        each.setblocking(False)
+    return found
