@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 import hubel
-from hubel.errors import HubelError, nearest, shortened
+from hubel.errors import LINE, HubelError, nearest, shortened
 
 LONG = "x" * 100_000
 
@@ -37,3 +37,15 @@ def test_unknown_names_give_short_errors(text: str) -> None:
             ask(text)
         assert len(str(caught.value)) < 1510
         assert max(map(len, str(caught.value).split("\n"))) < 510
+
+
+def test_a_list_that_is_too_long_is_cut_between_its_names() -> None:
+    names = [f"layer{at}" for at in range(100)]
+    head, _, tail = str(HubelError(", ".join(names))).partition(" … ")
+    assert len(head) + len(tail) <= LINE
+    assert set(head.rstrip(",").split(", ")) | set(tail.split(", ")) < set(names)
+
+
+def test_a_long_word_at_the_cut_is_not_lost() -> None:
+    text = str(HubelError(f"{'a/' * 90}x: {'word ' * 60}"))
+    assert text.startswith("a/" * 75)

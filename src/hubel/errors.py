@@ -89,11 +89,16 @@ def shortened(text: str, most: int = 80) -> str:
 
 
 def _bounded(line: str) -> str:
-    """A line of a message; the middle of one that is too long is left out."""
+    """A line of a message; the middle of one that is too long is left out between words."""
     counted = sum(min(len(word), COUNTED) + 1 for word in line.split(" ")) - 1
     if counted <= LINE and len(line) <= WHOLE:
         return line
-    return f"{line[: LINE // 2]} … {line[-LINE // 2 :]}"
+    head, tail = line[: LINE // 2], line[-LINE // 2 :]
+    if (cut := len(head) - 1 - head.rfind(" ")) < COUNTED:
+        head = head[: len(head) - cut].rstrip()
+    if (cut := tail.find(" ")) < COUNTED:
+        tail = tail[cut + 1 :]
+    return f"{head} … {tail}"
 
 
 def nearest(name: str, known: Iterable[str]) -> str:
