@@ -112,14 +112,20 @@ def test_strict(hubel: Hubel) -> None:
     assert hubel("table", "conv(96, 11, stride=4)", "--input", "227x227x3", "--strict").status == 0
 
 
+def test_weights_alone_are_no_network(hubel: Hubel, tmp_path: Path) -> None:
+    (tmp_path / "w.pth").touch()
+    assert f"`hubel import {tmp_path / 'w.pth'} --net NAME`" in hubel("table", str(tmp_path / "w.pth")).err
+
+
 @pytest.mark.parametrize(
     ("arguments", "status", "message"),
     [
         (["vgg61"], 1, "did you mean vgg"),
         (["vgg-16"], 1, "no network and no file 'vgg-16'; did you mean vgg16? `hubel zoo` lists"),
         (["resnet9"], 1, "did you mean resnet18?"),
-        (["runs/none"], 1, "no network and no file 'runs/none'; `hubel zoo` lists"),
-        (["lenet.pth"], 1, "`hubel import lenet.pth --net NAME`"),
+        (["runs/none"], 1, "there is no file or folder 'runs/none'; give one that exists"),
+        (["none.onnx"], 1, "there is no file or folder 'none.onnx'; give one that exists"),
+        (["none.pth"], 1, "there is no file or folder 'none.pth'"),
         (
             [__file__.removesuffix("/test_table.py")],
             1,

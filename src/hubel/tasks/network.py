@@ -41,6 +41,9 @@ a run, a Net, a module, a class or function that makes one without arguments, or
 WEIGHTS = (".pth", ".pt")
 """The suffixes of PyTorch's files of weights."""
 
+ENDING = re.compile(r"\w\.[a-zA-Z]\w*$")
+"""The ending of a file's name."""
+
 NAME = re.compile(r"[\w.~/ -]+")
 """What can be the name of a network or a file. A notation has operators or parentheses."""
 
@@ -279,14 +282,21 @@ def _parsed(text: str) -> Net:
         raise NotationError(_meant(text, str(error))) from None
 
 
+def _is_path(text: str) -> bool:
+    """Whether a text can only be meant as a path: it has a slash or an ending, and nothing of a notation."""
+    return bool(NAME.fullmatch(text)) and ("/" in text or bool(ENDING.search(text)))
+
+
 def _meant(text: str, error: str) -> str:
     """What is wrong with a text that is no notation, by what it was meant as."""
-    if text.endswith(WEIGHTS):
+    if text.endswith(WEIGHTS) and exists(text):
         return f"{text} holds weights alone; `hubel import {text} --net NAME` makes a model of them"
     if is_python(text):
         return (
             f"{text}: no module of a Python file can be used here; give a notation, a name or a model's file"
         )
+    if _is_path(text):
+        return f"there is no file or folder {text!r}; give one that exists, or a network's name or notation"
     if NAME.fullmatch(text) and text not in LAYERS:
         hint = nearest(text, [*ZOO, *LAYERS])
         return f"there is no network and no file {text!r}{hint or ';'} `hubel zoo` lists the networks"
