@@ -100,6 +100,13 @@ def test_top(client: TestClient) -> None:
         (422, "images", {"json": {"pictures": ["a"]}}),
         (422, "images", {"json": {"images": [{"file": "a"}]}}),
         (415, "text/plain", {"content": b"x", "headers": {"content-type": "text/plain"}}),
+        (
+            415,
+            "-H 'Content-Type: image/jpeg'",
+            {"content": encoded(), "headers": {"content-type": "application/x-www-form-urlencoded"}},
+        ),
+        (400, "a field of text; send files alone", {"files": {"image": (None, "cat.jpg")}}),
+        (413, "more than 9 images", {"files": [("image", ("a", b"x"))] * 12}),
         (415, "gzip", {"content": b"x", "headers": {"content-encoding": "gzip"}}),
         (422, "image 0: is not an image", {"content": b"x"}),
         (422, "damaged", {"content": encoded("JPEG")[:300]}),

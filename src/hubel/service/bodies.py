@@ -26,6 +26,9 @@ FORM = "multipart/form-data"
 PLAIN = ("application/octet-stream", "")
 """The kinds of content, beside `image/...`, that are one image as it is."""
 
+UNNAMED = "application/x-www-form-urlencoded"
+"""The kind of content that curl names for `--data-binary`, whatever is sent."""
+
 SMALL = 1 << 18
 """Bytes of JSON below which reading it takes less than a millisecond: other requests can wait that long."""
 
@@ -69,9 +72,10 @@ async def images_in(request: Request, settings: Settings) -> list[Encoded | Unus
         return await _in_form(request, body, settings)
     if kind == JSON:
         return _in_json(body) if len(body) < SMALL else await asyncio.to_thread(_in_json, body)
-    raise RefusedError(
-        415, f"{kind[:100]!r} is not taken: send image/..., application/octet-stream, {FORM} or {JSON}"
-    )
+    taken = f"send image/..., application/octet-stream, {FORM} or {JSON}"
+    if kind == UNNAMED:
+        taken = "of an image say what it is, as curl does with -H 'Content-Type: image/jpeg'; or " + taken
+    raise RefusedError(415, f"{kind[:100]!r} is not taken: {taken}")
 
 
 def content_type(request: Request) -> tuple[str, str]:
@@ -117,12 +121,26 @@ async def _in_form(request: Request, body: bytes, settings: Settings) -> list[En
             assert isinstance(file, UploadFile)  # fields without a file were refused
             found.append(Encoded(file.filename or f"image {len(found)}", await file.read()))
     except MultiPartException as error:
-        raise RefusedError(400, f"the form cannot be read: {error.message} Send files alone") from None
+        raise _unreadable(error.message, settings) from None
     finally:
         parser.close()
     if not found:
         raise RefusedError(400, "the form has no file: add one, as curl -F image=@cat.jpg does")
     return found
+
+
+def _unreadable(why: str, settings: Settings) -> RefusedError:
+    """What is wrong with a form that its parser refuses."""
+    if why.startswith("Too many fields"):
+        text = "the form has a field of text; send files alone, as curl -F image=@cat.jpg does with the @"
+        return RefusedError(400, text)
+    if why.startswith("Too many files"):
+        return RefusedError(
+            413, f"more than {settings.max_images} images in a request; send several requests"
+        )
+    return RefusedError(
+        400, f"the form cannot be read: {why.rstrip('.')}; send files, as curl -F image=@cat.jpg does"
+    )
 
 
 def _in_json(body: bytes) -> list[Encoded | Unusable]:
