@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pytest
 from starlette.testclient import TestClient
 
 from hubel.service.app import app
@@ -67,3 +68,26 @@ def test_whoever_asks_for_nothing_gets_told_so(client: TestClient) -> None:
     wrong = client.put("/v1/predict")
     assert (wrong.status_code, wrong.headers["allow"]) == (405, "POST")
     assert wrong.json()["status"] == 405
+    assert "use POST; see /docs" in wrong.json()["error"]
+    looks = client.put("/v1/explore/models/photos/looks")  # one address, two routes
+    assert (looks.status_code, looks.headers["allow"]) == (405, "GET, POST")
+
+
+@pytest.mark.parametrize(
+    ("path", "says"),
+    [
+        ("/v1/predict?tpo=1", "no argument 'tpo'; its arguments are model, top"),
+        ("/v1/predict?top=1&modle=photos", "no argument 'modle'"),
+        ("/v2/models/photos/infer?top=1", "no argument 'top'; its arguments are version"),
+        ("/v1/explore/models/photos/looks?x", "no argument 'x'; it has none"),
+    ],
+)
+def test_an_argument_that_does_not_exist_is_refused(client: TestClient, path: str, says: str) -> None:
+    answer = client.post(path, content=encoded(), headers={"content-type": "image/png"})
+    assert answer.status_code == 400
+    assert says in answer.json()["error"]
+
+
+def test_probes_may_add_arguments(client: TestClient) -> None:
+    assert client.get("/healthz?probe=1").status_code == 200
+    assert client.get("/metrics?name[]=x").status_code == 200

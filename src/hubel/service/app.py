@@ -19,7 +19,7 @@ from contextlib import asynccontextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi_offline import FastAPIOffline
 from pydantic.json_schema import models_json_schema
 from starlette.middleware import Middleware
@@ -31,7 +31,7 @@ from hubel.service.explorer.rooms import Shelved
 from hubel.service.explorer.router import router as explorer
 from hubel.service.gate import Gate
 from hubel.service.metrics import Metrics
-from hubel.service.refusals import refuse_alike
+from hubel.service.refusals import check_arguments, refuse_alike
 from hubel.service.schema import ImageList
 from hubel.service.service import Service
 from hubel.service.settings import Settings
@@ -63,6 +63,7 @@ def application(service: Service) -> FastAPI:
         version=__version__,
         description=DESCRIPTION,
         redoc_url=None,
+        dependencies=[Depends(check_arguments)],
         lifespan=_life,
         middleware=_middleware(service),
     )

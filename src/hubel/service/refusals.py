@@ -7,13 +7,17 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Match
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
-    from starlette.requests import Request
 
 JSON = "application/json"
+
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+"""The methods that an address may answer."""
 
 
 class RefusedError(Exception):
@@ -54,6 +58,40 @@ def refusal(request: Request, refused: RefusedError) -> Response:
     return answer(content, refused.status, refused.headers)
 
 
+async def check_arguments(request: Request) -> None:
+    """Raises RefusedError: an argument of the query that the route does not have.
+
+    Only addresses of the API are looked at: programs that probe others may add arguments of their own.
+    """
+    route = request.scope["route"]
+    if not request.url.path.startswith(("/v1", "/v2")):
+        return
+    known = [each.alias for each in route.dependant.query_params]
+    for name in request.query_params:
+        if name not in known:
+            takes = f"its arguments are {', '.join(known)}" if known else "it has none"
+            where = request.url.path[:200]
+            raise RefusedError(400, f"{where} has no argument {name[:80]!r}; {takes}")
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods that are answered at the address of a request."""
+    routes, scope = request.app.routes, request.scope
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**scope, "method": method})[0] is Match.FULL for route in routes)
+    ]
+
+
+def _invalid(first: Mapping[str, Any], advice: str) -> RefusedError:
+    """What the first error that FastAPI finds in a request is, in words of ours where its own say little."""
+    if first["type"] == "json_invalid":
+        why = f"{first['ctx']['error']} at character {first['loc'][-1]}"
+        return RefusedError(400, f"the body is not JSON: {why}; send JSON{advice}")
+    return RefusedError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}{advice}")
+
+
 def refuse_alike(application: FastAPI) -> None:
     """Lets every error of an application have the one form of `refusal`, those of FastAPI too."""
     from fastapi.exceptions import RequestValidationError
@@ -68,12 +106,15 @@ def refuse_alike(application: FastAPI) -> None:
                 refused = error
             case HTTPException(status_code=404):
                 refused = RefusedError(404, f"there is nothing at {where}{advice}")
+            case HTTPException(status_code=405):
+                methods = ", ".join(_methods(request))
+                message = f"{request.method[:40]} is not answered at {where}: use {methods}{advice}"
+                refused = RefusedError(405, message, headers={"Allow": methods})
             case HTTPException():
                 message = f"{error.detail} at {where}{advice}"
                 refused = RefusedError(error.status_code, message, headers=error.headers)
             case RequestValidationError():
-                first = error.errors()[0]
-                refused = RefusedError(422, f"{'.'.join(map(str, first['loc']))}: {first['msg']}{advice}")
+                refused = _invalid(error.errors()[0], advice)
             case _:
                 raise error
         return refusal(request, refused)

@@ -113,11 +113,12 @@ def test_weights_by_layer_and_all(address: str) -> None:
         ("v1/explore/training", None, 404, "--live"),
         ("v1/explore/zoo/lenet6", None, 404, "did you mean lenet5?"),
         ("v1/explore/design", b'{"notation": 1, "volume": "7x7x1"}', 422, "body.notation"),
-        ("v1/explore/design", b"{", 422, "body"),
+        ("v1/explore/design", b"{", 400, "the body is not JSON: "),
+        ("v1/explore/zoo?size=3", None, 400, "no argument 'size'; it has none"),
         ("assets/../app.py", None, 404, "no file"),
         ("assets/nothing.js", None, 404, "no file"),
         ("v1/explore/nothing", None, 404, "there is nothing at /v1/explore/nothing"),
-        ("v1/explore/zoo", b"", 405, "Method Not Allowed"),
+        ("v1/explore/zoo", b"", 405, "use GET"),
     ],
 )
 def test_what_is_refused_says_why(
