@@ -20,7 +20,7 @@ from hubel.service.shelf import Served
 router = APIRouter(prefix="/v1", tags=["models"])
 
 
-@router.get("/models", summary="The models that are served.", response_model=ModelList)
+@router.get("/models", summary="The models that are served.", response_model=ModelList, responses=errors(400))
 async def models(request: Request) -> Response:
     """Lists the models: name, input, number of classes, engine, since when."""
     service = Service.of(request)
@@ -28,7 +28,10 @@ async def models(request: Request) -> Response:
 
 
 @router.get(
-    "/models/{name}", summary="Everything known of a model.", response_model=ModelState, responses=errors(404)
+    "/models/{name}",
+    summary="Everything known of a model.",
+    response_model=ModelState,
+    responses=errors(400, 404),
 )
 async def model(request: Request, name: str) -> Response:
     """Returns a model's classes, preprocessing, ledger, and how it was trained."""

@@ -56,7 +56,7 @@ async def ready(request: Request) -> Response:
     return Response()
 
 
-@router.get("/models/{name}", summary="A model's inputs and outputs.", responses=errors(401, 404))
+@router.get("/models/{name}", summary="A model's inputs and outputs.", responses=errors(400, 401, 404))
 @router.get("/models/{name}/versions/{version}", include_in_schema=False)
 async def metadata(request: Request, name: str, version: str = VERSION) -> Response:
     """Returns the metadata of a model. The pixels of `images` may also be UINT8 or FP32, n x h x w x c."""
@@ -79,7 +79,7 @@ async def metadata(request: Request, name: str, version: str = VERSION) -> Respo
     "/models/{name}/ready",
     summary="A model answers.",
     response_class=Response,
-    responses=errors(401, 404, 503),
+    responses=errors(400, 401, 404, 503),
 )
 @router.get("/models/{name}/versions/{version}/ready", include_in_schema=False)
 async def model_ready(request: Request, name: str, version: str = VERSION) -> Response:
