@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
+import torch
+from PIL import Image
 
 import hubel
 from hubel.errors import UsageError
+from hubel.service.explorer.exhibit import digits
 from hubel.service.explorer.page import scripts
 from hubel.service.explorer.saved import STUDIES
 from tests.service.explorer.test_page import WAYS
@@ -77,6 +82,36 @@ def test_a_file_is_read_in_the_page_itself(file: Path, page: Page) -> None:
     page.locator(".bars .best").first.wait_for()
     page.set_input_files("#file", "docs/images/three.png")
     expect(page.locator(".best .bar-name")).to_have_text("3")
+
+
+@pytest.mark.parametrize(
+    ("mode", "size", "turn"),
+    [("RGBA", (32, 32), 1), ("LA", (90, 61), 1), ("RGB", (300, 41), 6), ("L", (8, 11), 3)],
+)
+def test_an_image_is_prepared_as_hubel_does(
+    file: Path, page: Page, tmp_path: Path, mode: str, size: tuple[int, int], turn: int
+) -> None:
+    """Transparency, other sizes and an EXIF turn: the page has the scores that hubel computes of the file."""
+    path = tmp_path / "image.png"
+    values = np.random.default_rng(3).integers(0, 256, (size[1], size[0], len(mode)), np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = turn
+    Image.fromarray(values.squeeze(), mode).save(path, exif=exif)
+    opened = digits().opened
+    take = opened.preprocessing
+    with torch.no_grad():
+        wanted = opened.subject.module(take.normalise(torch.from_numpy(take.read(path))[None]))[0]
+    page.goto(f"{file.as_uri()}#/through")
+    page.locator(".bars .best").first.wait_for()
+    scores = page.evaluate(
+        """async text => {
+          const { house } = (await import("hubel/store.js")).state;
+          const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
+          return (await house.pass(await house.read(new Blob([bytes])))).scores;
+        }""",
+        b64encode(path.read_bytes()).decode(),
+    )
+    assert scores == pytest.approx(wanted.tolist(), abs=1e-3)
 
 
 @pytest.mark.parametrize("way", WAYS)

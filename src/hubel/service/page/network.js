@@ -65,11 +65,7 @@ export class House {
    */
   async read(file) {
     if (!this.saved) return pictureOf(await json(`${this.place}/images`, { method: "POST", body: file }));
-    const bitmap = await createImageBitmap(file);
-    const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
-    const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
-    context.drawImage(bitmap, 0, 0);
-    return this.take(ofDepth(context.getImageData(0, 0, bitmap.width, bitmap.height), this.model.preprocessing.depth));
+    return this.take(ofDepth(await decoded(file), this.model.preprocessing.depth), file instanceof File ? file.name : "");
   }
 
   /** Pixels of any size as the network sees them, fitted here. @param {Pixels} pixels @param {string} name @returns {Picture} */
@@ -261,6 +257,21 @@ function softmax(scores, temperature) {
   const powers = scores.map((score) => Math.exp((score - most) / temperature));
   const sum = powers.reduce((total, each) => total + each, 0);
   return powers.map((each) => each / sum);
+}
+
+/**
+ * The pixels of an image file as `hubel.data.image.modes` has them: upright, without colour management, and with
+ * transparency laid over white.
+ * @param {Blob} file @returns {Promise<ImageData>}
+ */
+async function decoded(file) {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image", colorSpaceConversion: "none" });
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
+  context.fillStyle = "white";
+  context.fillRect(0, 0, bitmap.width, bitmap.height);
+  context.drawImage(bitmap, 0, 0);
+  return context.getImageData(0, 0, bitmap.width, bitmap.height);
 }
 
 /** An image as the API gives it. @param {any} given @returns {Picture} */

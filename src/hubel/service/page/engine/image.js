@@ -1,8 +1,7 @@
 /**
  * From an image to a network's input, as `hubel.data.image.preprocess` does it: grey, crop, resize, normalise.
  *
- * The resize is Pillow's, by a filter as wide as the reduction, first across and then down. Pillow takes the other
- * order where that is less work, so that a pixel may differ by the rounding in between: by 1 for bilinear.
+ * The resize is that of Pillow 13, by a filter as wide as the reduction, along one axis and then the other.
  */
 
 /** @import { Preprocessing } from "./types.js" */
@@ -31,7 +30,7 @@ export function ofDepth({ width, height, data }, depth) {
  */
 export function fitted(image, to) {
   const { height: down, width: across } = image;
-  if (down === to.height && across === to.width) return image;
+  if (down === to.height && across === to.width && (to.resize === null || to.resize === Math.min(down, across))) return image;
   const filter = FILTERS[to.interpolation];
   const whole = [0, 0, across, down];
   if (to.fit === "squash") return resized(image, whole, to.width, to.height, filter);
@@ -81,38 +80,55 @@ export const FILTERS = {
  * @returns {Pixels}
  */
 export function resized(image, [left, top, right, bottom], width, height, filter) {
-  const across = weightsOf(image.width, left, right, width, filter);
-  const down = weightsOf(image.height, top, bottom, height, filter);
-  const { depth } = image;
-  const narrow = new Uint8ClampedArray(image.height * width * depth);
-  for (let y = 0; y < image.height; y++)
-    for (let x = 0; x < width; x++)
-      for (let c = 0; c < depth; c++) {
-        const { first, weights } = across[x];
-        let sum = HALF;
-        for (let at = 0; at < weights.length; at++) sum += weights[at] * image.data[(y * image.width + first + at) * depth + c];
-        narrow[(y * width + x) * depth + c] = Math.floor(sum / ONE);
-      }
-  const data = new Uint8ClampedArray(height * width * depth);
-  for (let y = 0; y < height; y++)
-    for (let x = 0; x < width * depth; x++) {
-      const { first, weights } = down[y];
-      let sum = HALF;
-      for (let at = 0; at < weights.length; at++) sum += weights[at] * narrow[(first + at) * width * depth + x];
-      data[y * width * depth + x] = Math.floor(sum / ONE);
-    }
-  return { height, width, depth, data };
+  const across = () => narrowed(image, weightsOf(image.width, left, right, width, filter));
+  const down = () => shortened(image, weightsOf(image.height, top, bottom, height, filter));
+  const [shorter, narrower] = [image.height - height, image.width - width];
+  const order = shorter > 0 && shorter > 2 * narrower ? [down, across] : [across, down]; // as Pillow rounds in between
+  for (const pass of order) image = pass();
+  return image;
 }
+
+/** Each row of an image with other columns. @param {Pixels} image @param {Reading[]} columns @returns {Pixels} */
+function narrowed({ height, width, depth, data }, columns) {
+  const found = new Uint8ClampedArray(height * columns.length * depth);
+  let to = 0;
+  for (let y = 0; y < height; y++)
+    for (const { first, weights } of columns)
+      for (let c = 0; c < depth; c++) {
+        let sum = HALF;
+        for (let at = 0; at < weights.length; at++) sum += weights[at] * data[(y * width + first + at) * depth + c];
+        found[to++] = Math.floor(sum / ONE);
+      }
+  return { height, width: columns.length, depth, data: found };
+}
+
+/** Each column of an image with other rows. @param {Pixels} image @param {Reading[]} rows @returns {Pixels} */
+function shortened({ width, depth, data }, rows) {
+  const line = width * depth;
+  const found = new Uint8ClampedArray(rows.length * line);
+  let to = 0;
+  for (const { first, weights } of rows)
+    for (let x = 0; x < line; x++) {
+      let sum = HALF;
+      for (let at = 0; at < weights.length; at++) sum += weights[at] * data[(first + at) * line + x];
+      found[to++] = Math.floor(sum / ONE);
+    }
+  return { height: rows.length, width, depth, data: found };
+}
+
+/** The first input that an output reads, and the weights of the inputs from there on. @typedef {{first: number, weights: number[]}} Reading */
 
 const ONE = 2 ** 22;
 const HALF = ONE / 2;
 
 /**
- * For each output the first input it reads, and the weights of the inputs from there on.
+ * What each output along an axis reads of the inputs between two places, which Pillow has in single precision.
  * @param {number} inputs @param {number} from @param {number} to @param {number} outputs
  * @param {{reach: number, weight: (x: number) => number}} filter
+ * @returns {Reading[]}
  */
 function weightsOf(inputs, from, to, outputs, filter) {
+  [from, to] = [Math.fround(from), Math.fround(to)];
   const scale = (to - from) / outputs;
   const stretch = Math.max(scale, 1);
   const support = filter.reach * stretch;
