@@ -60,7 +60,10 @@ def test_the_layer_at_the_caret() -> None:
 
 
 def test_the_zoo_to_start_from() -> None:
-    assert {each["name"] for each in zoo_json()} >= {"lenet5", "resnet50"}
+    offered = {each["name"] for each in zoo_json()}
+    assert offered >= {"lenet5", "resnet50"}
+    assert "resnet1202" not in offered
+    assert "at most 2,500 layers" in designed("resnet1202", "32x32x3")["error"]
     found = zoo_notation("lenet5")
     assert hubel.parse(found["notation"]) == hubel.zoo.lenet5()
     assert found["volume"] == "32x32x1"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from hubel.errors import HubelError, NotationError
 from hubel.net.algebra import Net
 from hubel.net.ledger import Ledger, ledger
@@ -63,8 +65,9 @@ def _step_at(text: str, volume: Volume, caret: tuple[int, int]) -> int | None:
     return next((at for at, step in enumerate(steps) if CARET in step.path), None)
 
 
+@cache
 def zoo_json() -> list[Json]:
-    """Returns the networks of the zoo by name, with their input, year and paper."""
+    """Returns the networks of the zoo that may be designed, with their input, year and paper."""
     return [
         {
             "name": name,
@@ -74,6 +77,7 @@ def zoo_json() -> list[Json]:
             "data": entry.data,
         }
         for name, entry in ZOO.items()
+        if lookup.find(name)[0].layers <= MOST_LAYERS
     ]
 
 

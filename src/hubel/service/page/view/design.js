@@ -33,6 +33,7 @@ export function design() {
   const volume = h("input", { id: "volume", value: given.volume, size: 11, spellcheck: "false" });
   const strict = h("input", { type: "checkbox", id: "strict" });
   const problem = h("pre", { id: "problem", class: "error", role: "alert", hidden: true });
+  const stale = h("p", { class: "notice", role: "status", hidden: true }, t("design.stale"));
   const sums = h("div", {});
   const stage = h("div", { class: "stage scroll" });
   const rows = h("div", { class: "below" });
@@ -62,7 +63,9 @@ export function design() {
       problem.hidden = !found.error;
       problem.textContent = found.error;
       text.setAttribute("aria-invalid", found.error ? "true" : "false");
-      if (found.network) draw(found.network, found.error !== "", found.at);
+      element.classList.toggle("broken", Boolean(found.error));
+      stale.hidden = !found.error || Boolean(found.network) || !picture;
+      if (found.network) draw(found.network, found.at);
       edit(found.network, found.at, caret);
       state.design = { notation: text.value, volume: volume.value };
     } catch (error) {
@@ -70,12 +73,13 @@ export function design() {
       problem.hidden = false;
       const said = error instanceof Error ? error.message : String(error);
       problem.textContent = said === OFFLINE ? t("offline") : said;
+      element.classList.add("broken");
+      stale.hidden = !picture;
     }
   }
 
-  /** @param {Network} network @param {boolean} broken @param {number | null} at */
-  function draw(network, broken, at) {
-    element.classList.toggle("broken", broken);
+  /** @param {Network} network @param {number | null} at */
+  function draw(network, at) {
     fill(sums, totals(network));
     if (picture) picture.take(network);
     else {
@@ -168,6 +172,7 @@ export function design() {
     h("label", { for: "notation", class: "unseen" }, t("notation")),
     text,
     problem,
+    stale,
     h("div", { class: "result" }, sums, stage),
     h("h2", {}, t("design.layer")),
     tools,

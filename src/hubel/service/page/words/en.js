@@ -182,6 +182,7 @@ export const english = {
   "design.lead": "Table, totals and drawing follow as you type. Put the caret in a layer to change it with the sliders.",
   "design.zoo": "Start from a network of the zoo",
   "design.strict": "refuse windows that leave something unused",
+  "design.stale": "Below is the last network that could be read.",
   "design.layer": "The window of a layer",
   "studies.title": "Networks and their windows",
   "studies.lead": "Table, totals and drawing of this network and of networks of the papers. Choose a layer, or press its row, to change its window with the sliders.",
