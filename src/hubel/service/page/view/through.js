@@ -55,7 +55,7 @@ export function through(app, at) {
     paintPixels(canvas, picture.pixels);
     canvas.setAttribute("aria-label", picture.label ? t("image.of", { label: picture.label }) : t("image"));
     fill(caption, [picture.label ? t("image.of", { label: picture.label }) : "", ` ${size(house.network.volume)}`]);
-    fill(scores, bars(pass, model.classes));
+    fill(scores, bars(pass, model.classes), pass.scores.length ? h("p", { class: "quiet" }, probabilities(model)) : null);
     const paths = every ? house.network.steps.filter((step) => !step.side).map((step) => step.path) : model.passing;
     try {
       await pass.ahead(paths.filter((path) => !flat(house, path)), FEW);
@@ -147,6 +147,12 @@ function scale() {
   const table = ramp();
   const stops = Array.from({ length: 21 }, (_, at) => css(at / 10 - 1, table)).join(", ");
   return h("span", { class: "scale" }, `−${t("largest")}`, h("i", { style: { background: `linear-gradient(90deg, ${stops})` } }), `+${t("largest")}`);
+}
+
+/** How the percentages follow from the scores. @param {import("../engine/types.js").Model} model */
+function probabilities({ softmax, temperature }) {
+  if (softmax) return t("scores.softmax");
+  return temperature === 1 ? t("scores.plain") : t("scores.temperature", { temperature: Number(temperature.toPrecision(3)) });
 }
 
 /** The classes with the largest probabilities, as bars. @param {Pass} pass @param {string[]} classes */
