@@ -16,7 +16,8 @@ export function totals(network) {
     ["figure.macs", short(macs), count(macs)],
     ["figure.weights", bytes(param_bytes), ""],
     ["figure.peak", bytes(inference_peak_bytes), ""],
-    ["figure.training", bytes(training_state_bytes + backward_bytes), t("figure.training.note")],
+    ["figure.training", bytes(training_state_bytes), t("figure.training.note")],
+    ["figure.kept", bytes(backward_bytes), t("figure.kept.note")],
     ["figure.output", last ? size(last.output) : "—", ""],
   ];
   return h(
