@@ -95,4 +95,5 @@ def test_the_page_shows_a_training(page: Page, run: Watched, tmp_path: Path) -> 
     figures = page.locator(".figures dd").all_inner_texts()
     assert figures[:2] == ["finished", "3"]
     assert page.locator(".mistakes figure").count() > 0
+    expect(page.get_by_text("Mistakes of the best model, with calibrated confidence")).to_be_visible()
     expect(page.locator(".filters canvas")).to_have_count(4)

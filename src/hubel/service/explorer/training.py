@@ -44,7 +44,7 @@ class Follower(Protocol):
     """What follows a run."""
 
     def state(self) -> Json:
-        """How the run goes."""
+        """How the run goes; `of_best`: its mistakes are the best model's, calibrated, not the last round's."""
 
     def filters(self) -> Floats:
         """The filters of the first layer: float32, filters x maps x h x w."""
@@ -98,6 +98,7 @@ class Live:
                 "steps": list(self._steps),
                 "speed": self._speed(),
                 "mistakes": self._mistakes,
+                "of_best": False,
                 "count": self._count,
             }
 
@@ -171,6 +172,7 @@ class FollowedFolder:
             "steps": [],
             "speed": None,
             "mistakes": self._mistakes() if finished else [],
+            "of_best": True,
             "warnings": [],
             "count": len(rounds),
         }

@@ -19,6 +19,7 @@ export function training() {
   const curves = h("div", { class: "two" });
   const filters = h("div", { class: "filters" });
   const mistakes = h("div", { class: "mistakes" });
+  const whose = h("h2", {});
   const warnings = h("div", {});
   const problem = h("p", { class: "error", role: "alert", hidden: true });
   let open = true;
@@ -73,6 +74,7 @@ export function training() {
         { name: t("curve.val"), x: epochs, y: found.rounds.map((/** @type {any} */ each) => each.val_top1), kind: "val" },
       ]),
     );
+    fill(whose, t(found.of_best ? "training.mistakes.best" : "training.mistakes"));
     fill(
       mistakes,
       found.mistakes.length
@@ -107,7 +109,7 @@ export function training() {
       warnings,
       curves,
       state.saved && !state.saved.training.filters ? null : [h("h2", {}, t("training.filters")), filters],
-      h("h2", {}, t("training.mistakes")),
+      whose,
       mistakes,
     ),
     shown: () => void follow(),

@@ -217,7 +217,7 @@ export const english = {
   "grid.large": "Too large to draw; the formula holds all the same.",
 
   "training.title": "Training",
-  "training.lead": "The run as it goes: curves, speed, the first filters as they form, and the mistakes of the last round.",
+  "training.lead": "The run as it goes: curves, speed, the first filters as they form, and mistakes.",
   "training.state": "State",
   "training.epoch": "Epoch",
   "training.speed": "Speed",
@@ -227,6 +227,7 @@ export const english = {
   "training.progress": "Progress of the run",
   "training.filters": "Filters of the first layer",
   "training.mistakes": "Mistakes of the last round",
+  "training.mistakes.best": "Mistakes of the best model, with calibrated confidence",
   "training.no.mistakes": "None to show yet.",
   "training.gone": "The run no longer answers: it is over, or was stopped. Its report is in its folder.",
   "state.preparing": "preparing",

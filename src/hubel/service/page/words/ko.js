@@ -218,7 +218,7 @@ export const korean = {
   "grid.large": "그리기에는 너무 크지만 식은 그대로 성립합니다.",
 
   "training.title": "훈련",
-  "training.lead": "진행 중인 훈련: 곡선, 속도, 만들어지는 첫 층의 필터, 지난 라운드에서 틀린 이미지.",
+  "training.lead": "진행 중인 훈련: 곡선, 속도, 만들어지는 첫 층의 필터, 틀린 이미지.",
   "training.state": "상태",
   "training.epoch": "에폭",
   "training.speed": "속도",
@@ -228,6 +228,7 @@ export const korean = {
   "training.progress": "훈련 진행",
   "training.filters": "첫 층의 필터",
   "training.mistakes": "지난 라운드에서 틀린 이미지",
+  "training.mistakes.best": "가장 좋은 모델이 틀린 이미지, 보정된 확신도",
   "training.no.mistakes": "아직 없습니다.",
   "training.gone": "훈련이 더는 응답하지 않습니다. 끝났거나 멈췄습니다. 보고서는 훈련 폴더에 있습니다.",
   "state.preparing": "준비 중",
