@@ -5,7 +5,8 @@
 
 /**
  * @typedef {{house: House | null, names: string[], training: boolean, saved: any, picture: Picture | null,
- *   pass: Pass | null, unit: Unit | null, design: {notation: string, volume: string} | null}} State
+ *   pass: Pass | null, unit: Unit | null, design: {notation: string, volume: string} | null,
+ *   run: {told: any, filters: any} | null}} State `run` is what was last heard of a training
  */
 
 /** @type {State} */
@@ -18,6 +19,7 @@ export const state = {
   pass: null,
   unit: null,
   design: null,
+  run: null,
 };
 
 /** Shows another image, and puts it through the network. @param {Picture} picture */

@@ -30,6 +30,7 @@ export function training() {
     try {
       const found = state.saved ? state.saved.training : await json("/training");
       problem.hidden = true;
+      state.run = { told: found, filters: state.run?.filters ?? null };
       draw(found);
       if (found.count !== seen) {
         seen = found.count;
@@ -92,6 +93,7 @@ export function training() {
     try {
       const read = state.saved ? readTensors(bytesOf(state.saved.training.filters).buffer) : await tensors("/training/filters");
       const found = read.tensors.get("filters");
+      if (state.run) state.run.filters = found;
       if (found && open) fill(filters, kernels(found));
     } catch (error) {
       fill(filters, h("p", { class: "quiet" }, error instanceof Error ? error.message : ""));
@@ -112,7 +114,11 @@ export function training() {
       whose,
       mistakes,
     ),
-    shown: () => void follow(),
+    shown: () => {
+      if (state.run) draw(state.run.told);
+      if (state.run?.filters) fill(filters, kernels(state.run.filters));
+      void follow();
+    },
     gone: () => {
       open = false;
     },

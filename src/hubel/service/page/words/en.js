@@ -229,7 +229,7 @@ export const english = {
   "training.mistakes": "Mistakes of the last round",
   "training.mistakes.best": "Mistakes of the best model, with calibrated confidence",
   "training.no.mistakes": "None to show yet.",
-  "training.gone": "The run no longer answers: it is over, or was stopped. Its report is in its folder.",
+  "training.gone": "The training has ended, and with it its service. What is below was its last answer. To see the run again: hubel explore RUN, with its folder.",
   "state.preparing": "preparing",
   "state.running": "training",
   "state.finished": "finished",

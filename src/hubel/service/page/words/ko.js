@@ -230,7 +230,7 @@ export const korean = {
   "training.mistakes": "지난 라운드에서 틀린 이미지",
   "training.mistakes.best": "가장 좋은 모델이 틀린 이미지, 보정된 확신도",
   "training.no.mistakes": "아직 없습니다.",
-  "training.gone": "훈련이 더는 응답하지 않습니다. 끝났거나 멈췄습니다. 보고서는 훈련 폴더에 있습니다.",
+  "training.gone": "훈련이 끝나 서비스도 닫혔습니다. 아래는 마지막으로 받은 내용입니다. 다시 보려면 훈련 폴더를 주어 hubel explore RUN을 실행하세요.",
   "state.preparing": "준비 중",
   "state.running": "훈련 중",
   "state.finished": "완료",
