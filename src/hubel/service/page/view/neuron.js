@@ -233,7 +233,7 @@ export function neuron(app, ...given) {
     if (!state.pass) {
       const first = (await house.samples())[0];
       if (first) await show(first);
-      else fill(stage, h("p", { class: "notice" }, t("through.none")));
+      else fill(stage, h("p", { class: "notice" }, t("unit.none"), " ", h("a", { href: "#/through" }, t("unit.choose"))));
     }
     await update();
   };

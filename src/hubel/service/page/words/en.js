@@ -109,6 +109,8 @@ export const english = {
   "slide.stop": "Stop",
   "slide.place": "Place in the map",
   arithmetic: "The arithmetic",
+  "unit.none": "There is no image yet, so there are no values.",
+  "unit.choose": "Choose an image",
   "unit.zeros": "This map is padding: it is zero everywhere.",
   "window.of": "window on {source}[{map}]",
   "weights.of": "weights for map {map}",
