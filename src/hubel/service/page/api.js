@@ -7,11 +7,33 @@ const API = "v1/explore";
 /** What stands in place of an error's words where the service does not answer, or asks for its token. */
 export const [OFFLINE, TOKEN] = ["offline", "token"];
 
-let token = "";
+/** Where the tab keeps the token. */
+const KEPT = "hubel.token";
 
-/** Gives the token that the service asks for; it is kept as long as the page is open. @param {string} given */
+let token = keptToken();
+
+/** The token that was given in this tab before, or nothing. */
+function keptToken() {
+  try {
+    return sessionStorage.getItem(KEPT) ?? "";
+  } catch {
+    return ""; // the browser keeps nothing here
+  }
+}
+
+/** Whether a token was given. */
+export function identified() {
+  return token !== "";
+}
+
+/** Gives the token that the service asks for; it is kept as long as the tab is open. @param {string} given */
 export function identify(given) {
   token = given;
+  try {
+    sessionStorage.setItem(KEPT, given);
+  } catch {
+    // it is kept as long as the page is
+  }
 }
 
 /** An error of the API, with its own words. */

@@ -1,6 +1,6 @@
 /** The page: its header, its languages and themes, and the view that the address names. */
 
-import { ApiError, identify, json, OFFLINE, TOKEN } from "./api.js";
+import { ApiError, identified, identify, json, OFFLINE, TOKEN } from "./api.js";
 import { choice, fill, h } from "./dom.js";
 import { House } from "./network.js";
 import { keep, kept, state } from "./store.js";
@@ -157,20 +157,24 @@ async function begin() {
     const { models: names, training: followed } = await json("");
     state.names = names;
     state.training = followed;
-    if (names.length) await open(names[0]);
+    if (names.length) {
+      fill(/** @type {HTMLElement} */ (document.getElementById("page")), h("main", {}, h("p", { class: "notice", role: "status" }, t("model.opening", { name: names[0] }))));
+      await open(names[0]);
+    }
   }
   render();
 }
 
 /** Asks for the token of a service that wants one, and begins again. */
 function ask() {
-  const field = h("input", { type: "password", autocomplete: "current-password" });
+  const wrong = identified();
+  const field = h("input", { type: "password", autocomplete: "current-password", "aria-invalid": wrong ? "true" : null, "aria-describedby": wrong ? "wrong" : null });
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
     identify(field.value);
     start();
   };
-  const form = h("form", { class: "choose", onsubmit: submit }, h("label", {}, t("token"), field), h("button", { class: "primary" }, t("token.give")));
+  const form = h("form", { class: "choose", onsubmit: submit }, h("label", {}, t("token"), field), h("button", { class: "primary" }, t("token.give")), wrong ? h("p", { id: "wrong", class: "error", role: "alert" }, t("token.wrong")) : null);
   fill(/** @type {HTMLElement} */ (document.getElementById("page")), h("main", {}, form));
   field.focus();
 }

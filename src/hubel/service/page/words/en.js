@@ -14,6 +14,7 @@ export const english = {
   model: "Model",
   "model.opening": "Opening {name} …",
   token: "This service asks for its token",
+  "token.wrong": "The service does not take this token.",
   "token.give": "Continue",
   offline: "The service does not answer. Start it again with hubel explore, then reload the page.",
   "footer.served": "Served by hubel on this machine. Nothing is sent elsewhere.",

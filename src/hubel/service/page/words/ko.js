@@ -15,6 +15,7 @@ export const korean = {
   model: "모델",
   "model.opening": "{name} 여는 중 …",
   token: "이 서비스는 토큰을 요구합니다",
+  "token.wrong": "이 토큰은 맞지 않습니다.",
   "token.give": "계속",
   offline: "서비스가 응답하지 않습니다. hubel explore로 다시 시작한 뒤 페이지를 새로 고치세요.",
   "footer.served": "이 컴퓨터의 hubel이 보여 줍니다. 밖으로 보내는 것은 없습니다.",
