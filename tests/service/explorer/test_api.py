@@ -13,11 +13,16 @@ from urllib.request import Request, urlopen
 import numpy as np
 import pytest
 import safetensors.numpy
+import torch
 from PIL import Image
 
 import hubel
-from hubel.service.explorer.exhibit import digits
+from hubel import build
+from hubel.data.image.preprocess import Preprocessing
+from hubel.model.file import Model
+from hubel.service.explorer.exhibit import Exhibit, digits
 from hubel.service.explorer.page import assets
+from hubel.service.explorer.seen import Seen
 
 DIGITS = "v1/explore/models/digits"
 
@@ -89,7 +94,19 @@ def test_a_unit_is_that_of_the_instrument(address: str, image: bytes) -> None:
         maps = eye.maps(opened, layers="C3").arrays["C3"]
     here = found.pop("here")
     assert found == expected
-    np.testing.assert_allclose(here, maps[:, 2, 5], atol=1e-6)
+    np.testing.assert_allclose(here, maps[:, 2, 5], rtol=1e-6)
+
+
+def test_small_values_keep_their_digits() -> None:
+    """Of a network with weights of 1e-9, `here` has what `value` has."""
+    network = build("conv(2, 1, bias=False)", "4x4x1")
+    with torch.no_grad():
+        network.get_parameter("conv1.weight").copy_(torch.tensor([1.1049e-7, -3e-9]).reshape(2, 1, 1, 1))
+    seen = Seen(Exhibit.of("small", Model(network, ("a", "b"), Preprocessing.of("4x4x1"))))
+    key = seen.add(np.full((4, 4, 1), 255, np.uint8))["id"]
+    found = seen.neuron(key, "conv1[0,1,1]")
+    assert found["here"] == pytest.approx([1.1049e-7, -3e-9], rel=1e-6, abs=0)
+    assert found["value"] == pytest.approx(1.1049e-7, rel=1e-6, abs=0)
 
 
 def test_weights_by_layer_and_all(address: str) -> None:

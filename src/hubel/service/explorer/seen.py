@@ -122,7 +122,7 @@ class Seen:
             found: Json = json.loads(as_json(neuron(subject, self._input(key), unit)))
         every = self._computed(key)[0][unit.path]
         here = every[:, unit.row or 0, unit.column or 0]
-        return found | {"here": [round(float(value), 7) for value in here]}
+        return found | {"here": [float(f"{value:.8g}") for value in here]}
 
     def _probabilities(self, scores: Floats) -> Floats:
         """The probabilities of classes, with the model's temperature."""

@@ -44,7 +44,7 @@ class Follower(Protocol):
     """What follows a run."""
 
     def state(self) -> Json:
-        """How the run goes; `of_best`: its mistakes are the best model's, calibrated, not the last round's."""
+        """How the run goes; `of_best`: its mistakes are the best model's, calibrated, not the round's."""
 
     def filters(self) -> Floats:
         """The filters of the first layer: float32, filters x maps x h x w."""
