@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from hubel.errors import MissingError, UsageError, nearest_or_few
-from hubel.net.trace import Step
+from hubel.net.trace import INPUT, Step
 
 _FORM = re.compile(r"([\w.#]+)(?:\[\s*(\d+)\s*(?:,\s*(\d+)\s*,\s*(\d+)\s*)?\])?")
 
@@ -41,13 +41,18 @@ class Unit:
     def check(self, steps: Sequence[Step]) -> None:
         """Raises MissingError: the network has no such layer, or the layer no such unit."""
         outputs = {step.path: step.output for step in steps}
+        if self.path == INPUT and INPUT not in outputs:
+            raise MissingError(
+                "the input is no layer: its values are pixels, not computed; name a unit of a layer, such as "
+                f"{steps[0].path}[0,0,0]"
+            )
         if self.path not in outputs:
             hint = nearest_or_few(self.path, outputs, "layers")
             raise MissingError(f"the network has no layer {self.path!r}{hint}")
         seen = outputs[self.path]
         limits = (("map", self.channel, seen.depth), ("row", self.row, seen.height))
         for what, place, limit in (*limits, ("column", self.column, seen.width)):
-            if place is not None and place >= limit:
+            if place is not None and not 0 <= place < limit:
                 raise MissingError(f"{self.path} is {seen}: its {what}s are 0 to {limit - 1}, not {place}")
 
     def __str__(self) -> str:

@@ -150,10 +150,18 @@ def test_what_is_refused_says_why(
 
 def test_maps_and_units_that_do_not_exist(address: str, image: bytes) -> None:
     key = told(address, f"{DIGITS}/images", image)["id"]
-    for query in ("maps?layer=C9", "maps?layer=C1&channel=6", "neuron?unit=C1", "neuron?unit=C1[9,0,0]"):
-        assert ask(address, f"{DIGITS}/images/{key}/{query}")[0] == (
-            400 if query == "neuron?unit=C1" else 404
-        )
+    missing = (
+        "maps?layer=C9",
+        "maps?layer=C1&channel=6",
+        "maps?layer=C1&channel=-1",
+        "neuron?unit=C1[9,0,0]",
+    )
+    for query in missing:
+        assert ask(address, f"{DIGITS}/images/{key}/{query}")[0] == 404
+    assert ask(address, f"{DIGITS}/images/{key}/neuron?unit=C1")[0] == 400
+    status, content, _ = ask(address, f"{DIGITS}/images/{key}/neuron?unit=input[0,0,0]")
+    assert status == 404
+    assert "the input is no layer" in json.loads(content)["error"]
 
 
 def test_the_page_is_locked_up_and_complete(address: str) -> None:
