@@ -5,6 +5,7 @@
 import { css, paint, paintPixels, ramp } from "../colour.js";
 import { announce, fill, h } from "../dom.js";
 import { mapsOf } from "../engine/convolution.js";
+import { unitText } from "../engine/neuron.js";
 import { INPUT } from "../engine/window.js";
 import { largest } from "../grid.js";
 import { count, number, size } from "../format.js";
@@ -43,6 +44,8 @@ export function neuron(app, ...given) {
   const next = h("div", {});
   const heading = h("h2", {});
   const sharing = h("div", {});
+  const asked = given.length ? `${given[0]}[${given.slice(1).join(",")}]` : "";
+  const missing = isThere(house, given) ? null : h("p", { class: "notice", role: "status" }, t("unit.missing", { asked, shown: unitText(unit) }));
   const problem = h("p", { class: "error", role: "alert", hidden: true });
   const play = h("button", { type: "button", onclick: toggle }, t("slide.play"));
   const [height, width, depth] = step.output;
@@ -132,6 +135,7 @@ export function neuron(app, ...given) {
 
   /** Moves to another place in the map. @param {number} row @param {number} column */
   function move(row, column) {
+    missing?.remove();
     unit.row = Math.max(0, Math.min(height - 1, row));
     unit.column = Math.max(0, Math.min(width - 1, column));
     for (const [name, value] of Object.entries({ row: unit.row, column: unit.column, place: unit.row * width + unit.column })) {
@@ -201,6 +205,7 @@ export function neuron(app, ...given) {
     { "aria-labelledby": "title" },
     title,
     h("p", { class: "lead" }, `${step.layer} · ${size(step.output)}`),
+    missing,
     problem,
     form(house, unit, app, move),
     height * width > 1
@@ -238,6 +243,15 @@ export function neuron(app, ...given) {
     await update();
   };
   return { element, shown: () => void begin(), gone: () => clearInterval(playing) };
+}
+
+/** Whether there is what the address names: a layer, or a unit of it. @param {House} house @param {string[]} given */
+function isThere(house, [path, ...places]) {
+  if (path === undefined) return true;
+  const step = house.steps.get(path);
+  if (!step) return false;
+  const [height, width, depth] = step.output;
+  return places.every((text, at) => Number.isInteger(Number(text)) && Number(text) >= 0 && Number(text) < [depth, height, width][at]);
 }
 
 /** The unit that the address names; else the last one; else one in the middle of the first layer. @param {House} house @param {string[]} given @returns {Unit} */

@@ -110,6 +110,7 @@ export const english = {
   "slide.stop": "Stop",
   "slide.place": "Place in the map",
   arithmetic: "The arithmetic",
+  "unit.missing": "There is no unit {asked} here; {shown} is shown.",
   "unit.none": "There is no image yet, so there are no values.",
   "unit.choose": "Choose an image",
   "unit.zeros": "This map is padding: it is zero everywhere.",

@@ -111,6 +111,7 @@ export const korean = {
   "slide.stop": "멈추기",
   "slide.place": "맵 안의 위치",
   arithmetic: "계산 과정",
+  "unit.missing": "{asked} 유닛은 없습니다. {shown}을 보여 줍니다.",
   "unit.none": "아직 이미지가 없어 값도 없습니다.",
   "unit.choose": "이미지 고르기",
   "unit.zeros": "이 맵은 패딩이므로 어디서나 0입니다.",
