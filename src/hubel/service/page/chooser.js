@@ -1,6 +1,7 @@
 /** The ways to choose an image: samples, a file, the clipboard, a drawing, the camera. */
 
 /** @import { House, Picture } from "./network.js" */
+import { ApiError, OFFLINE, TOKEN } from "./api.js";
 import { paintPixels } from "./colour.js";
 import { fill, h } from "./dom.js";
 import { ofDepth } from "./engine/image.js";
@@ -14,11 +15,14 @@ export function chooser(house, take, fail) {
   const samples = h("div", { class: "samples", role: "group", "aria-label": t("samples") });
   house.samples().then((found) => fill(samples, found.map((picture) => sample(picture, take)))).catch(fail);
   const read = async (/** @type {Blob} */ file) => {
+    /** @type {Picture} */
+    let picture;
     try {
-      await take(await house.read(file));
+      picture = await house.read(file);
     } catch (error) {
-      fail(error);
+      return fail(unreadable(file, error));
     }
+    await take(picture);
   };
   const file = h("input", {
     type: "file",
@@ -76,6 +80,13 @@ export function chooser(house, take, fail) {
     if (pasted) void read(pasted);
   });
   return element;
+}
+
+/** The error of a file that is no image, in the page's words; the service's own are added. @param {Blob} file @param {any} error */
+function unreadable(file, error) {
+  if (error instanceof ApiError && [OFFLINE, TOKEN].includes(error.message)) return error;
+  const said = t("file.bad", { name: file instanceof File ? file.name : t("image") });
+  return new Error(error instanceof ApiError ? `${said} (${error.message})` : said);
 }
 
 /** @param {Picture} picture @param {(picture: Picture) => Promise<void>} take */

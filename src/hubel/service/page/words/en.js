@@ -90,6 +90,7 @@ export const english = {
   "choose.draw": "Draw",
   "choose.camera": "Camera",
   "choose.paste": "Or paste an image, or drop one here.",
+  "file.bad": "{name} cannot be read as an image. Choose a PNG, JPEG or WebP file, or save it again as PNG.",
   "camera.none": "There is no camera, or the browser was not allowed to use it.",
   "camera.take": "Take the image",
   "pad.label": "Pad to draw a digit on",

@@ -91,6 +91,7 @@ export const korean = {
   "choose.draw": "그리기",
   "choose.camera": "카메라",
   "choose.paste": "이미지를 붙여 넣거나 여기에 끌어다 놓아도 됩니다.",
+  "file.bad": "{name}을(를) 이미지로 읽을 수 없습니다. PNG, JPEG, WebP 파일을 고르거나 PNG로 다시 저장하세요.",
   "camera.none": "카메라가 없거나 브라우저에 사용이 허락되지 않았습니다.",
   "camera.take": "이 장면 쓰기",
   "pad.label": "숫자를 그리는 판",
