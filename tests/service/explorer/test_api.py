@@ -17,7 +17,7 @@ import torch
 from PIL import Image
 
 import hubel
-from hubel import build
+from hubel import build, parse
 from hubel.data.image.preprocess import Preprocessing
 from hubel.model.file import Model
 from hubel.service.explorer.exhibit import Exhibit, digits
@@ -99,7 +99,7 @@ def test_a_unit_is_that_of_the_instrument(address: str, image: bytes) -> None:
 
 def test_small_values_keep_their_digits() -> None:
     """Of a network with weights of 1e-9, `here` has what `value` has."""
-    network = build("conv(2, 1, bias=False)", "4x4x1")
+    network = build(parse("conv(2, 1, bias=False)"), "4x4x1")
     with torch.no_grad():
         network.get_parameter("conv1.weight").copy_(torch.tensor([1.1049e-7, -3e-9]).reshape(2, 1, 1, 1))
     seen = Seen(Exhibit.of("small", Model(network, ("a", "b"), Preprocessing.of("4x4x1"))))

@@ -10,8 +10,9 @@ import { t } from "./words/words.js";
 
 /**
  * @param {House} house @param {(picture: Picture) => Promise<void>} take @param {(error: any) => void} fail
+ * @param {() => void} forget shows no image
  */
-export function chooser(house, take, fail) {
+export function chooser(house, take, fail, forget) {
   const samples = h("div", { class: "samples", role: "group", "aria-label": t("samples") });
   house.samples().then((found) => fill(samples, found.map((picture) => sample(picture, take)))).catch(fail);
   const read = async (/** @type {Blob} */ file) => {
@@ -49,7 +50,7 @@ export function chooser(house, take, fail) {
     extra.dataset.of = make.name;
     fill(extra, made.element);
   };
-  const drawing = () => pad(house, take);
+  const drawing = () => pad(house, take, forget);
   const camera = () => webcam(house, take, fail);
   const element = h(
     "div",

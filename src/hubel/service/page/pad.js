@@ -1,29 +1,40 @@
 /**
  * The pad to draw a digit on: strokes become an image as the network's training images were made.
  *
- * The drawing is cut to its strokes and made as high as the image. For scikit-learn's digits it becomes 32x32 points
- * of black or white, of which each pixel of an 8x8 image counts 4x4: this is how those digits were made
- * (Alpaydin and Kaynak 1998). For other networks it fills the middle of a black image, as in MNIST.
+ * The strokes are drawn again as high as the image, with a pen in proportion, so that small and large drawings are
+ * alike. For scikit-learn's digits they become 32x32 points of black or white, of which each pixel of an 8x8 image
+ * counts 4x4: this is how those digits were made (Alpaydin and Kaynak 1998). For other networks they fill the middle of
+ * a black image, as in MNIST.
  */
 
 /** @import { House, Picture } from "./network.js" */
 /** @import { Pixels } from "./engine/image.js" */
 import { h } from "./dom.js";
-import { FILTERS, resized } from "./engine/image.js";
 import { t } from "./words/words.js";
 
 const SIDE = 224;
 const PEN = 17;
+/** The width of the strokes of an image, as a share of the digit's height: about that of the training images. */
+const WIDTH = 0.14;
 
-/** @param {House} house @param {(picture: Picture) => Promise<void>} take */
-export function pad(house, take) {
+/** A stroke of the pen: the points that it went through. @typedef {[number, number][]} Stroke */
+
+/** @param {House} house @param {(picture: Picture) => Promise<void>} take @param {() => void} forget clears what was made of the drawing */
+export function pad(house, take, forget) {
   const canvas = h("canvas", { class: "pad", width: SIDE, height: SIDE, "aria-label": t("pad.label"), role: "img" });
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d", { willReadFrequently: true }));
-  const clear = () => {
+  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  /** @type {Stroke[]} */
+  let strokes = [];
+  const wipe = () => {
+    strokes = [];
     context.fillStyle = "black";
     context.fillRect(0, 0, SIDE, SIDE);
   };
-  clear();
+  const clear = () => {
+    wipe();
+    forget();
+  };
+  wipe();
   context.strokeStyle = "white";
   context.lineWidth = PEN;
   context.lineCap = context.lineJoin = "round";
@@ -37,13 +48,13 @@ export function pad(house, take) {
   canvas.addEventListener("pointerdown", (/** @type {PointerEvent} */ event) => {
     canvas.setPointerCapture(event.pointerId);
     last = place(event);
+    strokes.push([]);
     stroke(last);
   });
   canvas.addEventListener("pointermove", (/** @type {PointerEvent} */ event) => last && stroke(place(event)));
   canvas.addEventListener("pointerup", () => {
     last = null;
-    const pixels = drawn(context, house);
-    if (pixels) void take(house.take(pixels, t("drawing")));
+    if (strokes.length) void take(house.take(drawn(strokes, house), t("drawing")));
   });
   /** @param {[number, number]} to */
   function stroke(to) {
@@ -51,50 +62,42 @@ export function pad(house, take) {
     context.moveTo(...(last ?? to));
     context.lineTo(to[0] + 0.01, to[1]);
     context.stroke();
+    strokes[strokes.length - 1].push(to);
     last = to;
   }
   const element = h("div", {}, canvas, h("p", { class: "quiet" }, t("pad.hint")), h("button", { type: "button", onclick: clear }, t("pad.clear")));
   return { element, close: () => {} };
 }
 
-/** The drawing as the pixels of an image; null where nothing is drawn. @param {CanvasRenderingContext2D} context @param {House} house @returns {Pixels | null} */
-function drawn(context, house) {
-  const { data } = context.getImageData(0, 0, SIDE, SIDE);
-  const ink = new Uint8Array(SIDE * SIDE);
-  for (let at = 0; at < ink.length; at++) ink[at] = data[4 * at];
-  const bounds = boundsOf(ink);
-  if (!bounds) return null;
+/** The drawing as the pixels of an image. @param {Stroke[]} strokes @param {House} house @returns {Pixels} */
+function drawn(strokes, house) {
   const digits = house.model.data === "digits";
   const { depth } = house.model.preprocessing;
-  const grey = digits ? counted(placed(ink, bounds, 32, 32)) : placed(ink, bounds, 28, 20);
+  const grey = digits ? counted(placed(strokes, 32, 32)) : placed(strokes, 28, 20);
   return depth === 1 ? grey : coloured(grey);
 }
 
-/** The first and last row and column with ink. @param {Uint8Array} ink */
-function boundsOf(ink) {
-  let [top, left, bottom, right] = [SIDE, SIDE, -1, -1];
-  for (let y = 0; y < SIDE; y++)
-    for (let x = 0; x < SIDE; x++)
-      if (ink[y * SIDE + x] > 127) {
-        top = Math.min(top, y);
-        bottom = Math.max(bottom, y);
-        left = Math.min(left, x);
-        right = Math.max(right, x);
-      }
-  return bottom < 0 ? null : { top, left, bottom, right };
-}
-
-/** The ink scaled to `tall` points and put in the middle of an image. @param {Uint8Array} ink @param {{top: number, left: number, bottom: number, right: number}} bounds @param {number} side @param {number} tall @returns {Pixels} */
-function placed(ink, { top, left, bottom, right }, side, tall) {
-  const scale = tall / Math.max(bottom - top + 1, right - left + 1);
-  const height = Math.max(1, Math.round((bottom - top + 1) * scale));
-  const width = Math.max(1, Math.round((right - left + 1) * scale));
-  const image = { height: SIDE, width: SIDE, depth: 1, data: ink };
-  const small = resized(image, [left, top, right + 1, bottom + 1], width, height, FILTERS.bilinear);
-  const data = new Uint8Array(side * side);
-  const [down, across] = [Math.floor((side - height) / 2), Math.floor((side - width) / 2)];
-  for (let y = 0; y < height; y++) data.set(small.data.subarray(y * width, (y + 1) * width), (down + y) * side + across);
-  return { height: side, width: side, depth: 1, data };
+/** Strokes in the middle of an image, scaled to `tall` points with the pen. @param {Stroke[]} strokes @param {number} side @param {number} tall @returns {Pixels} */
+function placed(strokes, side, tall) {
+  const points = strokes.flat();
+  const [xs, ys] = [points.map(([x]) => x), points.map(([, y]) => y)];
+  const [left, right, top, bottom] = [Math.min(...xs), Math.max(...xs), Math.min(...ys), Math.max(...ys)];
+  const pen = WIDTH * tall;
+  const scale = (tall - pen) / Math.max(right - left, bottom - top, SIDE / 8); // a dot stays a dot
+  const canvas = new OffscreenCanvas(side, side);
+  const context = /** @type {OffscreenCanvasRenderingContext2D} */ (canvas.getContext("2d"));
+  context.fillRect(0, 0, side, side);
+  context.strokeStyle = "white";
+  context.lineWidth = pen;
+  context.lineCap = context.lineJoin = "round";
+  const along = (/** @type {number} */ at, /** @type {number} */ first, /** @type {number} */ last) => side / 2 + scale * (at - (first + last) / 2);
+  for (const stroke of strokes) {
+    context.beginPath();
+    for (const [x, y] of [stroke[0], ...stroke]) context.lineTo(along(x, left, right), along(y, top, bottom));
+    context.stroke();
+  }
+  const { data } = context.getImageData(0, 0, side, side);
+  return { height: side, width: side, depth: 1, data: Uint8Array.from({ length: side * side }, (_, at) => data[4 * at]) };
 }
 
 /** 8x8 pixels, each the number of white points among 4x4. @param {Pixels} points @returns {Pixels} */

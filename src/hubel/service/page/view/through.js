@@ -43,6 +43,16 @@ export function through(app, at) {
     fill(time, t(model.browser ? "through.here" : "through.there", { ms: Math.max(1, Math.round(took)) }));
   }
 
+  /** Shows no image, and nothing of the last one. */
+  function forget() {
+    state.picture = state.pass = null;
+    canvas.width = canvas.height = 1;
+    canvas.setAttribute("aria-label", t("image"));
+    problem.hidden = true;
+    for (const place of [caption, scores, time]) fill(place);
+    fill(layers, h("p", { class: "notice" }, t("through.none")));
+  }
+
   /** @param {any} error */
   function fail(error) {
     problem.hidden = false;
@@ -113,7 +123,7 @@ export function through(app, at) {
         "aside",
         { class: "beside" },
         h("figure", {}, h("div", { class: "frame-of-image" }, canvas, box), h("figcaption", {}, caption)),
-        chooser(house, take, fail),
+        chooser(house, take, fail, forget),
         h("h2", {}, t("scores")),
         scores,
         time,
