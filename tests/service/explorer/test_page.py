@@ -62,7 +62,7 @@ def test_the_network_is_drawn_and_its_rows_follow_the_focus(page: Page, address:
     page.locator("tr[data-path=S4]").hover()
     assert "S4" in card.inner_text()
     page.keyboard.press("Enter")
-    page.wait_for_url(re.compile("#/through/relu1"))
+    page.wait_for_url(re.compile("#/through/C1"))
 
 
 def test_branches_fold_and_unfold(page: Page, address: str) -> None:

@@ -20,7 +20,7 @@ export function network(app) {
       row.classList.toggle("marked", steps.some((step) => step.path === row.getAttribute("data-path")));
   };
   const press = (/** @type {Step[]} */ steps) => {
-    if (steps.length) app.go(`through/${encodeURIComponent(steps[steps.length - 1].path)}`);
+    if (steps.length) app.go(`through/${encodeURIComponent(steps[0].path)}`);
   };
   const picture = new Picture(house.network, { show: (steps) => steps.length && show(steps), press });
   const stage = h("div", { class: "stage scroll" }, picture.element);
