@@ -2,7 +2,7 @@
 
 /** @import { Cell, Network, Part, Step } from "./engine/types.js" */
 import { s } from "./dom.js";
-import { cellsOf, drawing, nameOf, scaleOf } from "./draw/boxes.js";
+import { cellsOf, drawing, nameOf, namesOf, scaleOf } from "./draw/boxes.js";
 import { size } from "./format.js";
 import { t } from "./words/words.js";
 
@@ -67,6 +67,7 @@ export class Picture {
         this.folds.set(name, !pen.fold(name));
         this.draw();
       },
+      names: namesOf(this.network.steps.map((step) => step.path)),
       cell: this.cell.bind(this),
       words: this.words.bind(this),
     };

@@ -13,7 +13,7 @@ import { size } from "../format.js";
  * @typedef {{width: number, up: number, down: number, draw: (x: number, y: number) => any[]}} Piece
  * @typedef {{tall: number, deep: number}} Scale
  * @typedef {{fold: (key: string, usual: boolean) => boolean, toggle: (key: string) => void,
- *   cell: (cell: Cell, shape: any, x: number) => any, words: (key: string, given?: any) => string, scale: Scale}} Pen
+ *   names: Map<string, string>, cell: (cell: Cell, shape: any, x: number) => any, words: (key: string, given?: any) => string, scale: Scale}} Pen
  */
 
 const TALLEST = 118;
@@ -121,7 +121,7 @@ function cellOf(cell, at, times) {
 }
 
 /** One volume. @param {Cell} cell @param {Pen} pen @param {boolean} inner @returns {Piece} */
-function box(cell, pen, inner, name = nameOf(cell)) {
+function box(cell, pen, inner, name = pen.names.get(cell.name) ?? nameOf(cell)) {
   if (cell.kind in JOINS) return joint(cell, pen, JOINS[cell.kind]);
   const { tall, across, deep } = solid(cell, pen.scale, inner);
   const labels = inner ? [pen.words("inner", cell)] : [name, size(cell.volume)];
@@ -359,7 +359,24 @@ function stageOf(join) {
   return parts.length > 1 ? parts.slice(-3, -1).join(".") : join.name;
 }
 
-/** What a volume is called in the drawing: the last part of its path. @param {Cell} cell */
+/** The end of each path that tells it from the others, by path. @param {string[]} paths @returns {Map<string, string>} */
+export function namesOf(paths) {
+  const end = (/** @type {string} */ path, /** @type {number} */ parts) => path.split(".").slice(-parts).join(".");
+  /** @type {Map<string, string>} */
+  const names = new Map();
+  let left = paths;
+  for (let parts = 1; left.length; parts++) {
+    /** @type {Map<string, number>} */
+    const counts = new Map();
+    for (const path of paths) counts.set(end(path, parts), (counts.get(end(path, parts)) ?? 0) + 1);
+    const told = (/** @type {string} */ path) => counts.get(end(path, parts)) === 1 || end(path, parts) === path;
+    for (const path of left.filter(told)) names.set(path, end(path, parts));
+    left = left.filter((path) => !told(path));
+  }
+  return names;
+}
+
+/** What a volume is called in short: the last part of its path. @param {Cell} cell */
 export function nameOf(cell) {
   const parts = cell.name.split(".");
   return parts[parts.length - 1];
