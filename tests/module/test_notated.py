@@ -106,6 +106,35 @@ def test_unequal_parts_and_constant_factors() -> None:
     assert "layerscale(initial=0.5)" in text
 
 
+def test_mirrored_and_repeated_edges_are_a_convolution_s_padding() -> None:
+    module = nn.Sequential(
+        nn.Conv2d(3, 4, 5, padding=(1, 2), padding_mode="reflect"),
+        nn.ReflectionPad2d((0, 2, 1, 0)),  # left, right, top, bottom
+        nn.Conv2d(4, 4, 3),
+        nn.ReplicationPad2d(1),
+        nn.Conv2d(4, 2, 3, stride=2),
+        nn.Conv2d(2, 2, 3, padding="same", padding_mode="replicate"),
+    )
+    found = notated(module, Volume(9, 8, 3))
+    made = with_weights(found, module)
+    images = torch.randn(2, 3, 9, 8)
+    assert agreement(found, module, made, images) < 1e-5
+    assert repr(found.net.net) == (
+        'named("_0", conv(4, 5, pad=(1, 2), pad_mode="reflect")) '
+        '>> named("_2", conv(4, 3, pad=(1, 0, 0, 2), pad_mode="reflect")) '
+        '>> named("_4", conv(2, 3, stride=2, pad=1, pad_mode="replicate")) '
+        '>> named("_5", conv(2, 3, pad=1, pad_mode="replicate"))'
+    )
+    assert [step.path for step in found.survey.ledger.steps] == ["0", "1", "2", "3", "4", "5"]
+
+
+def test_padding_that_no_convolution_has_is_named() -> None:
+    with pytest.raises(UnreadError, match="there is none for pad_circular"):
+        notated(nn.Conv2d(3, 4, 3, padding=1, padding_mode="circular"), Volume(9, 8, 3))
+    with pytest.raises(UnreadError, match="there is none for pad_reflect"):
+        notated(nn.Sequential(nn.ReflectionPad2d(1), nn.Conv2d(3, 4, 3, padding=1)), Volume(9, 8, 3))
+
+
 class Odd(nn.Module):
     """What looks like a constant factor or a part of the maps, and is none."""
 

@@ -13,12 +13,12 @@ from hubel.errors import ModelError
 from hubel.module.network import Network, taken_names
 from hubel.module.survey.calls import Origin
 from hubel.module.survey.follow import Surveyed, surveyed
+from hubel.module.survey.pads import padded
 from hubel.module.survey.replay import Stop, replaying
 from hubel.net.foreign import Foreign, Marked
 from hubel.net.layer import Layer
 from hubel.net.layers import AdaptiveAvgPool, GlobalAvgPool, Identity, Part, Softmax
 from hubel.net.norms import BatchNorm, LayerScale
-from hubel.net.sliding import Conv
 from hubel.net.trace import Step, UnreadError
 from hubel.net.untrace import Untraced, untrace
 from hubel.net.volume import Volume
@@ -169,21 +169,17 @@ def _known(found: Surveyed) -> Iterator[Step]:
 
 
 def _padded(steps: Sequence[Step]) -> dict[str, Step]:
-    """Returns the steps by path; zeros that are put before a single convolution become its padding."""
+    """Returns the steps by path; what is padded before a single convolution becomes its padding."""
     kept = {step.path: step for step in steps}
     readers = Counter(source for step in steps for source in step.sources)
     for step in steps:
         pad = kept.get(step.sources[0])
-        if pad is None or not isinstance(pad.layer, Foreign) or pad.layer.op != "pad":
+        if pad is None or readers[pad.path] > 1:
             continue
-        if isinstance(step.layer, Conv) and step.layer.pad == 0 and readers[pad.path] == 1:
-            (high, wide, depth), (tall, broad, deep) = pad.inputs[0], pad.output
-            rows, columns = pad.layer.seen.axes
-            sides = (rows.pad, tall - high - rows.pad, columns.pad, broad - wide - columns.pad)
-            if deep == depth and min(sides) >= 0:
-                del kept[pad.path]
-                layer = replace(step.layer, pad=sides)
-                kept[step.path] = replace(step, layer=layer, sources=pad.sources, inputs=pad.inputs)
+        layer = padded(step.layer, pad.layer, pad.inputs[0], pad.output)
+        if layer is not None:
+            del kept[pad.path]
+            kept[step.path] = replace(step, layer=layer, sources=pad.sources, inputs=pad.inputs)
     return kept
 
 

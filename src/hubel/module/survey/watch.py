@@ -19,6 +19,7 @@ from hubel.module.survey.arguments import Call, check_depth, factor_of, image, p
 from hubel.module.survey.calls import ENTERS, Origin, Visit, Visits, name_of, tensors
 from hubel.module.survey.costs import Saved, Tally, storage
 from hubel.module.survey.geometry import NORMALISATIONS, sees, whole
+from hubel.module.survey.pads import operation, padded
 from hubel.module.survey.places import Place, by_shape, moved
 from hubel.module.survey.reading import JOINERS, ON_IMAGES, OWN, READERS
 from hubel.module.survey.remarks import mixes, remark_of, unlike_volumes
@@ -263,7 +264,7 @@ class Watch(TorchFunctionMode):
         norm = call.name in NORMALISATIONS
         window = sees(call, made, volume, local=tally.local)
         layer = Foreign(
-            _operation(call),
+            operation(call),
             volume,
             own_macs=None if tally.unknown else tally.macs,
             seen=window,
@@ -321,6 +322,14 @@ class Watch(TorchFunctionMode):
         origin: Origin,
     ) -> None:
         visit = self._visits.now
+        before = self.records[-1] if self.records else None
+        # `padding_mode` of a Conv2d: two calls inside the module, and one layer
+        if before and before.visit is visit and isinstance(self._originals.get(visit.path), nn.Conv2d):
+            whole = padded(layer, before.layer, before.inputs[0], before.output)
+            if whole is not None:
+                layer, sources, inputs = whole, before.sources, before.inputs
+                self.records.pop()
+                visit.own -= 1
         visit.own += 1
         self.records.append(Record(layer, sources, inputs, output, origin, visit))
 
@@ -348,16 +357,6 @@ class Watch(TorchFunctionMode):
     def _read_by(self, given: Sequence[Tensor]) -> frozenset[str]:
         """Returns the names of the parameters among the arguments of a call."""
         return frozenset[str]().union(*(self._weights.get(id(tensor), frozenset()) for tensor in given))
-
-
-def _operation(call: Call) -> str:
-    """The name of an operation; one that pads says by what, unless it is by zeros."""
-    name = call.name.strip("_")
-    if name != "pad":
-        return name
-    given = call.given("input pad mode value")
-    mode = given.get("mode", "constant")
-    return "pad" if mode == "constant" and not given.get("value") else f"pad_{mode}"
 
 
 def _are_indices(results: Sequence[Tensor], made: Tensor) -> bool:
