@@ -161,6 +161,21 @@ def test_gelu_by_tanh_and_mish_that_are_written_out(tmp_path: Path) -> None:
     assert of(tmp_path, [relu, *nodes], constants, 3) == "relu >> mish"
 
 
+def test_softplus_that_is_a_line_from_20_on(tmp_path: Path) -> None:
+    """As PyTorch's newer exporter writes it; with another threshold it is something else."""
+    nodes = [
+        node("Softplus", ["x"], ["s"]),
+        node("Greater", ["x", "from"], ["g"]),
+        node("Where", ["g", "x", "s"], ["line"]),
+    ]
+    plus, mish = node("Relu", ["line"], ["end"]), [node("Tanh", ["line"], ["t"])]
+    mish.append(node("Mul", ["x", "t"], ["end"]))
+    assert of(tmp_path, [*nodes, plus], {"from": np.float32(20)}, 3) == "softplus >> relu"
+    assert of(tmp_path, [*nodes, *mish], {"from": np.float32(20)}, 3) == "mish"
+    with pytest.raises(UnreadError, match="there is no layer for Where"):
+        of(tmp_path, [*nodes, plus], {"from": np.float32(1)}, 3)
+
+
 def test_factors_and_summands_go_into_the_layer_before(tmp_path: Path) -> None:
     constants = {"w": weights(4, 3, 3, 3), "s": weights(4, 1, 1) + 2, "b": weights(1, 4, 1, 1)}
     nodes = [

@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from hubel.foreign.onnx.reading import Node, Reading
-from hubel.net.activations import Gelu, HardSigmoid, HardSwish, Mish, Silu
+from hubel.net.activations import Gelu, HardSigmoid, HardSwish, Mish, Silu, Softplus
 from hubel.net.layer import Layer
 from hubel.net.norms import Lrn
 
@@ -32,6 +32,9 @@ _SIXTH = 1 / 6
 _CUT: Pattern = ("Clip", ("Add", "x", 3.0), 0.0, 6.0)
 _HARD: tuple[Pattern, ...] = (("Scale", _CUT, _SIXTH), ("HardSigmoid", "x", _SIXTH, 0.5))
 
+_SOFTPLUS: Pattern = ("Where", ("Greater", "x", 20.0), "x", ("Softplus", "x"))
+"""PyTorch's, which is the line itself from 20 on; there the curve is the line to the last bit of float32."""
+
 PATTERNS: list[tuple[Layer, Pattern]] = [
     *(
         (Gelu(tanh=tanh), pattern)
@@ -44,6 +47,8 @@ PATTERNS: list[tuple[Layer, Pattern]] = [
         )
     ),
     (Mish(), ("Mul", "x", ("Tanh", ("Softplus", "x")))),
+    (Mish(), ("Mul", "x", ("Tanh", _SOFTPLUS))),
+    (Softplus(), _SOFTPLUS),
     (Silu(), ("Mul", "x", ("Sigmoid", "x"))),
     *((HardSwish(), ("Mul", "x", hard)) for hard in _HARD),
     (HardSwish(), ("Scale", ("Mul", "x", _CUT), _SIXTH)),
