@@ -114,6 +114,46 @@ def test_halves_are_widened(network: Path) -> None:
     assert any("float16" in remark for remark in remarks)
 
 
+def test_halves_between_floats(tmp_path: Path) -> None:
+    """Input and output are floats; as ONNX Runtime's converter does, the casts come behind all other nodes."""
+    tail, more = head("half", 3)
+    tail[-1].output[0] = "scores"
+    nodes = [
+        *tail,
+        node("LogSoftmax", ["scores"], ["end"], axis=1),
+        node("Cast", ["x"], ["half"], to=TensorProto.FLOAT16),
+        node("Cast", ["end"], ["y"], to=TensorProto.FLOAT),
+    ]
+    constants = {name: value.astype(np.float16) for name, value in more.items()}
+    text, _, remarks = scores(written(tmp_path / "m.onnx", nodes, constants))
+    assert text == 'globalavgpool >> named("head", fc(3)) >> softmax'
+    assert any("log-softmax" in remark for remark in remarks)
+
+
+@pytest.mark.parametrize("form", [QuantFormat.QDQ, QuantFormat.QOperator])
+def test_a_quantised_group_normalisation_between_reshapes(tmp_path: Path, form: QuantFormat) -> None:
+    tail, more = head("end", 6)
+    constants = {"w": weights(6, 3, 1, 1), "one": np.ones(2, np.float32), "zero": np.zeros(2, np.float32)}
+    constants |= {"g": np.array([0, 2, -1]), "m": weights(6, 1, 1), "a": weights(6, 1, 1)}
+    nodes = [
+        node("Conv", ["x", "w"], ["c"], name="conv"),
+        node("Reshape", ["c", "g"], ["r"], name="into"),
+        node("InstanceNormalization", ["r", "one", "zero"], ["i"], name="norm"),
+        node("Shape", ["c"], ["shape"], name="shape"),
+        node("Reshape", ["i", "shape"], ["o"], name="back"),
+        node("Mul", ["o", "m"], ["p"], name="times"),
+        node("Add", ["p", "a"], ["end"], name="plus"),
+    ]
+    path = written(tmp_path / "m.onnx", [*nodes, *tail], constants | more)
+    _, wanted, _ = scores(path)
+    quantised = tmp_path / "int8.onnx"
+    quantize_static(path, quantised, Images(), quant_format=form)
+    assert any("Quantize" in each.op_type for each in onnx.load(quantised).graph.node)
+    text, found, _ = scores(quantised)
+    assert "groupnorm(2)" in text
+    assert np.abs(found - wanted).max() < 0.02 * np.abs(wanted).max()  # the weights' rounding alone
+
+
 def test_operators_on_bytes_that_are_none_on_floats_are_named(tmp_path: Path) -> None:
     tail, more = head("end", 3)
     constants = more | {"s": np.float32(0.1), "z": np.uint8(0)}

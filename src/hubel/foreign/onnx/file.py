@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import mmap
 from dataclasses import dataclass
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import TypeAlias
 
@@ -104,7 +105,25 @@ def _read(content: memoryview, folder: Path, maps: Maps) -> tuple[ModelProto, di
                 graph.append(inner_whole)
     model = ModelProto.FromString(b"".join(rest))
     model.graph.MergeFromString(b"".join(graph))
+    _put_in_order(model.graph)
     return model, weights
+
+
+def _put_in_order(graph: GraphProto) -> None:
+    """Puts each node behind those that make its inputs, where a converter has left them in another order.
+
+    Raises ValueError: they are a circle.
+    """
+    makers = {name: at for at, node in enumerate(graph.node) for name in node.output if name}
+    before = {
+        at: [makers[name] for name in node.input if name in makers] for at, node in enumerate(graph.node)
+    }
+    if all(maker < at for at, given in before.items() for maker in given):
+        return
+    nodes = [graph.node[at] for at in TopologicalSorter(before).static_order()]
+    ordered = GraphProto(node=nodes)
+    del graph.node[:]
+    graph.node.extend(ordered.node)
 
 
 def _tensor(content: memoryview, folder: Path, maps: Maps) -> tuple[str, Array]:

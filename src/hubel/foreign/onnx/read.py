@@ -24,6 +24,9 @@ from hubel.net.volume import Volume
 OPSETS = range(6, 25)
 """The versions of ONNX's operators that are read."""
 
+PASSING = ("Cast", "Identity")
+"""Operators that pass values on; quantisation and its inverse become such, too."""
+
 CHANNELS = (1, 3)
 """The depths of images, by which the order of an input's axes is told."""
 
@@ -56,12 +59,11 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     entry = _input(file)
     order, seen, batch = _entry_of(file, entry, volume)
     start = Value.of(INPUT, seen, order, batch)
-    ends = frozenset(each.name for each in file.graph.output)
-    reading = Reading(Builder(seen), file.opset, dict(file.weights), {entry.name: start}, ends=ends)
+    reading = Reading(Builder(seen), file.opset, dict(file.weights), {entry.name: start}, ends=_ends(file))
     for remark in remarks:
         reading.builder.remark(remark)
     end_name = _output(file, output)
-    if output is None and len(ends) > 1:
+    if output is None and len(file.graph.output) > 1:
         names = ", ".join(each.name for each in file.graph.output)
         reading.builder.remark(f"of the outputs {names} the first is the scores; --output takes another")
     for proto in file.graph.node:
@@ -82,12 +84,23 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     return OnnxNetwork(file, found, entry.name, start, entry.type.tensor_type.elem_type, values)
 
 
+def _ends(file: OnnxFile) -> frozenset[str]:
+    """The names of the graph's outputs, and of what nodes only pass on to them."""
+    ends = {each.name for each in file.graph.output}
+    for node in reversed(file.graph.node):
+        if node.op_type in PASSING and not ends.isdisjoint(node.output):
+            ends.add(node.input[0])
+    return frozenset(ends)
+
+
 def _take(reading: Reading, proto: NodeProto) -> None:
     """Reads one node: a constant, a layer, or one that is unknown."""
     node = Node.of(proto)
     if not node.outputs:
         return
-    reading.producers |= dict.fromkeys(node.outputs, node)
+    maker = reading.producers.get(node.inputs[0]) if node.op in PASSING else node
+    if maker is not None:  # what is passed on is what was made before, in patterns, too
+        reading.producers |= dict.fromkeys(node.outputs, maker)
     try:
         if all(name in reading.constants for name in node.inputs if name):
             given = [reading.constants[name] if name else None for name in node.inputs]

@@ -106,11 +106,13 @@ class Reading:
     constants: dict[str, Array]
     values: dict[str, Value | Unread] = field(default_factory=dict)
     producers: dict[str, Node] = field(default_factory=dict)
+    """The node that made each value, behind those that only pass it on."""
+
     calls: dict[str, list[str]] = field(default_factory=dict)
     """The calls of each module so far, by its path."""
 
     ends: frozenset[str] = frozenset()
-    """The outputs of the graph."""
+    """The outputs of the graph, and what is only passed on to them."""
 
     def value(self, node: Node, at: int = 0) -> Value:
         """Returns an input of a node that depends on the image.
