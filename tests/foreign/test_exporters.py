@@ -75,13 +75,25 @@ def test_pytorch_s_exporter(tmp_path: Path, opset: int) -> None:
     assert {"features._0", "layer1._0.conv1", "layer1._1.relu", "classifier._1"} <= set(made.paths.values())
 
 
+class Called(nn.Module):
+    """Functions between the layers, and one of them twice."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.b, self.c = (nn.Conv2d(8, 8, 1) for _ in range(3))
+
+    def forward(self, images: torch.Tensor) -> Any:
+        says = self.b(nn.functional.silu(self.a(nn.functional.hardswish(images)))).sigmoid()
+        return nn.functional.silu(self.c(images * says))
+
+
 class Named(nn.Module):
     """What exporters and the survey could call differently: parts called twice, gates, groups, a mean."""
 
     def __init__(self) -> None:
         super().__init__()
         self.stem = nn.Sequential(nn.Conv2d(3, 8, 3), nn.GroupNorm(2, 8), nn.SiLU())
-        self.layer1 = nn.Sequential(Block(), Block())
+        self.layer1 = nn.Sequential(Block(), Called(), Block())
         self.norm = nn.InstanceNorm2d(8, affine=True)
         self.gate = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(8, 8, 1), nn.SiLU(), nn.Sigmoid())
         self.pool, self.act = nn.AvgPool2d(3, 2, 1, count_include_pad=False), nn.ReLU()
@@ -101,7 +113,7 @@ def test_a_module_and_its_file_have_one_notation(tmp_path: Path) -> None:
     made, agreement = imported(exported(tmp_path / "m.onnx", Named(), Volume(21, 21, 3), **kept))
     assert agreement.agrees
     assert made.model.net == notation(Named(), "21x21x3").net
-    assert {"layer1._1.bn1", "gate._2", "act_2"} <= set(made.paths.values())
+    assert {"layer1._2.bn1", "layer1._1.b", "gate._2", "act_2"} <= set(made.paths.values())
 
 
 def test_names_that_the_newer_exporter_notes(tmp_path: Path) -> None:

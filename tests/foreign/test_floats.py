@@ -115,7 +115,7 @@ def test_halves_are_widened(network: Path) -> None:
 
 
 def test_halves_between_floats(tmp_path: Path) -> None:
-    """Input and output are floats; as ONNX Runtime's converter does, the casts come behind all other nodes."""
+    """Input and output are floats; the casts come behind all nodes, as ONNX Runtime's converter puts them."""
     tail, more = head("half", 3)
     tail[-1].output[0] = "scores"
     nodes = [

@@ -208,18 +208,16 @@ def _free(name: str, kind: str, taken: Container[str]) -> str:
 
 
 def _apart(steps: Mapping[str, Step], names: Mapping[str, str]) -> dict[str, str]:
-    """Returns a path for each step, its name if it may; one under which others are gets its kind behind."""
-    wanted: dict[str, str] = {}
-    for path, step in steps.items():
-        wanted[_free(names[path], step.layer.kind, wanted)] = path
-    groups = {path[: found.start()] for path in wanted for found in re.finditer(r"\.", path)}
+    """Returns a path for each step, its name if it may; what others are under gets kinds behind, in order."""
+    groups = {names[path][: found.start()] for path in steps for found in re.finditer(r"\.", names[path])}
+    taken = set(groups)
     paths = {INPUT: INPUT}
-    taken = set(wanted)
-    for path, old in wanted.items():
-        new, number = path, 0
-        while new in groups or (new != path and new in taken):
-            number += 1
-            new = f"{path}.{steps[old].layer.kind}{number}"
+    for path, step in steps.items():
+        name, kind = names[path], step.layer.kind
+        new, number = _free(name, kind, taken), 1
+        if name in groups:  # a call of the module itself, beside its submodules
+            while (new := f"{name}.{kind}{number}") in taken:
+                number += 1
         taken.add(new)
-        paths[old] = new
+        paths[path] = new
     return paths
