@@ -137,18 +137,27 @@ def test_what_was_accepted_is_answered_before_the_end(saved: Path, tmp_path: Pat
         assert service.process.wait(60) == 0
 
 
+STILL = """
+import time
+from hubel.service.server import _Server
+
+async def wait(self):
+    while not self.should_exit:
+        time.sleep(0.01)
+
+_Server.main_loop = wait
+"""
+
 ASK = b"GET /v1/models HTTP/1.1\r\nhost: x\r\n\r\n"
 
 
 def test_connections_that_wait_to_be_accepted_at_the_end_are_answered(saved: Path) -> None:
-    """The process is stopped while they are opened and the end is asked for."""
-    with running(saved) as service:
-        service.process.send_signal(signal.SIGSTOP)
+    """The loop of the service stands still until the end is asked for, so that it accepts none before."""
+    with running(saved, program=STILL + PROGRAM) as service:
         clients = [socket.create_connection(("127.0.0.1", service.port)) for _ in range(40)]
         for client in clients:
             client.sendall(ASK)
         service.process.send_signal(signal.SIGTERM)
-        service.process.send_signal(signal.SIGCONT)
         for client in clients:
             with client, client.makefile("rb") as answer:
                 head = answer.read().partition(b"\r\n\r\n")[0]
