@@ -52,7 +52,7 @@ def images(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
         (4.5e9, "fast_deep", "fast_short"),
         (3e9, "fast", "fast_short"),
         (9e8, "fast_small", "fast_short"),
-        (3e8, "fast_mini", "fast_short"),
+        (5e8, "fast_mini", "fast_short"),
         (1e6, "fast_tiny", "fast_short"),
     ],
 )
