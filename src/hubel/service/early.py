@@ -9,8 +9,6 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qs
 
-from starlette._utils import get_route_path
-
 from hubel.service.refusals import RefusedError
 
 if TYPE_CHECKING:
@@ -27,7 +25,7 @@ def check_early(service: Service, exchange: Exchange) -> None:
     What else may be wrong with it, its route says. Raises RefusedError: there is no room.
     """
     scope = exchange.scope
-    path = get_route_path(scope)
+    path = scope["path"].removeprefix(scope.get("root_path", ""))
     if scope["method"] != "POST":
         return
     if path == PREDICT:
