@@ -11,7 +11,7 @@ export function totals(network) {
   const last = network.steps[network.steps.length - 1];
   const figures = [
     ["figure.input", size(network.volume), ""],
-    ["figure.layers", count(network.steps.length), ""],
+    ["figure.layers", count(network.steps.length), t("figure.layers.note")],
     ["figure.params", short(params), count(params)],
     ["figure.macs", short(macs), count(macs)],
     ["figure.weights", bytes(param_bytes), ""],

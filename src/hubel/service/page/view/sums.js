@@ -5,7 +5,7 @@ import { css, ramp } from "../colour.js";
 import { h, s } from "../dom.js";
 import { ACTIVATIONS } from "../engine/activations.js";
 import { grid, largest } from "../grid.js";
-import { number } from "../format.js";
+import { count, number } from "../format.js";
 import { t } from "../words/words.js";
 
 const DIGITS = 4;
@@ -126,11 +126,11 @@ function contributions(taken, sums) {
 function total(found, taken, sums, distance) {
   const terms = sums.length <= 6 ? sums.map((sum, at) => (at ? signed(sum) : n(sum))).join(" + ") : t("sum.of", { n: sums.length });
   const { sum, bias } = found.parts;
-  const count = taken.maps.length * taken.rows.length * taken.columns.length;
+  const made = taken.maps.length * taken.rows.length * taken.columns.length;
   return h(
     "p",
     { class: "total" },
-    h("span", { class: "quiet" }, t(distance ? "total.distance" : "total.products", { n: count })),
+    h("span", { class: "quiet" }, t(distance ? "total.distance" : "total.products", { n: made })),
     h("span", {}, sums.length > 1 ? `${terms} = ` : "", h("b", {}, n(sum))),
     bias === undefined ? null : h("span", {}, ` + ${t("bias")} ${signed(bias)}`),
     h("span", {}, " = ", h("b", { class: "result" }, n(found.value))),
@@ -144,7 +144,7 @@ function line(...content) {
 
 /** A number with what it is. @param {string} name @param {number | null} value */
 function named(name, value) {
-  return h("span", { class: "named" }, h("small", {}, t(`part.${name}`)), h("b", {}, n(value)));
+  return h("span", { class: "named" }, h("small", {}, t(`part.${name}`)), h("b", {}, name === "count" && value !== null ? count(value) : n(value)));
 }
 
 /** @typedef {(found: Neuron, taken: Taken, step: Step, link: (path: string, channel: number, row: number, column: number) => any) => any} Rule */
@@ -167,12 +167,12 @@ function maxpool(found, taken, _step, link) {
 
 /** @type {Rule} */
 function mean(found, taken) {
-  const { sum, count } = found.parts;
+  const { sum, count: values } = found.parts;
   return h(
     "div",
     { class: "arithmetic" },
     h("div", { class: "product" }, grid(t("window.of", { source: taken.source, map: taken.maps[0] }), taken.values[0], largest(taken.values), { inside: taken.inside })),
-    line(named("sum", sum), " / ", named("count", count), " = ", h("b", { class: "result" }, n(found.value))),
+    line(named("sum", sum), " / ", named("count", values), " = ", h("b", { class: "result" }, n(found.value))),
   );
 }
 
@@ -200,9 +200,9 @@ function batchnorm(found) {
 
 /** Layer and group normalisation: mean and variance are those of the values taken. @type {Rule} */
 function standardised(found, taken, step, link) {
-  const count = taken.maps.length * taken.rows.length * taken.columns.length;
+  const values = taken.maps.length * taken.rows.length * taken.columns.length;
   const made = batchnorm(found, taken, step, link);
-  made.lastChild.replaceWith(h("p", { class: "quiet" }, t("norm.note", { n: count })));
+  made.lastChild.replaceWith(h("p", { class: "quiet" }, t("norm.note", { n: values })));
   return made;
 }
 
@@ -232,12 +232,14 @@ function multiply(found, _taken, _step, link) {
 }
 
 /** @type {Rule} */
-function lrn(found) {
+function lrn(found, taken, step) {
   const { input, k, alpha, sum, beta } = found.parts;
+  const { maps } = taken;
   return h(
     "div",
     { class: "arithmetic" },
     line(named("input", input), " / (", named("k", k), " + ", h("span", { class: "named" }, h("small", {}, "α"), h("b", {}, String(alpha))), " · ", named("squares", sum), ")", h("sup", {}, String(beta)), " = ", h("b", { class: "result" }, n(found.value))),
+    step.arguments.within ? null : h("p", { class: "quiet" }, t("lrn.maps", { first: maps[0], last: maps[maps.length - 1] })),
   );
 }
 
