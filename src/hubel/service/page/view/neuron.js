@@ -177,8 +177,10 @@ export function neuron(app, ...given) {
     const weights = taken?.weights ? await house.weightsOf(unit.path) : null;
     const most = largest(here);
     const table = ramp();
-    const scale = weights ? largest([...(weights.get(`${unit.path}.weight`)?.data ?? new Float32Array()).subarray(0, 20000)]) : 0;
-    const others = here.slice(0, OTHERS).map((value, channel) =>
+    const shown = here.slice(0, OTHERS);
+    const kernels = weights && KERNELS.has(step.kind) ? shown.map((_, channel) => kernelOf(step, weights, channel, map)) : null;
+    const scale = kernels ? largest(kernels) : most;
+    const others = shown.map((value, channel) =>
       h(
         "a",
         {
@@ -187,7 +189,7 @@ export function neuron(app, ...given) {
           "aria-current": channel === unit.channel ? "true" : null,
           "aria-label": `${unit.path}[${channel},${unit.row},${unit.column}] = ${number(value, 3)}`,
         },
-        weights && KERNELS.has(step.kind) ? kernel(step, weights, channel, map, scale) : h("i", { class: "dot", style: { background: css(most ? value / most : 0, table) } }),
+        kernels ? kernel(step, kernels[channel], scale) : h("i", { class: "dot", style: { background: css(scale ? value / scale : 0, table) } }),
         h("span", {}, channel),
         h("b", {}, number(value, 2)),
       ),
@@ -196,7 +198,7 @@ export function neuron(app, ...given) {
     fill(heading, t(own || shared ? "sharing" : "sharing.place"));
     fill(sharing, shared ? h("p", { class: "sharing" }, h("i", { class: "shares" }), h("b", {}, shared), taken.weights ? ` ${t("sharing.slide")}` : "") : null,
       own && !shared && step.kind !== "rbf" ? h("p", {}, t("sharing.alone", { weights: weightsText(taken.weights?.flat(2).length ?? 0, found.parts.bias !== undefined) })) : null,
-      depth > 1 ? [h("p", {}, t(own ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column })), h("div", { class: "other-units" }, others)] : null,
+      depth > 1 ? [h("p", {}, t(own ? "sharing.others" : "sharing.values", { row: unit.row, column: unit.column }), ` ${t("sharing.scale", { value: number(scale) })}`), h("div", { class: "other-units" }, others)] : null,
       depth > OTHERS ? h("p", { class: "quiet" }, t("sharing.more", { n: depth - OTHERS })) : null);
   }
 
@@ -350,11 +352,17 @@ function mark(top, left, bottom, right, height, width, kind) {
   });
 }
 
-/** One kernel of another map, as an image. @param {Step} step @param {import("../engine/types.js").Weights} weights @param {number} channel @param {number} map @param {number} scale */
-function kernel(step, weights, channel, map, scale) {
+/** A kernel as an image. @param {Step} step @param {number[]} values @param {number} scale */
+function kernel(step, values, scale) {
   const canvas = h("canvas", { class: "kernel", "aria-hidden": "true" });
+  if (values.length) paint(canvas, values, step.window.rows.size, step.window.columns.size, scale, ramp());
+  return canvas;
+}
+
+/** The weights of a map for one map before it; none where there are none. @param {Step} step @param {import("../engine/types.js").Weights} weights @param {number} channel @param {number} map @returns {number[]} */
+function kernelOf(step, weights, channel, map) {
   const tensor = weights.get(`${step.path}.weight`) ?? weights.get(`${step.path}.codes`);
-  if (!tensor) return canvas;
+  if (!tensor) return [];
   const { rows, columns } = step.window;
   const area = rows.size * columns.size;
   let first = 0;
@@ -363,8 +371,7 @@ function kernel(step, weights, channel, map, scale) {
     const before = step.arguments.links ? step.arguments.links.slice(0, channel).flat().length : channel * maps.length;
     first = (before + Math.min(map, maps.length - 1)) * area;
   } else first = channel * step.inputs[0][0] * step.inputs[0][1] * step.inputs[0][2] + map * area;
-  paint(canvas, tensor.data.subarray(first, first + area), rows.size, columns.size, scale, ramp());
-  return canvas;
+  return [...tensor.data.subarray(first, first + area)];
 }
 
 /** Where the value goes: the layers that read it, where they read single values. @param {House} house @param {Unit} unit @param {(path: string, channel: number, row: number, column: number) => any} link */

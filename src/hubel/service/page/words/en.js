@@ -164,6 +164,7 @@ export const english = {
   "sharing.place": "The same place in other maps",
   "sharing.others": "The other maps look at the same place, row {row} and column {column}, with weights of their own.",
   "sharing.values": "The other maps at row {row}, column {column}.",
+  "sharing.scale": "All on one colour scale, ±{value}.",
   "sharing.more": "And {n} more maps.",
 
   "looks.title": "What a map looks for",

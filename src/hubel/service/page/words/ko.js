@@ -165,6 +165,7 @@ export const korean = {
   "sharing.place": "다른 맵의 같은 자리",
   "sharing.others": "다른 맵도 같은 자리({row}행 {column}열)를 보지만 각자의 가중치를 씁니다.",
   "sharing.values": "{row}행 {column}열에서 다른 맵의 값.",
+  "sharing.scale": "모두 같은 색 척도, ±{value}.",
   "sharing.more": "맵이 {n}개 더 있습니다.",
 
   "looks.title": "맵이 찾는 것",
