@@ -176,6 +176,20 @@ def shoot(page: Page) -> None:
     expect(page.locator(".best .bar-score")).not_to_have_text(before)
 
 
+def test_clearing_a_drawing_clears_what_was_made_of_it(page: Page, address: str) -> None:
+    open_view(page, address, "through")
+    page.locator(".layer").first.wait_for()
+    draw(page)
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_text("There is no image yet.")).to_be_visible()
+    assert page.locator(".bars, .layer").count() == 0
+
+
+def test_an_address_of_no_unit_is_said(page: Page, address: str) -> None:
+    open_view(page, address, "neuron/C1/77/99/1")
+    expect(page.get_by_text("There is no unit C1[77,99,1] here; C1[0,14,1] is shown.")).to_be_visible()
+
+
 def draw(page: Page) -> None:
     """Draws a one."""
     page.get_by_role("button", name="Draw").click()
