@@ -336,7 +336,6 @@ def test_a_network_is_designed(page: Page, address: str) -> None:
     page.locator("#problem:visible").wait_for()
     assert "there is no layer fx" in page.locator("#problem").inner_text()
     expect(page.get_by_text("Below is the last network that could be read.")).to_be_visible()
-    expect(page.locator(".design.broken")).to_be_visible()
     text.fill("conv(1, 3) >> fc(2)")
     expect(page.locator("#problem")).to_be_hidden()
     expect(page.get_by_text("Below is the last network that could be read.")).to_be_hidden()

@@ -63,7 +63,7 @@ export function design() {
       problem.hidden = !found.error;
       problem.textContent = found.error;
       text.setAttribute("aria-invalid", found.error ? "true" : "false");
-      element.classList.toggle("broken", Boolean(found.error));
+      element.classList.toggle("broken", Boolean(found.error && found.network));
       stale.hidden = !found.error || Boolean(found.network) || !picture;
       if (found.network) draw(found.network, found.at);
       edit(found.network, found.at, caret);
@@ -73,7 +73,6 @@ export function design() {
       problem.hidden = false;
       const said = error instanceof Error ? error.message : String(error);
       problem.textContent = said === OFFLINE ? t("offline") : said;
-      element.classList.add("broken");
       stale.hidden = !picture;
     }
   }
