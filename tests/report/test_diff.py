@@ -15,6 +15,7 @@ from hubel.net.volume import Volume
 from hubel.report.diff import changes as difference
 from hubel.report.diff.changes import Change, Kind, align, changes
 from hubel.report.diff.text import as_json, as_text
+from hubel.tasks.diff import diff
 from tests.strategies import fitting_nets
 
 
@@ -110,6 +111,16 @@ def test_small_ones() -> None:
         (Kind.REMOVED, "relu1"),
         (Kind.ADDED, "batchnorm1"),
     ]
+
+
+def test_texts_that_begin_alike_are_a_and_b() -> None:
+    start = "conv(8, 3) >> relu >> conv(16, 3) >> "
+    text = str(diff(f"{start}relu", f"{start}tanh", "9x9x3").text())
+    assert f"--- a: {start}relu, 9x9x3" in text
+    assert f"+++ b: {start}tanh, 9x9x3" in text
+    head = next(line for line in text.splitlines() if line.endswith("difference"))
+    assert head.split() == ["a", "b", "difference"]
+    assert "a: " not in str(diff("vgg16", "vgg19").text())
 
 
 def test_the_same_layers_with_other_connections() -> None:

@@ -64,12 +64,15 @@ def test_the_text_fits_a_terminal_and_has_a_line_for_each() -> None:
     assert max(map(len, lines)) <= 100
     first_words = [line.split()[0] for line in lines if line]
     assert all(first_words.count(name) == 1 for name in ZOO if "googlenet" not in name)
+    heads = [lines[0].index(head) for head in ("input", "error from")]
+    rows = [line for line in lines if line.partition(" ")[0] in ZOO and "side heads" not in line]
+    assert all(line[at - 2 : at] == "  " and line[at] != " " for line in rows for at in heads)
     row = next(line for line in lines if line.startswith("vgg16 "))
     assert row.split()[1:] == [
         *("2014", "16", "138,357,544", "15.5", "G", "224x224x3", "25.6", "8.1"),
-        *("i", "table", "3,", "D"),
+        *("j", "table", "3,", "D"),
     ]
-    assert "i  one model at one scale, trained at 256 to 512, tested at 384, validation" in lines
+    assert "j  one model at one scale, trained at 256 to 512, tested at 384, validation" in lines
 
 
 def test_a_network_without_a_published_error_has_a_dash_and_says_why() -> None:

@@ -15,11 +15,11 @@ from hubel.report.styled import Styled
 from hubel.report.units import count, short
 from hubel.zoo import ZOO, Entry
 
-HEADS = ("network", "year", "depth", "parameters", "MACs", "input", "top-1 %", "top-5 %", "error from")
-WIDTHS = (18, 4, 5, 11, 6, 9, 7, 7, 16)
-"""With two spaces between columns this makes 99 characters: it fits a terminal of 100."""
+HEADS = ("network", "year", "depth", "parameters", "MACs", "input", "top-1", "top-5", "error from")
+WIDTHS = (max(map(len, ZOO)), 4, 5, 11, 6, 9, 6, 6, 14)
+"""With two spaces between columns this makes 100 characters: it fits a terminal."""
 
-SOURCE_WIDTH = 14
+SOURCE_WIDTH = 12
 """The longest source that is shown in the row; a longer one goes into the notes."""
 
 LEFT = ("network", "input", "error from")
@@ -54,7 +54,8 @@ def as_text(lines: Sequence[Line]) -> Styled:
             text.append(_row(_cells(line, notes)))
     text.append("\n" + "".join(f"{letter}  {note}\n" for note, letter in notes.items()))
     text.append(
-        "depth: layers with weights on the longest path; a MAC is one multiply-add; errors as published\n"
+        "depth: layers with weights on the longest path, without those in gates; a MAC is one multiply-add;\n"
+        "top-1 and top-5: errors in percent, as published\n"
     )
     for line in lines:
         if line.side_params:

@@ -16,7 +16,7 @@ class Overview(Printed):
     lines: tuple[report.Line, ...]
 
     def text(self, width: int | None = None) -> Styled:
-        """The table by paper and data set, 99 characters wide, and how the errors were measured."""
+        """The table by paper and data set, 100 characters wide, and how the errors were measured."""
         return report.as_text(self.lines)
 
     def json(self) -> str:

@@ -62,7 +62,7 @@ TIMM = "timm, results-imagenet.csv, weights "
 MULTI = "one model, multi-view, validation"
 CODE = "computerhistory/AlexNet-Source-Code, layer file 145"
 PRE = "one model, pretrained, multi-view, validation"
-SIX = "computerhistory/AlexNet-Source-Code, layer file 146"
+SIX = "computerhistory/AlexNet-Source-Code layer file 146"
 
 _ENTRIES = (
     Entry("lenet5_1998", "lenet", GREY32, 1998, LECUN, MNIST, 0.95, None, DISTORTIONS, "section III.B"),

@@ -41,8 +41,10 @@ LABELS = {
 def as_text(names: tuple[str, str], before: Ledger, after: Ledger, found: Sequence[Change]) -> Styled:
     """The layers that differ, then the totals of both networks and the difference."""
     text = Styled()
-    for sign, name, table in zip("-+", names, (before, after), strict=True):
-        text.append(f"{3 * sign} {name}, {table.volume}\n", "red" if sign == "-" else "green")
+    heads = _heads(names)
+    for sign, name, head, table in zip("-+", names, heads, (before, after), strict=True):
+        which = f"{head}: " if heads == ("a", "b") else ""
+        text.append(f"{3 * sign} {which}{name}, {table.volume}\n", "red" if sign == "-" else "green")
     if not found:
         return text.append("no layer differs\n")
     text.append("\n")
@@ -203,7 +205,7 @@ def _few(paths: Sequence[str], most: int = 6) -> str:
 
 def _totals(names: tuple[str, str], before: Ledger, after: Ledger) -> str:
     """The totals in three columns: before, after, difference."""
-    lines: list[tuple[str, str, str, str]] = [("", _short(names[0]), _short(names[1]), "difference")]
+    lines: list[tuple[str, str, str, str]] = [("", *_heads(names), "difference")]
     pairs = zip(_sums(before).items(), _sums(after).values(), strict=True)
     for (name, old), new in pairs:
         label = LABELS[name]
@@ -219,8 +221,10 @@ def _totals(names: tuple[str, str], before: Ledger, after: Ledger) -> str:
     return text
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 24 else f"{name[:23]}…"
+def _heads(names: tuple[str, str]) -> tuple[str, str]:
+    """The names, the ends of long ones left out; `a` and `b` where nothing else would tell them apart."""
+    one, other = (name if len(name) <= 24 else f"{name[:23]}…" for name in names)
+    return ("a", "b") if one == other and names[0] != names[1] else (one, other)
 
 
 def _megabytes(size: int) -> str:
