@@ -262,9 +262,18 @@ def preprocessing_named(name: str) -> Preprocessing:
 def _safetensors(path: Path) -> dict[str, Tensor]:
     try:
         tensors: dict[str, Tensor] = safetensors.torch.load_file(path)
-    except (SafetensorError, OSError) as error:
-        raise ModelError(f"{path} is not a safetensors file, or is cut short ({error})") from None
+    except SafetensorError:
+        why = "ends early; copy it again" if _begins_well(path) else "is not a safetensors file"
+        raise ModelError(f"{path} {why}") from None
+    except OSError as error:
+        raise ModelError(f"{path} cannot be read: {error.strerror or error}") from None
     return tensors
+
+
+def _begins_well(path: Path) -> bool:
+    """Whether a file begins as those of safetensors do: a length, then a JSON object."""
+    with path.open("rb") as file:
+        return file.read(9)[8:] == b"{"
 
 
 def _checkpoint(path: Path) -> Any:

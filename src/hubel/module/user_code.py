@@ -51,7 +51,9 @@ def module_of(text: str) -> nn.Module:
         raise NetworkError(f"{text} fails: {why(error)}") from error
     if made is None and _attribute(found, name) is None:
         names = [word for word in vars(found) if not word.startswith("_")]
-        raise UsageError(f"{home} has no {name!r}{nearest(name, names)}")
+        own = [word for word in names if getattr(vars(found)[word], "__module__", "") == found.__name__]
+        has = f"; it has {', '.join(own)}" if own else ""
+        raise UsageError(f"{home} has no {name!r}{nearest(name, names)}{has}")
     if not isinstance(made, nn.Module):
         raise NetworkError(f"{text} makes a {type(made).__name__}; a torch.nn.Module is expected")
     return made

@@ -142,7 +142,7 @@ class _Fitting:
             if theirs not in self.weights:
                 if leaf == COUNTER:
                     continue
-                raise self._misfit(theirs, own.shape)
+                raise self._missing(theirs, own.shape)
             used.add(theirs)
             value = self.weights[theirs]
             if self._of_other_classes(path, own, value):
@@ -202,6 +202,18 @@ class _Fitting:
         first = next(iter(self.steps)) == path and self.module.volume.depth == 1
         colours = (own.shape[0], 3, *own.shape[2:])
         return first and own.dim() == 4 and own.shape[1] == 1 and tuple(value.shape) == colours
+
+    def _missing(self, theirs: str, shape: torch.Size) -> ModelError:
+        """Says that a tensor is missing, or most of them, as in weights of another network."""
+        wanted = [self._theirs(name) for name in self.module.state_dict() if not name.endswith(COUNTER)]
+        missing = [name for name in wanted if name not in self.weights]
+        if 2 * len(missing) < len(wanted) or len(missing) < 2:
+            return self._misfit(theirs, shape)
+        return ModelError(
+            f"these weights seem to be of another network: {len(missing)} of {len(wanted)} tensors are "
+            f"missing, such as {' and '.join(missing[:2])}; they have {' and '.join([*self.weights][:2])}"
+            f"{_advice(self.module, self.weights)}"
+        )
 
     def _misfit(self, theirs: str, shape: torch.Size) -> ModelError:
         had = _shape(self.weights[theirs].shape) if theirs in self.weights else "no such tensor"

@@ -54,7 +54,12 @@ def size_of(owner: str, what: str, value: object, least: int) -> Size:
 
 def zeros_of(owner: str, value: object) -> Size | Sides:
     """Returns checked padding in its shortest form. Raises NetworkError: neither a size nor four numbers."""
-    if not isinstance(value, (tuple, list)) or len(value) != 4:
+    if isinstance(value, (tuple, list)) and len(value) not in (2, 4):
+        raise NetworkError(
+            f"{owner}: pad is a whole number, a pair (height, width), or (top, bottom, left, right), "
+            f"not {value!r}"
+        )
+    if not isinstance(value, (tuple, list)) or len(value) == 2:
         return size_of(owner, "pad", value, 0)
     (top, bottom), (left, right) = (pair(size_of(owner, "pad", value[at : at + 2], 0)) for at in (0, 2))
     same = (top, left) == (bottom, right)

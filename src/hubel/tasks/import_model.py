@@ -83,9 +83,9 @@ def import_model(
         return ImportedModel(found.model, found.path, report, found.remarks)
     alone = net is not None and weights is None and path.suffix.lower() in H5
     _refuse("where the file holds the network", net=None if alone else net, ema=ema or None)
-    target = free(Path(out) if out else Path(f"{path.stem}.safetensors"))
     if not is_file(path):
         raise UsageError(f"{path} does not exist; give a file, such as model.onnx")
+    target = Path(out) if out else Path(f"{path.stem}.safetensors")
     given = _Given(volume_of(volume), preprocessing, mean, std, classes, output, images)
     with forced(force):
         if path.suffix.lower() == PROTOTXT:
@@ -95,7 +95,7 @@ def import_model(
         else:
             _refuse("beside an ONNX file, which has them", weights=weights)
             model, report, remarks = _from_onnx(path, given)
-    model.save(target)
+    model.save(free(target))  # last, so that what is wrong with the file itself comes first
     return ImportedModel(model, target, report, remarks)
 
 
@@ -156,6 +156,8 @@ def _from_caffe(path: Path, weights: str | Path | None, given: _Given) -> tuple[
     check_installed("google.protobuf")
     if weights is None:
         raise UsageError(f"{path} has no weights; give them, too: hubel import {path} MODEL.caffemodel")
+    if is_foreign(Path(weights).name):
+        raise UsageError(f"{weights} is no .caffemodel, which has the weights of {path}; give that")
     _refuse("for a Caffe network, which has one end", output=given.output)
     _refuse("for a Caffe network, whose scores are compared with nothing", images=given.images)
     found = read_caffe(path, Path(weights), given.volume)

@@ -73,18 +73,21 @@ def import_weights(
         )
     if net is None:
         raise UsageError("name the network that the weights belong to, such as --net resnet50_v1_5")
-    path = free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
     read = foreign.read_weights(weights, ema=ema)
+    path = free(Path(out) if out else Path(f"{net.partition('(')[0].strip()}.safetensors"))
     with forced(force):
-        imported = foreign.import_weights(
-            net,
-            read.tensors,
-            preprocessing=prepared,
-            volume=volume,
-            classes=lines(Path(classes)) if isinstance(classes, str | Path) else classes,
-            source=name,
-            ema=ema,
-        )
+        try:
+            imported = foreign.import_weights(
+                net,
+                read.tensors,
+                preprocessing=prepared,
+                volume=volume,
+                classes=lines(Path(classes)) if isinstance(classes, str | Path) else classes,
+                source=name,
+                ema=ema,
+            )
+        except ModelError as error:
+            raise ModelError(f"{name}: {error}") from None
     loaded = imported.loaded
     if ema and not any(map(AVERAGED.search, (read.key, loaded.prefix))):
         raise ModelError(f"{name} has no moving average of the weights; leave --ema out")

@@ -64,18 +64,26 @@ class OnnxFile:
         return {entry.key: entry.value for entry in self.model.metadata_props}
 
 
+class _BesideError(Exception):
+    """Says which file of weights is missing."""
+
+
 def open_onnx(path: Path) -> OnnxFile:
     """Opens an ONNX file. Raises ModelError: it cannot be read, is none, or has other kinds of weights."""
     maps: Maps = {}
     try:
+        if path.is_file() and not path.stat().st_size:
+            raise ModelError(f"{path} is empty")
         content = _mapped(path, maps)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ModelError(f"{path} cannot be read: {reason}") from None
     try:
         model, weights = _read(content, path.parent, maps)
-    except (ValueError, IndexError, DecodeError, KeyError, OSError) as error:
-        raise ModelError(f"{path} is not an ONNX model, or is cut short ({error})") from None
+    except _BesideError as error:
+        raise ModelError(f"{path}: {error}") from None
+    except (ValueError, IndexError, DecodeError, KeyError, OSError):
+        raise ModelError(f"{path} is not an ONNX model, or is cut short; write or copy it again") from None
     opset = next((each.version for each in model.opset_import if each.domain in ("", "ai.onnx")), 0)
     if not model.graph.node or not opset:
         raise ModelError(f"{path} is not an ONNX model: it has no graph")
@@ -148,11 +156,11 @@ def _tensor(content: memoryview, folder: Path, maps: Maps) -> tuple[str, Array]:
 
 
 def _beside(proto: TensorProto, shape: tuple[int, ...], folder: Path, maps: Maps) -> Array:
-    """Returns a weight that lies in another file of the same folder. Raises ValueError: it does not."""
+    """Returns a weight that lies in another file of the same folder. Raises _BesideError: it does not."""
     said = {entry.key: entry.value for entry in proto.external_data}
     place = Path(said["location"])
     if place.is_absolute() or ".." in place.parts or not (folder / place).is_file():
-        raise ValueError(f"its weights lie in {place}, which is not beside it")
+        raise _BesideError(f"its weights lie in {place}, which is not beside it")
     dtype = helper.tensor_dtype_to_np_dtype(proto.data_type)
     start, size = int(said.get("offset", 0)), dtype.itemsize * int(np.prod(shape, dtype=np.int64))
     return np.frombuffer(_mapped(folder / place, maps)[start : start + size], dtype).reshape(shape)

@@ -71,7 +71,8 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     end = reading.values.get(end_name)
     if isinstance(end, Unread):
         raise UnreadError(
-            f"{file.path}: node {end.node} is no layer of hubel: {end.why}",
+            f"{file.path}: node {_named(reading, end.node)} is no layer of hubel: {end.why}; "
+            "replace it in the source of the network",
             tuple(reading.builder.steps.values())[: end.steps],
         )
     if end is None:
@@ -82,6 +83,13 @@ def read_onnx(file: OnnxFile, volume: Volume | None = None, output: str | None =
     made = {value.path: (name, value) for name, value in reversed(known)}
     values = {path: made[own] for path, own in found.made.items() if own in made}
     return OnnxNetwork(file, found, entry.name, start, entry.type.tensor_type.elem_type, values)
+
+
+def _named(reading: Reading, node: Node) -> str:
+    """A node for a message; one without a name also by the operations whose values it takes."""
+    makers = [reading.producers[name] for name in node.inputs if name in reading.producers]
+    behind = " and ".join(dict.fromkeys(str(maker) for maker in makers if maker.op != "Constant"))
+    return str(node) if node.name or not behind else f"{node} behind {behind}"
 
 
 def _ends(file: OnnxFile) -> frozenset[str]:

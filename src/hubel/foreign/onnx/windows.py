@@ -40,7 +40,11 @@ def conv(reading: Reading, node: Node) -> Value:
         pad_mode=value.mode,
     )
     if value.mode != "zeros" and pads != value.pad:
-        raise NoLayerError("it has padding of two kinds")
+        zeros = tuple(int(each) for each in np.subtract(pads, value.pad))
+        raise NoLayerError(
+            f"it has padding of two kinds: {value.pad} by {value.mode} from the Pad before, and "
+            f"{zeros} zeros of its own (top, bottom, left, right)"
+        )
     if weight.shape[1] * layer.groups != value.volume.depth:
         raise NoLayerError(
             f"its filters take depth {weight.shape[1] * layer.groups}, not {value.volume.depth}"
@@ -133,7 +137,9 @@ def avgpool(reading: Reading, node: Node) -> Value:
     pads = _pads(node, _bare(value), size, stride, (1, 1))
     counts = not any(pads) or bool(node.get("count_include_pad", 0))
     if value.mode != "zeros" or (any(pads) and any(value.pad)):
-        raise NoLayerError("it has padding of two kinds")
+        raise NoLayerError(
+            f"it has padding of two kinds: {value.pad} by {value.mode} from the Pad before, and its own"
+        )
     pads = pads if any(pads) else value.pad
     layer = AvgPool(size, stride, pads, bool(node.get("ceil_mode", 0)), counts)
     return reading.builder.add(layer, [_bare(value)], reading.name(node))
@@ -204,7 +210,9 @@ def _pads(node: Node, value: Value, size: Pair, stride: Pair, dilation: Pair) ->
     if auto == "VALID":
         return value.pad
     if value.pad != NO_SIDES:
-        raise NoLayerError("it has padding of two kinds")
+        raise NoLayerError(
+            f"it has padding of two kinds: {value.pad} from the Pad before, and its own, {auto}"
+        )
     top, bottom, left, right = Window.same(value.volume.plane, size, stride, dilation).zeros
     return (bottom, top, right, left) if auto == "SAME_LOWER" else (top, bottom, left, right)
 
