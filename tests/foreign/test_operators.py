@@ -10,6 +10,8 @@ import onnx
 import pytest
 from onnx import NodeProto, TensorProto, helper
 
+from hubel.errors import ModelError
+from hubel.foreign.onnx.file import open_onnx
 from hubel.net.notation import parse
 from hubel.net.trace import UnreadError
 from tests.foreign.graphs import head, imported, weights, written
@@ -549,3 +551,18 @@ def rename(proto: NodeProto, old: str, new: str) -> NodeProto:
     made.CopyFrom(proto)
     made.input[:] = [new if name == old else name for name in proto.input]
     return made
+
+
+def test_a_node_without_a_name_is_named_by_what_is_before_it(tmp_path: Path) -> None:
+    nodes = [node("Relu", ["x"], ["a"], name="first"), node("Sin", ["a"], ["end"])]
+    why = r"node end \(Sin\) behind first \(Relu\) is no layer.*replace it in the source"
+    with pytest.raises(UnreadError, match=why):
+        of(tmp_path, nodes, {}, 3)
+
+
+def test_empty_files_and_texts_are_no_networks(tmp_path: Path) -> None:
+    path = tmp_path / "m.onnx"
+    for content, why in (("", "m.onnx is empty"), ("some text\n", "is not an ONNX model, or is cut short;")):
+        path.write_text(content)
+        with pytest.raises(ModelError, match=why):
+            open_onnx(path)

@@ -252,3 +252,10 @@ def test_a_deeper_network_names_the_first_that_lacks() -> None:
 def test_another_family_names_the_first_that_differs() -> None:
     with pytest.raises(ModelError, match=r"features.0.weight: .* 64x3x11x11, the weights have 64x3x3x3"):
         load_weights(network("alexnet_owt").to("meta"), flat("torchvision vgg16"))
+
+
+def test_weights_of_another_network_are_told() -> None:
+    state = {"stem.weight": torch.zeros(4), "stem.bias": torch.zeros(4), "body.weight": torch.zeros(4)}
+    why = r"of another network: .* missing, such as conv1.weight and conv1.bias; they have stem"
+    with pytest.raises(ModelError, match=why):
+        load_weights(small(), state)
