@@ -1,3 +1,3 @@
 """The version of hubel, in the one place that says it."""
 
-__version__ = "0.4.0"
+__version__ = "0.5.0"
