@@ -39,7 +39,7 @@ class Images(CalibrationDataReader):  # type: ignore[misc]  # it has no types
 def network(tmp_path: Path) -> Path:
     """Relu with and without a limit, a sum, a concatenation, a pooling, and a fully connected layer."""
     tail, more = head("all", 12)
-    more["head.bias"] = np.float32([-9, 0, 9])  # so that the scores' range has values below 0
+    more["head.bias"] = np.array([-9, 0, 9], np.float32)  # so that the scores' range has values below 0
     constants: dict[str, Any] = {
         "w1": weights(8, 3, 3, 3) * 4,
         "b1": weights(8),

@@ -120,7 +120,8 @@ NETS = [
 def fixed(text: str) -> Network:
     """A network in training mode whose batch normalisation has statistics that stay."""
     torch.manual_seed(0)
-    network = build(parse(text), "10x8x3", scores=True).train().to(memory_format=torch.channels_last)
+    network = build(parse(text), "10x8x3", scores=True).train()
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
     for part in network.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.eval()

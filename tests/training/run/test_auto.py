@@ -284,16 +284,16 @@ def test_a_model_sees_images_smaller_where_its_weights_fit(
         (2.7, 224, 192),
         (2.4, 224, 160),
         (2.2, 224, 128),
-        (0.7, 224, 128),
-        (0.5, 192, 192),
-        (0.35, 160, 160),
+        (1.3, 224, 128),
+        (1.0, 192, 192),
+        (0.7, 160, 160),
         (0.01, 128, 128),
     ],
 )
 def test_a_model_has_its_own_size_where_its_head_has_time(
     epochs: float, side: int, first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given the epochs of all images at 224 pixels: a head takes 0.6, and 3 pay for larger images.
+    """Given the epochs of all images at 224 pixels: 1.2 leave time for a head, and 3 pay for larger images.
 
     Images that grow from 160 to 224 pixels in 0.9 of the run have 0.77 of the work of 224 throughout by the
     integral of the squared side, 0.89 from 192; sides are multiples of 4, which adds a little.
