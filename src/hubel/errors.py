@@ -93,7 +93,8 @@ def _bounded(line: str) -> str:
     counted = sum(min(len(word), COUNTED) + 1 for word in line.split(" ")) - 1
     if counted <= LINE and len(line) <= WHOLE:
         return line
-    head, tail = line[: LINE // 2], line[-LINE // 2 :]
+    paths = sum(max(0, len(word) - COUNTED) for word in line[: LINE // 2].split(" "))
+    head, tail = line[: LINE // 2 + paths], line[-LINE // 2 :]
     if (cut := len(head) - 1 - head.rfind(" ")) < COUNTED:
         head = head[: len(head) - cut].rstrip()
     if (cut := tail.find(" ")) < COUNTED:

@@ -13,7 +13,7 @@ from tests.cli.conftest import Hubel
 def test_text(hubel: Hubel) -> None:
     said = hubel("zoo")
     assert said.status == 0
-    assert "resnet1202          2015   1202   19,421,274  2.83 G  32x32x3" in said.out
+    assert "resnet1202               2015   1202   19,421,274  2.83 G  32x32x3" in said.out
 
 
 def test_json(hubel: Hubel) -> None:
