@@ -278,7 +278,7 @@ def test_an_epoch_makes_no_more_than_two_batches_ahead() -> None:
             made.append(number)
             yield torch.tensor([number]), torch.zeros(1), torch.tensor(number)
 
-    epoch = Epoch(source())
+    epoch = Epoch(source(), 2)
     for number in range(4):
         assert next(epoch)[1] == number == epoch.places.item()
         assert len(epoch._coming) == 2
@@ -288,18 +288,28 @@ def test_an_epoch_makes_no_more_than_two_batches_ahead() -> None:
     assert 4 <= len(made) <= 6
 
 
-def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
-    batches = DecodedBatches(decoded(60), PREPROCESSING, 4)
-    assert settles(0)
-    list(batches.epoch(0))
+def test_on_a_cpu_a_batch_is_made_when_it_is_asked_for() -> None:
+    epoch = DecodedBatches(decoded(60), PREPROCESSING, 4).epoch(0)
+    next(epoch)
     assert threads() == 0
-    stopped = batches.epoch(0)
+    epoch.close()
+    assert next(epoch, None) is None
+
+
+def test_the_thread_ends_with_the_epoch_however_it_ends() -> None:
+    def ahead() -> Epoch:
+        return Epoch(DecodedBatches(decoded(60), PREPROCESSING, 4)._made(0, None, None), 2)
+
+    assert settles(0)
+    list(ahead())
+    assert threads() == 0
+    stopped = ahead()
     next(stopped)
     assert threads() == 1
     stopped.close()
     assert threads() == 0
     assert next(stopped, None) is None
-    dropped = batches.epoch(0)
+    dropped = ahead()
     next(dropped)
     assert threads() == 1
     del dropped

@@ -73,9 +73,9 @@ def test_classes_without_validation_images() -> None:
 
 
 def test_a_step_that_waits() -> None:
-    assert waiting(0.0999, 10.0) is None
-    assert waiting(0.1, 9.99) is None
-    assert "steps wait for images" in str(waiting(0.1, 10.0))
+    assert waiting(0.1999, 10.0) is None
+    assert waiting(0.2, 4.99) is None
+    assert "steps wait for images" in str(waiting(0.2, 5.0))
 
 
 def test_a_loss_like_guessing_of_hard_images_alone() -> None:

@@ -132,43 +132,55 @@ def epoch_seed(seed: int, number: int) -> int:
 
 
 class Epoch(Iterator[Batch]):
-    """The batches of one epoch; a background thread prepares the next ones while one is used.
+    """The batches of one epoch; a thread prepares the next `ahead` of them while one is used.
 
-    `places` are the places in the set of the last batch's images, those of other processes included: int64,
-    on the CPU. An error while a batch is made is raised when that batch is asked for. The thread ends with
-    the last batch, on `close`, or when the epoch is no longer referenced.
+    With 0 each is made when it is asked for, in the calling thread. `places` are the places in the set of the
+    last batch's images, those of other processes included: int64, on the CPU. An error while a batch is made
+    is raised when that batch is asked for. The thread ends with the last batch, on `close`, or when the epoch
+    is no longer referenced.
     """
 
     places: Tensor
 
-    def __init__(self, made: Iterator[Made]) -> None:
+    def __init__(self, made: Iterator[Made], ahead: int = 0) -> None:
         self._made = made
-        self._thread = ThreadPoolExecutor(1, "batches")
+        self._thread = ThreadPoolExecutor(1, "batches") if ahead else None
         self._coming: deque[Future[Made | None]] = deque()
-        for _ in range(AHEAD):
+        for _ in range(ahead):
             self._ask()
 
     def __next__(self) -> Batch:
-        if not self._coming:
-            raise StopIteration
         try:
-            batch = self._coming.popleft().result()
+            batch = self._next()
         except BaseException:
             self.close()
             raise
         if batch is None:
             self.close()
             raise StopIteration
-        self._ask()
         self.places, images, targets = batch
         return images, targets
 
     def close(self) -> None:
         """Ends the epoch and its thread, which first finishes its current batch."""
         self._coming.clear()
-        self._thread.shutdown(wait=True, cancel_futures=True)
+        if self._thread:
+            self._thread.shutdown(wait=True, cancel_futures=True)
+        self._made = iter(())
+
+    def _next(self) -> Made | None:
+        """The next batch, None after the last."""
+        if not self._thread:
+            return next(self._made, None)
+        if not self._coming:
+            return None
+        batch = self._coming.popleft().result()
+        if batch is not None:
+            self._ask()
+        return batch
 
     def _ask(self) -> None:
+        assert self._thread is not None, "asked for ahead"
         self._coming.append(self._thread.submit(next, self._made, None))
 
 
@@ -261,7 +273,9 @@ class Batches(ABC):
 
         Iterating raises DataError: as `Augmentation.apply`.
         """
-        return Epoch(self._made(number, sides, among))
+        # a CPU's steps use all of its cores: a batch made beside one delays it by several times as long
+        ahead = 0 if torch.device(self.device).type == "cpu" else AHEAD
+        return Epoch(self._made(number, sides, among), ahead)
 
     def first(self) -> Batch:
         """Returns the first batch of the first epoch, whole, made in the calling thread."""

@@ -33,7 +33,7 @@ HALF = 0.5
 DEAD = 0.5
 """The share of dead maps in a layer that is worth a warning; healthy layers reach a fifth."""
 
-WAITED = 0.1
+WAITED = 0.2
 """The share of the time spent waiting for images that is worth a warning."""
 
 SHORT = 1.0
@@ -165,12 +165,12 @@ def unseen(epochs: float) -> str | None:
 
 
 def waiting(share: float, seconds: float) -> str | None:
-    """Waiting for images for at least a tenth of the run, and at least a second."""
+    """Waiting for images for at least a fifth of the run, and at least a second."""
     if share < WAITED or share * seconds < SHORT:
         return None
     return (
-        "steps wait for images: decoding and augmentation are slower than the network; less augmentation, a "
-        "smaller input or a larger network would balance them"
+        "steps wait for images: decoding and augmentation take a fifth of the time or more; less "
+        "augmentation, a smaller input or a larger network would balance them"
     )
 
 
