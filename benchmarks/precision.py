@@ -17,10 +17,11 @@ from importlib.metadata import version
 import torch
 
 from hubel import zoo
+from hubel.cores import processor_flags
 from hubel.module.network import build
 from hubel.net.volume import Volume
 from hubel.training.step.loss import loss_of
-from hubel.training.step.precision import NATIVE, multiplies, processor_flags
+from hubel.training.step.precision import NATIVE, multiplies
 
 BATCH = 32
 

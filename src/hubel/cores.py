@@ -45,12 +45,34 @@ def processor() -> str:
 
     Outside of Linux only the architecture is known.
     """
-    try:
-        lines = CPUINFO.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
+    fields = _fields(CPUINFO)
+    if fields is None:
         return platform.machine()
-    fields = {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
-    flags = set(fields.get("flags", fields.get("Features", "")).split())
+    flags = _flags(fields)
     return " ".join(
         [fields.get("model name", platform.machine()), *(each for each in NUMBERS if each in flags)]
     )
+
+
+def processor_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
+    """Returns the flags of the processor: by Linux, elsewhere by torch; none where neither says."""
+    fields = _fields(cpuinfo)
+    if fields is not None:
+        return _flags(fields)
+    import torch
+
+    ask = getattr(torch.cpu, "get_capabilities", dict)  # not in older torch
+    return frozenset(name for name, has in ask().items() if has is True)
+
+
+def _fields(cpuinfo: Path) -> dict[str, str] | None:
+    """Returns what Linux states of a core, by name; None elsewhere."""
+    try:
+        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return None
+    return {name.strip(): text.strip() for name, _, text in (line.partition(":") for line in lines)}
+
+
+def _flags(fields: dict[str, str]) -> frozenset[str]:
+    return frozenset(fields.get("flags", fields.get("Features", "")).split())

@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel.module.direct import Direct, Geometry, Limits, gains
+from hubel.module.narrow import abreast
 from hubel.module.product import Product, is_faster
 from hubel.module.winograd import SIZE, Winograd, gain
 from hubel.net.window import Pair
@@ -56,12 +57,14 @@ class Convolution(nn.Conv2d):
             if dtype == torch.float32 and self._gains_by_winograd(images, padding):
                 result = Winograd.apply(images, weight, bias, padding)  # type: ignore[no-untyped-call]
                 return _limited(result, limits)
-            if is_faster(images, weight, stride, padding, dtype):
-                bias = None if bias is None else bias.to(dtype)
+            narrow = abreast(images, weight, stride, padding, dtype) > 0
+            if narrow or is_faster(images, weight, stride, padding, dtype):
+                given = (images.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
                 with torch.autocast("cpu", enabled=False):
-                    result = Product.apply(  # type: ignore[no-untyped-call]
-                        images.to(dtype), weight.to(dtype), bias, stride, padding
-                    )
+                    if narrow:
+                        result = Direct.apply(*given, direct)  # type: ignore[no-untyped-call]
+                        return result
+                    result = Product.apply(*given, stride, padding)  # type: ignore[no-untyped-call]
                 return _limited(result, limits)
         if dtype == torch.float32 and (folded or gains(weight, direct)):
             result = Direct.apply(images, weight, bias, direct)  # type: ignore[no-untyped-call]

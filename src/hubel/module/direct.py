@@ -14,6 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
+from hubel.module.narrow import abreast, side_by_side
 from hubel.module.padded import with_zeros
 from hubel.net.window import Pair
 
@@ -90,7 +91,13 @@ def _image_gradient(gradient: Tensor, images: Tensor, weight: Tensor, geometry: 
 
 
 def _filter_gradient(gradient: Tensor, images: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
-    """Returns the gradient of the filters: as a matrix product, in strips, or PyTorch's."""
+    """Returns the gradient of the filters: as a matrix product, in strips, side by side, or PyTorch's."""
+    if geometry.groups == 1 and (
+        count := abreast(images, weight, geometry.stride, geometry.padding, images.dtype)
+    ):
+        gap = geometry.padding[1]
+        gradient, images = side_by_side(gradient, count, gap), side_by_side(images, count, gap)
+        return _gradients(gradient, images, weight, geometry, of_images=False)
     if not gains(weight, geometry):
         return _gradients(gradient, images, weight, geometry, of_images=False)
     if not is_depthwise(weight, geometry.groups):

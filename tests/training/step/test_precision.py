@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from hubel.cores import processor_flags
 from hubel.module.network import build
 from hubel.net.notation import parse
 from hubel.training.step import precision as engine
@@ -19,7 +20,6 @@ from hubel.training.step.precision import (
     faster,
     fastest,
     multiplies,
-    processor_flags,
 )
 
 CPU = torch.device("cpu")

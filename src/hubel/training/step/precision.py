@@ -8,12 +8,12 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable
 from functools import cache
-from pathlib import Path
 from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
 
+from hubel.cores import processor_flags
 from hubel.device import now
 from hubel.module.own import Trainable
 from hubel.module.recorded import Recorded, clear_gradients
@@ -31,9 +31,6 @@ Values are converted on their way through the network, parameters once a step. W
 benchmarks/precision.py. The others multiply twice as fast as in float32, where AMX does eight times and more,
 so that the same conversions take twice the multiply-adds.
 """
-
-CPUINFO = Path("/proc/cpuinfo")
-"""Where Linux states what a processor can do."""
 
 NATIVE = frozenset(WORTH)
 """The flags of processors with instructions for products in bfloat16: x86-64's two, and ARM's."""
@@ -96,18 +93,6 @@ def emulates_bfloat16(device: torch.device) -> bool:
     if device.type == "cuda":
         return not torch.cuda.is_bf16_supported(including_emulation=False)
     return not NATIVE & processor_flags()
-
-
-def processor_flags(cpuinfo: Path = CPUINFO) -> frozenset[str]:
-    """The flags of the processor: by Linux, elsewhere by torch; none where neither says."""
-    try:
-        lines = cpuinfo.read_text(encoding="utf-8", errors="replace").splitlines()
-    except OSError:
-        ask = getattr(torch.cpu, "get_capabilities", dict)  # not in older torch
-        return frozenset(name for name, has in ask().items() if has is True)
-    fields = (line.partition(":") for line in lines)
-    flags = (text for name, _, text in fields if name.strip() in ("flags", "Features"))
-    return frozenset(next(flags, "").split())
 
 
 def computing_in(precision: str, device: torch.device) -> torch.autocast:
