@@ -10,11 +10,12 @@ from typing import TextIO
 
 from hubel.world import World, started
 
-SPINS = "1000"
+SPINS = "10000"
 """How many times a waiting thread of OpenMP checks for the others before it sleeps.
 
 Its default, hundreds of thousands, costs nothing on an idle machine. On a busy one it takes the time that the
-others need: with four busy processes on two cores a training step took 14 times as long.
+others need: a step of `fast_tiny` beside one busy process takes 7 times as long as with this. A tenth of this
+makes that step a third faster, and one on an idle machine 1.6 times as slow (benchmarks/README.md).
 """
 
 
