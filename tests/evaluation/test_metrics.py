@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from hubel.evaluation.metrics import Evaluation, Mistake, evaluate
+from hubel.evaluation.metrics import Evaluation, Mistake, evaluate, evaluation_batch
 
 PROBABILITIES = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.8, 0.1], [0.6, 0.3, 0.1], [0.5, 0.4, 0.1]])
 LABELS = torch.tensor([0, 1, 2, 1])
@@ -126,3 +126,12 @@ def test_evaluate_looks_at_the_views_and_keeps_the_temperature() -> None:
 def test_a_mistake_is_shown_in_one_line() -> None:
     found = [Mistake("a.jpg", "cat", "dog", 0.98765, 0.01)]
     assert repr(found) == "[<Mistake: a.jpg is cat, predicted dog (98.8%)>]"
+
+
+@pytest.mark.parametrize(
+    ("plane", "count"),
+    [((32, 32), 256), ((110, 110), 256), ((224, 224), 62), ((224, 448), 31), ((2000, 2000), 1)],
+)
+def test_a_cpu_evaluates_fewer_large_images_at_once(plane: tuple[int, int], count: int) -> None:
+    assert evaluation_batch(plane, torch.device("cpu")) == count
+    assert evaluation_batch(plane, torch.device("cuda")) == 256

@@ -18,7 +18,10 @@ from hubel.module.views import scores
 from hubel.world import World
 
 EVALUATION_BATCH = 256
-"""The batch size of evaluations."""
+"""The largest batch of evaluations."""
+
+PIXELS = 3 << 20
+"""The most pixels of a batch on a CPU, 62 images of 224x224: of more, each layer waits for new memory."""
 
 TOP = 5
 """The k of top-k accuracy, which says nothing with k classes or fewer."""
@@ -181,6 +184,13 @@ def mistakes_of(evaluation: Evaluation, classes: Sequence[str], names: Sequence[
             )
         )
     return found
+
+
+def evaluation_batch(plane: tuple[int, int], device: torch.device) -> int:
+    """The batch size of evaluations of images of this height and width."""
+    if device.type != "cpu":
+        return EVALUATION_BATCH
+    return max(1, min(EVALUATION_BATCH, PIXELS // (plane[0] * plane[1])))
 
 
 @torch.inference_mode()

@@ -17,10 +17,10 @@ from hubel.data.sources import DataLike, is_at
 from hubel.device import best_device
 from hubel.errors import DataError, UsageError
 from hubel.evaluation.metrics import (
-    EVALUATION_BATCH,
     Evaluation,
     Mistake,
     evaluate_together,
+    evaluation_batch,
     mistakes_of,
 )
 from hubel.evaluation.protocols import Tester
@@ -151,7 +151,7 @@ def measure(
 
 def _by_torch(model: Model, images: Feed, world: World) -> Evaluation:
     device = best_device()
-    batches = images.batches(model.preprocessing, EVALUATION_BATCH, device=device)
+    batches = images.batches(model.preprocessing, evaluation_batch(images.shape[:2], device), device=device)
     return evaluate_together(model.network.to(device), batches, world, model.views, model.temperature)
 
 

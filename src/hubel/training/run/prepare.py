@@ -21,7 +21,7 @@ from hubel.data.marks import fingerprint
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError, UsageError
-from hubel.evaluation.metrics import EVALUATION_BATCH, Evaluation
+from hubel.evaluation.metrics import Evaluation, evaluation_batch
 from hubel.model.file import Model, load
 from hubel.module.network import build
 from hubel.module.own import OwnNetwork, Trainable
@@ -159,7 +159,8 @@ def prepare(
     train = _training_batches(config, inputs.own, images, preprocessing, len(data.classes))
     if world.size > 1:
         train = replace(train, world=world)
-    val = validation.batches(preprocessing, EVALUATION_BATCH, device=best_device())
+    size = evaluation_batch(validation.shape[:2], best_device())
+    val = validation.batches(preprocessing, size, device=best_device())
     if config.recipe.whiten and not config.start and network.notation:
         whiten(network, train.first()[0])
     device = best_device()
