@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 import hubel
-from hubel import build, parse
+from hubel import build, parse, zoo
 from hubel.data.augment.policy import Augmentation
 from hubel.errors import UsageError
 from hubel.model.header import members_in
@@ -20,7 +20,7 @@ from hubel.report.training import event_text
 from hubel.training.events import BatchDone, RoundDone, Settled, Warned
 from hubel.training.run.statistics import set_exact_statistics
 from hubel.training.settings.recipe import Recipe
-from hubel.training.settings.recipes import RECIPES
+from hubel.training.settings.recipes import NETWORKS, RECIPES
 from hubel.training.step.optimizer import bound_filters, set_rates, sgd
 from tests.training.small import batches, config, trainer
 
@@ -37,27 +37,61 @@ def rates_of(recipe: Recipe, progress: float) -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("epoch", "weights", "first"),
+    ("epoch", "weights", "first", "bias"),
     [
-        (0, 0.01, 0.01),
-        (24, 0.01, 0.01),
-        (25, 0.001, 0.001),
-        (51, 1e-4, 1e-4),
-        (67, 1e-4, 1e-5),
-        (72, 1e-4, 0.0),
-        (79, 1e-5, 0.0),
-        (90, 1e-5, 0.0),
+        (0, 0.01, 0.01, 0.02),
+        (24, 0.01, 0.01, 0.02),
+        (25, 0.001, 0.001, 0.02),
+        (51, 1e-4, 1e-4, 0.02),
+        (67, 1e-4, 1e-5, 0.002),
+        (72, 1e-4, 0.0, 0.0),
+        (79, 1e-5, 0.0, 0.0),
+        (90, 1e-5, 0.0, 0.0),
     ],
 )
-def test_the_rates_of_alexnet_are_those_of_its_code(epoch: int, weights: float, first: float) -> None:
-    """The comments of layer-params-145.cfg: epsW 0.01, 0.001 at 25, 1e-4 at 51, 1e-5 at 79; epsB 0.02."""
+def test_the_rates_of_alexnet_are_those_of_its_code(
+    epoch: int, weights: float, first: float, bias: float
+) -> None:
+    """The comments of layer-params-145.cfg: epsW 0.01, 0.001 at 25, 1e-4 at 51, 1e-5 at 79; epsB 0.02.
+
+    As the files ended, conv1 has epsB 0 in 145 and 0.002 beside epsW 1e-5 in 149, which was stopped earlier.
+    """
     recipe = RECIPES["alexnet"]
     assert recipe.epochs == 91
     found = rates_of(recipe, (epoch + 1e-6) / 91)
     assert found["conv1.weight"] == pytest.approx(first)
     assert found["conv2.weight"] == pytest.approx(weights)
     assert found["fc1.weight"] == pytest.approx(weights)
-    assert {found[name] for name in found if name.endswith("bias")} == {0.02}
+    assert found["conv1.bias"] == pytest.approx(bias)
+    assert found["conv2.bias"] == found["fc1.bias"] == 0.02
+
+
+def test_the_first_layer_is_that_of_every_tower() -> None:
+    towers = '(named("a", conv(2, 3) >> relu >> conv(2, 3, pad=1)) | named("b", relu >> conv(2, 3))) >> fc(2)'
+    network = build(parse(towers), "8x8x1")
+    firsts = {
+        name
+        for group in sgd(network, RECIPES["alexnet"].rates)[0].param_groups
+        if group.get("kind") in ("first layer", "biases of the first layer")
+        for each in group["params"]
+        for name, parameter in network.named_parameters()
+        if parameter is each
+    }
+    assert firsts == {f"{tower}.conv1.{kind}" for tower in "ab" for kind in ("weight", "bias")}
+
+
+def test_where_a_plateau_lowers_the_rate_it_lowers_that_of_the_first_layer() -> None:
+    recipe = replace(RECIPES["alexnet"], schedule="plateau")
+    assert recipe.rates_apart(0.0, 0.01)["first layer"] == pytest.approx(0.01)
+    assert recipe.rates_apart(70 / 91, 0.01)["first layer"] == pytest.approx(0.001)
+
+
+def test_a_papers_recipe_takes_its_network(tmp_path: Path) -> None:
+    run = hubel.train("digits", recipe="lenet", batch=200, epochs=1, out=tmp_path / "run")
+    assert repr(run.config.net) == repr(repr(zoo.lenet5(10)))
+    assert set(NETWORKS) == set(list(RECIPES)[5:])
+    for name in NETWORKS.values():
+        assert name in zoo.ZOO
 
 
 @pytest.mark.parametrize(

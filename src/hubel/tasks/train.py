@@ -30,9 +30,9 @@ from hubel.training.run.events import NetworkChosen
 from hubel.training.run.folder import RunFolder, check_free
 from hubel.training.run.prepare import Inputs
 from hubel.training.run.tensorboard import check_installed
-from hubel.training.settings.config import AUTO, Config
+from hubel.training.settings.config import AUTO, NONE, Config
 from hubel.training.settings.own import Augment, Loss, MakeOptimizer, Own
-from hubel.training.settings.recipes import too_few
+from hubel.training.settings.recipes import NETWORKS, too_few
 from hubel.training.settings.toml import FROM_PYTHON, changed
 from hubel.world import World, started
 
@@ -85,13 +85,13 @@ def train(
 
     `data` is a folder of images, the name of a set, or labelled images in Python
     (`hubel.data.sources.open_data`). `net` is a network, a text that names one, an `nn.Module` or a function
-    that makes one; the last two need the `volume` of their input, (height, width, depth). Without `net`
-    hubel chooses the network, its input and the recipe by the data, the machine and the `time` that the
-    whole run may take, such as `"10m"`. `start` is the starting model: a file, a run's folder, a name,
-    `auto` or `none`. Any other setting of a config or a recipe is a keyword argument, such as
-    `label_smoothing=0.0`. `config` repeats the run of a config.toml; what that took from Python is passed
-    again, as `data`, `net` and the functions. With `force` networks may take all of the machine's memory, not
-    only what is free.
+    that makes one; the last two need the `volume` of their input, (height, width, depth). Without `net` a
+    paper's recipe takes that paper's network; else hubel chooses the network, its input and the recipe by the
+    data, the machine and the `time` that the whole run may take, such as `"10m"`. `start` is the starting
+    model: a file, a run's folder, a name, `auto` or `none`. Any other setting of a config or a recipe is a
+    keyword argument, such as `label_smoothing=0.0`. `config` repeats the run of a config.toml; what that took
+    from Python is passed again, as `data`, `net` and the functions. With `force` networks may take all of the
+    machine's memory, not only what is free.
 
     With `live` a page in the browser shows the run while it goes, for this machine alone.
 
@@ -251,8 +251,10 @@ def _of_data(
     asked = changed(Config("", "", ""), wishes)  # mistakes are reported before anything is measured
     _check_pace(asked, wishes)
     found = with_val(found, asked.val, asked.seed)
-    network = None if choice.net is None else given_network(choice.net, choice.volume, found)
-    start = str(choice.start)
+    start, net = str(choice.start), choice.net
+    if net is None and start in (AUTO, NONE) and isinstance(choice.recipe, str):
+        net = NETWORKS.get(choice.recipe)
+    network = None if net is None else given_network(net, choice.volume, found)
     chosen = choose(
         found,
         network=None if network is None else (network.short, network.trainable(), network.volume),

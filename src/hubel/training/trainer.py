@@ -259,7 +259,7 @@ class Trainer:
         share = recipe.rate(progress) * fallen
         self._rate = share * recipe.lr
         try:
-            return self.stepper.step(images, targets, share, recipe.rates_apart(progress))
+            return self.stepper.step(images, targets, share, recipe.rates_apart(progress, fallen))
         except NotFiniteError as error:
             raise self._not_finite(error.loss, error.images, f"in epoch {self.epoch + 1}") from None
 

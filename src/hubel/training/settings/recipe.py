@@ -9,7 +9,7 @@ from hubel.data.augment.policy import Augmentation
 from hubel.errors import UsageError, nearest
 from hubel.module.initialise import RULES
 from hubel.module.views import VIEWS
-from hubel.training.step.optimizer import BIASES, FIRST_LAYER, OPTIMIZERS, Rates
+from hubel.training.step.optimizer import BIASES, FIRST_BIASES, FIRST_LAYER, OPTIMIZERS, Rates
 from hubel.training.step.schedule import SCHEDULES, Course, side
 
 WRITTEN_FOR = 32
@@ -31,18 +31,18 @@ class Recipe:
     `plateau`: the rounds without a better validation after which the schedule `plateau` does, at most `falls`
     times; after as many more the run ends. `bias_lr`: the learning rate of biases under `sgd`, which does not
     fall; 0 for that of weights. `first_layer`: none, or two shares of the run: from the first on the first
-    layer learns at a tenth of the others' rate, from the second on it stays. `nesterov`: whether momentum is
-    Nesterov's. `clip`: the largest norm of the gradient, 0 for no limit. `filter_bound`: the largest root
-    mean square of a filter, to which larger ones are scaled back, 0 for none. `average`: decay per step of
-    the moving average of the weights, which becomes the model; 0 for none. `whiten`: fix the first
-    convolution of a network without a starting model to filters that whiten the training images. `hardest`:
-    the share of the images in each epoch after the first, those whose loss was highest when last seen
-    (`Hardest`). `fixed_statistics`: normalise by the starting model's running statistics, not by each
+    layer, its biases too, learns at a tenth of the rate, from the second on it stays. `nesterov`: whether
+    momentum is Nesterov's. `clip`: the largest norm of the gradient, 0 for no limit. `filter_bound`: the
+    largest root mean square of a filter, to which larger ones are scaled back, 0 for none. `average`: decay
+    per step of the moving average of the weights, which becomes the model; 0 for none. `whiten`: fix the
+    first convolution of a network without a starting model to filters that whiten the training images.
+    `hardest`: the share of the images in each epoch after the first, those whose loss was highest when last
+    seen (`Hardest`). `fixed_statistics`: normalise by the starting model's running statistics, not by each
     batch's. `exact_statistics`: at the end, replace the running statistics of batch normalisation by averages
-    over training images. `repeat`: how often an image comes in an epoch, each time
-    as another variant; as many fewer images come in it. `smallest`: the side of the first images, as a share
-    of the input's; it grows to 1 by the share `grown` of the run, and stays if that is 0. `views`: the views
-    of an image over which the finished model averages.
+    over training images. `repeat`: how often an image comes in an epoch, each time as another variant; as
+    many fewer images come in it. `smallest`: the side of the first images, as a share of the input's; it
+    grows to 1 by the share `grown` of the run, and stays if that is 0. `views`: the views of an image over
+    which the finished model averages.
 
     Raises UsageError: a value outside its range.
     """
@@ -127,14 +127,18 @@ class Recipe:
         course = Course(self.warm_up, self.milestones, self.epochs)
         return SCHEDULES[self.schedule](progress, course)
 
-    def rates_apart(self, progress: float) -> dict[str, float]:
-        """The learning rates, as shares of their peaks, of groups that have a course of their own."""
+    def rates_apart(self, progress: float, fallen: float = 1.0) -> dict[str, float]:
+        """The learning rates, as shares of their peaks, of groups that have a course of their own.
+
+        `fallen` is the share to which plateaus have brought the rate of weights.
+        """
         found = {}
         if self.bias_lr:
             found[BIASES] = 1.0
         if self.first_layer:
             slow, stop = self.first_layer
-            found[FIRST_LAYER] = self.rate(progress) * (1.0 if progress < slow else 0.1) * (progress < stop)
+            share = (1.0 if progress < slow else 0.1) * (progress < stop)
+            found |= {FIRST_LAYER: self.rate(progress) * fallen * share, FIRST_BIASES: share}
         return found
 
     def side(self, progress: float, whole: int) -> int:

@@ -94,7 +94,7 @@ RECIPES: dict[str, Recipe] = {
         first_layer=(67 / _EPOCHS_2012, 72 / _EPOCHS_2012),
         bias_lr=0.02,
         init="alexnet_code",
-        augmentation=Augmentation(flip="random", shift=2, pca=0.1, pca_epochs=67),
+        augmentation=Augmentation(flip="random", scales=(256, 256), pca=0.1, pca_epochs=67),
     ),
     # Krizhevsky et al. 2012, section 6: a network trained on all of ImageNet learns that of 2012. The course
     # is that of layer-params-146-2012-2011.cfg, whose first layer slows down after 5 epochs, and stops.
@@ -107,7 +107,7 @@ RECIPES: dict[str, Recipe] = {
         first_layer=(0.0, 7 / _EPOCHS_PRETRAINED),
         bias_lr=0.02,
         init="alexnet_code",
-        augmentation=Augmentation(flip="random", shift=2, pca=0.1, pca_epochs=38),
+        augmentation=Augmentation(flip="random", scales=(256, 256), pca=0.1, pca_epochs=38),
     ),
     # Zeiler and Fergus 2013, section 3; the rate "when the validation error plateaus".
     "zfnet": _paper(
@@ -117,7 +117,7 @@ RECIPES: dict[str, Recipe] = {
         schedule="plateau",
         filter_bound=0.1,
         init="gaussian",
-        augmentation=Augmentation(flip="random", shift=2),
+        augmentation=Augmentation(flip="random", scales=(256, 256)),
     ),
     # Simonyan and Zisserman 2014, section 3.1: 74 epochs, the rate falls three times, when the validation
     # accuracy stops improving. Glorot's initial weights, which the authors found to make their pre-training
@@ -128,7 +128,7 @@ RECIPES: dict[str, Recipe] = {
         lr=0.01,
         schedule="plateau",
         init="glorot",
-        augmentation=Augmentation(flip="random", scales=(256, 256), jitter=0.1),
+        augmentation=Augmentation(flip="random", scales=(256, 256), pca=0.1),
     ),
     # Szegedy et al. 2014, section 6: the rate falls by 4 % every 8 epochs, Polyak's average, crops of
     # 8 to 100 % of the area. Batch, rate and decay are of BVLC's published solver; 60 epochs.
@@ -151,7 +151,7 @@ RECIPES: dict[str, Recipe] = {
         schedule="plateau",
         weight_decay=1e-4,
         exact_statistics=True,
-        augmentation=Augmentation(flip="random", crop=0.25, pca=0.1),
+        augmentation=Augmentation(flip="random", scales=(256, 480), pca=0.1),
     ),
     # He et al. 2015, section 4.2: CIFAR-10; 64,000 steps of 128 are 182 epochs of 45,000 images.
     "resnet_cifar": _paper(
@@ -191,6 +191,20 @@ RECIPES: dict[str, Recipe] = {
     ),
 }
 """Every recipe by its name: the first five are hubel's, the others the papers'."""
+
+NETWORKS = {
+    "lenet": "lenet5",
+    "alexnet": "alexnet_2012_code",
+    "alexnet_pretrained": "alexnet_2012_six",
+    "zfnet": "zfnet",
+    "vgg": "vgg16",
+    "googlenet": "googlenet",
+    "resnet": "resnet50",
+    "resnet_cifar": "resnet20",
+    "resnet110_cifar": "resnet110",
+    "modern": "resnet50_v1_5",
+}
+"""The network of each paper's recipe, where none is asked for."""
 
 
 ENOUGH = 100_000

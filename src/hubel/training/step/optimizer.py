@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.optim import SGD, AdamW, Optimizer
 
 from hubel.module.norms import LayerScale
+from hubel.module.own import Trainable
 from hubel.training.step.muon import Muon
 from hubel.training.step.uncompiled import Uncompiled, plain
 
@@ -24,8 +25,11 @@ HEAD_LR, BIAS_LR = 1340.0, 106.0
 
 OTHERS_MOMENTUM = 0.85
 
-KIND, BIASES, FIRST_LAYER = "kind", "biases", "first layer"
-"""The key of a group's kind, and the kinds whose learning rates may have a course of their own."""
+KIND = "kind"
+"""The key of a group's kind."""
+
+BIASES, FIRST_LAYER, FIRST_BIASES = "biases", "first layer", "biases of the first layer"
+"""The kinds of groups whose learning rates may have a course of their own."""
 
 
 PER_MAP = (nn.BatchNorm2d, nn.LayerNorm, nn.GroupNorm, nn.PReLU, LayerScale)
@@ -44,7 +48,7 @@ class _AdamW(Uncompiled, AdamW):
 class Rates:
     """The numbers of an optimizer; `lr` is the peak learning rate for `batch` images per step.
 
-    `bias_lr`: that of biases, 0 for the same. `first_layer`: whether the first layer is a group of its own.
+    `bias_lr`: that of biases, 0 for the same. `first_layer`: not empty if the first layer has its own groups.
     """
 
     lr: float
@@ -56,29 +60,28 @@ class Rates:
     first_layer: tuple[float, ...] = ()
 
 
-def sgd(network: nn.Module, rates: Rates) -> list[Optimizer]:
+def sgd(network: Trainable, rates: Rates) -> list[Optimizer]:
     """SGD with momentum. Weights decay; biases and normalisation do not."""
     learning, momentum = _learning(network), rates.momentum
-    first = learning[:1] if rates.first_layer else []
-    groups = _decayed(learning[len(first) :], rates.weight_decay)
-    if first:
-        groups.append({"params": first, "weight_decay": rates.weight_decay, KIND: FIRST_LAYER})
-    if rates.bias_lr:
-        for group in groups:
-            if group["params"][0].ndim <= 1:
-                group |= {"lr": rates.bias_lr, KIND: BIASES}
+    first = [each for each in _first_layers(network) if each.requires_grad] if rates.first_layer else []
+    rest = [parameter for parameter in learning if parameter not in set(first)]
+    groups = []
+    for parameters, weights, biases in ((rest, "", BIASES), (first, FIRST_LAYER, FIRST_BIASES)):
+        for group in _decayed(parameters, rates.weight_decay):
+            apart = rates.bias_lr > 0 and group["params"][0].ndim <= 1
+            groups.append(group | ({"lr": rates.bias_lr, KIND: biases} if apart else {KIND: weights}))
     nesterov = rates.nesterov and momentum > 0
     return [_Sgd(groups, lr=rates.lr, momentum=momentum, nesterov=nesterov, fused=True)]
 
 
-def adamw(network: nn.Module, rates: Rates) -> list[Optimizer]:
+def adamw(network: Trainable, rates: Rates) -> list[Optimizer]:
     """AdamW. Weights decay; biases and normalisation do not. Source: Loshchilov and Hutter 2017."""
     groups = _decayed(_learning(network), rates.weight_decay)
     on_gpu = groups[0]["params"][0].is_cuda
     return [_AdamW(groups, lr=rates.lr, betas=(rates.momentum, 0.999), fused=True, capturable=on_gpu)]
 
 
-def muon(network: nn.Module, rates: Rates) -> list[Optimizer]:
+def muon(network: Trainable, rates: Rates) -> list[Optimizer]:
     """Muon for filter banks; SGD for biases, at a high rate, and for fully connected weights.
 
     The learning rate is Muon's, relative to the filters. The factors per map of normalisations and the like
@@ -101,7 +104,7 @@ def muon(network: nn.Module, rates: Rates) -> list[Optimizer]:
     return [optimizer for optimizer in found if optimizer]
 
 
-OPTIMIZERS: dict[str, Callable[[nn.Module, Rates], list[Optimizer]]] = {
+OPTIMIZERS: dict[str, Callable[[Trainable, Rates], list[Optimizer]]] = {
     "sgd": sgd,
     "adamw": adamw,
     "muon": muon,
@@ -146,6 +149,21 @@ def bound_filters(network: nn.Module, bound: float) -> None:
 
 def _learning(network: nn.Module) -> list[nn.Parameter]:
     return [parameter for parameter in network.parameters() if parameter.requires_grad]
+
+
+def _first_layers(network: Trainable) -> list[nn.Parameter]:
+    """The parameters of the first layer that has any, in every tower."""
+    modules = dict(network.root.named_modules())
+    behind: set[str] = set()
+    found: list[nn.Parameter] = []
+    for step in network.steps:
+        own = list(modules[step.path].parameters()) if step.path in modules else []
+        after = not behind.isdisjoint(step.sources)
+        if not after:
+            found += own
+        if own or after:
+            behind.add(step.path)
+    return found
 
 
 def _decayed(parameters: list[nn.Parameter], weight_decay: float) -> list[dict[str, Any]]:
