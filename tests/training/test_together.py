@@ -179,6 +179,17 @@ def test_processes_train_resume_measure_and_predict_as_one_does(
     assert len(lines) == 13  # a header, eleven images and the one that is none
 
 
+def test_torchrun_starts_it_and_the_first_process_alone_talks(tmp_path: Path) -> None:
+    run, log = tmp_path / "run", tmp_path / "log"
+    torchrun = ("-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "--redirects", "3")
+    train = ("-m", "hubel", "train", "digits", "--net", DIGITS["net"], "--epochs", "1", "--out", str(run))
+    subprocess.run([sys.executable, *torchrun, "--log-dir", str(log), *train], check=True, cwd=ROOT)
+    said = {path.parent.name: path.read_text() for path in log.rglob("stderr.log")}
+    assert f"use it  hubel predict {run} IMAGE" in said["0"]
+    assert not said["1"]
+    assert hubel.load(run).summary["val_images"] == 359
+
+
 def test_a_killed_process_ends_the_run_which_resumes_alone(tmp_path: Path) -> None:
     run = tmp_path / "run"
     train = ("-m", "hubel", "train", "digits", "--net", DIGITS["net"], "--epochs", "400", "--out", str(run))
