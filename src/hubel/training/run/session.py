@@ -21,13 +21,13 @@ from hubel.training.run.prepare import Prepared
 from hubel.training.trainer import Trainer
 
 SAVING = 60.0
-"""The longest time, in seconds, that a run trains without a checkpoint, if its rounds are not longer."""
+"""The seconds after which a timed run writes a checkpoint within a round, if that takes at most `SHARE`."""
 
 BOTH = 2
 """The checkpoints that a run keeps: where one is damaged, it resumes from the other."""
 
 SHARE = 0.01
-"""The largest share of the time that checkpoints take, where that keeps a run within `SAVING`."""
+"""The largest share of the time that checkpoints take, but for the first two and the last."""
 
 
 @dataclass(slots=True)
@@ -49,7 +49,7 @@ class Session:
         """Trains to the end, or to the target, and passes every event on; a round is kept first.
 
         Of short rounds not each has a checkpoint, so that they take a hundredth of the time; but the first
-        two have, the last, and one each minute. A timed run keeps one every minute within a round too;
+        two have, and the last. A timed run keeps one every minute within a round too, if that takes no more;
         resumed there, it is not promised to repeat exactly.
         """
         trainer = self.trainer
@@ -138,7 +138,8 @@ class Session:
     def _due(self, since: float) -> bool:
         """Whether a timed run that goes on `since` then should write a checkpoint between two rounds."""
         running = self.trainer.clock.limit and self.trainer.progress < 1
-        return bool(running) and time.perf_counter() - max(self._saved, since) > SAVING
+        passed = time.perf_counter() - max(self._saved, since)
+        return bool(running) and passed > max(SAVING, self._took / SHARE)
 
     def _keep(self, event: RoundDone) -> None:
         """Keeps a round: its model where it is the best so far, its line, the checkpoint."""
@@ -151,7 +152,7 @@ class Session:
                 self.folder.keep_epoch(model, event)
         self.folder.keep_round(event)
         passed = time.perf_counter() - self._saved
-        if self._saves < BOTH or self.is_over or passed >= min(self._took / SHARE, SAVING):
+        if self._saves < BOTH or self.is_over or passed >= self._took / SHARE:
             self.save_state()
 
     def _model(self, line: dict[str, Any]) -> Model:
