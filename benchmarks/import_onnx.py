@@ -18,12 +18,11 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from hubel.cli.processes import SPINS
 from hubel.ram import most_memory
 
 NETWORK = "resnet50_v1_5"
 ROUNDS = 3
-SPINS = "1000"
-"""What `hubel.cli` sets, so that waiting threads do not spin on a busy machine."""
 
 
 def make(path: Path) -> None:

@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from hubel.module import narrow
 from hubel.module.convolution import Convolution
 from hubel.module.direct import Direct, Geometry
-from hubel.module.narrow import abreast, side_by_side
+from hubel.module.narrow import images_in_row, side_by_side
 from hubel.training.step.precision import computing_in
 
 CPU = torch.device("cpu")
@@ -30,7 +30,7 @@ def amx(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_gradients_are_those_of_convolution(
     kernel: tuple[int, int], padding: tuple[int, int], images: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("hubel.module.direct.abreast", lambda *_: 3)
+    monkeypatch.setattr("hubel.module.direct.images_in_row", lambda *_: 3)
     torch.manual_seed(0)
     seen = torch.randn(images, 2, 4, 5, dtype=torch.float64, requires_grad=True)
     weight = torch.randn(3, 2, *kernel, dtype=torch.float64, requires_grad=True)
@@ -58,20 +58,20 @@ def test_images_side_by_side_have_zeros_between_and_at_the_end() -> None:
 )
 def test_a_row_is_filled_by_narrow_maps_alone(width: int, count: int) -> None:
     images, weight = torch.zeros(8, 4, 5, width), torch.zeros(4, 4, 3, 3)
-    assert abreast(images, weight, (1, 1), (1, 1), BF16) == count
+    assert images_in_row(images, weight, (1, 1), (1, 1), BF16) == count
 
 
 @pytest.mark.usefixtures("amx")
 def test_other_layers_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
     images, weight = torch.zeros(8, 4, 7, 7), torch.zeros(4, 4, 3, 3)
-    assert abreast(images, weight, (1, 1), (1, 1), BF16) == 4
-    assert abreast(images, weight, (1, 1), (1, 1), torch.float32) == 0
-    assert abreast(images, weight, (2, 2), (1, 1), BF16) == 0
-    assert abreast(images, weight, (1, 1), (0, 0), BF16) == 0
-    assert abreast(images, weight[..., :1, :1], (1, 1), (0, 0), BF16) == 0
-    assert abreast(images[:3], weight, (1, 1), (1, 1), BF16) == 0
+    assert images_in_row(images, weight, (1, 1), (1, 1), BF16) == 4
+    assert images_in_row(images, weight, (1, 1), (1, 1), torch.float32) == 0
+    assert images_in_row(images, weight, (2, 2), (1, 1), BF16) == 0
+    assert images_in_row(images, weight, (1, 1), (0, 0), BF16) == 0
+    assert images_in_row(images, weight[..., :1, :1], (1, 1), (0, 0), BF16) == 0
+    assert images_in_row(images[:3], weight, (1, 1), (1, 1), BF16) == 0
     monkeypatch.setattr(narrow, "has_amx", lambda: False)
-    assert abreast(images, weight, (1, 1), (1, 1), BF16) == 0
+    assert images_in_row(images, weight, (1, 1), (1, 1), BF16) == 0
 
 
 @pytest.mark.usefixtures("amx")
@@ -79,10 +79,10 @@ def test_a_layer_trains_in_bfloat16_as_pytorchs(monkeypatch: pytest.MonkeyPatch)
     used: list[int] = []
 
     def noted(*parts: Any) -> int:
-        used.append(abreast(*parts))
+        used.append(images_in_row(*parts))
         return used[-1]
 
-    monkeypatch.setattr("hubel.module.direct.abreast", noted)
+    monkeypatch.setattr("hubel.module.direct.images_in_row", noted)
     torch.manual_seed(0)
     ours, theirs = Convolution(16, 16, 3, padding=1), torch.nn.Conv2d(16, 16, 3, padding=1)
     theirs.load_state_dict(ours.state_dict())

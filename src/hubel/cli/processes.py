@@ -14,8 +14,8 @@ SPINS = "10000"
 """How many times a waiting thread of OpenMP checks for the others before it sleeps.
 
 Its default, hundreds of thousands, costs nothing on an idle machine. On a busy one it takes the time that the
-others need: a step of `fast_tiny` beside one busy process takes 7 times as long as with this. A tenth of this
-makes that step a third faster, and one on an idle machine 1.6 times as slow (benchmarks/README.md).
+others need: beside one busy process a step of `fast_tiny` takes 8 times as long by it as by this. By a tenth
+of this it is a third faster still, but 1.6 times as slow on an idle machine (benchmarks/README.md).
 """
 
 

@@ -1,4 +1,4 @@
-"""Convolution by the fastest algorithm on a CPU: oneDNN's, matrix products, or Winograd's filtering.
+"""Convolution by the fastest algorithm on a CPU: oneDNN's, products, Winograd's, images side by side.
 
 The algorithm is chosen from shapes and types, never by timing, so that runs can be repeated.
 """
@@ -12,7 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel.module.direct import Direct, Geometry, Limits, gains
-from hubel.module.narrow import abreast
+from hubel.module.narrow import images_in_row
 from hubel.module.product import Product, is_faster
 from hubel.module.winograd import SIZE, Winograd, gain
 from hubel.net.window import Pair
@@ -57,7 +57,8 @@ class Convolution(nn.Conv2d):
             if dtype == torch.float32 and self._gains_by_winograd(images, padding):
                 result = Winograd.apply(images, weight, bias, padding)  # type: ignore[no-untyped-call]
                 return _limited(result, limits)
-            narrow = abreast(images, weight, stride, padding, dtype) > 0
+            learns = torch.is_grad_enabled() and weight.requires_grad
+            narrow = learns and images_in_row(images, weight, stride, padding, dtype) > 0
             if narrow or is_faster(images, weight, stride, padding, dtype):
                 given = (images.to(dtype), weight.to(dtype), None if bias is None else bias.to(dtype))
                 with torch.autocast("cpu", enabled=False):

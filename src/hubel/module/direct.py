@@ -1,8 +1,9 @@
 """Convolution and an activation in one pass, with gradients by the fastest of several ways on a CPU.
 
-On a CPU, three of PyTorch's gradients are slow. That of a bias doubles the time of the filters', though it is
-a sum. That of depthwise filters wider than 3 takes dense kernels of eight maps, three to eight times the
-time of the forward pass. That of 1x1 filters reaches half the rate of the matrix product that it is.
+On a CPU, four of PyTorch's gradients are slow. That of a bias doubles the time of the filters', though it is
+a sum. That of depthwise filters wider than 3 takes dense kernels of eight maps, three to eight times the time
+of the forward pass. That of 1x1 filters reaches half the rate of the matrix product that it is. With AMX,
+that of filters on narrow maps multiplies zeros for the most part (`narrow`).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from hubel.module.narrow import abreast, side_by_side
+from hubel.module.narrow import images_in_row, side_by_side
 from hubel.module.padded import with_zeros
 from hubel.net.window import Pair
 
@@ -92,10 +93,9 @@ def _image_gradient(gradient: Tensor, images: Tensor, weight: Tensor, geometry: 
 
 def _filter_gradient(gradient: Tensor, images: Tensor, weight: Tensor, geometry: Geometry) -> Tensor:
     """Returns the gradient of the filters: as a matrix product, in strips, side by side, or PyTorch's."""
-    if geometry.groups == 1 and (
-        count := abreast(images, weight, geometry.stride, geometry.padding, images.dtype)
-    ):
-        gap = geometry.padding[1]
+    slides, gap = (geometry.stride, geometry.padding), geometry.padding[1]
+    count = images_in_row(images, weight, *slides, images.dtype) if geometry.groups == 1 else 0
+    if count:
         gradient, images = side_by_side(gradient, count, gap), side_by_side(images, count, gap)
         return _gradients(gradient, images, weight, geometry, of_images=False)
     if not gains(weight, geometry):

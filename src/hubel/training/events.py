@@ -24,11 +24,11 @@ class RoundDone:
     """A round with its validation: an epoch or, in a timed run, a tenth of the time.
 
     `epoch` is the number of epochs trained so far, `progress` the progress of the run, from 0 to 1.
-    `train_loss` is the mean over the round's images, as trained; `train_top1` the accuracy on these
-    augmented images while training. `waited` is the share of the round in which the step waited for its
-    batch. `seconds` is the time since the first step, without pauses between resumed parts. `best` says
-    whether the model did better than in every round before, and than the starting model: of equal accuracies
-    the lower validation loss is better.
+    `train_loss` is the mean over the round's images, as trained; `train_top1` the accuracy on these augmented
+    images while training. `waited` is the share of the round in which the step waited for its batch; on a CPU
+    that includes making it. `seconds` is the time since the first step, without pauses between resumed parts.
+    `best` says whether the model did better than in every round before, and than the starting model: of equal
+    accuracies the lower validation loss is better.
     """
 
     epoch: float

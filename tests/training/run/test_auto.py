@@ -52,7 +52,7 @@ def images(side: int, depth: int, count: int = 40, classes: int = 4) -> DataSet:
         (4.5e9, "fast_deep", "fast_short"),
         (3e9, "fast", "fast_short"),
         (9e8, "fast_small", "fast_short"),
-        (5e8, "fast_mini", "fast_short"),
+        (3e8, "fast_mini", "fast_short"),
         (1e6, "fast_tiny", "fast_short"),
     ],
 )
@@ -167,7 +167,7 @@ def test_the_most_expensive_that_has_its_epochs_is_found_whatever_the_order(
 
 @pytest.mark.usefixtures("free")
 def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`fast_small` has 3.1 times the multiply-adds of `fast_mini`: 5 epochs of one are not 4 of the other."""
+    """`fast` has 2.7 times the multiply-adds of `fast_small`: 5 epochs of one are not 4.5 of the other."""
     tried: list[str] = []
 
     def measure(candidate: Candidate) -> float:
@@ -175,8 +175,8 @@ def test_a_network_that_is_bound_to_be_too_slow_is_not_measured(monkeypatch: pyt
         return 5 * 40 / (10 * 0.85)
 
     monkeypatch.setattr("hubel.training.run.auto.images_per_second", measure)
-    assert choose(images(32, 3), seconds=10.0).candidate.name == "fast_mini"
-    assert tried == ["fast_tiny", "fast_mini"]
+    assert choose(images(32, 3), seconds=10.0).candidate.name == "fast_small"
+    assert tried == ["fast_tiny", "fast_mini", "fast_small"]
 
 
 @pytest.mark.usefixtures("free")

@@ -17,8 +17,8 @@ from hubel.errors import DataError
 class OwnAugmentation:
     """Calls `change` on every batch: images, uint8, n x h x w x c, to images of the same shape and type.
 
-    It is called in a thread of its own with a torch generator; a function that draws its random numbers from
-    that one makes the same variants for the same seed.
+    It is called with a torch generator, for a GPU in a thread of its own; a function that draws its random
+    numbers from that one makes the same variants for the same seed.
     """
 
     change: Callable[[Tensor, Generator], Tensor]

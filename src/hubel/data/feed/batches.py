@@ -42,7 +42,7 @@ Sides: TypeAlias = "Callable[[int], int]"
 """From a batch's number in its epoch, the shorter side of its images in pixels."""
 
 AHEAD = 2
-"""How many batches are prepared while one is used."""
+"""How many batches are made ahead for a GPU or from a stream, and by each process of a stream."""
 
 
 class Cut(TypedDict, total=False):
@@ -162,11 +162,11 @@ class Epoch(Iterator[Batch]):
         return images, targets
 
     def close(self) -> None:
-        """Ends the epoch and its thread, which first finishes its current batch."""
+        """Ends the epoch, what makes its batches, and its thread, which first finishes its current batch."""
         self._coming.clear()
         if self._thread:
             self._thread.shutdown(wait=True, cancel_futures=True)
-        self._made = iter(())
+        self._made = iter(())  # so that what makes them is gone, and there is no more to ask for
 
     def _next(self) -> Made | None:
         """The next batch, None after the last."""
@@ -273,9 +273,7 @@ class Batches(ABC):
 
         Iterating raises DataError: as `Augmentation.apply`.
         """
-        # a CPU's steps use all of its cores: a batch made beside one delays it by several times as long
-        ahead = 0 if torch.device(self.device).type == "cpu" else AHEAD
-        return Epoch(self._made(number, sides, among), ahead)
+        return Epoch(self._made(number, sides, among), self._ahead)
 
     def first(self) -> Batch:
         """Returns the first batch of the first epoch, whole, made in the calling thread."""
@@ -307,6 +305,11 @@ class Batches(ABC):
         self, number: int, generator: Generator, among: Tensor | None
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """Yields each batch of an epoch: its places, and this process's part of its images on the device."""
+
+    @property
+    def _ahead(self) -> int:
+        """How many batches a thread makes ahead."""
+        return AHEAD
 
     @cached_property
     def _targets(self) -> Tensor:

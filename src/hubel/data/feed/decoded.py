@@ -14,7 +14,7 @@ from hubel.cores import allowed_cores
 from hubel.data import marks
 from hubel.data.augment.colour import Colours
 from hubel.data.feed.bad import Bad, OnBad, UnusableError
-from hubel.data.feed.batches import Batches, renumbered
+from hubel.data.feed.batches import AHEAD, Batches, renumbered
 from hubel.data.formats.shards import read_ahead
 from hubel.data.pinned import moved
 from hubel.errors import DataError
@@ -102,6 +102,11 @@ class DecodedBatches(Batches):
         for places in self._order(generator, among):
             own = moved(self.world.part(places), self.device)
             yield places, self._sample.index_select(0, own)
+
+    @property
+    def _ahead(self) -> int:
+        """None on a CPU: a step uses all cores, and loses several times what a batch beside it takes."""
+        return 0 if torch.device(self.device).type == "cpu" else AHEAD
 
     @cached_property
     def _sample(self) -> Tensor:

@@ -30,8 +30,8 @@ from hubel.zoo.registry import ZOO
 
 FAST = (
     ("fast_tiny", "fast_short", 0.0),
-    ("fast_mini", "fast_short", 4.0),
-    ("fast_small", "fast_short", 4.0),
+    ("fast_mini", "fast_short", 3.0),
+    ("fast_small", "fast_short", 1.7),
     ("fast", "fast_short", 4.5),
     ("fast_deep", "fast_short", 4.0),
     ("fast_deep", "fast_long", 9.0),

@@ -169,8 +169,8 @@ def waiting(share: float, seconds: float) -> str | None:
     if share < WAITED or share * seconds < SHORT:
         return None
     return (
-        "steps wait for images: decoding and augmentation take a fifth of the time or more; less "
-        "augmentation, a smaller input or a larger network would balance them"
+        "steps wait for images for a fifth of the time or more: decoding and augmentation are slow for this "
+        "network; less augmentation or a smaller input shortens that"
     )
 
 

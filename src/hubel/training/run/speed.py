@@ -17,7 +17,7 @@ from hubel.training.step.memory import tried
 from hubel.training.step.optimizer import OPTIMIZERS
 from hubel.training.step.precision import emulates_bfloat16, fastest
 
-TRIED = 64
+TRIED = 128
 """How many images a step has by which a candidate is measured on a CPU."""
 
 
