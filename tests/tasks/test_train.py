@@ -335,8 +335,14 @@ def test_a_run_and_its_images_may_be_moved(hubel_command: Hubel, tmp_path: Path)
         hubel.resume(tmp_path / "moved")
     shutil.copytree(after, tmp_path / "other")
     (tmp_path / "other" / "left" / "00.png").unlink()
-    with pytest.raises(TrainingError, match="the training images have changed"):
+    with pytest.raises(TrainingError, match="the images have changed"):
         hubel.resume(tmp_path / "moved", data=tmp_path / "other")
+    for file in sorted(after.rglob("*.png"))[::7]:  # some to train on and some held out
+        shutil.rmtree(tmp_path / "other")
+        shutil.copytree(after, tmp_path / "other")
+        Image.new("L", (9, 9), 200).save(tmp_path / "other" / file.relative_to(after))
+        with pytest.raises(TrainingError, match="the images have changed"):
+            hubel.resume(tmp_path / "moved", data=tmp_path / "other")
     hubel_command("resume", str(tmp_path / "moved"), "--data", str(after))
     run = hubel.Run(tmp_path / "moved")
     assert run.config.data == str(after)

@@ -88,7 +88,7 @@ def test_where_a_plateau_lowers_the_rate_it_lowers_that_of_the_first_layer() -> 
 
 def test_a_papers_recipe_takes_its_network(tmp_path: Path) -> None:
     run = hubel.train("digits", recipe="lenet", batch=200, epochs=1, out=tmp_path / "run")
-    assert repr(run.config.net) == repr(repr(zoo.lenet5(10)))
+    assert repr(run.config.net) == repr(repr(zoo.lenet5_1998(10)))
     assert set(NETWORKS) == set(list(RECIPES)[5:])
     for name in NETWORKS.values():
         assert name in zoo.ZOO

@@ -39,6 +39,12 @@ def read(text: str) -> frozenset[bytes]:
     return frozenset(whole[at : at + SIZE] for at in range(0, len(whole), SIZE))
 
 
+def digest(found: Iterable[bytes], labels: Iterable[int]) -> str:
+    """Returns a checksum of images by their marks, and of their labels, in their order."""
+    text = ",".join(map(str, labels))
+    return hashlib.sha256(b"".join(found) + text.encode()).hexdigest()
+
+
 LOOKED_AT = 8
 """The number of images, evenly spread, whose pixels enter a fingerprint."""
 

@@ -78,7 +78,7 @@ def resume(
     what is free. It may resume in another number of processes than it has begun in; they are as for `train`.
 
     Raises UsageError: the folder is no run's, another process trains in it, or something is not given again.
-    Raises TrainingError: its checkpoints or metrics are damaged, or the training images have changed.
+    Raises TrainingError: its checkpoints or metrics are damaged, or the images have changed.
     """
     if not RunFolder(Path(run)).is_run and members_in(run):
         raise UsageError(f"{run} is an ensemble: hubel.resume_ensemble continues its members")

@@ -41,8 +41,11 @@ class Checkpoint:
     is_previous: bool = False
 
     @classmethod
-    def of(cls, trainer: Trainer, images: str) -> Checkpoint:
-        """Everything that changes in a trainer; `images` is the fingerprint of its training images."""
+    def of(cls, trainer: Trainer, images: str, pixels: str = "") -> Checkpoint:
+        """Everything that changes in a trainer.
+
+        `images` is the fingerprint of its training images, `pixels` the digest of all, empty if unknown.
+        """
         stepper = trainer.stepper
         tensors = {f"network.{name}": value for name, value in trainer.network.state_dict().items()}
         if stepper.average:
@@ -58,6 +61,7 @@ class Checkpoint:
             **trainer.counters(),
             "averaged": stepper.average.steps if stepper.average else 0,
             "images": images,
+            "pixels": pixels,
         }
         return cls({name: value.detach().cpu().contiguous() for name, value in tensors.items()}, progress)
 
@@ -98,6 +102,11 @@ class Checkpoint:
     def images(self) -> str | None:
         """The fingerprint of the training images."""
         return self.progress.get("images")
+
+    def of_other_images(self, images: str, pixels: str) -> bool:
+        """Whether it is of images with another fingerprint, or with other pixels where both are known."""
+        known = self.progress.get("pixels", "")  # not in checkpoints of earlier versions
+        return self.images != images or bool(known and pixels and known != pixels)
 
     def unfit(self, network: nn.Module) -> str | None:
         """The name of the network's first weight that this has none for, None where all fit."""

@@ -17,7 +17,7 @@ from hubel.data.feed.cache import Warn
 from hubel.data.feed.open import decoded_or_streamed
 from hubel.data.feed.range import range_of
 from hubel.data.image.preprocess import Preprocessing
-from hubel.data.marks import fingerprint
+from hubel.data.marks import digest, fingerprint
 from hubel.data.sources import open_data
 from hubel.device import best_device
 from hubel.errors import DataError, NetworkError, UsageError
@@ -68,9 +68,10 @@ class Prepared:
 
     `start`: the starting model, None if the weights are random. `weights`: the class weights of the loss,
     None if every image counts the same. `skipped`: the unreadable images, which are left out. `fingerprint`:
-    that of the training images, the skipped ones included. `seen`: the marks of the training images and of
-    those of the starting model; None for a stream, which is not read to make them. The processes of
-    `world` share the training batches.
+    that of the training images, the skipped ones included. `pixels`: the digest of every image's pixels and
+    label, those held out included; empty for a stream. `seen`: the marks of the training images and of those
+    of the starting model; None for a stream, which is not read to make them. The processes of `world` share
+    the training batches.
     """
 
     data: DataSet
@@ -82,6 +83,7 @@ class Prepared:
     weights: torch.Tensor | None
     skipped: tuple[Bad, ...]
     fingerprint: str
+    pixels: str
     seen: frozenset[bytes] | None
     own: Own
     world: World = ALONE
@@ -175,6 +177,7 @@ def prepare(
         weights=_weights(config, images, data).to(device) if config.balance == "loss" else None,
         skipped=(*images.skipped, *validation.skipped),
         fingerprint=mark,
+        pixels=digest([*seen, *new], [*images.labels, *validation.labels]) if seen and new else "",
         seen=None if marks is None else frozenset(marks) | _seen_before(start, inputs.kept),
         own=inputs.own,
         world=world,

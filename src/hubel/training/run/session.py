@@ -103,9 +103,9 @@ class Session:
                 f"Restore the file, or start a new run: hubel train --config {self.folder.folder / CONFIG} "
                 "--out NEW"
             )
-        if kept.images != self.prepared.fingerprint:
+        if kept.of_other_images(self.prepared.fingerprint, self.prepared.pixels):
             raise TrainingError(
-                f"{self.prepared.data.name}: the training images have changed since this run started. "
+                f"{self.prepared.data.name}: the images have changed since this run started. "
                 f"Restore them, or start a new run from its model: hubel train DATA --from {self.folder.best}"
             )
         kept.bring_back(self.trainer)
@@ -126,7 +126,8 @@ class Session:
     def save_state(self) -> None:
         """Writes a checkpoint: everything that changes in training."""
         began = time.perf_counter()
-        Checkpoint.of(self.trainer, self.prepared.fingerprint).write(self.folder.folder)
+        prepared = self.prepared
+        Checkpoint.of(self.trainer, prepared.fingerprint, prepared.pixels).write(self.folder.folder)
         self._saved = time.perf_counter()
         self._took, self._saves = self._saved - began, self._saves + 1
 

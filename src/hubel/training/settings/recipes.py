@@ -193,7 +193,7 @@ RECIPES: dict[str, Recipe] = {
 """Every recipe by its name: the first five are hubel's, the others the papers'."""
 
 NETWORKS = {
-    "lenet": "lenet5",
+    "lenet": "lenet5_1998",
     "alexnet": "alexnet_2012_code",
     "alexnet_pretrained": "alexnet_2012_six",
     "zfnet": "zfnet",
