@@ -105,7 +105,7 @@ class DecodedBatches(Batches):
 
     @property
     def _ahead(self) -> int:
-        """None on a CPU: a step uses all cores, and loses several times what a batch beside it takes."""
+        """0 on a CPU: a step uses all cores, and loses several times what a batch beside it takes."""
         return 0 if torch.device(self.device).type == "cpu" else AHEAD
 
     @cached_property
