@@ -17,6 +17,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from hubel.module.layers import MAKERS, Around
+from hubel.module.norms import inverse_power, sum_of_neighbours
 from hubel.module.recorded import Recorded
 from hubel.module.views import scores
 from hubel.net.activations import Relu
@@ -38,9 +39,6 @@ FUSED = torch.ops.mkldnn
 
 CHANNELS_LAST = torch.channels_last
 CPU = torch.device("cpu")
-
-THREE_QUARTERS = 0.75
-"""The power of Krizhevsky's normalisation, which two square roots give."""
 
 
 class TorchEngine:
@@ -271,18 +269,7 @@ def _fc(dtype: torch.dtype, weight: Tensor, bias: Tensor | None) -> Operation:
 
 
 def _lrn(layer: Lrn, value: Tensor) -> Tensor:
-    """Local response normalisation, in float32: sums of shifted maps, and roots where they give the power."""
-    maps = value.permute(0, 2, 3, 1).float()
-    before, after = layer.size // 2, layer.size - 1 - layer.size // 2
-    squares = F.pad(maps.square(), (before, after))
-    depth = maps.shape[3]
-    sums = squares[..., :depth].clone()
-    for shift in range(1, layer.size):
-        sums += squares[..., shift : shift + depth]
-    sums.mul_(layer.alpha).add_(layer.k)
-    if layer.beta == THREE_QUARTERS:
-        root = sums.sqrt_()
-        found = maps / (root * root.sqrt())
-    else:
-        found = maps * sums.pow_(-layer.beta)
-    return found.to(value.dtype).permute(0, 3, 1, 2)
+    """Local response normalisation, in float32."""
+    maps = value.float()
+    sums = sum_of_neighbours(maps.square(), layer.size).mul_(layer.alpha).add_(layer.k)
+    return (maps * inverse_power(sums, layer.beta)).to(value.dtype)

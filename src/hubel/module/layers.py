@@ -276,12 +276,6 @@ def _relu(layer: activations.Relu, _volume: Volume) -> nn.Module:
     return nn.ReLU() if layer.limit is None else nn.Hardtanh(0.0, layer.limit)
 
 
-def _lrn(layer: norms.Lrn, _volume: Volume) -> nn.Module:
-    if layer.within:
-        return ResponseNorm(layer)
-    return nn.LocalResponseNorm(layer.size, layer.alpha * layer.size, layer.beta, layer.k)
-
-
 MAKERS: dict[type[Layer], Callable[[Any, Volume], nn.Module]] = {
     sliding.Conv: _conv,
     sliding.MaxPool: _pool(nn.MaxPool2d, PaddedMaxPool),
@@ -304,7 +298,7 @@ MAKERS: dict[type[Layer], Callable[[Any, Volume], nn.Module]] = {
     activations.Tanh: lambda layer, _volume: nn.Tanh() if layer == activations.Tanh() else ScaledTanh(layer),
     activations.Sigmoid: lambda _layer, _volume: nn.Sigmoid(),
     activations.HardSigmoid: lambda _layer, _volume: nn.Hardsigmoid(),
-    norms.Lrn: _lrn,
+    norms.Lrn: lambda layer, _volume: ResponseNorm(layer),
     norms.BatchNorm: lambda layer, volume: nn.BatchNorm2d(volume.depth, layer.eps, layer.momentum),
     norms.LayerNorm: lambda layer, volume: LayerNorm(volume.depth, layer.eps),
     norms.GroupNorm: lambda layer, volume: nn.GroupNorm(layer.groups, volume.depth, layer.eps),

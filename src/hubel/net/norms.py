@@ -50,8 +50,7 @@ class Lrn(Ready):
         return Window.of(self.size, pad=self.size // 2) if self.within else ONE
 
     def keeps(self, volume: Volume) -> Keeps:
-        margin = 0 if self.within else (self.size - 1) * volume.height * volume.width  # maps of zeros around
-        return Keeps(input=True, more=FLOAT_BYTES * (3 * volume.values + margin))
+        return Keeps(input=True, more=FLOAT_BYTES * volume.values)  # what each value is divided by
 
 
 @dataclass(frozen=True, slots=True, repr=False)
