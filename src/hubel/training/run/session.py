@@ -40,6 +40,7 @@ class Session:
     _saves: int = field(default=0, init=False)
     _saved: float = field(default=-math.inf, init=False)
     _took: float = field(default=0.0, init=False)
+    _kept: float = field(default=0.0, init=False)
 
     def keep_start(self, found: Evaluation) -> None:
         """Keeps the starting model, and how it did, as the best so far: a round has to improve on it."""
@@ -75,11 +76,14 @@ class Session:
         return self.trainer.clock.unreserved
 
     def reserve(self, best: Model, writing: float) -> None:
-        """Reserves time for the end of a timed run with this best model, whose files take so many seconds."""
+        """Reserves time for the end of a timed run with this best model, whose report takes so many seconds.
+
+        The last round is validated and kept as the first one was.
+        """
         trainer = self.trainer
         trainer.clock.reserve(
             trainer.seconds,
-            writing=trainer.validation + writing,
+            writing=trainer.validation + self._kept + writing,
             finishing=seconds_to_finish(best, self.prepared),
             views=trainer.config.recipe.views,
         )
@@ -144,7 +148,7 @@ class Session:
 
     def _keep(self, event: RoundDone) -> None:
         """Keeps a round: its model where it is the best so far, its line, the checkpoint."""
-        config = self.trainer.config
+        began, config = time.perf_counter(), self.trainer.config
         if event.best or config.keep_epochs:
             model = self._model(round_line(event))
             if event.best:
@@ -155,6 +159,7 @@ class Session:
         passed = time.perf_counter() - self._saved
         if self._saves < BOTH or self.is_over or passed >= self._took / SHARE:
             self.save_state()
+        self._kept = time.perf_counter() - began
 
     def _model(self, line: dict[str, Any]) -> Model:
         """The model as it is, with a line on how it was trained."""
