@@ -1,4 +1,8 @@
-"""Small runs in several processes: `python -m tests.training.processes OUT` is what each of them does."""
+"""Small runs in several processes: `python -m tests.training.processes OUT` is what each of them does.
+
+With `--batches N` each trains N batches of a counted epoch instead, from the checkpoint in OUT if there is
+one.
+"""
 
 from __future__ import annotations
 
@@ -9,20 +13,22 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 import hubel
 from hubel import build, parse
 from hubel.data.augment.policy import Augmentation
 from hubel.data.feed.decoded import Decoded
 from hubel.data.image.preprocess import Preprocessing
-from hubel.training.events import RoundDone
+from hubel.training.events import BatchDone, RoundDone
+from hubel.training.run.checkpoint import Checkpoint
 from hubel.training.settings.config import Config
 from hubel.training.settings.recipes import RECIPES
 from hubel.training.settings.toml import changed
@@ -50,6 +56,7 @@ CASES: dict[str, dict[str, Any]] = {
         "recipe": replace(RECIPES["fast_short"], whiten=False, smallest=1.0, batch=20, lr=0.05),
     },
     "a last batch of two images": {"net": f"{BODY} >> fc(3)", "batch": 17, "trivial": True},
+    "in bfloat16": {"net": f"{BODY} >> conv(8, 3) >> relu >> fc(3)", "precision": "bfloat16"},
 }
 """53 images each: in batches of 20 the last has 13, for two processes 7 and 6, for three 5 and 4 and 4."""
 
@@ -100,6 +107,37 @@ def timed(world: World) -> str:
     return f"{trainer.epoch} {trainer.batch} {rounds} {trainer.network.state_dict()['fc1.weight'].sum()}"
 
 
+def counted(world: World, out: Path, batches: int) -> None:
+    """Trains so many batches of an epoch of 53 images, on from where the checkpoint in a folder is, if any.
+
+    Each process writes which images its network has seen, and the first a checkpoint where it stops.
+    """
+    config = Config(data="none", net=f"{BODY} >> fc(3)", input="8x8x3")
+    config = changed(config, {"epochs": 1, "batch": 9, "precision": "float32", "lr": 0.01})
+    pixels = np.broadcast_to(np.arange(53, dtype=np.uint8)[:, None, None, None], (53, 8, 8, 3)).copy()
+    pixels[:, :, :, 1:] = images().pixels[:, :, :, 1:]  # only the first colour tells the number
+    feed = Decoded(pixels, images().labels, images().names)
+    seen = Preprocessing(8, 8, 3, (0.0, 127.0, 127.0), (1 / 255, 0.5, 0.5))
+    train = feed.batches(seen, 9, shuffle=True, seed=3, world=world)
+    network = build(parse(config.net), config.input, seed=4)
+    found: list[int] = []
+
+    def count(net: nn.Module, given: tuple[Tensor]) -> None:
+        if net.training:
+            found.extend(given[0][:, 0, 0, 0].round().long().tolist())
+
+    network.register_forward_pre_hook(count)
+    trainer = Trainer.of(network, config, train, world=world)
+    if checkpoint := Checkpoint.read(out):
+        checkpoint.bring_back(trainer)
+    events = trainer.run(train, images(21, 2).batches(Preprocessing.of("8x8x3"), 8))
+    done = [event for event in islice(events, batches) if isinstance(event, BatchDone)]
+    assert len(done) == batches
+    (out / f"seen-{done[0].batch}-{world.rank}.txt").write_text(" ".join(map(str, found)), encoding="utf-8")
+    if world.leads:
+        Checkpoint.of(trainer, "none").write(out)
+
+
 def environments(count: int) -> Iterator[dict[str, str]]:
     """The variables of each of so many processes, as a launcher sets them."""
     with socket.socket() as free:
@@ -132,9 +170,12 @@ def launched(count: int, *arguments: str) -> list[subprocess.Popen[str]]:
     ]
 
 
-def main(out: Path) -> None:
+def main(out: Path, batches: int | None = None) -> None:
     """Trains every case, resumes a run, measures and predicts; every process writes what it has."""
     world = World.join()
+    if batches is not None:
+        counted(world, out, batches)
+        return
     for number, case in enumerate(CASES):
         weights, rounds = trained(case, world)
         about = {"loss": str(rounds[-1].train_loss), "top1": str(rounds[-1].train_top1)}
@@ -154,4 +195,4 @@ def main(out: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), int(sys.argv[3]) if "--batches" in sys.argv else None)

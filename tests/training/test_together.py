@@ -31,6 +31,7 @@ from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import UsageError
 from hubel.model.file import Model
 from hubel.training.events import RoundDone
+from hubel.training.run.checkpoint import Checkpoint
 from hubel.training.step.shared import SharedBatchNorm
 from hubel.world import ALONE, World, started
 from tests.training.processes import CASES, ROOT, environments, images, launched, trained
@@ -153,11 +154,17 @@ def test_processes_train_resume_measure_and_predict_as_one_does(
             assert all(torch.equal(ranks[0][name], other[name]) for other in ranks), name
             # of two images that go to every process, the variance is estimated as if they were more
             apart = 1e-3 if "last batch" in case and name.endswith("running_var") else 1e-4
-            torch.testing.assert_close(ranks[0][name], value, rtol=apart, atol=2e-5)
+            rtol, atol = (apart, 2e-5) if "bfloat16" not in case else (2e-2, 2e-2)
+            torch.testing.assert_close(ranks[0][name], value, rtol=rtol, atol=atol)
         for rank in range(count):
             with safe_open(tmp_path / f"{number}-{rank}.safetensors", "pt") as file:
                 found = {name: float(text) for name, text in file.metadata().items()}
-            assert found == pytest.approx(numbers, rel=1e-4)
+            if "bfloat16" in case:  # rounding may change which class of two is the likelier
+                assert [found[name] for name in ("loss", "val")] == pytest.approx(
+                    [numbers[name] for name in ("loss", "val")], rel=2e-2
+                )
+            else:
+                assert found == pytest.approx(numbers, rel=1e-4)
     resumed, whole = (hubel.load(run).network.state_dict() for run in (tmp_path / "run", stopped[1]))
     for name, value in whole.items():
         torch.testing.assert_close(resumed[name], value, rtol=1e-3, atol=1e-4)
@@ -190,7 +197,26 @@ def test_torchrun_starts_it_and_the_first_process_alone_talks(tmp_path: Path) ->
     assert hubel.load(run).summary["val_images"] == 359
 
 
-def test_a_killed_process_ends_the_run_which_resumes_alone(tmp_path: Path) -> None:
+def test_an_epoch_goes_on_in_other_processes_with_every_image_once(tmp_path: Path) -> None:
+    """Two processes, then three, then one train two batches each of one epoch of six."""
+    for count in (2, 3, 1):
+        ended(launched(count, "-m", "tests.training.processes", str(tmp_path), "--batches", "2"))
+    parts = {path.name: path.read_text().split() for path in tmp_path.glob("seen-*.txt")}
+    assert sorted(parts) == [f"seen-{part}.txt" for part in ("1-0", "1-1", "3-0", "3-1", "3-2", "5-0")]
+    assert [len(parts[f"seen-1-{rank}.txt"]) for rank in range(2)] == [10, 8]
+    assert sorted(map(int, chain(*parts.values()))) == list(range(53))
+    (tmp_path / "alone").mkdir()
+    ended(launched(1, "-m", "tests.training.processes", str(tmp_path / "alone"), "--batches", "6"))
+    found, wanted = Checkpoint.read(tmp_path), Checkpoint.read(tmp_path / "alone")
+    assert found is not None
+    assert wanted is not None
+    assert found.progress["epoch"] == 1
+    for name, value in wanted.tensors.items():
+        torch.testing.assert_close(found.tensors[name], value, rtol=1e-4, atol=2e-5)
+
+
+@pytest.mark.parametrize("killed", [0, 1])
+def test_a_killed_process_ends_the_run_which_resumes_alone(killed: int, tmp_path: Path) -> None:
     run = tmp_path / "run"
     train = ("-m", "hubel", "train", "digits", "--net", DIGITS["net"], "--epochs", "400", "--out", str(run))
     processes = launched(2, *train)
@@ -200,13 +226,13 @@ def test_a_killed_process_ends_the_run_which_resumes_alone(tmp_path: Path) -> No
             assert time.monotonic() < deadline
             assert all(each.poll() is None for each in processes), [each.communicate() for each in processes]
             time.sleep(0.05)
-        processes[1].send_signal(signal.SIGKILL)
-        _, errors = processes[0].communicate(timeout=60)
+        processes[killed].send_signal(signal.SIGKILL)
+        _, errors = processes[1 - killed].communicate(timeout=60)
     finally:
         for each in processes:
             each.kill()
             each.communicate()
-    assert processes[0].returncode == 1
+    assert processes[1 - killed].returncode == 1
     assert errors.count("error:") == 1
     assert "cannot reach another one" in errors
     assert "Traceback" not in errors
