@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
@@ -256,8 +257,10 @@ def test_frozen_parts_stay_and_keep_their_statistics() -> None:
     list(ours.run(*batches(ours.config)))
     for name, value in ours.network.state_dict().items():
         assert torch.equal(value, before[name]) == name.startswith("body."), name
-    with pytest.raises(UsageError, match="no part 'boddy'; did you mean body"):
-        trainer(config(net, freeze=["boddy"]))
+    for wrong, meant in (("boddy", "body"), ("conv1", "body.conv1")):
+        text = f"no part '{wrong}'; its parts are body, relu1, fc1; did you mean {meant}?"
+        with pytest.raises(UsageError, match=re.escape(text)):
+            trainer(config(net, freeze=[wrong]))
 
 
 @pytest.mark.parametrize(("start", "stay"), [("old.safetensors", True), ("", False)])

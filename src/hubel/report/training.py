@@ -63,7 +63,7 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0912 - one case for each 
         case Stopped():
             return stopped_text(event)
         case MemberBegan():
-            return f"starts from {event.start or 'random weights'}"
+            return "resumes" if event.resumed else f"starts from {event.start or 'random weights'}"
         case EnsembleDone():
             return ensemble_text(event)
 

@@ -197,7 +197,7 @@ class _Members:
         heard = partial(self._heard, number)
         if begun:
             config = self._config(number)
-            heard(MemberBegan(number, self.plan.members, config.draws, config.start))
+            heard(MemberBegan(number, self.plan.members, config.draws, config.start, resumed=True))
             resume(place, data=self.data, on_event=heard, **self._again(config))
             return
         if number == 1:

@@ -23,6 +23,7 @@ from hubel.net.notation import parse
 from hubel.net.volume import Volume, VolumeLike
 from hubel.tasks.foreign import foreign_network
 from hubel.zoo import lookup
+from hubel.zoo.input import check_input
 from hubel.zoo.registry import ZOO
 
 if TYPE_CHECKING:
@@ -185,7 +186,8 @@ def _named(text: str, asked: Volume | None, data: DataSet | None) -> GivenNetwor
             return GivenNetwork(text, *lookup.at(text, asked))
         own = lookup.find(text)[1]
         seen = asked or Volume(own.height, own.width, data.depth)
-        return GivenNetwork(text, lookup.find(text, len(data.classes), seen)[0], seen)
+        net, _ = lookup.find(text, len(data.classes), seen)
+        return GivenNetwork(text, net, check_input(net, seen))
     if is_foreign(text) and exists(text):
         return GivenNetwork(text, *foreign_network(Path(text), asked))
     if is_model_file(text):

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from hubel.errors import UsageError, nearest
+from hubel.errors import UsageError, first_few, nearest
 
 
 def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
@@ -15,5 +15,7 @@ def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
     for path in paths:
         if path not in known:
             names = ", ".join(name for name, _ in network.named_children())
-            raise UsageError(f"the network has no part {path!r}{nearest(path, known)}; its parts are {names}")
+            inner = [name for name in known if name.endswith(f".{path}")]
+            meant = f"; did you mean {first_few(inner)}?" if inner else nearest(path, known)
+            raise UsageError(f"the network has no part {path!r}; its parts are {names}{meant}")
     return [network.get_submodule(path) for path in paths]

@@ -56,6 +56,13 @@ def test_a_loss_like_guessing(loss: float, ill: bool) -> None:
         assert "there were few steps: take more epochs" in str(stuck(loss * math.log(10), 2.31, 10, steps=99))
 
 
+def test_a_loss_like_guessing_of_all_heads() -> None:
+    """Of a head and two side heads, each of weight 0.3: 1.6 ln(10) is 3.6841."""
+    assert stuck(math.log(10), 2.31, 10, steps=100, heads=1.6) is None
+    said = str(stuck(1.6 * math.log(10), 2.31, 10, steps=100, heads=1.6))
+    assert "the training loss, 3.6841 / 1.6 for the side heads = 2.3026, is still that of guessing" in said
+
+
 @pytest.mark.parametrize(("counts", "ill"), [((9, 4, 3), True), ((8, 4, 3), False), ((5, 5, 5), False)])
 def test_classes_of_unequal_size(counts: tuple[int, ...], ill: bool) -> None:
     said = imbalanced(np.repeat(np.arange(3), counts), CLASSES)

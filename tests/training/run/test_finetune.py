@@ -158,6 +158,6 @@ def test_a_part_to_freeze_is_looked_for_before_anything_is_trained() -> None:
     pytest.importorskip("sklearn")
     config = Config(data="digits", net=NET.format(10), input="8x8x1", freeze=("conv9",))
     with pytest.raises(
-        UsageError, match=r"did you mean conv1\?; its parts are conv1, batchnorm1, relu1, head"
+        UsageError, match=r"its parts are conv1, batchnorm1, relu1, head; did you mean conv1\?"
     ):
         prepare(config)

@@ -61,11 +61,11 @@ class Diagnosis:
         return list(new.values())
 
     def _found(self, event: RoundDone, trainer: Trainer, val: Source) -> dict[str, str | None]:
-        train_loss = event.train_loss / (1 + sum(trainer.network.side_weights.values()))
+        heads = 1 + sum(trainer.network.side_weights.values())
         found = {"waiting": waiting(event.waited, event.seconds)}
         steps = trainer.epoch * trainer.batches + trainer.batch  # at least, where the first epoch has more
         if event.epoch >= 1 and (steps >= ENOUGH or event.progress == 1):
-            found["stuck"] = stuck(train_loss, event.val.loss, len(self.classes), steps)
+            found["stuck"] = stuck(event.train_loss, event.val.loss, len(self.classes), steps, heads)
         found["wild"] = wild(event.val) if event.progress >= HALF and event.epoch >= 1 else None
         if event.progress >= HALF and not found["wild"] and not {"never predicted", "dead"} <= self._reported:
             found["never predicted"] = never_predicted(event.val, self.classes)
@@ -73,13 +73,14 @@ class Diagnosis:
         return found
 
 
-def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str | None:
+def stuck(train_loss: float, val_loss: float, classes: int, steps: int, heads: float = 1.0) -> str | None:
     """A training loss that is, after `steps`, within 1 % of ln(classes): that of equal probabilities.
 
-    There is no warning if the validation loss is better: the training loss of the hardest images is high.
+    `heads` is the sum of the weights of all heads, whose losses are added up. There is no warning if the
+    validation loss is better: the training loss of the hardest images is high.
     """
-    guessing = math.log(classes)
-    if val_loss < (1 - STUCK) * guessing or not abs(train_loss - guessing) <= STUCK * guessing:
+    guessing, each = math.log(classes), train_loss / heads
+    if val_loss < (1 - STUCK) * guessing or not abs(each - guessing) <= STUCK * guessing:
         return None
     advice = "there were few steps: take more epochs, or a smaller --batch"
     if steps >= ENOUGH:
@@ -87,8 +88,10 @@ def stuck(train_loss: float, val_loss: float, classes: int, steps: int) -> str |
             "try a tenth of the learning rate, then ten times it, and check with `hubel data check` that the "
             "images are in the folders of their classes"
         )
+    of_heads = f" / {heads:g} for the side heads = {each:.4f}" if heads > 1 else ""
     return (
-        f"the training loss, {train_loss:.4f}, is still that of guessing, ln({classes}) = {guessing:.4f}: "
+        f"the training loss, {train_loss:.4f}{of_heads}, is still that of guessing, "
+        f"ln({classes}) = {guessing:.4f}: "
         f"nothing is learned; {advice}"
     )
 

@@ -78,13 +78,15 @@ class Stopped:
 class MemberBegan:
     """A member of an ensemble begins or resumes, the one of this number, from 1; what follows is of it.
 
-    `seed` is the random seed of all but the images held out; `start` the starting model, empty for none.
+    `seed` is the random seed of all but the images held out; `start` the starting model, empty for none;
+    `resumed` says that it goes on from where it was stopped.
     """
 
     number: int
     members: int
     seed: int
     start: str = ""
+    resumed: bool = False
 
 
 @dataclass(frozen=True, slots=True)
