@@ -56,18 +56,9 @@ def by_recipe(cifar: Path, epochs: int) -> list[tuple[float, float]]:
     """The first epochs by hubel's command, which is then asked to stop: loss and validation accuracy."""
     with tempfile.TemporaryDirectory() as folder:
         run = Path(folder, "run")
-        train = [
-            HUBEL,
-            "train",
-            str(cifar),
-            "--net",
-            "resnet20",
-            "--recipe",
-            "resnet_cifar",
-            "--out",
-            str(run),
-        ]
-        with subprocess.Popen([*train, "--val", str(HELD_OUT)], stdout=subprocess.DEVNULL) as process:
+        train = [HUBEL, "train", str(cifar), "--out", str(run), "--net", "resnet20"]
+        train += ["--recipe", "resnet_cifar", "--val", str(HELD_OUT)]
+        with subprocess.Popen(train, stdout=subprocess.DEVNULL) as process:
             while process.poll() is None and len(lines_of(run)) < epochs:
                 time.sleep(0.5)
             process.send_signal(signal.SIGTERM)
@@ -153,20 +144,9 @@ def alexnet(cifar: Path, epochs: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         data, run = Path(folder, "data"), Path(folder, "run")
         like_imagenet(cifar, data)
-        train = [
-            HUBEL,
-            "train",
-            str(data),
-            "--net",
-            "alexnet_2012_code",
-            "--recipe",
-            "alexnet",
-            "--out",
-            str(run),
-        ]
-        subprocess.run(
-            [*train, "--epochs", str(epochs), "--ensemble", "2"], check=True, stdout=subprocess.DEVNULL
-        )
+        train = [HUBEL, "train", str(data), "--out", str(run), "--net", "alexnet_2012_code"]
+        train += ["--recipe", "alexnet", "--epochs", str(epochs), "--ensemble", "2"]
+        subprocess.run(train, check=True, stdout=subprocess.DEVNULL)
         memory = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
         test = [HUBEL, "val", str(run), str(data), "--protocol", "ten-crop", "--json"]
         out = subprocess.run(test, check=True, stdout=subprocess.PIPE).stdout

@@ -1,13 +1,13 @@
-"""A step of fine-tuning, EfficientNet-Lite0 with fixed statistics: by this build and by an older one.
+"""A step of training on a CPU, by this build and by an older one: by default EfficientNet-Lite0 fine-tuned.
 
 A step is the forward pass, cross-entropy, the backward pass and SGD with momentum on one batch of noise of
-224x224, in float32. Each build has a process of its own, and they take turns: one runs while the other
-waits. Prints the medians over all steps of all rounds, in images per second of the processor, and their
-ratio.
+224x224; batch normalisation has fixed statistics, and side heads learn nothing. Each build has a process of
+its own, and they take turns: one runs while the other waits. Prints the medians over all steps of all rounds,
+in images per second of the processor, and their ratio.
 
-    python benchmarks/tuning.py PYTHON [--rounds 5] [--batch 32] [--threads 1]
+    python benchmarks/tuning.py PYTHON [--net NET] [--bfloat16] [--rounds 5] [--batch 32] [--threads 1]
 
-PYTHON is that of an environment which has the older build.
+PYTHON is that of an environment which has the older build, NET a network of the zoo.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ STEPS = 2
 """Steps of a turn."""
 
 
-def steps(batch: int) -> None:
+def steps(net: str, batch: int, *, bfloat16: bool) -> None:
     """Takes steps whenever it is its turn, and says how long each took, in seconds of the processor."""
     place = "hubel.process" if find_spec("hubel.process") else "hubel.train.engine"  # before 0.4.0
     import_module(place).keep_memory()
     torch.manual_seed(0)
-    network = build(zoo.efficientnet_lite0(10), "224x224x3", scores=True).train()
+    network = build(getattr(zoo, net)(10), "224x224x3", scores=True).train()
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
     for part in network.modules():
         if isinstance(part, nn.BatchNorm2d):
@@ -51,7 +51,10 @@ def steps(batch: int) -> None:
     def step() -> float:
         began = time.process_time()
         optimizer.zero_grad()
-        F.cross_entropy(network(images), labels).backward()  # type: ignore[no-untyped-call]
+        with torch.autocast("cpu", torch.bfloat16, enabled=bfloat16):
+            found = network(images)
+        scores = found if isinstance(found, torch.Tensor) else found[0]  # without the side heads'
+        F.cross_entropy(scores.float(), labels).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
         return time.process_time() - began
 
@@ -63,10 +66,11 @@ def steps(batch: int) -> None:
 class Build:
     """A process with a build of hubel, which waits for its turns."""
 
-    def __init__(self, python: str, batch: int, threads: int) -> None:
+    def __init__(self, python: str, given: argparse.Namespace) -> None:
         self.times: list[float] = []
-        command = [python, __file__, python, "--as", "steps", "--batch", str(batch)]
-        environment = {**os.environ, "OMP_NUM_THREADS": str(threads)}
+        command = [python, __file__, python, "--as", "steps", "--batch", str(given.batch), "--net", given.net]
+        command += ["--bfloat16"] if given.bfloat16 else []
+        environment = {**os.environ, "OMP_NUM_THREADS": str(given.threads)}
         self._process = subprocess.Popen(
             command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
@@ -87,8 +91,7 @@ class Build:
 def main(given: argparse.Namespace) -> None:
     """Lets both take turns and prints what came out."""
     builds = {
-        name: Build(python, given.batch, given.threads)
-        for name, python in (("now", sys.executable), ("before", given.python))
+        name: Build(python, given) for name, python in (("now", sys.executable), ("before", given.python))
     }
     for _ in range(given.rounds):
         for each in builds.values():
@@ -97,6 +100,7 @@ def main(given: argparse.Namespace) -> None:
     result = {
         **{f"{name}_images_a_second": round(given.batch / took, 1) for name, took in seconds.items()},
         "times_before": round(seconds["before"] / seconds["now"], 2),
+        "net": given.net,
         "threads": given.threads,
         "rounds": given.rounds,
         "torch": torch.__version__,
@@ -108,12 +112,14 @@ def main(given: argparse.Namespace) -> None:
 if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("python")
+    arguments.add_argument("--net", default="efficientnet_lite0")
+    arguments.add_argument("--bfloat16", action="store_true")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--batch", type=int, default=32)
     arguments.add_argument("--threads", type=int, default=1)
     arguments.add_argument("--as", dest="way", help=argparse.SUPPRESS)
     parsed = arguments.parse_args()
     if parsed.way:
-        steps(parsed.batch)
+        steps(parsed.net, parsed.batch, bfloat16=parsed.bfloat16)
     else:
         main(parsed)

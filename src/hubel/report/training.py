@@ -108,7 +108,10 @@ def chosen_text(chosen: Chosen, *, asked: bool = True) -> str:
         )
     if chosen.start:
         why = "" if asked else ", the best pretrained network installed: the images are photographs"
-        return f"{text}\nstarts from {chosen.start}{why}; --from none starts from random weights"
+        text += f"\nstarts from {chosen.start}{why}; --from none starts from random weights"
+        if chosen.early_stay:
+            text += "\nits early parts stay as they are, to save time; --freeze none lets all parts learn"
+        return text
     if chosen.none_installed:
         return (
             f"{text}\nphotographs are best learned from a pretrained network, but none is installed: "

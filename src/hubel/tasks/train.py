@@ -197,9 +197,10 @@ def _translated(
     augmentation: Augmentation | Augment | None,
 ) -> dict[str, Any]:
     """The settings that arguments stand for which may take another form than their setting."""
+    paths = None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze)
     found: dict[str, Any] = {
         "seconds": None if time is None else seconds(time),
-        "freeze": None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze),
+        "freeze": () if paths == (NONE,) else paths,
         "optimizer": optimizer if isinstance(optimizer, str) else None,
     }
     if isinstance(augmentation, Augmentation):
@@ -274,6 +275,7 @@ def _of_data(
         net=candidate.net.maker if isinstance(candidate.net, OwnNetwork) else repr(candidate.net),
         input=str(candidate.volume),
         start=_absolute(chosen.start),
+        freeze=candidate.freeze,
         recipe=candidate.recipe,
     )
     inputs = Inputs(data=found, network=candidate.net, own=own)

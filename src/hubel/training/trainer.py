@@ -21,7 +21,7 @@ from hubel.module.own import Trainable
 from hubel.net.norms import BatchNorm
 from hubel.training.clock import Clock
 from hubel.training.events import BatchDone, Event, RoundDone, Warned
-from hubel.training.parts import parts
+from hubel.training.parts import frozen, parts
 from hubel.training.round import Round
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Own
@@ -103,11 +103,7 @@ class Trainer:
         """
         own = own or Own()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
-        for part in parts(network.root, config.freeze):
-            part.requires_grad_(requires_grad=False)
-        learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-        if not learning:
-            raise UsageError("the network has nothing to learn: every layer with parameters is frozen")
+        learning = frozen(network, config.freeze)
         warnings = []
         if config.precision == AUTO:
             fastest_ = world.first(_fastest(network, train, config))

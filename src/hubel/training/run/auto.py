@@ -18,7 +18,7 @@ from hubel.net.head import with_classes
 from hubel.net.ledger import costs_of
 from hubel.net.trace import trace
 from hubel.net.volume import Volume
-from hubel.training.run.finetune import is_of_photos, pretrained_installed, starting_model
+from hubel.training.run.finetune import early_parts, is_of_photos, pretrained_installed, starting_model
 from hubel.training.run.speed import TRIED, training_speed
 from hubel.training.settings.config import AUTO, NONE, Config
 from hubel.training.settings.recipe import Recipe
@@ -66,6 +66,12 @@ FEW = 7_000
 LARGER = 3.0
 """The fewest epochs in which larger images pay off."""
 
+GAINED = 1.6
+"""How many times as many epochs a network has whose early parts stay: the numbers above are of whole ones."""
+
+WHOLE = 10.0
+"""The fewest epochs in which a pretrained network learns more as a whole than with early parts that stay."""
+
 SMALL = 28
 """Images with a smaller side, in pixels, are enlarged to 32."""
 
@@ -96,7 +102,7 @@ class Candidate:
     """A network that might be trained.
 
     `epochs`: the number from which it pays off. `by`: the name of its recipe, or the recipe's file.
-    `precision`: that of its steps; `auto` is the fastest.
+    `precision`: that of its steps; `auto` is the fastest. `freeze`: the parts that stay as they are.
     """
 
     name: str
@@ -106,6 +112,7 @@ class Candidate:
     epochs: float = 0.0
     by: str = ""
     precision: str = AUTO
+    freeze: tuple[str, ...] = ()
 
     @property
     def value(self) -> Net:
@@ -125,7 +132,7 @@ class Chosen:
 
     `none_installed` says that a pretrained model would have been used, but none is installed.
     `images_per_second` is the measured speed of the candidate, `epochs` the number that it will train for;
-    both are 0 if it was not chosen by time.
+    both are 0 if it was not chosen by time. `early_stay`: its early parts do not learn, to save time.
     """
 
     candidate: Candidate
@@ -133,6 +140,7 @@ class Chosen:
     none_installed: bool = False
     images_per_second: float = 0.0
     epochs: float = 0.0
+    early_stay: bool = False
 
 
 def validation_share(images: int) -> float:
@@ -165,11 +173,14 @@ def choose(
     if start == AUTO:
         start = (pretrained_installed() if due else None) or NONE
     own = FAST if seconds else ((USUAL, USUAL, 0.0),)
-    if network is None and start == NONE:
+    stay = "freeze" not in (settings or {}) and recipe in (None, "finetune")
+    if network is not None:
+        asked = _asked(*network, start)
+        candidates = [asked if volume is None else replace(asked, volume=volume)]
+    elif start == NONE:
         candidates = _own(data, own, volume)
     else:
-        known = _of_model(start, data) if network is None else [_asked(*network, start)]
-        candidates = known if volume is None else [replace(known[-1], volume=volume)]
+        candidates = _of_model(start, data, volume, early_stay=stay)
     if recipe is not None and (recipe != "finetune" or start == NONE):
         found = recipe if isinstance(recipe, Recipe) else recipe_named(recipe)
         by = "of your own" if isinstance(recipe, Recipe) else recipe
@@ -181,7 +192,12 @@ def choose(
         chosen = in_time(candidates, -(-len(data.train) // processes), seconds)
     else:
         chosen = Chosen(next((each for each in candidates if each.name == USUAL), candidates[-1]))
-    return replace(chosen, start="" if start == NONE else start, none_installed=due and start == NONE)
+    return replace(
+        chosen,
+        start="" if start == NONE else start,
+        none_installed=due and start == NONE,
+        early_stay=stay and bool(chosen.candidate.freeze),
+    )
 
 
 def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Chosen:
@@ -198,7 +214,7 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
     best = last = _measured(candidates[0], images, seconds)
     for candidate in candidates[1:]:
         times = candidate.macs / last.candidate.macs
-        if candidate.net == last.candidate.net:
+        if (candidate.net, candidate.freeze) == (last.candidate.net, last.candidate.freeze):
             speed, epochs = last.images_per_second / times, last.epochs / times
             last = Chosen(candidate, images_per_second=speed, epochs=epochs)
         elif last.epochs * MOST_SPEED_UP < candidate.epochs * times:
@@ -222,7 +238,8 @@ def _measured(candidate: Candidate, images: int, seconds: float) -> Chosen:
 
 def images_per_second(candidate: Candidate) -> float:
     """How many images per second a candidate trains on, measured on this machine, now."""
-    return training_speed(candidate.value, candidate.volume, candidate.recipe, candidate.precision)
+    found = candidate
+    return training_speed(found.value, found.volume, found.recipe, found.precision, found.freeze)
 
 
 def _asked(name: str, net: Net | OwnNetwork, volume: Volume, start: str) -> Candidate:
@@ -252,30 +269,38 @@ def _own(data: DataSet, own: tuple[tuple[str, str, float], ...], volume: Volume 
     return sorted(found, key=lambda candidate: candidate.macs)
 
 
-def _of_model(start: str, data: DataSet) -> list[Candidate]:
+def _of_model(start: str, data: DataSet, volume: Volume | None, *, early_stay: bool) -> list[Candidate]:
     """A pretrained model with a head for the set's classes, by every size that fits, the cheapest first.
 
-    Where there is time for its head at its own size, it is validated at that from the beginning, so that no
-    result is below the head's; the images that it learns from may be smaller, and grow. Where there is not,
-    its own size is smaller.
+    Where there is time for its head at its own size, or at the `volume` asked for, it is validated at that
+    from the beginning, so that no result is below the head's; the images that it learns from may be smaller,
+    and grow. Where there is not, its own size is smaller. With `early_stay` its early parts stay as they are;
+    only the last candidate learns as a whole.
     """
     model = starting_model(start)
     own = model.network
     name = Path(start).stem if Path(start).name != BEST else Path(start).resolve().parent.name
     net = with_classes(model.net, len(data.classes))
-    whole = min(own.volume.plane)
-    sides = [Volume(side, side, own.volume.depth) for side in FINETUNE_SIDES if side < whole]
-    smaller = [volume for volume in sides if _has_the_same(net, volume, own.volume)]
+    seen = volume or own.volume
+    whole = min(seen.plane)
+    sides = [Volume(side, side, seen.depth) for side in FINETUNE_SIDES if side < whole]
+    smaller = [each for each in sides if volume is None and _has_the_same(net, each, seen)]
     usual = replace(RECIPES["finetune"], views=model.views)
+    early = early_parts(net, seen) if early_stay else ()
+    gained = GAINED if early else 1.0
     growing = [replace(usual, smallest=min(each.plane) / whole, grown=GROWN) for each in smaller]
     least = [HEAD, *(max(HEAD, LARGER * _work(each, whole)) for each in growing[1:])]
+    staying = [
+        *((each, usual, HEAD) for each in smaller),
+        *((seen, recipe, epochs) for recipe, epochs in zip(growing, least, strict=False)),
+        (seen, usual, LARGER),
+    ]
     return [
-        *(Candidate(name, net, volume, usual, HEAD, "finetune") for volume in smaller),
         *(
-            Candidate(name, net, own.volume, recipe, epochs, "finetune")
-            for recipe, epochs in zip(growing, least, strict=False)
+            Candidate(name, net, volume, recipe, gained * epochs, "finetune", freeze=early)
+            for volume, recipe, epochs in staying
         ),
-        Candidate(name, net, own.volume, usual, LARGER, "finetune"),
+        Candidate(name, net, seen, usual, WHOLE, "finetune"),
     ]
 
 
@@ -303,4 +328,5 @@ def _fitted(candidate: Candidate, data: DataSet) -> Candidate:
 def _set(candidate: Candidate, settings: Mapping[str, Any]) -> Candidate:
     """A candidate with the settings asked for."""
     config = changed(Config("", "", "", recipe=candidate.recipe), settings)
-    return replace(candidate, recipe=config.recipe, precision=config.precision)
+    freeze = config.freeze if "freeze" in settings else candidate.freeze
+    return replace(candidate, recipe=config.recipe, precision=config.precision, freeze=freeze)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -26,8 +27,11 @@ from hubel.model.open import open_model
 from hubel.model.pretrained import PRETRAINED, is_installed
 from hubel.module.own import Trainable
 from hubel.module.weights import Loaded, load_weights
+from hubel.net.algebra import Net
 from hubel.net.layers import Fc
+from hubel.net.ledger import Row, ledger
 from hubel.net.trace import Step
+from hubel.net.volume import Volume
 from hubel.training.run.diagnose import DUPLICATES
 from hubel.world import ALONE
 
@@ -39,6 +43,13 @@ ITERATIONS = 100
 
 PHOTO = 64
 """The least median side, in pixels, of colour images that are taken for photographs."""
+
+
+FINE = 28
+"""The least side of the maps of early parts, in values: an eighth of 224 pixels."""
+
+LEAST_EARLY = 0.2
+"""The least share of a network's multiply-adds that its early parts have, else it has none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +125,25 @@ def is_of_photos(data: DataSet) -> bool:
     Raises DataError: no image of a sample can be read.
     """
     return data.depth == COLOUR and min(data.size) >= PHOTO
+
+
+def early_parts(net: Net, volume: Volume) -> tuple[str, ...]:
+    """The first parts of a network, at its top level, whose maps are still large; none if they cost little.
+
+    They see edges, colours and textures, nearly the same in all photographs: early layers are general, late
+    ones specific (Yosinski et al. 2014, section 4). Parts without parameters are left out.
+    """
+    parts = dict[str, list[Row]]()
+    for row in ledger(net, volume).rows:
+        if not row.side:
+            parts.setdefault(row.path.partition(".")[0], []).append(row)
+    early = dict(takewhile(lambda part: min(part[1][-1].output.plane) >= FINE, parts.items()))
+    macs, total = (
+        sum(row.macs for rows in some for row in rows) for some in (early.values(), parts.values())
+    )
+    if macs < LEAST_EARLY * total:
+        return ()
+    return tuple(name for name, rows in early.items() if any(row.params for row in rows))
 
 
 def head_of(network: Trainable) -> Step | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import nn
 
@@ -10,6 +12,7 @@ from hubel.module.network import build
 from hubel.module.recorded import Recorded, clear_gradients
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume
+from hubel.training.parts import frozen
 from hubel.training.settings.config import AUTO
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import loss_of
@@ -21,20 +24,28 @@ TRIED = 128
 """How many images a step has by which a candidate is measured on a CPU."""
 
 
-def training_speed(net: Net, volume: Volume, recipe: Recipe, precision: str = AUTO) -> float:
-    """How many images per second a network trains on by a recipe, now, on the best device there is."""
+def training_speed(
+    net: Net, volume: Volume, recipe: Recipe, precision: str = AUTO, freeze: Sequence[str] = ()
+) -> float:
+    """How many images per second a network trains on by a recipe, now, on the best device there is.
+
+    The parts `freeze` do not learn. Raises UsageError: as `frozen`.
+    """
     device = best_device()
 
     def trial(count: int) -> float:
-        return _speed_in_steps(net, volume, recipe, precision, count)
+        return _speed_in_steps(net, volume, recipe, precision, count, freeze)
 
     return tried(recipe.batch, TRIED, device, trial)
 
 
-def _speed_in_steps(net: Net, volume: Volume, recipe: Recipe, precision: str, count: int) -> float:
+def _speed_in_steps(  # noqa: PLR0917 - those of `training_speed`, and one more
+    net: Net, volume: Volume, recipe: Recipe, precision: str, count: int, freeze: Sequence[str]
+) -> float:
     """The same, measured by steps of `count` images."""
     device = best_device()
     network = build(net, volume, init=recipe.init, scores=True).to(device)
+    frozen(network, freeze)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
     images = torch.randn(count, volume.depth, *volume.plane, device=device)
     images = images.to(memory_format=torch.channels_last)
