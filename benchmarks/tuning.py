@@ -5,9 +5,11 @@ A step is the forward pass, cross-entropy, the backward pass and SGD with moment
 its own, and they take turns: one runs while the other waits. Prints the medians over all steps of all rounds,
 in images per second of the processor, and their ratio.
 
-    python benchmarks/tuning.py PYTHON [--net NET] [--bfloat16] [--rounds 5] [--batch 32] [--threads 1]
+    python benchmarks/tuning.py PYTHON [--net NET] [--stay] [--bfloat16] [--rounds 5] [--batch 32]
+        [--threads 1]
 
-PYTHON is that of an environment which has the older build, NET a network of the zoo.
+PYTHON is that of an environment which has the older build, NET a network of the zoo. With `--stay` the early
+parts do not learn in this build, as in its timed runs.
 """
 
 from __future__ import annotations
@@ -34,7 +36,7 @@ STEPS = 2
 """Steps of a turn."""
 
 
-def steps(net: str, batch: int, *, bfloat16: bool) -> None:
+def steps(net: str, batch: int, *, stay: bool, bfloat16: bool) -> None:
     """Takes steps whenever it is its turn, and says how long each took, in seconds of the processor."""
     place = "hubel.process" if find_spec("hubel.process") else "hubel.train.engine"  # before 0.4.0
     import_module(place).keep_memory()
@@ -44,6 +46,10 @@ def steps(net: str, batch: int, *, bfloat16: bool) -> None:
     for part in network.modules():
         if isinstance(part, nn.BatchNorm2d):
             part.eval()
+    if stay:
+        early = import_module("hubel.training.run.finetune").early_parts(network.net, network.volume)
+        for path in early:
+            network.get_submodule(path).requires_grad_(requires_grad=False)
     optimizer = SGD(network.parameters(), lr=1e-4, momentum=0.9, nesterov=True, weight_decay=1e-4, fused=True)
     images = torch.randn(batch, 3, 224, 224).to(memory_format=torch.channels_last)
     labels = torch.arange(batch) % 10
@@ -69,7 +75,7 @@ class Build:
     def __init__(self, python: str, given: argparse.Namespace) -> None:
         self.times: list[float] = []
         command = [python, __file__, python, "--as", "steps", "--batch", str(given.batch), "--net", given.net]
-        command += ["--bfloat16"] if given.bfloat16 else []
+        command += [f"--{name}" for name in ("bfloat16", "stay") if vars(given)[name]]
         environment = {**os.environ, "OMP_NUM_THREADS": str(given.threads)}
         self._process = subprocess.Popen(
             command, env=environment, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE
@@ -91,7 +97,8 @@ class Build:
 def main(given: argparse.Namespace) -> None:
     """Lets both take turns and prints what came out."""
     builds = {
-        name: Build(python, given) for name, python in (("now", sys.executable), ("before", given.python))
+        "now": Build(sys.executable, given),
+        "before": Build(given.python, argparse.Namespace(**{**vars(given), "stay": False})),
     }
     for _ in range(given.rounds):
         for each in builds.values():
@@ -101,6 +108,7 @@ def main(given: argparse.Namespace) -> None:
         **{f"{name}_images_a_second": round(given.batch / took, 1) for name, took in seconds.items()},
         "times_before": round(seconds["before"] / seconds["now"], 2),
         "net": given.net,
+        "early_parts_stay": given.stay,
         "threads": given.threads,
         "rounds": given.rounds,
         "torch": torch.__version__,
@@ -113,6 +121,7 @@ if __name__ == "__main__":
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("python")
     arguments.add_argument("--net", default="efficientnet_lite0")
+    arguments.add_argument("--stay", action="store_true")
     arguments.add_argument("--bfloat16", action="store_true")
     arguments.add_argument("--rounds", type=int, default=5)
     arguments.add_argument("--batch", type=int, default=32)
@@ -120,6 +129,6 @@ if __name__ == "__main__":
     arguments.add_argument("--as", dest="way", help=argparse.SUPPRESS)
     parsed = arguments.parse_args()
     if parsed.way:
-        steps(parsed.net, parsed.batch, bfloat16=parsed.bfloat16)
+        steps(parsed.net, parsed.batch, stay=parsed.stay, bfloat16=parsed.bfloat16)
     else:
         main(parsed)

@@ -64,6 +64,13 @@ def test_in_bfloat16_the_sums_are_exact() -> None:
     torch.testing.assert_close(rounded.grad.float(), exact.grad, rtol=2**-7, atol=1e-3)
 
 
+def test_it_is_taken_in_training() -> None:
+    images = torch.randn(SHAPE, requires_grad=True)
+    module = norms.ResponseNorm(Lrn(5, 1e-4, 0.75, 2.0))
+    assert type(module(images).grad_fn).__name__ == "ResponseBackward"
+    assert type(module.eval()(images).grad_fn).__name__ != "ResponseBackward"
+
+
 def test_at_inference_it_is_pytorchs_to_the_last_bit() -> None:
     module = build(lrn(5, 1e-4, 0.75, 2.0), SHAPE[2:] + SHAPE[1:2]).eval()
     images = torch.randn(SHAPE)

@@ -85,6 +85,7 @@ def test_the_last_members_start_from_other_models(tmp_path: Path) -> None:
         "digits",
         **SMALL | {"lr": 1e-9},
         pretrained=[larger.folder],
+        freeze="none",
         out=tmp_path / "two",
         on_event=seen.append,
     )
@@ -93,6 +94,7 @@ def test_the_last_members_start_from_other_models(tmp_path: Path) -> None:
     first, second = (hubel.Run(folder / name).config for name in "12")
     assert (first.start, second.start, second.member) == ("", str(larger.folder), 1)
     assert second.recipe.epochs == 2
+    assert '"freeze = []"' in (folder / "ensemble.toml").read_text(encoding="utf-8")
     torch.testing.assert_close(
         weights(folder / "2")["conv1.weight"], weights(larger.folder)["conv1.weight"], atol=1e-5, rtol=0
     )

@@ -16,7 +16,9 @@ from torch import Generator, Tensor, nn
 
 import hubel
 from hubel.data.augment.policy import Augmentation
+from hubel.data.image.preprocess import Preprocessing
 from hubel.errors import DataError, HubelError, TrainingError, UsageError
+from hubel.model.file import Model
 from hubel.model.header import Validated
 from hubel.tasks.follow import Spent
 from hubel.training.events import BatchDone, RoundDone, Warned
@@ -316,6 +318,25 @@ def test_a_run_that_keeps_its_time_says_nothing(monkeypatch: pytest.MonkeyPatch)
         "the run took 104.0 s, 14.0 s more than the 90 s it was given: opening the data and"
     )
     assert "network 2.0 s, reading the images 1.0 s, training the head 47.0 s, training, validating" in said
+
+
+@pytest.mark.parametrize(("freeze", "frozen"), [(None, ("conv1",)), ("none", ()), (["conv2"], ("conv2",))])
+def test_early_parts_of_a_model_stay_in_a_timed_run(
+    freeze: Any, frozen: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever the machine: so slow that few epochs are reckoned with. One step is enough to move weights."""
+    monkeypatch.setattr("hubel.training.run.auto.images_per_second", lambda _: 1.0)
+    net = "conv(4, 3, 2, pad=1) >> maxpool(4) >> conv(64, 3, pad=1) >> globalavgpool >> fc(2)"
+    start = tmp_path / "start.safetensors"
+    Model(hubel.build(net, "64x64x3"), ("a", "b"), Preprocessing.of("64x64x3")).save(start)
+    pixels = np.random.default_rng(0).integers(0, 255, (40, 64, 64, 3)).astype(np.uint8)
+    photos = (pixels, ["ab"[number % 2] for number in range(40)])
+    run = hubel.train(photos, start=start, freeze=freeze, time=0.2, out=tmp_path / "run", keep_epochs=True)
+    assert run.config.freeze == frozen
+    last = sorted((tmp_path / "run" / "epochs").glob("*"))[-1]
+    before, after = (safetensors.torch.load_file(file) for file in (start, last))
+    for name in ("conv1.weight", "conv2.weight"):
+        assert torch.equal(before[name], after[name]) == (name.partition(".")[0] in frozen)
 
 
 def test_a_run_and_its_images_may_be_moved(hubel_command: Hubel, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ class LayerNorm(nn.LayerNorm):
 class ResponseNorm(nn.Module):
     """Local response normalisation, over neighbouring maps or over the neighbouring places of each map.
 
-    In training its gradient is our own: on a CPU a tenth of the time, anywhere a quarter of the memory.
+    In training its gradient is our own: on a CPU a tenth of the time, anywhere a third of the memory.
     """
 
     def __init__(self, layer: spec.Lrn) -> None:
@@ -56,7 +56,7 @@ class ResponseNorm(nn.Module):
 class Response(torch.autograd.Function):
     """Local response normalisation; on a CPU a few images at a time, so that they stay in its cache.
 
-    It keeps the images and the sum that each is divided by, in float32 at least.
+    It keeps the images and what each is divided by, in float32 at least. It has no second derivative.
     """
 
     @staticmethod

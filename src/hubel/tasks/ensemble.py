@@ -28,7 +28,7 @@ from hubel.tasks.evaluate import evaluate
 from hubel.tasks.follow import Listener
 from hubel.tasks.resume import resume
 from hubel.tasks.run import REPORT
-from hubel.tasks.train import train
+from hubel.tasks.train import paths_to_freeze, train
 from hubel.training.events import Warned
 from hubel.training.run.events import EnsembleDone, Event, MemberBegan, Stopped
 from hubel.training.run.folder import RUNS, RunFolder, check_free
@@ -272,7 +272,9 @@ class _Members:
 def _settings(arguments: dict[str, Any]) -> list[str]:
     """The settings among the arguments of `train`, each as TOML."""
     plain = {name: value for name, value in arguments.items() if name not in ELSEWHERE and value is not None}
-    return [
+    freeze = arguments.get("freeze")
+    whole = ["freeze = []"] if freeze is not None and not paths_to_freeze(freeze) else []
+    return whole + [
         tomli_w.dumps({name: value}).strip()
         for name, value in plain.items()
         if isinstance(value, str | int | float)

@@ -88,10 +88,11 @@ def train(
     that makes one; the last two need the `volume` of their input, (height, width, depth). Without `net` a
     paper's recipe takes that paper's network; else hubel chooses the network, its input and the recipe by the
     data, the machine and the `time` that the whole run may take, such as `"10m"`. `start` is the starting
-    model: a file, a run's folder, a name, `auto` or `none`. Any other setting of a config or a recipe is a
-    keyword argument, such as `label_smoothing=0.0`. `config` repeats the run of a config.toml; what that took
-    from Python is passed again, as `data`, `net` and the functions. With `force` networks may take all of the
-    machine's memory, not only what is free.
+    model: a file, a run's folder, a name, `auto` or `none`. `freeze` names parts that do not learn, `none` no
+    part; a timed run that starts from a model decides it, unless it is given. Any other setting of a config
+    or a recipe is a keyword argument, such as `label_smoothing=0.0`. `config` repeats the run of a
+    config.toml; what that took from Python is passed again, as `data`, `net` and the functions. With `force`
+    networks may take all of the machine's memory, not only what is free.
 
     With `live` a page in the browser shows the run while it goes, for this machine alone.
 
@@ -197,15 +198,20 @@ def _translated(
     augmentation: Augmentation | Augment | None,
 ) -> dict[str, Any]:
     """The settings that arguments stand for which may take another form than their setting."""
-    paths = None if freeze is None else (freeze,) if isinstance(freeze, str) else tuple(freeze)
     found: dict[str, Any] = {
         "seconds": None if time is None else seconds(time),
-        "freeze": () if paths == (NONE,) else paths,
+        "freeze": None if freeze is None else paths_to_freeze(freeze),
         "optimizer": optimizer if isinstance(optimizer, str) else None,
     }
     if isinstance(augmentation, Augmentation):
         found |= {item.name: getattr(augmentation, item.name) for item in fields(augmentation)}
     return found
+
+
+def paths_to_freeze(freeze: str | Sequence[str]) -> tuple[str, ...]:
+    """The parts that do not learn; the word `none` stands for no part."""
+    paths = (freeze,) if isinstance(freeze, str) else tuple(freeze)
+    return () if paths == (NONE,) else paths
 
 
 def _wishes(given: dict[str, Any], settings: dict[str, Any]) -> dict[str, Any]:

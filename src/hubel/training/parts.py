@@ -22,7 +22,7 @@ def parts(network: nn.Module, paths: Sequence[str]) -> list[nn.Module]:
     return [network.get_submodule(path) for path in paths]
 
 
-def frozen(network: Trainable, paths: Sequence[str]) -> list[nn.Parameter]:
+def left_to_learn(network: Trainable, paths: Sequence[str]) -> list[nn.Parameter]:
     """Keeps the parts at `paths` from learning; returns the parameters that learn.
 
     Raises UsageError: the network has no part of that name, or nothing is left to learn.

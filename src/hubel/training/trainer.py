@@ -21,7 +21,7 @@ from hubel.module.own import Trainable
 from hubel.net.norms import BatchNorm
 from hubel.training.clock import Clock
 from hubel.training.events import BatchDone, Event, RoundDone, Warned
-from hubel.training.parts import frozen, parts
+from hubel.training.parts import left_to_learn, parts
 from hubel.training.round import Round
 from hubel.training.settings.config import AUTO, Config
 from hubel.training.settings.own import Own
@@ -103,7 +103,7 @@ class Trainer:
         """
         own = own or Own()
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
-        learning = frozen(network, config.freeze)
+        learning = left_to_learn(network, config.freeze)
         warnings = []
         if config.precision == AUTO:
             fastest_ = world.first(_fastest(network, train, config))

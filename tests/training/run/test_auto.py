@@ -282,20 +282,20 @@ def test_a_model_sees_images_smaller_where_its_weights_fit(
     ("epochs", "side", "first"),
     [
         (9.0, 224, 224),
-        (4.9, 224, 224),
-        (4.5, 224, 192),
-        (4.0, 224, 160),
-        (3.5, 224, 128),
-        (2.0, 224, 128),
-        (1.5, 192, 192),
-        (1.0, 160, 160),
+        (3.1, 224, 224),
+        (2.7, 224, 192),
+        (2.4, 224, 160),
+        (2.2, 224, 128),
+        (1.3, 224, 128),
+        (1.0, 192, 192),
+        (0.7, 160, 160),
         (0.01, 128, 128),
     ],
 )
 def test_a_model_has_its_own_size_where_its_head_has_time(
     epochs: float, side: int, first: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Given the epochs of all images at 224 pixels: 1.9 leave time for a head, and 4.8 pay for larger images.
+    """Given the epochs of all images at 224 pixels: 1.2 leave time for a head, and 3 pay for larger images.
 
     Images that grow from 160 to 224 pixels in 0.9 of the run have 0.77 of the work of 224 throughout by the
     integral of the squared side, 0.89 from 192; sides are multiples of 4, which adds a little.
@@ -315,7 +315,6 @@ def test_a_model_has_its_own_size_where_its_head_has_time(
     assert min(found.volume.plane) == side
     assert found.recipe.side(0.0, side) == first
     assert found.recipe.side(1.0, side) == side
-    assert found.freeze == ("conv1",)
 
 
 @pytest.mark.parametrize(
@@ -327,9 +326,11 @@ def test_a_model_has_its_own_size_where_its_head_has_time(
         (10.1, {"volume": Volume(200, 200, 3)}, {}, ()),
         (9.9, {"recipe": "finetune"}, {}, ("conv1",)),
         (9.9, {"recipe": "standard"}, {}, ()),
+        (3.3, {}, {}, ("conv1",)),
+        (1.1, {}, {}, ("conv1",)),
         (9.9, {"seconds": 0.0}, {}, ()),
         (9.9, {}, {"freeze": ()}, ()),
-        (10.1, {}, {"freeze": ("conv2",)}, ("conv2",)),
+        (9.9, {}, {"freeze": ("conv2",)}, ()),
     ],
 )
 def test_early_parts_of_a_model_stay_where_time_is_short(
@@ -350,29 +351,35 @@ def test_early_parts_of_a_model_stay_where_time_is_short(
 
     monkeypatch.setattr("hubel.training.run.auto.MEASURING", math.inf)
     monkeypatch.setattr("hubel.training.run.auto.images_per_second", speed)
-    net = parse("conv(4, 3, 2, pad=1) >> maxpool(2, 4) >> conv(4, 3, 2) >> globalavgpool >> fc(4)")
+    net = parse("conv(4, 3, 2, pad=1) >> maxpool(4) >> conv(64, 3, pad=1) >> globalavgpool >> fc(4)")
     file = tmp_path / "m.safetensors"
     Model(build(net, "224x224x3"), tuple("abcd"), Preprocessing.of("224x224x3")).save(file)
     given = {"seconds": 100.0, **wanted}
     found = choose(images(224, 3, count=40), start=str(file), settings=settings, **given)
     assert found.candidate.freeze == freeze
-    assert found.early_stay == (bool(freeze) and not settings)
+    assert found.early_stay == bool(freeze)
+    side = min(found.candidate.volume.plane)
+    assert side == (192 if epochs < 1.2 else min(wanted.get("volume", whole).plane))
+    assert found.candidate.recipe.side(0.0, side) == side
 
 
 @pytest.mark.parametrize(
     ("net", "side", "parts"),
     [
-        (zoo.efficientnet_lite0(), 224, ("stage1", "stage2", "stage3", "stage4")),
-        (zoo.resnet50(), 224, ("conv1", "batchnorm1", "conv2_x", "conv3_x")),
-        (zoo.lenet5(), 32, ("C1",)),
-        (zoo.alexnet(), 227, ()),
-        (zoo.fast(), 32, ()),
+        *((zoo.efficientnet_lite0(), side, "stage1 stage2 stage3 stage4") for side in (160, 224, 448)),
+        (zoo.resnet50(), 224, "conv1 batchnorm1 conv2_x conv3_x"),
+        (zoo.vgg16(), 224, "conv1_1 conv1_2 conv2_1 conv2_2 conv3_1 conv3_2"),
+        (zoo.lenet5(), 32, ""),
+        (zoo.alexnet(), 227, ""),
+        (parse("conv(9, 3, pad=1) >> relu >> conv(2, 1) >> globalavgpool"), 64, ""),
     ],
 )
-def test_early_parts_are_those_with_large_maps(net: Net, side: int, parts: tuple[str, ...]) -> None:
-    """Of 28x28 and more, by the papers' tables: 28 % of LeNet-5's multiply-adds, but 15 % of AlexNet's."""
-    depth = 1 if parts == ("C1",) else 3
-    assert early_parts(net, Volume(side, side, depth)) == parts
+def test_early_parts_are_those_with_large_maps(net: Net, side: int, parts: str) -> None:
+    """Of an eighth of the image, by the papers' tables, with a fifth to a half of the multiply-adds.
+
+    AlexNet's first layer has 15 %, and 27x27 maps come behind it; LeNet-5's has 54 % on three colours.
+    """
+    assert early_parts(net, Volume(side, side, 3)) == tuple(parts.split())
 
 
 @pytest.mark.parametrize("side", [28, 32, 48, 64, 96, 128, 160, 224])

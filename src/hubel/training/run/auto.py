@@ -67,10 +67,10 @@ LARGER = 3.0
 """The fewest epochs in which larger images pay off."""
 
 GAINED = 1.6
-"""How many times as many epochs a network has whose early parts stay: the numbers above are of whole ones."""
+"""How many times `HEAD` and `LARGER` a network has as epochs in the same time if its early parts stay."""
 
 WHOLE = 10.0
-"""The fewest epochs in which a pretrained network learns more as a whole than with early parts that stay."""
+"""The fewest epochs in which a pretrained network learns as a whole: extrapolated (benchmarks/README.md)."""
 
 SMALL = 28
 """Images with a smaller side, in pixels, are enlarged to 32."""
@@ -173,14 +173,14 @@ def choose(
     if start == AUTO:
         start = (pretrained_installed() if due else None) or NONE
     own = FAST if seconds else ((USUAL, USUAL, 0.0),)
-    stay = "freeze" not in (settings or {}) and recipe in (None, "finetune")
+    stay = seconds > 0 and "freeze" not in (settings or {}) and recipe in (None, "finetune")
     if network is not None:
         asked = _asked(*network, start)
         candidates = [asked if volume is None else replace(asked, volume=volume)]
     elif start == NONE:
         candidates = _own(data, own, volume)
     else:
-        candidates = _of_model(start, data, volume, early_stay=stay)
+        candidates = _of_model(start, data, volume, early_stay=stay and is_of_photos(data))
     if recipe is not None and (recipe != "finetune" or start == NONE):
         found = recipe if isinstance(recipe, Recipe) else recipe_named(recipe)
         by = "of your own" if isinstance(recipe, Recipe) else recipe
@@ -191,12 +191,12 @@ def choose(
     if len(candidates) > 1 and seconds:
         chosen = in_time(candidates, -(-len(data.train) // processes), seconds)
     else:
-        chosen = Chosen(next((each for each in candidates if each.name == USUAL), candidates[-1]))
+        chosen = Chosen(candidates[-1])
     return replace(
         chosen,
         start="" if start == NONE else start,
         none_installed=due and start == NONE,
-        early_stay=stay and bool(chosen.candidate.freeze),
+        early_stay=bool(chosen.candidate.freeze),
     )
 
 
@@ -217,7 +217,7 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
         if (candidate.net, candidate.freeze) == (last.candidate.net, last.candidate.freeze):
             speed, epochs = last.images_per_second / times, last.epochs / times
             last = Chosen(candidate, images_per_second=speed, epochs=epochs)
-        elif last.epochs * MOST_SPEED_UP < candidate.epochs * times:
+        elif last.epochs * _speed_up(candidate, last.candidate) < candidate.epochs * times:
             continue
         else:
             count = on_trial(candidate.recipe.batch, TRIED, device)
@@ -230,6 +230,11 @@ def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Cho
     return best
 
 
+def _speed_up(candidate: Candidate, before: Candidate) -> float:
+    """How many times faster than by its multiply-adds a candidate may be; not one that only learns more."""
+    return 1.0 if candidate.net == before.net else MOST_SPEED_UP
+
+
 def _measured(candidate: Candidate, images: int, seconds: float) -> Chosen:
     """A candidate, and the number of epochs of this many images that it would train for in the time."""
     speed = images_per_second(candidate)
@@ -238,8 +243,8 @@ def _measured(candidate: Candidate, images: int, seconds: float) -> Chosen:
 
 def images_per_second(candidate: Candidate) -> float:
     """How many images per second a candidate trains on, measured on this machine, now."""
-    found = candidate
-    return training_speed(found.value, found.volume, found.recipe, found.precision, found.freeze)
+    net, volume, recipe = candidate.value, candidate.volume, candidate.recipe
+    return training_speed(net, volume, recipe, candidate.precision, candidate.freeze)
 
 
 def _asked(name: str, net: Net | OwnNetwork, volume: Volume, start: str) -> Candidate:
@@ -274,8 +279,8 @@ def _of_model(start: str, data: DataSet, volume: Volume | None, *, early_stay: b
 
     Where there is time for its head at its own size, or at the `volume` asked for, it is validated at that
     from the beginning, so that no result is below the head's; the images that it learns from may be smaller,
-    and grow. Where there is not, its own size is smaller. With `early_stay` its early parts stay as they are;
-    only the last candidate learns as a whole.
+    and grow. Where there is not, its own size is smaller. With `early_stay` its early parts stay as they are,
+    but for a last candidate that learns as a whole.
     """
     model = starting_model(start)
     own = model.network
@@ -286,22 +291,22 @@ def _of_model(start: str, data: DataSet, volume: Volume | None, *, early_stay: b
     sides = [Volume(side, side, seen.depth) for side in FINETUNE_SIDES if side < whole]
     smaller = [each for each in sides if volume is None and _has_the_same(net, each, seen)]
     usual = replace(RECIPES["finetune"], views=model.views)
-    early = early_parts(net, seen) if early_stay else ()
+    early = early_parts(net, own.volume) if early_stay else ()
     gained = GAINED if early else 1.0
     growing = [replace(usual, smallest=min(each.plane) / whole, grown=GROWN) for each in smaller]
     least = [HEAD, *(max(HEAD, LARGER * _work(each, whole)) for each in growing[1:])]
-    staying = [
+    found = [
         *((each, usual, HEAD) for each in smaller),
         *((seen, recipe, epochs) for recipe, epochs in zip(growing, least, strict=False)),
         (seen, usual, LARGER),
     ]
-    return [
-        *(
-            Candidate(name, net, volume, recipe, gained * epochs, "finetune", freeze=early)
-            for volume, recipe, epochs in staying
-        ),
-        Candidate(name, net, seen, usual, WHOLE, "finetune"),
+    candidates = [
+        Candidate(name, net, size, recipe, gained * epochs, "finetune", freeze=early)
+        for size, recipe, epochs in found
     ]
+    if early:
+        candidates.append(Candidate(name, net, seen, usual, WHOLE, "finetune"))
+    return candidates
 
 
 def _work(recipe: Recipe, whole: int) -> float:
@@ -328,5 +333,4 @@ def _fitted(candidate: Candidate, data: DataSet) -> Candidate:
 def _set(candidate: Candidate, settings: Mapping[str, Any]) -> Candidate:
     """A candidate with the settings asked for."""
     config = changed(Config("", "", "", recipe=candidate.recipe), settings)
-    freeze = config.freeze if "freeze" in settings else candidate.freeze
-    return replace(candidate, recipe=config.recipe, precision=config.precision, freeze=freeze)
+    return replace(candidate, recipe=config.recipe, precision=config.precision)

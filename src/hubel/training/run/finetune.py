@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -45,11 +44,11 @@ PHOTO = 64
 """The least median side, in pixels, of colour images that are taken for photographs."""
 
 
-FINE = 28
-"""The least side of the maps of early parts, in values: an eighth of 224 pixels."""
+FINE = 8
+"""How many pixels of a side a value of early parts stands for, at most."""
 
-LEAST_EARLY = 0.2
-"""The least share of a network's multiply-adds that its early parts have, else it has none."""
+LEAST_EARLY, MOST_EARLY = 0.2, 0.5
+"""The least and the largest share of a network's multiply-adds that its early parts have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,19 +130,23 @@ def early_parts(net: Net, volume: Volume) -> tuple[str, ...]:
     """The first parts of a network, at its top level, whose maps are still large; none if they cost little.
 
     They see edges, colours and textures, nearly the same in all photographs: early layers are general, late
-    ones specific (Yosinski et al. 2014, section 4). Parts without parameters are left out.
+    ones specific (Yosinski et al. 2014, section 4). They are at most half of the network by its
+    multiply-adds. Parts without parameters are left out.
     """
     parts = dict[str, list[Row]]()
     for row in ledger(net, volume).rows:
         if not row.side:
             parts.setdefault(row.path.partition(".")[0], []).append(row)
-    early = dict(takewhile(lambda part: min(part[1][-1].output.plane) >= FINE, parts.items()))
-    macs, total = (
-        sum(row.macs for rows in some for row in rows) for some in (early.values(), parts.values())
-    )
-    if macs < LEAST_EARLY * total:
-        return ()
-    return tuple(name for name, rows in early.items() if any(row.params for row in rows))
+    macs = {name: sum(row.macs for row in rows) for name, rows in parts.items()}
+    total, done, found = sum(macs.values()), 0, list[str]()
+    for name, rows in parts.items():
+        large = min(rows[-1].output.plane) >= min(volume.plane) // FINE
+        if not large or done + macs[name] > MOST_EARLY * total:
+            break
+        done += macs[name]
+        if any(row.params for row in rows):
+            found.append(name)
+    return tuple(found) if done >= LEAST_EARLY * total else ()
 
 
 def head_of(network: Trainable) -> Step | None:

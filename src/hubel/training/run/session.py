@@ -41,6 +41,7 @@ class Session:
     _saved: float = field(default=-math.inf, init=False)
     _took: float = field(default=0.0, init=False)
     _kept: float = field(default=0.0, init=False)
+    _first: float = field(default=0.0, init=False)
 
     def keep_start(self, found: Evaluation) -> None:
         """Keeps the starting model, and how it did, as the best so far: a round has to improve on it."""
@@ -78,7 +79,7 @@ class Session:
     def reserve(self, best: Model, writing: float) -> None:
         """Reserves time for the end of a timed run with this best model, whose report takes so many seconds.
 
-        The last round is validated and kept as the first one was.
+        The last round is validated and kept as the first one was, its model as that of the start.
         """
         trainer = self.trainer
         trainer.clock.reserve(
@@ -123,9 +124,11 @@ class Session:
 
     def _keep_best(self, found: Evaluation, epoch: float) -> None:
         """Keeps the model as it is, and how it did, as the best so far."""
+        began = time.perf_counter()
         self.trainer.best, self.trainer.best_loss = found.top1, found.loss
         line = {"epoch": epoch, "val_top1": found.top1, "val_loss": found.loss}
         self._model(line).save(self.folder.best)
+        self._first = time.perf_counter() - began
 
     def save_state(self) -> None:
         """Writes a checkpoint: everything that changes in training."""
@@ -159,7 +162,7 @@ class Session:
         passed = time.perf_counter() - self._saved
         if self._saves < BOTH or self.is_over or passed >= self._took / SHARE:
             self.save_state()
-        self._kept = time.perf_counter() - began
+        self._kept = time.perf_counter() - began + (0 if event.best else self._first)
 
     def _model(self, line: dict[str, Any]) -> Model:
         """The model as it is, with a line on how it was trained."""

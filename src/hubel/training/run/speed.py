@@ -12,7 +12,7 @@ from hubel.module.network import build
 from hubel.module.recorded import Recorded, clear_gradients
 from hubel.net.algebra import Net
 from hubel.net.volume import Volume
-from hubel.training.parts import frozen
+from hubel.training.parts import left_to_learn
 from hubel.training.settings.config import AUTO
 from hubel.training.settings.recipe import Recipe
 from hubel.training.step.loss import loss_of
@@ -29,7 +29,7 @@ def training_speed(
 ) -> float:
     """How many images per second a network trains on by a recipe, now, on the best device there is.
 
-    The parts `freeze` do not learn. Raises UsageError: as `frozen`.
+    The parts `freeze` do not learn. Raises UsageError: as `left_to_learn`.
     """
     device = best_device()
 
@@ -45,7 +45,7 @@ def _speed_in_steps(  # noqa: PLR0917 - those of `training_speed`, and one more
     """The same, measured by steps of `count` images."""
     device = best_device()
     network = build(net, volume, init=recipe.init, scores=True).to(device)
-    frozen(network, freeze)
+    left_to_learn(network, freeze)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a form torch does not type
     images = torch.randn(count, volume.depth, *volume.plane, device=device)
     images = images.to(memory_format=torch.channels_last)
