@@ -267,6 +267,7 @@ def test_the_rounds_are_a_table_where_pandas_is(tmp_path: Path) -> None:
         ({"net": lambda: 3, "volume": "9x9x1"}, "makes a int; a torch.nn.Module is expected"),
         ({"config": "run/config.toml"}, "run/config.toml cannot be read"),
         ({"net": 5}, "a network is expected here"),
+        ({"freeze": ["none", "conv1"]}, "is none, for no part, or names parts, not both"),
         ({"net": "googlenet", "volume": "20x20x1"}, "the smallest square input is 79x79"),
         ({"recipe": 5}, "recipe is a name"),
         ({"time": [1]}, "a time is a number of seconds or a text"),

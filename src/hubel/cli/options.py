@@ -34,7 +34,7 @@ _NET = (
 )
 _VOLUME = "Input volume of the network, HxWxD."
 _START = "Model to start from: a run's folder, a file, a name, hf:OWNER/NAME, auto or none."
-_FREEZE = "Part of the network that is not trained; none for no part. Repeatable."
+_FREEZE = "Part that does not learn, none for no part; by default hubel decides. Repeatable."
 
 Net: TypeAlias = Annotated[str | None, Option(help=_NET, rich_help_panel=NETWORK)]
 InputVolume: TypeAlias = Annotated[

@@ -63,6 +63,8 @@ def event_text(event: Event) -> str:  # noqa: C901, PLR0912 - one case for each 
         case Stopped():
             return stopped_text(event)
         case MemberBegan():
+            if event.number == 1 and not event.start:  # what it starts from is chosen with its network
+                return "resumes" if event.resumed else "begins"
             return "resumes" if event.resumed else f"starts from {event.start or 'random weights'}"
         case EnsembleDone():
             return ensemble_text(event)
@@ -189,7 +191,7 @@ def end_text(event: Finished) -> str:
             f"{counted(round(one * images), images)} with one view"
         )
     allow = " --allow-code" if model.network.maker else ""
-    unchanged = "" if model.summary.get("epoch", 1) else " (the starting model)"
+    unchanged = "" if model.summary.get("epoch", 1) else " (as it started: no round was better)"
     return (
         f"best model{unchanged}: validation accuracy {accuracy(event.val)}{views}\n"
         f"  model   {folder.best}\n  report  {folder.folder / 'report.html'}\n"

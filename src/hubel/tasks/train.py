@@ -209,8 +209,13 @@ def _translated(
 
 
 def paths_to_freeze(freeze: str | Sequence[str]) -> tuple[str, ...]:
-    """The parts that do not learn; the word `none` stands for no part."""
+    """The parts that do not learn; the word `none` stands for no part.
+
+    Raises UsageError: `none` beside others.
+    """
     paths = (freeze,) if isinstance(freeze, str) else tuple(freeze)
+    if NONE in paths and len(paths) > 1:
+        raise UsageError("freeze (--freeze) is none, for no part, or names parts, not both; leave none out")
     return () if paths == (NONE,) else paths
 
 
