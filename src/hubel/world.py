@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -223,6 +224,18 @@ def _number(environment: Mapping[str, str], name: str, usual: int) -> int:
     if not text.isdecimal():
         raise UsageError(f"the variable {name} is a whole number, not {text!r}")
     return int(text)
+
+
+def end_among_others() -> None:
+    """Ends a process that has worked with others, with status 0; one that was alone goes on.
+
+    It ends before the interpreter takes torch's threads apart, which now and then aborts it.
+    """
+    if World._store is not None:  # noqa: SLF001 - its own module
+        atexit._run_exitfuncs()  # noqa: SLF001 - the process parts from the others; there is no public name
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def _leave() -> None:

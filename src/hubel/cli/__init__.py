@@ -18,6 +18,7 @@ from hubel.cli.loading import LazyGroup, Verb
 from hubel.cli.processes import SPINS, Voice
 from hubel.errors import WORD, HubelError, UsageError, shortened
 from hubel.version import __version__
+from hubel.world import end_among_others
 
 VERBS = {
     "table": Verb(
@@ -169,6 +170,8 @@ def main() -> None:
     except SystemExit as end:
         if terminated and end.code:
             sys.exit(128 + signal.SIGTERM)
+        if not end.code:
+            end_among_others()
         raise
     except HubelError as error:
         voice.error(str(error))
