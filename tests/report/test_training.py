@@ -51,7 +51,9 @@ def test_a_start_says_why() -> None:
         chosen, asked=False
     )
     assert "starts from efficientnet_lite0; --from none" in chosen_text(chosen)
-    assert "--freeze none lets all parts learn" in chosen_text(replace(chosen, early_stay=True))
+    assert "--freeze none lets all parts learn" in chosen_text(
+        replace(chosen, candidate=replace(CANDIDATE, freeze=("conv1",)))
+    )
     assert "freeze" not in chosen_text(chosen)
     alone = chosen_text(Chosen(CANDIDATE))
     assert alone == "network: net, input 8x8x3, recipe fast_short"

@@ -132,7 +132,7 @@ class Chosen:
 
     `none_installed` says that a pretrained model would have been used, but none is installed.
     `images_per_second` is the measured speed of the candidate, `epochs` the number that it will train for;
-    both are 0 if it was not chosen by time. `early_stay`: its early parts do not learn, to save time.
+    both are 0 if it was not chosen by time.
     """
 
     candidate: Candidate
@@ -140,7 +140,11 @@ class Chosen:
     none_installed: bool = False
     images_per_second: float = 0.0
     epochs: float = 0.0
-    early_stay: bool = False
+
+    @property
+    def early_stay(self) -> bool:
+        """Whether its early parts do not learn, to save time."""
+        return bool(self.candidate.freeze)
 
 
 def validation_share(images: int) -> float:
@@ -192,12 +196,7 @@ def choose(
         chosen = in_time(candidates, -(-len(data.train) // processes), seconds)
     else:
         chosen = Chosen(candidates[-1])
-    return replace(
-        chosen,
-        start="" if start == NONE else start,
-        none_installed=due and start == NONE,
-        early_stay=bool(chosen.candidate.freeze),
-    )
+    return replace(chosen, start="" if start == NONE else start, none_installed=due and start == NONE)
 
 
 def in_time(candidates: Sequence[Candidate], images: int, seconds: float) -> Chosen:

@@ -40,8 +40,8 @@ class Session:
     _saves: int = field(default=0, init=False)
     _saved: float = field(default=-math.inf, init=False)
     _took: float = field(default=0.0, init=False)
-    _kept: float = field(default=0.0, init=False)
-    _first: float = field(default=0.0, init=False)
+    _kept: float = field(default=0.0, init=False)  # the seconds that keeping a round with its model takes
+    _first: float = field(default=0.0, init=False)  # those of writing the starting model
 
     def keep_start(self, found: Evaluation) -> None:
         """Keeps the starting model, and how it did, as the best so far: a round has to improve on it."""
